@@ -1,0 +1,40 @@
+// Builds everything a checkout runs: the WebAssembly kernels, the package and, where their
+// tools are installed, the tests and benchmarks. `--package` builds the package alone.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+process.chdir(root);
+
+function run(command, args) {
+  const { status } = spawnSync(process.execPath, [`node_modules/${command}`, ...args], {
+    stdio: 'inherit',
+  });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** Kernels are compiled twice: strict IEEE arithmetic, and with relaxed fused multiply-add. */
+function buildKernels() {
+  mkdirSync('dist/engines/wasm', { recursive: true });
+  const shared = [
+    'kernels/index.ts',
+    ...['--runtime', 'stub', '--importMemory', '--sharedMemory', '--maximumMemory', '65536'],
+    ...['-O3', '--noAssert', '--converge'],
+  ];
+  const features = 'simd,threads,bulk-memory,sign-extension,mutable-globals,nontrapping-f2i';
+  run('assemblyscript/bin/asc.js', [
+    ...shared,
+    ...['--enable', features, '--use', 'RELAXED=0', '-o', 'dist/engines/wasm/kernels.wasm'],
+  ]);
+  run('assemblyscript/bin/asc.js', [
+    ...shared,
+    ...['--enable', `${features},relaxed-simd`, '--use', 'RELAXED=1'],
+    ...['-o', 'dist/engines/wasm/kernels-relaxed.wasm'],
+  ]);
+}
+
+buildKernels();
+run('typescript/bin/tsc', ['-p', 'tsconfig.json']);
+chmodSync('dist/cli/main.js', 0o755);
+if (!process.argv.includes('--package')) run('typescript/bin/tsc', ['-p', 'tsconfig.test.json']);

@@ -1,0 +1,122 @@
+import { ShapeError } from '../errors.js';
+
+/** What collectives carry: network tensors are float32, scalars for people float64. */
+export type Payload = Float32Array | Float64Array;
+
+/** A collective that has been started: `wait` blocks until its result is in place. */
+export interface PendingCollective {
+  wait(): void;
+}
+
+/**
+ * What an implementation provides. Every rank calls the same methods in the same order with the
+ * same sizes; a started collective must be waited for, and at most `maxInFlight` may be started
+ * and not yet waited for. Until `wait` returns, neither buffer may be touched.
+ *
+ * Sums follow one fixed binary tree over ranks, `treeSplit`, in the payload's precision, so that
+ * the bits do not depend on the transport.
+ */
+export interface Transport {
+  readonly name: string;
+  /** One line for people. */
+  readonly description: string;
+  readonly rank: number;
+  readonly size: number;
+  readonly maxInFlight: number;
+
+  /** receive[i·n … (i+1)·n) = rank i's send, n = send.length. `send` may be the own part of
+   * `receive`. */
+  startAllGather(send: Float32Array, receive: Float32Array): PendingCollective;
+  /** receive = Σ over ranks of send[rank·n … (rank+1)·n), n = receive.length. */
+  startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective;
+  /** buffer = Σ over ranks of buffer, in place. */
+  startAllReduceSum(buffer: Payload): PendingCollective;
+  /** buffer = root's buffer. */
+  broadcast(buffer: Payload, root: number): void;
+  barrier(): void;
+  /** Ends every rank of the group with this cause; the first cause wins. */
+  abort(cause: string): void;
+  /** Leaves the group. No collective may follow. */
+  close(): void;
+}
+
+/** Where the sum over `count` consecutive leaves splits: the largest power of two below count.
+ * sum(lo, hi) = sum(lo, lo + split) + sum(lo + split, hi). */
+export function treeSplit(count: number): number {
+  return count <= 1 ? 0 : 2 ** (31 - Math.clz32(count - 1));
+}
+
+/**
+ * The collectives that operators use: validates shapes once, for every transport, and gives each
+ * collective in a started and a blocking form.
+ */
+export class Communicator {
+  readonly transport: Transport;
+
+  constructor(transport: Transport) {
+    this.transport = transport;
+  }
+
+  get rank(): number {
+    return this.transport.rank;
+  }
+  get size(): number {
+    return this.transport.size;
+  }
+  get description(): string {
+    return this.transport.description;
+  }
+
+  /** Gathers equal shards, in rank order.
+   * @throws ShapeError unless receive.length = size · send.length */
+  startAllGather(send: Float32Array, receive: Float32Array): PendingCollective {
+    if (receive.length !== send.length * this.size) {
+      throw lengths('all-gather', send.length, receive.length, `receive = ${this.size} · send`);
+    }
+    return this.transport.startAllGather(send, receive);
+  }
+  allGather(send: Float32Array, receive: Float32Array): void {
+    this.startAllGather(send, receive).wait();
+  }
+
+  /** Sums over ranks and leaves each rank its shard.
+   * @throws ShapeError unless send.length = size · receive.length */
+  startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
+    if (send.length !== receive.length * this.size) {
+      throw lengths('reduce-scatter', send.length, receive.length, `send = ${this.size} · receive`);
+    }
+    return this.transport.startReduceScatterSum(send, receive);
+  }
+  reduceScatterSum(send: Float32Array, receive: Float32Array): void {
+    this.startReduceScatterSum(send, receive).wait();
+  }
+
+  /** Sums over ranks, in place, on every rank. */
+  startAllReduceSum(buffer: Payload): PendingCollective {
+    return this.transport.startAllReduceSum(buffer);
+  }
+  allReduceSum(buffer: Payload): void {
+    this.startAllReduceSum(buffer).wait();
+  }
+
+  /** @throws ShapeError when root is no rank of the group */
+  broadcast(buffer: Payload, root: number): void {
+    if (!Number.isInteger(root) || root < 0 || root >= this.size) {
+      throw new ShapeError('broadcast', `root ${root} is not a rank of 0 … ${this.size - 1}`);
+    }
+    this.transport.broadcast(buffer, root);
+  }
+  barrier(): void {
+    this.transport.barrier();
+  }
+  abort(cause: string): void {
+    this.transport.abort(cause);
+  }
+  close(): void {
+    this.transport.close();
+  }
+}
+
+function lengths(where: string, send: number, receive: number, rule: string): ShapeError {
+  return new ShapeError(where, `send has ${send} elements, receive ${receive}; needs ${rule}`);
+}

@@ -1,0 +1,134 @@
+import type { Matrix, Tensor } from '../tensor/tensor.js';
+
+/** Element-wise functions between linear layers. `gelu` is the exact form, x·Φ(x). */
+export type Activation = 'relu' | 'gelu' | 'silu' | 'tanh' | 'identity';
+
+/** What an optimiser kernel needs for one tensor; every buffer has the parameter's length. */
+export interface AdamStep {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** Decay, either added to the gradient (`decoupled` false) or taken off the weights. */
+  readonly weightDecay: number;
+  readonly decoupled: boolean;
+  /** 1 − beta1^t and 1 − beta2^t for step t, counted from 1. */
+  readonly biasCorrection1: number;
+  readonly biasCorrection2: number;
+  /** Factor on the gradient before it is used (clipping). */
+  readonly gradientScale: number;
+}
+
+export interface SgdStep {
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  readonly weightDecay: number;
+  readonly gradientScale: number;
+}
+
+/** Sum of the losses of the valid columns, and how many of them were classified correctly. */
+export interface CrossEntropyResult {
+  lossSum: number;
+  correct: number;
+}
+
+/**
+ * The kernels of a training step, on memory that the engine allocates.
+ *
+ * Calls return at once with the result in memory, or enqueue (a device); `synchronize` waits for
+ * all that was enqueued. Scalars that kernels return are float64. Shapes are checked where an
+ * operator is planned, not here. No call allocates, apart from `allocate`.
+ */
+export interface Engine {
+  /** `blas`, `wasm` or `wasm-relaxed`. */
+  readonly name: string;
+  /** One line for people: library, version, threads. */
+  readonly description: string;
+
+  /** Zero-filled storage that lives as long as the engine.
+   * @throws UnsupportedError when the memory cannot hold it, with the sizes. */
+  allocate(shape: readonly number[]): Tensor;
+  /** Bytes that `allocate` has handed out, padding included. */
+  readonly allocatedBytes: number;
+  /** Most bytes that `allocate` can ever hand out. */
+  readonly capacityBytes: number;
+
+  /** c = alpha · op(a) · op(b) + beta · c, where op transposes if asked. With beta = 0 the old
+   * c is not read. Sizes come from `c` and `a`; an inner size of zero scales c by beta. */
+  gemm(
+    transposeA: boolean,
+    transposeB: boolean,
+    alpha: number,
+    a: Matrix,
+    b: Matrix,
+    beta: number,
+    c: Matrix,
+  ): void;
+
+  /** z += bias (one value a row), out = activation(z). z, out: [rows, columns]; bias: [rows].
+   * `out` may be `z`. */
+  biasActivation(activation: Activation, z: Tensor, bias: Tensor, out: Tensor): void;
+  /** dz = dOut · activation′(z) and dBias = betaBias · dBias + row sums of dz, where z is what
+   * `biasActivation` left and out its output. `dz` may be `dOut`. */
+  biasActivationGradient(
+    activation: Activation,
+    z: Tensor,
+    out: Tensor,
+    dOut: Tensor,
+    dz: Tensor,
+    betaBias: number,
+    dBias: Tensor,
+  ): void;
+
+  /** out = a + b; any two may be the same tensor. */
+  add(a: Tensor, b: Tensor, out: Tensor): void;
+  /** y += alpha · x */
+  axpy(alpha: number, x: Tensor, y: Tensor): void;
+  /** x *= alpha */
+  scale(alpha: number, x: Tensor): void;
+  fill(x: Tensor, value: number): void;
+  copy(from: Tensor, to: Tensor): void;
+
+  /** Σ x², accumulated in float64. Not finite exactly when an element, or the sum, is not. */
+  sumOfSquares(x: Tensor): number;
+
+  /** Mean-squared error of the first `validColumns` columns: returns Σ (z − target)² in float64,
+   * and writes dz = 2 · gradientScale · (z − target), zero in the other columns. */
+  squaredError(
+    z: Tensor,
+    target: Tensor,
+    dz: Tensor,
+    gradientScale: number,
+    validColumns: number,
+  ): number;
+  /** Softmax cross-entropy over rows (classes), for the first `validColumns` columns.
+   * logits [classes, columns]; labels [columns], class indices as float32. Writes
+   * dLogits = gradientScale · (softmax − one-hot), zero in the other columns, and fills `result`. */
+  softmaxCrossEntropy(
+    logits: Tensor,
+    labels: Tensor,
+    dLogits: Tensor,
+    gradientScale: number,
+    validColumns: number,
+    result: CrossEntropyResult,
+  ): void;
+
+  /** One optimiser step; returns Σ gradient² (before scaling), accumulated in float64.
+   * With g = gradientScale · gradient + weightDecay · w: without momentum w −= lr · g; else
+   * v = momentum · v + g and w −= lr · (nesterov ? g + momentum · v : v). */
+  sgdStep(weights: Tensor, gradient: Tensor, velocity: Tensor | null, step: SgdStep): number;
+  /** Adam (arXiv:1412.6980) or, with `decoupled`, AdamW (arXiv:1711.05101):
+   * m = β₁m + (1−β₁)g, v = β₂v + (1−β₂)g², w −= lr · (m / c₁) / (√(v / c₂) + ε).
+   * Returns Σ gradient² (before scaling), accumulated in float64. */
+  adamStep(
+    weights: Tensor,
+    gradient: Tensor,
+    firstMoment: Tensor,
+    secondMoment: Tensor,
+    step: AdamStep,
+  ): number;
+
+  /** Waits until everything enqueued is done; does nothing on a synchronous engine. */
+  synchronize(): void;
+}
