@@ -66,11 +66,11 @@ export interface Engine {
     c: Matrix,
   ): void;
 
-  /** z += bias (one value a row), out = activation(z). z, out: [rows, columns]; bias: [rows].
-   * `out` may be `z`. */
-  biasActivation(activation: Activation, z: Tensor, bias: Tensor, out: Tensor): void;
+  /** z += bias (one value a row; null: no bias), out = activation(z). z, out: [rows, columns];
+   * bias: [rows]. `out` may be `z`. */
+  biasActivation(activation: Activation, z: Tensor, bias: Tensor | null, out: Tensor): void;
   /** dz = dOut · activation′(z) and dBias = betaBias · dBias + row sums of dz, where z is what
-   * `biasActivation` left and out its output. `dz` may be `dOut`. */
+   * `biasActivation` left and out its output. `dz` may be `dOut`; without dBias no sums. */
   biasActivationGradient(
     activation: Activation,
     z: Tensor,
@@ -78,7 +78,7 @@ export interface Engine {
     dOut: Tensor,
     dz: Tensor,
     betaBias: number,
-    dBias: Tensor,
+    dBias: Tensor | null,
   ): void;
 
   /** out = a + b; any two may be the same tensor. */

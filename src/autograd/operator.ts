@@ -1,0 +1,56 @@
+import type { Communicator } from '../communicators/communicator.js';
+import type { Engine } from '../engines/engine.js';
+import type { Tensor } from '../tensor/tensor.js';
+
+/** Work and traffic of one rank in one pass: matrix-product FLOPs and payload bytes. */
+export interface PassCost {
+  readonly flops: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly collectives: number;
+}
+
+export interface OperatorCost {
+  readonly forward: PassCost;
+  readonly backward: PassCost;
+}
+
+export const FREE: PassCost = { flops: 0, sentBytes: 0, receivedBytes: 0, collectives: 0 };
+
+/** What one place in a recorded step offers the operator that stands there. */
+export interface OperatorContext {
+  readonly engine: Engine;
+  readonly communicator: Communicator;
+  readonly inputs: readonly Tensor[];
+  /** What `forward` returned. */
+  readonly output: Tensor;
+
+  /**
+   * Whatever the operator sets up once for this place (saved tensors, views): `make` runs at
+   * the first call, later calls return its result. This is where memory is allocated, so that
+   * steps after the first allocate none.
+   */
+  plan<Plan>(make: () => Plan): Plan;
+  /** The tensor of this name, saved from step to step; allocated at the first call. */
+  buffer(name: string, ...shape: number[]): Tensor;
+
+  /** Where the gradient of input i is summed, or null when nobody needs it. */
+  gradient(input: number): Tensor | null;
+  /** The factor on what `gradient(i)` holds: 0 for the first write of a pass, then 1. Ask
+   * exactly once for each write. */
+  gradientBeta(input: number): 0 | 1;
+  /** Makes `gradient` (a saved tensor of this operator) the gradient of input i, without a copy
+   * where it is the only part of it. */
+  giveGradient(input: number, gradient: Tensor): void;
+}
+
+/**
+ * A differentiable function of tensors. `forward` returns its result in a saved tensor; `backward`
+ * adds to the gradients of the inputs that need one. On several ranks every rank calls both in the
+ * same order, and collectives inside are part of the function.
+ */
+export interface Operator {
+  readonly name: string;
+  forward(context: OperatorContext, ...inputs: Tensor[]): Tensor;
+  backward(context: OperatorContext, dOutput: Tensor): void;
+}

@@ -1,0 +1,235 @@
+import type { Communicator } from '../communicators/communicator.js';
+import type { Engine } from '../engines/engine.js';
+import { ShapeError } from '../errors.js';
+import { elementCount, type Tensor } from '../tensor/tensor.js';
+import type { Operator, OperatorContext } from './operator.js';
+
+/** A tensor in a computation, with its gradient. */
+export class Variable {
+  readonly value: Tensor;
+  readonly needsGradient: boolean;
+  gradient: Tensor | null = null;
+  /** Whether `gradient` holds something of the current pass. */
+  gradientWritten = false;
+
+  constructor(value: Tensor, needsGradient: boolean) {
+    this.value = value;
+    this.needsGradient = needsGradient;
+  }
+}
+
+/**
+ * Records the operators of a step and runs them backward.
+ *
+ * The first pass records; every later pass, begun by `begin`, must apply the same operators to
+ * the same variables and replays into the same memory. A different sequence needs its own tape.
+ */
+export class Tape {
+  readonly engine: Engine;
+  readonly communicator: Communicator;
+  readonly #nodes: Node[] = [];
+  #applied = 0;
+  #recording = true;
+
+  constructor(engine: Engine, communicator: Communicator) {
+    this.engine = engine;
+    this.communicator = communicator;
+  }
+
+  /** A variable that operators read: data. With `needsGradient`, its gradient is kept. */
+  variable(value: Tensor, needsGradient = false): Variable {
+    return new Variable(value, needsGradient);
+  }
+
+  /** Starts a pass. Gradients of parameters go on accumulating until they are cleared. */
+  begin(): void {
+    if (this.#nodes.length > 0) this.#recording = false;
+    this.#applied = 0;
+  }
+
+  /** @throws ShapeError when a later pass applies other operators than the first */
+  apply(operator: Operator, ...inputs: Variable[]): Variable {
+    let node = this.#nodes[this.#applied];
+    if (node === undefined) {
+      if (!this.#recording) throw changed(operator, 'more operators than');
+      node = new Node(this, operator, inputs);
+      this.#nodes.push(node);
+    } else if (!node.matches(operator, inputs)) {
+      throw changed(operator, 'not the operators and inputs of');
+    }
+    this.#applied++;
+    return node.forward();
+  }
+
+  /**
+   * Runs the pass backward from `from`, whose gradient is `dOutput` (default: ones). Operators
+   * that `from` does not depend on are passed over.
+   */
+  backward(from: Variable, dOutput?: Tensor): void {
+    if (from.gradient === null) from.gradient = this.engine.allocate(from.value.shape);
+    if (dOutput === undefined) this.engine.fill(from.gradient, 1);
+    else if (dOutput !== from.gradient) this.engine.copy(dOutput, from.gradient);
+    from.gradientWritten = true;
+    for (let i = this.#applied - 1; i >= 0; i--) this.#nodes[i]?.backward();
+  }
+
+  /** The outputs of the recorded operators, in order, for inspection. */
+  outputs(): { operator: Operator; output: Variable }[] {
+    return this.#nodes.slice(0, this.#applied).map((node) => ({
+      operator: node.operator,
+      output: node.result,
+    }));
+  }
+}
+
+function changed(operator: Operator, what: string): ShapeError {
+  return new ShapeError(
+    'tape',
+    `${operator.name}: this pass has ${what} the first one; use a tape for each sequence`,
+  );
+}
+
+class Node implements OperatorContext {
+  readonly engine: Engine;
+  readonly communicator: Communicator;
+  readonly operator: Operator;
+  readonly inputs: readonly Tensor[];
+  readonly #variables: readonly Variable[];
+  readonly #buffers = new Map<string, Tensor>();
+  #plan: unknown;
+  #planned = false;
+  #result: Variable | null = null;
+
+  constructor(tape: Tape, operator: Operator, variables: readonly Variable[]) {
+    this.engine = tape.engine;
+    this.communicator = tape.communicator;
+    this.operator = operator;
+    this.#variables = variables;
+    this.inputs = variables.map((variable) => variable.value);
+  }
+
+  get result(): Variable {
+    if (this.#result === null) throw new ShapeError('tape', `${this.operator.name} has not run`);
+    return this.#result;
+  }
+  get output(): Tensor {
+    return this.result.value;
+  }
+
+  matches(operator: Operator, variables: readonly Variable[]): boolean {
+    return (
+      operator === this.operator &&
+      variables.length === this.#variables.length &&
+      variables.every((variable, i) => variable === this.#variables[i])
+    );
+  }
+
+  forward(): Variable {
+    const output = this.operator.forward(this, ...this.inputs);
+    if (this.#result === null) {
+      const needsGradient = this.#variables.some((variable) => variable.needsGradient);
+      this.#result = new Variable(output, needsGradient);
+    } else if (output !== this.#result.value) {
+      throw new ShapeError(
+        'tape',
+        `${this.operator.name} returned another tensor than in the first pass; save it in a buffer`,
+      );
+    }
+    this.#result.gradientWritten = false;
+    return this.#result;
+  }
+
+  backward(): void {
+    const { gradient, gradientWritten, needsGradient } = this.result;
+    if (!needsGradient || !gradientWritten || gradient === null) return;
+    this.operator.backward(this, gradient);
+  }
+
+  plan<Plan>(make: () => Plan): Plan {
+    if (!this.#planned) {
+      this.#plan = make();
+      this.#planned = true;
+    }
+    return this.#plan as Plan;
+  }
+
+  buffer(name: string, ...shape: number[]): Tensor {
+    let buffer = this.#buffers.get(name);
+    if (buffer === undefined) {
+      buffer = this.engine.allocate(shape);
+      this.#buffers.set(name, buffer);
+    } else if (buffer.data.length !== elementCount(shape)) {
+      throw new ShapeError('tape', `${this.operator.name}: buffer ${name} changed to [${shape}]`);
+    }
+    return buffer;
+  }
+
+  #input(i: number): Variable {
+    const variable = this.#variables[i];
+    if (variable === undefined) throw new ShapeError('tape', `${this.operator.name}: no input ${i}`);
+    return variable;
+  }
+
+  gradient(i: number): Tensor | null {
+    const variable = this.#input(i);
+    if (!variable.needsGradient) return null;
+    variable.gradient ??= this.engine.allocate(variable.value.shape);
+    return variable.gradient;
+  }
+
+  gradientBeta(i: number): 0 | 1 {
+    const variable = this.#input(i);
+    const beta = variable.gradientWritten ? 1 : 0;
+    variable.gradientWritten = true;
+    return beta;
+  }
+
+  giveGradient(i: number, gradient: Tensor): void {
+    const variable = this.#input(i);
+    if (!variable.needsGradient) return;
+    if (variable.gradientWritten && variable.gradient !== null) {
+      this.engine.axpy(1, gradient, variable.gradient);
+    } else if (variable instanceof Parameter) {
+      this.engine.copy(gradient, variable.gradient);
+    } else {
+      variable.gradient = gradient;
+    }
+    variable.gradientWritten = true;
+  }
+}
+
+/** Where a parameter lies in the full matrix that a checkpoint holds under its name. */
+export interface ParameterSlice {
+  readonly shape: readonly number[];
+  /** First row and first column of this part. */
+  readonly row: number;
+  readonly column: number;
+}
+
+/** A trained tensor: it belongs to exactly one block, and its gradient outlives a pass. */
+export class Parameter extends Variable {
+  readonly name: string;
+  readonly block: number;
+  /** Null when the checkpoint holds the tensor as it is. */
+  readonly slice: ParameterSlice | null;
+  declare gradient: Tensor;
+
+  constructor(
+    engine: Engine,
+    name: string,
+    block: number,
+    shape: readonly number[],
+    slice: ParameterSlice | null = null,
+  ) {
+    super(engine.allocate(shape), true);
+    this.name = name;
+    this.block = block;
+    this.slice = slice;
+    this.gradient = engine.allocate(shape);
+  }
+
+  /** Forgets the gradient: the next backward pass writes it anew. */
+  clearGradient(): void {
+    this.gradientWritten = false;
+  }
+}

@@ -1,0 +1,29 @@
+import { ShapeError } from '../errors.js';
+
+/**
+ * How the P blocks of a layer lie on R ranks: rank r hosts the P/R consecutive blocks from
+ * `firstBlock`.
+ */
+export interface BlockLayout {
+  /** P */
+  readonly blocks: number;
+  /** Blocks on this rank, P/R. */
+  readonly blocksHere: number;
+  readonly firstBlock: number;
+  /** R */
+  readonly ranks: number;
+}
+
+/** @throws ShapeError unless the ranks divide the blocks */
+export function blockLayout(blocks: number, ranks: number, rank: number): BlockLayout {
+  if (blocks % ranks !== 0) {
+    throw new ShapeError('blocks', `${blocks} blocks on ${ranks} ranks; ranks must divide blocks`);
+  }
+  const blocksHere = blocks / ranks;
+  return { blocks, blocksHere, firstBlock: rank * blocksHere, ranks };
+}
+
+/** 0, 1, … count − 1: the rank's own blocks, counted from its first. */
+export function range(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}

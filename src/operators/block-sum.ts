@@ -1,0 +1,45 @@
+import { treeSplit } from '../communicators/communicator.js';
+import type { Engine } from '../engines/engine.js';
+import type { Tensor } from '../tensor/tensor.js';
+
+/**
+ * Sums what each block of a rank contributes, by the fixed binary tree over block indices: the
+ * part of a sum over all blocks that one rank does before a collective. A rank that hosts a whole
+ * subtree therefore sends the same partial sum that more ranks would have formed between them.
+ */
+export class BlockSum {
+  readonly #engine: Engine;
+  readonly #count: number;
+  /** One spare buffer for each level of the tree. */
+  readonly #spares: readonly Tensor[];
+
+  constructor(engine: Engine, count: number, shape: readonly number[]) {
+    this.#engine = engine;
+    this.#count = count;
+    const levels = count === 1 ? 0 : Math.ceil(Math.log2(count));
+    this.#spares = Array.from({ length: levels }, () => engine.allocate(shape));
+  }
+
+  /** out = Σ over blocks of what `contribute(block, target)` writes into its target. */
+  into(out: Tensor, contribute: (block: number, target: Tensor) => void): void {
+    this.#sum(0, this.#count, out, 0, contribute);
+  }
+
+  #sum(
+    from: number,
+    count: number,
+    out: Tensor,
+    level: number,
+    contribute: (block: number, target: Tensor) => void,
+  ): void {
+    const spare = this.#spares[level];
+    if (count === 1 || spare === undefined) {
+      contribute(from, out);
+      return;
+    }
+    const split = treeSplit(count);
+    this.#sum(from, split, out, level + 1, contribute);
+    this.#sum(from + split, count - split, spare, level + 1, contribute);
+    this.#engine.add(out, spare, out);
+  }
+}

@@ -1,0 +1,129 @@
+import { FREE, type Operator, type OperatorContext, type OperatorCost } from '../autograd/operator.js';
+import { asMatrix, matrixRows, type Matrix, type Tensor } from '../tensor/tensor.js';
+import { type BlockLayout, range } from './block-layout.js';
+import { BlockSum } from './block-sum.js';
+import { allReduceCost, at } from './inputs.js';
+
+/**
+ * A linear layer from a replicated to a sharded activation: the column-parallel half of a
+ * tensor-parallel pair, and the entry of every network with replicated input features.
+ *
+ * | tensor | shape on a rank that hosts block j | |
+ * |---|---|---|
+ * | x | [F, B] | input, the same on every rank |
+ * | W_j `weight` | [M, F] | rows of the matrix |
+ * | z_j | [M, B] | output, sharded over blocks |
+ *
+ * Inputs: x, then every W_j.
+ *
+ * Forward: z_j = W_j x, no collective (dual: all-reduce).
+ *
+ * Backward: dx = allReduceSum of W_jᵀ dz_j (dual: none); dW_j += dz_j xᵀ, computed while the
+ * all-reduce is under way. Without a gradient for x (data) there is no collective.
+ *
+ * Cost of a block: forward 2B·M·F FLOPs, backward twice that (once without dx); the all-reduce
+ * carries 4·F·B bytes. Saved: x.
+ *
+ * Source of the pairing: arXiv:1909.08053, section 3.
+ */
+export class ColumnLinear implements Operator {
+  readonly name: string;
+  readonly layout: BlockLayout;
+  /** M */
+  readonly blockWidth: number;
+  /** F */
+  readonly features: number;
+
+  constructor(name: string, layout: BlockLayout, blockWidth: number, features: number) {
+    this.name = name;
+    this.layout = layout;
+    this.blockWidth = blockWidth;
+    this.features = features;
+  }
+
+  cost(columns: number, inputNeedsGradient: boolean): OperatorCost {
+    const { blocksHere, ranks } = this.layout;
+    const flops = 2 * columns * blocksHere * this.blockWidth * this.features;
+    return {
+      forward: { ...FREE, flops },
+      backward: inputNeedsGradient
+        ? { flops: 2 * flops, ...allReduceCost(this.features * columns, ranks) }
+        : { ...FREE, flops },
+    };
+  }
+
+  forward(context: OperatorContext, x: Tensor): Tensor {
+    const plan = context.plan(() => this.#plan(context, x));
+    for (const block of plan.blocks) {
+      context.engine.gemm(false, false, 1, block.weight, plan.x, 0, block.z);
+    }
+    return plan.z;
+  }
+
+  backward(context: OperatorContext, dz: Tensor): void {
+    const { engine, communicator } = context;
+    const plan = context.plan(() => this.#plan(context, at(context.inputs, 0)));
+    plan.gradients ??= this.#planBackward(context, dz);
+    const { blocks, input } = plan.gradients;
+
+    if (input) {
+      input.sum.into(input.dx, (j, target) => {
+        const whole = (input.targets[j] ??= asMatrix(target));
+        engine.gemm(true, false, 1, at(plan.blocks, j).weight, at(blocks, j).dz, 0, whole);
+      });
+    }
+    const reduction = input && communicator.startAllReduceSum(input.dx.data);
+    for (const [j, block] of blocks.entries()) {
+      engine.gemm(false, true, 1, block.dz, plan.x, context.gradientBeta(1 + j), block.dW);
+    }
+    reduction?.wait();
+    if (input) context.giveGradient(0, input.dx);
+  }
+
+  #plan(context: OperatorContext, x: Tensor): Plan {
+    const { blocksHere } = this.layout;
+    const z = context.buffer('z', blocksHere * this.blockWidth, x.shape[1] ?? 1);
+    return {
+      z,
+      x: asMatrix(x),
+      blocks: range(blocksHere).map((j) => ({
+        weight: asMatrix(at(context.inputs, 1 + j)),
+        z: matrixRows(asMatrix(z), j * this.blockWidth, this.blockWidth),
+      })),
+      gradients: null,
+    };
+  }
+
+  #planBackward(context: OperatorContext, dz: Tensor): BackwardPlan {
+    const { blocksHere } = this.layout;
+    const { blockWidth: M, features: F } = this;
+    const columns = dz.shape[1] ?? 1;
+    return {
+      input: context.gradient(0) && {
+        dx: context.buffer('dx', F, columns),
+        sum: new BlockSum(context.engine, blocksHere, [F, columns]),
+        targets: [],
+      },
+      blocks: range(blocksHere).map((j) => ({
+        dz: matrixRows(asMatrix(dz), j * M, M),
+        dW: asMatrix(context.gradient(1 + j) ?? context.buffer(`unused ${j}`, M, F)),
+      })),
+    };
+  }
+}
+
+interface Plan {
+  readonly z: Tensor;
+  readonly x: Matrix;
+  readonly blocks: readonly { readonly weight: Matrix; readonly z: Matrix }[];
+  gradients: BackwardPlan | null;
+}
+
+interface BackwardPlan {
+  readonly blocks: readonly { readonly dz: Matrix; readonly dW: Matrix }[];
+  readonly input: {
+    readonly dx: Tensor;
+    readonly sum: BlockSum;
+    readonly targets: Matrix[];
+  } | null;
+}

@@ -1,0 +1,174 @@
+import type { Operator, OperatorContext, OperatorCost } from '../autograd/operator.js';
+import {
+  asMatrix,
+  matrixColumns,
+  matrixRows,
+  type Matrix,
+  type Tensor,
+} from '../tensor/tensor.js';
+import { type BlockLayout, range } from './block-layout.js';
+import { BlockSum } from './block-sum.js';
+import { at } from './inputs.js';
+
+/**
+ * A linear layer in tensor-parallel form, one collective a pass: each block holds rows of the
+ * matrix and multiplies the whole gathered activation.
+ *
+ * | tensor | shape on a rank that hosts block j | |
+ * |---|---|---|
+ * | x_j | [M, B] | input, sharded over blocks |
+ * | W_j `weight` | [M, N] | rows of the matrix |
+ * | X | [N, B] | everybody's activations |
+ * | z_j | [M, B] | output, sharded over blocks |
+ *
+ * Inputs: x (the rank's blocks stacked, [blocksHere·M, B]), then every W_j.
+ *
+ * Forward: X = allGather(x_j) (dual: reduce-scatter); z_j = W_j X. The own column block,
+ * W_jj x_j, is computed while the all-gather is under way.
+ *
+ * Backward: dx_j = reduceScatterSum of W_jᵀ dz_j (dual: all-gather); dW_j += dz_j Xᵀ, computed
+ * while the reduce-scatter is under way. Without a gradient for x there is no collective.
+ *
+ * Cost of a block: forward 2B·M·N FLOPs, backward twice that; at R = P each pass receives and
+ * sends 4(P−1)·M·B bytes. Saved: X.
+ */
+export class GatherLinear implements Operator {
+  readonly name: string;
+  readonly layout: BlockLayout;
+  /** M */
+  readonly blockWidth: number;
+
+  constructor(name: string, layout: BlockLayout, blockWidth: number) {
+    this.name = name;
+    this.layout = layout;
+    this.blockWidth = blockWidth;
+  }
+
+  cost(columns: number, inputNeedsGradient: boolean): OperatorCost {
+    const { blocks, blocksHere, ranks } = this.layout;
+    const M = this.blockWidth;
+    const flops = 2 * columns * blocksHere * M * (blocks * M);
+    const bytes = 4 * (ranks - 1) * blocksHere * M * columns;
+    const traffic = { sentBytes: bytes, receivedBytes: bytes, collectives: 1 };
+    return {
+      forward: { flops, ...traffic },
+      backward: inputNeedsGradient
+        ? { flops: 2 * flops, ...traffic }
+        : { flops, sentBytes: 0, receivedBytes: 0, collectives: 0 },
+    };
+  }
+
+  forward(context: OperatorContext, x: Tensor): Tensor {
+    const { engine, communicator } = context;
+    const plan = context.plan(() => this.#plan(context, x));
+    const gather = communicator.startAllGather(x.data, plan.gathered.data);
+    for (const block of plan.blocks) {
+      engine.gemm(false, false, 1, block.ownWeight, block.x, 0, block.z);
+    }
+    gather.wait();
+    for (const block of plan.blocks) {
+      for (const side of block.sides) {
+        engine.gemm(false, false, 1, side.weight, side.x, 1, block.z);
+      }
+    }
+    return plan.z;
+  }
+
+  backward(context: OperatorContext, dz: Tensor): void {
+    const { engine, communicator } = context;
+    const plan = context.plan(() => this.#plan(context, at(context.inputs, 0)));
+    plan.gradients ??= this.#planBackward(context, dz);
+    const { blocks, input } = plan.gradients;
+
+    if (input) {
+      input.sum.into(input.send, (j, target) => {
+        const { weight, dz: dzBlock } = at(blocks, j);
+        const whole = (input.targets[j] ??= asMatrix(target));
+        engine.gemm(true, false, 1, weight, dzBlock, 0, whole);
+      });
+    }
+    const reduction =
+      input && communicator.startReduceScatterSum(input.send.data, input.received.data);
+    for (const [j, block] of blocks.entries()) {
+      const beta = context.gradientBeta(1 + j);
+      engine.gemm(false, true, 1, block.dz, plan.gatheredMatrix, beta, block.dW);
+    }
+    reduction?.wait();
+    if (input) context.giveGradient(0, input.received);
+  }
+
+  #plan(context: OperatorContext, x: Tensor): Plan {
+    const { blocks, blocksHere, firstBlock } = this.layout;
+    const M = this.blockWidth;
+    const columns = x.shape[1] ?? 1;
+    const z = context.buffer('z', blocksHere * M, columns);
+    const gathered = context.buffer('gathered', blocks * M, columns);
+    const gatheredMatrix = asMatrix(gathered);
+    return {
+      z,
+      gathered,
+      gatheredMatrix,
+      blocks: range(blocksHere).map((j) => {
+        const weight = asMatrix(at(context.inputs, 1 + j));
+        const own = (firstBlock + j) * M;
+        const sides = [
+          { from: 0, width: own },
+          { from: own + M, width: (blocks - 1) * M - own },
+        ].filter((side) => side.width > 0);
+        return {
+          x: matrixRows(asMatrix(x), j * M, M),
+          z: matrixRows(asMatrix(z), j * M, M),
+          ownWeight: matrixColumns(weight, own, M),
+          sides: sides.map(({ from, width }) => ({
+            weight: matrixColumns(weight, from, width),
+            x: matrixRows(gatheredMatrix, from, width),
+          })),
+        };
+      }),
+      gradients: null,
+    };
+  }
+
+  #planBackward(context: OperatorContext, dz: Tensor): BackwardPlan {
+    const { blocks, blocksHere } = this.layout;
+    const M = this.blockWidth;
+    const columns = dz.shape[1] ?? 1;
+    const whole = [blocks * M, columns] as const;
+    return {
+      input: context.gradient(0) && {
+        send: context.buffer('contribution', ...whole),
+        sum: new BlockSum(context.engine, blocksHere, whole),
+        targets: [],
+        received: context.buffer('dx', blocksHere * M, columns),
+      },
+      blocks: range(blocksHere).map((j) => ({
+        weight: asMatrix(at(context.inputs, 1 + j)),
+        dz: matrixRows(asMatrix(dz), j * M, M),
+        dW: asMatrix(context.gradient(1 + j) ?? context.buffer(`unused ${j}`, M, blocks * M)),
+      })),
+    };
+  }
+}
+
+interface Plan {
+  readonly z: Tensor;
+  readonly gathered: Tensor;
+  readonly gatheredMatrix: Matrix;
+  readonly blocks: readonly {
+    readonly x: Matrix;
+    readonly z: Matrix;
+    readonly ownWeight: Matrix;
+    readonly sides: readonly { readonly weight: Matrix; readonly x: Matrix }[];
+  }[];
+  gradients: BackwardPlan | null;
+}
+
+interface BackwardPlan {
+  readonly blocks: readonly { readonly weight: Matrix; readonly dz: Matrix; readonly dW: Matrix }[];
+  readonly input: {
+    readonly send: Tensor;
+    readonly sum: BlockSum;
+    readonly targets: Matrix[];
+    readonly received: Tensor;
+  } | null;
+}

@@ -1,0 +1,20 @@
+import type { PassCost } from '../autograd/operator.js';
+import { ShapeError } from '../errors.js';
+
+/** The i-th element. @throws ShapeError where there is none: an operator was given too few inputs */
+export function at<T>(list: readonly T[], i: number): T {
+  const element = list[i];
+  if (element === undefined) {
+    throw new ShapeError('operator', `input ${i} of ${list.length} is missing`);
+  }
+  return element;
+}
+
+/**
+ * Traffic of a rank in an all-reduce of float32 elements: a reduce-scatter and an all-gather of
+ * shards of ⌈elements/R⌉, the least any algorithm moves where the shards are equal.
+ */
+export function allReduceCost(elements: number, ranks: number): Omit<PassCost, 'flops'> {
+  const bytes = 2 * (ranks - 1) * Math.ceil(elements / ranks) * 4;
+  return { sentBytes: bytes, receivedBytes: bytes, collectives: 1 };
+}

@@ -1,0 +1,173 @@
+import { FREE, type Operator, type OperatorContext, type OperatorCost } from '../autograd/operator.js';
+import { asMatrix, matrixRows, type Matrix, type Tensor, tensorRows } from '../tensor/tensor.js';
+import { type BlockLayout, range } from './block-layout.js';
+import { BlockSum } from './block-sum.js';
+import { allReduceCost, at } from './inputs.js';
+
+/** Which rows of the output the rank's j-th block adds its bias to; null: none. */
+export type BiasRows = readonly ({ readonly from: number; readonly count: number } | null)[];
+
+/**
+ * A linear layer from a sharded to a replicated activation: the row-parallel half of a
+ * tensor-parallel pair, and the head of every network with replicated outputs.
+ *
+ * | tensor | shape on a rank that hosts block j | |
+ * |---|---|---|
+ * | x_j | [M, B] | input, sharded over blocks |
+ * | W_j `weight` | [T, M] | columns of the matrix |
+ * | b_j `bias` | the rows it covers | each output row's bias belongs to one block |
+ * | z | [T, B] | output, the same on every rank |
+ *
+ * Inputs: x (the rank's blocks stacked), then every W_j, then the b_j of the blocks that have one.
+ *
+ * Forward: z = allReduceSum of (W_j x_j + b_j on its rows) (dual: none). Nothing is left to do
+ * while the all-reduce is under way.
+ *
+ * Backward: dz is the same on every rank; dx_j = W_jᵀ dz; dW_j += dz x_jᵀ; db_j += row sums of
+ * its rows of dz. No collective.
+ *
+ * Cost of a block: forward 2B·T·M FLOPs, backward twice that; the all-reduce carries 4·T·B bytes.
+ * Saved: x.
+ *
+ * Source of the pairing: arXiv:1909.08053, section 3.
+ */
+export class RowLinear implements Operator {
+  readonly name: string;
+  readonly layout: BlockLayout;
+  /** M */
+  readonly blockWidth: number;
+  /** T */
+  readonly outputs: number;
+  readonly biasRows: BiasRows;
+
+  constructor(
+    name: string,
+    layout: BlockLayout,
+    blockWidth: number,
+    outputs: number,
+    biasRows: BiasRows,
+  ) {
+    this.name = name;
+    this.layout = layout;
+    this.blockWidth = blockWidth;
+    this.outputs = outputs;
+    this.biasRows = biasRows;
+  }
+
+  cost(columns: number, inputNeedsGradient: boolean): OperatorCost {
+    const { blocksHere, ranks } = this.layout;
+    const flops = 2 * columns * blocksHere * this.blockWidth * this.outputs;
+    return {
+      forward: { flops, ...allReduceCost(this.outputs * columns, ranks) },
+      backward: { ...FREE, flops: inputNeedsGradient ? 2 * flops : flops },
+    };
+  }
+
+  forward(context: OperatorContext, x: Tensor): Tensor {
+    const { engine, communicator } = context;
+    const plan = context.plan(() => this.#plan(context, x));
+    plan.sum.into(plan.z, (j, target) => {
+      const block = at(plan.blocks, j);
+      block.target ??= asMatrix(target);
+      engine.gemm(false, false, 1, block.weight, block.x, 0, block.target);
+      if (block.bias) {
+        const { from, count } = block.bias;
+        block.biased ??= tensorRows(target, from, count);
+        engine.biasActivation('identity', block.biased, block.bias.value, block.biased);
+      }
+    });
+    communicator.allReduceSum(plan.z.data);
+    return plan.z;
+  }
+
+  backward(context: OperatorContext, dz: Tensor): void {
+    const { engine } = context;
+    const plan = context.plan(() => this.#plan(context, at(context.inputs, 0)));
+    plan.gradients ??= this.#planBackward(context, plan, dz);
+    const { dz: dzMatrix, blocks } = plan.gradients;
+    const betaX = blocks[0]?.dx === null ? 0 : context.gradientBeta(0);
+    for (const [j, block] of blocks.entries()) {
+      const { weight, x } = at(plan.blocks, j);
+      engine.gemm(false, true, 1, dzMatrix, x, context.gradientBeta(1 + j), block.dW);
+      if (block.dx) engine.gemm(true, false, 1, weight, dzMatrix, betaX, block.dx);
+      if (block.bias) {
+        const { input, rows, gradient } = block.bias;
+        const beta = context.gradientBeta(input);
+        engine.biasActivationGradient('identity', rows, rows, rows, rows, beta, gradient);
+      }
+    }
+  }
+
+  #plan(context: OperatorContext, x: Tensor): Plan {
+    const { blocksHere } = this.layout;
+    const { blockWidth: M, outputs: T } = this;
+    const columns = x.shape[1] ?? 1;
+    let biasInput = 1 + blocksHere;
+    return {
+      z: context.buffer('z', T, columns),
+      sum: new BlockSum(context.engine, blocksHere, [T, columns]),
+      blocks: range(blocksHere).map((j) => {
+        const rows = this.biasRows[j] ?? null;
+        const input = biasInput;
+        if (rows) biasInput++;
+        return {
+          x: matrixRows(asMatrix(x), j * M, M),
+          weight: asMatrix(at(context.inputs, 1 + j)),
+          bias: rows && { ...rows, input, value: at(context.inputs, input) },
+          target: null,
+          biased: null,
+        };
+      }),
+      gradients: null,
+    };
+  }
+
+  #planBackward(context: OperatorContext, plan: Plan, dz: Tensor): BackwardPlan {
+    const { blockWidth: M, outputs: T } = this;
+    const dx = context.gradient(0);
+    return {
+      dz: asMatrix(dz),
+      blocks: plan.blocks.map(({ bias }, j) => ({
+        dW: asMatrix(context.gradient(1 + j) ?? context.buffer(`unused ${j}`, T, M)),
+        dx: dx && matrixRows(asMatrix(dx), j * M, M),
+        bias: bias && {
+          input: bias.input,
+          rows: tensorRows(dz, bias.from, bias.count),
+          gradient: context.gradient(bias.input) ?? context.buffer(`unused bias ${j}`, bias.count),
+        },
+      })),
+    };
+  }
+}
+
+interface Plan {
+  readonly z: Tensor;
+  readonly sum: BlockSum;
+  readonly blocks: readonly {
+    readonly x: Matrix;
+    readonly weight: Matrix;
+    readonly bias: {
+      readonly from: number;
+      readonly count: number;
+      readonly input: number;
+      readonly value: Tensor;
+    } | null;
+    /** Where the tree over the rank's blocks has this block write: the same in every step. */
+    target: Matrix | null;
+    biased: Tensor | null;
+  }[];
+  gradients: BackwardPlan | null;
+}
+
+interface BackwardPlan {
+  readonly dz: Matrix;
+  readonly blocks: readonly {
+    readonly dW: Matrix;
+    readonly dx: Matrix | null;
+    readonly bias: {
+      readonly input: number;
+      readonly rows: Tensor;
+      readonly gradient: Tensor;
+    } | null;
+  }[];
+}
