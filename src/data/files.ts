@@ -1,0 +1,77 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { DataError } from '../errors.js';
+
+/** A regular file opened for reading. */
+export interface OpenFile {
+  readonly path: string;
+  /** The part that reads it (`idx`, `npy`, …), for error messages. */
+  readonly where: string;
+  readonly fd: number;
+  readonly sizeBytes: number;
+}
+
+/**
+ * Opens a file, hands it to `use` and closes it, whatever happens.
+ *
+ * @throws DataError when it is missing, unreadable or no regular file (a pipe would block, a
+ *   device has no size to bound memory by).
+ */
+export function withFile<T>(where: string, path: string, use: (file: OpenFile) => T): T {
+  const file = openFile(where, path);
+  try {
+    return use(file);
+  } finally {
+    closeSync(file.fd);
+  }
+}
+
+/** Like `withFile`, but the caller closes `fd`. */
+export function openFile(where: string, path: string): OpenFile {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    throw cannotRead(where, path, error);
+  }
+  try {
+    const stats = fstatSync(fd);
+    if (stats.isFile()) return { path, where, fd, sizeBytes: stats.size };
+  } catch (error) {
+    closeSync(fd);
+    throw cannotRead(where, path, error);
+  }
+  closeSync(fd);
+  throw new DataError(where, `${path}: not a regular file; data is read from files`);
+}
+
+/**
+ * Fills `out` with the bytes from `position` on.
+ *
+ * @throws DataError when the file ends before `out` is full.
+ */
+export function readAt(file: OpenFile, out: Uint8Array, position: number): void {
+  let done = 0;
+  while (done < out.length) {
+    let count: number;
+    try {
+      const wanted = Math.min(out.length - done, 1 << 30);
+      count = readSync(file.fd, out, done, wanted, position + done);
+    } catch (error) {
+      throw cannotRead(file.where, file.path, error);
+    }
+    if (count === 0) {
+      throw new DataError(
+        file.where,
+        `${file.path}: ends at byte ${position + done}, ${out.length - done} bytes early; ` +
+          'the file is truncated',
+      );
+    }
+    done += count;
+  }
+}
+
+function cannotRead(where: string, path: string, cause: unknown): DataError {
+  const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+  const reason = code === 'ENOENT' ? 'no such file' : `cannot be read: ${code}`;
+  return new DataError(where, `${path}: ${reason}`, { cause });
+}
