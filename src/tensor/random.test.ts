@@ -5,12 +5,21 @@ import { fnv1a64, philox4x32, randomStream } from './random.js';
 
 /** Lines of `kat_vectors` in Random123 1.14: counter, key, expected words. */
 const PHILOX_VECTORS = [
-  ['00000000 00000000 00000000 00000000', '00000000 00000000',
-    '6627e8d5 e169c58d bc57ac4c 9b00dbd8'],
-  ['ffffffff ffffffff ffffffff ffffffff', 'ffffffff ffffffff',
-    '408f276d 41c83b0e a20bc7c6 6d5451fd'],
-  ['243f6a88 85a308d3 13198a2e 03707344', 'a4093822 299f31d0',
-    'd16cfe09 94fdcceb 5001e420 24126ea1'],
+  [
+    '00000000 00000000 00000000 00000000',
+    '00000000 00000000',
+    '6627e8d5 e169c58d bc57ac4c 9b00dbd8',
+  ],
+  [
+    'ffffffff ffffffff ffffffff ffffffff',
+    'ffffffff ffffffff',
+    '408f276d 41c83b0e a20bc7c6 6d5451fd',
+  ],
+  [
+    '243f6a88 85a308d3 13198a2e 03707344',
+    'a4093822 299f31d0',
+    'd16cfe09 94fdcceb 5001e420 24126ea1',
+  ],
 ] as const;
 
 const seeds = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -66,8 +75,13 @@ test('fills give the draws one by one, from any first index and of any length', 
 test('streams of other names and other seeds differ, as do indices 2^32 blocks apart', () => {
   const first = (seed: number, name: string, index = 0) => randomStream(seed, name).uint32(index);
   const draws = [
-    first(0, 'a'), first(1, 'a'), first(2 ** 32, 'a'), first(0, 'b'), first(0, ''),
-    first(0, 'a', 2 ** 34), first(0, 'a', 1),
+    first(0, 'a'),
+    first(1, 'a'),
+    first(2 ** 32, 'a'),
+    first(0, 'b'),
+    first(0, ''),
+    first(0, 'a', 2 ** 34),
+    first(0, 'a', 1),
   ];
   assert.equal(new Set(draws).size, draws.length);
 });
@@ -112,7 +126,10 @@ test('a permutation holds every row once', () => {
   fc.assert(
     fc.property(seeds, fc.integer({ min: 0, max: 500 }), (seed, n) => {
       const order = randomStream(seed, 'permutation').permutation(n);
-      assert.deepEqual([...order].toSorted((a, b) => a - b), Array.from({ length: n }, (_, i) => i));
+      assert.deepEqual(
+        [...order].toSorted((a, b) => a - b),
+        Array.from({ length: n }, (_, i) => i),
+      );
     }),
   );
 });
