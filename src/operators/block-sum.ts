@@ -43,3 +43,11 @@ export class BlockSum {
     this.#engine.add(out, spare, out);
   }
 }
+
+/** Σ values by the same tree, in float64: losses and norms that each block has its part of. */
+export function treeSum(values: ArrayLike<number>, from = 0, count = values.length): number {
+  if (count === 0) return 0;
+  if (count === 1) return values[from] ?? 0;
+  const split = treeSplit(count);
+  return treeSum(values, from, split) + treeSum(values, from + split, count - split);
+}

@@ -1,6 +1,8 @@
 import type { Operator, OperatorContext } from '../autograd/operator.js';
 import type { CrossEntropyResult } from '../engines/engine.js';
-import type { Tensor } from '../tensor/tensor.js';
+import { type Tensor, tensorRows } from '../tensor/tensor.js';
+import { range } from './block-layout.js';
+import { treeSum } from './block-sum.js';
 
 /** What a loss operator left behind: sums over this rank's elements, in float64. */
 export interface LossReading {
@@ -37,17 +39,40 @@ export class SquaredError implements LossOperator {
   readonly reading: LossReading = { sum: 0, correct: Number.NaN };
   validColumns: number;
 
-  /** @param scale 1 / (batch · features), over all ranks and micro-batches */
-  constructor(scale: number, columns: number) {
+  readonly #blocks: number;
+
+  /**
+   * @param scale 1 / (batch · features), over all ranks and micro-batches
+   * @param blocks parts of z that are summed one by one, then by the tree over blocks, so that
+   *   the sum over all ranks does not depend on how many there are
+   */
+  constructor(scale: number, columns: number, blocks: number) {
     this.scale = scale;
     this.validColumns = columns;
+    this.#blocks = blocks;
   }
 
   forward(context: OperatorContext, z: Tensor, target: Tensor): Tensor {
+    const plan = context.plan(() => this.#plan(context, z, target));
+    for (const [j, part] of plan.parts.entries()) {
+      const { z: zPart, target: y, dz } = part;
+      plan.sums[j] = context.engine.squaredError(zPart, y, dz, this.scale, this.validColumns);
+    }
+    this.reading.sum = treeSum(plan.sums);
+    return scaled(context, this.reading.sum * this.scale);
+  }
+
+  #plan(context: OperatorContext, z: Tensor, target: Tensor) {
     const dz = context.buffer('dz', ...z.shape);
-    const sum = context.engine.squaredError(z, target, dz, this.scale, this.validColumns);
-    this.reading.sum = sum;
-    return scaled(context, sum * this.scale);
+    const rows = (z.shape[0] ?? 1) / this.#blocks;
+    return {
+      sums: new Float64Array(this.#blocks),
+      parts: range(this.#blocks).map((j) => ({
+        z: tensorRows(z, j * rows, rows),
+        target: tensorRows(target, j * rows, rows),
+        dz: tensorRows(dz, j * rows, rows),
+      })),
+    };
   }
 
   /** dLoss is taken as one: the loss ends the computation. */

@@ -1,0 +1,170 @@
+import { hiddenKind, type NetworkSpecification } from '../model/specification.js';
+import type { OptimizerName } from '../optimizers/optimizer.js';
+
+/** What one rank does, sends and holds; derived from sizes alone. */
+export interface RankCost {
+  readonly flops: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly collectives: number;
+}
+
+/** Forward and backward of one step, and the parameters of one rank. */
+export interface StepCost {
+  readonly forward: RankCost;
+  readonly backward: RankCost;
+  readonly total: RankCost;
+}
+
+/**
+ * Matrix-product FLOPs and payload bytes of the rank that hosts P/R blocks, for one pass of B
+ * columns, by the formulas of a layer (M = N/P; each product of an a×b by a b×c matrix is 2abc):
+ *
+ * | layer | forward FLOPs of a block | bytes of a rank in a pass |
+ * |---|---|---|
+ * | phantom | 2B(M² + P·K·M) | 4(R−1)(P/R)·K·B |
+ * | gather (tensor) | 2B·M·N | 4(R−1)(P/R)·M·B |
+ * | row, column | 2B·M·N | all-reduce of N·B |
+ * | input (column), head (row) | 2B·M·F, 2B·T·M | none, all-reduce of T·B |
+ *
+ * Backward is twice the forward, but for the layer that the data enter: it needs no gradient of
+ * its input, unless `inputGradient` says so.
+ */
+export function stepCost(
+  specification: NetworkSpecification,
+  ranks: number,
+  columns: number,
+  inputGradient = false,
+): StepCost {
+  const { width: N, depth, blocks: P, ghosts: K, ends } = specification;
+  const M = N / P;
+  const here = P / ranks;
+  const product = (rows: number, inner: number) => 2 * columns * here * rows * inner;
+  const forward = new Sum();
+  const backward = new Sum();
+  const allReduce = (rows: number) =>
+    2 * (ranks - 1) * Math.ceil((rows * columns) / ranks) * 4;
+
+  if (ends.kind === 'replicated') {
+    forward.add(product(M, ends.inputs));
+    backward.add(product(M, ends.inputs));
+    forward.add(product(ends.outputs, M), allReduce(ends.outputs));
+    backward.add(2 * product(ends.outputs, M));
+  }
+  for (let layer = 0; layer < depth; layer++) {
+    const needsGradient = layer > 0 || ends.kind === 'replicated' || inputGradient;
+    const kind = hiddenKind(specification, layer);
+    if (kind === 'phantom') {
+      const bytes = 4 * (ranks - 1) * here * K * columns;
+      const once = product(M, M) + product(M, P * K);
+      forward.add(once, bytes);
+      backward.add(2 * once - (needsGradient ? 0 : product(M, M) + product(M, K)), bytes);
+      continue;
+    }
+    const once = product(M, N);
+    const shards = 4 * (ranks - 1) * here * M * columns;
+    const twice = needsGradient ? 2 * once : once;
+    forward.add(once, kind === 'gather' ? shards : kind === 'row' ? allReduce(N) : null);
+    const communicates = needsGradient && kind !== 'row';
+    backward.add(twice, communicates ? (kind === 'gather' ? shards : allReduce(N)) : null);
+  }
+  return { forward: forward.cost(), backward: backward.cost(), total: forward.plus(backward) };
+}
+
+class Sum {
+  #flops = 0;
+  #bytes = 0;
+  #collectives = 0;
+
+  /** @param bytes sent, and as many received, by one collective; null: no collective */
+  add(flops: number, bytes: number | null = null): void {
+    this.#flops += flops;
+    if (bytes === null) return;
+    this.#bytes += bytes;
+    this.#collectives++;
+  }
+
+  cost(): RankCost {
+    return {
+      flops: this.#flops,
+      sentBytes: this.#bytes,
+      receivedBytes: this.#bytes,
+      collectives: this.#collectives,
+    };
+  }
+
+  plus(other: Sum): RankCost {
+    const sum = new Sum();
+    sum.#flops = this.#flops + other.#flops;
+    sum.#bytes = this.#bytes + other.#bytes;
+    sum.#collectives = this.#collectives + other.#collectives;
+    return sum.cost();
+  }
+}
+
+/** Parameters of the whole network. */
+export function parameterCount(specification: NetworkSpecification): number {
+  const { width: N, depth, blocks: P, ghosts: K, strategy, ends } = specification;
+  const M = N / P;
+  const layer = strategy === 'phantom' ? P * (M * M + P * K * M) + N : N * N + N;
+  const ports =
+    ends.kind === 'replicated' ? N * ends.inputs + N + ends.outputs * N + ends.outputs : 0;
+  return depth * layer + ports;
+}
+
+/** float32 numbers that an optimiser keeps for each parameter. */
+export function optimizerStatesPerParameter(optimizer: OptimizerName): number {
+  return { sgd: 0, momentum: 1, adam: 2, adamw: 2 }[optimizer];
+}
+
+/**
+ * Most bytes of tensors that a rank holds in training: parameters with gradients and optimiser
+ * state, and what a step of B columns saves and sends. Rank 0, which also holds the head's bias.
+ * Padding of single tensors is left out (under 64 bytes each).
+ */
+export function trainingBytes(
+  specification: NetworkSpecification,
+  ranks: number,
+  columns: number,
+  optimizer: OptimizerName,
+): { parameters: number; gradients: number; optimizer: number; activations: number; total: number } {
+  const { width: N, depth, blocks: P, ghosts: K, ends } = specification;
+  const M = N / P;
+  const here = P / ranks;
+  const rows = here * M;
+  const headBias = ends.kind === 'replicated' ? ends.outputs : 0;
+  const parameters = (4 * (parameterCount(specification) - headBias)) / ranks + 4 * headBias;
+  const spares = here === 1 ? 0 : Math.ceil(Math.log2(here));
+
+  // Per linear layer: output and its gradient, the activation and its gradient.
+  let saved = 0;
+  for (let layer = 0; layer < depth; layer++) {
+    const needsGradient = layer > 0 || ends.kind === 'replicated';
+    const kind = hiddenKind(specification, layer);
+    if (kind === 'phantom') {
+      // z, a, dz; dx of the input; G, the contribution with its spares, h
+      saved += 3 * rows + (needsGradient ? rows : 0) + (2 + spares) * P * K + here * K;
+    } else if (kind === 'gather') {
+      saved += 3 * rows + N + (needsGradient ? (1 + spares) * N + rows : 0);
+    } else if (kind === 'row') {
+      saved += (3 + spares) * N + (needsGradient ? rows : 0);
+    } else {
+      saved += 3 * rows + (needsGradient ? (1 + spares) * N : 0);
+    }
+  }
+  if (ends.kind === 'replicated') {
+    saved += ends.inputs + 3 * rows; // x; z, a, dz of the input layer
+    saved += (2 + spares) * ends.outputs + rows + ends.outputs; // z, dz, dx of the head; target
+  } else {
+    saved += 2 * rows + rows; // x, target; dz of the loss
+  }
+  const activations = 4 * saved * columns;
+  const states = parameters * optimizerStatesPerParameter(optimizer);
+  return {
+    parameters,
+    gradients: parameters,
+    optimizer: states,
+    activations,
+    total: 2 * parameters + states + activations,
+  };
+}

@@ -1,0 +1,95 @@
+import type { Activation } from '../engines/engine.js';
+import { ConfigError } from '../errors.js';
+
+/**
+ * How a layer of width N is split over P blocks: `phantom`, `tensor` (one all-gather a layer), or
+ * `tensor-paired` (one all-reduce for two layers).
+ */
+export type Strategy = 'phantom' | 'tensor' | 'tensor-paired';
+
+/**
+ * What a network's ends look like: `replicated` features enter through a linear layer `input` and
+ * leave through `head`, or input and target are as wide as the layers and `sharded` like them.
+ */
+export type NetworkEnds =
+  | { readonly kind: 'replicated'; readonly inputs: number; readonly outputs: number }
+  | { readonly kind: 'sharded' };
+
+/** Everything that determines a network but its weights. */
+export interface NetworkSpecification {
+  readonly strategy: Strategy;
+  /** N */
+  readonly width: number;
+  /** L, the hidden layers of width N */
+  readonly depth: number;
+  /** P */
+  readonly blocks: number;
+  /** K; not used by the tensor strategies */
+  readonly ghosts: number;
+  readonly activation: Activation;
+  readonly ends: NetworkEnds;
+}
+
+/** The kind of the linear layer `l` of width N: paired layers are `row` then `column`. */
+export type HiddenKind = 'phantom' | 'gather' | 'row' | 'column';
+
+/**
+ * A sharded activation enters a pair through the row-parallel layer and leaves it through the
+ * column-parallel one. With the ends `input` (column) and `head` (row) every column-parallel
+ * layer is then followed by a row-parallel one. An odd last layer is gathered.
+ */
+export function hiddenKind(specification: NetworkSpecification, layer: number): HiddenKind {
+  if (specification.strategy === 'phantom') return 'phantom';
+  const unpaired = specification.depth % 2 === 1 && layer === specification.depth - 1;
+  if (specification.strategy === 'tensor' || unpaired) return 'gather';
+  return layer % 2 === 0 ? 'row' : 'column';
+}
+
+/** @throws ConfigError when the sizes do not fit one another, with the nearest that do */
+export function validateSpecification(specification: NetworkSpecification): void {
+  const { strategy, width, depth, blocks, ghosts, ends } = specification;
+  const sizes: [string, number][] = [
+    ['width', width],
+    ['depth', depth],
+    ['blocks', blocks],
+  ];
+  if (strategy === 'phantom') sizes.push(['ghosts', ghosts]);
+  if (ends.kind === 'replicated') sizes.push(['inputs', ends.inputs], ['outputs', ends.outputs]);
+  for (const [name, size] of sizes) {
+    if (!Number.isSafeInteger(size) || size < 1) {
+      throw new ConfigError('network', `${name} is ${size}; needs an integer of at least 1`);
+    }
+  }
+  if (width % blocks !== 0) {
+    const below = Math.floor(width / blocks) * blocks;
+    const fits = [below, below + blocks].filter((fit) => fit > 0).join(' and ');
+    throw new ConfigError(
+      'network',
+      `width ${width} does not divide into ${blocks} blocks; the nearest widths that fit: ${fits}`,
+    );
+  }
+  if (strategy !== 'phantom') return;
+  if (blocks < 2) {
+    throw new ConfigError(
+      'network',
+      'phantom with 1 block has no ghosts to exchange; use --blocks 2 or more, or --strategy tensor',
+    );
+  }
+  if (ghosts > width / blocks) {
+    throw new ConfigError(
+      'network',
+      `${ghosts} ghosts of blocks of width ${width / blocks} (width ${width} / ${blocks} blocks); ` +
+        `needs ghosts ≤ ${width / blocks}`,
+    );
+  }
+}
+
+/** @throws ConfigError unless the ranks divide the blocks, with the counts that do */
+export function validateRanks(blocks: number, ranks: number): void {
+  if (Number.isSafeInteger(ranks) && ranks >= 1 && blocks % ranks === 0) return;
+  const divisors = Array.from({ length: blocks }, (_, i) => i + 1).filter((n) => blocks % n === 0);
+  throw new ConfigError(
+    'network',
+    `${ranks} ranks cannot host ${blocks} blocks evenly; ranks that fit: ${divisors.join(', ')}`,
+  );
+}

@@ -1,0 +1,97 @@
+/**
+ * What a training run tells as it goes: a line of `metrics.jsonl`, a line of `--json`, or an
+ * update of the progress display. Bytes and FLOPs are those of one rank; unknown values are null.
+ */
+export type TrainingEvent =
+  | StartEvent
+  | StepEvent
+  | ValidationEvent
+  | CheckpointEvent
+  | WarningEvent
+  | EndEvent;
+
+export interface StartEvent {
+  readonly type: 'start';
+  readonly time: string;
+  readonly runFolder: string;
+  readonly strategy: string;
+  readonly engine: string;
+  readonly engineDescription: string;
+  readonly communicator: string;
+  readonly ranks: number;
+  /** Of the whole network. */
+  readonly parameters: number;
+  readonly trainingRows: number | null;
+  readonly validationRows: number;
+  readonly steps: number;
+  /** Steps already done when the run was resumed; 0 for a new run. */
+  readonly firstStep: number;
+  /** Matrix-product FLOPs and payload bytes of one rank in one step (forward and backward). */
+  readonly flopsPerStep: number;
+  readonly sentBytesPerStep: number;
+  readonly receivedBytesPerStep: number;
+  /** Measured rate of one rank's engine at a square product, all ranks at once. */
+  readonly peakFlopsPerS: number;
+  /** Tensor memory of rank 0. */
+  readonly memoryBytes: number;
+}
+
+export interface StepEvent {
+  readonly type: 'step';
+  readonly step: number;
+  readonly epoch: number | null;
+  readonly loss: number;
+  readonly accuracy: number | null;
+  readonly gradientNorm: number;
+  readonly learningRate: number;
+  /** Median over the steps since the last such event. */
+  readonly stepTimeS: number;
+  readonly samplesPerS: number;
+  /** Matrix-product rate of rank 0, and its share of the measured peak (MFU). */
+  readonly flopsPerS: number;
+  readonly modelFlopsUtilization: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  /** Time that rank 0 was blocked in collectives, a step. */
+  readonly exposedS: number;
+  /** Time that rank 0 waited for a batch, a step. */
+  readonly dataWaitS: number;
+  readonly elapsedS: number;
+  readonly remainingS: number;
+}
+
+export interface ValidationEvent {
+  readonly type: 'validation';
+  readonly step: number;
+  readonly rows: number;
+  readonly loss: number;
+  readonly accuracy: number | null;
+}
+
+export interface CheckpointEvent {
+  readonly type: 'checkpoint';
+  readonly step: number;
+  readonly folder: string;
+}
+
+export interface WarningEvent {
+  readonly type: 'warning';
+  readonly message: string;
+}
+
+export interface EndEvent {
+  readonly type: 'end';
+  readonly reason: 'finished' | 'target-loss' | 'interrupted';
+  readonly step: number;
+  readonly loss: number | null;
+  readonly accuracy: number | null;
+  readonly validationLoss: number | null;
+  readonly validationAccuracy: number | null;
+  readonly medianStepTimeS: number | null;
+  readonly samplesPerS: number | null;
+  readonly elapsedS: number;
+  readonly runFolder: string;
+  readonly checkpoint: string;
+  /** Continues an interrupted run; null when there is nothing left to do. */
+  readonly resumeCommand: string | null;
+}
