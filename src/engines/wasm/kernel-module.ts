@@ -1,0 +1,45 @@
+import { UnsupportedError } from '../../errors.js';
+import { webAssembly } from './web-assembly.js';
+import type { WasmModule } from './web-assembly.js';
+
+const compiled = new Map<string, WasmModule>();
+
+/**
+ * The kernels that the package carries, compiled once per thread (a module can be posted to
+ * workers). Node only: in a browser fetch `kernels.wasm`, compile it and pass the module on.
+ *
+ * `relaxed` uses fused multiply-add, whose rounding differs between processors.
+ *
+ * @throws UnsupportedError where relaxed SIMD cannot be compiled, and outside Node
+ */
+export function loadKernelModule(relaxed: boolean): WasmModule {
+  const file = relaxed ? 'kernels-relaxed.wasm' : 'kernels.wasm';
+  const known = compiled.get(file);
+  if (known !== undefined) return known;
+
+  if (typeof process === 'undefined' || process.getBuiltinModule === undefined) {
+    throw new UnsupportedError(
+      'wasm engine',
+      `${file} can be read from disk in Node only; compile it and pass it as \`module\``,
+    );
+  }
+  const bytes = process.getBuiltinModule('node:fs').readFileSync(new URL(file, import.meta.url));
+  if (relaxed) allowRelaxedSimd();
+  if (!webAssembly.validate(bytes)) {
+    throw new UnsupportedError(
+      'wasm engine',
+      `this runtime (Node ${process.version}) cannot compile ${file}` +
+        (relaxed ? '; use the engine without `relaxed`' : '; it needs SIMD and shared memory'),
+    );
+  }
+  const module = new webAssembly.Module(bytes);
+  compiled.set(file, module);
+  return module;
+}
+
+/** Node 20 has relaxed SIMD behind a flag that may be set until the first use. */
+function allowRelaxedSimd(): void {
+  if (Number(process.versions.node.split('.')[0]) < 22) {
+    process.getBuiltinModule('node:v8').setFlagsFromString('--experimental-wasm-relaxed-simd');
+  }
+}

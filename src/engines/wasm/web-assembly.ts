@@ -1,0 +1,43 @@
+/**
+ * The part of the WebAssembly JavaScript interface that the engines use, typed here because the
+ * compiler's library has it for browsers only.
+ */
+
+/** A compiled module; structured clone passes it to workers without compiling it again. */
+export type WasmModule = object;
+
+export interface WasmMemory {
+  readonly buffer: SharedArrayBuffer;
+  /** @throws RangeError when the maximum is passed, or the system has no memory left. */
+  grow(pages: number): number;
+}
+
+export interface WasmInstance {
+  readonly exports: Readonly<Record<string, unknown>>;
+}
+
+interface WebAssemblyInterface {
+  readonly Module: new (bytes: Uint8Array) => WasmModule;
+  readonly Memory: new (limits: {
+    initial: number;
+    maximum: number;
+    shared: boolean;
+  }) => WasmMemory;
+  readonly Instance: new (
+    module: WasmModule,
+    imports: Record<string, Record<string, unknown>>,
+  ) => WasmInstance;
+  validate(bytes: Uint8Array): boolean;
+}
+
+export const webAssembly = (globalThis as unknown as { WebAssembly: WebAssemblyInterface })
+  .WebAssembly;
+
+export const PAGE_BYTES = 65_536;
+export const MAXIMUM_PAGES = 65_536;
+
+/** A shared memory that grows up to 4 GiB; what it does not use is address space alone.
+ * Typed arrays made before a growth stay valid. */
+export function growableMemory(initialPages: number): WasmMemory {
+  return new webAssembly.Memory({ initial: initialPages, maximum: MAXIMUM_PAGES, shared: true });
+}
