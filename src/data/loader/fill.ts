@@ -1,0 +1,202 @@
+import { DataError, ShapeError } from '../../errors.js';
+import type { DataParts, Dataset, TableDataset, TeacherDataset } from '../dataset.js';
+import { createSampler, type Sampler } from '../sampler.js';
+import type { Standardization } from '../standardize.js';
+import { Teacher } from '../synthetic/teacher.js';
+import {
+  type BatchSchedule,
+  checkSchedule,
+  columnsPerBatch,
+  type ScheduleCursor,
+} from './schedule.js';
+
+/** Everything that decides what the batches hold. Plain data: can be posted to a thread. */
+export interface BatchOptions {
+  readonly data: DataParts;
+  /** What `fitStandardization` found on the training part; null to use x as it is. */
+  readonly standardization: Standardization | null;
+  readonly schedule: BatchSchedule;
+  readonly seed: number;
+  readonly shuffle: boolean;
+  /** Write labels as [classes, columns] of zeros and ones, for a squared error on labels. */
+  readonly oneHot: boolean;
+}
+
+/** Rows of `Batch.y`. */
+export function answerRows({ data, oneHot }: Pick<BatchOptions, 'data' | 'oneHot'>): number {
+  const { answers } = data.training;
+  if (answers.kind === 'values') return answers.width;
+  return oneHot ? answers.classes : 1;
+}
+
+/**
+ * @throws ConfigError, ShapeError or DataError for options that cannot be served.
+ */
+export function checkBatchOptions(options: BatchOptions): void {
+  const { data, schedule, standardization } = options;
+  const { training, validation } = data;
+  checkSchedule(schedule);
+  if (!(training.rows > 0)) {
+    throw new DataError('batches', `${training.name}: no rows; at least one is needed`);
+  }
+  if (schedule.validationRows > (validation?.rows ?? 0)) {
+    throw new DataError(
+      'batches',
+      `${schedule.validationRows} validation rows of ${validation?.rows ?? 0} in the data`,
+    );
+  }
+  const { mean, scale } = standardization ?? {};
+  for (const part of [mean, scale]) {
+    if (part === undefined || part.length === training.features) continue;
+    throw new ShapeError(
+      'batches',
+      `standardisation of ${part.length} features; the data has ${training.features}`,
+    );
+  }
+}
+
+/** Writes the batch a cursor points to. */
+export interface BatchFiller {
+  fill(cursor: ScheduleCursor, x_FB: Float32Array, y: Float32Array): void;
+}
+
+export function createBatchFiller(options: BatchOptions): BatchFiller {
+  return new Filler(options);
+}
+
+class Filler implements BatchFiller {
+  private readonly schedule: BatchSchedule;
+  private readonly columns: number;
+  private readonly sampler: Sampler;
+  private readonly rows: Float64Array;
+  private readonly training: ColumnWriter;
+  private readonly validation: ColumnWriter | null;
+
+  constructor(options: BatchOptions) {
+    const { data, schedule, seed, shuffle } = options;
+    checkBatchOptions(options);
+    this.schedule = schedule;
+    this.columns = columnsPerBatch(schedule);
+    this.rows = new Float64Array(this.columns);
+    this.sampler = createSampler(data.training.rows, seed, shuffle);
+    this.training = columnWriter(data.training, options);
+    this.validation = data.validation && columnWriter(data.validation, options);
+  }
+
+  fill(cursor: ScheduleCursor, x_FB: Float32Array, y: Float32Array): void {
+    const { columns, rows } = this;
+    if (cursor.kind === 'training') {
+      const first = cursor.step * this.schedule.batchSize + cursor.microBatch * columns;
+      this.sampler.rowsAt(first, rows);
+      this.training(rows, x_FB, y);
+      return;
+    }
+    for (let c = 0; c < columns; c++) {
+      rows[c] = c < cursor.validColumns ? cursor.index * columns + c : 0;
+    }
+    this.validation?.(rows, x_FB, y);
+  }
+}
+
+type ColumnWriter = (rows: Float64Array, x_FB: Float32Array, y: Float32Array) => void;
+
+function columnWriter(dataset: Dataset, options: BatchOptions): ColumnWriter {
+  return dataset.kind === 'table' ? tableWriter(dataset, options) : teacherWriter(dataset, options);
+}
+
+function tableWriter(dataset: TableDataset, options: BatchOptions): ColumnWriter {
+  const { x, features, answers } = dataset;
+  const { standardization, oneHot } = options;
+  const shift = new Float64Array(features);
+  const factor = new Float64Array(features).fill(1);
+  if (standardization !== null) {
+    shift.set(standardization.mean);
+    for (let f = 0; f < features; f++) factor[f] = 1 / (standardization.scale[f] as number);
+  }
+  return (rows, x_FB, y) => {
+    gatherColumns(x, features, rows, shift, factor, x_FB);
+    if (answers.kind === 'values') {
+      gatherValues(answers.values, answers.width, rows, y);
+      return;
+    }
+    if (oneHot) y.fill(0);
+    for (let c = 0; c < rows.length; c++) {
+      const label = answers.labels[rows[c] as number] as number;
+      if (oneHot) y[label * rows.length + c] = 1;
+      else y[c] = label;
+    }
+  };
+}
+
+function teacherWriter(dataset: TeacherDataset, options: BatchOptions): ColumnWriter {
+  const teacher = new Teacher(dataset);
+  const { answers, features } = dataset;
+  const { standardization, oneHot } = options;
+  return (rows, x_FB, y) => {
+    const columns = rows.length;
+    const outputs = teacher.compute(rows, x_FB);
+    if (standardization !== null) {
+      for (let i = 0; i < features * columns; i++) {
+        const f = Math.floor(i / columns);
+        const shifted = (x_FB[i] as number) - (standardization.mean[f] as number);
+        x_FB[i] = shifted * (1 / (standardization.scale[f] as number));
+      }
+    }
+    if (answers.kind === 'values') {
+      y.set(outputs.subarray(0, answers.width * columns));
+      return;
+    }
+    if (oneHot) y.fill(0);
+    for (let c = 0; c < columns; c++) {
+      let best = 0;
+      for (let o = 1; o < answers.classes; o++) {
+        if ((outputs[o * columns + c] as number) > (outputs[best * columns + c] as number))
+          best = o;
+      }
+      if (oneHot) y[best * columns + c] = 1;
+      else y[c] = best;
+    }
+  };
+}
+
+/** Columns written together: 16 floats are one cache line of the output, and the 16 rows they
+ * come from are read in step, one line each. */
+const BLOCK = 16;
+
+/** out[f, c] = (x[rows[c], f] − shift[f]) · factor[f]: gather, convert and transpose in one pass. */
+function gatherColumns(
+  x: Uint8Array | Float32Array,
+  features: number,
+  rows: Float64Array,
+  shift: Float64Array,
+  factor: Float64Array,
+  out: Float32Array,
+): void {
+  const columns = rows.length;
+  const starts = new Float64Array(BLOCK);
+  for (let first = 0; first < columns; first += BLOCK) {
+    const width = Math.min(BLOCK, columns - first);
+    for (let c = 0; c < width; c++) starts[c] = (rows[first + c] as number) * features;
+    for (let f = 0; f < features; f++) {
+      const mean = shift[f] as number;
+      const scale = factor[f] as number;
+      const at = f * columns + first;
+      for (let c = 0; c < width; c++) {
+        out[at + c] = ((x[(starts[c] as number) + f] as number) - mean) * scale;
+      }
+    }
+  }
+}
+
+function gatherValues(
+  values: Float32Array,
+  width: number,
+  rows: Float64Array,
+  out: Float32Array,
+): void {
+  const columns = rows.length;
+  for (let c = 0; c < columns; c++) {
+    const start = (rows[c] as number) * width;
+    for (let t = 0; t < width; t++) out[t * columns + c] = values[start + t] as number;
+  }
+}

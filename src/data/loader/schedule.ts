@@ -1,0 +1,106 @@
+import { ConfigError } from '../../errors.js';
+
+/** Which batches a run reads, in order; loader and ranks each walk it without talking. */
+export interface BatchSchedule {
+  /** Steps already done: a run resumed at step s continues with batch s. */
+  readonly firstStep: number;
+  /** Steps done when the run ends, those before `firstStep` included. */
+  readonly steps: number;
+  /** Columns of a step, over all its micro-batches. */
+  readonly batchSize: number;
+  /** Parts that a step's columns are read in; divides `batchSize`. */
+  readonly microBatches: number;
+  /** Rows read at each validation, from the first on; 0 without a validation part. */
+  readonly validationRows: number;
+  /** Steps between validations; the last step is validated too. 0 for never. */
+  readonly validateEvery: number;
+}
+
+/** @throws ConfigError for sizes that do not fit one another. */
+export function checkSchedule(schedule: BatchSchedule): void {
+  for (const [name, value] of Object.entries(schedule)) {
+    const least = name === 'batchSize' || name === 'microBatches' ? 1 : 0;
+    if (Number.isSafeInteger(value) && value >= least) continue;
+    throw new ConfigError('batches', `${name} ${value}; an integer of at least ${least} is needed`);
+  }
+  const { batchSize, microBatches } = schedule;
+  if (batchSize % microBatches === 0) return;
+  throw new ConfigError(
+    'batches',
+    `batch size ${batchSize} in ${microBatches} micro-batches; the parts must be equal`,
+  );
+}
+
+/** Columns of every batch that is read: batchSize / microBatches. */
+export function columnsPerBatch({ batchSize, microBatches }: BatchSchedule): number {
+  return batchSize / microBatches;
+}
+
+/** Whether the run is validated after step `step`, counted from 0. */
+export function validatesAfter(schedule: BatchSchedule, step: number): boolean {
+  const { steps, validationRows, validateEvery } = schedule;
+  if (validateEvery === 0 || validationRows === 0) return false;
+  return (step + 1) % validateEvery === 0 || step + 1 === steps;
+}
+
+/** Batches of one validation; the last may have fewer valid columns. */
+export function validationBatches(schedule: BatchSchedule): number {
+  return Math.ceil(schedule.validationRows / columnsPerBatch(schedule));
+}
+
+/**
+ * A position in the schedule: the micro-batches of a step, then, where the step is validated, the
+ * validation batches. Fields change in place, so that walking allocates nothing.
+ */
+export class ScheduleCursor {
+  kind: 'training' | 'validation' = 'training';
+  /** The training step, from 0, that the batch belongs to or that was validated. */
+  step: number;
+  /** Part of the step's columns, from 0; 0 for validation. */
+  microBatch = -1;
+  /** Validation batch, from 0; 0 for training. */
+  index = 0;
+  /** Columns that hold rows; the others repeat row 0. */
+  validColumns: number;
+  private readonly schedule: BatchSchedule;
+
+  constructor(schedule: BatchSchedule) {
+    checkSchedule(schedule);
+    this.schedule = schedule;
+    this.step = schedule.firstStep;
+    this.validColumns = columnsPerBatch(schedule);
+  }
+
+  /** Moves to the first or next batch; false when there is none. */
+  advance(): boolean {
+    const { schedule } = this;
+    if (this.step >= schedule.steps) return false;
+    if (this.kind === 'training') {
+      if (++this.microBatch < schedule.microBatches) return true;
+      if (validatesAfter(schedule, this.step)) return this.toValidation(0);
+      return this.toStep(this.step + 1);
+    }
+    const next = this.index + 1;
+    return next < validationBatches(schedule)
+      ? this.toValidation(next)
+      : this.toStep(this.step + 1);
+  }
+
+  private toValidation(index: number): boolean {
+    const columns = columnsPerBatch(this.schedule);
+    this.kind = 'validation';
+    this.microBatch = 0;
+    this.index = index;
+    this.validColumns = Math.min(columns, this.schedule.validationRows - index * columns);
+    return true;
+  }
+
+  private toStep(step: number): boolean {
+    this.kind = 'training';
+    this.step = step;
+    this.microBatch = 0;
+    this.index = 0;
+    this.validColumns = columnsPerBatch(this.schedule);
+    return step < this.schedule.steps;
+  }
+}
