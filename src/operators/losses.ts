@@ -6,8 +6,8 @@ import { treeSum } from './block-sum.js';
 
 /** What a loss operator left behind: sums over this rank's elements, in float64. */
 export interface LossReading {
-  /** Of squared errors, or of cross-entropies. */
-  sum: number;
+  /** Of squared errors, or of cross-entropies: one for each block that has its own rows. */
+  readonly blockSums: Float64Array;
   /** Columns whose largest logit is the label's; NaN where the loss has no notion of it. */
   correct: number;
 }
@@ -36,10 +36,8 @@ export interface LossOperator extends Operator {
 export class SquaredError implements LossOperator {
   readonly name = 'squared error';
   readonly scale: number;
-  readonly reading: LossReading = { sum: 0, correct: Number.NaN };
+  readonly reading: LossReading;
   validColumns: number;
-
-  readonly #blocks: number;
 
   /**
    * @param scale 1 / (batch · features), over all ranks and micro-batches
@@ -49,30 +47,28 @@ export class SquaredError implements LossOperator {
   constructor(scale: number, columns: number, blocks: number) {
     this.scale = scale;
     this.validColumns = columns;
-    this.#blocks = blocks;
+    this.reading = { blockSums: new Float64Array(blocks), correct: Number.NaN };
   }
 
   forward(context: OperatorContext, z: Tensor, target: Tensor): Tensor {
-    const plan = context.plan(() => this.#plan(context, z, target));
-    for (const [j, part] of plan.parts.entries()) {
+    const parts = context.plan(() => this.#plan(context, z, target));
+    const { blockSums } = this.reading;
+    for (const [j, part] of parts.entries()) {
       const { z: zPart, target: y, dz } = part;
-      plan.sums[j] = context.engine.squaredError(zPart, y, dz, this.scale, this.validColumns);
+      blockSums[j] = context.engine.squaredError(zPart, y, dz, this.scale, this.validColumns);
     }
-    this.reading.sum = treeSum(plan.sums);
-    return scaled(context, this.reading.sum * this.scale);
+    return scaled(context, treeSum(blockSums) * this.scale);
   }
 
   #plan(context: OperatorContext, z: Tensor, target: Tensor) {
     const dz = context.buffer('dz', ...z.shape);
-    const rows = (z.shape[0] ?? 1) / this.#blocks;
-    return {
-      sums: new Float64Array(this.#blocks),
-      parts: range(this.#blocks).map((j) => ({
-        z: tensorRows(z, j * rows, rows),
-        target: tensorRows(target, j * rows, rows),
-        dz: tensorRows(dz, j * rows, rows),
-      })),
-    };
+    const blocks = this.reading.blockSums.length;
+    const rows = (z.shape[0] ?? 1) / blocks;
+    return range(blocks).map((j) => ({
+      z: tensorRows(z, j * rows, rows),
+      target: tensorRows(target, j * rows, rows),
+      dz: tensorRows(dz, j * rows, rows),
+    }));
   }
 
   /** dLoss is taken as one: the loss ends the computation. */
@@ -96,7 +92,7 @@ export class SquaredError implements LossOperator {
 export class SoftmaxCrossEntropy implements LossOperator {
   readonly name = 'softmax cross-entropy';
   readonly scale: number;
-  readonly reading: LossReading = { sum: 0, correct: 0 };
+  readonly reading: LossReading = { blockSums: new Float64Array(1), correct: 0 };
   validColumns: number;
   readonly #result: CrossEntropyResult = { lossSum: 0, correct: 0 };
 
@@ -111,7 +107,7 @@ export class SoftmaxCrossEntropy implements LossOperator {
     const { engine } = context;
     const result = this.#result;
     engine.softmaxCrossEntropy(logits, labels, dLogits, this.scale, this.validColumns, result);
-    this.reading.sum = result.lossSum;
+    this.reading.blockSums[0] = result.lossSum;
     this.reading.correct = result.correct;
     return scaled(context, result.lossSum * this.scale);
   }

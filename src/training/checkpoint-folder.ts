@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { CheckpointError } from '../errors.js';
+
+/** `state.json` of a checkpoint. */
+export interface CheckpointState {
+  readonly format: 'phantom-parallel checkpoint';
+  readonly version: 1;
+  /** Optimiser steps done. */
+  readonly step: number;
+  /** Random draws depend on the seed and the position alone, so this is the generator's state. */
+  readonly random: { readonly seed: number; readonly nextBatch: number };
+  /** SHA-256 of the settings that determine the run's numbers. */
+  readonly configHash: string;
+  /** Ranks that wrote the shards. */
+  readonly ranks: number;
+  readonly files: Readonly<Record<string, { readonly sha256: string; readonly bytes: number }>>;
+}
+
+const MAX_STATE_BYTES = 16 << 20;
+
+/** `step-00000100` */
+export function checkpointName(step: number): string {
+  return `step-${String(step).padStart(8, '0')}`;
+}
+
+/** Steps of the complete checkpoints below `checkpoints/`, ascending. */
+export function listCheckpoints(checkpointsFolder: string): number[] {
+  if (!existsSync(checkpointsFolder)) return [];
+  return readdirSync(checkpointsFolder)
+    .map((name) => /^step-(\d{8,})$/.exec(name)?.[1])
+    .flatMap((digits) => (digits === undefined ? [] : [Number(digits)]))
+    .toSorted((a, b) => a - b);
+}
+
+/** Reads `state.json`. @throws CheckpointError when it is missing or not of this format */
+export function readCheckpointState(folder: string): CheckpointState {
+  const file = path.join(folder, 'state.json');
+  const state = readJson(file) as Partial<CheckpointState> | null;
+  if (state?.format !== 'phantom-parallel checkpoint' || state.version !== 1) {
+    throw new CheckpointError('checkpoint', `${file}: not the state of a checkpoint (version 1)`);
+  }
+  const { step, ranks, files, random, configHash } = state;
+  const complete =
+    Number.isSafeInteger(step) &&
+    Number.isSafeInteger(ranks) &&
+    typeof configHash === 'string' &&
+    typeof random?.seed === 'number' &&
+    typeof files === 'object' &&
+    files !== null &&
+    Object.entries(files).every(
+      ([name, entry]) =>
+        /^[a-z0-9.-]+$/.test(name) &&
+        typeof entry?.sha256 === 'string' &&
+        Number.isSafeInteger(entry?.bytes),
+    );
+  if (!complete) throw new CheckpointError('checkpoint', `${file}: entries are missing or damaged`);
+  return state as CheckpointState;
+}
+
+/** Reads a JSON file of a run or checkpoint. @throws CheckpointError when that cannot be done */
+export function readJson(file: string): unknown {
+  try {
+    const { size } = statSync(file);
+    if (size > MAX_STATE_BYTES) {
+      throw new CheckpointError('checkpoint', `${file}: ${size} bytes is too large to be genuine`);
+    }
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    if (error instanceof CheckpointError) throw error;
+    throw new CheckpointError('checkpoint', `${file}: ${(error as Error).message}`);
+  }
+}
+
+/**
+ * Compares files of a checkpoint with the sizes and hashes in its state.
+ *
+ * @param share ranks divide the files among themselves: file i is this rank's if i % size = rank
+ * @throws CheckpointError naming the first file that differs
+ */
+export function verifyFiles(
+  folder: string,
+  state: CheckpointState,
+  share: { readonly rank: number; readonly size: number } = { rank: 0, size: 1 },
+): void {
+  for (const [i, [name, { sha256, bytes }]] of Object.entries(state.files).entries()) {
+    if (i % share.size !== share.rank) continue;
+    const file = path.join(folder, name);
+    const found = hashFile(file);
+    if (found.bytes !== bytes) {
+      throw new CheckpointError(
+        'checkpoint',
+        `${file}: ${found.bytes} bytes, ${bytes} were written; take another checkpoint`,
+      );
+    }
+    if (found.sha256 !== sha256) {
+      throw new CheckpointError(
+        'checkpoint',
+        `${file}: its SHA-256 is not the one recorded, the file is damaged; take another checkpoint`,
+      );
+    }
+  }
+}
+
+/** Streams a file through SHA-256. @throws CheckpointError when it cannot be read */
+export function hashFile(file: string): { sha256: string; bytes: number } {
+  const hash = createHash('sha256');
+  const chunk = Buffer.allocUnsafe(1 << 20);
+  let bytes = 0;
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, 'r');
+  } catch (error) {
+    throw new CheckpointError('checkpoint', `${file}: ${(error as Error).message}`);
+  }
+  try {
+    for (;;) {
+      const count = readSync(descriptor, chunk, 0, chunk.length, null);
+      if (count === 0) return { sha256: hash.digest('hex'), bytes };
+      hash.update(chunk.subarray(0, count));
+      bytes += count;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { TrainingSettings } from '../config/settings.js';
+import type { NetworkSpecification } from '../model/specification.js';
+import { CheckpointError, ConfigError } from '../errors.js';
+import { checkpointName, listCheckpoints, readCheckpointState, readJson } from './checkpoint-folder.js';
+import { replaceFile } from './files.js';
+
+/** `config.json` of a run folder. */
+export interface RunConfig {
+  readonly format: 'phantom-parallel run';
+  readonly version: 1;
+  readonly created: string;
+  readonly settings: TrainingSettings;
+  readonly specification: NetworkSpecification;
+  readonly loss: 'mse' | 'cross-entropy';
+  /** Steps, from `steps` or `epochs`. */
+  readonly steps: number;
+  /** What was read, and how it is standardised: x is replaced by (x − mean) · scale. */
+  readonly data: {
+    readonly name: string;
+    readonly trainingRows: number | null;
+    readonly validationRows: number;
+    readonly features: number;
+    readonly standardization: { readonly mean: number[]; readonly scale: number[] } | null;
+  };
+  readonly versions: Readonly<Record<string, string>>;
+  readonly machine: Readonly<Record<string, string | number>>;
+}
+
+/** Settings that do not change any number of a run: where it runs and what it tells. */
+const NEUTRAL = new Set<keyof TrainingSettings>([
+  ...(['ranks', 'timeout', 'logEvery', 'checkpointEvery', 'keepCheckpoints', 'out'] as const),
+  ...(['steps', 'epochs', 'targetLoss', 'validateEvery'] as const),
+]);
+
+/** SHA-256 over the settings that determine a run's numbers. */
+export function configHash(settings: TrainingSettings): string {
+  const entries = Object.entries(settings)
+    .filter(([key]) => !NEUTRAL.has(key as keyof TrainingSettings))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return createHash('sha256').update(JSON.stringify(entries)).digest('hex');
+}
+
+/** Makes a run folder. @throws ConfigError when it holds a run already, or cannot be made */
+export function createRunFolder(folder: string): void {
+  if (existsSync(path.join(folder, 'config.json'))) {
+    throw new ConfigError(
+      'run',
+      `${folder} holds a run already; go on with it by --resume ${folder}, or choose another --out`,
+    );
+  }
+  try {
+    mkdirSync(path.join(folder, 'checkpoints'), { recursive: true });
+  } catch (error) {
+    throw new ConfigError('run', `cannot make ${folder}: ${(error as Error).message}; set --out`);
+  }
+}
+
+/** Writes `config.json`, whole or not at all. @throws ConfigError when that cannot be done */
+export function writeRunConfig(folder: string, config: RunConfig): void {
+  try {
+    replaceFile(path.join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+  } catch (error) {
+    throw new ConfigError('run', `cannot write in ${folder}: ${(error as Error).message}; set --out`);
+  }
+}
+
+/** @throws CheckpointError when the folder holds no run of this version */
+export function readRunConfig(folder: string): RunConfig {
+  const file = path.join(folder, 'config.json');
+  if (!existsSync(file)) {
+    throw new CheckpointError('run', `${folder} is no run folder: it has no config.json`);
+  }
+  const config = readJson(file) as Partial<RunConfig> | null;
+  const complete =
+    config?.format === 'phantom-parallel run' &&
+    config.version === 1 &&
+    config.settings !== undefined &&
+    config.specification !== undefined &&
+    config.data !== undefined;
+  if (!complete) throw new CheckpointError('run', `${file}: not the config of a run (version 1)`);
+  return config as RunConfig;
+}
+
+/** The newest checkpoint of a run. @throws CheckpointError when there is none */
+export function newestCheckpoint(runFolder: string): { folder: string; step: number } {
+  const checkpoints = path.join(runFolder, 'checkpoints');
+  const step = listCheckpoints(checkpoints).at(-1);
+  if (step === undefined) {
+    throw new CheckpointError('run', `${runFolder} has no checkpoint; start it anew`);
+  }
+  const folder = path.join(checkpoints, checkpointName(step));
+  return { folder, step: readCheckpointState(folder).step };
+}
+
+/** Forgets metrics of steps after `step`: a resumed run computes them again. */
+export function trimMetrics(runFolder: string, step: number): void {
+  const file = path.join(runFolder, 'metrics.jsonl');
+  if (!existsSync(file)) return;
+  const kept = readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => isUpTo(line, step));
+  replaceFile(file, kept.map((line) => `${line}\n`).join(''));
+}
+
+function isUpTo(line: string, step: number): boolean {
+  try {
+    const event = JSON.parse(line) as { type?: string; step?: number };
+    return event.type !== 'end' && (event.step ?? 0) <= step;
+  } catch {
+    return false; // an empty last line, or one cut off when the run died
+  }
+}
+
+/** Versions and machine, for the record. */
+export function describeMachine(): Pick<RunConfig, 'versions' | 'machine'> {
+  const [cpu] = os.cpus();
+  return {
+    versions: { node: process.version, v8: process.versions.v8 },
+    machine: {
+      ...{ platform: process.platform, arch: process.arch, cpu: cpu?.model ?? 'unknown' },
+      ...{ cores: os.availableParallelism(), memoryBytes: os.totalmem() },
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import type { WorkMeters } from './trainer.js';
+
+/** Steps whose times the overall median looks back on. */
+const WINDOW = 4096;
+
+/** Times and counts of steps, over the interval between two log lines and over the whole run. */
+export class StepTimes {
+  readonly #meters: WorkMeters;
+  readonly #interval: Float64Array;
+  readonly #recent = new Float64Array(WINDOW);
+  #steps = 0;
+  #intervalSteps = 0;
+  #beganMs = 0;
+  #before = { flops: 0, sentBytes: 0, receivedBytes: 0, exposedS: 0 };
+  #sums = { flops: 0, sentBytes: 0, receivedBytes: 0, exposedS: 0, dataWaitS: 0 };
+
+  /** @param intervalSteps most steps between two calls of `takeInterval` */
+  constructor(intervalSteps: number, meters: WorkMeters) {
+    this.#meters = meters;
+    this.#interval = new Float64Array(intervalSteps);
+  }
+
+  begin(): void {
+    const meters = this.#meters;
+    this.#before.flops = meters.flops();
+    this.#before.sentBytes = meters.sentBytes();
+    this.#before.receivedBytes = meters.receivedBytes();
+    this.#before.exposedS = meters.exposedS();
+    this.#beganMs = performance.now();
+  }
+
+  end(dataWaitS: number): void {
+    const elapsedS = (performance.now() - this.#beganMs) / 1000;
+    this.#interval[this.#intervalSteps++ % this.#interval.length] = elapsedS;
+    this.#recent[this.#steps++ % WINDOW] = elapsedS;
+    const [sums, before, meters] = [this.#sums, this.#before, this.#meters];
+    sums.flops += meters.flops() - before.flops;
+    sums.sentBytes += meters.sentBytes() - before.sentBytes;
+    sums.receivedBytes += meters.receivedBytes() - before.receivedBytes;
+    sums.exposedS += meters.exposedS() - before.exposedS;
+    sums.dataWaitS += dataWaitS;
+  }
+
+  /** Means a step, and the median time, since the last call. */
+  takeInterval() {
+    const steps = Math.max(1, this.#intervalSteps);
+    const { flops, sentBytes, receivedBytes, exposedS, dataWaitS } = this.#sums;
+    const filled = Math.min(steps, this.#interval.length);
+    const interval = {
+      medianS: median(this.#interval.subarray(0, filled)),
+      flops: flops / steps,
+      sentBytes: sentBytes / steps,
+      receivedBytes: receivedBytes / steps,
+      exposedS: exposedS / steps,
+      dataWaitS: dataWaitS / steps,
+    };
+    this.#intervalSteps = 0;
+    this.#sums = { flops: 0, sentBytes: 0, receivedBytes: 0, exposedS: 0, dataWaitS: 0 };
+    return interval;
+  }
+
+  overallMedianS(): number | null {
+    if (this.#steps === 0) return null;
+    return median(this.#recent.subarray(0, Math.min(this.#steps, WINDOW)));
+  }
+}
+
+function median(values: Float64Array): number {
+  const sorted = values.toSorted();
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? 0;
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? 0)) / 2;
+}

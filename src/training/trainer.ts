@@ -1,0 +1,241 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import type { Communicator } from '../communicators/communicator.js';
+import type { TrainingSettings } from '../config/settings.js';
+import type { BatchReader } from '../data/loader/batches.js';
+import type { Engine } from '../engines/engine.js';
+import { parameterCount } from '../analysis/cost.js';
+import { buildNetwork } from '../model/network.js';
+import type { NetworkSpecification } from '../model/specification.js';
+import { createOptimizer } from '../optimizers/optimizer.js';
+import { learningRateAt } from '../optimizers/schedule.js';
+import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
+import type { EndEvent, TrainingEvent } from './events.js';
+import { Stepper } from './loop.js';
+import { createObjective } from './objective.js';
+import { StepTimes } from './step-times.js';
+
+/** A training run, resolved: what every rank needs to know. Structured-cloneable. */
+export interface TrainingJob {
+  readonly settings: TrainingSettings;
+  readonly specification: NetworkSpecification;
+  readonly loss: 'mse' | 'cross-entropy';
+  readonly steps: number;
+  readonly validateEvery: number;
+  readonly trainingRows: number | null;
+  readonly validationRows: number;
+  readonly runFolder: string;
+  readonly configHash: string;
+  readonly resume: { readonly folder: string; readonly step: number } | null;
+  readonly resumeCommand: string;
+}
+
+/** Counts since the rank started, of the network's own work and traffic. */
+export interface WorkMeters {
+  flops(): number;
+  sentBytes(): number;
+  receivedBytes(): number;
+  /** Seconds blocked in collectives. */
+  exposedS(): number;
+}
+
+/** What a rank is given besides the job. */
+export interface TrainingParts {
+  readonly engine: Engine;
+  /** Of the network; what it carries is counted. */
+  readonly communicator: Communicator;
+  /** The same ranks, for everything else: agreement, checkpoints. */
+  readonly control: Communicator;
+  readonly batches: BatchReader;
+  readonly meters: WorkMeters;
+  readonly peakFlopsPerS: number;
+  readonly stopRequested: () => boolean;
+  /** Called on rank 0 alone. */
+  readonly onEvent: (event: TrainingEvent) => void;
+}
+
+/** Trains on one rank, from the first step or a checkpoint to the end or a stop request. */
+export function runTraining(job: TrainingJob, parts: TrainingParts): EndEvent | null {
+  return new Trainer(job, parts).run();
+}
+
+class Trainer {
+  readonly #job: TrainingJob;
+  readonly #parts: TrainingParts;
+  readonly #metricsFile: number | null;
+  readonly #startedS = performance.now() / 1000;
+  #validation: { loss: number; accuracy: number } | null = null;
+
+  constructor(job: TrainingJob, parts: TrainingParts) {
+    this.#job = job;
+    this.#parts = parts;
+    this.#metricsFile =
+      parts.communicator.rank === 0
+        ? openSync(path.join(job.runFolder, 'metrics.jsonl'), 'a')
+        : null;
+  }
+
+  run(): EndEvent | null {
+    const { job, parts } = { job: this.#job, parts: this.#parts };
+    const { settings, specification } = job;
+    const { engine, communicator, control } = parts;
+    const network = buildNetwork(specification, engine, communicator);
+    const optimizer = createOptimizer({ ...settings, name: settings.optimizer }, engine, network.parameters);
+    const columns = settings.batch / settings.accumulate;
+    const objective = createObjective(
+      ...[specification, job.loss, network.layout, engine, columns, settings.batch] as const,
+    );
+    const stepper = new Stepper({
+      ...{ engine, communicator, control, network, objective, optimizer },
+      batches: parts.batches,
+      batchSize: settings.batch,
+      microBatches: settings.accumulate,
+      clipNorm: settings.clipNorm,
+      stopRequested: parts.stopRequested,
+    });
+    const firstStep = job.resume?.step ?? 0;
+    if (job.resume) {
+      loadCheckpoint(job.resume.folder, network.parameters, optimizer.state, control);
+    } else {
+      network.initialize(settings.seed);
+    }
+    this.#emitStart(network, engine, columns);
+
+    const checkpoints = path.join(job.runFolder, 'checkpoints');
+    const save = (step: number) => {
+      const contents = {
+        ...{ parameters: network.parameters, optimizerState: optimizer.state, step },
+        ...{ seed: settings.seed, configHash: job.configHash },
+      };
+      const folder = saveCheckpoint(checkpoints, contents, control, settings.keepCheckpoints);
+      this.#emit({ type: 'checkpoint', step, folder });
+      return folder;
+    };
+    let checkpoint = job.resume?.folder ?? save(0);
+    let checkpointStep = firstStep;
+
+    const times = new StepTimes(settings.logEvery, parts.meters);
+    let reason: EndEvent['reason'] = 'finished';
+    let last: { loss: number; accuracy: number } | null = null;
+    let step = firstStep;
+    while (step < job.steps) {
+      const rate = learningRateAt(settings.schedule, settings.lr, step, job.steps, settings.warmup);
+      const isLogged = (step + 1) % settings.logEvery === 0 || step + 1 === job.steps;
+      times.begin();
+      const result = stepper.step(step, rate, isLogged);
+      times.end(result.dataWaitS);
+      step++;
+      last = { loss: result.loss, accuracy: result.accuracy };
+      if (isLogged) this.#emitStep(step, result, rate, times, firstStep);
+
+      const isLast = step === job.steps;
+      const due = job.validateEvery > 0 && (step % job.validateEvery === 0 || isLast);
+      if (due && job.validationRows > 0) {
+        this.#validation = stepper.validate(job.validationRows);
+        this.#emit({
+          ...{ type: 'validation', step, rows: job.validationRows, loss: this.#validation.loss },
+          accuracy: orNull(this.#validation.accuracy),
+        });
+      }
+      const judged = job.validationRows > 0 ? (due ? this.#validation?.loss : undefined) : result.loss;
+      const reached =
+        settings.targetLoss !== null && judged !== undefined && judged <= settings.targetLoss;
+      if (reached) reason = 'target-loss';
+      else if (result.stop && !isLast) reason = 'interrupted';
+      const ends = isLast || reason !== 'finished';
+      if (ends || (settings.checkpointEvery && step % settings.checkpointEvery === 0)) {
+        checkpoint = save(step);
+        checkpointStep = step;
+      }
+      if (ends) break;
+    }
+    if (checkpointStep !== step) checkpoint = save(step);
+    return this.#end(reason, step, last, checkpoint, times);
+  }
+
+  #emit(event: TrainingEvent): void {
+    if (this.#metricsFile === null) return;
+    writeSync(this.#metricsFile, `${JSON.stringify(event)}\n`);
+    this.#parts.onEvent(event);
+  }
+
+  #emitStart(
+    network: ReturnType<typeof buildNetwork>,
+    engine: Engine,
+    columns: number,
+  ): void {
+    const { settings, specification, resume, steps, trainingRows, validationRows } = this.#job;
+    const { communicator, peakFlopsPerS } = this.#parts;
+    const sum = (of: (cost: ReturnType<typeof network.costs>[number]['cost']) => number) =>
+      network.costs(columns).reduce((total, { cost }) => total + of(cost), 0) * settings.accumulate;
+    this.#emit({
+      type: 'start',
+      time: new Date().toISOString(),
+      runFolder: this.#job.runFolder,
+      strategy: specification.strategy,
+      engine: engine.name,
+      engineDescription: engine.description,
+      communicator: communicator.description,
+      ranks: communicator.size,
+      parameters: parameterCount(specification),
+      ...{ trainingRows, validationRows, steps, firstStep: resume?.step ?? 0, peakFlopsPerS },
+      flopsPerStep: sum(({ forward, backward }) => forward.flops + backward.flops),
+      sentBytesPerStep: sum(({ forward, backward }) => forward.sentBytes + backward.sentBytes),
+      receivedBytesPerStep: sum(
+        ({ forward, backward }) => forward.receivedBytes + backward.receivedBytes,
+      ),
+      memoryBytes: engine.allocatedBytes,
+    });
+  }
+
+  #emitStep(
+    step: number,
+    result: { loss: number; accuracy: number; gradientNorm: number },
+    learningRate: number,
+    times: StepTimes,
+    firstStep: number,
+  ): void {
+    const { settings, trainingRows, steps } = this.#job;
+    const interval = times.takeInterval();
+    const elapsedS = performance.now() / 1000 - this.#startedS;
+    this.#emit({
+      ...{ type: 'step', step, loss: result.loss, accuracy: orNull(result.accuracy) },
+      epoch: trainingRows === null ? null : (step * settings.batch) / trainingRows,
+      ...{ gradientNorm: result.gradientNorm, learningRate, stepTimeS: interval.medianS },
+      samplesPerS: settings.batch / interval.medianS,
+      flopsPerS: interval.flops / interval.medianS,
+      modelFlopsUtilization: interval.flops / interval.medianS / this.#parts.peakFlopsPerS,
+      ...{ sentBytes: interval.sentBytes, receivedBytes: interval.receivedBytes },
+      ...{ exposedS: interval.exposedS, dataWaitS: interval.dataWaitS, elapsedS },
+      remainingS: ((steps - step) * elapsedS) / (step - firstStep),
+    });
+  }
+
+  #end(
+    reason: EndEvent['reason'],
+    step: number,
+    last: { loss: number; accuracy: number } | null,
+    checkpoint: string,
+    times: StepTimes,
+  ): EndEvent | null {
+    const medianS = times.overallMedianS();
+    const event: EndEvent = {
+      ...{ type: 'end', reason, step, loss: last?.loss ?? null },
+      accuracy: last && orNull(last.accuracy),
+      validationLoss: this.#validation?.loss ?? null,
+      validationAccuracy: this.#validation && orNull(this.#validation.accuracy),
+      medianStepTimeS: medianS,
+      samplesPerS: medianS === null ? null : this.#job.settings.batch / medianS,
+      elapsedS: performance.now() / 1000 - this.#startedS,
+      ...{ runFolder: this.#job.runFolder, checkpoint },
+      resumeCommand: reason === 'interrupted' ? this.#job.resumeCommand : null,
+    };
+    this.#emit(event);
+    if (this.#metricsFile !== null) closeSync(this.#metricsFile);
+    return this.#metricsFile === null ? null : event;
+  }
+}
+
+function orNull(value: number): number | null {
+  return Number.isNaN(value) ? null : value;
+}
