@@ -168,3 +168,17 @@ export function trainingBytes(
     total: 2 * parameters + states + activations,
   };
 }
+
+/** Bytes of the largest payload that a rank hands to one collective in a step of B columns. */
+export function largestPayloadBytes(
+  specification: NetworkSpecification,
+  ranks: number,
+  columns: number,
+): number {
+  const { width: N, depth, blocks: P, ghosts: K, ends } = specification;
+  if (ranks === 1) return 0;
+  const rows = Array.from({ length: depth }, (_, layer) =>
+    hiddenKind(specification, layer) === 'phantom' ? P * K : N,
+  );
+  return 4 * columns * Math.max(...rows, ends.kind === 'replicated' ? ends.outputs : 0);
+}

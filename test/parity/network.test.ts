@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  type Activation,
+  blasAvailable,
+  launchRanks,
+  type NetworkSpecification,
+  randomStream,
+  type Strategy,
+} from 'phantom-parallel';
+import { dense } from '../reference/matrix.js';
+import { lossAndGradients } from '../reference/network.js';
+import { assemble, relativeError } from './assemble.js';
+import type { PassRequest, PassResult } from './rank.js';
+
+const RANK = new URL('rank.js', import.meta.url);
+
+async function pass(request: PassRequest, ranks: number): Promise<PassResult[]> {
+  const { done } = launchRanks<PassRequest, PassResult>({ size: ranks, module: RANK, data: request });
+  return done;
+}
+
+interface Case {
+  readonly strategy: Strategy;
+  readonly ends: 'replicated' | 'sharded';
+  readonly loss: 'mse' | 'cross-entropy';
+  readonly activation: Activation;
+  readonly depth: number;
+}
+
+const CASES: Case[] = (['phantom', 'tensor', 'tensor-paired'] as const).flatMap((strategy) => [
+  { strategy, ends: 'replicated', loss: 'cross-entropy', activation: 'relu', depth: 2 },
+  { strategy, ends: 'replicated', loss: 'mse', activation: 'gelu', depth: 3 },
+  { strategy, ends: 'sharded', loss: 'mse', activation: 'tanh', depth: 3 },
+  { strategy, ends: 'sharded', loss: 'mse', activation: 'silu', depth: 2 },
+]);
+
+function request(test: Case, engine: 'wasm' | 'blas', relaxedSimd: boolean): PassRequest {
+  const [width, blocks, columns, inputs, outputs] = [48, 8, 11, 13, 5];
+  const specification: NetworkSpecification = {
+    ...{ strategy: test.strategy, width, depth: test.depth, blocks, ghosts: 3 },
+    activation: test.activation,
+    ends: test.ends === 'sharded' ? { kind: 'sharded' } : { kind: 'replicated', inputs, outputs },
+  };
+  const [features, targets] = test.ends === 'sharded' ? [width, width] : [inputs, outputs];
+  const x = new Float32Array(features * columns);
+  randomStream(1, 'x').fillNormal(x, 0);
+  const y = new Float32Array(test.loss === 'mse' ? targets * columns : columns);
+  if (test.loss === 'mse') randomStream(1, 'y').fillNormal(y, 0);
+  else for (const i of y.keys()) y[i] = i % targets;
+  return { specification, engine, relaxedSimd, loss: test.loss, seed: 3, columns, x, y, passes: 1 };
+}
+
+const engines = [
+  { name: 'wasm', engine: 'wasm', relaxedSimd: false, skip: false },
+  { name: 'blas', engine: 'blas', relaxedSimd: false, skip: !(await blasAvailable()) },
+] as const;
+
+for (const { name, engine, relaxedSimd, skip } of engines) {
+  describe(`a network's pass on ${name}`, { skip: skip && 'no BLAS library here' }, () => {
+    for (const test of CASES) {
+      const { strategy, ends, loss, activation, depth } = test;
+      it(`${strategy}, ${ends}, ${loss}, ${activation}, ${depth} layers`, async () => {
+        const asked = request(test, engine, relaxedSimd);
+        const solo = await pass(asked, 1);
+        compareWithReference(asked, solo);
+        for (const ranks of [2, 4, 8]) sameBits(await pass(asked, ranks), solo);
+      });
+    }
+  });
+}
+
+/**
+ * Products have up to 48 terms of size about one, so a float32 pass is off by some 1e-7 relative,
+ * times a factor below ten for each of five layers.
+ */
+const TOLERANCE = 5e-6;
+
+function compareWithReference(asked: PassRequest, ranks: PassResult[]): void {
+  const { specification, loss, columns } = asked;
+  const weights = assemble(ranks, 'value');
+  const x = dense(asked.x.length / columns, columns, asked.x);
+  const y = dense(asked.y.length / columns, columns, asked.y);
+  const expected = lossAndGradients({ ...specification, loss }, weights, x, y);
+  const [first] = ranks;
+  assert.ok(first);
+  const actual = first.lossSum * first.lossScale;
+  assert.ok(Math.abs(actual - expected.loss) < TOLERANCE * expected.loss, `loss ${actual}`);
+  if (loss === 'cross-entropy') assert.equal(first.correct, expected.correct);
+  const gradients = assemble(ranks, 'gradient');
+  assert.deepEqual([...gradients.keys()].toSorted(), [...expected.gradients.keys()].toSorted());
+  for (const [name, gradient] of expected.gradients) {
+    const error = relativeError(gradients.get(name)?.values ?? [], gradient);
+    assert.ok(error < TOLERANCE, `${name}: relative error ${error}`);
+  }
+}
+
+/** Ranks that host whole subtrees send the partial sums that more ranks would form. */
+function sameBits(ranks: PassResult[], solo: PassResult[]): void {
+  for (const what of ['value', 'gradient'] as const) {
+    const expected = assemble(solo, what);
+    for (const [name, { values }] of assemble(ranks, what)) {
+      assert.deepEqual(values, expected.get(name)?.values, `${what} ${name}, ${ranks.length} ranks`);
+    }
+  }
+}
+

@@ -1,0 +1,72 @@
+// One rank of the parity tests: one forward and backward pass of a network on given data.
+import {
+  buildNetwork,
+  Communicator,
+  createEngine,
+  createObjective,
+  type EngineChoice,
+  type NetworkSpecification,
+  runRank,
+  Tape,
+} from 'phantom-parallel';
+
+export interface PassRequest {
+  readonly specification: NetworkSpecification;
+  readonly engine: EngineChoice;
+  readonly relaxedSimd: boolean;
+  readonly loss: 'mse' | 'cross-entropy';
+  readonly seed: number;
+  readonly columns: number;
+  /** [features, columns] and [targets, columns] or [columns]. */
+  readonly x: Float32Array;
+  readonly y: Float32Array;
+  /** Passes before the one that is reported: gradients must not leak from one to the next. */
+  readonly passes: number;
+}
+
+export interface PassResult {
+  readonly lossSum: number;
+  readonly lossScale: number;
+  readonly sharded: boolean;
+  readonly correct: number;
+  readonly parameters: {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly slice: { shape: readonly number[]; row: number; column: number } | null;
+    readonly value: Float32Array;
+    readonly gradient: Float32Array;
+  }[];
+}
+
+await runRank<PassRequest, PassResult>(async ({ data, transport }) => {
+  const engine = await createEngine(data.engine, { relaxedSimd: data.relaxedSimd });
+  const communicator = new Communicator(transport);
+  const network = buildNetwork(data.specification, engine, communicator);
+  network.initialize(data.seed);
+  const { columns } = data;
+  const objective = createObjective(
+    ...([data.specification, data.loss, network.layout, engine, columns, columns] as const),
+  );
+  const tape = new Tape(engine, communicator);
+  for (let pass = 0; pass <= data.passes; pass++) {
+    for (const parameter of network.parameters) parameter.clearGradient();
+    objective.read({
+      ...{ kind: 'training', step: 0, microBatch: 0, index: 0, columns, validColumns: columns },
+      ...{ x: data.x, y: data.y },
+    });
+    tape.begin();
+    const output = network.forward(tape, objective.x);
+    tape.backward(tape.apply(objective.loss, output, objective.y));
+  }
+  const { blockSums, correct } = objective.loss.reading;
+  return {
+    lossSum: blockSums.reduce((sum, value) => sum + value, 0),
+    lossScale: objective.loss.scale,
+    sharded: objective.sharded,
+    correct,
+    parameters: network.parameters.map(({ name, slice, value, gradient }) => ({
+      ...{ name, slice, shape: value.shape, value: value.data.slice() },
+      gradient: gradient.data.slice(),
+    })),
+  };
+});
