@@ -1,0 +1,13 @@
+export { Communicator, treeSplit } from './communicator.js';
+export type { Payload, PendingCollective, Transport } from './communicator.js';
+export { SoloTransport } from './solo/solo-transport.js';
+export { createThreadsGroup, MAXIMUM_RANKS } from './threads/group.js';
+export type { ThreadsGroup, ThreadsGroupOptions } from './threads/group.js';
+export { GroupControl } from './threads/control.js';
+export type { GroupEnd } from './threads/control.js';
+export { joinThreadsGroup } from './threads/threads-transport.js';
+export type { KernelModule, SharedMemory } from './threads/web-assembly.js';
+export { launchRanks } from './threads/launch.js';
+export type { Launch, LaunchOptions } from './threads/launch.js';
+export { runRank } from './threads/worker.js';
+export type { RankContext } from './threads/worker.js';

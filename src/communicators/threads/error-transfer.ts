@@ -1,0 +1,34 @@
+import * as errors from '../../errors.js';
+
+/** An error as it travels between threads; structured clone drops classes. */
+export interface TransferredError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string;
+}
+
+export function toTransfer(error: unknown): TransferredError {
+  if (error instanceof Error) {
+    return { name: error.name, message: error.message, stack: error.stack ?? '' };
+  }
+  // What is thrown can be anything; what people see is its text.
+  return { name: 'Error', message: `a rank threw ${String(error)}`, stack: '' };
+}
+
+type ErrorClass = new (where: string, what: string) => errors.PhantomError;
+
+/** The error with its class, when that is one of the package's. */
+export function fromTransfer({ name, message, stack }: TransferredError): Error {
+  const Class = (errors as unknown as Readonly<Record<string, ErrorClass>>)[name];
+  const [, where, what] = /^\[([^\]]*)\] (.*)$/s.exec(message) ?? [];
+  const known = Class !== undefined && where !== undefined && what !== undefined;
+  const error = known ? new Class(where, what) : new Error(message);
+  if (!known) error.name = name;
+  if (stack !== '') error.stack = stack;
+  return error;
+}
+
+/** One line for a cause: the package's own messages say what they are about. */
+export function causeText({ name, message }: TransferredError): string {
+  return Object.hasOwn(errors, name) ? message : `${name}: ${message}`;
+}

@@ -1,0 +1,331 @@
+import { CollectiveError, ConfigError } from '../../errors.js';
+import type { Payload, PendingCollective, Transport } from '../communicator.js';
+import {
+  scratchLevelBytes,
+  scratchStart,
+  stagingStart,
+  type ThreadsGroup,
+} from './group.js';
+import { IN_FLIGHT, SLOTS } from './layout.js';
+import { type Call, encodeCall, Rendezvous } from './rendezvous.js';
+import { addIn, TreeSum } from './tree-sum.js';
+import { Views } from './views.js';
+import { addKernel } from './web-assembly.js';
+
+/** Joins a group as one of its ranks; once for each rank.
+ * @throws ConfigError when there is no such rank */
+export function joinThreadsGroup(group: ThreadsGroup, rank: number): Transport {
+  if (!Number.isInteger(rank) || rank < 0 || rank >= group.size) {
+    throw new ConfigError('threads', `rank ${rank} is not a rank of 0 … ${group.size - 1}`);
+  }
+  return new ThreadsTransport(group, rank);
+}
+
+/**
+ * Collectives between threads, through staging that all of them see.
+ *
+ * Every collective is one exchange, or several where its payload is larger than its staging: a
+ * rank copies its payload into its region of the exchange's slot and arrives; when all have
+ * arrived it reads the others' regions. There is no second barrier against overwriting what
+ * another rank still reads. Proof, with D exchanges in flight and S = 2D slots: a rank stages
+ * exchange n only when it has completed n − D (`#post` sees to it). It completed n − D after
+ * every rank had arrived there; each of these ranks had by then completed n − 2D. So when a rank
+ * writes to slot n mod S, every rank has finished reading what the slot held before, that of
+ * exchange n − S = n − 2D.
+ *
+ * Exchanges are numbered in the order of the starts, on every rank alike, whatever the order of
+ * its waits: a wait first completes what was started before. A chunk that has no slot yet is
+ * staged later, by a wait; its buffers belong to the collective until then.
+ */
+class ThreadsTransport implements Transport {
+  readonly name = 'threads';
+  readonly description: string;
+  readonly rank: number;
+  readonly size: number;
+  readonly maxInFlight = IN_FLIGHT;
+
+  readonly #group: ThreadsGroup;
+  readonly #rendezvous: Rendezvous;
+  readonly #float32: Float32Array;
+  readonly #float64: Float64Array;
+  readonly #views32: Views<Float32Array>;
+  readonly #views64: Views<Float64Array>;
+  readonly #sum32: TreeSum;
+  readonly #sum64: TreeSum;
+  /** Bytes of a payload that every rank sums for itself. */
+  readonly #smallBytes: number;
+
+  readonly #operations: readonly Operation[];
+  /** For the calls that block. */
+  readonly #blocking: Operation;
+  /** Started and not completed, a ring: #head is the oldest, #posting the first with a chunk that
+   * is not staged, #tail the next free place. */
+  readonly #queue: Operation[];
+  #head = 0;
+  #posting = 0;
+  #tail = 0;
+  /** Numbers of the next exchange to stage and to complete; Int32, wrapping. */
+  #next: number;
+  #completed: number;
+  #closed = false;
+
+  constructor(group: ThreadsGroup, rank: number) {
+    const { size, memory, kernels } = group;
+    this.rank = rank;
+    this.size = size;
+    const stagingMiB = (SLOTS * size * group.stagingBytes) / 2 ** 20;
+    this.description = `${size} worker threads, ${stagingMiB.toFixed(1)} MiB of shared staging`;
+    this.#group = group;
+    this.#rendezvous = new Rendezvous(group, rank);
+    this.#float32 = new Float32Array(memory.buffer);
+    this.#float64 = new Float64Array(memory.buffer);
+    this.#views32 = new Views(this.#float32);
+    this.#views64 = new Views(this.#float64);
+    this.#smallBytes = scratchLevelBytes(size);
+    const scratch = scratchStart(group, rank);
+    const add = kernels === null ? addIn(this.#float32) : addKernel(kernels, memory);
+    this.#sum32 = new TreeSum(add, scratch, this.#smallBytes);
+    this.#sum64 = new TreeSum(addIn(this.#float64), scratch, this.#smallBytes);
+    const finish = (operation: Operation): void => this.#finish(operation);
+    this.#operations = Array.from({ length: IN_FLIGHT }, () => new Operation(finish));
+    this.#blocking = new Operation(finish);
+    this.#queue = Array.from({ length: SLOTS }, () => this.#blocking);
+    this.#next = group.firstSequence | 0;
+    this.#completed = this.#next;
+  }
+
+  startAllGather(send: Float32Array, receive: Float32Array): PendingCollective {
+    const operation = this.#free('all-gather');
+    return this.#start(operation, 'all-gather', send, receive, this.#group.stagingBytes / 4, 0);
+  }
+
+  startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
+    const operation = this.#free('reduce-scatter');
+    // The chunk of every shard is staged, on whole cache lines where there are enough of them.
+    const shard = Math.floor(this.#group.stagingBytes / 4 / this.size);
+    const chunk = shard - (shard % 16);
+    return this.#start(operation, 'reduce-scatter', send, receive, chunk, 0);
+  }
+
+  startAllReduceSum(buffer: Payload): PendingCollective {
+    const operation = this.#free('all-reduce');
+    const chunk = this.#group.stagingBytes / buffer.BYTES_PER_ELEMENT;
+    return this.#start(operation, 'all-reduce', buffer, buffer, chunk, 0);
+  }
+
+  broadcast(buffer: Payload, root: number): void {
+    // One rank has the whole slot.
+    const chunk = (this.#group.stagingBytes * this.size) / buffer.BYTES_PER_ELEMENT;
+    this.#start(this.#blocking, 'broadcast', buffer, buffer, chunk, root).wait();
+  }
+
+  barrier(): void {
+    this.#start(this.#blocking, 'barrier', EMPTY, EMPTY, 1, 0).wait();
+  }
+
+  abort(cause: string): void {
+    this.#rendezvous.control.abort(cause, this.rank);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#rendezvous.control.leave(this.rank);
+  }
+
+  #free(call: Call): Operation {
+    for (const operation of this.#operations) if (!operation.busy) return operation;
+    throw new CollectiveError(
+      call,
+      `rank ${this.rank} has ${IN_FLIGHT} collectives started and not waited for; wait for one ` +
+        'of them first',
+    );
+  }
+
+  #start(
+    operation: Operation,
+    call: Call,
+    send: Payload,
+    receive: Payload,
+    chunkLength: number,
+    root: number,
+  ): PendingCollective {
+    if (this.#closed) throw new CollectiveError(call, `rank ${this.rank} has left the group`);
+    this.#rendezvous.check(call);
+    const float64 = send instanceof Float64Array;
+    operation.call = call;
+    operation.code = encodeCall(call, float64, root);
+    operation.send = send;
+    operation.receive = receive;
+    operation.root = root;
+    operation.length = call === 'reduce-scatter' ? receive.length : send.length;
+    operation.chunkLength = chunkLength;
+    operation.chunks = Math.max(1, Math.ceil(operation.length / chunkLength));
+    operation.posted = 0;
+    operation.completed = 0;
+    operation.busy = true;
+    this.#queue[this.#tail & (SLOTS - 1)] = operation;
+    this.#tail = (this.#tail + 1) | 0;
+    this.#post();
+    return operation;
+  }
+
+  /** Stages what may be staged: at most D exchanges are in flight. */
+  #post(): void {
+    while (this.#posting !== this.#tail && ((this.#next - this.#completed) | 0) < IN_FLIGHT) {
+      const operation = this.#queue[this.#posting & (SLOTS - 1)] as Operation;
+      const sequence = this.#next;
+      this.#stage(operation, operation.posted, sequence & (SLOTS - 1));
+      this.#rendezvous.sign(sequence, operation.code, operation.length);
+      this.#rendezvous.arrive(sequence, 0);
+      this.#next = (sequence + 1) | 0;
+      operation.posted++;
+      if (operation.posted === operation.chunks) this.#posting = (this.#posting + 1) | 0;
+    }
+  }
+
+  #finish(operation: Operation): void {
+    while (operation.completed < operation.chunks) {
+      const oldest = this.#queue[this.#head & (SLOTS - 1)] as Operation;
+      const sequence = this.#completed;
+      this.#rendezvous.await(sequence, 0, oldest.call);
+      this.#collect(oldest, oldest.completed, sequence);
+      this.#completed = (sequence + 1) | 0;
+      oldest.completed++;
+      if (oldest.completed === oldest.chunks) this.#head = (this.#head + 1) | 0;
+      this.#post();
+    }
+    operation.busy = false;
+  }
+
+  /** Copies the own part of a chunk into the slot. */
+  #stage(operation: Operation, chunk: number, slot: number): void {
+    const { call, send, length, chunkLength } = operation;
+    const { rank, size } = this;
+    const from = chunk * chunkLength;
+    const count = Math.min(chunkLength, length - from);
+    if (count === 0) return;
+    const memory = send instanceof Float64Array ? this.#float64 : this.#float32;
+    const start = this.#slotStart(slot, send);
+    if (call === 'reduce-scatter') {
+      // [size, count] for each rank: the chunk of shard after shard.
+      const own = start + rank * size * count;
+      if (count === length) memory.set(send, own);
+      else {
+        for (let shard = 0; shard < size; shard++) {
+          memory.set(piece(send, shard * length + from, count), own + shard * count);
+        }
+      }
+    } else if (call === 'broadcast') {
+      if (rank === operation.root) memory.set(piece(send, from, count), start);
+    } else {
+      // [count] for each rank, without gaps: what is gathered is one copy.
+      memory.set(piece(send, from, count), start + rank * count);
+    }
+  }
+
+  /** Writes a chunk of the result, now that every rank's part is staged. */
+  #collect(operation: Operation, chunk: number, sequence: number): void {
+    const { call, send, receive, length, chunkLength } = operation;
+    const from = chunk * chunkLength;
+    const count = Math.min(chunkLength, length - from);
+    if (count === 0) return;
+    const start = this.#slotStart(sequence & (SLOTS - 1), receive);
+    if (call === 'all-gather') this.#gather(send, receive, length, from, count, start);
+    else if (call === 'all-reduce') this.#allReduce(receive, from, count, start, sequence);
+    else if (call === 'reduce-scatter') {
+      const own = start + this.rank * count;
+      this.#sum32.inPlace(4 * own, 4 * this.size * count, this.size, count);
+      receive.set(this.#views32.of(own, count), from);
+    } else if (call === 'broadcast' && this.rank !== operation.root) {
+      receive.set(this.#view(receive, start, count), from);
+    }
+  }
+
+  #gather(
+    send: Payload,
+    receive: Payload,
+    length: number,
+    from: number,
+    count: number,
+    start: number,
+  ): void {
+    const { rank, size } = this;
+    const inPlace =
+      send.buffer === receive.buffer && send.byteOffset === receive.byteOffset + 4 * rank * length;
+    if (count < length) {
+      for (let peer = 0; peer < size; peer++) {
+        if (inPlace && peer === rank) continue;
+        receive.set(this.#views32.of(start + peer * count, count), peer * length + from);
+      }
+    } else if (inPlace) {
+      const after = rank + 1;
+      if (rank > 0) receive.set(this.#views32.of(start, rank * count));
+      if (after < size) {
+        const view = this.#views32.of(start + after * count, (size - after) * count);
+        receive.set(view, after * count);
+      }
+    } else receive.set(this.#views32.of(start, size * count));
+  }
+
+  /** The same tree on both paths, hence the same bits. */
+  #allReduce(buffer: Payload, from: number, count: number, start: number, sequence: number): void {
+    const { rank, size } = this;
+    const bytes = buffer.BYTES_PER_ELEMENT;
+    const sum = bytes === 8 ? this.#sum64 : this.#sum32;
+    let result = start;
+    if (bytes * count <= this.#smallBytes) {
+      result = sum.aside(bytes * start, bytes * count, size, count) / bytes;
+    } else {
+      // Each rank sums its part in place, into rank 0's region; then all read that.
+      const part = 16 * Math.ceil(count / size / 16);
+      const low = Math.min(count, rank * part);
+      const high = Math.min(count, low + part);
+      sum.inPlace(bytes * (start + low), bytes * count, size, high - low);
+      this.#rendezvous.arrive(sequence, 1);
+      this.#rendezvous.await(sequence, 1, 'all-reduce');
+    }
+    buffer.set(this.#view(buffer, result, count), from);
+  }
+
+  /** Where a slot starts, in elements of the payload. */
+  #slotStart(slot: number, payload: Payload): number {
+    const address = stagingStart(slot, this.size, this.#group.stagingBytes);
+    return address / payload.BYTES_PER_ELEMENT;
+  }
+
+  #view(payload: Payload, from: number, length: number): Payload {
+    return (payload.BYTES_PER_ELEMENT === 8 ? this.#views64 : this.#views32).of(from, length);
+  }
+}
+
+const EMPTY = new Float32Array(0);
+
+/** A started collective; reused, so that none is made while a program runs. */
+class Operation implements PendingCollective {
+  call: Call = 'barrier';
+  code = 0;
+  send: Payload = EMPTY;
+  receive: Payload = EMPTY;
+  root = 0;
+  /** Elements of the payload, of one shard for all-gather and reduce-scatter. */
+  length = 0;
+  chunkLength = 1;
+  chunks = 0;
+  posted = 0;
+  completed = 0;
+  /** Started, and not waited for. */
+  busy = false;
+  readonly #finish: (operation: Operation) => void;
+
+  constructor(finish: (operation: Operation) => void) {
+    this.#finish = finish;
+  }
+
+  wait(): void {
+    this.#finish(this);
+  }
+}
+
+function piece(payload: Payload, from: number, length: number): Payload {
+  return length === payload.length ? payload : payload.subarray(from, from + length);
+}

@@ -1,0 +1,83 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { UnsupportedError } from '../../errors.js';
+import type { Transport } from '../communicator.js';
+import { GroupControl } from './control.js';
+import { causeText, toTransfer, type TransferredError } from './error-transfer.js';
+import type { ThreadsGroup } from './group.js';
+import { joinThreadsGroup } from './threads-transport.js';
+
+/** What `launchRanks` gives a worker. */
+export interface RankWorkerData {
+  readonly phantomGroup: ThreadsGroup;
+  readonly rank: number;
+  readonly data: unknown;
+}
+
+/** What a worker tells `launchRanks`, in this order. */
+export type RankMessage =
+  | { readonly type: 'ready' }
+  | { readonly type: 'message'; readonly message: unknown }
+  | { readonly type: 'result'; readonly result: unknown }
+  | { readonly type: 'error'; readonly error: TransferredError };
+
+/** What the code of a rank is given. */
+export interface RankContext<Data> {
+  readonly rank: number;
+  readonly size: number;
+  /** `data` of the launch. */
+  readonly data: Data;
+  readonly transport: Transport;
+  /** Sends to `onMessage` of the launch; messages arrive in order and before the result. */
+  post(message: unknown): void;
+  /** Whether the coordinator has asked the ranks to stop. Ranks can see it at different times:
+   * let one of them read it and tell the others. */
+  stopRequested(): boolean;
+  /** Does work during which the thread must not be terminated: loading native libraries. */
+  uninterrupted<T>(work: () => T | Promise<T>): Promise<T>;
+}
+
+/**
+ * Runs the code of a rank in a worker that `launchRanks` has started: the worker module calls it
+ * once. What it returns is the rank's result; what it throws ends the group.
+ *
+ * @throws UnsupportedError outside such a worker
+ */
+export async function runRank<Data>(
+  body: (context: RankContext<Data>) => unknown,
+): Promise<void> {
+  const port = parentPort;
+  const given = workerData as RankWorkerData | null;
+  if (port === null || typeof given !== 'object' || given?.phantomGroup === undefined) {
+    throw new UnsupportedError('threads', 'runRank works in a worker that launchRanks started');
+  }
+  const { phantomGroup: group, rank } = given;
+  const control = new GroupControl(group.size, group.control);
+  const tell = (message: RankMessage): void => port.postMessage(message);
+  tell({ type: 'ready' });
+  control.unguard(rank);
+  try {
+    const transport = joinThreadsGroup(group, rank);
+    const result = await body({
+      rank,
+      size: group.size,
+      data: given.data as Data,
+      transport,
+      post: (message) => tell({ type: 'message', message }),
+      stopRequested: () => control.stopRequested,
+      uninterrupted: async (work) => {
+        control.guard(rank);
+        try {
+          return await work();
+        } finally {
+          control.unguard(rank);
+        }
+      },
+    });
+    tell({ type: 'result', result });
+    control.leave(rank);
+  } catch (thrown) {
+    const error = toTransfer(thrown);
+    control.abort(causeText(error), rank);
+    tell({ type: 'error', error });
+  }
+}
