@@ -1,1 +1,2 @@
 export { add } from './elementwise';
+export { gemm } from './gemm';
