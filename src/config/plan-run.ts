@@ -1,0 +1,110 @@
+import os from 'node:os';
+import { trainingBytes } from '../analysis/cost.js';
+import type { AnswerShape, DataParts } from '../data/dataset.js';
+import { ConfigError, UnsupportedError } from '../errors.js';
+import {
+  type NetworkEnds,
+  type NetworkSpecification,
+  validateRanks,
+  validateSpecification,
+} from '../model/specification.js';
+import type { LossName, TrainingSettings } from './settings.js';
+
+/** What settings come to once the data are known. */
+export interface RunPlan {
+  readonly specification: NetworkSpecification;
+  readonly loss: LossName;
+  /** Labels are written as one-hot targets: a squared error on labels. */
+  readonly oneHot: boolean;
+  readonly steps: number;
+  /** Steps between validations; 0: none. */
+  readonly validateEvery: number;
+}
+
+/** @throws ConfigError when settings and data do not fit one another */
+export function planRun(settings: TrainingSettings, data: DataParts): RunPlan {
+  const { training, validation } = data;
+  const answers: AnswerShape = training.answers;
+  const loss = settings.loss ?? (answers.kind === 'labels' ? 'cross-entropy' : 'mse');
+  if (loss === 'cross-entropy' && answers.kind !== 'labels') {
+    throw new ConfigError(
+      'loss',
+      `cross-entropy needs integer labels, ${training.name} has ${answers.width} numbers a row; ` +
+        'use --loss mse',
+    );
+  }
+  const outputs = answers.kind === 'labels' ? answers.classes : answers.width;
+  const { strategy, width, depth, blocks, ghosts, activation } = settings;
+  const specification: NetworkSpecification = {
+    ...{ strategy, width, depth, blocks, ghosts, activation },
+    ends: endsOf(settings, training.features, outputs, loss),
+  };
+  validateSpecification(specification);
+  validateRanks(blocks, settings.ranks);
+  return {
+    specification,
+    loss,
+    oneHot: loss === 'mse' && answers.kind === 'labels',
+    steps: stepsOf(settings, training.rows),
+    validateEvery: validation === null ? 0 : validateEveryOf(settings, training.rows),
+  };
+}
+
+function endsOf(
+  { ends, width }: TrainingSettings,
+  inputs: number,
+  outputs: number,
+  loss: LossName,
+): NetworkEnds {
+  const fits = inputs === width && outputs === width && loss === 'mse';
+  if (ends === 'sharded' && !fits) {
+    throw new ConfigError(
+      'network',
+      `sharded ends need features = targets = width and mse; here are ${inputs} features, ` +
+        `${outputs} targets, width ${width}, ${loss}`,
+    );
+  }
+  return ends === 'sharded' || (ends === 'auto' && fits)
+    ? { kind: 'sharded' }
+    : { kind: 'replicated', inputs, outputs };
+}
+
+function stepsOf({ steps, epochs, batch }: TrainingSettings, rows: number): number {
+  if (steps !== null) return steps;
+  if (!Number.isFinite(rows)) {
+    throw new ConfigError('steps', 'the data have no end, so no epochs; set --steps');
+  }
+  return Math.ceil(((epochs ?? 1) * rows) / batch);
+}
+
+function validateEveryOf({ validateEvery, batch }: TrainingSettings, rows: number): number {
+  if (validateEvery !== null) return validateEvery;
+  return Number.isFinite(rows) ? Math.max(1, Math.ceil(rows / batch)) : 500;
+}
+
+/**
+ * @param capacityBytes memory that one rank's engine can address
+ * @returns a warning when the ranks need more memory than this machine has
+ * @throws UnsupportedError when a rank does not fit its engine's memory, with the sizes
+ */
+export function checkMemory(
+  { specification }: RunPlan,
+  settings: TrainingSettings,
+  capacityBytes: number,
+): string | null {
+  const columns = settings.batch / settings.accumulate;
+  const { ranks, optimizer } = settings;
+  const bytes = trainingBytes(specification, ranks, columns, optimizer);
+  const gib = (count: number) => `${(count / 2 ** 30).toFixed(2)} GiB`;
+  if (bytes.total > capacityBytes) {
+    throw new UnsupportedError(
+      'memory',
+      `a rank needs ${gib(bytes.total)} (parameters ${gib(bytes.parameters)}, gradients ` +
+        `${gib(bytes.gradients)}, ${optimizer} state ${gib(bytes.optimizer)}, activations ` +
+        `${gib(bytes.activations)}), its engine can address ${gib(capacityBytes)}; use more ` +
+        'ranks, a smaller width or batch, or --accumulate',
+    );
+  }
+  if (bytes.total * ranks <= os.totalmem()) return null;
+  return `${ranks} ranks need ${gib(bytes.total * ranks)}, this machine has ${gib(os.totalmem())}`;
+}
