@@ -3,7 +3,7 @@ import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { DataError, UnsupportedError } from '../errors.js';
 import { type OpenFile, openFile, readAt } from './files.js';
-import { bfloat16ToNumber, halfToNumber } from './float-formats.js';
+import { isInteger, type NumberFormat, viewNumbers } from './number-formats.js';
 import {
   formatSafetensorsHeader,
   MAX_HEADER_BYTES,
@@ -75,12 +75,13 @@ export class SafetensorsFile {
       readAt(this.file, bytes, byteOffset);
       return values;
     }
-    const decode = decoders[dtype];
-    if (decode === undefined) {
+    const format = FORMATS[dtype];
+    if (format === null || (isInteger(format) && SAFETENSORS_BYTES[dtype] === 8)) {
       throw new DataError('safetensors', `${this.path}: ${name} is ${dtype}; it holds no floats`);
     }
     this.forEachChunk(byteOffset, byteLength, (chunk, first) => {
-      decode(chunk, values, first / SAFETENSORS_BYTES[dtype]);
+      const numbers = viewNumbers(format, chunk) as ArrayLike<number>;
+      values.set(numbers, first / SAFETENSORS_BYTES[dtype]);
     });
     return values;
   }
@@ -92,14 +93,15 @@ export class SafetensorsFile {
    */
   readInt32(name: string, out?: Int32Array): Int32Array {
     const { dtype, byteOffset, byteLength } = this.entry(name);
-    if (/^(F|BF|BOOL)/.test(dtype)) {
+    const format = FORMATS[dtype];
+    if (format === null || !isInteger(format)) {
       throw new DataError('safetensors', `${this.path}: ${name} is ${dtype}, not integers`);
     }
     const size = SAFETENSORS_BYTES[dtype];
     const values = out ?? new Int32Array(byteLength / size);
     requireLength(values.length, byteLength / size);
     this.forEachChunk(byteOffset, byteLength, (chunk, first) => {
-      const numbers = integersOf(chunk, dtype);
+      const numbers = viewNumbers(format, chunk);
       for (let i = 0; i < numbers.length; i++) {
         const value = Number(numbers[i]);
         if (value !== (value | 0)) {
@@ -247,40 +249,21 @@ function writeParts(
   return { sha256: hash.digest('hex'), bytes };
 }
 
-type Decoder = (chunk: Uint8Array, out: Float32Array, first: number) => void;
-
-const decoders: Partial<Record<SafetensorsDtype, Decoder>> = {
-  F64: (chunk, out, first) => out.set(new Float64Array(chunk.buffer, 0, chunk.length / 8), first),
-  F16: (chunk, out, first) => decode16(chunk, out, first, halfToNumber),
-  BF16: (chunk, out, first) => decode16(chunk, out, first, bfloat16ToNumber),
-  U8: (chunk, out, first) => out.set(chunk, first),
-  I8: (chunk, out, first) => out.set(new Int8Array(chunk.buffer, 0, chunk.length), first),
-  U16: (chunk, out, first) => out.set(new Uint16Array(chunk.buffer, 0, chunk.length / 2), first),
-  I16: (chunk, out, first) => out.set(new Int16Array(chunk.buffer, 0, chunk.length / 2), first),
-  U32: (chunk, out, first) => out.set(new Uint32Array(chunk.buffer, 0, chunk.length / 4), first),
-  I32: (chunk, out, first) => out.set(new Int32Array(chunk.buffer, 0, chunk.length / 4), first),
+const FORMATS: Record<SafetensorsDtype, NumberFormat | null> = {
+  BOOL: null,
+  U8: 'u1',
+  I8: 'i1',
+  U16: 'u2',
+  I16: 'i2',
+  F16: 'f2',
+  BF16: 'bf2',
+  U32: 'u4',
+  I32: 'i4',
+  F32: 'f4',
+  U64: 'u8',
+  I64: 'i8',
+  F64: 'f8',
 };
-
-function decode16(
-  chunk: Uint8Array,
-  out: Float32Array,
-  first: number,
-  toNumber: (bits: number) => number,
-): void {
-  const bits = new Uint16Array(chunk.buffer, 0, chunk.length / 2);
-  for (let i = 0; i < bits.length; i++) out[first + i] = toNumber(bits[i] as number);
-}
-
-function integersOf(chunk: Uint8Array, dtype: SafetensorsDtype): ArrayLike<number | bigint> {
-  const { buffer, length } = chunk;
-  if (dtype === 'I64') return new BigInt64Array(buffer, 0, length / 8);
-  if (dtype === 'U64') return new BigUint64Array(buffer, 0, length / 8);
-  if (dtype === 'I32') return new Int32Array(buffer, 0, length / 4);
-  if (dtype === 'U32') return new Uint32Array(buffer, 0, length / 4);
-  if (dtype === 'I16') return new Int16Array(buffer, 0, length / 2);
-  if (dtype === 'U16') return new Uint16Array(buffer, 0, length / 2);
-  return dtype === 'I8' ? new Int8Array(buffer, 0, length) : chunk;
-}
 
 function requireLength(given: number, needed: number): void {
   if (given !== needed) throw new RangeError(`room for ${given} elements; ${needed} are read`);

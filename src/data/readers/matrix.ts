@@ -1,0 +1,43 @@
+import { sharedFloat32, sharedUint8 } from '../dataset.js';
+import { type OpenFile, readAt } from '../files.js';
+import { FORMAT_BYTES, type NumberFormat, swapBytes, viewNumbers } from '../number-formats.js';
+
+/** Where the numbers of a matrix lie in a file, and how. */
+export interface MatrixLayout {
+  readonly position: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly format: NumberFormat;
+  readonly bigEndian: boolean;
+  /** Column after column, as Fortran has them. */
+  readonly columnMajor: boolean;
+}
+
+const CHUNK_BYTES = 4 << 20;
+
+/** Reads a matrix as [rows, columns] row-major in shared memory; bytes stay bytes, other numbers
+ * are rounded to float32. The caller has checked that the file holds it. */
+export function readMatrix(file: OpenFile, layout: MatrixLayout): Uint8Array | Float32Array {
+  const { position, rows, columns, format, bigEndian, columnMajor } = layout;
+  const count = rows * columns;
+  const bytes = format === 'u1';
+  const out = bytes ? sharedUint8(count) : sharedFloat32(count);
+  if (bytes && !columnMajor) {
+    readAt(file, out as Uint8Array, position);
+    return out;
+  }
+  const size = FORMAT_BYTES[format];
+  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, count * size));
+  for (let first = 0; first < count; first += buffer.length / size) {
+    const chunk = buffer.subarray(0, Math.min(buffer.length, (count - first) * size));
+    readAt(file, chunk, position + first * size);
+    if (bigEndian) swapBytes(format, chunk);
+    const numbers = viewNumbers(format, chunk);
+    for (let i = 0; i < numbers.length; i++) {
+      const at = first + i;
+      const to = columnMajor ? (at % rows) * columns + Math.floor(at / rows) : at;
+      out[to] = Number(numbers[i]);
+    }
+  }
+  return out;
+}
