@@ -1,2 +1,3 @@
 export * from './engines/index.js';
 export * from './communicators/index.js';
+export * from './data/index.js';
