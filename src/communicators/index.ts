@@ -1,6 +1,12 @@
 export { Communicator, treeSplit } from './communicator.js';
 export type { Payload, PendingCollective, Transport } from './communicator.js';
 export { SoloTransport } from './solo/solo-transport.js';
+export { emptyCommunicationRecord, RecordingTransport } from './recording/recording-transport.js';
+export type {
+  CollectiveKind,
+  CollectiveRecord,
+  CommunicationRecord,
+} from './recording/recording-transport.js';
 export { createThreadsGroup, MAXIMUM_RANKS } from './threads/group.js';
 export type { ThreadsGroup, ThreadsGroupOptions } from './threads/group.js';
 export { GroupControl } from './threads/control.js';

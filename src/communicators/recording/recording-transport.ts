@@ -1,0 +1,180 @@
+import type { Payload, PendingCollective, Transport } from '../communicator.js';
+
+export type CollectiveKind = 'allGather' | 'reduceScatter' | 'allReduce' | 'broadcast' | 'barrier';
+
+/** What one rank did with one kind of collective. */
+export interface CollectiveRecord {
+  calls: number;
+  sentBytes: number;
+  receivedBytes: number;
+  /** Between a start's return and its wait: what communication can hide behind. Zero for calls
+   * that block. */
+  postedS: number;
+  /** Inside the calls, start and wait: what the program did nothing else in. */
+  exposedS: number;
+}
+
+export type CommunicationRecord = Readonly<Record<CollectiveKind, CollectiveRecord>>;
+
+/**
+ * A transport that counts what passes through it.
+ *
+ * Bytes are those of an algorithm that moves no more than it must, whatever the transport does:
+ * for R ranks and payloads of e bytes an element,
+ *
+ * | collective | sent by a rank | received by a rank |
+ * |---|---|---|
+ * | all-gather, shard of n elements | (R−1)·n·e | (R−1)·n·e |
+ * | reduce-scatter, shard of n elements | (R−1)·n·e | (R−1)·n·e |
+ * | all-reduce of n elements | 2(R−1)·⌈n/R⌉·e | 2(R−1)·⌈n/R⌉·e |
+ * | broadcast of n elements | root: (R−1)·n·e, else 0 | root: 0, else n·e |
+ * | barrier | 0 | 0 |
+ *
+ * A collective is counted when it is started.
+ */
+export class RecordingTransport implements Transport {
+  readonly name: string;
+  readonly description: string;
+  readonly rank: number;
+  readonly size: number;
+  readonly maxInFlight: number;
+  /** Counts since the last reset. */
+  readonly record: CommunicationRecord = emptyCommunicationRecord();
+  readonly #inner: Transport;
+  /** Handles that are not in use. */
+  readonly #free: RecordedCollective[] = [];
+
+  constructor(inner: Transport) {
+    this.name = inner.name;
+    this.description = inner.description;
+    this.rank = inner.rank;
+    this.size = inner.size;
+    this.maxInFlight = inner.maxInFlight;
+    this.#inner = inner;
+  }
+
+  /** A copy of the counts. */
+  snapshot(): CommunicationRecord {
+    const { allGather, reduceScatter, allReduce, broadcast, barrier } = this.record;
+    return {
+      allGather: { ...allGather },
+      reduceScatter: { ...reduceScatter },
+      allReduce: { ...allReduce },
+      broadcast: { ...broadcast },
+      barrier: { ...barrier },
+    };
+  }
+
+  /** Sets every count to zero. */
+  reset(): void {
+    for (const counts of Object.values(this.record)) Object.assign(counts, none());
+  }
+
+  startAllGather(send: Float32Array, receive: Float32Array): PendingCollective {
+    const started = performance.now();
+    const pending = this.#inner.startAllGather(send, receive);
+    return this.#started(this.record.allGather, started, pending, (this.size - 1) * send.byteLength);
+  }
+
+  startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
+    const started = performance.now();
+    const pending = this.#inner.startReduceScatterSum(send, receive);
+    const bytes = (this.size - 1) * receive.byteLength;
+    return this.#started(this.record.reduceScatter, started, pending, bytes);
+  }
+
+  startAllReduceSum(buffer: Payload): PendingCollective {
+    const started = performance.now();
+    const pending = this.#inner.startAllReduceSum(buffer);
+    const part = Math.ceil(buffer.length / this.size) * buffer.BYTES_PER_ELEMENT;
+    return this.#started(this.record.allReduce, started, pending, 2 * (this.size - 1) * part);
+  }
+
+  broadcast(buffer: Payload, root: number): void {
+    const started = performance.now();
+    this.#inner.broadcast(buffer, root);
+    const own = root === this.rank;
+    const sentBytes = own ? (this.size - 1) * buffer.byteLength : 0;
+    count(this.record.broadcast, sentBytes, own ? 0 : buffer.byteLength, started);
+  }
+
+  barrier(): void {
+    const started = performance.now();
+    this.#inner.barrier();
+    count(this.record.barrier, 0, 0, started);
+  }
+
+  abort(cause: string): void {
+    this.#inner.abort(cause);
+  }
+  close(): void {
+    this.#inner.close();
+  }
+
+  #started(
+    counts: CollectiveRecord,
+    started: number,
+    pending: PendingCollective,
+    bytes: number,
+  ): PendingCollective {
+    const handle = this.#free.pop() ?? new RecordedCollective(this.#free);
+    count(counts, bytes, bytes, started);
+    handle.begin(counts, pending);
+    return handle;
+  }
+}
+
+/** A handle that times its wait, and goes back to the free ones with it. */
+class RecordedCollective implements PendingCollective {
+  readonly #free: RecordedCollective[];
+  #counts: CollectiveRecord = none();
+  #pending: PendingCollective | null = null;
+  #postedAt = 0;
+
+  constructor(free: RecordedCollective[]) {
+    this.#free = free;
+  }
+
+  begin(counts: CollectiveRecord, pending: PendingCollective): void {
+    this.#counts = counts;
+    this.#pending = pending;
+    this.#postedAt = performance.now();
+  }
+
+  wait(): void {
+    if (this.#pending === null) return;
+    const started = performance.now();
+    this.#counts.postedS += (started - this.#postedAt) / 1000;
+    this.#pending.wait();
+    this.#counts.exposedS += (performance.now() - started) / 1000;
+    this.#pending = null;
+    this.#free.push(this);
+  }
+}
+
+/** All counts zero. */
+export function emptyCommunicationRecord(): CommunicationRecord {
+  return {
+    allGather: none(),
+    reduceScatter: none(),
+    allReduce: none(),
+    broadcast: none(),
+    barrier: none(),
+  };
+}
+
+function none(): CollectiveRecord {
+  return { calls: 0, sentBytes: 0, receivedBytes: 0, postedS: 0, exposedS: 0 };
+}
+
+function count(
+  counts: CollectiveRecord,
+  sentBytes: number,
+  receivedBytes: number,
+  started: number,
+): void {
+  counts.calls++;
+  counts.sentBytes += sentBytes;
+  counts.receivedBytes += receivedBytes;
+  counts.exposedS += (performance.now() - started) / 1000;
+}
