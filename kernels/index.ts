@@ -1,2 +1,5 @@
-export { add } from './elementwise';
+export { biasActivation, biasActivationGradient } from './activations';
+export { add, axpy, copy, fill, scale, sumOfSquares } from './elementwise';
 export { gemm } from './gemm';
+export { correctColumns, softmaxCrossEntropy, squaredError } from './losses';
+export { adamStep, sgdStep } from './optimizers';

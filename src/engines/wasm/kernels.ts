@@ -3,12 +3,103 @@ import type { WasmMemory, WasmModule } from './web-assembly.js';
 
 /**
  * The WebAssembly kernels (`kernels/`), as functions of byte addresses in the memory that they
- * were instantiated over. Counts are in elements. Nothing is checked: a wrong address traps or
- * overwrites.
+ * were instantiated over. Counts and strides are in elements; address 0 stands for no array.
+ * Nothing is checked: a wrong address traps or overwrites.
  */
 export interface Kernels {
+  gemm(
+    transposeA: number,
+    transposeB: number,
+    m: number,
+    n: number,
+    k: number,
+    alpha: number,
+    a: number,
+    strideA: number,
+    b: number,
+    strideB: number,
+    beta: number,
+    c: number,
+    strideC: number,
+  ): void;
+
+  biasActivation(
+    kind: number,
+    z: number,
+    bias: number,
+    out: number,
+    rows: number,
+    columns: number,
+  ): void;
+  biasActivationGradient(
+    kind: number,
+    z: number,
+    out: number,
+    dOut: number,
+    dz: number,
+    betaBias: number,
+    dBias: number,
+    rows: number,
+    columns: number,
+  ): void;
+
   /** out = a + b, `count` float32 values; any two may be the same. */
   add(a: number, b: number, out: number, count: number): void;
+  axpy(alpha: number, x: number, y: number, count: number): void;
+  scale(alpha: number, x: number, count: number): void;
+  fill(x: number, value: number, count: number): void;
+  copy(from: number, to: number, count: number): void;
+  sumOfSquares(x: number, count: number): number;
+
+  squaredError(
+    z: number,
+    target: number,
+    dz: number,
+    gradientScale: number,
+    rows: number,
+    columns: number,
+    valid: number,
+  ): number;
+  softmaxCrossEntropy(
+    logits: number,
+    labels: number,
+    dLogits: number,
+    gradientScale: number,
+    classes: number,
+    columns: number,
+    valid: number,
+  ): number;
+  /** How many columns the last `softmaxCrossEntropy` classified correctly. */
+  correctColumns(): number;
+
+  sgdStep(
+    weights: number,
+    gradient: number,
+    velocity: number,
+    learningRate: number,
+    momentum: number,
+    nesterov: number,
+    weightDecay: number,
+    gradientScale: number,
+    count: number,
+  ): number;
+  adamStep(
+    weights: number,
+    gradient: number,
+    firstMoment: number,
+    secondMoment: number,
+    beta1: number,
+    oneMinusBeta1: number,
+    beta2: number,
+    oneMinusBeta2: number,
+    rate: number,
+    rootScale: number,
+    epsilon: number,
+    shrink: number,
+    decay: number,
+    gradientScale: number,
+    count: number,
+  ): number;
 }
 
 /** Bytes at the start of a memory that belong to the kernels: nothing else may be kept there. */

@@ -1,0 +1,61 @@
+import { UnsupportedError } from '../../errors.js';
+import { elementCount } from '../../tensor/tensor.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import { KERNEL_RESERVED_BYTES } from './kernels.js';
+import { growableMemory, MAXIMUM_PAGES, PAGE_BYTES } from './web-assembly.js';
+import type { WasmMemory } from './web-assembly.js';
+
+const ALIGNMENT = 64;
+// The last page stays unused, so that the end of an array is an address too.
+const END = (MAXIMUM_PAGES - 1) * PAGE_BYTES;
+
+/**
+ * Tensors one after another in a memory that grows as they are asked for; nothing is given back.
+ * Each starts at a multiple of 64 bytes, above what the kernels reserve.
+ */
+export class Arena {
+  readonly memory: WasmMemory = growableMemory(KERNEL_RESERVED_BYTES / PAGE_BYTES);
+  readonly capacityBytes = END - KERNEL_RESERVED_BYTES;
+  #end = KERNEL_RESERVED_BYTES;
+
+  get allocatedBytes(): number {
+    return this.#end - KERNEL_RESERVED_BYTES;
+  }
+
+  /** Zero-filled.
+   * @throws UnsupportedError when the 4 GiB, or the system's memory, do not hold it */
+  allocate(shape: readonly number[]): Tensor {
+    const count = elementCount(shape);
+    if (!Number.isSafeInteger(count) || shape.some((size) => size < 0)) {
+      throw new UnsupportedError('engine memory', `no tensor has the shape [${shape.join(', ')}]`);
+    }
+    const byteOffset = this.#end;
+    const end = byteOffset + Math.ceil((4 * count) / ALIGNMENT) * ALIGNMENT;
+    if (end > END) throw this.#full(shape, count, 'a rank holds at most 4 GiB; use more ranks');
+    const missing = end - this.memory.buffer.byteLength;
+    if (missing > 0) {
+      try {
+        this.memory.grow(Math.ceil(missing / PAGE_BYTES));
+      } catch {
+        throw this.#full(shape, count, 'the system has no more memory for this process');
+      }
+    }
+    this.#end = end;
+    const data = new Float32Array(this.memory.buffer, byteOffset, count);
+    return { shape: [...shape], data, byteOffset };
+  }
+
+  #full(shape: readonly number[], count: number, why: string): UnsupportedError {
+    return new UnsupportedError(
+      'engine memory',
+      `a tensor [${shape.join(', ')}] takes ${size(4 * count)}, ${size(this.allocatedBytes)} of ` +
+        `${size(this.capacityBytes)} are in use; ${why}`,
+    );
+  }
+}
+
+function size(bytes: number): string {
+  return bytes < 2 ** 30
+    ? `${(bytes / 2 ** 20).toFixed(1)} MiB`
+    : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+}

@@ -1,0 +1,225 @@
+import type { Matrix, Tensor } from '../../tensor/tensor.js';
+import type { Activation, AdamStep, CrossEntropyResult, Engine, SgdStep } from '../engine.js';
+import { Arena } from './arena.js';
+import { loadKernelModule } from './kernel-module.js';
+import { instantiateKernels } from './kernels.js';
+import type { Kernels } from './kernels.js';
+import type { WasmMemory, WasmModule } from './web-assembly.js';
+
+/** The numbers that kernels/activations.ts gives them. */
+const ACTIVATIONS: Readonly<Record<Activation, number>> = {
+  relu: 0,
+  gelu: 1,
+  silu: 2,
+  tanh: 3,
+  identity: 4,
+};
+
+export interface WasmEngineOptions {
+  /** Fused multiply-add: faster, and rounded differently on different processors. */
+  readonly relaxed?: boolean;
+  /** Compiled kernels: `kernels.wasm` or, with `relaxed`, `kernels-relaxed.wasm`; without it they
+   * are read from the package. */
+  readonly module?: WasmModule;
+}
+
+/** An engine whose kernels are WebAssembly, on one thread and a memory of its own of up to 4 GiB.
+ * Its results are the same bits on every machine, unless `relaxed`.
+ * @throws UnsupportedError where the kernels cannot be compiled */
+export function createWasmEngine(options: WasmEngineOptions = {}): WasmEngine {
+  return new WasmEngine(options.relaxed ?? false, options.module);
+}
+
+export class WasmEngine implements Engine {
+  readonly name: string;
+  readonly description: string;
+  readonly #arena = new Arena();
+  readonly #kernels: Kernels;
+
+  constructor(relaxed: boolean, module: WasmModule = loadKernelModule(relaxed)) {
+    this.name = relaxed ? 'wasm-relaxed' : 'wasm';
+    this.description = `WebAssembly SIMD${relaxed ? ' with fused multiply-add' : ''}, 1 thread`;
+    this.#kernels = instantiateKernels(module, this.#arena.memory);
+  }
+
+  /** Where all tensors of this engine lie. */
+  get memory(): WasmMemory {
+    return this.#arena.memory;
+  }
+  get allocatedBytes(): number {
+    return this.#arena.allocatedBytes;
+  }
+  get capacityBytes(): number {
+    return this.#arena.capacityBytes;
+  }
+  allocate(shape: readonly number[]): Tensor {
+    return this.#arena.allocate(shape);
+  }
+
+  gemm(
+    transposeA: boolean,
+    transposeB: boolean,
+    alpha: number,
+    a: Matrix,
+    b: Matrix,
+    beta: number,
+    c: Matrix,
+  ): void {
+    this.#kernels.gemm(
+      transposeA ? 1 : 0,
+      transposeB ? 1 : 0,
+      c.rows,
+      c.columns,
+      transposeA ? a.rows : a.columns,
+      alpha,
+      a.byteOffset,
+      a.stride,
+      b.byteOffset,
+      b.stride,
+      beta,
+      c.byteOffset,
+      c.stride,
+    );
+  }
+
+  biasActivation(activation: Activation, z: Tensor, bias: Tensor | null, out: Tensor): void {
+    const rows = z.shape[0] ?? 1;
+    this.#kernels.biasActivation(
+      ACTIVATIONS[activation],
+      z.byteOffset,
+      bias === null ? 0 : bias.byteOffset,
+      out.byteOffset,
+      rows,
+      columnsOf(z),
+    );
+  }
+
+  biasActivationGradient(
+    activation: Activation,
+    z: Tensor,
+    out: Tensor,
+    dOut: Tensor,
+    dz: Tensor,
+    betaBias: number,
+    dBias: Tensor | null,
+  ): void {
+    this.#kernels.biasActivationGradient(
+      ACTIVATIONS[activation],
+      z.byteOffset,
+      out.byteOffset,
+      dOut.byteOffset,
+      dz.byteOffset,
+      betaBias,
+      dBias === null ? 0 : dBias.byteOffset,
+      dz.shape[0] ?? 1,
+      columnsOf(dz),
+    );
+  }
+
+  add(a: Tensor, b: Tensor, out: Tensor): void {
+    this.#kernels.add(a.byteOffset, b.byteOffset, out.byteOffset, out.data.length);
+  }
+  axpy(alpha: number, x: Tensor, y: Tensor): void {
+    this.#kernels.axpy(alpha, x.byteOffset, y.byteOffset, y.data.length);
+  }
+  scale(alpha: number, x: Tensor): void {
+    this.#kernels.scale(alpha, x.byteOffset, x.data.length);
+  }
+  fill(x: Tensor, value: number): void {
+    this.#kernels.fill(x.byteOffset, value, x.data.length);
+  }
+  copy(from: Tensor, to: Tensor): void {
+    this.#kernels.copy(from.byteOffset, to.byteOffset, to.data.length);
+  }
+  sumOfSquares(x: Tensor): number {
+    return this.#kernels.sumOfSquares(x.byteOffset, x.data.length);
+  }
+
+  squaredError(
+    z: Tensor,
+    target: Tensor,
+    dz: Tensor,
+    gradientScale: number,
+    validColumns: number,
+  ): number {
+    return this.#kernels.squaredError(
+      z.byteOffset,
+      target.byteOffset,
+      dz.byteOffset,
+      gradientScale,
+      z.shape[0] ?? 1,
+      columnsOf(z),
+      validColumns,
+    );
+  }
+
+  softmaxCrossEntropy(
+    logits: Tensor,
+    labels: Tensor,
+    dLogits: Tensor,
+    gradientScale: number,
+    validColumns: number,
+    result: CrossEntropyResult,
+  ): void {
+    result.lossSum = this.#kernels.softmaxCrossEntropy(
+      logits.byteOffset,
+      labels.byteOffset,
+      dLogits.byteOffset,
+      gradientScale,
+      logits.shape[0] ?? 1,
+      columnsOf(logits),
+      validColumns,
+    );
+    result.correct = this.#kernels.correctColumns();
+  }
+
+  sgdStep(weights: Tensor, gradient: Tensor, velocity: Tensor | null, step: SgdStep): number {
+    return this.#kernels.sgdStep(
+      weights.byteOffset,
+      gradient.byteOffset,
+      velocity === null ? 0 : velocity.byteOffset,
+      step.learningRate,
+      step.momentum,
+      step.nesterov ? 1 : 0,
+      step.weightDecay,
+      step.gradientScale,
+      weights.data.length,
+    );
+  }
+
+  adamStep(
+    weights: Tensor,
+    gradient: Tensor,
+    firstMoment: Tensor,
+    secondMoment: Tensor,
+    step: AdamStep,
+  ): number {
+    const { learningRate, beta1, beta2, weightDecay, decoupled } = step;
+    return this.#kernels.adamStep(
+      weights.byteOffset,
+      gradient.byteOffset,
+      firstMoment.byteOffset,
+      secondMoment.byteOffset,
+      beta1,
+      1 - beta1,
+      beta2,
+      1 - beta2,
+      learningRate / step.biasCorrection1,
+      1 / Math.sqrt(step.biasCorrection2),
+      step.epsilon,
+      decoupled ? learningRate * weightDecay : 0,
+      decoupled ? 0 : weightDecay,
+      step.gradientScale,
+      weights.data.length,
+    );
+  }
+
+  synchronize(): void {
+    // Every kernel has finished when its call returns.
+  }
+}
+
+/** Columns of a two-dimensional tensor; a one-dimensional one is a column. */
+function columnsOf(tensor: Tensor): number {
+  return tensor.shape[1] ?? 1;
+}
