@@ -1,6 +1,15 @@
 export type * from './engine.js';
+export { createBlasEngine } from './blas/blas-engine.js';
+export type { BlasEngineOptions } from './blas/blas-engine.js';
+export { countingEngine } from './counting/counting-engine.js';
+export type { FlopCounter } from './counting/counting-engine.js';
+export { measureEngine } from './measure.js';
+export { createWasmEngine } from './wasm/wasm-engine.js';
+export type { WasmEngine, WasmEngineOptions } from './wasm/wasm-engine.js';
 export { loadKernelModule } from './wasm/kernel-module.js';
 export { instantiateKernels, KERNEL_RESERVED_BYTES } from './wasm/kernels.js';
 export type { Kernels } from './wasm/kernels.js';
 export { growableMemory } from './wasm/web-assembly.js';
 export type { WasmMemory, WasmModule } from './wasm/web-assembly.js';
+export { probeBlas } from '../native/blas.js';
+export type { BlasCandidate, BlasProbe } from '../native/blas.js';

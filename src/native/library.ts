@@ -1,0 +1,78 @@
+import { NativeError } from '../errors.js';
+
+/** A shared library that has been opened and stays open until the process ends. */
+export interface NativeLibrary {
+  readonly path: string;
+  /** The function of that name, with koffi's names for its types; undefined if there is none. */
+  find<F>(name: string, result: string, parameters: readonly string[]): F | undefined;
+}
+
+type Koffi = typeof import('koffi').default;
+
+// dlopen's flags: everything is resolved now, and closing does not unload.
+const RTLD_NOW = 2;
+const RTLD_NODELETE = process.platform === 'darwin' ? 0x80 : 0x1000;
+
+/**
+ * Opens a shared library by path or by the name that the system's loader knows.
+ *
+ * It is opened a second time and never closed: koffi unloads a library when the last thread that
+ * loaded it ends, and one with threads of its own (BLAS, OpenMP, MPI) would then run in memory
+ * that is gone.
+ *
+ * @throws NativeError when koffi or the library is missing, with the loader's reason
+ */
+export async function openLibrary(path: string): Promise<NativeLibrary> {
+  const koffi = await loadKoffi();
+  let handle: ReturnType<Koffi['load']>;
+  try {
+    handle = koffi.load(path);
+  } catch (error) {
+    throw new NativeError('native library', reason(error), { cause: error });
+  }
+  pin(koffi, path);
+  return {
+    path,
+    find<F>(name: string, result: string, parameters: readonly string[]): F | undefined {
+      try {
+        return handle.func(name, result, [...parameters]) as unknown as F;
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
+/** The address of a buffer's first byte. It is valid while the buffer is referenced.
+ * @throws NativeError when koffi is missing */
+export async function addressOf(buffer: ArrayBuffer | SharedArrayBuffer): Promise<number> {
+  const koffi = await loadKoffi();
+  return Number(koffi.address(new Uint8Array(buffer)));
+}
+
+/** @throws NativeError when the optional package koffi is not installed or does not load */
+async function loadKoffi(): Promise<Koffi> {
+  try {
+    return (await import('koffi')).default;
+  } catch (error) {
+    throw new NativeError(
+      'native library',
+      `the optional package koffi, which calls native libraries, does not load ` +
+        `(${reason(error)}); npm install koffi`,
+      { cause: error },
+    );
+  }
+}
+
+function pin(koffi: Koffi, path: string): void {
+  if (process.platform === 'win32') {
+    // LoadLibrary counts its callers; this one never gives the library back.
+    koffi.load('kernel32.dll').func('LoadLibraryW', 'void *', ['str16'])(path);
+  } else {
+    koffi.load(null).func('dlopen', 'void *', ['str', 'int'])(path, RTLD_NOW | RTLD_NODELETE);
+  }
+}
+
+function reason(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+}
