@@ -14,6 +14,9 @@ export function trainingJsonSchema(): Record<string, unknown> {
       ...schema.properties,
     },
     additionalProperties: false,
-    not: { required: ['steps', 'epochs'] },
+    not: {
+      required: ['steps', 'epochs'],
+      properties: { steps: { type: 'integer' }, epochs: { type: 'integer' } },
+    },
   };
 }

@@ -26,7 +26,11 @@ export type Setting = Described &
         readonly above?: true;
         readonly below?: number;
       }
-    | { readonly kind: 'switch' }
+    | {
+        readonly kind: 'switch';
+        /** What `--no-…` does, where that is the flag people need. */
+        readonly off?: string;
+      }
     | { readonly kind: 'text' }
     | { readonly kind: 'fraction-or-path' }
   );
@@ -72,8 +76,8 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
   ends: {
     ...{ group: 'Network', kind: 'choice', choices: ['auto', 'replicated', 'sharded'] },
     about:
-      'replicated: input and head layers of any width; sharded: features and targets as wide as ' +
-      'the layers, mse; auto: sharded where that fits',
+      'replicated: input and head layers of any width around the hidden ones; sharded: features ' +
+      'and targets as wide as they are, and mse; auto: sharded where that fits',
     initial: 'auto',
   },
   data: {
@@ -96,7 +100,8 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
   },
   shuffle: {
     ...{ group: 'Data', kind: 'switch' },
-    about: 'visit the rows of each epoch in a new order; else in the order of the file',
+    about: 'visit the rows of each epoch in a new order; false: in the order of the file',
+    off: 'visit the rows in the order of the file, not in a new one each epoch',
     initial: true,
   },
   batch: {

@@ -1,14 +1,15 @@
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { type Document, isMap, isScalar, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isScalar, LineCounter, parseDocument, type YAMLError } from 'yaml';
 import { ConfigError } from '../errors.js';
 import { flagOf, SETTING_KEYS, SETTINGS, type SettingKey } from './keys.js';
 import type { SettingsSource } from './resolve.js';
 import { checkGiven, type GivenSettings, type Problem } from './schema.js';
 
 /** Far beyond any config; a larger file is something else. */
-const MAX_CONFIG_BYTES = 1 << 18;
+const MAX_CONFIG_BYTES = 1 << 16;
 const MAX_PROBLEMS = 8;
+const TOO_DEEP = 'nested too deeply for a config';
 
 /**
  * Reads a config file, YAML or JSON by its extension. An empty file sets nothing. The key
@@ -22,11 +23,12 @@ export function loadConfigFile(file: string): SettingsSource {
   if (json) checkJson(file, text);
   const lines = new LineCounter();
   const document = parse(file, text, lines);
-  const broken = [...document.errors, ...document.warnings].map(({ message, linePos, code }) => ({
-    line: linePos?.[0].line ?? null,
-    message: code === 'MULTIPLE_DOCS' ? 'more than one document' : firstLine(message),
-  }));
-  if (broken.length > 0) throw problemsOf(file, broken);
+  // What follows the first error of syntax is mostly its consequence.
+  const [broken] = [...document.errors, ...document.warnings];
+  if (broken) {
+    const { line } = lines.linePos(broken.pos[0]);
+    throw problemsOf(file, [{ line, message: wordsOf(broken) }]);
+  }
 
   const given = plain(file, document);
   if (given === null || given === undefined) return { where: file, settings: {} };
@@ -152,12 +154,17 @@ function checkJson(file: string, text: string): void {
   }
 }
 
+function wordsOf({ code, message }: YAMLError): string {
+  if (code === 'MULTIPLE_DOCS') return 'more than one document';
+  return /call stack/.test(message) ? TOO_DEEP : firstLine(message);
+}
+
 function parse(file: string, text: string, lineCounter: LineCounter): Document {
   try {
     return parseDocument(text, { lineCounter, prettyErrors: false });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new ConfigError(file, 'nested too deeply for a config', { cause: error });
+    throw new ConfigError(file, TOO_DEEP, { cause: error });
   }
 }
 

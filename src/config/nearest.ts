@@ -14,7 +14,6 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   standardise: 'standardize',
   workers: 'ranks',
   threads: 'ranks',
-  train: 'train',
   evaluate: 'eval',
   validate: 'eval',
   check: 'doctor',
@@ -52,7 +51,7 @@ export function nearestName(name: string, candidates: readonly string[]): string
   const wanted = plain(name).slice(0, 64);
   const synonym = SYNONYMS[wanted];
   const known = candidates.find(
-    (candidate) => plain(candidate) === wanted || candidate === synonym,
+    (candidate) => plain(candidate) === wanted || plain(candidate) === synonym,
   );
   if (known !== undefined) return known;
   const starting = candidates.filter((candidate) => plain(candidate).startsWith(wanted));

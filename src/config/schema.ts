@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { hint } from './nearest.js';
+import { hint, nearestName } from './nearest.js';
 import { ruleOf, SETTING_KEYS, SETTINGS, type Setting, type SettingKey } from './keys.js';
 import type { TrainingSettings } from './settings.js';
 
@@ -71,9 +71,11 @@ export function checkGiven(
       problems.push({ key: null, message: `${quote(given)} is no table of keys and values` });
     } else if (!seen.has(key)) {
       seen.add(key);
-      const value = quote((given as Record<string, unknown>)[key]);
-      const rule = ruleOf(SETTINGS[key as SettingKey]);
-      problems.push({ key, message: `${nameOf(key)} is ${value}; needs ${rule}` });
+      const setting = SETTINGS[key as SettingKey];
+      const value = (given as Record<string, unknown>)[key];
+      const near = setting.kind === 'choice' ? nearestName(String(value), setting.choices) : null;
+      const rule = ruleOf(setting) + (near === null ? '' : `; did you mean ${near}?`);
+      problems.push({ key, message: `${nameOf(key)} is ${quote(value)}; needs ${rule}` });
     }
   }
   return { settings: {}, problems };

@@ -1,0 +1,41 @@
+import type { TrainingSettings } from '../config/settings.js';
+import type { EndEvent, StartEvent } from '../training/events.js';
+import { formatDuration, formatLoss, formatPercent, formatRatio, formatSi } from './format.js';
+
+/** A run that took part in a comparison. */
+export interface Contestant {
+  readonly settings: TrainingSettings;
+  readonly start: StartEvent;
+  readonly end: EndEvent;
+}
+
+type Reading = (contestant: Contestant) => number | null;
+
+/** Rows of a table: name, baseline, other, other / baseline (points for a share). */
+export function comparisonRows(baseline: Contestant, other: Contestant): string[][] {
+  const row = (name: string, read: Reading, format: (value: number) => string): string[] => {
+    const [a, b] = [read(baseline), read(other)];
+    const text = (value: number | null) => (value === null ? '–' : format(value));
+    return [name, text(a), text(b), a === null || b === null ? '–' : formatRatio(b / a)];
+  };
+  const unit = (name: string) => (value: number) => formatSi(value, name);
+  return [
+    accuracyRow(baseline, other),
+    row('validation loss', ({ end }) => end.validationLoss, formatLoss),
+    row('learning rate', ({ settings }) => settings.lr, String),
+    row('parameters', ({ start }) => start.parameters, unit('')),
+    row('FLOPs per rank and step', ({ start }) => start.flopsPerStep, unit('FLOP')),
+    row('sent per rank and step', ({ start }) => start.sentBytesPerStep, unit('B')),
+    row('received per rank and step', ({ start }) => start.receivedBytesPerStep, unit('B')),
+    row('step time, median', ({ end }) => end.medianStepTimeS, formatDuration),
+    row('samples/s', ({ end }) => end.samplesPerS, unit('')),
+    row('time of the run', ({ end }) => end.elapsedS, formatDuration),
+  ];
+}
+
+function accuracyRow(baseline: Contestant, other: Contestant): string[] {
+  const [a, b] = [baseline.end.validationAccuracy, other.end.validationAccuracy];
+  const points = a === null || b === null ? null : 100 * (b - a);
+  const change = points === null ? '–' : `${points < 0 ? '−' : '+'}${Math.abs(points).toFixed(2)} points`;
+  return ['validation accuracy', formatPercent(a), formatPercent(b), change];
+}

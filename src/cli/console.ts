@@ -1,0 +1,76 @@
+import { styleText } from 'node:util';
+
+export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan';
+
+/** Where a command writes: results on one stream, what is live or wrong on the other. */
+export interface Console {
+  /** A line of the result. */
+  out(line: string): void;
+  /** A line for the person at the terminal. */
+  err(line: string): void;
+  /** Replaces the live line; an empty text removes it. Nothing where nobody watches. */
+  live(line: string): void;
+  /** Whether live lines are seen. */
+  readonly watched: boolean;
+  /** Whether result lines are seen by a person, and not by a pipe or file. */
+  readonly interactive: boolean;
+  /** Of the live line. */
+  readonly columns: number;
+  style(style: Style, text: string): string;
+}
+
+/** Colours follow the stream's own judgement: a terminal that has them, and no NO_COLOR. */
+export function createConsole(
+  stdout: NodeJS.WriteStream = process.stdout,
+  stderr: NodeJS.WriteStream = process.stderr,
+): Console {
+  let shown = '';
+  const erase = () => {
+    if (shown !== '') stderr.write('\r\u001B[K');
+    shown = '';
+  };
+  const above = (stream: NodeJS.WriteStream, line: string) => {
+    const restore = shown;
+    erase();
+    stream.write(`${line}\n`);
+    if (restore !== '') live(restore);
+  };
+  const live = (line: string) => {
+    if (!stderr.isTTY) return;
+    erase();
+    stderr.write(line);
+    shown = line;
+  };
+  const coloured = stdout.isTTY && stdout.hasColors();
+  return {
+    out: (line) => above(stdout, line),
+    err: (line) => above(stderr, line),
+    live,
+    watched: stderr.isTTY === true,
+    interactive: stdout.isTTY === true,
+    columns: stderr.columns ?? 80,
+    style: (style, text) =>
+      coloured ? styleText(style, text, { validateStream: false }) : text,
+  };
+}
+
+/** A closed pipe (`phantom doctor | head`) is the reader's choice and no failure. */
+export function tolerateClosedPipe(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+}
+
+/** Waits until everything written has left the process, or its reader has. */
+export async function flushed(): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) {
+    if (stream.writableLength === 0 || stream.destroyed) continue;
+    await new Promise<void>((resolve) => {
+      stream.once('drain', resolve);
+      stream.once('close', resolve);
+      stream.once('error', () => resolve());
+    });
+  }
+}

@@ -1,0 +1,72 @@
+import type { Command } from 'commander';
+import { createConsole } from './console.js';
+import { EXIT } from './failure.js';
+import { formatCount, formatDuration, formatLoss, formatPercent, formatSi } from './format.js';
+import { valueOption } from './setting-flags.js';
+import { formatPairs } from './table.js';
+
+const EXAMPLES = `
+Without --data the run's own validation part is taken.
+
+Examples:
+  $ phantom eval runs/seed-7 --data fashion-10k
+  $ phantom eval runs/seed-7 --data test.csv --checkpoint step-00000100 --json`;
+
+/** Flags that are settings of training too, with the same rules. */
+const SHARED = ['data', 'ranks', 'engine', 'batch'] as const;
+
+export function define(command: Command, done: (exitCode: number) => void): void {
+  command
+    .argument('<run folder>', 'what phantom train wrote')
+    .addOption(valueOption('--data <name|path>', "known name, file or folder; its validation part, or all of it"))
+    .addOption(valueOption('--checkpoint <name|path>', 'a checkpoint of the run (default: the newest)'))
+    .addOption(valueOption('--ranks <R>', 'worker threads; divides the blocks (default: as trained)'))
+    .addOption(valueOption('--engine <name>', 'auto, blas, wasm: what computes (default: auto)'))
+    .addOption(valueOption('--batch <B>', 'rows at a time (default: as trained)'))
+    .option('--json', 'one object on stdout, and nothing else')
+    .addHelpText('after', EXAMPLES)
+    .action(async (runFolder: string) => {
+      const options = command.opts<Record<string, string> & { json?: true }>();
+      const typed = Object.fromEntries(
+        SHARED.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])),
+      );
+      const { readFlags } = await import('../config/load.js');
+      const { data, ranks, engine, batch } = readFlags(typed).settings;
+      const request = {
+        ...{ runFolder, data: data ?? null, engine: engine ?? 'auto', ranks: ranks ?? null },
+        ...{ batch: batch ?? null, checkpoint: options['checkpoint'] ?? null },
+      } as const;
+      done(await evaluate(request, options.json === true));
+    });
+}
+
+interface Request {
+  readonly runFolder: string;
+  readonly data: string | null;
+  readonly engine: 'auto' | 'blas' | 'wasm';
+  readonly ranks: number | null;
+  readonly batch: number | null;
+  readonly checkpoint: string | null;
+}
+
+async function evaluate(request: Request, json: boolean): Promise<number> {
+  const { evaluateRun } = await import('../config/evaluate-run.js');
+  const console = createConsole();
+  // No handlers for signals: nothing has to be saved, they may end the process at once.
+  const result = await evaluateRun(request);
+  if (json) {
+    console.out(JSON.stringify({ type: 'evaluation', ...result }));
+    return EXIT.fine;
+  }
+  const { accuracy } = result;
+  const pairs: [string, string][] = [
+    ['checkpoint', `${result.checkpoint} (step ${result.step})`],
+    ['rows', formatCount(result.rows)],
+    ['loss', formatLoss(result.loss)],
+    ...(accuracy === null ? [] : [['accuracy', formatPercent(accuracy)] as [string, string]]),
+    ['engine', `${result.engine}, ${result.ranks} ranks`],
+    ['time', `${formatDuration(result.elapsedS)}, ${formatSi(result.samplesPerS)} samples/s`],
+  ];
+  for (const line of formatPairs(pairs, '')) console.out(line);
+  return EXIT.fine;
+}

@@ -1,0 +1,60 @@
+import { CommanderError } from 'commander';
+import { hint } from '../config/nearest.js';
+import { PhantomError } from '../errors.js';
+
+/** Exit codes, besides 128 + the number of a signal that ended a run. */
+export const EXIT = { fine: 0, internal: 1, user: 2 } as const;
+
+/** A mistake on the command line itself. */
+export class UsageError extends PhantomError {}
+
+/**
+ * Tells what went wrong: users' errors in a line each, all others with a stack.
+ *
+ * @param json also as an object on stdout, where `--json` readers look
+ * @returns the exit code
+ */
+export function reportFailure(error: unknown, json: boolean, write = writeLine): number {
+  const user = error instanceof PhantomError;
+  const name = error instanceof Error ? error.name : 'Error';
+  const message = error instanceof Error ? error.message : String(error);
+  if (json) write('stdout', JSON.stringify({ type: 'error', name, message }));
+  if (user) {
+    for (const line of message.split('\n')) write('stderr', `phantom: ${line}`);
+    return EXIT.user;
+  }
+  write('stderr', `phantom: internal error: ${message}`);
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
+  for (const line of frames) write('stderr', line);
+  write(
+    'stderr',
+    'This is a defect of phantom-parallel; please report it with the command and this text.',
+  );
+  return EXIT.internal;
+}
+
+function writeLine(stream: 'stdout' | 'stderr', line: string): void {
+  process[stream].write(`${line}\n`);
+}
+
+/**
+ * Commander's errors in this project's words, the nearest flag among those a command has.
+ *
+ * @param flags with their hyphens
+ */
+export function usageError(error: CommanderError, flags: readonly string[]): UsageError {
+  const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? '';
+  const plain = error.message.replace(/^error: /, '').split('\n', 1)[0] ?? '';
+  if (error.code === 'commander.unknownOption') {
+    const [flag = ''] = quoted.split('=');
+    if (flags.includes(flag)) return new UsageError('flags', `${flag} takes no value`);
+    const near = hint(flag, flags);
+    const rule = near.startsWith('; known') ? '; see --help' : near;
+    return new UsageError('flags', `unknown flag ${flag}${rule}`);
+  }
+  if (error.code === 'commander.optionMissingArgument') {
+    return new UsageError('flags', `${quoted.split(' ', 1)[0]} needs a value`);
+  }
+  return new UsageError('arguments', `${plain.replace(/\.$/, '')}; see --help`);
+}

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  formatCount,
+  formatDuration,
+  formatLoss,
+  formatPercent,
+  formatRatio,
+  formatSi,
+} from './format.js';
+
+const cases = (format: (value: number) => string, expected: readonly [number, string][]) => {
+  for (const [value, text] of expected) assert.equal(format(value), text);
+};
+
+test('SI values have three digits and the prefix that rounding leads to', () => {
+  cases((value) => formatSi(value, 'B'), [
+    [0, '0 B'],
+    [7, '7 B'],
+    [0.256, '0.26 B'],
+    [999, '999 B'],
+    [1000, '1.00 kB'],
+    [65_536, '65.5 kB'],
+    [999_499, '999 kB'],
+    [999_500, '1.00 MB'],
+    [-3.1e6, '-3.10 MB'],
+    [Number.NaN, 'NaN B'],
+  ]);
+  assert.equal(formatSi(1.208e9, 'FLOP'), '1.21 GFLOP');
+  assert.equal(formatSi(5_260_000), '5.26 M');
+});
+
+test('durations change units where people do', () => {
+  cases(formatDuration, [
+    [0, '0 s'],
+    [12e-6, '12.0 µs'],
+    [0.9996e-3, '1.00 ms'],
+    [0.01234, '12.3 ms'],
+    [0.9996, '1.00 s'],
+    [59.94, '59.9 s'],
+    [59.96, '1 min 00 s'],
+    [125, '2 min 05 s'],
+    [3599.6, '1 h 00 min'],
+    [11_220, '3 h 07 min'],
+    [Number.POSITIVE_INFINITY, '–'],
+  ]);
+});
+
+test('losses keep four digits, shares two decimals, ratios two or three digits', () => {
+  cases(formatLoss, [
+    [0, '0.0000'],
+    [0.43219, '0.4322'],
+    [12.34567, '12.346'],
+    [0.00012345, '1.234e-4'],
+    [123_456, '1.235e+5'],
+  ]);
+  assert.equal(formatLoss(null), '–');
+  assert.equal(formatPercent(0.87654), '87.65%');
+  assert.equal(formatPercent(null), '–');
+  cases(formatRatio, [
+    [0.4234, '0.42×'],
+    [0.0521, '0.052×'],
+    [1, '1.00×'],
+    [12.34, '12.3×'],
+    [345.6, '346×'],
+  ]);
+  assert.equal(formatCount(1_234_567), '1,234,567');
+});

@@ -1,0 +1,33 @@
+import type { TrainingSettings } from '../config/settings.js';
+import type { StartEvent } from '../training/events.js';
+import { formatCount, formatSi } from './format.js';
+
+/** What a run is, in names and values: what was asked for and what was found to do it with. */
+export function headerPairs(settings: TrainingSettings, start: StartEvent): [string, string][] {
+  const { width, depth, blocks, ghosts, activation, batch, accumulate, optimizer } = settings;
+  const split = settings.strategy === 'phantom' ? `${blocks} blocks, ${ghosts} ghosts` : `${blocks} blocks`;
+  const micro = accumulate === 1 ? '' : ` in ${accumulate} micro-batches`;
+  const schedule = settings.schedule === 'constant' ? '' : `, ${settings.schedule}`;
+  const rows = start.trainingRows === null ? 'endless' : `${formatCount(start.trainingRows)} rows`;
+  const validation = start.validationRows === 0 ? 'none' : `${formatCount(start.validationRows)} rows`;
+  const resumed = start.firstStep === 0 ? '' : `, from step ${formatCount(start.firstStep)}`;
+  const sent = formatSi(start.sentBytesPerStep, 'B');
+  const received = formatSi(start.receivedBytesPerStep, 'B');
+  return [
+    ['strategy', `${start.strategy}, width ${width}, depth ${depth}, ${split}, ${activation}`],
+    ['parameters', `${formatCount(start.parameters)} (${formatSi(start.parameters)})`],
+    ['data', `${settings.data}, ${rows} for training, validation ${validation}`],
+    [
+      'training',
+      `${formatCount(start.steps)} steps of ${batch}${micro}${resumed}, ` +
+        `${optimizer}, lr ${settings.lr}${schedule}, seed ${settings.seed}`,
+    ],
+    ['engine', `${start.engine}: ${start.engineDescription}`],
+    ['ranks', `${start.ranks}: ${start.communicator}`],
+    [
+      'rank and step',
+      `${formatSi(start.flopsPerStep, 'FLOP')}, ${sent} sent, ${received} received ` +
+        `(peak ${formatSi(start.peakFlopsPerS, 'FLOP/s')}, memory ${formatSi(start.memoryBytes, 'B')})`,
+    ],
+  ];
+}

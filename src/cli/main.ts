@@ -1,0 +1,92 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { hint } from '../config/nearest.js';
+import { flushed, tolerateClosedPipe } from './console.js';
+import { EXIT, reportFailure, UsageError, usageError } from './failure.js';
+
+/** What a command's file exports: it is loaded when the command is called. */
+interface CommandModule {
+  /** @param done takes the exit code */
+  define(command: Command, done: (exitCode: number) => void): void;
+}
+
+const COMMANDS: Readonly<
+  Record<string, { about: string; hidden?: true; load: () => Promise<CommandModule> }>
+> = {
+  train: { about: 'train a network', load: () => import('./train.js') },
+  eval: { about: "a run's loss and accuracy on data", load: () => import('./eval.js') },
+  doctor: {
+    about: 'what this machine can compute and communicate with, and what would make it faster',
+    load: () => import('./doctor.js'),
+  },
+  demo: {
+    about: 'train a tensor-parallel and a phantom-parallel network and compare them',
+    load: () => import('./demo.js'),
+  },
+  schema: {
+    about: 'print the JSON Schema of config files',
+    hidden: true,
+    load: () => import('./schema.js'),
+  },
+};
+
+const EXAMPLES = `
+Examples:
+  $ phantom demo
+  $ phantom train --data fashion-10k --strategy phantom --ghosts 32 --epochs 5
+  $ phantom eval runs/<name> --data fashion-10k
+  $ phantom <command> --help`;
+
+async function main(args: readonly string[]): Promise<number> {
+  let exitCode: number = EXIT.fine;
+  const program = new Command('phantom')
+    .description('Train feed-forward networks with phantom and tensor parallelism.')
+    .version(packageVersion(), '--version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .addHelpText('after', EXAMPLES)
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .enablePositionalOptions();
+
+  const name = args.find((argument) => !argument.startsWith('-'));
+  const names = Object.keys(COMMANDS).filter((key) => !COMMANDS[key]?.hidden);
+  for (const [key, { about, hidden, load }] of Object.entries(COMMANDS)) {
+    const command = program.command(key, { hidden: hidden ?? false }).description(about);
+    if (key !== name) continue;
+    const { define } = await load();
+    define(command, (code) => {
+      exitCode = code;
+    });
+  }
+  try {
+    if (name !== undefined && !Object.hasOwn(COMMANDS, name)) {
+      throw new UsageError('command', `unknown command ${name}${hint(name, names)}`);
+    }
+    if (args.length === 0) program.help({ error: true });
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return EXIT.fine; // help or version was printed
+    if (error.code === 'commander.help') return EXIT.user;
+    const called = program.commands.find((command) => command.name() === name) ?? program;
+    const flags = called.options.filter(({ hidden }) => !hidden).map(({ long }) => long ?? '');
+    throw usageError(error, [...flags, '--help']);
+  }
+}
+
+function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+tolerateClosedPipe();
+const args = process.argv.slice(2);
+const exitCode = await main(args).catch((error: unknown) =>
+  reportFailure(error, args.includes('--json')),
+);
+await flushed();
+// Not by returning: a rank that hangs after a failure must not keep the command alive.
+process.exit(exitCode);

@@ -1,0 +1,125 @@
+import type { EndEvent, StartEvent, StepEvent, TrainingEvent } from '../training/events.js';
+import type { Console } from './console.js';
+import { formatCount, formatDuration, formatLoss, formatPercent, formatSi } from './format.js';
+import { fitLine } from './table.js';
+
+/** Log lines of a run in a pipe, about; validations and checkpoints come on top. */
+const LOG_LINES = 50;
+/** Updates of the live line, at most. */
+const LIVE_INTERVAL_MS = 80;
+
+/** What a run tells, as lines for people. */
+export interface Progress {
+  onEvent(event: TrainingEvent): void;
+  /** Removes the live line. */
+  close(): void;
+}
+
+/**
+ * A live line on a terminal; where nobody watches, a line for every so many logged steps.
+ *
+ * @param label stands before each line, where several runs follow one another
+ * @param header lines for the start of the run
+ */
+export function createProgress(
+  console: Console,
+  options: {
+    readonly logEvery: number;
+    readonly label?: string;
+    readonly header: (start: StartEvent) => readonly string[];
+  },
+): Progress {
+  const prefix = options.label === undefined ? '' : `${options.label}  `;
+  let start: StartEvent | null = null;
+  let stride = 1;
+  let logged = 0;
+  let drawnMs = Number.NEGATIVE_INFINITY;
+
+  const say = (text: string) => console.out(`${prefix}${text}`);
+  const onStep = (event: StepEvent) => {
+    if (start === null) return;
+    if (console.watched) {
+      const nowMs = performance.now();
+      if (nowMs - drawnMs < LIVE_INTERVAL_MS && event.step < start.steps) return;
+      drawnMs = nowMs;
+      console.live(fitLine(prefix + liveLine(event, start), console.columns));
+    }
+    if (console.interactive) return;
+    if (logged++ % stride === 0 || event.step === start.steps) say(logLine(event, start));
+  };
+  return {
+    onEvent(event) {
+      if (event.type === 'start') {
+        start = event;
+        stride = strideOf(event.steps - event.firstStep, options.logEvery);
+        for (const line of options.header(event)) console.out(line);
+      } else if (event.type === 'step') onStep(event);
+      else if (event.type === 'validation') {
+        const accuracy = event.accuracy === null ? '' : `  accuracy ${formatPercent(event.accuracy)}`;
+        const rows = `on ${formatCount(event.rows)} rows`;
+        say(`step ${stepText(event.step, start)}  validation loss ${formatLoss(event.loss)}${accuracy}  ${rows}`);
+      } else if (event.type === 'checkpoint') {
+        if (event.step > 0) say(console.style('dim', `step ${event.step}  checkpoint ${event.folder}`));
+      } else if (event.type === 'warning') {
+        console.err(console.style('yellow', `warning: ${event.message}`));
+      } else console.live('');
+    },
+    close: () => console.live(''),
+  };
+}
+
+/** Every how many logged steps a line is written, so that a run has `LOG_LINES` or so. */
+export function strideOf(steps: number, logEvery: number): number {
+  return Math.max(1, Math.ceil(steps / logEvery / LOG_LINES));
+}
+
+/** `[━━━━───] 120/500 · loss 0.4321 · 87.5% · 12.3 k samples/s · 12 s left` */
+export function liveLine(event: StepEvent, { steps }: Pick<StartEvent, 'steps'>): string {
+  const cells = 16;
+  const full = Math.round((cells * event.step) / steps);
+  const bar = '━'.repeat(full) + '─'.repeat(cells - full);
+  return [`${bar} ${event.step}/${steps}`, ...readings(event), leftText(event)].join(' · ');
+}
+
+/** The same without the bar, a line of a log. */
+export function logLine(event: StepEvent, start: Pick<StartEvent, 'steps'>): string {
+  const text = `step ${stepText(event.step, start)}`;
+  return [text, ...readings(event), leftText(event)].join('  ');
+}
+
+function readings(event: StepEvent): string[] {
+  const exposed = event.stepTimeS > 0 ? event.exposedS / event.stepTimeS : 0;
+  return [
+    `loss ${formatLoss(event.loss)}`,
+    ...(event.accuracy === null ? [] : [`accuracy ${formatPercent(event.accuracy, 1)}`]),
+    `${formatDuration(event.stepTimeS)}/step`,
+    `${formatSi(event.samplesPerS)} samples/s`,
+    `waiting for ranks ${formatPercent(exposed, 0)}`,
+  ];
+}
+
+function leftText({ remainingS }: StepEvent): string {
+  return `${formatDuration(remainingS)} left`;
+}
+
+function stepText(step: number, start: Pick<StartEvent, 'steps'> | null): string {
+  if (start === null) return String(step);
+  return `${String(step).padStart(String(start.steps).length)}/${start.steps}`;
+}
+
+/** What a run came to, in lines of names and values. */
+export function endPairs(end: EndEvent): [string, string][] {
+  const result = (loss: number | null, accuracy: number | null) =>
+    `loss ${formatLoss(loss)}${accuracy === null ? '' : `, accuracy ${formatPercent(accuracy)}`}`;
+  const pairs: [string, string][] = [];
+  if (end.loss !== null) pairs.push(['last batch', result(end.loss, end.accuracy)]);
+  if (end.validationLoss !== null) {
+    pairs.push(['validation', result(end.validationLoss, end.validationAccuracy)]);
+  }
+  if (end.medianStepTimeS !== null && end.samplesPerS !== null) {
+    const rate = `${formatSi(end.samplesPerS)} samples/s`;
+    pairs.push(['median step', `${formatDuration(end.medianStepTimeS)}, ${rate}`]);
+  }
+  pairs.push(['run folder', end.runFolder], ['checkpoint', end.checkpoint]);
+  return pairs;
+}

@@ -1,0 +1,54 @@
+import { type Command, Option } from 'commander';
+import { flagOf, SETTING_GROUPS, SETTING_KEYS, SETTINGS, type Setting } from '../config/keys.js';
+import { UsageError } from './failure.js';
+
+/** Gives a command a flag for every setting, in the sections of the table. */
+export function addSettingFlags(command: Command): void {
+  for (const group of SETTING_GROUPS) {
+    for (const key of SETTING_KEYS) {
+      if (SETTINGS[key].group !== group) continue;
+      for (const option of optionsOf(key, SETTINGS[key])) {
+        command.addOption(option.helpGroup(`${group}:`));
+      }
+    }
+  }
+}
+
+/** The settings that were on the command line, by key; defaults are filled in elsewhere. */
+export function givenFlags(command: Command): Record<string, string | boolean> {
+  const options = command.opts<Record<string, string | boolean>>();
+  return Object.fromEntries(
+    SETTING_KEYS.flatMap((key) => {
+      const value = options[key];
+      const isGiven = command.getOptionValueSource(key) === 'cli';
+      return isGiven && value !== undefined ? [[key, value]] : [];
+    }),
+  );
+}
+
+/** A flag with a value; a value that is a flag itself was forgotten.
+ * @throws UsageError when parsed so */
+export function valueOption(flags: string, about: string): Option {
+  return new Option(flags, about).argParser((value: string) => {
+    if (!value.startsWith('--')) return value;
+    throw new UsageError('flags', `${flags.split(' ', 1)[0]} needs a value; ${value} follows it`);
+  });
+}
+
+function optionsOf(key: string, setting: Setting): Option[] {
+  const flag = flagOf(key);
+  const off = `--no-${flag.slice(2)}`;
+  if (setting.kind === 'switch') {
+    const negative = new Option(off, setting.off ?? `not ${flag}`);
+    const positive = new Option(flag, setting.about);
+    return setting.initial === true
+      ? [positive.hideHelp(), negative]
+      : [positive, negative.hideHelp()];
+  }
+  const remarks = [
+    ...(setting.kind === 'choice' ? [setting.choices.join(', ')] : []),
+    ...(setting.initial === null ? [] : [`default: ${setting.initial}`]),
+  ];
+  const about = setting.about + (remarks.length === 0 ? '' : ` (${remarks.join('; ')})`);
+  return [valueOption(`${flag} <${setting.placeholder ?? 'name'}>`, about)];
+}

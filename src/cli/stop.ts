@@ -1,0 +1,45 @@
+import { constants } from 'node:os';
+
+/** Tells a run to stop, and knows why it was told to. */
+export interface Stop {
+  readonly signal: AbortSignal;
+  /** 128 + the signal's number, as shells have it; null while nothing has been asked. */
+  exitCode(): number | null;
+  dispose(): void;
+}
+
+/**
+ * The first SIGINT or SIGTERM, or a reader of stdout that goes away, asks the run to stop; a
+ * second signal ends the process at once.
+ */
+export function stopOnSignals(tell: (line: string) => void): Stop {
+  const controller = new AbortController();
+  let exitCode: number | null = null;
+  const ask = (name: 'SIGINT' | 'SIGTERM' | 'SIGPIPE') => {
+    exitCode ??= 128 + constants.signals[name];
+    controller.abort(name);
+  };
+  const onSignal = (name: 'SIGINT' | 'SIGTERM') => {
+    if (controller.signal.aborted) {
+      tell(`phantom: ${name} again, ended at once; no checkpoint was written`);
+      process.exit(128 + constants.signals[name]);
+    }
+    tell(`${name}: stopping after this step with a checkpoint; once more to end at once`);
+    ask(name);
+  };
+  const onClosed = (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') ask('SIGPIPE');
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  process.stdout.on('error', onClosed);
+  return {
+    signal: controller.signal,
+    exitCode: () => exitCode,
+    dispose() {
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+      process.stdout.off('error', onClosed);
+    },
+  };
+}

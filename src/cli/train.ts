@@ -1,0 +1,114 @@
+import type { Command } from 'commander';
+import type { TrainingSettings } from '../config/settings.js';
+import type { EndEvent } from '../training/events.js';
+import { createConsole, type Console } from './console.js';
+import { EXIT, UsageError } from './failure.js';
+import { headerPairs } from './header.js';
+import { createProgress, endPairs } from './progress.js';
+import { addSettingFlags, givenFlags, valueOption } from './setting-flags.js';
+import { stopOnSignals } from './stop.js';
+import { formatPairs } from './table.js';
+
+const EXAMPLES = `
+A config file has the same keys in camelCase (weightDecay for --weight-decay); flags win over it.
+For completion in editors, put the schema that "phantom schema" prints into its first line:
+  # yaml-language-server: $schema=training.schema.json
+
+Examples:
+  $ phantom train --width 2048 --ghosts 32 --epochs 10 --lr 3e-3
+  $ phantom train --strategy tensor --width 1024 --steps 500 --engine wasm
+  $ phantom train examples/fashion-phantom.yaml --seed 7 --out runs/seed-7
+  $ phantom train --data table.csv --validation 0.1 --loss mse --target-loss 0.05
+  $ phantom train --resume runs/seed-7 --epochs 20
+  $ phantom train --steps 100 --json | grep '"type":"step"'`;
+
+export function define(command: Command, done: (exitCode: number) => void): void {
+  command.argument('[config]', 'YAML or JSON file of settings');
+  addSettingFlags(command);
+  const resume = valueOption(
+    '--resume <folder>',
+    "go on with a run from its newest checkpoint; flags replace the run's settings",
+  );
+  command
+    .addOption(resume.helpGroup('Output:'))
+    .optionsGroup('Output:')
+    .option('--json', 'one object per line on stdout, and nothing else')
+    .optionsGroup('Options:')
+    .addHelpText('after', EXAMPLES)
+    .action(async (config: string | undefined) => {
+      const { resume: folder, json } = command.opts<{ resume?: string; json?: true }>();
+      const settings = await readSettings(config, givenFlags(command), folder);
+      done(await train(settings, folder ?? null, json === true));
+    });
+}
+
+async function readSettings(
+  config: string | undefined,
+  typed: Record<string, string | boolean>,
+  resume: string | undefined,
+): Promise<TrainingSettings> {
+  const { checkRecorded, checkResumable, loadConfigFile, readFlags } = await import(
+    '../config/load.js'
+  );
+  const { resolveSettings } = await import('../config/resolve.js');
+  const flags = readFlags(typed);
+  if (resume === undefined) {
+    return resolveSettings([...(config === undefined ? [] : [loadConfigFile(config)]), flags]);
+  }
+  if (config !== undefined) {
+    throw new UsageError(
+      'flags',
+      `config file ${config} with --resume; a resumed run has its own settings, change them by flags`,
+    );
+  }
+  if (flags.settings.out !== undefined) {
+    throw new UsageError('flags', '--out with --resume; a resumed run goes on in its own folder');
+  }
+  const { readRunConfig } = await import('../training/run-folder.js');
+  const recorded = checkRecorded(`${resume}/config.json`, readRunConfig(resume).settings);
+  checkResumable(recorded.settings, flags.settings);
+  return resolveSettings([recorded, flags]);
+}
+
+async function train(
+  settings: TrainingSettings,
+  resume: string | null,
+  json: boolean,
+): Promise<number> {
+  const { trainRun } = await import('../config/run.js');
+  const console = createConsole();
+  const progress = createProgress(console, {
+    logEvery: settings.logEvery,
+    header: (start) => [...formatPairs(headerPairs(settings, start)), ''],
+  });
+  const stop = stopOnSignals((line) => console.err(line));
+  try {
+    const end = await trainRun(
+      settings,
+      {
+        onEvent: json ? (event) => console.out(JSON.stringify(event)) : progress.onEvent,
+        stop: stop.signal,
+      },
+      resume,
+    );
+    progress.close();
+    if (!json) for (const line of summary(console, end)) console.out(line);
+    return end.reason === 'interrupted' ? (stop.exitCode() ?? EXIT.fine) : EXIT.fine;
+  } finally {
+    progress.close();
+    stop.dispose();
+  }
+}
+
+function summary(console: Console, end: EndEvent): string[] {
+  const title = {
+    finished: console.style('green', `finished after ${end.step} steps`),
+    'target-loss': console.style('green', `target loss reached after ${end.step} steps`),
+    interrupted: console.style('yellow', `interrupted after ${end.step} steps`),
+  }[end.reason];
+  const next: [string, string] =
+    end.resumeCommand === null
+      ? ['evaluate', `phantom eval ${end.runFolder}`]
+      : ['resume', end.resumeCommand];
+  return ['', title, ...formatPairs([...endPairs(end), next])];
+}
