@@ -176,6 +176,7 @@ class RankLaunch {
     // A rank can end the group with one cause and then throw something else.
     if (failure !== null && causeText(failure).startsWith(cause)) return fromTransfer(failure);
     const who = origin < 0 ? '' : `rank ${origin} ended the group: `;
-    return new CollectiveError('threads', who + cause);
+    const options = failure === null ? {} : { cause: fromTransfer(failure) };
+    return new CollectiveError('threads', who + cause, options);
   }
 }

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import {
+  CollectiveError,
+  type Communicator,
+  type Payload,
+  type PendingCollective,
+  ShapeError,
+} from 'phantom-parallel';
+import {
+  checkElements,
+  element,
+  fill,
+  guarded32,
+  guarded64,
+  randomIntegers,
+  round32,
+  round64,
+  sleepMs,
+  treeSum,
+} from './communicator-contract-data.js';
+
+/** Runs in every rank alike, throws where the contract is broken. */
+export type CommunicatorCase = (communicator: Communicator) => void;
+
+/** Nothing, one, around a SIMD block, odd, more than a staging region of the tests. */
+const LENGTHS = [0, 1, 3, 16, 17, 1001, 40_003];
+/** Larger groups do without what costs seconds. */
+const lengths = (size: number): number[] => LENGTHS.filter((n) => size <= 8 || n < 5000);
+
+const sum32 = (size: number, stream: number, i: number): number =>
+  treeSum(size, (rank) => element(stream, rank, i), round32);
+const sum64 = (size: number, stream: number, i: number): number =>
+  treeSum(size, (rank) => element(stream, rank, i), round64);
+
+/** What works, in the order in which it is run. */
+export const communicatorCases: Readonly<Record<string, CommunicatorCase>> = {
+  'knows its place in the group': (c) => {
+    assert.ok(c.size >= 1 && Number.isInteger(c.rank) && c.rank >= 0 && c.rank < c.size);
+    assert.ok(c.description.length > 0 && !c.description.includes('\n'));
+    assert.ok(c.transport.maxInFlight >= 1);
+    const ranks = new Float32Array(c.size);
+    c.allGather(new Float32Array([c.rank]), ranks);
+    checkElements(ranks, (i) => i, 'ranks');
+  },
+
+  'gathers shards in rank order': (c) => {
+    for (const n of lengths(c.size)) {
+      const send = fill(guarded32(n).data, n, c.rank);
+      const receive = guarded32(n * c.size);
+      c.allGather(send, receive.data);
+      const wanted = (i: number): number =>
+        round32(element(n, n === 0 ? 0 : Math.floor(i / n), n === 0 ? 0 : i % n));
+      checkElements(receive.data, wanted, `all-gather of ${n}`);
+      checkElements(send, (i) => round32(element(n, c.rank, i)), 'the sent shard');
+      receive.check();
+    }
+  },
+
+  'gathers in place': (c) => {
+    for (const n of lengths(c.size).slice(1)) {
+      const receive = guarded32(n * c.size);
+      const own = receive.data.subarray(c.rank * n, (c.rank + 1) * n);
+      c.allGather(fill(own, n, c.rank), receive.data);
+      const wanted = (i: number): number => round32(element(n, Math.floor(i / n), i % n));
+      checkElements(receive.data, wanted, `all-gather in place of ${n}`);
+      receive.check();
+    }
+  },
+
+  'sums and scatters by the tree': (c) => {
+    for (const n of lengths(c.size)) {
+      const send = fill(guarded32(n * c.size).data, n, c.rank);
+      const receive = guarded32(n);
+      c.reduceScatterSum(send, receive.data);
+      const wanted = (i: number): number => sum32(c.size, n, c.rank * n + i);
+      checkElements(receive.data, wanted, `reduce-scatter of ${n}`);
+      checkElements(send, (i) => round32(element(n, c.rank, i)), 'what was sent');
+      receive.check();
+    }
+  },
+
+  'sums everywhere by the tree': (c) => {
+    for (const n of lengths(c.size)) {
+      const buffer = guarded32(n);
+      c.allReduceSum(fill(buffer.data, 7, c.rank));
+      checkElements(buffer.data, (i) => sum32(c.size, 7, i), `all-reduce of ${n}`);
+      buffer.check();
+    }
+  },
+
+  'sums float64 by the tree': (c) => {
+    for (const n of lengths(c.size)) {
+      const buffer = guarded64(n);
+      c.allReduceSum(fill(buffer.data, 8, c.rank));
+      checkElements(buffer.data, (i) => sum64(c.size, 8, i), `float64 all-reduce of ${n}`);
+      buffer.check();
+    }
+  },
+
+  'keeps zeros, infinities and NaN': (c) => {
+    const buffer = new Float32Array([-0, Infinity, c.rank === 0 ? NaN : 1, 2 ** -149]);
+    c.allReduceSum(buffer);
+    checkElements(buffer, (i) => [-0, Infinity, NaN, c.size * 2 ** -149][i] ?? 0, 'specials');
+  },
+
+  'broadcasts from every rank': (c) => {
+    for (let root = 0; root < c.size; root++) {
+      for (const n of lengths(c.size)) {
+        for (const buffer of [guarded32(n), guarded64(n)]) {
+          const data: Payload = fill(buffer.data as Payload, n, c.rank);
+          const round = data instanceof Float64Array ? round64 : round32;
+          c.broadcast(data, root);
+          checkElements(data, (i) => round(element(n, root, i)), `broadcast of ${n}`);
+          buffer.check();
+        }
+      }
+    }
+  },
+
+  'takes buffers on shared memory': (c) => {
+    const shared = (n: number): Float32Array => new Float32Array(new SharedArrayBuffer(4 * n));
+    const receive = shared(5 * c.size);
+    c.allGather(fill(shared(5), 3, c.rank), receive);
+    checkElements(receive, (i) => round32(element(3, Math.floor(i / 5), i % 5)), 'gathered');
+    const sum = fill(shared(5000), 4, c.rank);
+    c.allReduceSum(sum);
+    checkElements(sum, (i) => sum32(c.size, 4, i), 'summed');
+  },
+
+  'holds every rank at a barrier': (c) => {
+    for (let late = 0; late < Math.min(3, c.size); late++) {
+      if (c.rank === late) sleepMs(20);
+      const arrivedMs = new Float64Array(c.size);
+      arrivedMs[c.rank] = performance.timeOrigin + performance.now();
+      c.barrier();
+      const leftMs = performance.timeOrigin + performance.now();
+      c.allReduceSum(arrivedMs);
+      // Threads' clocks start at origins that are known to a fraction of a millisecond.
+      assert.ok(leftMs > Math.max(...arrivedMs) - 2, 'left a barrier before all had arrived');
+    }
+  },
+
+  'runs collectives side by side, whatever the order of the waits': (c) => {
+    for (const order of ['started', 'reversed', 'by rank'] as const) {
+      for (const n of [4, 3000, 20_001]) {
+        const started = Array.from({ length: Math.min(4, c.transport.maxInFlight) }, (_, i) =>
+          startOne(c, i, n + i, 50 + i),
+        );
+        if (order === 'reversed' || (order === 'by rank' && c.rank % 2 === 1)) started.reverse();
+        for (const one of started) one.pending.wait();
+        for (const one of started) one.check();
+      }
+    }
+  },
+
+  'refuses more collectives than may be in flight, and goes on': (c) => {
+    const { maxInFlight } = c.transport;
+    if (!Number.isFinite(maxInFlight)) return;
+    const started = Array.from({ length: maxInFlight }, (_, i) => startOne(c, i, 40, i));
+    assert.throws(
+      () => c.startAllReduceSum(new Float32Array(4)),
+      (error) => error instanceof CollectiveError && error.message.includes(`${maxInFlight} `),
+    );
+    for (const one of started) one.pending.wait();
+    for (const one of started) one.check();
+    const last = startOne(c, 1, 40, 9);
+    last.pending.wait();
+    last.check();
+  },
+
+  'refuses sizes that do not fit, without a word to the others': (c) => {
+    const of = (n: number): Float32Array => new Float32Array(n);
+    assert.throws(() => c.allGather(of(2), of(2 * c.size + 1)), ShapeError);
+    assert.throws(() => c.startReduceScatterSum(of(2 * c.size + 1), of(2)), ShapeError);
+    assert.throws(() => c.broadcast(of(2), c.size), ShapeError);
+    assert.throws(() => c.broadcast(of(2), -1), ShapeError);
+    c.barrier();
+  },
+
+  'stays right over many collectives with random delays': (c) => {
+    const count = c.size <= 4 ? 2000 : c.size <= 8 ? 500 : 60;
+    randomCollectives(c, count, 12_345);
+  },
+};
+
+interface Started {
+  readonly pending: PendingCollective;
+  check(): void;
+}
+
+/** Starts a collective of one of the three kinds. */
+function startOne(c: Communicator, kind: number, n: number, stream: number): Started {
+  if (kind % 3 === 0) {
+    const receive = new Float32Array(n * c.size);
+    const own = receive.subarray(c.rank * n, (c.rank + 1) * n);
+    const pending = c.startAllGather(fill(own, stream, c.rank), receive);
+    const wanted = (i: number): number => round32(element(stream, Math.floor(i / n), i % n));
+    return { pending, check: () => checkElements(receive, wanted, `all-gather of ${n}`) };
+  }
+  if (kind % 3 === 1) {
+    const receive = new Float32Array(n);
+    const send = fill(new Float32Array(n * c.size), stream, c.rank);
+    const pending = c.startReduceScatterSum(send, receive);
+    const wanted = (i: number): number => sum32(c.size, stream, c.rank * n + i);
+    return { pending, check: () => checkElements(receive, wanted, `reduce-scatter of ${n}`) };
+  }
+  const buffer = fill(new Float64Array(n), stream, c.rank);
+  const pending = c.startAllReduceSum(buffer);
+  const wanted = (i: number): number => sum64(c.size, stream, i);
+  return { pending, check: () => checkElements(buffer, wanted, `all-reduce of ${n}`) };
+}
+
+/** Random kinds and sizes, the same in every rank; delays and the order of waits are the rank's
+ * own. */
+export function randomCollectives(c: Communicator, count: number, seed: number): void {
+  const common = randomIntegers(seed);
+  const own = randomIntegers(seed + 1 + c.rank);
+  const inFlight: Started[] = [];
+  const finish = (): void => {
+    const [one] = inFlight.splice(own(inFlight.length), 1);
+    one?.pending.wait();
+    one?.check();
+  };
+  for (let i = 0; i < count; i++) {
+    if (own(200) === 0) sleepMs(own(3));
+    else if (own(4) === 0) for (let spin = own(3000); spin > 0; spin--) Math.sqrt(spin);
+    while (inFlight.length >= Math.min(4, c.transport.maxInFlight)) finish();
+    const n = common(50) === 0 ? common(5000) : common(40);
+    inFlight.push(startOne(c, common(3), n, i));
+    if (common(40) === 0) {
+      const root = common(c.size);
+      const buffer = new Float32Array([element(i, c.rank, 0)]);
+      c.broadcast(buffer, root);
+      checkElements(buffer, () => round32(element(i, root, 0)), 'broadcast among others');
+    }
+    while (inFlight.length > 0 && own(2) === 0) finish();
+  }
+  while (inFlight.length > 0) finish();
+}

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { CollectiveError, type Communicator, Communicator as Group } from 'phantom-parallel';
+import { sleepMs } from './communicator-contract-data.js';
+
+/** A case that breaks its group, so each has a group of its own. It runs in every rank alike and
+ * throws where the contract is not kept. */
+export type FailureCase = (communicator: Communicator) => void;
+
+/** Timeout of the groups that run these cases, in seconds. */
+export const FAILURE_TIMEOUT_S = 0.5;
+
+function failsWith(act: () => void, ...parts: readonly (string | RegExp)[]): void {
+  assert.throws(act, (error) => {
+    assert.ok(error instanceof CollectiveError, `threw ${String(error)}`);
+    for (const part of parts) assert.match(error.message, toPattern(part));
+    return true;
+  });
+}
+
+function toPattern(part: string | RegExp): RegExp {
+  return typeof part === 'string' ? new RegExp(part.replace(/[()[\]]/g, '\\$&')) : part;
+}
+
+export const failureCases: Readonly<Record<string, FailureCase>> = {
+  'an abort ends blocked and later collectives with its cause': (c) => {
+    const last = c.size - 1;
+    if (c.rank === last) {
+      sleepMs(150);
+      c.abort('the first cause: Grüße 🚦');
+      c.abort('a later cause');
+    }
+    const started = performance.now();
+    failsWith(() => c.allReduceSum(new Float32Array(3)), `rank ${last}`, 'Grüße 🚦');
+    assert.ok(performance.now() - started < 400, 'the abort was not prompt');
+    failsWith(() => c.barrier(), 'the first cause');
+  },
+
+  'a wait that takes too long names who is missing': (c) => {
+    const late = c.size - 1;
+    if (c.rank === late) sleepMs(1000 * FAILURE_TIMEOUT_S + 700);
+    const send = new Float32Array(2);
+    const gather = (): void => c.allGather(send, new Float32Array(2 * c.size));
+    failsWith(gather, '[all-gather]', `waited 0.5 s for rank ${late} (of ${c.size})`);
+    failsWith(() => c.barrier(), `for rank ${late} `);
+  },
+
+  'unequal kinds are named': (c) => {
+    const act = (): void =>
+      c.rank === 1 ? c.allReduceSum(new Float64Array(8)) : c.barrier();
+    failsWith(act, 'unequal calls', /rank 1 (called )?all-reduce of 8 float64/, 'barrier');
+  },
+
+  'unequal sizes are named': (c) => {
+    const buffer = new Float32Array(c.rank === 0 ? 5 : 60_000);
+    failsWith(() => c.allReduceSum(buffer), 'unequal calls', 'of 5 float32', 'of 60000 float32');
+  },
+
+  'unequal roots are named': (c) => {
+    const buffer = new Float32Array(4);
+    failsWith(() => c.broadcast(buffer, c.rank === 0 ? 0 : 1), 'from rank 0', 'from rank 1');
+  },
+
+  'a rank that has left is not waited for until the timeout': (c) => {
+    if (c.rank === 0) {
+      c.barrier();
+      c.close();
+      failsWith(() => c.barrier(), 'left');
+      return;
+    }
+    c.barrier();
+    const started = performance.now();
+    failsWith(() => c.barrier(), /rank 0, which has left/);
+    assert.ok(performance.now() - started < 400, 'took until the timeout');
+  },
+
+  'what is in flight ends with the group': (c) => {
+    const one = c.startAllReduceSum(new Float32Array(3));
+    const gathered = new Float32Array(30_000 * c.size);
+    const two = c.startAllGather(new Float32Array(30_000), gathered);
+    if (c.rank === 0) {
+      one.wait();
+      new Group(c.transport).abort('stopped between two');
+      failsWith(() => c.barrier(), 'stopped between two');
+      return;
+    }
+    // Rank 0 need not have staged the second one whole.
+    failsWith(
+      () => {
+        one.wait();
+        two.wait();
+        c.barrier();
+      },
+      'stopped between two',
+    );
+  },
+};
