@@ -190,6 +190,8 @@ class Node implements OperatorContext {
     if (variable.gradientWritten && variable.gradient !== null) {
       this.engine.axpy(1, gradient, variable.gradient);
     } else if (variable instanceof Parameter) {
+      // A parameter's gradient goes on accumulating: it needs memory of its own.
+      variable.gradient ??= this.engine.allocate(variable.value.shape);
       this.engine.copy(gradient, variable.gradient);
     } else {
       variable.gradient = gradient;
@@ -212,7 +214,6 @@ export class Parameter extends Variable {
   readonly block: number;
   /** Null when the checkpoint holds the tensor as it is. */
   readonly slice: ParameterSlice | null;
-  declare gradient: Tensor;
 
   constructor(
     engine: Engine,
@@ -225,7 +226,12 @@ export class Parameter extends Variable {
     this.name = name;
     this.block = block;
     this.slice = slice;
-    this.gradient = engine.allocate(shape);
+  }
+
+  /** The gradient that a backward pass has left. @throws ShapeError when there was none */
+  get computedGradient(): Tensor {
+    if (this.gradient === null) throw new ShapeError('tape', `${this.name} has no gradient yet`);
+    return this.gradient;
   }
 
   /** Forgets the gradient: the next backward pass writes it anew. */

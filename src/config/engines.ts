@@ -23,3 +23,14 @@ export async function createEngine(
     throw error;
   }
 }
+
+/** Whether `createEngine('blas')` would find a library it can use. */
+export async function blasAvailable(): Promise<boolean> {
+  try {
+    await createBlasEngine();
+    return true;
+  } catch (error) {
+    if (error instanceof NativeError) return false;
+    throw error;
+  }
+}

@@ -1,5 +1,9 @@
 import { Communicator, type Transport } from '../communicators/communicator.js';
-import { RecordingTransport } from '../communicators/recording/recording-transport.js';
+import {
+  type CollectiveRecord,
+  type CommunicationRecord,
+  RecordingTransport,
+} from '../communicators/recording/recording-transport.js';
 import { countingEngine, type FlopCounter } from '../engines/counting/counting-engine.js';
 import type { Engine } from '../engines/engine.js';
 import type { WorkMeters } from '../training/trainer.js';
@@ -25,9 +29,16 @@ export function countedParts(engine: Engine, transport: Transport): RankParts {
     control: new Communicator(control),
     meters: {
       flops: () => counter.flops,
-      sentBytes: () => network.total('sentBytes'),
-      receivedBytes: () => network.total('receivedBytes'),
-      exposedS: () => network.total('exposedS') + control.total('exposedS'),
+      sentBytes: () => total(network.record, 'sentBytes'),
+      receivedBytes: () => total(network.record, 'receivedBytes'),
+      exposedS: () => total(network.record, 'exposedS') + total(control.record, 'exposedS'),
     },
   };
+}
+
+function total(record: CommunicationRecord, what: keyof CollectiveRecord): number {
+  const { allGather, reduceScatter, allReduce, broadcast, barrier } = record;
+  return (
+    allGather[what] + reduceScatter[what] + allReduce[what] + broadcast[what] + barrier[what]
+  );
 }

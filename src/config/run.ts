@@ -3,7 +3,6 @@ import path from 'node:path';
 import { largestPayloadBytes } from '../analysis/cost.js';
 import { launchRanks } from '../communicators/threads/launch.js';
 import { startLoader } from '../data/loader/loader.js';
-import { openDataset } from '../data/sources.js';
 import { fitStandardization } from '../data/standardize.js';
 import { loadKernelModule } from '../engines/wasm/kernel-module.js';
 import { listCheckpoints } from '../training/checkpoint-folder.js';
@@ -19,6 +18,7 @@ import {
 import type { TrainingJob } from '../training/trainer.js';
 import { readCheckpointState } from '../training/checkpoint-folder.js';
 import { createEngine } from './engines.js';
+import { openSettingsData } from './open-data.js';
 import { checkMemory, planRun, type RunPlan } from './plan-run.js';
 import type { TrainingSettings } from './settings.js';
 import type { TrainingRankData } from './training-rank.js';
@@ -40,10 +40,7 @@ export async function trainRun(
   hooks: RunHooks,
   resumeFolder: string | null,
 ): Promise<EndEvent> {
-  const data = await openDataset(settings.data, {
-    validation: settings.validation,
-    seed: settings.seed,
-  });
+  const data = await openSettingsData(settings);
   const run = planRun(settings, data);
   const standardization = fitStandardization(data.training, settings.standardize);
   // The engine is tried here first, so that what is missing is told before a rank starts.

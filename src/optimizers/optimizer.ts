@@ -87,7 +87,7 @@ function sgd(options: OptimizerOptions, engine: Engine): Update {
     weightDecay: options.weightDecay,
     gradientScale: 1,
   };
-  return (_, learningRate, gradientScale, { value, gradient }, [velocity]) => {
+  return (_, learningRate, gradientScale, { value, computedGradient: gradient }, [velocity]) => {
     settings.learningRate = learningRate;
     settings.gradientScale = gradientScale;
     return engine.sgdStep(value, gradient, velocity?.tensor ?? null, settings);
@@ -103,7 +103,7 @@ function adam(options: OptimizerOptions, engine: Engine): Update {
     biasCorrection2: 1,
     gradientScale: 1,
   };
-  return (step, learningRate, gradientScale, { value, gradient }, [first, second]) => {
+  return (step, learningRate, gradientScale, { value, computedGradient: gradient }, [first, second]) => {
     settings.learningRate = learningRate;
     settings.gradientScale = gradientScale;
     settings.biasCorrection1 = 1 - beta1 ** step;

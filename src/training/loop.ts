@@ -96,7 +96,7 @@ export class Stepper {
     let scale = 1;
     if (clipNorm !== null) {
       for (const [i, parameter] of network.parameters.entries()) {
-        this.#squares[i] = this.#options.engine.sumOfSquares(parameter.gradient);
+        this.#squares[i] = this.#options.engine.sumOfSquares(parameter.computedGradient);
       }
       result.gradientNorm = this.#gradientNorm();
       scale = clippingScale(result.gradientNorm, clipNorm);

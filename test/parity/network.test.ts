@@ -16,7 +16,7 @@ import type { PassRequest, PassResult } from './rank.js';
 const RANK = new URL('rank.js', import.meta.url);
 
 async function pass(request: PassRequest, ranks: number): Promise<PassResult[]> {
-  const { done } = launchRanks<PassRequest, PassResult>({ size: ranks, module: RANK, data: request });
+  const { done } = launchRanks<PassResult>({ size: ranks, module: RANK, data: request });
   return done;
 }
 

@@ -38,8 +38,9 @@ export interface PassResult {
   }[];
 }
 
-await runRank<PassRequest, PassResult>(async ({ data, transport }) => {
-  const engine = await createEngine(data.engine, { relaxedSimd: data.relaxedSimd });
+await runRank<PassRequest>(async ({ data, transport, uninterrupted }): Promise<PassResult> => {
+  const { relaxedSimd } = data;
+  const engine = await uninterrupted(() => createEngine(data.engine, { relaxedSimd }));
   const communicator = new Communicator(transport);
   const network = buildNetwork(data.specification, engine, communicator);
   network.initialize(data.seed);
@@ -64,9 +65,9 @@ await runRank<PassRequest, PassResult>(async ({ data, transport }) => {
     lossScale: objective.loss.scale,
     sharded: objective.sharded,
     correct,
-    parameters: network.parameters.map(({ name, slice, value, gradient }) => ({
+    parameters: network.parameters.map(({ name, slice, value, computedGradient }) => ({
       ...{ name, slice, shape: value.shape, value: value.data.slice() },
-      gradient: gradient.data.slice(),
+      gradient: computedGradient.data.slice(),
     })),
   };
 });

@@ -71,7 +71,6 @@ export const activations: Record<string, { f(x: number): number; d(x: number): n
 /** The dense matrix that a hidden layer is: `weight` shards put together, or the phantom's. */
 export function denseHidden(shape: ReferenceShape, tensors: Tensors, layer: number): Dense {
   const { width: N, blocks: P, ghosts: K } = shape;
-  const M = N / P;
   const blocks = Array.from({ length: P }, (_, j) => j);
   const name = (what: string, j: number) => `layers.${layer}.${what}.${j}`;
   if (shape.strategy !== 'phantom') {

@@ -34,13 +34,16 @@ export function referenceOptimizer(options: ReferenceOptimizer) {
         if (options.name === 'sgd') {
           w[i] = start - rate * g;
         } else if (options.name === 'momentum') {
-          m[i] = options.momentum * (m[i] as number) + g;
-          w[i] = start - rate * (g + options.momentum * m[i]);
+          const velocity = options.momentum * (m[i] as number) + g;
+          m[i] = velocity;
+          w[i] = start - rate * (g + options.momentum * velocity);
         } else {
-          m[i] = options.beta1 * (m[i] as number) + (1 - options.beta1) * g;
-          v[i] = options.beta2 * (v[i] as number) + (1 - options.beta2) * g * g;
-          const mean = m[i] / (1 - options.beta1 ** step);
-          const square = v[i] / (1 - options.beta2 ** step);
+          const firstMoment = options.beta1 * (m[i] as number) + (1 - options.beta1) * g;
+          const secondMoment = options.beta2 * (v[i] as number) + (1 - options.beta2) * g * g;
+          m[i] = firstMoment;
+          v[i] = secondMoment;
+          const mean = firstMoment / (1 - options.beta1 ** step);
+          const square = secondMoment / (1 - options.beta2 ** step);
           w[i] = start - (rate * mean) / (Math.sqrt(square) + options.epsilon);
         }
       }

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { existsSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { isDataError, temporaryFolder } from './hostile.test.helper.js';
+import { openDataset } from './sources.js';
+import { splitRandomly } from './splits.js';
+
+const folder = temporaryFolder('sources');
+
+function csv(name: string, text: string): string {
+  const file = path.join(folder, name);
+  writeFileSync(file, text);
+  return file;
+}
+
+const ROWS = Array.from({ length: 20 }, (_, i) => `${i},${i % 3}`).join('\n');
+
+/** The data as rows of features and answer. */
+function rowsOf(part: Awaited<ReturnType<typeof openDataset>>['validation']): number[][] {
+  assert.ok(part?.kind === 'table');
+  const { answers } = part;
+  const y = answers.kind === 'labels' ? answers.labels : answers.values;
+  return Array.from({ length: part.rows }, (_, row) => [part.x[row] ?? -1, y[row] ?? -1]);
+}
+
+test('fashion-10k comes with the package, split 8,000 and 2,000', async () => {
+  const { training, validation } = await openDataset('fashion-10k');
+  assert.ok(training.kind === 'table' && validation?.kind === 'table');
+  assert.deepEqual([training.rows, validation.rows, training.features], [8000, 2000, 784]);
+  assert.equal(training.x.length, 8000 * 784);
+  assert.ok(training.imageLike);
+  const { answers } = training;
+  assert.ok(answers.kind === 'labels' && answers.classes === 10);
+  // The published file starts with an ankle boot, a pullover and two pairs of trousers.
+  assert.deepEqual([...answers.labels.subarray(0, 4)], [9, 2, 1, 1]);
+});
+
+const debian = '/usr/share/datasets/fashion-mnist';
+const absent = existsSync(debian) ? false : 'dataset-fashion-mnist is not installed';
+
+test('fashion-mnist has 60,000 and 10,000 images', { skip: absent }, async () => {
+  const { training, validation } = await openDataset('fashion-mnist');
+  assert.deepEqual([training.rows, validation?.rows], [60_000, 10_000]);
+  const same = await openDataset(debian);
+  assert.equal(same.validation?.rows, 10_000);
+});
+
+test('fashion-mnist says how to get it', async () => {
+  await assert.rejects(
+    openDataset(`fashion-mnist:${folder}`),
+    isDataError(/apt-get install dataset-fashion-mnist/),
+  );
+});
+
+test('a file has no validation part unless asked for', async () => {
+  const file = csv('a.csv', ROWS);
+  assert.equal((await openDataset(file)).validation, null);
+  assert.equal((await openDataset('fashion-10k', { validation: null })).validation, null);
+});
+
+test('a fraction takes rows by seed, and both parts keep the order of the file', async () => {
+  const file = csv('a.csv', ROWS);
+  const { training, validation } = await openDataset(file, { validation: 0.25, seed: 3 });
+  assert.deepEqual([training.rows, validation?.rows], [15, 5]);
+  const again = await openDataset(file, { validation: 0.25, seed: 3 });
+  assert.deepEqual(rowsOf(again.validation), rowsOf(validation));
+  const other = await openDataset(file, { validation: 0.25, seed: 4 });
+  assert.notDeepEqual(rowsOf(other.validation), rowsOf(validation));
+});
+
+test('a split keeps every row once, with its answer', async () => {
+  const { training } = await openDataset(csv('a.csv', ROWS));
+  assert.ok(training.kind === 'table');
+  fc.assert(
+    fc.property(fc.double({ min: 0.03, max: 0.97, noNaN: true }), fc.nat(), (fraction, seed) => {
+      const parts = splitRandomly(training, fraction, seed);
+      const firsts = [parts.training, parts.validation].map((part) => rowsOf(part));
+      for (const rows of firsts) {
+        assert.deepEqual(
+          rows,
+          rows.toSorted((a, b) => (a[0] ?? 0) - (b[0] ?? 0)),
+        );
+        for (const [x = -1, y] of rows) assert.equal(y, x % 3);
+      }
+      const all = firsts.flat().map(([x = -1]) => x);
+      assert.deepEqual(
+        all.toSorted((a, b) => a - b),
+        Array.from({ length: 20 }, (_, i) => i),
+      );
+    }),
+  );
+});
+
+test('a second file validates; both parts know the classes of either', async () => {
+  const file = csv('a.csv', ROWS);
+  const validation = csv('b.csv', '1,7\n2,0\n');
+  const parts = await openDataset(file, { validation });
+  for (const part of [parts.training, parts.validation]) {
+    assert.equal(part?.answers.kind === 'labels' && part.answers.classes, 8);
+  }
+  const wider = csv('c.csv', '1,2,0\n');
+  await assert.rejects(openDataset(file, { validation: wider }), isDataError(/both parts need/));
+  const values = csv('d.csv', '1,0.5\n');
+  await assert.rejects(openDataset(file, { validation: values }), isDataError(/answers 1, but/));
+});
+
+test('fractions that leave nothing on one side are refused', async () => {
+  const file = csv('a.csv', ROWS);
+  for (const validation of [0, 1, -1, 0.001, 0.999, Number.NaN]) {
+    await assert.rejects(openDataset(file, { validation }), isDataError(/between 0 and 1/));
+  }
+});
+
+test('a teacher has parts of its own and no others', async () => {
+  const { training, validation } = await openDataset('synthetic:teacher?widths=4,2&validation=10');
+  assert.deepEqual([training.rows, validation?.rows, training.features], [Infinity, 10, 4]);
+  await assert.rejects(openDataset('synthetic:teacher', { validation: 0.1 }), /validation=2048/);
+});
+
+test('unknown names, formats and folders are refused with what is known', async () => {
+  await assert.rejects(openDataset('fashion-10'), isDataError(/did you mean fashion-10k\?/));
+  await assert.rejects(openDataset('sintetic:teacher'), isDataError(/mean synthetic:teacher\?/));
+  await assert.rejects(openDataset('none.csv'), isDataError(/none.csv: no such file/));
+  await assert.rejects(openDataset(csv('a.txt', '')), isDataError(/\.csv, \.tsv, \.npy/));
+  await assert.rejects(openDataset(folder), isDataError(/a folder of data holds/));
+});

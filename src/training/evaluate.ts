@@ -1,0 +1,49 @@
+import type { BatchReader } from '../data/loader/batches.js';
+import type { NetworkSpecification } from '../model/specification.js';
+import { buildNetwork } from '../model/network.js';
+import { createOptimizer } from '../optimizers/optimizer.js';
+import { loadCheckpoint } from './checkpoint.js';
+import { Stepper } from './loop.js';
+import { createObjective } from './objective.js';
+import type { TrainingParts } from './trainer.js';
+
+/** An evaluation, resolved. Structured-cloneable. */
+export interface EvaluationJob {
+  readonly specification: NetworkSpecification;
+  readonly loss: 'mse' | 'cross-entropy';
+  readonly checkpoint: string;
+  readonly rows: number;
+  readonly batch: number;
+}
+
+export interface Evaluation {
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly elapsedS: number;
+}
+
+/**
+ * Loss and accuracy of a checkpoint, on one rank of those that evaluate it.
+ *
+ * @param parts its batches are one of training, which is passed over, then those of a validation
+ */
+export function runEvaluation(
+  job: EvaluationJob,
+  parts: Pick<TrainingParts, 'engine' | 'communicator' | 'control'> & { batches: BatchReader },
+): Evaluation {
+  const { engine, communicator, control, batches } = parts;
+  const { specification, loss, batch } = job;
+  const network = buildNetwork(specification, engine, communicator);
+  loadCheckpoint(job.checkpoint, network.parameters, null, control);
+  const objective = createObjective(specification, loss, network.layout, engine, batch, batch);
+  const none = { name: 'sgd', weightDecay: 0, momentum: 0, beta1: 0, beta2: 0, epsilon: 0 } as const;
+  const stepper = new Stepper({
+    ...{ engine, communicator, control, network, objective, batches },
+    optimizer: createOptimizer(none, engine, network.parameters),
+    ...{ batchSize: batch, microBatches: 1, clipNorm: null, stopRequested: () => false },
+  });
+  batches.next();
+  const before = performance.now();
+  const result = stepper.validate(job.rows);
+  return { ...result, elapsedS: (performance.now() - before) / 1000 };
+}

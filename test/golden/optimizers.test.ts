@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { createEngine, createOptimizer, type OptimizerName, Parameter } from 'phantom-parallel';
+
+interface Golden {
+  readonly source: string;
+  readonly initial: readonly number[];
+  readonly gradients: readonly (readonly number[])[];
+  readonly cases: readonly {
+    readonly optimizer: OptimizerName;
+    readonly options: Readonly<Record<string, number>>;
+    readonly weights: readonly (readonly number[])[];
+  }[];
+}
+
+const file = new URL('../../../test/golden/optimizers.json', import.meta.url);
+const golden = JSON.parse(readFileSync(file, 'utf8')) as Golden;
+
+describe(`optimisers step as those of ${golden.source}`, () => {
+  for (const { optimizer: name, options, weights } of golden.cases) {
+    it(`${name} ${JSON.stringify(options)}`, async () => {
+      const engine = await createEngine('wasm');
+      const parameter = new Parameter(engine, 'w', 0, [golden.initial.length]);
+      parameter.value.data.set(golden.initial);
+      parameter.gradient = engine.allocate([golden.initial.length]);
+      const defaults = { momentum: 0.9, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
+      const optimizer = createOptimizer({ ...defaults, ...options, name }, engine, [parameter]);
+      const squares = new Float64Array(1);
+      for (const [t, gradient] of golden.gradients.entries()) {
+        parameter.gradient.data.set(gradient);
+        optimizer.step(t + 1, options['lr'] as number, 1, squares);
+        for (const [i, expected] of (weights[t] ?? []).entries()) {
+          const actual = parameter.value.data[i] as number;
+          // A few float32 roundings of weights up to 4 and updates up to 0.3 a step.
+          assert.ok(Math.abs(actual - expected) < 1e-6, `step ${t + 1}, [${i}]: ${actual}`);
+        }
+        const sum = gradient.reduce((total, g) => total + Math.fround(g) ** 2, 0);
+        assert.ok(Math.abs((squares[0] as number) - sum) < 1e-12 * sum);
+      }
+    });
+  }
+});
