@@ -49,9 +49,7 @@ export function usageError(error: CommanderError, flags: readonly string[]): Usa
   if (error.code === 'commander.unknownOption') {
     const [flag = ''] = quoted.split('=');
     if (flags.includes(flag)) return new UsageError('flags', `${flag} takes no value`);
-    const near = hint(flag, flags);
-    const rule = near.startsWith('; known') ? '; see --help' : near;
-    return new UsageError('flags', `unknown flag ${flag}${rule}`);
+    return new UsageError('flags', `unknown flag ${flag}${hint(flag, flags)}`);
   }
   if (error.code === 'commander.optionMissingArgument') {
     return new UsageError('flags', `${quoted.split(' ', 1)[0]} needs a value`);

@@ -66,8 +66,9 @@ export function nearestName(name: string, candidates: readonly string[]): string
   return fewest <= Math.max(1, Math.floor(wanted.length / 3)) ? nearest : null;
 }
 
-/** `; did you mean "width"?`, or what is there to choose from when nothing is near. */
+/** `; did you mean width?`, or when nothing is near, what there is to choose from. */
 export function hint(name: string, candidates: readonly string[]): string {
   const nearest = nearestName(name, candidates);
-  return nearest === null ? `; known are ${candidates.join(', ')}` : `; did you mean ${nearest}?`;
+  if (nearest !== null) return `; did you mean ${nearest}?`;
+  return candidates.length > 9 ? '; see phantom train --help' : `; known are ${candidates.join(', ')}`;
 }

@@ -37,7 +37,9 @@ export function resolveSettings(sources: readonly SettingsSource[]): TrainingSet
     // A length in steps replaces one in epochs that an earlier source gave, and the other way.
     if (typeof settings.steps === 'number') given.epochs = null;
     if (typeof settings.epochs === 'number') given.steps = null;
-    Object.assign(given, settings);
+    for (const [key, value] of Object.entries(settings)) {
+      if (value !== undefined) Object.assign(given, { [key]: value });
+    }
   }
 
   const initial = Object.fromEntries(SETTING_KEYS.map((key) => [key, SETTINGS[key].initial]));

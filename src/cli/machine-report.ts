@@ -1,0 +1,150 @@
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import type { BlasProbe, Engine } from '../engines/index.js';
+import { PhantomError } from '../errors.js';
+
+/** One thing that a machine has or lacks. */
+export interface Finding {
+  readonly name: string;
+  readonly available: boolean;
+  /** What it is, or why it is not there. */
+  readonly detail: string;
+}
+
+/** An engine, with the measured rate of its matrix products on one thread. */
+export interface EngineFinding extends Finding {
+  readonly flopsPerS: number | null;
+}
+
+/** Something that would make this machine faster. */
+export interface Advice {
+  readonly what: string;
+  readonly how: string;
+}
+
+export interface MachineReport {
+  readonly machine: readonly Finding[];
+  readonly engines: readonly EngineFinding[];
+  /** The engine that `--engine auto` takes; null: none can be used. */
+  readonly auto: string | null;
+  readonly libraries: readonly Finding[];
+  readonly communicators: readonly Finding[];
+  readonly advice: readonly Advice[];
+}
+
+/** Products are measured this often, and the best counts: others may use the machine too. */
+const MEASUREMENTS = 5;
+/** A gain below this is within what measurements differ by. */
+const WORTHWHILE = 1.1;
+
+/** Looks at everything that training can use here, and measures the engines. */
+export async function examineMachine(): Promise<MachineReport> {
+  const { createBlasEngine, createWasmEngine, measureEngine, probeBlas } = await import(
+    '../engines/index.js'
+  );
+  const { createEngine } = await import('../config/engines.js');
+  const examine = async (name: string, make: () => Engine | Promise<Engine>) => {
+    try {
+      const engine = await make();
+      const rates = Array.from({ length: MEASUREMENTS }, () => measureEngine(engine).flopsPerS);
+      return { name, available: true, detail: engine.description, flopsPerS: Math.max(...rates) };
+    } catch (error) {
+      if (!(error instanceof PhantomError)) throw error;
+      return { name, available: false, detail: error.message, flopsPerS: null };
+    }
+  };
+
+  const probe = await probeBlas();
+  // Relaxed first: Node 20 takes the flag for it only before the first module is compiled.
+  const relaxed = await examine('wasm --relaxed-simd', () => createWasmEngine({ relaxed: true }));
+  const wasm = await examine('wasm', () => createWasmEngine());
+  const usable = probe.candidates.some((candidate) => candidate.usable);
+  const blas = usable
+    ? await examine('blas', () => createBlasEngine())
+    : { name: 'blas', available: false, detail: 'no CBLAS library can be used', flopsPerS: null };
+  const auto = wasm.available ? (await createEngine('auto')).name : null;
+  const engines = [blas, wasm, relaxed];
+  return {
+    machine: machineFindings(),
+    ...{ engines, auto },
+    libraries: probe.candidates.map(({ path, usable: available, detail }) => ({
+      ...{ name: path, available, detail },
+    })),
+    communicators: communicatorFindings(),
+    advice: adviceFor({ engines, auto, probe, koffi: koffiInstalled() }),
+  };
+}
+
+function machineFindings(): Finding[] {
+  const cores = os.availableParallelism();
+  const [cpu] = os.cpus();
+  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
+  return [
+    { name: 'Node', available: true, detail: `${process.version}, V8 ${process.versions.v8}` },
+    { name: 'system', available: true, detail: `${os.platform()} ${os.arch()}, ${os.release()}` },
+    {
+      name: 'cores',
+      available: cores > 1,
+      detail: `${cores} (${cpu?.model.trim() ?? 'unknown model'})${cores > 1 ? '' : '; ranks take turns'}`,
+    },
+    {
+      ...{ name: 'memory', available: true },
+      detail: `${gigabytes(os.totalmem())}, ${gigabytes(os.freemem())} free; a rank uses 4 GiB at most`,
+    },
+    {
+      ...{ name: 'koffi', available: koffiInstalled() },
+      detail: koffiInstalled()
+        ? 'installed; it calls native libraries'
+        : 'not installed; it calls native libraries',
+    },
+  ];
+}
+
+function communicatorFindings(): Finding[] {
+  return [
+    { name: 'solo', available: true, detail: 'one rank that hosts all blocks' },
+    { name: 'threads', available: true, detail: 'worker threads of one machine on shared memory' },
+    { name: 'MPI', available: false, detail: 'not supported by this version' },
+  ];
+}
+
+function koffiInstalled(): boolean {
+  try {
+    createRequire(import.meta.url).resolve('koffi');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What to do about what was found; exported for its tests. */
+export function adviceFor(found: {
+  readonly engines: readonly EngineFinding[];
+  readonly auto: string | null;
+  readonly probe: BlasProbe;
+  readonly koffi: boolean;
+}): Advice[] {
+  const rate = (name: string) =>
+    found.engines.find((engine) => engine.name === name)?.flopsPerS ?? 0;
+  const [blas, wasm, relaxed] = [rate('blas'), rate('wasm'), rate('wasm --relaxed-simd')];
+  const advice: Advice[] = [];
+  if (!found.koffi) {
+    advice.push({ what: 'native libraries can be called by koffi', how: 'npm install koffi' });
+  }
+  if (blas === 0) {
+    advice.push({ what: 'a BLAS library multiplies matrices in native code', how: found.probe.remedy });
+  }
+  if (blas > 0 && wasm > blas * WORTHWHILE) {
+    advice.push({
+      what: `the BLAS library found is ${(wasm / blas).toFixed(1)} times as slow as WebAssembly`,
+      how: `--engine wasm, or a faster library: ${found.probe.remedy}`,
+    });
+  }
+  if (found.auto !== 'blas' && relaxed > wasm * WORTHWHILE) {
+    advice.push({
+      what: `fused multiply-add is ${(relaxed / wasm).toFixed(1)} times as fast, and rounds by CPU`,
+      how: 'phantom train --relaxed-simd',
+    });
+  }
+  return advice;
+}
