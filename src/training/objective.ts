@@ -19,6 +19,7 @@ export interface Objective {
 /**
  * @param columns samples of a micro-batch
  * @param batchSize samples of a step: losses are means over it
+ * @param inputGradient whether the gradient of x is computed, as inside a deeper network
  */
 export function createObjective(
   specification: NetworkSpecification,
@@ -27,6 +28,7 @@ export function createObjective(
   engine: Engine,
   columns: number,
   batchSize: number,
+  inputGradient = false,
 ): Objective {
   const { ends, width, blocks } = specification;
   const sharded = ends.kind === 'sharded';
@@ -42,7 +44,7 @@ export function createObjective(
       loss === 'mse'
         ? new SquaredError(1 / (batchSize * targets), columns, sharded ? layout.blocksHere : 1)
         : new SoftmaxCrossEntropy(1 / batchSize, columns),
-    x: new Variable(x, false),
+    x: new Variable(x, inputGradient),
     y: new Variable(y, false),
     sharded,
     read(batch) {

@@ -1,0 +1,14 @@
+// npm run bench -- <kernels|collectives|step> [options]
+const SUITES: Record<string, () => Promise<(args: string[]) => Promise<void>>> = {
+  kernels: async () => (await import('./kernels.js')).kernelsBench,
+  collectives: async () => (await import('./collectives.js')).collectivesBench,
+  step: async () => (await import('./step.js')).stepBench,
+};
+
+const [name = '', ...args] = process.argv.slice(2);
+const suite = SUITES[name];
+if (suite === undefined) {
+  console.error(`npm run bench -- <${Object.keys(SUITES).join('|')}> [--json] [options]`);
+  process.exit(2);
+}
+await (await suite())(args);

@@ -1,0 +1,108 @@
+// A whole training step against its bare matrix products and the optimiser's memory traffic.
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import {
+  type EngineChoice,
+  launchRanks,
+  loadKernelModule,
+  largestPayloadBytes,
+  type NetworkSpecification,
+  type OptimizerName,
+  type Strategy,
+} from 'phantom-parallel';
+import type { StepRequest, StepTimings } from './step-rank.js';
+
+const HELP = `npm run bench -- step [--json] [--strategy phantom|tensor|tensor-paired]
+  [--width 2048] [--depth 2] [--blocks 2] [--ranks 2] [--ghosts 64] [--batch 128]
+  [--engine auto|blas|wasm] [--relaxed-simd] [--optimizer adam] [--steps 30]
+
+Times steps of the hidden layers alone, with sharded ends, and with the gradient of the input as
+inside a deeper network: FLOPs and bytes are those of L layers, three passes each.`;
+
+function quantile(values: readonly number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.round(q * (sorted.length - 1)))] ?? Number.NaN;
+}
+
+export async function stepBench(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      ...{ json: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+      strategy: { type: 'string', default: 'phantom' },
+      width: { type: 'string', default: '2048' },
+      depth: { type: 'string', default: '2' },
+      blocks: { type: 'string', default: '2' },
+      ranks: { type: 'string' },
+      ghosts: { type: 'string', default: '64' },
+      batch: { type: 'string', default: '128' },
+      engine: { type: 'string', default: 'auto' },
+      'relaxed-simd': { type: 'boolean', default: false },
+      optimizer: { type: 'string', default: 'adam' },
+      steps: { type: 'string', default: '30' },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return;
+  }
+  const blocks = Number(values.blocks);
+  const ranks = Number(values.ranks ?? blocks);
+  const specification: NetworkSpecification = {
+    strategy: values.strategy as Strategy,
+    ...{ width: Number(values.width), depth: Number(values.depth), blocks },
+    ...{ ghosts: Number(values.ghosts), activation: 'relu', ends: { kind: 'sharded' } },
+  };
+  const batch = Number(values.batch);
+  const request: StepRequest = {
+    ...{ specification, batch, engine: values.engine as EngineChoice },
+    ...{ relaxedSimd: values['relaxed-simd'], optimizer: values.optimizer as OptimizerName },
+    ...{ steps: Number(values.steps), warmup: 5 },
+  };
+  const timings = await launchRanks<StepTimings>({
+    size: ranks,
+    module: new URL('step-rank.js', import.meta.url),
+    data: request,
+    kernels: loadKernelModule(false),
+    stagingBytes: Math.max(65536, largestPayloadBytes(specification, ranks, batch)),
+  }).done;
+  const [first] = timings;
+  if (first === undefined) throw new Error('no rank answered');
+
+  // The group is as slow as its slowest rank, step by step.
+  const slowest = (of: (rank: StepTimings) => readonly number[]) =>
+    of(first).map((_, i) => Math.max(...timings.map((rank) => of(rank)[i] ?? 0)));
+  const stepMs = quantile(slowest((rank) => rank.stepsMs), 0.5);
+  const gemmMs = quantile(slowest((rank) => rank.productsMs), 0.5);
+  const report = {
+    ...{ ...specification, ranks, batch, optimizer: request.optimizer, engine: first.engine },
+    stepMs,
+    stepP10Ms: quantile(slowest((rank) => rank.stepsMs), 0.1),
+    stepP90Ms: quantile(slowest((rank) => rank.stepsMs), 0.9),
+    gemmMs,
+    optimizerMs: quantile(slowest((rank) => rank.optimizerMs), 0.5),
+    optimizerFloorMs: first.optimizerFloorMs,
+    stepOverFloor: stepMs / (gemmMs + first.optimizerFloorMs),
+    exposedMs: quantile(slowest((rank) => rank.exposedMs), 0.5),
+    exposedShare: quantile(slowest((rank) => rank.exposedMs), 0.5) / stepMs,
+    flopsPerRank: first.flops,
+    flopsPerS: first.flops / (stepMs / 1000),
+    sentBytesPerRank: first.sentBytes,
+    receivedBytesPerRank: first.receivedBytes,
+    allocatedBytesPerRank: first.allocatedBytes,
+    peakRssBytes: process.resourceUsage().maxRSS * 1024,
+  };
+  if (values.json) {
+    console.log(JSON.stringify(report));
+    return;
+  }
+  for (const [name, value] of Object.entries(report)) {
+    const shown = typeof value === 'number' ? Number(value.toPrecision(5)) : value;
+    console.log(`${name.padEnd(22)} ${typeof shown === 'object' ? JSON.stringify(shown) : shown}`);
+  }
+}
+
+if (process.argv[1] && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  await stepBench(process.argv.slice(2));
+}
