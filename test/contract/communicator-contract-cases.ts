@@ -107,7 +107,7 @@ export const communicatorCases: Readonly<Record<string, CommunicatorCase>> = {
     for (let root = 0; root < c.size; root++) {
       for (const n of lengths(c.size)) {
         for (const buffer of [guarded32(n), guarded64(n)]) {
-          const data: Payload = fill(buffer.data as Payload, n, c.rank);
+          const data: Payload = fill<Payload>(buffer.data, n, c.rank);
           const round = data instanceof Float64Array ? round64 : round32;
           c.broadcast(data, root);
           checkElements(data, (i) => round(element(n, root, i)), `broadcast of ${n}`);
@@ -118,7 +118,6 @@ export const communicatorCases: Readonly<Record<string, CommunicatorCase>> = {
   },
 
   'takes buffers on shared memory': (c) => {
-    const shared = (n: number): Float32Array => new Float32Array(new SharedArrayBuffer(4 * n));
     const receive = shared(5 * c.size);
     c.allGather(fill(shared(5), 3, c.rank), receive);
     checkElements(receive, (i) => round32(element(3, Math.floor(i / 5), i % 5)), 'gathered');
@@ -169,11 +168,10 @@ export const communicatorCases: Readonly<Record<string, CommunicatorCase>> = {
   },
 
   'refuses sizes that do not fit, without a word to the others': (c) => {
-    const of = (n: number): Float32Array => new Float32Array(n);
-    assert.throws(() => c.allGather(of(2), of(2 * c.size + 1)), ShapeError);
-    assert.throws(() => c.startReduceScatterSum(of(2 * c.size + 1), of(2)), ShapeError);
-    assert.throws(() => c.broadcast(of(2), c.size), ShapeError);
-    assert.throws(() => c.broadcast(of(2), -1), ShapeError);
+    assert.throws(() => c.allGather(zeros(2), zeros(2 * c.size + 1)), ShapeError);
+    assert.throws(() => c.startReduceScatterSum(zeros(2 * c.size + 1), zeros(2)), ShapeError);
+    assert.throws(() => c.broadcast(zeros(2), c.size), ShapeError);
+    assert.throws(() => c.broadcast(zeros(2), -1), ShapeError);
     c.barrier();
   },
 
@@ -182,6 +180,14 @@ export const communicatorCases: Readonly<Record<string, CommunicatorCase>> = {
     randomCollectives(c, count, 12_345);
   },
 };
+
+function shared(length: number): Float32Array {
+  return new Float32Array(new SharedArrayBuffer(4 * length));
+}
+
+function zeros(length: number): Float32Array {
+  return new Float32Array(length);
+}
 
 interface Started {
   readonly pending: PendingCollective;

@@ -45,8 +45,7 @@ export const failureCases: Readonly<Record<string, FailureCase>> = {
   },
 
   'unequal kinds are named': (c) => {
-    const act = (): void =>
-      c.rank === 1 ? c.allReduceSum(new Float64Array(8)) : c.barrier();
+    const act = (): void => (c.rank === 1 ? c.allReduceSum(new Float64Array(8)) : c.barrier());
     failsWith(act, 'unequal calls', /rank 1 (called )?all-reduce of 8 float64/, 'barrier');
   },
 
@@ -84,13 +83,10 @@ export const failureCases: Readonly<Record<string, FailureCase>> = {
       return;
     }
     // Rank 0 need not have staged the second one whole.
-    failsWith(
-      () => {
-        one.wait();
-        two.wait();
-        c.barrier();
-      },
-      'stopped between two',
-    );
+    failsWith(() => {
+      one.wait();
+      two.wait();
+      c.barrier();
+    }, 'stopped between two');
   },
 };

@@ -1,9 +1,4 @@
-import {
-  Communicator,
-  ConfigError,
-  type RankContext,
-  runRank,
-} from 'phantom-parallel';
+import { Communicator, ConfigError, type RankContext, runRank } from 'phantom-parallel';
 import { sleepMs } from './communicator-contract-data.js';
 
 /** What a rank of a launch under test does; rank 1 is the one that fails. */
@@ -15,7 +10,8 @@ const behaviours: Readonly<Record<string, (context: RankContext<string>) => unkn
     return { rank, size, sum: sum[0] };
   },
   'throws a ConfigError': (context) => {
-    if (context.rank === 1) throw new ConfigError('model.width', '7 columns; needs a multiple of 2');
+    if (context.rank === 1)
+      throw new ConfigError('model.width', '7 columns; needs a multiple of 2');
     return waitForever(context);
   },
   'throws a TypeError': (context) => {
@@ -38,12 +34,11 @@ const behaviours: Readonly<Record<string, (context: RankContext<string>) => unkn
     if (context.rank === 1) process.exit(0);
     return waitForever(context);
   },
-  'never settles': (context) =>
-    context.rank === 1 ? new Promise(() => {}) : waitForever(context),
+  'never settles': (context) => (context.rank === 1 ? new Promise(() => {}) : waitForever(context)),
   'runs out of memory': (context) => {
     if (context.rank !== 1) return waitForever(context);
     const kept: number[][] = [];
-    for (;;) kept.push(new Array<number>(10_000).fill(1.5));
+    for (;;) kept.push(Array.from({ length: 10_000 }, () => 1.5));
   },
   'returns what cannot be cloned': (context) =>
     context.rank === 1 ? () => {} : waitForever(context),

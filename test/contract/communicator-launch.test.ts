@@ -153,6 +153,7 @@ describe('launchRanks', { timeout: 120_000 }, () => {
     assert.throws(() => launchRanks({ size: 2, module, timeoutS: -1 }), ConfigError);
   });
 
+  // Under --input-type, too, which workers would inherit.
   test('leaves nothing behind that keeps the process alive', async () => {
     const code =
       `import { launchRanks } from ${JSON.stringify(import.meta.resolve('phantom-parallel'))};` +
@@ -160,7 +161,9 @@ describe('launchRanks', { timeout: 120_000 }, () => {
       ` data: 'posts and returns' }).done; console.log(Math.round(performance.now()));` +
       `process.on('exit', () => console.log(Math.round(performance.now())));`;
     const { stdout } = await promisify(execFile)(process.execPath, [
-      ...['--input-type=module', '-e', code],
+      '--input-type=module',
+      '-e',
+      code,
     ]);
     const [doneMs = 0, exitMs = 0] = stdout.trim().split('\n').map(Number);
     assert.ok(exitMs - doneMs < 500, `ended ${exitMs - doneMs} ms after the launch was done`);

@@ -73,7 +73,12 @@ export class RecordingTransport implements Transport {
   startAllGather(send: Float32Array, receive: Float32Array): PendingCollective {
     const started = performance.now();
     const pending = this.#inner.startAllGather(send, receive);
-    return this.#started(this.record.allGather, started, pending, (this.size - 1) * send.byteLength);
+    return this.#started(
+      this.record.allGather,
+      started,
+      pending,
+      (this.size - 1) * send.byteLength,
+    );
   }
 
   startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {

@@ -47,6 +47,9 @@ export function launchRanks<Result = unknown>(options: LaunchOptions): Launch<Re
   };
 }
 
+/** A worker inherits the process's options, and with this one it cannot load a file. */
+const inheritsInputType = process.execArgv.some((option) => option.startsWith('--input-type'));
+
 interface Rank {
   readonly worker: Worker;
   result: { readonly value: unknown } | null;
@@ -93,6 +96,7 @@ class RankLaunch {
     const { module, resourceLimits } = this.#options;
     const worker = new Worker(module, {
       workerData,
+      ...(inheritsInputType ? { execArgv: [] } : {}),
       ...(resourceLimits === undefined ? {} : { resourceLimits }),
     });
     const rank: Rank = { worker, result: null, failure: null, exited: false };

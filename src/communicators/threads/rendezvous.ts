@@ -22,7 +22,13 @@ const SPINS_OVERSUBSCRIBED = 50;
 const SLEEP_SLICE_MS = 100;
 
 /** What a rank can call, as a signature carries it. */
-export const CALLS = ['all-gather', 'reduce-scatter', 'all-reduce', 'broadcast', 'barrier'] as const;
+export const CALLS = [
+  'all-gather',
+  'reduce-scatter',
+  'all-reduce',
+  'broadcast',
+  'barrier',
+] as const;
 export type Call = (typeof CALLS)[number];
 
 /** One number for a call; its length goes beside it. */

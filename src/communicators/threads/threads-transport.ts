@@ -1,12 +1,8 @@
 import { CollectiveError, ConfigError } from '../../errors.js';
 import type { Payload, PendingCollective, Transport } from '../communicator.js';
-import {
-  scratchLevelBytes,
-  scratchStart,
-  stagingStart,
-  type ThreadsGroup,
-} from './group.js';
+import { scratchLevelBytes, scratchStart, stagingStart, type ThreadsGroup } from './group.js';
 import { IN_FLIGHT, SLOTS } from './layout.js';
+import { EMPTY, Operation } from './operation.js';
 import { type Call, encodeCall, Rendezvous } from './rendezvous.js';
 import { addIn, TreeSum } from './tree-sum.js';
 import { Views } from './views.js';
@@ -295,34 +291,6 @@ class ThreadsTransport implements Transport {
 
   #view(payload: Payload, from: number, length: number): Payload {
     return (payload.BYTES_PER_ELEMENT === 8 ? this.#views64 : this.#views32).of(from, length);
-  }
-}
-
-const EMPTY = new Float32Array(0);
-
-/** A started collective; reused, so that none is made while a program runs. */
-class Operation implements PendingCollective {
-  call: Call = 'barrier';
-  code = 0;
-  send: Payload = EMPTY;
-  receive: Payload = EMPTY;
-  root = 0;
-  /** Elements of the payload, of one shard for all-gather and reduce-scatter. */
-  length = 0;
-  chunkLength = 1;
-  chunks = 0;
-  posted = 0;
-  completed = 0;
-  /** Started, and not waited for. */
-  busy = false;
-  readonly #finish: (operation: Operation) => void;
-
-  constructor(finish: (operation: Operation) => void) {
-    this.#finish = finish;
-  }
-
-  wait(): void {
-    this.#finish(this);
   }
 }
 

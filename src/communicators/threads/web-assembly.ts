@@ -36,8 +36,9 @@ export type Add = (a: number, b: number, out: number, count: number) => void;
 
 /** The module's `add` kernel (float32) over this memory. */
 export function addKernel(module: KernelModule, memory: SharedMemory): Add {
-  const abort = (): never => {
-    throw new Error('a WebAssembly kernel aborted');
-  };
   return new webAssembly.Instance(module, { env: { memory, abort } }).exports['add'] as Add;
+}
+
+function abort(): never {
+  throw new Error('a WebAssembly kernel aborted');
 }

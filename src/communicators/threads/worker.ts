@@ -28,12 +28,12 @@ export interface RankContext<Data> {
   readonly data: Data;
   readonly transport: Transport;
   /** Sends to `onMessage` of the launch; messages arrive in order and before the result. */
-  post(message: unknown): void;
+  readonly post: (message: unknown) => void;
   /** Whether the coordinator has asked the ranks to stop. Ranks can see it at different times:
    * let one of them read it and tell the others. */
-  stopRequested(): boolean;
+  readonly stopRequested: () => boolean;
   /** Does work during which the thread must not be terminated: loading native libraries. */
-  uninterrupted<T>(work: () => T | Promise<T>): Promise<T>;
+  readonly uninterrupted: <T>(work: () => T | Promise<T>) => Promise<T>;
 }
 
 /**
@@ -42,9 +42,7 @@ export interface RankContext<Data> {
  *
  * @throws UnsupportedError outside such a worker
  */
-export async function runRank<Data>(
-  body: (context: RankContext<Data>) => unknown,
-): Promise<void> {
+export async function runRank<Data>(body: (context: RankContext<Data>) => unknown): Promise<void> {
   const port = parentPort;
   const given = workerData as RankWorkerData | null;
   if (port === null || typeof given !== 'object' || given?.phantomGroup === undefined) {

@@ -1,0 +1,30 @@
+import type { Payload, PendingCollective } from '../communicator.js';
+import type { Call } from './rendezvous.js';
+
+export const EMPTY = new Float32Array(0);
+
+/** A started collective; reused, so that none is made while a program runs. */
+export class Operation implements PendingCollective {
+  call: Call = 'barrier';
+  code = 0;
+  send: Payload = EMPTY;
+  receive: Payload = EMPTY;
+  root = 0;
+  /** Elements of the payload, of one shard for all-gather and reduce-scatter. */
+  length = 0;
+  chunkLength = 1;
+  chunks = 0;
+  posted = 0;
+  completed = 0;
+  /** Started, and not waited for. */
+  busy = false;
+  readonly #finish: (operation: Operation) => void;
+
+  constructor(finish: (operation: Operation) => void) {
+    this.#finish = finish;
+  }
+
+  wait(): void {
+    this.#finish(this);
+  }
+}
