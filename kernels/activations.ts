@@ -1,4 +1,4 @@
-import { erf, exp, sigmoid, tanh } from './math';
+import { exp, normalDistribution, sigmoid, tanh } from './math';
 import { loadSome, madd, storeSome, sumLanes } from './simd';
 
 // Activations by number: the order of `ACTIVATIONS` in src/engines/wasm/wasm-engine.ts.
@@ -14,10 +14,7 @@ const IDENTITY = 4;
 @inline
 function activate(kind: i32, x: v128): v128 {
   if (kind == RELU) return f32x4.pmax(x, f32x4.splat(0));
-  if (kind == GELU) {
-    const half = f32x4.mul(x, f32x4.splat(0.5));
-    return madd(half, erf(f32x4.mul(x, f32x4.splat(0.70710678))), half);
-  }
+  if (kind == GELU) return f32x4.mul(x, normalDistribution(x));
   if (kind == SILU) return f32x4.div(x, f32x4.add(f32x4.splat(1), exp(f32x4.neg(x))));
   if (kind == TANH) return tanh(x);
   return x;
@@ -31,11 +28,9 @@ function activateGradient(kind: i32, z: v128, y: v128, d: v128): v128 {
   // Where y is not ≤ 0, so that a NaN does not become a zero.
   if (kind == RELU) return v128.andnot(d, f32x4.le(y, f32x4.splat(0)));
   if (kind == GELU) {
-    const scaled = f32x4.mul(z, f32x4.splat(0.70710678));
-    const half = f32x4.splat(0.5);
-    const distribution = madd(half, erf(scaled), half);
-    const density = f32x4.mul(exp(f32x4.neg(f32x4.mul(scaled, scaled))), f32x4.splat(0.39894228));
-    return f32x4.mul(d, madd(z, density, distribution));
+    const square = f32x4.mul(f32x4.mul(z, z), f32x4.splat(-0.5));
+    const density = f32x4.mul(exp(square), f32x4.splat(0.39894228));
+    return f32x4.mul(d, madd(z, density, normalDistribution(z)));
   }
   if (kind == SILU) {
     const s = sigmoid(z);

@@ -1,0 +1,172 @@
+// The part of the engine contract that is about matrix products.
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+
+import fc from 'fast-check';
+import type { Engine, Matrix, Tensor } from 'phantom-parallel';
+
+import { Arrays, at, close, product, ROUNDING } from './engine-contract-reference.js';
+
+interface Case {
+  readonly rows: number;
+  readonly columns: number;
+  readonly inner: number;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  readonly alpha: number;
+  readonly beta: number;
+  /** Columns of the array around the matrix, beyond its own. */
+  readonly margin: number;
+}
+
+const factor = fc.constantFrom(0, 1, -1, 0.5, -2.25);
+const smallCase: fc.Arbitrary<Case> = fc.record({
+  rows: fc.integer({ min: 1, max: 21 }),
+  columns: fc.integer({ min: 1, max: 37 }),
+  inner: fc.integer({ min: 0, max: 67 }),
+  transposeA: fc.boolean(),
+  transposeB: fc.boolean(),
+  alpha: factor,
+  beta: factor,
+  margin: fc.integer({ min: 0, max: 5 }),
+});
+
+/** Sizes around the kernels' blocks: 4 rows, 8 columns, 128 rows, 512 columns, 256 inner. */
+const LARGE: readonly (readonly [number, number, number])[] = [
+  [1, 1, 1],
+  [1, 521, 300],
+  [4, 8, 256],
+  [5, 9, 257],
+  [130, 9, 515],
+  [3, 1030, 19],
+  [131, 40, 1],
+];
+
+export function gemmContract(make: () => Promise<Engine>): void {
+  it('multiplies random small matrices in every transposition, stride and scale', async () => {
+    const arrays = new Arrays(await make(), 7);
+    fc.assert(
+      fc.property(smallCase, (c) => check(arrays, c)),
+      { numRuns: 400, seed: 20_250_801 },
+    );
+    arrays.checkGuards();
+  });
+
+  it('multiplies matrices larger than its blocks', async () => {
+    const arrays = new Arrays(await make(), 11);
+    for (const [rows, columns, inner] of LARGE) {
+      for (const flags of [0, 1, 2, 3]) {
+        const transposeA = (flags & 1) === 1;
+        const transposeB = (flags & 2) === 2;
+        check(arrays, {
+          ...{ rows, columns, inner, transposeA, transposeB },
+          ...{ alpha: 1, beta: flags % 2, margin: flags },
+        });
+      }
+    }
+    arrays.checkGuards();
+  });
+
+  it('scales c when the inner size is zero, and clears it for beta = 0', async () => {
+    const arrays = new Arrays(await make());
+    const a = arrays.tensor([0]);
+    const c = arrays.tensor([3, 5], (i) => (i === 4 ? NaN : i));
+    const left: Matrix = { byteOffset: a.byteOffset, rows: 3, columns: 0, stride: 0 };
+    const right: Matrix = { byteOffset: a.byteOffset, rows: 0, columns: 5, stride: 5 };
+    arrays.engine.gemm(false, false, 1, left, right, 2, matrix(c, 3, 5, 5));
+    assert.deepEqual([...c.data.subarray(0, 6)], [0, 2, 4, 6, NaN, 10]);
+    arrays.engine.gemm(false, false, 1, left, right, 0, matrix(c, 3, 5, 5));
+    assert.deepEqual([...c.data], Array.from({ length: 15 }, () => 0));
+    arrays.checkGuards();
+  });
+
+  it('touches nothing when the result has no elements', async () => {
+    const arrays = new Arrays(await make());
+    const a = arrays.tensor([4, 4]);
+    const none: Matrix = { byteOffset: a.byteOffset, rows: 0, columns: 4, stride: 4 };
+    arrays.engine.gemm(false, false, 1, none, matrix(a, 4, 4, 4), 1, none);
+    arrays.checkGuards();
+  });
+
+  it('passes NaN and infinity on to the rows and columns they belong to, and no further', async () => {
+    const arrays = new Arrays(await make());
+    const a = arrays.tensor([6, 10], (i) => (i === 23 ? NaN : 1));
+    const b = arrays.tensor([10, 9], (i) => (i === 31 ? Infinity : 1));
+    const c = arrays.tensor([6, 9]);
+    arrays.engine.gemm(false, false, 1, matrix(a, 6, 10, 10), matrix(b, 10, 9, 9), 0, whole(c));
+    for (let i = 0; i < 54; i++) {
+      const expected = Math.floor(i / 9) === 2 ? NaN : i % 9 === 4 ? Infinity : 10;
+      assert(Object.is(at(c.data, i), expected), `element ${i} is ${at(c.data, i)}`);
+    }
+  });
+
+  it('gives the same bits for the same operands wherever they lie', async () => {
+    const arrays = new Arrays(await make(), 3);
+    const [m, n, k] = [37, 45, 333];
+    const run = (): Float32Array => {
+      const again = new Arrays(arrays.engine, 5);
+      // A growing number of elements in front: each run has its own alignment.
+      arrays.engine.allocate([1]);
+      const shift = runs++;
+      const a = again.tensor([shift + m * k], (i) => (i < shift ? 0 : again.random()));
+      const b = again.tensor([shift + n * k], (i) => (i < shift ? 0 : again.random()));
+      const c = again.tensor([shift + m * n], () => 0);
+      const from = (t: Tensor): Tensor => ({ ...t, byteOffset: t.byteOffset + 4 * shift });
+      again.engine.gemm(false, true, 1, matrix(from(a), m, k, k), matrix(from(b), n, k, k), 0, {
+        ...matrix(from(c), m, n, n),
+      });
+      return c.data.slice(shift);
+    };
+    let runs = 0;
+    const first = run();
+    for (let i = 0; i < 5; i++) assert.deepEqual(run(), first);
+  });
+}
+
+function check(arrays: Arrays, c: Case): void {
+  const { rows, columns, inner, transposeA, transposeB, alpha, beta, margin } = c;
+  const strideA = Math.max(1, transposeA ? rows : inner) + margin;
+  const strideB = Math.max(1, transposeB ? inner : columns) + margin;
+  const strideC = columns + margin;
+  const a = arrays.tensor([transposeA ? inner : rows, strideA]);
+  const b = arrays.tensor([transposeB ? columns : inner, strideB]);
+  const out = arrays.tensor([rows, strideC]);
+  const old = out.data.slice();
+  if (beta === 0) {
+    for (let i = 0; i < old.length; i++) if (i % strideC < columns) out.data[i] = NaN;
+  }
+  arrays.engine.gemm(
+    transposeA,
+    transposeB,
+    alpha,
+    transposeA ? matrix(a, inner, rows, strideA) : matrix(a, rows, inner, strideA),
+    transposeB ? matrix(b, columns, inner, strideB) : matrix(b, inner, columns, strideB),
+    beta,
+    matrix(out, rows, columns, strideC),
+  );
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < strideC; j++) {
+      const index = i * strideC + j;
+      const actual = at(out.data, index);
+      const before = at(old, index);
+      if (j >= columns) {
+        assert.equal(actual, before, `row ${i} was written past column ${columns}`);
+        continue;
+      }
+      const { sum, size } = product([transposeA, a.data, strideA], [transposeB, b.data, strideB], inner, i, j);
+      // Each of the inner products and sums rounds once at most, in any order and fused or not;
+      // three more roundings for alpha, beta and their sum.
+      const bound = (inner + 3) * ROUNDING * (Math.abs(alpha) * size + Math.abs(beta * before));
+      const expected = alpha * sum + beta * before;
+      close(actual, expected, { absolute: bound }, `c[${i}, ${j}] of ${JSON.stringify(c)}`);
+    }
+  }
+}
+
+function matrix(t: Tensor, rows: number, columns: number, stride: number): Matrix {
+  return { byteOffset: t.byteOffset, rows, columns, stride };
+}
+
+function whole(t: Tensor): Matrix {
+  return matrix(t, t.shape[0] ?? 1, t.shape[1] ?? 1, t.shape[1] ?? 1);
+}

@@ -1,0 +1,230 @@
+// The part of the engine contract that is about losses and optimiser steps.
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+
+import type { AdamStep, Engine, Tensor } from 'phantom-parallel';
+
+import { Arrays, at, close, ROUNDING } from './engine-contract-reference.js';
+
+/** Rows, columns, valid columns. */
+const SHAPES: readonly (readonly [number, number, number])[] = [
+  ...([[1, 1, 1], [2, 1, 0], [3, 5, 5], [10, 7, 6]] as const),
+  ...([[4, 64, 64], [17, 33, 30], [3, 2053, 2050], [300, 8, 8]] as const),
+];
+
+export function trainingContract(make: () => Promise<Engine>): void {
+  it('measures the squared error and writes its gradient', async () => {
+    const arrays = new Arrays(await make());
+    for (const [rows, columns, valid] of SHAPES) {
+      const z = arrays.tensor([rows, columns]);
+      const target = arrays.tensor([rows, columns]);
+      const dz = arrays.tensor([rows, columns]);
+      const scale = 0.37;
+      const loss = arrays.engine.squaredError(z, target, dz, scale, valid);
+      let expected = 0;
+      for (let i = 0; i < rows * columns; i++) {
+        const difference = Math.fround(at(z.data, i) - at(target.data, i));
+        const inside = i % columns < valid;
+        if (inside) expected += difference ** 2;
+        const gradient = inside ? 2 * scale * difference : 0;
+        // 2 · scale and the product round once each.
+        close(at(dz.data, i), gradient, { relative: 3 * ROUNDING }, `dz[${i}]`);
+      }
+      close(loss, expected, { relative: 1e-12 }, `loss of ${rows} × ${valid}`);
+    }
+    arrays.checkGuards();
+  });
+
+  it('ignores what lies in the columns that are not valid, and lets NaN through elsewhere', async () => {
+    const arrays = new Arrays(await make());
+    const z = arrays.tensor([2, 5], (i) => (i % 5 === 4 ? NaN : 1));
+    const target = arrays.tensor([2, 5], () => 0);
+    const dz = arrays.tensor([2, 5]);
+    assert.equal(arrays.engine.squaredError(z, target, dz, 1, 4), 8);
+    assert.equal(dz.data[4], 0);
+    assert(Number.isNaN(arrays.engine.squaredError(z, target, dz, 1, 5)));
+
+    const labels = arrays.tensor([5], () => 1);
+    const result = { lossSum: 0, correct: 0 };
+    arrays.engine.softmaxCrossEntropy(z, labels, dz, 1, 4, result);
+    close(result.lossSum, 4 * Math.LN2, { relative: 1e-6 }, 'loss');
+    assert.equal(dz.data[4], 0);
+    assert.equal(dz.data[9], 0);
+    arrays.engine.softmaxCrossEntropy(z, labels, dz, 1, 5, result);
+    assert(Number.isNaN(result.lossSum));
+  });
+
+  it('measures softmax cross-entropy, its gradient and the correct columns', async () => {
+    const arrays = new Arrays(await make());
+    for (const [classes, columns, valid] of SHAPES) {
+      for (const spread of [1, 30, 3000]) {
+        crossEntropy(arrays, classes, columns, valid, spread);
+      }
+    }
+    arrays.checkGuards();
+  });
+
+  it('takes the first of equal logits for the winner', async () => {
+    const arrays = new Arrays(await make());
+    const logits = arrays.tensor([3, 4], (i) => at([1, 0, 5, -1, 1, 2, 5, -1, 0, 2, 5, -1], i));
+    const labels = arrays.tensor([4], (i) => at([1, 1, 0, 0], i));
+    const result = { lossSum: 0, correct: 0 };
+    arrays.engine.softmaxCrossEntropy(logits, labels, arrays.tensor([3, 4]), 1, 4, result);
+    // Winners 0, 1, 0, 0.
+    assert.equal(result.correct, 3);
+  });
+
+  it('answers NaN for a label that is no class, without touching other memory', async () => {
+    const arrays = new Arrays(await make());
+    for (const label of [3, -1, NaN, Infinity, 4e9]) {
+      const logits = arrays.tensor([3, 5]);
+      const labels = arrays.tensor([5], (i) => (i === 2 ? label : 0));
+      const result = { lossSum: 0, correct: 0 };
+      arrays.engine.softmaxCrossEntropy(logits, labels, arrays.tensor([3, 5]), 1, 5, result);
+      assert(Number.isNaN(result.lossSum), `label ${label} gave ${result.lossSum}`);
+    }
+    arrays.checkGuards();
+  });
+
+  it('takes SGD steps, with and without momentum', async () => {
+    const arrays = new Arrays(await make());
+    for (const n of [0, 1, 3, 4, 6, 129]) {
+      for (const momentum of [null, 0.9]) {
+        for (const nesterov of momentum === null ? [false] : [false, true]) {
+          sgd(arrays, n, momentum, nesterov);
+        }
+      }
+    }
+    arrays.checkGuards();
+  });
+
+  it('takes Adam and AdamW steps', async () => {
+    const arrays = new Arrays(await make());
+    for (const n of [0, 1, 3, 4, 6, 129]) {
+      for (const decoupled of [false, true]) adam(arrays, n, decoupled);
+    }
+    arrays.checkGuards();
+  });
+
+  it('reports a gradient that is not finite', async () => {
+    const arrays = new Arrays(await make());
+    for (let place = 0; place < 7; place++) {
+      const w = arrays.tensor([7]);
+      const g = arrays.tensor([7], (i) => (i === place ? NaN : 1));
+      const [m, v] = [arrays.tensor([7], () => 0), arrays.tensor([7], () => 0)];
+      assert(Number.isNaN(arrays.engine.sgdStep(w, g, null, SGD)));
+      assert(Number.isNaN(arrays.engine.adamStep(w, g, m, v, adamSettings(1, true))));
+      assert.deepEqual([...w.data].map(Number.isNaN), [...g.data].map(Number.isNaN));
+    }
+  });
+}
+
+function crossEntropy(
+  arrays: Arrays,
+  classes: number,
+  columns: number,
+  valid: number,
+  spread: number,
+): void {
+  const logits = arrays.tensor([classes, columns], () => spread * arrays.random());
+  const labels = arrays.tensor([columns], () => Math.floor(((arrays.random() + 1) / 2) * classes));
+  const dLogits = arrays.tensor([classes, columns]);
+  const scale = 0.7;
+  const result = { lossSum: NaN, correct: NaN };
+  arrays.engine.softmaxCrossEntropy(logits, labels, dLogits, scale, valid, result);
+  let [lossSum, correct] = [0, 0];
+  for (let j = 0; j < columns; j++) {
+    const column = Array.from({ length: classes }, (_, c) => at(logits.data, c * columns + j));
+    const greatest = Math.max(...column);
+    const total = column.reduce((sum, x) => sum + Math.exp(x - greatest), 0);
+    const label = at(labels.data, j);
+    if (j < valid) {
+      lossSum += Math.log(total) + greatest - at(column, label);
+      correct += column.indexOf(greatest) === label ? 1 : 0;
+    }
+    for (let c = 0; c < classes; c++) {
+      const share = Math.exp(at(column, c) - greatest) / total - (c === label ? 1 : 0);
+      const expected = j < valid ? scale * share : 0;
+      // The exponential (argument rounded at `spread`, then a few roundings), its sum over the
+      // classes, the quotient and the difference from one.
+      const absolute = scale * ROUNDING * (2 * spread * Math.exp(0) + classes + 8);
+      close(at(dLogits.data, c * columns + j), expected, { absolute }, `dLogits[${c}, ${j}]`);
+    }
+  }
+  // A column's loss is off by what its sum of exponentials is, relatively.
+  const absolute = valid * ROUNDING * (classes + 8 + 2 * spread);
+  close(result.lossSum, lossSum, { absolute, relative: 1e-7 }, `loss of ${classes} × ${valid}`);
+  assert.equal(result.correct, correct);
+}
+
+const SGD = {
+  ...{ learningRate: 0.1, momentum: 0, nesterov: false, weightDecay: 0.01 },
+  gradientScale: 0.5,
+};
+
+function sgd(arrays: Arrays, n: number, momentum: number | null, nesterov: boolean): void {
+  const step = { ...SGD, momentum: momentum ?? 0, nesterov };
+  const weights = arrays.tensor([n]);
+  const velocity = momentum === null ? null : arrays.tensor([n], () => 0);
+  const w = Array.from(weights.data);
+  const v = w.map(() => 0);
+  for (let t = 0; t < 3; t++) {
+    const gradient = arrays.tensor([n]);
+    const squares = arrays.engine.sgdStep(weights, gradient, velocity, step);
+    checkSquares(squares, gradient);
+    for (let i = 0; i < n; i++) {
+      const g = step.gradientScale * at(gradient.data, i) + step.weightDecay * at(w, i);
+      v[i] = momentum === null ? g : momentum * at(v, i) + g;
+      const change = nesterov ? g + step.momentum * at(v, i) : at(v, i);
+      w[i] = at(w, i) - step.learningRate * change;
+      // About ten roundings of numbers of order 1 a step.
+      close(at(weights.data, i), at(w, i), { absolute: 10 * (t + 1) * ROUNDING }, `w[${i}]`);
+      if (velocity !== null) {
+        close(at(velocity.data, i), at(v, i), { absolute: 20 * (t + 1) * ROUNDING }, `v[${i}]`);
+      }
+    }
+  }
+}
+
+function adamSettings(t: number, decoupled: boolean): AdamStep {
+  const [beta1, beta2] = [0.9, 0.999];
+  return {
+    ...{ learningRate: 0.05, beta1, beta2, epsilon: 1e-8, weightDecay: 0.1, decoupled },
+    ...{ biasCorrection1: 1 - beta1 ** t, biasCorrection2: 1 - beta2 ** t, gradientScale: 0.5 },
+  };
+}
+
+function adam(arrays: Arrays, n: number, decoupled: boolean): void {
+  const weights = arrays.tensor([n]);
+  const [first, second] = [arrays.tensor([n], () => 0), arrays.tensor([n], () => 0)];
+  const w = Array.from(weights.data);
+  const m = w.map(() => 0);
+  const v = w.map(() => 0);
+  for (let t = 1; t <= 4; t++) {
+    const s = adamSettings(t, decoupled);
+    const gradient = arrays.tensor([n]);
+    checkSquares(arrays.engine.adamStep(weights, gradient, first, second, s), gradient);
+    for (let i = 0; i < n; i++) {
+      const decay = s.weightDecay * at(w, i);
+      const g = s.gradientScale * at(gradient.data, i) + (decoupled ? 0 : decay);
+      m[i] = s.beta1 * at(m, i) + (1 - s.beta1) * g;
+      v[i] = s.beta2 * at(v, i) + (1 - s.beta2) * g * g;
+      const mean = at(m, i) / s.biasCorrection1;
+      const root = Math.sqrt(at(v, i) / s.biasCorrection2) + s.epsilon;
+      w[i] = at(w, i) - s.learningRate * (mean / root + (decoupled ? decay : 0));
+      // 1 − beta2 = 0.001 keeps beta2's rounding, 6e-8 / 0.001, hence nothing below 1e-4 of the
+      // moments' own scale is asked if they were built from rounded factors; ours are rounded
+      // after the subtraction, so a few roundings a step remain, amplified by mean / root where
+      // the first moment nearly cancels.
+      const absolute = s.learningRate * 40 * t * ROUNDING + 4 * t * ROUNDING * Math.abs(at(w, i));
+      close(at(weights.data, i), at(w, i), { absolute }, `w[${i}] at step ${t}`);
+      close(at(first.data, i), at(m, i), { absolute: 8 * t * ROUNDING }, `m[${i}] at step ${t}`);
+      close(at(second.data, i), at(v, i), { absolute: 8 * t * ROUNDING }, `v[${i}] at step ${t}`);
+    }
+  }
+}
+
+function checkSquares(actual: number, gradient: Tensor): void {
+  const expected = gradient.data.reduce((sum, value) => sum + value * value, 0);
+  close(actual, expected, { relative: 1e-12 }, 'Σ gradient²');
+}
