@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { CollectiveError } from '../../errors.js';
 import type { PendingCollective } from '../communicator.js';
 import { GroupControl } from './control.js';

@@ -13,9 +13,8 @@ export interface RankWorkerData {
   readonly data: unknown;
 }
 
-/** What a worker tells `launchRanks`, in this order. */
+/** What a worker tells `launchRanks`. */
 export type RankMessage =
-  | { readonly type: 'ready' }
   | { readonly type: 'message'; readonly message: unknown }
   | { readonly type: 'result'; readonly result: unknown }
   | { readonly type: 'error'; readonly error: TransferredError };
@@ -51,7 +50,7 @@ export async function runRank<Data>(body: (context: RankContext<Data>) => unknow
   const { phantomGroup: group, rank } = given;
   const control = new GroupControl(group.size, group.control);
   const tell = (message: RankMessage): void => port.postMessage(message);
-  tell({ type: 'ready' });
+  // What the worker module imports has been loaded.
   control.unguard(rank);
   try {
     const transport = joinThreadsGroup(group, rank);
