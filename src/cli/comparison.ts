@@ -11,6 +11,8 @@ export interface Contestant {
 
 type Reading = (contestant: Contestant) => number | null;
 
+const unit = (name: string) => (value: number) => formatSi(value, name);
+
 /** Rows of a table: name, baseline, other, other / baseline (points for a share). */
 export function comparisonRows(baseline: Contestant, other: Contestant): string[][] {
   const row = (name: string, read: Reading, format: (value: number) => string): string[] => {
@@ -18,7 +20,6 @@ export function comparisonRows(baseline: Contestant, other: Contestant): string[
     const text = (value: number | null) => (value === null ? '–' : format(value));
     return [name, text(a), text(b), a === null || b === null ? '–' : formatRatio(b / a)];
   };
-  const unit = (name: string) => (value: number) => formatSi(value, name);
   return [
     accuracyRow(baseline, other),
     row('validation loss', ({ end }) => end.validationLoss, formatLoss),
@@ -36,6 +37,7 @@ export function comparisonRows(baseline: Contestant, other: Contestant): string[
 function accuracyRow(baseline: Contestant, other: Contestant): string[] {
   const [a, b] = [baseline.end.validationAccuracy, other.end.validationAccuracy];
   const points = a === null || b === null ? null : 100 * (b - a);
-  const change = points === null ? '–' : `${points < 0 ? '−' : '+'}${Math.abs(points).toFixed(2)} points`;
+  const change =
+    points === null ? '–' : `${points < 0 ? '−' : '+'}${Math.abs(points).toFixed(2)} points`;
   return ['validation accuracy', formatPercent(a), formatPercent(b), change];
 }

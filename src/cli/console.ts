@@ -46,11 +46,10 @@ export function createConsole(
     out: (line) => above(stdout, line),
     err: (line) => above(stderr, line),
     live,
-    watched: stderr.isTTY === true,
-    interactive: stdout.isTTY === true,
+    watched: stderr.isTTY,
+    interactive: stdout.isTTY,
     columns: stderr.columns ?? 80,
-    style: (style, text) =>
-      coloured ? styleText(style, text, { validateStream: false }) : text,
+    style: (style, text) => (coloured ? styleText(style, text, { validateStream: false }) : text),
   };
 }
 

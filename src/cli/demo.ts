@@ -13,8 +13,17 @@ import { formatPairs, formatTable } from './table.js';
 
 /** What both networks share. */
 const SHARED: GivenSettings = {
-  ...{ width: 1024, depth: 2, blocks: 4, activation: 'relu', data: 'fashion-10k' },
-  ...{ batch: 128, epochs: 8, optimizer: 'adam', schedule: 'cosine', seed: 0, ranks: 4 },
+  width: 1024,
+  depth: 2,
+  blocks: 4,
+  activation: 'relu',
+  data: 'fashion-10k',
+  batch: 128,
+  epochs: 8,
+  optimizer: 'adam',
+  schedule: 'cosine',
+  seed: 0,
+  ranks: 4,
 };
 
 /**
@@ -67,7 +76,8 @@ async function demo(flags: GivenSettings, json: boolean): Promise<number> {
     stop.dispose();
   }
   const [tensor, phantom] = contestants;
-  if (!json && tensor && phantom) for (const line of report(console, tensor, phantom)) console.out(line);
+  if (!json && tensor && phantom)
+    for (const line of report(console, tensor, phantom)) console.out(line);
   return EXIT.fine;
 }
 
@@ -121,10 +131,13 @@ function report(console: Console, tensor: Contestant, phantom: Contestant): stri
     '',
     ...formatTable(['', 'tensor', 'phantom', 'phantom / tensor'], comparisonRows(tensor, phantom)),
     '',
-    ...formatPairs([
-      ['tensor run', tensor.end.runFolder],
-      ['phantom run', phantom.end.runFolder],
-    ], ''),
+    ...formatPairs(
+      [
+        ['tensor run', tensor.end.runFolder],
+        ['phantom run', phantom.end.runFolder],
+      ],
+      '',
+    ),
     '',
     'Each network has the best of five learning rates for it. A tensor-parallel network can express',
     'every phantom network of its width, so equal steps compare how fast the two learn. Step times',

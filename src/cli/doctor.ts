@@ -22,7 +22,9 @@ export function define(command: Command, done: (exitCode: number) => void): void
       const report = await examineMachine();
       const console = createConsole();
       const json = command.opts<{ json?: true }>().json === true;
-      const lines = json ? [JSON.stringify({ type: 'doctor', ...report })] : render(console, report);
+      const lines = json
+        ? [JSON.stringify({ type: 'doctor', ...report })]
+        : render(console, report);
       for (const line of lines) console.out(line);
       done(EXIT.fine);
     });
@@ -64,20 +66,26 @@ function sameReasons(candidates: readonly Finding[]): Finding[] {
     names.set(reason, [...(names.get(reason) ?? []), name]);
   }
   return [...names].map(([reason, same]) => ({
-    ...{ name: 'CBLAS', available: false },
+    name: 'CBLAS',
+    available: false,
     detail: `${same.join(', ')}: ${reason}`,
   }));
 }
 
+const rate = ({ flopsPerS }: EngineFinding) =>
+  flopsPerS === null ? '–' : formatSi(flopsPerS, 'FLOP/s');
+
 function engineTable(report: MachineReport, mark: (found: Finding) => string): string[] {
   const slowest = report.engines.find(({ name }) => name === 'wasm')?.flopsPerS ?? null;
-  const rate = ({ flopsPerS }: EngineFinding) =>
-    flopsPerS === null ? '–' : formatSi(flopsPerS, 'FLOP/s');
   const ratio = ({ flopsPerS }: EngineFinding) =>
     flopsPerS === null || slowest === null ? '–' : formatRatio(flopsPerS / slowest);
   const table = formatTable(
     ['', 'one thread', '/ wasm'],
-    report.engines.map((engine) => [`${pad(mark(engine))} ${engine.name}`, rate(engine), ratio(engine)]),
+    report.engines.map((engine) => [
+      `${pad(mark(engine))} ${engine.name}`,
+      rate(engine),
+      ratio(engine),
+    ]),
   );
   return table.map((line, i) => {
     const engine = report.engines[i - 2];

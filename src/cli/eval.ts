@@ -18,9 +18,18 @@ const SHARED = ['data', 'ranks', 'engine', 'batch'] as const;
 export function define(command: Command, done: (exitCode: number) => void): void {
   command
     .argument('<run folder>', 'what phantom train wrote')
-    .addOption(valueOption('--data <name|path>', "known name, file or folder; its validation part, or all of it"))
-    .addOption(valueOption('--checkpoint <name|path>', 'a checkpoint of the run (default: the newest)'))
-    .addOption(valueOption('--ranks <R>', 'worker threads; divides the blocks (default: as trained)'))
+    .addOption(
+      valueOption(
+        '--data <name|path>',
+        'known name, file or folder; its validation part, or all of it',
+      ),
+    )
+    .addOption(
+      valueOption('--checkpoint <name|path>', 'a checkpoint of the run (default: the newest)'),
+    )
+    .addOption(
+      valueOption('--ranks <R>', 'worker threads; divides the blocks (default: as trained)'),
+    )
     .addOption(valueOption('--engine <name>', 'auto, blas, wasm: what computes (default: auto)'))
     .addOption(valueOption('--batch <B>', 'rows at a time (default: as trained)'))
     .option('--json', 'one object on stdout, and nothing else')
@@ -33,8 +42,12 @@ export function define(command: Command, done: (exitCode: number) => void): void
       const { readFlags } = await import('../config/load.js');
       const { data, ranks, engine, batch } = readFlags(typed).settings;
       const request = {
-        ...{ runFolder, data: data ?? null, engine: engine ?? 'auto', ranks: ranks ?? null },
-        ...{ batch: batch ?? null, checkpoint: options['checkpoint'] ?? null },
+        runFolder,
+        data: data ?? null,
+        engine: engine ?? 'auto',
+        ranks: ranks ?? null,
+        batch: batch ?? null,
+        checkpoint: options['checkpoint'] ?? null,
       } as const;
       done(await evaluate(request, options.json === true));
     });

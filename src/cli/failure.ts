@@ -1,4 +1,4 @@
-import { CommanderError } from 'commander';
+import type { CommanderError } from 'commander';
 import { hint } from '../config/nearest.js';
 import { PhantomError } from '../errors.js';
 

@@ -14,18 +14,21 @@ const cases = (format: (value: number) => string, expected: readonly [number, st
 };
 
 test('SI values have three digits and the prefix that rounding leads to', () => {
-  cases((value) => formatSi(value, 'B'), [
-    [0, '0 B'],
-    [7, '7 B'],
-    [0.256, '0.26 B'],
-    [999, '999 B'],
-    [1000, '1.00 kB'],
-    [65_536, '65.5 kB'],
-    [999_499, '999 kB'],
-    [999_500, '1.00 MB'],
-    [-3.1e6, '-3.10 MB'],
-    [Number.NaN, 'NaN B'],
-  ]);
+  cases(
+    (value) => formatSi(value, 'B'),
+    [
+      [0, '0 B'],
+      [7, '7 B'],
+      [0.256, '0.26 B'],
+      [999, '999 B'],
+      [1000, '1.00 kB'],
+      [65_536, '65.5 kB'],
+      [999_499, '999 kB'],
+      [999_500, '1.00 MB'],
+      [-3.1e6, '-3.10 MB'],
+      [Number.NaN, 'NaN B'],
+    ],
+  );
   assert.equal(formatSi(1.208e9, 'FLOP'), '1.21 GFLOP');
   assert.equal(formatSi(5_260_000), '5.26 M');
 });

@@ -5,11 +5,13 @@ import { formatCount, formatSi } from './format.js';
 /** What a run is, in names and values: what was asked for and what was found to do it with. */
 export function headerPairs(settings: TrainingSettings, start: StartEvent): [string, string][] {
   const { width, depth, blocks, ghosts, activation, batch, accumulate, optimizer } = settings;
-  const split = settings.strategy === 'phantom' ? `${blocks} blocks, ${ghosts} ghosts` : `${blocks} blocks`;
+  const split =
+    settings.strategy === 'phantom' ? `${blocks} blocks, ${ghosts} ghosts` : `${blocks} blocks`;
   const micro = accumulate === 1 ? '' : ` in ${accumulate} micro-batches`;
   const schedule = settings.schedule === 'constant' ? '' : `, ${settings.schedule}`;
   const rows = start.trainingRows === null ? 'endless' : `${formatCount(start.trainingRows)} rows`;
-  const validation = start.validationRows === 0 ? 'none' : `${formatCount(start.validationRows)} rows`;
+  const validation =
+    start.validationRows === 0 ? 'none' : `${formatCount(start.validationRows)} rows`;
   const resumed = start.firstStep === 0 ? '' : `, from step ${formatCount(start.firstStep)}`;
   const sent = formatSi(start.sentBytesPerStep, 'B');
   const received = formatSi(start.receivedBytesPerStep, 'B');

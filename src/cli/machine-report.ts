@@ -39,9 +39,8 @@ const WORTHWHILE = 1.1;
 
 /** Looks at everything that training can use here, and measures the engines. */
 export async function examineMachine(): Promise<MachineReport> {
-  const { createBlasEngine, createWasmEngine, measureEngine, probeBlas } = await import(
-    '../engines/index.js'
-  );
+  const { createBlasEngine, createWasmEngine, measureEngine, probeBlas } =
+    await import('../engines/index.js');
   const { createEngine } = await import('../config/engines.js');
   const examine = async (name: string, make: () => Engine | Promise<Engine>) => {
     try {
@@ -66,19 +65,23 @@ export async function examineMachine(): Promise<MachineReport> {
   const engines = [blas, wasm, relaxed];
   return {
     machine: machineFindings(),
-    ...{ engines, auto },
+    engines,
+    auto,
     libraries: probe.candidates.map(({ path, usable: available, detail }) => ({
-      ...{ name: path, available, detail },
+      name: path,
+      available,
+      detail,
     })),
     communicators: communicatorFindings(),
     advice: adviceFor({ engines, auto, probe, koffi: koffiInstalled() }),
   };
 }
 
+const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
+
 function machineFindings(): Finding[] {
   const cores = os.availableParallelism();
   const [cpu] = os.cpus();
-  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
   return [
     { name: 'Node', available: true, detail: `${process.version}, V8 ${process.versions.v8}` },
     { name: 'system', available: true, detail: `${os.platform()} ${os.arch()}, ${os.release()}` },
@@ -88,11 +91,13 @@ function machineFindings(): Finding[] {
       detail: `${cores} (${cpu?.model.trim() ?? 'unknown model'})${cores > 1 ? '' : '; ranks take turns'}`,
     },
     {
-      ...{ name: 'memory', available: true },
+      name: 'memory',
+      available: true,
       detail: `${gigabytes(os.totalmem())}, ${gigabytes(os.freemem())} free; a rank uses 4 GiB at most`,
     },
     {
-      ...{ name: 'koffi', available: koffiInstalled() },
+      name: 'koffi',
+      available: koffiInstalled(),
       detail: koffiInstalled()
         ? 'installed; it calls native libraries'
         : 'not installed; it calls native libraries',
@@ -132,7 +137,10 @@ export function adviceFor(found: {
     advice.push({ what: 'native libraries can be called by koffi', how: 'npm install koffi' });
   }
   if (blas === 0) {
-    advice.push({ what: 'a BLAS library multiplies matrices in native code', how: found.probe.remedy });
+    advice.push({
+      what: 'a BLAS library multiplies matrices in native code',
+      how: found.probe.remedy,
+    });
   }
   if (blas > 0 && wasm > blas * WORTHWHILE) {
     advice.push({

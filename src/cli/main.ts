@@ -55,8 +55,8 @@ async function main(args: readonly string[]): Promise<number> {
   for (const [key, { about, hidden, load }] of Object.entries(COMMANDS)) {
     const command = program.command(key, { hidden: hidden ?? false }).description(about);
     if (key !== name) continue;
-    const { define } = await load();
-    define(command, (code) => {
+    const module = await load();
+    module.define(command, (code) => {
       exitCode = code;
     });
   }

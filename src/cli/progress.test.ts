@@ -5,18 +5,45 @@ import type { Console } from './console.js';
 import { createProgress, liveLine, strideOf } from './progress.js';
 
 const START: StartEvent = {
-  ...{ type: 'start', time: '', runFolder: 'runs/x', strategy: 'phantom', engine: 'wasm' },
-  ...{ engineDescription: '', communicator: 'solo', ranks: 1, parameters: 10, trainingRows: 100 },
-  ...{ validationRows: 0, steps: 100, firstStep: 0, flopsPerStep: 1, sentBytesPerStep: 0 },
-  ...{ receivedBytesPerStep: 0, peakFlopsPerS: 1, memoryBytes: 1 },
+  type: 'start',
+  time: '',
+  runFolder: 'runs/x',
+  strategy: 'phantom',
+  engine: 'wasm',
+  engineDescription: '',
+  communicator: 'solo',
+  ranks: 1,
+  parameters: 10,
+  trainingRows: 100,
+  validationRows: 0,
+  steps: 100,
+  firstStep: 0,
+  flopsPerStep: 1,
+  sentBytesPerStep: 0,
+  receivedBytesPerStep: 0,
+  peakFlopsPerS: 1,
+  memoryBytes: 1,
 };
 
 function stepEvent(step: number): StepEvent {
   return {
-    ...{ type: 'step', step, epoch: null, loss: 0.5, accuracy: 0.75, gradientNorm: 1 },
-    ...{ learningRate: 0.1, stepTimeS: 0.01, samplesPerS: 12_800, flopsPerS: 1, exposedS: 0.001 },
-    ...{ modelFlopsUtilization: 0.5, sentBytes: 0, receivedBytes: 0, dataWaitS: 0 },
-    ...{ elapsedS: 1, remainingS: 3 },
+    type: 'step',
+    step,
+    epoch: null,
+    loss: 0.5,
+    accuracy: 0.75,
+    gradientNorm: 1,
+    learningRate: 0.1,
+    stepTimeS: 0.01,
+    samplesPerS: 12_800,
+    flopsPerS: 1,
+    exposedS: 0.001,
+    modelFlopsUtilization: 0.5,
+    sentBytes: 0,
+    receivedBytes: 0,
+    dataWaitS: 0,
+    elapsedS: 1,
+    remainingS: 3,
   };
 }
 
@@ -42,7 +69,10 @@ const STEPS = [START, ...Array.from({ length: 100 }, (_, i) => stepEvent(i + 1))
 test('in a pipe every second of a hundred logged steps is a line, and the last', () => {
   const { out, live } = shown('pipe', STEPS);
   assert.equal(out.length, 1 + 50 + 1);
-  assert.equal(out[1], 'step   1/100  loss 0.5000  accuracy 75.0%  10.0 ms/step  12.8 k samples/s  waiting for ranks 10%  3.00 s left');
+  assert.equal(
+    out[1],
+    'step   1/100  loss 0.5000  accuracy 75.0%  10.0 ms/step  12.8 k samples/s  waiting for ranks 10%  3.00 s left',
+  );
   assert.match(out.at(-1) ?? '', /^step 100\/100 /);
   assert.deepEqual(live, []);
 });
@@ -50,9 +80,12 @@ test('in a pipe every second of a hundred logged steps is a line, and the last',
 test('on a terminal steps are one live line that fits, the rest are lines', () => {
   const validation = { type: 'validation', step: 50, rows: 20, loss: 1, accuracy: 0.5 } as const;
   const { out, live } = shown('terminal', [...STEPS, validation]);
-  assert.deepEqual(out, ['header', 'step  50/100  validation loss 1.0000  accuracy 50.00%  on 20 rows']);
+  assert.deepEqual(out, [
+    'header',
+    'step  50/100  validation loss 1.0000  accuracy 50.00%  on 20 rows',
+  ]);
   assert.ok(live.length >= 2, 'the first and the last step are always drawn');
-  for (const line of live) assert.equal([...line].length, 60);
+  for (const line of live) assert.equal(Array.from(line).length, 60);
 });
 
 test('warnings go where a pipe does not swallow them', () => {
@@ -61,8 +94,10 @@ test('warnings go where a pipe does not swallow them', () => {
 });
 
 test('the bar is empty, half and full where the run is', () => {
-  const bar = (step: number) => liveLine(stepEvent(step), START).split(' ')[0];
-  assert.deepEqual([bar(0), bar(50), bar(100)], ['─'.repeat(16), '━'.repeat(8) + '─'.repeat(8), '━'.repeat(16)]);
+  assert.deepEqual(
+    [0, 50, 100].map((step) => liveLine(stepEvent(step), START).split(' ')[0]),
+    ['─'.repeat(16), '━'.repeat(8) + '─'.repeat(8), '━'.repeat(16)],
+  );
 });
 
 test('short runs log every step that metrics do, long ones about fifty', () => {

@@ -55,11 +55,15 @@ export function createProgress(
         for (const line of options.header(event)) console.out(line);
       } else if (event.type === 'step') onStep(event);
       else if (event.type === 'validation') {
-        const accuracy = event.accuracy === null ? '' : `  accuracy ${formatPercent(event.accuracy)}`;
+        const accuracy =
+          event.accuracy === null ? '' : `  accuracy ${formatPercent(event.accuracy)}`;
         const rows = `on ${formatCount(event.rows)} rows`;
-        say(`step ${stepText(event.step, start)}  validation loss ${formatLoss(event.loss)}${accuracy}  ${rows}`);
+        say(
+          `step ${stepText(event.step, start)}  validation loss ${formatLoss(event.loss)}${accuracy}  ${rows}`,
+        );
       } else if (event.type === 'checkpoint') {
-        if (event.step > 0) say(console.style('dim', `step ${event.step}  checkpoint ${event.folder}`));
+        if (event.step > 0)
+          say(console.style('dim', `step ${event.step}  checkpoint ${event.folder}`));
       } else if (event.type === 'warning') {
         console.err(console.style('yellow', `warning: ${event.message}`));
       } else console.live('');
@@ -88,7 +92,8 @@ export function logLine(event: StepEvent, start: Pick<StartEvent, 'steps'>): str
 }
 
 function readings(event: StepEvent): string[] {
-  const exposed = event.stepTimeS > 0 ? event.exposedS / event.stepTimeS : 0;
+  // A mean over a median: a single long wait can exceed the step.
+  const exposed = event.stepTimeS > 0 ? Math.min(1, event.exposedS / event.stepTimeS) : 0;
   return [
     `loss ${formatLoss(event.loss)}`,
     ...(event.accuracy === null ? [] : [`accuracy ${formatPercent(event.accuracy, 1)}`]),
@@ -107,10 +112,11 @@ function stepText(step: number, start: Pick<StartEvent, 'steps'> | null): string
   return `${String(step).padStart(String(start.steps).length)}/${start.steps}`;
 }
 
+const result = (loss: number | null, accuracy: number | null) =>
+  `loss ${formatLoss(loss)}${accuracy === null ? '' : `, accuracy ${formatPercent(accuracy)}`}`;
+
 /** What a run came to, in lines of names and values. */
 export function endPairs(end: EndEvent): [string, string][] {
-  const result = (loss: number | null, accuracy: number | null) =>
-    `loss ${formatLoss(loss)}${accuracy === null ? '' : `, accuracy ${formatPercent(accuracy)}`}`;
   const pairs: [string, string][] = [];
   if (end.loss !== null) pairs.push(['last batch', result(end.loss, end.accuracy)]);
   if (end.validationLoss !== null) {

@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 
 /** Columns that text takes on a terminal, escape sequences left out. */
 export function visibleWidth(text: string): number {
-  return [...stripVTControlCharacters(text)].length;
+  return Array.from(stripVTControlCharacters(text)).length;
 }
 
 /**
@@ -25,14 +25,17 @@ export function formatTable(
 }
 
 /** Lines of names and values, the values below one another. */
-export function formatPairs(pairs: readonly (readonly [string, string])[], indent = '  '): string[] {
+export function formatPairs(
+  pairs: readonly (readonly [string, string])[],
+  indent = '  ',
+): string[] {
   const width = Math.max(0, ...pairs.map(([name]) => visibleWidth(name)));
   return pairs.map(([name, value]) => `${indent}${pad(name, width, false)}  ${value}`.trimEnd());
 }
 
 /** Cuts a line that has no escape sequences to a terminal's width. */
 export function fitLine(text: string, columns: number): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   return characters.length <= columns ? text : `${characters.slice(0, columns - 1).join('')}…`;
 }
 

@@ -47,9 +47,8 @@ async function readSettings(
   typed: Record<string, string | boolean>,
   resume: string | undefined,
 ): Promise<TrainingSettings> {
-  const { checkRecorded, checkResumable, loadConfigFile, readFlags } = await import(
-    '../config/load.js'
-  );
+  const { checkRecorded, checkResumable, loadConfigFile, readFlags } =
+    await import('../config/load.js');
   const { resolveSettings } = await import('../config/resolve.js');
   const flags = readFlags(typed);
   if (resume === undefined) {
@@ -86,7 +85,7 @@ async function train(
     const end = await trainRun(
       settings,
       {
-        onEvent: json ? (event) => console.out(JSON.stringify(event)) : progress.onEvent,
+        onEvent: (event) => (json ? console.out(JSON.stringify(event)) : progress.onEvent(event)),
         stop: stop.signal,
       },
       resume,

@@ -3,7 +3,14 @@ import type { TrainingSettings } from './settings.js';
 export type SettingKey = keyof TrainingSettings;
 
 /** Sections of `--help`, in its order. */
-export const SETTING_GROUPS = ['Network', 'Data', 'Training', 'Optimizer', 'Machine', 'Output'] as const;
+export const SETTING_GROUPS = [
+  'Network',
+  'Data',
+  'Training',
+  'Optimizer',
+  'Machine',
+  'Output',
+] as const;
 
 interface Described {
   readonly group: (typeof SETTING_GROUPS)[number];
@@ -37,206 +44,233 @@ export type Setting = Described &
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
+type Group = Described['group'];
+
+const choice = (group: Group, choices: readonly string[]) =>
+  ({ group, kind: 'choice', choices }) as const;
+
+const integer = (group: Group, placeholder: string, least: number, most: number = MOST) =>
+  ({ group, kind: 'integer', placeholder, least, most }) as const;
+
+/** Of at least 0, or above it. */
+const number = (
+  group: Group,
+  placeholder: string,
+  bounds: { readonly above?: true; readonly below?: number } = {},
+) => ({ group, kind: 'number', placeholder, least: 0, ...bounds }) as const;
+
 /**
  * Every key of a config file, from which the schema, the flags and their help are made. It stands
  * apart from the schema because `--help` must not wait for a validation library.
  */
 export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
   strategy: {
-    ...{ group: 'Network', kind: 'choice', choices: ['phantom', 'tensor', 'tensor-paired'] },
+    ...choice('Network', ['phantom', 'tensor', 'tensor-paired']),
     about: 'how layers are split over blocks; tensor-paired: one all-reduce for two layers',
     initial: 'phantom',
   },
   width: {
-    ...{ group: 'Network', kind: 'integer', least: 1, most: 1 << 20, placeholder: 'N' },
+    ...integer('Network', 'N', 1, 1 << 20),
     about: 'width of the hidden layers; the blocks divide it',
     initial: 1024,
   },
   depth: {
-    ...{ group: 'Network', kind: 'integer', least: 1, most: 10_000, placeholder: 'L' },
+    ...integer('Network', 'L', 1, 10_000),
     about: 'hidden layers of that width',
     initial: 2,
   },
   blocks: {
-    ...{ group: 'Network', kind: 'integer', least: 1, most: 65_536, placeholder: 'P' },
+    ...integer('Network', 'P', 1, 65_536),
     about: 'blocks that a layer is split into; two or more for phantom',
     initial: 4,
   },
   ghosts: {
-    ...{ group: 'Network', kind: 'integer', least: 1, most: 1 << 20, placeholder: 'K' },
+    ...integer('Network', 'K', 1, 1 << 20),
     about: 'numbers that a block sends of a sample, phantom only; at most width / blocks',
     initial: 16,
   },
   activation: {
-    ...{ group: 'Network', kind: 'choice' },
-    choices: ['relu', 'gelu', 'silu', 'tanh', 'identity'],
+    ...choice('Network', ['relu', 'gelu', 'silu', 'tanh', 'identity']),
     about: 'after every linear layer but the last; gelu is the exact form',
     initial: 'relu',
   },
   ends: {
-    ...{ group: 'Network', kind: 'choice', choices: ['auto', 'replicated', 'sharded'] },
+    ...choice('Network', ['auto', 'replicated', 'sharded']),
     about:
       'replicated: input and head layers of any width around the hidden ones; sharded: features ' +
       'and targets as wide as they are, and mse; auto: sharded where that fits',
     initial: 'auto',
   },
   data: {
-    ...{ group: 'Data', kind: 'text', placeholder: 'name|path' },
+    group: 'Data',
+    kind: 'text',
+    placeholder: 'name|path',
     about:
       'fashion-10k, fashion-mnist, synthetic:teacher?…, or a file or folder ' +
       '(IDX, CSV, NPY, Parquet, safetensors)',
     initial: 'fashion-10k',
   },
   standardize: {
-    ...{ group: 'Data', kind: 'choice', choices: ['auto', 'on', 'off'] },
-    about:
-      'zero mean and unit variance, fitted on the training part; auto: images only',
+    ...choice('Data', ['auto', 'on', 'off']),
+    about: 'zero mean and unit variance, fitted on the training part; auto: images only',
     initial: 'auto',
   },
   validation: {
-    ...{ group: 'Data', kind: 'fraction-or-path', placeholder: 'fraction|path', nullable: true },
+    group: 'Data',
+    kind: 'fraction-or-path',
+    placeholder: 'fraction|path',
+    nullable: true,
     about: "share of the rows, or a second file; without it the data's own part, if any",
     initial: null,
   },
   shuffle: {
-    ...{ group: 'Data', kind: 'switch' },
+    group: 'Data',
+    kind: 'switch',
     about: 'visit the rows of each epoch in a new order; false: in the order of the file',
     off: 'visit the rows in the order of the file, not in a new one each epoch',
     initial: true,
   },
   batch: {
-    ...{ group: 'Training', kind: 'integer', least: 1, most: 1 << 24, placeholder: 'B' },
+    ...integer('Training', 'B', 1, 1 << 24),
     about: 'samples of a step',
     initial: 128,
   },
   accumulate: {
-    ...{ group: 'Training', kind: 'integer', least: 1, most: 1 << 24, placeholder: 'n' },
+    ...integer('Training', 'n', 1, 1 << 24),
     about: 'micro-batches that a step is computed in; they divide the batch',
     initial: 1,
   },
   steps: {
-    ...{ group: 'Training', kind: 'integer', least: 1, most: MOST, placeholder: 'T' },
-    ...{ nullable: true },
+    ...integer('Training', 'T', 1),
+    nullable: true,
     about: 'length of the run in steps; excludes epochs',
     initial: null,
   },
   epochs: {
-    ...{ group: 'Training', kind: 'integer', least: 1, most: MOST, placeholder: 'E' },
-    ...{ nullable: true },
+    ...integer('Training', 'E', 1),
+    nullable: true,
     about: 'length of the run in passes over the data; 5 when neither is given',
     initial: null,
   },
   loss: {
-    ...{ group: 'Training', kind: 'choice', choices: ['mse', 'cross-entropy'], nullable: true },
+    ...choice('Training', ['mse', 'cross-entropy']),
+    nullable: true,
     about: 'without it cross-entropy for labels, mse for numbers',
     initial: null,
   },
   targetLoss: {
-    ...{ group: 'Training', kind: 'number', least: 0, placeholder: 'loss', nullable: true },
-    about: 'stop when a loss is this or less: the validation loss, or without one the training loss',
+    ...number('Training', 'loss'),
+    nullable: true,
+    about:
+      'stop when a loss is this or less: the validation loss, or without one the training loss',
     initial: null,
   },
   seed: {
-    ...{ group: 'Training', kind: 'integer', least: 0, most: MOST, placeholder: 'n' },
+    ...integer('Training', 'n', 0),
     about: 'of weights, order and synthetic data',
     initial: 0,
   },
   validateEvery: {
-    ...{ group: 'Training', kind: 'integer', least: 1, most: MOST, placeholder: 'steps' },
-    ...{ nullable: true },
+    ...integer('Training', 'steps', 1),
+    nullable: true,
     about: 'steps between validations; without it once an epoch, and at the end',
     initial: null,
   },
   optimizer: {
-    ...{ group: 'Optimizer', kind: 'choice', choices: ['sgd', 'momentum', 'adam', 'adamw'] },
+    ...choice('Optimizer', ['sgd', 'momentum', 'adam', 'adamw']),
     about: "momentum is Nesterov's form",
     initial: 'adam',
   },
   lr: {
-    ...{ group: 'Optimizer', kind: 'number', least: 0, above: true, placeholder: 'rate' },
+    ...number('Optimizer', 'rate', { above: true }),
     about: 'learning rate; phantom often wants a larger one than tensor',
     initial: 1e-3,
   },
   schedule: {
-    ...{ group: 'Optimizer', kind: 'choice', choices: ['constant', 'linear', 'cosine'] },
+    ...choice('Optimizer', ['constant', 'linear', 'cosine']),
     about: 'learning rate after the warm-up; linear and cosine fall to zero',
     initial: 'constant',
   },
   warmup: {
-    ...{ group: 'Optimizer', kind: 'integer', least: 0, most: MOST, placeholder: 'steps' },
+    ...integer('Optimizer', 'steps', 0),
     about: 'steps over which the learning rate rises to its value',
     initial: 0,
   },
   weightDecay: {
-    ...{ group: 'Optimizer', kind: 'number', least: 0, placeholder: 'rate' },
+    ...number('Optimizer', 'rate'),
     about: 'decoupled for adamw, else added to the gradient',
     initial: 0,
   },
   clipNorm: {
-    ...{ group: 'Optimizer', kind: 'number', least: 0, above: true, placeholder: 'norm' },
-    ...{ nullable: true },
+    ...number('Optimizer', 'norm', { above: true }),
+    nullable: true,
     about: 'largest global norm of a gradient; longer ones are scaled down',
     initial: null,
   },
   momentum: {
-    ...{ group: 'Optimizer', kind: 'number', least: 0, below: 1, placeholder: 'μ' },
+    ...number('Optimizer', 'μ', { below: 1 }),
     about: 'of the optimizer momentum',
     initial: 0.9,
   },
   beta1: {
-    ...{ group: 'Optimizer', kind: 'number', least: 0, below: 1, placeholder: 'β₁' },
+    ...number('Optimizer', 'β₁', { below: 1 }),
     about: 'of adam and adamw',
     initial: 0.9,
   },
   beta2: {
-    ...{ group: 'Optimizer', kind: 'number', least: 0, below: 1, placeholder: 'β₂' },
+    ...number('Optimizer', 'β₂', { below: 1 }),
     about: 'of adam and adamw',
     initial: 0.999,
   },
   epsilon: {
-    ...{ group: 'Optimizer', kind: 'number', least: 0, above: true, placeholder: 'ε' },
+    ...number('Optimizer', 'ε', { above: true }),
     about: 'of adam and adamw',
     initial: 1e-8,
   },
   ranks: {
-    ...{ group: 'Machine', kind: 'integer', least: 1, most: 1024, placeholder: 'R' },
-    about: 'worker threads that host the blocks, and divide them; without it as many as have a core',
+    ...integer('Machine', 'R', 1, 1024),
+    about:
+      'worker threads that host the blocks, and divide them; without it as many as have a core',
     initial: null,
   },
   engine: {
-    ...{ group: 'Machine', kind: 'choice', choices: ['auto', 'blas', 'wasm'] },
+    ...choice('Machine', ['auto', 'blas', 'wasm']),
     about: 'what computes; auto: the fastest that is there',
     initial: 'auto',
   },
   relaxedSimd: {
-    ...{ group: 'Machine', kind: 'switch' },
+    group: 'Machine',
+    kind: 'switch',
     about: 'fused multiply-add in the WebAssembly kernels; results then differ between CPUs',
     initial: false,
   },
   timeout: {
-    ...{ group: 'Machine', kind: 'number', least: 0, placeholder: 'seconds' },
+    ...number('Machine', 'seconds'),
     about: 'how long a collective waits for missing ranks; 0: for ever',
     initial: 60,
   },
   logEvery: {
-    ...{ group: 'Output', kind: 'integer', least: 1, most: MOST, placeholder: 'steps' },
+    ...integer('Output', 'steps', 1),
     about: 'steps between entries of metrics.jsonl',
     initial: 10,
   },
   checkpointEvery: {
-    ...{ group: 'Output', kind: 'integer', least: 1, most: MOST, placeholder: 'steps' },
-    ...{ nullable: true },
+    ...integer('Output', 'steps', 1),
+    nullable: true,
     about: 'steps between checkpoints; without it the first and the last only',
     initial: null,
   },
   keepCheckpoints: {
-    ...{ group: 'Output', kind: 'integer', least: 1, most: MOST, placeholder: 'n' },
-    ...{ nullable: true },
+    ...integer('Output', 'n', 1),
+    nullable: true,
     about: 'newest checkpoints to keep, besides that of step 0; without it all',
     initial: null,
   },
   out: {
-    ...{ group: 'Output', kind: 'text', placeholder: 'folder', nullable: true },
+    group: 'Output',
+    kind: 'text',
+    placeholder: 'folder',
+    nullable: true,
     about: 'run folder; without it a new one under runs/',
     initial: null,
   },
@@ -266,7 +300,7 @@ export function ruleOf(setting: Setting): string {
       return 'true or false';
     case 'text':
       return 'a text that is not empty';
-    case 'fraction-or-path':
+    default:
       return 'a fraction above 0 and below 1, or a path';
   }
 }

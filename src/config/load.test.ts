@@ -20,7 +20,7 @@ function messageOf(run: () => unknown): string {
   try {
     run();
   } catch (error) {
-    assert.ok(error instanceof ConfigError, `${error}`);
+    assert.ok(error instanceof ConfigError, String(error));
     return error.message.replaceAll(`${folder}/`, '');
   }
   return assert.fail('nothing was thrown');
@@ -46,7 +46,10 @@ test('every problem of a file is told, with its line, in their order', () => {
 });
 
 test('a flag spelling in a file is recognised', () => {
-  assert.match(messageOf(() => load('weight-decay: 1')), /did you mean weightDecay\?$/);
+  assert.match(
+    messageOf(() => load('weight-decay: 1')),
+    /did you mean weightDecay\?$/,
+  );
 });
 
 test('many problems are cut off with their number', () => {
@@ -85,18 +88,34 @@ test('broken and hostile files are refused in a line', () => {
     assert.match(message, expected);
     assert.ok(message.length < 250, `${message.length} characters`);
   }
-  assert.match(messageOf(() => loadConfigFile('/nowhere/x.yaml')), /no such config file/);
-  assert.match(messageOf(() => loadConfigFile(folder)), /no regular file/);
+  assert.match(
+    messageOf(() => loadConfigFile('/nowhere/x.yaml')),
+    /no such config file/,
+  );
+  assert.match(
+    messageOf(() => loadConfigFile(folder)),
+    /no regular file/,
+  );
 });
 
 test('flags are read by what their setting is', () => {
   const { settings } = readFlags({
-    ...{ lr: '3e-4', width: '64', shuffle: false, data: '12', validation: '0.25', clipNorm: 'none' },
-    ...{ out: 'none' },
+    lr: '3e-4',
+    width: '64',
+    shuffle: false,
+    data: '12',
+    validation: '0.25',
+    clipNorm: 'none',
+    out: 'none',
   });
   assert.deepEqual(settings, {
-    ...{ lr: 3e-4, width: 64, shuffle: false, data: '12', validation: 0.25, clipNorm: null },
-    ...{ out: 'none' },
+    lr: 3e-4,
+    width: 64,
+    shuffle: false,
+    data: '12',
+    validation: 0.25,
+    clipNorm: null,
+    out: 'none',
   });
   assert.equal(readFlags({ validation: 'part.csv' }).settings.validation, 'part.csv');
 });
@@ -115,8 +134,17 @@ test('recorded settings are complete, and a resumed run keeps its network', () =
   const recorded = checkRecorded('config.json', { ...settings }).settings;
   assert.deepEqual(recorded, settings);
   const { lr: _, ...incomplete } = settings;
-  assert.match(messageOf(() => checkRecorded('config.json', incomplete)), /lr missing/);
-  assert.match(messageOf(() => checkRecorded('config.json', 'x')), /no table of keys/);
-  assert.match(messageOf(() => checkResumable(recorded, { width: 8 })), /--width 8, but the run has width 1024/);
+  assert.match(
+    messageOf(() => checkRecorded('config.json', incomplete)),
+    /lr missing/,
+  );
+  assert.match(
+    messageOf(() => checkRecorded('config.json', 'x')),
+    /no table of keys/,
+  );
+  assert.match(
+    messageOf(() => checkResumable(recorded, { width: 8 })),
+    /--width 8, but the run has width 1024/,
+  );
   checkResumable(recorded, { width: 1024, lr: 1, steps: 3, ranks: 1 });
 });

@@ -33,7 +33,10 @@ export function loadConfigFile(file: string): SettingsSource {
   const given = plain(file, document);
   if (given === null || given === undefined) return { where: file, settings: {} };
   if (!isMap(document.contents)) {
-    throw new ConfigError(file, `holds ${kindOf(given)}; needs keys and values, as in "width: 1024"`);
+    throw new ConfigError(
+      file,
+      `holds ${kindOf(given)}; needs keys and values, as in "width: 1024"`,
+    );
   }
   const { $schema: _, ...settings } = given as Record<string, unknown>;
   const checked = checkGiven(settings);
@@ -80,14 +83,19 @@ export function checkRecorded(where: string, recorded: unknown): SettingsSource 
   // A run folder says everything: what it leaves out would silently become a default.
   const missing = SETTING_KEYS.filter((key) => !(key in settings));
   if (missing.length > 0) {
-    throw new ConfigError(where, `${missing.join(', ')} missing; it is damaged or of another version`);
+    throw new ConfigError(
+      where,
+      `${missing.join(', ')} missing; it is damaged or of another version`,
+    );
   }
   return { where, settings };
 }
 
 /** Flags that would change the network or the optimiser state of a run that is resumed. */
 export function checkResumable(recorded: GivenSettings, flags: GivenSettings): void {
-  const fixed = SETTING_KEYS.filter((key) => SETTINGS[key].group === 'Network' || key === 'optimizer');
+  const fixed = SETTING_KEYS.filter(
+    (key) => SETTINGS[key].group === 'Network' || key === 'optimizer',
+  );
   for (const key of fixed) {
     if (flags[key] === undefined || flags[key] === recorded[key]) continue;
     throw new ConfigError(

@@ -42,12 +42,13 @@ export function editDistance(a: string, b: string): number {
   return previous[b.length] as number;
 }
 
+const plain = (text: string) => text.toLowerCase().replace(/[-_]/g, '');
+
 /**
  * The candidate that a mistyped name most likely means: the same but for case and hyphens, a
  * synonym, the start of a single candidate, or fewest edits away; null when none is near.
  */
 export function nearestName(name: string, candidates: readonly string[]): string | null {
-  const plain = (text: string) => text.toLowerCase().replace(/[-_]/g, '');
   const wanted = plain(name).slice(0, 64);
   const synonym = SYNONYMS[wanted];
   const known = candidates.find(
@@ -70,5 +71,7 @@ export function nearestName(name: string, candidates: readonly string[]): string
 export function hint(name: string, candidates: readonly string[]): string {
   const nearest = nearestName(name, candidates);
   if (nearest !== null) return `; did you mean ${nearest}?`;
-  return candidates.length > 9 ? '; see phantom train --help' : `; known are ${candidates.join(', ')}`;
+  return candidates.length > 9
+    ? '; see phantom train --help'
+    : `; known are ${candidates.join(', ')}`;
 }

@@ -15,7 +15,7 @@ export interface Problem {
 function typeOf(setting: Setting): z.ZodMiniType {
   switch (setting.kind) {
     case 'choice':
-      return z.enum(setting.choices as [string, ...string[]]);
+      return z.enum(setting.choices);
     case 'integer':
       return z.int().check(z.gte(setting.least), z.lte(setting.most));
     case 'number': {
@@ -27,7 +27,7 @@ function typeOf(setting: Setting): z.ZodMiniType {
       return z.boolean();
     case 'text':
       return z.string().check(z.minLength(1));
-    case 'fraction-or-path':
+    default:
       return z.union([z.number().check(z.gt(0), z.lt(1)), z.string().check(z.minLength(1))]);
   }
 }
@@ -56,7 +56,7 @@ export function checkGiven(
   nameOf: (key: string) => string = (key) => key,
 ): { readonly settings: GivenSettings; readonly problems: readonly Problem[] } {
   const parsed = SETTINGS_SCHEMA.safeParse(given);
-  if (parsed.success) return { settings: parsed.data as GivenSettings, problems: [] };
+  if (parsed.success) return { settings: parsed.data, problems: [] };
   const problems: Problem[] = [];
   const seen = new Set<string>();
   for (const issue of parsed.error.issues) {

@@ -1,0 +1,329 @@
+// What a user meets at the command line: exit codes, one-line errors, --json, resuming.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+const folder = mkdtempSync(path.join(tmpdir(), 'cli-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function phantom(...args: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: 120_000,
+    env: { ...process.env, NO_COLOR: '1' },
+  });
+  return { status, stdout, stderr };
+}
+
+const messageOf = (text: string) => text.replace(/\n$/, '');
+const linesOf = (text: string) => text.split('\n').filter((line) => line !== '');
+const eventsOf = (text: string) =>
+  linesOf(text).map((line) => JSON.parse(line) as { type: string } & Record<string, unknown>);
+
+/** Small enough that a run takes a second. */
+const SMALL = [
+  '--data',
+  'synthetic:teacher?widths=16,32,4&validation=64',
+  '--width',
+  '32',
+  '--batch',
+  '16',
+  '--engine',
+  'wasm',
+  '--ranks',
+  '2',
+];
+
+describe('mistakes end with one line and exit code 2', () => {
+  const cases: [string, readonly string[], RegExp][] = [
+    [
+      'an unknown command',
+      ['trian'],
+      /^phantom: \[command\] unknown command trian; did you mean train\?$/,
+    ],
+    ['an unknown flag', ['train', '--widht', '8'], /unknown flag --widht; did you mean --width\?$/],
+    ['a flag by another name', ['train', '--learning-rate', '1'], /did you mean --lr\?$/],
+    ['a flag as it is in files', ['train', '--weightDecay', '1'], /did you mean --weight-decay\?$/],
+    ['an unknown flag of eval', ['eval', 'x', '--batchsize=3'], /did you mean --batch\?$/],
+    [
+      'a flag of nothing like it',
+      ['doctor', '--zzz'],
+      /unknown flag --zzz; known are --json, --help$/,
+    ],
+    ['a missing value', ['train', '--width'], /^phantom: \[flags\] --width needs a value$/],
+    [
+      'a flag for a value',
+      ['train', '--data', '--steps', '5'],
+      /--data needs a value; --steps follows it$/,
+    ],
+    ['a value for a switch', ['train', '--json=yes'], /--json takes no value$/],
+    [
+      'a wrong type',
+      ['train', '--width', 'wide'],
+      /^phantom: \[flags\] --width is "wide"; needs an integer from 1/,
+    ],
+    ['a fraction of a layer', ['train', '--depth', '1.5'], /--depth is 1\.5; needs an integer/],
+    ['a rate of zero', ['train', '--lr', '0'], /--lr is 0; needs a number above 0$/],
+    [
+      'an unknown choice',
+      ['train', '--engine', 'cuda'],
+      /--engine is "cuda"; needs one of auto, blas, wasm$/,
+    ],
+    ['a choice mistyped', ['train', '--activation', 'rleu'], /did you mean relu\?$/],
+    [
+      'steps and epochs',
+      ['train', '--steps', '1', '--epochs', '1'],
+      /a run has one of the two lengths$/,
+    ],
+    ['two configs', ['train', 'a.yaml', 'b.yaml'], /too many arguments/],
+    [
+      'no config there',
+      ['train', 'nowhere.yaml'],
+      /^phantom: \[nowhere\.yaml\] no such config file$/,
+    ],
+    ['too many ghosts', ['train', '--ghosts', '257'], /257 ghosts .*needs ghosts ≤ 256$/],
+    ['uneven blocks', ['train', '--width', '10'], /nearest widths that fit: 8 and 12$/],
+    ['uneven ranks', ['train', '--ranks', '3'], /ranks that fit: 1, 2, 4$/],
+    [
+      'uneven micro-batches',
+      ['train', '--accumulate', '3'],
+      /nearest batches that fit: 126 and 129$/,
+    ],
+    ['one phantom block', ['train', '--blocks', '1'], /phantom with 1 block .*--blocks 2 or more/],
+    ['data that is not there', ['train', '--data', 'nowhere.csv'], /nowhere\.csv/],
+    ['data of an unknown format', ['train', '--data', MAIN], /unknown format/],
+    ['no run folder', ['train', '--resume', 'nowhere'], /nowhere is no run folder/],
+    [
+      'a config and --resume',
+      ['train', 'a.yaml', '--resume', 'x'],
+      /--resume; a resumed run has its own settings/,
+    ],
+    ['--out and --resume', ['train', '--resume', 'x', '--out', 'y'], /goes on in its own folder$/],
+    ['an eval of nothing', ['eval'], /missing required argument 'run folder'/],
+    ['an eval of no run', ['eval', 'nowhere'], /nowhere is no run folder/],
+  ];
+  for (const [name, args, expected] of cases) {
+    test(name, () => {
+      const { status, stdout, stderr } = phantom(...args);
+      assert.equal(status, 2, stderr);
+      assert.equal(stdout, '');
+      assert.match(messageOf(stderr), expected);
+      assert.equal(linesOf(stderr).length, 1, stderr);
+      assert.ok(!existsSync(path.join(folder, 'runs')), 'nothing may be written');
+    });
+  }
+
+  test('a file with several mistakes tells them all', () => {
+    writeFileSync(path.join(folder, 'bad.yaml'), 'widht: 8\nlr: -1\n');
+    const { status, stderr } = phantom('train', 'bad.yaml');
+    assert.equal(status, 2);
+    assert.deepEqual(linesOf(stderr), [
+      'phantom: [bad.yaml:1] unknown key "widht"; did you mean width?',
+      'phantom: [bad.yaml:2] lr is -1; needs a number above 0',
+    ]);
+  });
+
+  test('a file where the run folder should be', () => {
+    writeFileSync(path.join(folder, 'taken'), '');
+    const { status, stderr } = phantom('train', ...SMALL, '--steps', '1', '--out', 'taken/run');
+    assert.equal(status, 2, stderr);
+    assert.equal(linesOf(stderr).length, 1, stderr);
+    assert.match(stderr, /cannot make taken\/run: .*set --out/);
+  });
+});
+
+test('with --json an error is an object on stdout and a line on stderr', () => {
+  for (const args of [
+    ['train', '--widht', '1'],
+    ['train', '--ranks', '3'],
+    ['eval', 'nowhere'],
+  ]) {
+    const { status, stdout, stderr } = phantom(...args, '--json');
+    assert.equal(status, 2);
+    const [event, ...others] = eventsOf(stdout);
+    assert.deepEqual(others, []);
+    assert.equal(event?.type, 'error');
+    assert.equal(stderr, `phantom: ${String(event?.['message'])}\n`);
+  }
+});
+
+test('help and version are answers, not mistakes', () => {
+  for (const args of [
+    ['--help'],
+    ['train', '--help'],
+    ['eval', '-h'],
+    ['doctor', '--help'],
+    ['demo', '--help'],
+  ]) {
+    const { status, stdout, stderr } = phantom(...args);
+    assert.deepEqual([status, stderr], [0, ''], args.join(' '));
+    assert.match(stdout, /^Usage: phantom /);
+  }
+  const { version } = JSON.parse(
+    readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+  ) as { version: string };
+  assert.equal(phantom('--version').stdout, `${version}\n`);
+  assert.equal(phantom().status, 2);
+});
+
+test('help names every flag of the training command', () => {
+  const { stdout } = phantom('train', '--help');
+  const flags =
+    'strategy width depth blocks ghosts ranks engine data batch steps epochs loss activation ' +
+    'optimizer lr schedule warmup weight-decay clip-norm accumulate seed no-shuffle validation ' +
+    'target-loss log-every checkpoint-every out resume json ends relaxed-simd timeout standardize ' +
+    'validate-every momentum beta1 beta2 epsilon keep-checkpoints';
+  for (const flag of flags.split(' ')) assert.match(stdout, new RegExp(`^  --${flag}[ \n]`, 'm'));
+});
+
+test('doctor tells what is there, also as one object', () => {
+  const { status, stdout } = phantom('doctor', '--json');
+  assert.equal(status, 0);
+  const [report, ...others] = eventsOf(stdout);
+  assert.deepEqual(others, []);
+  const engines = report?.['engines'] as { name: string; flopsPerS: number | null }[];
+  assert.deepEqual(
+    engines.map(({ name }) => name),
+    ['blas', 'wasm', 'wasm --relaxed-simd'],
+  );
+  const wasm = engines.find(({ name }) => name === 'wasm')?.flopsPerS ?? 0;
+  assert.ok(wasm > 1e8, `${wasm}`);
+  const text = phantom('doctor').stdout;
+  for (const title of ['Machine', 'BLAS libraries', 'Communicators', 'Engines', 'faster']) {
+    assert.ok(text.includes(title), title);
+  }
+  assert.match(text, /missing MPI +not supported by this version/);
+});
+
+describe('a run', () => {
+  before(() => {
+    writeFileSync(path.join(folder, 'small.yaml'), 'width: 64\nsteps: 500\nlr: 0.01\nghosts: 4\n');
+  });
+
+  test('flags win over the file, and --json writes its events and nothing else', () => {
+    const { status, stdout, stderr } = phantom(
+      'train',
+      'small.yaml',
+      ...SMALL,
+      '--steps',
+      '12',
+      '--log-every',
+      '4',
+      '--json',
+      '--out',
+      'flags',
+    );
+    assert.deepEqual([status, stderr], [0, '']);
+    const events = eventsOf(stdout);
+    const types = events.map(({ type }) => type);
+    assert.deepEqual([types[0], types.at(-1)], ['start', 'end']);
+    const steps = events.filter(({ type }) => type === 'step').map(({ step }) => step);
+    assert.deepEqual(steps, [4, 8, 12]);
+    const { settings } = JSON.parse(
+      readFileSync(path.join(folder, 'flags/config.json'), 'utf8'),
+    ) as { settings: Record<string, unknown> };
+    const { width, steps: length, lr, ghosts } = settings;
+    assert.deepEqual({ width, length, lr, ghosts }, { width: 32, length: 12, lr: 0.01, ghosts: 4 });
+  });
+
+  test('tells people what runs, how it goes, and what to do next', () => {
+    const { status, stdout, stderr } = phantom('train', ...SMALL, '--steps', '20', '--out', 'told');
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.match(stdout, /^ +strategy +phantom, width 32, depth 2, 4 blocks, 8 ghosts, relu$/m);
+    assert.match(stdout, /^step 10\/20  loss \d/m);
+    assert.match(stdout, /validation loss \d/);
+    assert.match(stdout, /^ +evaluate +phantom eval told$/m);
+    assert.ok(!stdout.includes('\u001B') && !stdout.includes('\r'), 'no control characters');
+
+    const evaluation = phantom('eval', 'told', '--json');
+    assert.equal(evaluation.status, 0, evaluation.stderr);
+    const [result, ...others] = eventsOf(evaluation.stdout);
+    assert.deepEqual(others, []);
+    const metrics = eventsOf(readFileSync(path.join(folder, 'told/metrics.jsonl'), 'utf8'));
+    const validation = metrics.findLast(({ type }) => type === 'validation');
+    const loss = Number(validation?.['loss']);
+    assert.ok(
+      Math.abs(Number(result?.['loss']) - loss) <= 1e-5 * loss,
+      'the same rows and weights',
+    );
+  });
+
+  test('refuses a folder that holds a run', () => {
+    mkdirSync(path.join(folder, 'held'));
+    writeFileSync(path.join(folder, 'held/config.json'), '{}');
+    const { status, stderr } = phantom('train', ...SMALL, '--steps', '1', '--out', 'held');
+    assert.equal(status, 2);
+    assert.match(stderr, /held holds a run already; go on with it by --resume held/);
+    assert.deepEqual(readdirSync(path.join(folder, 'held')), ['config.json']);
+  });
+
+  test('ends quietly when the reader of its output goes away', async () => {
+    const child = spawn(process.execPath, [MAIN, 'train', '--help'], { cwd: folder });
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    await ended(child);
+    assert.equal(stderr, '');
+  });
+
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    test(`is saved and can be resumed after ${signal}`, async () => {
+      const out = `stopped-${signal}`;
+      const child = spawn(
+        process.execPath,
+        [MAIN, 'train', ...SMALL, '--steps', '1000000', '--log-every', '5', '--out', out],
+        { cwd: folder },
+      );
+      let stdout = '';
+      child.stdout.on('data', (chunk: Buffer) => {
+        if (!stdout.includes('\nstep ') && `${stdout}${chunk}`.includes('\nstep '))
+          child.kill(signal);
+        stdout += chunk.toString();
+      });
+      assert.equal(await ended(child), code);
+      assert.match(stdout, /^interrupted after \d+ steps$/m);
+      assert.match(stdout, new RegExp(`^ +resume +phantom train --resume ${out}$`, 'm'));
+      const saved = Math.max(...checkpointsOf(out));
+      assert.ok(saved > 0);
+
+      const to = String(saved + 10);
+      const refused = phantom('train', '--resume', out, '--width', '64', '--steps', to);
+      assert.equal(refused.status, 2);
+      assert.match(refused.stderr, /--width 64, but the run has width 32; a resumed run keeps/);
+      const resumed = phantom('train', '--resume', out, '--steps', to, '--json');
+      assert.equal(resumed.status, 0, resumed.stderr);
+      const start = eventsOf(resumed.stdout).find(({ type }) => type === 'start');
+      assert.deepEqual([start?.['firstStep'], start?.['steps']], [saved, saved + 10]);
+      assert.equal(Math.max(...checkpointsOf(out)), saved + 10);
+    });
+  }
+});
+
+function checkpointsOf(run: string): number[] {
+  return readdirSync(path.join(folder, run, 'checkpoints'))
+    .filter((name) => name.startsWith('step-'))
+    .map((name) => Number(name.slice('step-'.length)));
+}
+
+function ended(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => {
+    child.on('close', (code) => resolve(code));
+  });
+}
