@@ -62,4 +62,9 @@ export class GrowingFloats {
     out.set(this.values.subarray(0, this.length));
     return out;
   }
+
+  /** A copy of its own. */
+  toArray(): Float32Array {
+    return this.values.slice(0, this.length);
+  }
 }

@@ -13,17 +13,19 @@ const MAX_PAGE_BYTES = 256 << 20;
  * Decodes a Parquet file row group by row group. `x` and `y` may be lists of numbers; otherwise
  * columns of numbers are chosen as in a CSV file.
  *
- * Runs in a thread of its own, see `readParquet`: the decoder trusts counts in the file.
+ * Runs in a process of its own, see `readParquet`: the decoder trusts counts in the file.
  *
+ * @param onGroup Called after each row group with the rows so far.
  * @throws DataError
  */
 export async function decodeParquet(
   path: string,
   targets: readonly string[] | undefined,
+  onGroup: (rows: number) => void = () => {},
 ): Promise<RawTable> {
   const file = openFile(WHERE, path);
   try {
-    return await decode(file, targets);
+    return await decode(file, targets, onGroup);
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     const message = cause instanceof Error ? cause.message : String(cause);
@@ -35,7 +37,11 @@ export async function decodeParquet(
   }
 }
 
-async function decode(file: OpenFile, wanted: readonly string[] | undefined): Promise<RawTable> {
+async function decode(
+  file: OpenFile,
+  wanted: readonly string[] | undefined,
+  onGroup: (rows: number) => void,
+): Promise<RawTable> {
   const { path } = file;
   const { parquetMetadataAsync, parquetRead, parquetSchema } = await import('hyparquet');
   const compressors = await boundedCompressors(path);
@@ -74,6 +80,7 @@ async function decode(file: OpenFile, wanted: readonly string[] | undefined): Pr
     x.add(data, rows);
     y.add(data, rows);
     rowStart = rowEnd;
+    onGroup(rowStart);
   }
   const types = chosen.targets.map((column) => leafType(columns[column]));
   return {
@@ -81,8 +88,8 @@ async function decode(file: OpenFile, wanted: readonly string[] | undefined): Pr
     path,
     rows: rowStart,
     features: x.width,
-    x: x.values.toShared(),
-    y: y.values.toShared(),
+    x: x.values.toArray(),
+    y: y.values.toArray(),
     answerWidth: y.width,
     integers: types.every((type) => type === 'INT32' || type === 'INT64'),
   };

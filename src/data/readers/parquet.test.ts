@@ -121,10 +121,10 @@ test('files cut at any byte are refused, and changed bytes do no harm', async ()
   const bytes = readFileSync(file);
   const readHere = () => decodeParquet(file, undefined);
   await assertTruncationsRefused(file, bytes, readHere);
-  await assertFlipsSurvived(file, bytes, () => readParquet(file, {}), 60);
+  await assertFlipsSurvived(file, bytes, () => readParquet(file, {}, 2), 25);
 });
 
-test('a count that no file of this size can hold ends the thread, not the process', async () => {
+test('a count that no file of this size can hold ends the decoder, not the process', async () => {
   const data = new Int32Array(3000).map((_, i) => i % 3);
   write([
     { name: 'a', data, type: 'INT32' },
@@ -133,15 +133,15 @@ test('a count that no file of this size can hold ends the thread, not the proces
   const bytes = readFileSync(file);
   let refused = 0;
   // Counts lie in the page headers at the start: bytes there are made as large as they can be.
-  for (let at = 4; at < 40; at++) {
+  for (let at = 9; at < 60; at += 6) {
     const damaged = Uint8Array.from(bytes);
     damaged.fill(0xff, at, at + 4);
     damaged[at + 4] = 0x07;
     writeFileSync(file, damaged);
-    await readParquet(file, {}).catch((error: unknown) => {
+    await readParquet(file, {}, 2).catch((error: unknown) => {
       assert.ok(error instanceof DataError, String(error));
       refused++;
     });
   }
-  assert.ok(refused > 10, `${refused} refused`);
+  assert.ok(refused > 3, `${refused} refused`);
 });

@@ -30,7 +30,7 @@ export interface RawTable {
   readonly path: string;
   readonly rows: number;
   readonly features: number;
-  /** [rows, features], in shared memory. */
+  /** [rows, features], in shared memory when a table is made of it. */
   readonly x: Uint8Array | Float32Array;
   /** [rows, answerWidth] */
   readonly y: ArrayLike<number>;
