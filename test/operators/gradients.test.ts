@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  BiasActivation,
+  blockLayout,
+  checkGradients,
+  ColumnLinear,
+  createEngine,
+  GatherLinear,
+  type GradientCheck,
+  launchRanks,
+  type Operator,
+  type OperatorContext,
+  PhantomLinear,
+  RowLinear,
+  type Tensor,
+} from 'phantom-parallel';
+import type { CheckRequest } from './rank.js';
+
+const [M, B, P, K, F] = [5, 7, 4, 2, 6];
+const layout = blockLayout(P, 1, 0);
+const blocks = Array.from({ length: P });
+const each = (shape: number[]) => blocks.map(() => shape);
+
+function worst(checks: GradientCheck[], tolerance: number) {
+  for (const check of checks) {
+    assert.ok(check.error < tolerance, `input ${check.input}: ${JSON.stringify(check)}`);
+  }
+}
+
+describe('gradients of the operators against difference quotients', () => {
+  const rows = blocks.map((_, j) => ({ from: j * M, count: M }));
+  const linear: [Operator, number[][]][] = [
+    [
+      new PhantomLinear('phantom', layout, M, K),
+      [[P * M, B], ...each([M, M]), ...each([K, M]), ...each([M, (P - 1) * K])],
+    ],
+    [new GatherLinear('gather', layout, M), [[P * M, B], ...each([M, P * M])]],
+    [new ColumnLinear('column', layout, M, F), [[F, B], ...each([M, F])]],
+    [
+      new RowLinear('row', layout, M, P * M, rows),
+      [[P * M, B], ...each([P * M, M]), ...each([M])],
+    ],
+  ];
+  for (const [operator, shapes] of linear) {
+    it(operator.name, async () => {
+      const engine = await createEngine('wasm');
+      // Products are linear in each input: the quotients have rounding errors only.
+      worst(checkGradients(operator, shapes, { engine }), 1e-3);
+    });
+  }
+  for (const activation of ['relu', 'gelu', 'silu', 'tanh', 'identity'] as const) {
+    it(activation, async () => {
+      const engine = await createEngine('wasm');
+      // Away from zero, where ReLU has a kink.
+      const z = Float32Array.from({ length: 3 * M * B }, (_, i) => ((i % 13) - 6.4) / 3);
+      const operator = new BiasActivation(activation, activation);
+      const values = [z, new Float32Array(2 * M), new Float32Array(M)];
+      const shapes = [[3 * M, B], [2 * M], [M]];
+      worst(checkGradients(operator, shapes, { engine, values }), 2e-3);
+    });
+  }
+
+  it('on two ranks, through their collectives', async () => {
+    for (const kind of ['phantom', 'gather', 'column', 'row'] as const) {
+      const data: CheckRequest = { kind, blockWidth: M, columns: B, blocks: P, ghosts: K };
+      const module = new URL('rank.js', import.meta.url);
+      const { done } = launchRanks<GradientCheck[]>({ size: 2, module, data });
+      for (const checks of await done) worst(checks, 1e-3);
+    }
+  });
+
+  it('finds a wrong gradient', async () => {
+    const engine = await createEngine('wasm');
+    const scaled: Operator = {
+      name: 'twice, with a gradient of three',
+      forward(context: OperatorContext, x: Tensor) {
+        const out = context.buffer('out', ...x.shape);
+        context.engine.add(x, x, out);
+        return out;
+      },
+      backward(context: OperatorContext, dOutput: Tensor) {
+        const dx = context.buffer('dx', ...dOutput.shape);
+        context.engine.copy(dOutput, dx);
+        context.engine.scale(3, dx);
+        context.giveGradient(0, dx);
+      },
+    };
+    const [check] = checkGradients(scaled, [[4, 3]], { engine });
+    assert.ok((check?.error ?? 0) > 0.3);
+  });
+});

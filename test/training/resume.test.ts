@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import {
+  CheckpointError,
+  evaluateRun,
+  resolveSettings,
+  readRunConfig,
+  train,
+  trainRun,
+  type TrainingSettings,
+} from 'phantom-parallel';
+import { losses, readCheckpoint, temporaryFolder } from '../support/files.js';
+
+const SETTINGS: Partial<TrainingSettings> = {
+  ...{ width: 32, depth: 2, blocks: 4, ghosts: 3, ranks: 2, engine: 'wasm', data: 'fashion-10k' },
+  ...{ batch: 24, accumulate: 2, steps: 12, optimizer: 'adamw', lr: 0.01, weightDecay: 0.01 },
+  ...{ schedule: 'cosine', warmup: 3, clipNorm: 1, logEvery: 1, checkpointEvery: 6, seed: 2 },
+};
+
+const never = new AbortController().signal;
+
+async function resume(run: string, settings: Partial<TrainingSettings>) {
+  const merged = { ...readRunConfig(run).settings, ...settings };
+  const resolved = resolveSettings([{ where: 'test', settings: merged }]);
+  return trainRun(resolved, { onEvent: () => {}, stop: never }, run);
+}
+
+function finalBits(run: string) {
+  const folder = path.join(run, 'checkpoints', 'step-00000012');
+  return { model: readCheckpoint(folder), optimizer: readCheckpoint(folder, 'optimizer') };
+}
+
+for (const strategy of ['phantom', 'tensor', 'tensor-paired'] as const) {
+  describe(`a resumed run of ${strategy}`, () => {
+    it('has the bits of the uninterrupted one, on any ranks with the same tree', async (context) => {
+      const folder = temporaryFolder(context);
+      const whole = path.join(folder, 'whole');
+      await train({ ...SETTINGS, strategy, out: whole });
+      for (const ranks of [2, 1, 4]) {
+        const half = path.join(folder, `half-${ranks}`);
+        cpSync(whole, half, { recursive: true });
+        rmSync(path.join(half, 'checkpoints', 'step-00000012'), { recursive: true });
+        const end = await resume(half, { ranks });
+        assert.equal(end.step, 12);
+        assert.deepEqual(finalBits(half), finalBits(whole), `${ranks} ranks`);
+        assert.deepEqual(losses(half), losses(whole));
+      }
+    });
+  });
+}
+
+describe('a run', () => {
+  it('stops after the step in which it is asked to, and goes on from there', async (context) => {
+    const folder = temporaryFolder(context);
+    const whole = path.join(folder, 'whole');
+    await train({ ...SETTINGS, out: whole });
+    const out = path.join(folder, 'stopped');
+    const stop = new AbortController();
+    const settings = resolveSettings([{ where: 'test', settings: { ...SETTINGS, out } }]);
+    const onEvent = ({ type }: { type: string }) => {
+      if (type === 'step') stop.abort();
+    };
+    const end = await trainRun(settings, { onEvent, stop: stop.signal }, null);
+    assert.equal(end.reason, 'interrupted');
+    assert.ok(end.step >= 1 && end.step < 12);
+    assert.match(end.resumeCommand ?? '', /--resume/);
+    await resume(out, {});
+    assert.deepEqual(finalBits(out), finalBits(whole));
+  });
+
+  it('keeps the newest checkpoints and that of step 0', async (context) => {
+    const out = path.join(temporaryFolder(context), 'run');
+    await train({ ...SETTINGS, checkpointEvery: 2, keepCheckpoints: 2, out });
+    assert.deepEqual(readdirSync(path.join(out, 'checkpoints')).toSorted(), [
+      ...['step-00000000', 'step-00000010', 'step-00000012'],
+    ]);
+  });
+
+  it('stops when the target loss is reached', async (context) => {
+    const out = path.join(temporaryFolder(context), 'run');
+    const end = await train({ ...SETTINGS, out, steps: 200, validateEvery: 5, targetLoss: 1.9 });
+    assert.equal(end.reason, 'target-loss');
+    assert.ok(end.step < 200 && end.step % 5 === 0);
+    assert.ok((end.validationLoss as number) <= 1.9);
+  });
+
+  it('refuses a checkpoint in which any one byte is changed', async (context) => {
+    const out = path.join(temporaryFolder(context), 'run');
+    await train({ ...SETTINGS, steps: 2, out });
+    const checkpoint = path.join(out, 'checkpoints', 'step-00000002');
+    for (const name of readdirSync(checkpoint)) {
+      const file = path.join(checkpoint, name);
+      const bytes = readFileSync(file);
+      const changed = Buffer.from(bytes);
+      const at = Math.floor(bytes.length * 0.7);
+      changed[at] = (changed[at] as number) ^ 0x10;
+      writeFileSync(file, changed);
+      if (name === 'state.json') {
+        writeFileSync(file, bytes.subarray(0, bytes.length - 30));
+      }
+      await assert.rejects(resume(out, { steps: 4 }), CheckpointError, name);
+      writeFileSync(file, bytes);
+    }
+    await resume(out, { steps: 4 });
+  });
+
+  it('is evaluated to the validation loss that training saw', async (context) => {
+    const out = path.join(temporaryFolder(context), 'run');
+    const end = await train({ ...SETTINGS, out });
+    const request = { runFolder: out, data: null, engine: 'wasm', batch: 12 } as const;
+    for (const ranks of [1, 2, 4]) {
+      const report = await evaluateRun({ ...request, ranks, checkpoint: null });
+      assert.equal(report.loss, end.validationLoss);
+      assert.equal(report.accuracy, end.validationAccuracy);
+      assert.equal(report.rows, 2000);
+    }
+    const first = await evaluateRun({ ...request, ranks: 1, checkpoint: 'step-00000000' });
+    assert.ok(first.loss > (end.validationLoss as number));
+  });
+});
