@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { DataError } from '../errors.js';
 
 /** A folder that lives as long as the test file. */

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { DataError } from '../errors.js';
 import { SafetensorsFile, type SafetensorsTensor, writeSafetensors } from './safetensors.js';
 

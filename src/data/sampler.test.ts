@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { createSampler, type Sampler } from './sampler.js';
 
 const counts = fc.integer({ min: 1, max: 60 });

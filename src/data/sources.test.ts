@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { isDataError, temporaryFolder } from './hostile.test.helper.js';
 import { openDataset } from './sources.js';
 import { splitRandomly } from './splits.js';

@@ -23,8 +23,8 @@ export function splitRandomly(
   }
   const order = randomStream(seed, 'validation-split').permutation(table.rows);
   return {
-    training: takeRows(table, order.slice(count).sort()),
-    validation: takeRows(table, order.slice(0, count).sort()),
+    training: takeRows(table, order.subarray(count).toSorted()),
+    validation: takeRows(table, order.subarray(0, count).toSorted()),
   };
 }
 

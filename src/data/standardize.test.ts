@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { sharedFloat32, sharedUint8, type TableDataset } from './dataset.js';
 import { applyStandardization, fitStandardization } from './standardize.js';
 import { teacherParts } from './synthetic/teacher.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { fnv1a64, philox4x32, randomStream } from './random.js';
 
 /** Lines of `kat_vectors` in Random123 1.14: counter, key, expected words. */

@@ -57,7 +57,7 @@ export function checkBatchOptions(options: BatchOptions): void {
 
 /** Writes the batch a cursor points to. */
 export interface BatchFiller {
-  fill(cursor: ScheduleCursor, x_FB: Float32Array, y: Float32Array): void;
+  write(cursor: ScheduleCursor, x_FB: Float32Array, y: Float32Array): void;
 }
 
 export function createBatchFiller(options: BatchOptions): BatchFiller {
@@ -83,7 +83,7 @@ class Filler implements BatchFiller {
     this.validation = data.validation && columnWriter(data.validation, options);
   }
 
-  fill(cursor: ScheduleCursor, x_FB: Float32Array, y: Float32Array): void {
+  write(cursor: ScheduleCursor, x_FB: Float32Array, y: Float32Array): void {
     const { columns, rows } = this;
     if (cursor.kind === 'training') {
       const first = cursor.step * this.schedule.batchSize + cursor.microBatch * columns;

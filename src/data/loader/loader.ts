@@ -113,7 +113,7 @@ class InlineReader implements BatchReader {
   next(): Batch | null {
     const { batch, cursor } = this;
     if (!cursor.advance()) return null;
-    this.filler.fill(cursor, batch.x, batch.y);
+    this.filler.write(cursor, batch.x, batch.y);
     batch.kind = cursor.kind;
     batch.step = cursor.step;
     batch.microBatch = cursor.microBatch;

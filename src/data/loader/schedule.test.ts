@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { ConfigError } from '../../errors.js';
 import { type BatchSchedule, ScheduleCursor } from './schedule.js';
 
@@ -30,9 +30,18 @@ function walk(schedule: BatchSchedule): string[] {
 
 test('micro-batches of each step, and all validation rows after every n-th and the last', () => {
   assert.deepEqual(walk(SCHEDULE), [
-    ...['train 0.0 of 3', 'train 0.1 of 3', 'train 1.0 of 3', 'train 1.1 of 3'],
-    ...['train 2.0 of 3', 'train 2.1 of 3', 'validate 2.0 of 3', 'validate 2.1 of 2'],
-    ...['train 3.0 of 3', 'train 3.1 of 3', 'validate 3.0 of 3', 'validate 3.1 of 2'],
+    'train 0.0 of 3',
+    'train 0.1 of 3',
+    'train 1.0 of 3',
+    'train 1.1 of 3',
+    'train 2.0 of 3',
+    'train 2.1 of 3',
+    'validate 2.0 of 3',
+    'validate 2.1 of 2',
+    'train 3.0 of 3',
+    'train 3.1 of 3',
+    'validate 3.0 of 3',
+    'validate 3.1 of 2',
   ]);
 });
 

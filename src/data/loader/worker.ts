@@ -16,7 +16,7 @@ function load({ handle, options }: LoaderWorkerData): void {
   while (cursor.advance()) {
     const slot = writer.acquire();
     if (slot === null) return;
-    filler.fill(cursor, slot.x, slot.y);
+    filler.write(cursor, slot.x, slot.y);
     writer.publish();
   }
 }
