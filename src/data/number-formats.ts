@@ -52,7 +52,7 @@ export function viewNumbers(format: NumberFormat, bytes: Uint8Array): ArrayLike<
       return new BigUint64Array(buffer, byteOffset, count);
     case 'i8':
       return new BigInt64Array(buffer, byteOffset, count);
-    case 'f8':
+    default:
       return new Float64Array(buffer, byteOffset, count);
   }
 }
