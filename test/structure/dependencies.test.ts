@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const SRC = fileURLToPath(new URL('../../../src/', import.meta.url));
+
+/** Every `from '…'` and `import('…')` of a source file that points inside src, without type-only. */
+function imports(file: string): string[] {
+  const text = readFileSync(path.join(SRC, file), 'utf8');
+  const found = text.matchAll(/(import type[^;]*?)?(?:from|import\()\s*'(\.[^']+)'/g);
+  return [...found]
+    .filter(([, typeOnly]) => typeOnly === undefined)
+    .map(([, , specifier]) => path.join(path.dirname(file), specifier ?? ''));
+}
+
+const files = (readdirSync(SRC, { recursive: true }) as string[])
+  .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+  .map((file) => file.split(path.sep).join('/'));
+
+const CONCRETE = [
+  'engines/blas/',
+  'engines/wasm/',
+  'communicators/threads/',
+  'communicators/recording/',
+  'native/',
+];
+
+function within(file: string, folders: readonly string[]): boolean {
+  return folders.some((folder) => file.startsWith(folder));
+}
+
+describe('who may import whom', () => {
+  const rules: [string, readonly string[], readonly string[]][] = [
+    [
+      'operators, model, optimizers and training know contracts only',
+      ['operators/', 'model/', 'optimizers/', 'training/', 'autograd/'],
+      CONCRETE,
+    ],
+    [
+      'analysis imports nothing that computes',
+      ['analysis/'],
+      ['engines/', 'communicators/', 'operators/', 'autograd/', 'training/', 'native/', 'data/'],
+    ],
+    ['data knows neither engines nor communicators', ['data/'], ['engines/', 'communicators/']],
+    ['communicators know no engines', ['communicators/'], ['engines/']],
+    ['only the BLAS engine opens native libraries', ['communicators/', 'cli/'], ['native/']],
+    ['nothing below the command imports it', ['config/', 'training/', 'data/'], ['cli/']],
+  ];
+  for (const [name, from, forbidden] of rules) {
+    it(name, () => {
+      const members = files.filter((file) => within(file, from));
+      assert.ok(members.length > 0);
+      const broken = members.flatMap((file) =>
+        imports(file)
+          .filter((target) => within(target, forbidden))
+          .map((target) => `${file} → ${target}`),
+      );
+      assert.deepEqual(broken, []);
+    });
+  }
+
+  it('importing the package has no effect', async () => {
+    const before = new Set(process.getActiveResourcesInfo());
+    const api = await import('phantom-parallel');
+    assert.ok(Object.keys(api).length > 30);
+    assert.deepEqual(
+      process.getActiveResourcesInfo().filter((resource) => !before.has(resource)),
+      [],
+    );
+  });
+});
