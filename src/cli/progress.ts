@@ -1,12 +1,13 @@
 import type { EndEvent, StartEvent, StepEvent, TrainingEvent } from '../training/events.js';
 import type { Console } from './console.js';
 import { formatCount, formatDuration, formatLoss, formatPercent, formatSi } from './format.js';
-import { fitLine } from './table.js';
+import { fitLine, visibleWidth } from './table.js';
 
 /** Log lines of a run in a pipe, about; validations and checkpoints come on top. */
 const LOG_LINES = 50;
 /** Updates of the live line, at most. */
 const LIVE_INTERVAL_MS = 80;
+const BAR_CELLS = 12;
 
 /** What a run tells, as lines for people. */
 export interface Progress {
@@ -42,7 +43,7 @@ export function createProgress(
       const nowMs = performance.now();
       if (nowMs - drawnMs < LIVE_INTERVAL_MS && event.step < start.steps) return;
       drawnMs = nowMs;
-      console.live(fitLine(prefix + liveLine(event, start), console.columns));
+      console.live(liveLine(event, start, console.columns, prefix));
     }
     if (console.interactive) return;
     if (logged++ % stride === 0 || event.step === start.steps) say(logLine(event, start));
@@ -77,30 +78,44 @@ export function strideOf(steps: number, logEvery: number): number {
   return Math.max(1, Math.ceil(steps / logEvery / LOG_LINES));
 }
 
-/** `[━━━━───] 120/500 · loss 0.4321 · 87.5% · 12.3 k samples/s · 12 s left` */
-export function liveLine(event: StepEvent, { steps }: Pick<StartEvent, 'steps'>): string {
-  const cells = 16;
-  const full = Math.round((cells * event.step) / steps);
-  const bar = '━'.repeat(full) + '─'.repeat(cells - full);
-  return [`${bar} ${event.step}/${steps}`, ...readings(event), leftText(event)].join(' · ');
+/**
+ * `━━━━────── 120/500 · loss 0.4321 · accuracy 87.5% · 12.3 s left · …`: as many readings as the
+ * columns hold, the more telling first.
+ */
+export function liveLine(
+  event: StepEvent,
+  { steps }: Pick<StartEvent, 'steps'>,
+  columns: number,
+  prefix = '',
+): string {
+  const full = Math.round((BAR_CELLS * event.step) / steps);
+  const bar = '━'.repeat(full) + '─'.repeat(BAR_CELLS - full);
+  const { loss, accuracy, stepTime, samples, waiting } = readings(event);
+  let line = `${prefix}${bar} ${event.step}/${steps}`;
+  for (const reading of [loss, ...accuracy, leftText(event), samples, waiting, stepTime]) {
+    if (visibleWidth(`${line} · ${reading}`) > columns) break;
+    line += ` · ${reading}`;
+  }
+  return fitLine(line, columns);
 }
 
 /** The same without the bar, a line of a log. */
 export function logLine(event: StepEvent, start: Pick<StartEvent, 'steps'>): string {
+  const { loss, accuracy, stepTime, samples, waiting } = readings(event);
   const text = `step ${stepText(event.step, start)}`;
-  return [text, ...readings(event), leftText(event)].join('  ');
+  return [text, loss, ...accuracy, stepTime, samples, waiting, leftText(event)].join('  ');
 }
 
-function readings(event: StepEvent): string[] {
+function readings(event: StepEvent) {
   // A mean over a median: a single long wait can exceed the step.
   const exposed = event.stepTimeS > 0 ? Math.min(1, event.exposedS / event.stepTimeS) : 0;
-  return [
-    `loss ${formatLoss(event.loss)}`,
-    ...(event.accuracy === null ? [] : [`accuracy ${formatPercent(event.accuracy, 1)}`]),
-    `${formatDuration(event.stepTimeS)}/step`,
-    `${formatSi(event.samplesPerS)} samples/s`,
-    `waiting for ranks ${formatPercent(exposed, 0)}`,
-  ];
+  return {
+    loss: `loss ${formatLoss(event.loss)}`,
+    accuracy: event.accuracy === null ? [] : [`accuracy ${formatPercent(event.accuracy, 1)}`],
+    stepTime: `${formatDuration(event.stepTimeS)}/step`,
+    samples: `${formatSi(event.samplesPerS)} samples/s`,
+    waiting: `waiting for ranks ${formatPercent(exposed, 0)}`,
+  };
 }
 
 function leftText({ remainingS }: StepEvent): string {

@@ -73,13 +73,23 @@ export function readFlags(flags: Readonly<Record<string, string | boolean>>): Se
 }
 
 /**
+ * Settings as a program gave them, which types need not have checked.
+ *
+ * @throws ConfigError with every problem, one a line
+ */
+export function checkSettings(where: string, given: unknown): SettingsSource {
+  const { settings, problems } = checkGiven(given);
+  if (problems.length > 0) throw joined(where, problems);
+  return { where, settings };
+}
+
+/**
  * Settings that a run folder recorded, for going on with it.
  *
  * @throws ConfigError when they are not settings of this version
  */
 export function checkRecorded(where: string, recorded: unknown): SettingsSource {
-  const { settings, problems } = checkGiven(recorded);
-  if (problems.length > 0) throw joined(where, problems);
+  const { settings } = checkSettings(where, recorded);
   // A run folder says everything: what it leaves out would silently become a default.
   const missing = SETTING_KEYS.filter((key) => !(key in settings));
   if (missing.length > 0) {

@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -260,6 +261,30 @@ describe('a run', () => {
       Math.abs(Number(result?.['loss']) - loss) <= 1e-5 * loss,
       'the same rows and weights',
     );
+  });
+
+  test('refuses a damaged checkpoint, and names the file', () => {
+    const trained = phantom('train', ...SMALL, '--steps', '2', '--out', 'damaged', '--json');
+    assert.equal(trained.status, 0, trained.stderr);
+    const name = 'checkpoints/step-00000002/model-00001-of-00002.safetensors';
+    truncateSync(path.join(folder, 'damaged', name), 100);
+    for (const args of [
+      ['eval', 'damaged'],
+      ['train', '--resume', 'damaged', '--steps', '4'],
+    ]) {
+      const { status, stdout, stderr } = phantom(...args);
+      assert.deepEqual([status, stdout], [2, ''], stderr);
+      assert.ok(stderr.includes(name), stderr);
+      assert.equal(linesOf(stderr).length, 1, stderr);
+    }
+  });
+
+  test('that diverges ends with the step and the tensor', () => {
+    const args = ['--optimizer', 'sgd', '--lr', '1e30', '--steps', '50', '--out', 'diverged'];
+    const { status, stderr } = phantom('train', ...SMALL, ...args);
+    assert.equal(status, 2, stderr);
+    assert.match(stderr, /^phantom: \[training\] the loss of step \d+ is .* not finite is .*--lr/);
+    assert.equal(linesOf(stderr).length, 1, stderr);
   });
 
   test('refuses a folder that holds a run', () => {
