@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { CollectiveError, type Communicator, Communicator as Group } from 'phantom-parallel';
+import { CollectiveError, type Communicator, type PendingCollective } from 'phantom-parallel';
 import { sleepMs } from './communicator-contract-data.js';
 
 /** A case that breaks its group, so each has a group of its own. It runs in every rank alike and
@@ -74,16 +74,18 @@ export const failureCases: Readonly<Record<string, FailureCase>> = {
 
   'what is in flight ends with the group': (c) => {
     const one = c.startAllReduceSum(new Float32Array(3));
-    const gathered = new Float32Array(30_000 * c.size);
-    const two = c.startAllGather(new Float32Array(30_000), gathered);
+    const startTwo = (): PendingCollective =>
+      c.startAllGather(new Float32Array(30_000), new Float32Array(30_000 * c.size));
     if (c.rank === 0) {
+      startTwo();
       one.wait();
-      new Group(c.transport).abort('stopped between two');
+      c.abort('stopped between two');
       failsWith(() => c.barrier(), 'stopped between two');
       return;
     }
-    // Rank 0 need not have staged the second one whole.
+    // Where it fails depends on when rank 0 gets there.
     failsWith(() => {
+      const two = startTwo();
       one.wait();
       two.wait();
       c.barrier();
