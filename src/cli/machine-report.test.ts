@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { adviceFor } from './machine-report.js';
+
+/** Advice for rates in GFLOP/s; 0: not there. */
+function advice(blas: number, wasm: number, relaxed: number, koffi = true): string[] {
+  const engine = (name: string, rate: number) => ({
+    name,
+    available: rate > 0,
+    detail: '',
+    flopsPerS: rate > 0 ? rate * 1e9 : null,
+  });
+  return adviceFor({
+    engines: [engine('blas', blas), engine('wasm', wasm), engine('wasm --relaxed-simd', relaxed)],
+    auto: blas > 0 ? 'blas' : 'wasm',
+    probe: { candidates: [], remedy: 'install a library' },
+    koffi,
+  }).map(({ how }) => how);
+}
+
+test('a machine with a fast library needs nothing', () => {
+  assert.deepEqual(advice(90, 30, 40), []);
+});
+
+test('without a library it is named how to get one, and what helps until then', () => {
+  assert.deepEqual(advice(0, 30, 40), ['install a library', 'phantom train --relaxed-simd']);
+  assert.deepEqual(advice(0, 30, 31), ['install a library'], 'a gain within the noise is none');
+});
+
+test('without koffi no library can be called', () => {
+  assert.deepEqual(advice(0, 30, 0, false), ['npm install koffi', 'install a library']);
+});
+
+test('a library slower than WebAssembly is worth another', () => {
+  assert.match(advice(3, 30, 40)[0] ?? '', /^--engine wasm, or a faster library: install/);
+});
