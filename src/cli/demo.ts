@@ -33,7 +33,7 @@ const SHARED: GivenSettings = {
  */
 const CONTESTANTS: readonly GivenSettings[] = [
   { strategy: 'tensor', lr: 3e-4 },
-  { strategy: 'phantom', ghosts: 32, lr: 1e-3 },
+  { strategy: 'phantom', ghosts: 32, lr: 3e-4 },
 ];
 
 const SHARED_FLAGS = ['engine', 'ranks', 'epochs'] as const;
@@ -146,8 +146,9 @@ function report(console: Console, tensor: Contestant, phantom: Contestant): stri
     '',
     'What to try next:',
     `  phantom eval ${end.runFolder}`,
-    '  phantom train --ghosts 8 --lr 1e-3 --epochs 8        fewer ghosts: smaller, and less exact',
-    '  phantom train --strategy tensor-paired --epochs 8    the stronger baseline',
-    '  phantom doctor                                       what would make this machine faster',
+    '  phantom train --ghosts 8 --lr 3e-4 --schedule cosine            fewer ghosts, smaller',
+    '  phantom train --strategy tensor-paired --lr 3e-4 --schedule cosine',
+    '                                                                  the stronger baseline',
+    '  phantom doctor                                                  what would make this machine faster',
   ];
 }
