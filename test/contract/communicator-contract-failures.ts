@@ -6,8 +6,15 @@ import { sleepMs } from './communicator-contract-data.js';
  * throws where the contract is not kept. */
 export type FailureCase = (communicator: Communicator) => void;
 
-/** Timeout of the groups that run these cases, in seconds. */
-export const FAILURE_TIMEOUT_S = 0.5;
+const TIMED = 'a wait that takes too long names who is missing';
+
+/** Timeout of the group that runs a case. Only one case may come near it; a busy machine starts
+ * ranks at different times. */
+export function failureTimeoutS(name: string): number {
+  return name === TIMED ? 1 : 20;
+}
+/** Far below that, and far above what an abort takes. */
+const PROMPT_MS = 5000;
 
 function failsWith(act: () => void, ...parts: readonly (string | RegExp)[]): void {
   assert.throws(act, (error) => {
@@ -31,16 +38,17 @@ export const failureCases: Readonly<Record<string, FailureCase>> = {
     }
     const started = performance.now();
     failsWith(() => c.allReduceSum(new Float32Array(3)), `rank ${last}`, 'Grüße 🚦');
-    assert.ok(performance.now() - started < 400, 'the abort was not prompt');
+    assert.ok(performance.now() - started < PROMPT_MS, 'the abort was not prompt');
     failsWith(() => c.barrier(), 'the first cause');
   },
 
-  'a wait that takes too long names who is missing': (c) => {
+  [TIMED]: (c) => {
     const late = c.size - 1;
-    if (c.rank === late) sleepMs(1000 * FAILURE_TIMEOUT_S + 700);
+    c.barrier();
+    if (c.rank === late) sleepMs(1000 * failureTimeoutS(TIMED) + 700);
     const send = new Float32Array(2);
     const gather = (): void => c.allGather(send, new Float32Array(2 * c.size));
-    failsWith(gather, '[all-gather]', `waited 0.5 s for rank ${late} (of ${c.size})`);
+    failsWith(gather, '[all-gather]', /waited \d+\.\d s/, `for rank ${late} (of ${c.size})`);
     failsWith(() => c.barrier(), `for rank ${late} `);
   },
 
@@ -69,7 +77,7 @@ export const failureCases: Readonly<Record<string, FailureCase>> = {
     c.barrier();
     const started = performance.now();
     failsWith(() => c.barrier(), /rank 0, which has left/);
-    assert.ok(performance.now() - started < 400, 'took until the timeout');
+    assert.ok(performance.now() - started < PROMPT_MS, 'took until the timeout');
   },
 
   'what is in flight ends with the group': (c) => {

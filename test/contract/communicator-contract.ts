@@ -1,6 +1,6 @@
 import { describe, test } from 'node:test';
 import { communicatorCases } from './communicator-contract-cases.js';
-import { failureCases } from './communicator-contract-failures.js';
+import { failureCases, failureTimeoutS } from './communicator-contract-failures.js';
 
 /** Which cases a group runs: all that work, one after another, or one that breaks the group. */
 export interface ContractRun {
@@ -40,7 +40,7 @@ export function communicatorContract(
       for (const one of Object.keys(failureCases)) {
         const skip = reasons.get(one) ?? false;
         test(`${one}, ${size} ranks`, { skip, timeout: 30_000 }, async () => {
-          await runGroup(size, { cases: [one], timeoutS: 0.5 });
+          await runGroup(size, { cases: [one], timeoutS: failureTimeoutS(one) });
         });
       }
     }

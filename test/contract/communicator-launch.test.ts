@@ -17,15 +17,15 @@ function launch(data: string, size = 3) {
 }
 
 /** How `done` rejects, which must be soon after what happens in the worker. */
-async function failure(data: string, size = 3, limitS = 2): Promise<Error> {
+async function failure(data: string, size = 3): Promise<Error> {
   const started = performance.now();
   const error: unknown = await launch(data, size).done.then(
     () => assert.fail('did not reject'),
     (reason: unknown) => reason,
   );
-  // The limit counts from the failure; starting the workers comes on top.
+  // 2 s, and time for a busy machine to start the workers; a hang lasts until the timeout, 60 s.
   const tookS = (performance.now() - started) / 1000;
-  assert.ok(tookS < limitS + 2, `took ${tookS} s`);
+  assert.ok(tookS < 10, `took ${tookS} s`);
   assert.ok(error instanceof Error);
   return error;
 }
@@ -166,7 +166,7 @@ describe('launchRanks', { timeout: 120_000 }, () => {
       code,
     ]);
     const [doneMs = 0, exitMs = 0] = stdout.trim().split('\n').map(Number);
-    assert.ok(exitMs - doneMs < 500, `ended ${exitMs - doneMs} ms after the launch was done`);
+    assert.ok(exitMs - doneMs < 900, `ended ${exitMs - doneMs} ms after the launch was done`);
   });
 });
 
