@@ -145,10 +145,14 @@ function report(console: Console, tensor: Contestant, phantom: Contestant): stri
     'are of this machine; ranks beyond its cores share them.',
     '',
     'What to try next:',
-    `  phantom eval ${end.runFolder}`,
-    '  phantom train --ghosts 8 --lr 3e-4 --schedule cosine            fewer ghosts, smaller',
-    '  phantom train --strategy tensor-paired --lr 3e-4 --schedule cosine',
-    '                                                                  the stronger baseline',
-    '  phantom doctor                                                  what would make this machine faster',
+    ...formatPairs([
+      ['evaluate again', `phantom eval ${end.runFolder}`],
+      ['fewer ghosts', 'phantom train --ghosts 8 --lr 3e-4 --schedule cosine'],
+      [
+        'the stronger baseline',
+        'phantom train --strategy tensor-paired --lr 3e-4 --schedule cosine',
+      ],
+      ['a faster machine', 'phantom doctor'],
+    ]),
   ];
 }
