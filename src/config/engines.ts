@@ -1,8 +1,15 @@
 import { createBlasEngine } from '../engines/blas/blas-engine.js';
 import type { Engine } from '../engines/engine.js';
 import { createWasmEngine } from '../engines/wasm/wasm-engine.js';
+import type { WasmModule } from '../engines/wasm/web-assembly.js';
 import { NativeError } from '../errors.js';
 import type { EngineChoice } from './settings.js';
+
+export interface EngineOptions {
+  readonly relaxedSimd?: boolean;
+  /** The kernels, compiled already. */
+  readonly module?: WasmModule;
+}
 
 /**
  * Makes the engine a user chose; `auto` takes native BLAS where there is one, and the WebAssembly
@@ -12,14 +19,15 @@ import type { EngineChoice } from './settings.js';
  */
 export async function createEngine(
   choice: EngineChoice,
-  options: { readonly relaxedSimd?: boolean } = {},
+  options: EngineOptions = {},
 ): Promise<Engine> {
-  const wasm = () => createWasmEngine({ relaxed: options.relaxedSimd ?? false });
-  if (choice === 'wasm') return wasm();
+  const { relaxedSimd: relaxed = false, module } = options;
+  const kernels = module === undefined ? { relaxed } : { relaxed, module };
+  if (choice === 'wasm') return createWasmEngine(kernels);
   try {
-    return await createBlasEngine({ relaxed: options.relaxedSimd ?? false });
+    return await createBlasEngine(kernels);
   } catch (error) {
-    if (choice === 'auto' && error instanceof NativeError) return wasm();
+    if (choice === 'auto' && error instanceof NativeError) return createWasmEngine(kernels);
     throw error;
   }
 }

@@ -84,7 +84,8 @@ export async function trainRun(
     },
   });
   const columns = settings.batch / settings.accumulate;
-  const rankData: TrainingRankData = { job, batches: loader.handle };
+  const module = loadKernelModule(settings.relaxedSimd);
+  const rankData: TrainingRankData = { job, batches: loader.handle, module };
   const launch = launchRanks<EndEvent | null>({
     size: settings.ranks,
     module: new URL('training-rank.js', import.meta.url),

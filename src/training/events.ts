@@ -30,7 +30,7 @@ export interface StartEvent {
   readonly flopsPerStep: number;
   readonly sentBytesPerStep: number;
   readonly receivedBytesPerStep: number;
-  /** Measured rate of one rank's engine at a square product, all ranks at once. */
+  /** Measured rate of rank 0's engine at a square product. */
   readonly peakFlopsPerS: number;
   /** Tensor memory of rank 0. */
   readonly memoryBytes: number;

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+const expected: Record<string, RegExp> = {
+  'own-loop.js': /^loss \d\S* → 0\.\d+ in 30 steps\n$/,
+  'own-operator.js': /^input 0: largest relative error \d\.\de-\d\n$/,
+  'train-on-ranks.js': /tensor: \d\d\.\d% [^]*phantom: \d\d\.\d% /,
+};
+
+describe('the examples run as written', () => {
+  const scripts = readdirSync(`${ROOT}/examples`).filter((name) => name.endsWith('.js'));
+  for (const name of scripts) {
+    it(name, () => {
+      const run = spawnSync(process.execPath, [`examples/${name}`], { cwd: ROOT, encoding: 'utf8' });
+      assert.equal(run.stderr, '');
+      assert.equal(run.status, 0);
+      assert.match(run.stdout, expected[name] ?? /./);
+    });
+  }
+});
