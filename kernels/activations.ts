@@ -1,42 +1,53 @@
 import { exp, normalDistribution, sigmoid, tanh } from './math';
 import { loadSome, madd, storeSome, sumLanes } from './simd';
 
+// One class an activation, so that each gets loops of its own: comparisons of `idof` are decided
+// by the compiler.
+class Relu {}
+class Gelu {}
+class Silu {}
+class Tanh {}
+class Identity {}
+
 // Activations by number: the order of `ACTIVATIONS` in src/engines/wasm/wasm-engine.ts.
 const RELU = 0;
 const GELU = 1;
 const SILU = 2;
 const TANH = 3;
-const IDENTITY = 4;
-
-// The inlined functions below take the kind as a constant, so that one loop a kind remains.
 
 // @ts-ignore: decorator
 @inline
-function activate(kind: i32, x: v128): v128 {
-  if (kind == RELU) return f32x4.pmax(x, f32x4.splat(0));
-  if (kind == GELU) return f32x4.mul(x, normalDistribution(x));
-  if (kind == SILU) return f32x4.div(x, f32x4.add(f32x4.splat(1), exp(f32x4.neg(x))));
-  if (kind == TANH) return tanh(x);
+function activate<A>(x: v128): v128 {
+  if (idof<A>() == idof<Relu>()) return f32x4.pmax(x, f32x4.splat(0));
+  if (idof<A>() == idof<Gelu>()) return f32x4.mul(x, normalDistribution(x));
+  if (idof<A>() == idof<Silu>()) {
+    return f32x4.div(x, f32x4.add(f32x4.splat(1), exp(f32x4.neg(x))));
+  }
+  if (idof<A>() == idof<Tanh>()) return tanh(x);
   return x;
 }
 
 /** The derivative at z, times d; `y` is the activation's value there. */
 // @ts-ignore: decorator
 @inline
-function activateGradient(kind: i32, z: v128, y: v128, d: v128): v128 {
+function activateGradient<A>(z: v128, y: v128, d: v128): v128 {
   const one = f32x4.splat(1);
   // Where y is not ≤ 0, so that a NaN does not become a zero.
-  if (kind == RELU) return v128.andnot(d, f32x4.le(y, f32x4.splat(0)));
-  if (kind == GELU) {
+  if (idof<A>() == idof<Relu>()) return v128.andnot(d, f32x4.le(y, f32x4.splat(0)));
+  if (idof<A>() == idof<Gelu>()) {
+    // y is z · Φ(z), so the quotient is Φ; near zero, its first two terms.
+    const linear = madd(z, f32x4.splat(0.39894228), f32x4.splat(0.5));
+    const small = f32x4.lt(f32x4.abs(z), f32x4.splat(0.00390625));
+    const distribution = v128.bitselect(linear, f32x4.div(y, z), small);
     const square = f32x4.mul(f32x4.mul(z, z), f32x4.splat(-0.5));
     const density = f32x4.mul(exp(square), f32x4.splat(0.39894228));
-    return f32x4.mul(d, madd(z, density, normalDistribution(z)));
+    return f32x4.mul(d, madd(z, density, distribution));
   }
-  if (kind == SILU) {
+  if (idof<A>() == idof<Silu>()) {
     const s = sigmoid(z);
     return f32x4.mul(d, f32x4.mul(s, madd(z, f32x4.sub(one, s), one)));
   }
-  if (kind == TANH) return f32x4.mul(d, f32x4.sub(one, f32x4.mul(y, y)));
+  if (idof<A>() == idof<Tanh>()) return f32x4.mul(d, f32x4.sub(one, f32x4.mul(y, y)));
   return d;
 }
 
@@ -53,16 +64,14 @@ export function biasActivation(
     columns *= rows;
     rows = columns == 0 ? 0 : 1;
   }
-  if (kind == RELU) forward(RELU, z, bias, out, rows, columns);
-  else if (kind == GELU) forward(GELU, z, bias, out, rows, columns);
-  else if (kind == SILU) forward(SILU, z, bias, out, rows, columns);
-  else if (kind == TANH) forward(TANH, z, bias, out, rows, columns);
-  else if (bias != 0 || z != out) forward(IDENTITY, z, bias, out, rows, columns);
+  if (kind == RELU) forward<Relu>(z, bias, out, rows, columns);
+  else if (kind == GELU) forward<Gelu>(z, bias, out, rows, columns);
+  else if (kind == SILU) forward<Silu>(z, bias, out, rows, columns);
+  else if (kind == TANH) forward<Tanh>(z, bias, out, rows, columns);
+  else if (bias != 0 || z != out) forward<Identity>(z, bias, out, rows, columns);
 }
 
-// @ts-ignore: decorator
-@inline
-function forward(kind: i32, z: usize, bias: usize, out: usize, rows: u32, columns: u32): void {
+function forward<A>(z: usize, bias: usize, out: usize, rows: u32, columns: u32): void {
   const some: usize = (<usize>columns & 3) << 2;
   const whole: usize = (<usize>columns << 2) - some;
   const write = bias != 0 && z != out;
@@ -74,17 +83,33 @@ function forward(kind: i32, z: usize, bias: usize, out: usize, rows: u32, column
     }
     const shift = out - z;
     const end = z + whole;
-    for (; z < end; z += 16) {
+    // Two vectors a turn, for which the functions' constants are made once.
+    for (const endOfPairs = z + (whole & ~31); z < endOfPairs; z += 32) {
+      let x = v128.load(z);
+      let y = v128.load(z, 16);
+      if (bias != 0) {
+        x = f32x4.add(x, b);
+        y = f32x4.add(y, b);
+      }
+      if (write) {
+        v128.store(z, x);
+        v128.store(z, y, 16);
+      }
+      v128.store(z + shift, activate<A>(x));
+      v128.store(z + shift, activate<A>(y), 16);
+    }
+    if (z < end) {
       // Without a bias nothing is added: −0 stays −0.
       const x = bias != 0 ? f32x4.add(v128.load(z), b) : v128.load(z);
       if (write) v128.store(z, x);
-      v128.store(z + shift, activate(kind, x));
+      v128.store(z + shift, activate<A>(x));
+      z += 16;
     }
     if (some) {
       const count = some >> 2;
       const x = bias != 0 ? f32x4.add(loadSome(z, count), b) : loadSome(z, count);
       if (write) storeSome(z, x, count);
-      storeSome(z + shift, activate(kind, x), count);
+      storeSome(z + shift, activate<A>(x), count);
       z += some;
     }
     out = z + shift;
@@ -104,21 +129,18 @@ export function biasActivationGradient(
   columns: u32,
 ): void {
   if (dBias == 0) {
-    if (kind == IDENTITY && dz == dOut) return;
+    if (kind > TANH && dz == dOut) return;
     columns *= rows;
     rows = columns == 0 ? 0 : 1;
   }
-  if (kind == RELU) backward(RELU, z, out, dOut, dz, betaBias, dBias, rows, columns);
-  else if (kind == GELU) backward(GELU, z, out, dOut, dz, betaBias, dBias, rows, columns);
-  else if (kind == SILU) backward(SILU, z, out, dOut, dz, betaBias, dBias, rows, columns);
-  else if (kind == TANH) backward(TANH, z, out, dOut, dz, betaBias, dBias, rows, columns);
-  else backward(IDENTITY, z, out, dOut, dz, betaBias, dBias, rows, columns);
+  if (kind == RELU) backward<Relu>(z, out, dOut, dz, betaBias, dBias, rows, columns);
+  else if (kind == GELU) backward<Gelu>(z, out, dOut, dz, betaBias, dBias, rows, columns);
+  else if (kind == SILU) backward<Silu>(z, out, dOut, dz, betaBias, dBias, rows, columns);
+  else if (kind == TANH) backward<Tanh>(z, out, dOut, dz, betaBias, dBias, rows, columns);
+  else backward<Identity>(z, out, dOut, dz, betaBias, dBias, rows, columns);
 }
 
-// @ts-ignore: decorator
-@inline
-function backward(
-  kind: i32,
+function backward<A>(
   z: usize,
   out: usize,
   dOut: usize,
@@ -130,15 +152,28 @@ function backward(
 ): void {
   const some: usize = (<usize>columns & 3) << 2;
   const whole: usize = (<usize>columns << 2) - some;
-  const fromZ = kind == GELU || kind == SILU;
-  const fromOut = kind == RELU || kind == TANH;
+  const fromZ = idof<A>() == idof<Gelu>() || idof<A>() == idof<Silu>();
+  const fromOut = idof<A>() != idof<Silu>() && idof<A>() != idof<Identity>();
   const zero = f32x4.splat(0);
   for (; rows; rows--) {
     let sums = zero;
-    for (let i: usize = 0; i < whole; i += 16) {
+    let i: usize = 0;
+    // Two vectors a turn, for which the functions' constants are made once.
+    for (const pairs = whole & ~31; i < pairs; i += 32) {
+      const x0 = fromZ ? v128.load(z + i) : zero;
+      const y0 = fromOut ? v128.load(out + i) : zero;
+      const x1 = fromZ ? v128.load(z + i, 16) : zero;
+      const y1 = fromOut ? v128.load(out + i, 16) : zero;
+      const d0 = activateGradient<A>(x0, y0, v128.load(dOut + i));
+      const d1 = activateGradient<A>(x1, y1, v128.load(dOut + i, 16));
+      v128.store(dz + i, d0);
+      v128.store(dz + i, d1, 16);
+      sums = f32x4.add(f32x4.add(sums, d0), d1);
+    }
+    if (i < whole) {
       const x = fromZ ? v128.load(z + i) : zero;
       const y = fromOut ? v128.load(out + i) : zero;
-      const d = activateGradient(kind, x, y, v128.load(dOut + i));
+      const d = activateGradient<A>(x, y, v128.load(dOut + i));
       v128.store(dz + i, d);
       sums = f32x4.add(sums, d);
     }
@@ -150,7 +185,7 @@ function backward(
       const count = some >> 2;
       const x = fromZ ? loadSome(z, count) : zero;
       const y = fromOut ? loadSome(out, count) : zero;
-      const d = activateGradient(kind, x, y, loadSome(dOut, count));
+      const d = activateGradient<A>(x, y, loadSome(dOut, count));
       storeSome(dz, d, count);
       sums = f32x4.add(sums, d);
       z += some;

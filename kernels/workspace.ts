@@ -3,6 +3,8 @@
 
 /** Accumulators of one register block, for blocks at the edges of a product. */
 export const TILE: usize = 4096;
+/** The last elements of a tensor whose length is no multiple of a vector's. */
+export const SCRATCH: usize = 4608;
 /** Per-column state of the classification loss. */
 export const COLUMNS: usize = 8192;
 /** How many columns that state covers at once. */

@@ -1,0 +1,230 @@
+/**
+ * Matrix products by shape and engine, and element-wise kernels by size.
+ *
+ *     node build/bench/kernels.js [--json] [--seconds 0.5]
+ *
+ * Rounds alternate between the engines and the best round counts, so that a busy machine slows
+ * all of them alike. `--seconds` is the time for each line of the table. The floor of an
+ * element-wise kernel is the time that its traffic takes at the rate of a copy of the same size.
+ */
+import { parseArgs } from 'node:util';
+
+import {
+  asMatrix,
+  createBlasEngine,
+  createWasmEngine,
+  type Engine,
+  NativeError,
+  type Tensor,
+  UnsupportedError,
+} from 'phantom-parallel';
+
+/** transposeA, transposeB, m, n, k: layers of width 1024 with 128 columns, and their ghosts. */
+const PRODUCTS: readonly (readonly [boolean, boolean, number, number, number])[] = [
+  [false, false, 1024, 1024, 1024],
+  [false, false, 1024, 128, 1024],
+  [false, true, 1024, 1024, 128],
+  [true, false, 1024, 128, 1024],
+  [false, false, 64, 128, 1024],
+  [false, false, 1024, 128, 64],
+  [false, true, 64, 1024, 128],
+  [false, true, 1024, 64, 128],
+  [true, false, 1024, 128, 64],
+  [true, false, 64, 128, 1024],
+  [false, false, 1024, 1, 1024],
+];
+
+/** In the second-level cache, and in memory. */
+const COUNTS = [32_768, 4_194_304];
+const ROUND_FLOPS = 5e6;
+const ROUND_ELEMENTS = 65_536;
+
+export interface ProductTiming {
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly flopsPerS: Readonly<Record<string, number>>;
+}
+
+export interface ElementwiseTiming {
+  readonly kernel: string;
+  readonly elements: number;
+  readonly nsPerElement: number;
+  /** What the kernel reads and writes. */
+  readonly bytesPerElement: number;
+  readonly floorNsPerElement: number;
+}
+
+/** Measures and prints; see the head of this file for the arguments. */
+export async function kernelsBench(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      json: { type: 'boolean', default: false },
+      seconds: { type: 'string', default: '0.5' },
+    },
+  });
+  const budgetMs = 1000 * Number(values.seconds);
+  const engines = await usableEngines();
+  const products = measureProducts(engines, budgetMs);
+  const elementwise = COUNTS.flatMap((count) => measureElementwise(count, budgetMs));
+  if (values.json) {
+    const descriptions = engines.map(({ name, description }) => ({ name, description }));
+    console.log(JSON.stringify({ engines: descriptions, products, elementwise }, null, 2));
+  } else {
+    for (const { name, description } of engines) console.log(`${name}: ${description}`);
+    printProducts(products);
+    printElementwise(elementwise);
+  }
+}
+
+async function usableEngines(): Promise<Engine[]> {
+  const engines: Engine[] = [createWasmEngine()];
+  for (const make of [async () => createWasmEngine({ relaxed: true }), () => createBlasEngine()]) {
+    try {
+      engines.push(await make());
+    } catch (error) {
+      if (!(error instanceof NativeError || error instanceof UnsupportedError)) throw error;
+      console.error(`left out: ${error.message}`);
+    }
+  }
+  return engines;
+}
+
+function measureProducts(engines: readonly Engine[], budgetMs: number): ProductTiming[] {
+  const largest = Math.max(...PRODUCTS.flatMap(([, , m, n, k]) => [m * n, n * k, m * k]));
+  const operands = engines.map((engine) =>
+    [0, 1, 2].map(() => {
+      const tensor = engine.allocate([largest]);
+      for (let i = 0; i < largest; i++) tensor.data[i] = ((i * 37) % 101) / 101 - 0.5;
+      return tensor;
+    }),
+  );
+  return PRODUCTS.map(([transposeA, transposeB, m, n, k]) => {
+    const flops = 2 * m * n * k;
+    const runs = engines.map((engine, e) => {
+      const [a, b, c] = operands[e] as [Tensor, Tensor, Tensor];
+      const x = asMatrix({ ...a, shape: transposeA ? [k, m] : [m, k] });
+      const y = asMatrix({ ...b, shape: transposeB ? [n, k] : [k, n] });
+      const z = asMatrix({ ...c, shape: [m, n] });
+      return () => engine.gemm(transposeA, transposeB, 1, x, y, 0, z);
+    });
+    const times = bestTimesS(runs, Math.ceil(ROUND_FLOPS / flops), budgetMs);
+    const flopsPerS = Object.fromEntries(
+      engines.map(({ name }, e) => [name, flops / (times[e] ?? Number.NaN)]),
+    );
+    return { transposeA, transposeB, m, n, k, flopsPerS };
+  });
+}
+
+/** Name, bytes an element, call. */
+type Kernel = readonly [string, number, () => void];
+
+function elementwiseKernels(engine: Engine, count: number): Kernel[] {
+  const rows = count / 128;
+  const [a, b, c, d] = Array.from({ length: 4 }, () => {
+    const tensor = engine.allocate([rows, 128]);
+    for (let i = 0; i < count; i++) tensor.data[i] = ((i * 37) % 101) / 101 - 0.5;
+    return tensor;
+  }) as [Tensor, Tensor, Tensor, Tensor];
+  engine.fill(d, 1e-4);
+  const bias = engine.allocate([rows]);
+  const labels = engine.allocate([count / 16]);
+  const logits = { ...a, shape: [16, count / 16] };
+  const dLogits = { ...b, shape: [16, count / 16] };
+  const result = { lossSum: 0, correct: 0 };
+  const sgd = { learningRate: 1e-6, momentum: 0.9, nesterov: false, weightDecay: 0 };
+  const adam = { learningRate: 1e-6, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
+  const corrections = { biasCorrection1: 1, biasCorrection2: 1, decoupled: true };
+  return [
+    ['copy', 8, () => engine.copy(a, b)],
+    ['add', 12, () => engine.add(a, b, c)],
+    ['axpy', 12, () => engine.axpy(1e-6, a, b)],
+    ['scale', 8, () => engine.scale(1, a)],
+    ['fill', 4, () => engine.fill(c, 1)],
+    ['sum of squares', 4, () => engine.sumOfSquares(a)],
+    ...(['relu', 'gelu', 'silu', 'tanh'] as const).flatMap((kind): Kernel[] => [
+      [`bias + ${kind}`, 12, () => engine.biasActivation(kind, a, bias, b)],
+      [
+        `${kind} gradient, row sums`,
+        12,
+        () => engine.biasActivationGradient(kind, a, a, b, c, 0, bias),
+      ],
+    ]),
+    ['squared error', 12, () => engine.squaredError(a, b, c, 1, 128)],
+    [
+      'softmax cross-entropy, 16 classes',
+      16,
+      () => engine.softmaxCrossEntropy(logits, labels, dLogits, 1, count / 16, result),
+    ],
+    ['sgd', 12, () => engine.sgdStep(a, b, null, { ...sgd, gradientScale: 1 })],
+    ['sgd with momentum', 20, () => engine.sgdStep(a, b, c, { ...sgd, gradientScale: 1 })],
+    [
+      'adamw',
+      28,
+      () => engine.adamStep(a, b, c, d, { ...adam, ...corrections, gradientScale: 1 }),
+    ],
+  ];
+}
+
+function measureElementwise(count: number, budgetMs: number): ElementwiseTiming[] {
+  const kernels = elementwiseKernels(createWasmEngine(), count);
+  const repeats = Math.max(1, Math.ceil(ROUND_ELEMENTS / count));
+  let copyNsPerByte = Number.NaN;
+  return kernels.map(([kernel, bytesPerElement, call]) => {
+    const [timeS = Number.NaN] = bestTimesS([call], repeats, budgetMs);
+    const nsPerElement = (timeS * 1e9) / count;
+    if (kernel === 'copy') copyNsPerByte = nsPerElement / bytesPerElement;
+    const floorNsPerElement = copyNsPerByte * bytesPerElement;
+    return { kernel, elements: count, nsPerElement, bytesPerElement, floorNsPerElement };
+  });
+}
+
+/** Seconds of one call of each, the best of the rounds that fit the budget. */
+function bestTimesS(calls: readonly (() => void)[], repeats: number, budgetMs: number): number[] {
+  const best = calls.map(() => Number.POSITIVE_INFINITY);
+  const start = performance.now();
+  for (let round = 0; round < 5 || performance.now() - start < budgetMs; round++) {
+    for (const [i, call] of calls.entries()) {
+      const before = performance.now();
+      for (let repeat = 0; repeat < repeats; repeat++) call();
+      best[i] = Math.min(best[i] ?? 0, (performance.now() - before) / 1000 / repeats);
+    }
+  }
+  return best;
+}
+
+function printProducts(timings: readonly ProductTiming[]): void {
+  const names = Object.keys(timings[0]?.flopsPerS ?? {});
+  const against = names.includes('blas') ? names.filter((name) => name !== 'blas') : [];
+  const ratios = against.map((name) => `${name} : blas`);
+  console.log('\nmatrix product, GFLOP/s');
+  console.log(''.padEnd(22) + [...names, ...ratios].map((name) => name.padStart(20)).join(''));
+  for (const { transposeA, transposeB, m, n, k, flopsPerS } of timings) {
+    const rate = (name: string): number => flopsPerS[name] ?? Number.NaN;
+    const cells = [
+      ...names.map((name) => (rate(name) / 1e9).toFixed(1)),
+      ...against.map((name) => (rate(name) / rate('blas')).toFixed(2)),
+    ];
+    const label = `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'} ${m} × ${n} × ${k}`;
+    console.log(label.padEnd(22) + cells.map((cell) => cell.padStart(20)).join(''));
+  }
+}
+
+function printElementwise(timings: readonly ElementwiseTiming[]): void {
+  for (const elements of new Set(timings.map((timing) => timing.elements))) {
+    console.log(`\n${elements} elements`.padEnd(38) + 'ns/element     floor    : floor');
+    for (const { kernel, nsPerElement, floorNsPerElement } of timings.filter(
+      (timing) => timing.elements === elements,
+    )) {
+      const cells = [nsPerElement, floorNsPerElement, nsPerElement / floorNsPerElement];
+      console.log(kernel.padEnd(37) + cells.map((cell) => cell.toFixed(2).padStart(10)).join(''));
+    }
+  }
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  await kernelsBench(process.argv.slice(2));
+}
