@@ -161,11 +161,7 @@ function elementwiseKernels(engine: Engine, count: number): Kernel[] {
     ],
     ['sgd', 12, () => engine.sgdStep(a, b, null, { ...sgd, gradientScale: 1 })],
     ['sgd with momentum', 20, () => engine.sgdStep(a, b, c, { ...sgd, gradientScale: 1 })],
-    [
-      'adamw',
-      28,
-      () => engine.adamStep(a, b, c, d, { ...adam, ...corrections, gradientScale: 1 }),
-    ],
+    ['adamw', 28, () => engine.adamStep(a, b, c, d, { ...adam, ...corrections, gradientScale: 1 })],
   ];
 }
 

@@ -11,4 +11,6 @@ if (suite === undefined) {
   console.error(`npm run bench -- <${Object.keys(SUITES).join('|')}> [--json] [options]`);
   process.exit(2);
 }
-await (await suite())(args);
+await (
+  await suite()
+)(args);

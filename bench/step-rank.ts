@@ -153,4 +153,3 @@ function repeated(specification: NetworkSpecification, columns: number) {
   };
   return { next: () => batch };
 }
-

@@ -73,19 +73,41 @@ export async function stepBench(args: string[]): Promise<void> {
   // The group is as slow as its slowest rank, step by step.
   const slowest = (of: (rank: StepTimings) => readonly number[]) =>
     of(first).map((_, i) => Math.max(...timings.map((rank) => of(rank)[i] ?? 0)));
-  const stepMs = quantile(slowest((rank) => rank.stepsMs), 0.5);
-  const gemmMs = quantile(slowest((rank) => rank.productsMs), 0.5);
+  const stepMs = quantile(
+    slowest((rank) => rank.stepsMs),
+    0.5,
+  );
+  const gemmMs = quantile(
+    slowest((rank) => rank.productsMs),
+    0.5,
+  );
   const report = {
     ...{ ...specification, ranks, batch, optimizer: request.optimizer, engine: first.engine },
     stepMs,
-    stepP10Ms: quantile(slowest((rank) => rank.stepsMs), 0.1),
-    stepP90Ms: quantile(slowest((rank) => rank.stepsMs), 0.9),
+    stepP10Ms: quantile(
+      slowest((rank) => rank.stepsMs),
+      0.1,
+    ),
+    stepP90Ms: quantile(
+      slowest((rank) => rank.stepsMs),
+      0.9,
+    ),
     gemmMs,
-    optimizerMs: quantile(slowest((rank) => rank.optimizerMs), 0.5),
+    optimizerMs: quantile(
+      slowest((rank) => rank.optimizerMs),
+      0.5,
+    ),
     optimizerFloorMs: first.optimizerFloorMs,
     stepOverFloor: stepMs / (gemmMs + first.optimizerFloorMs),
-    exposedMs: quantile(slowest((rank) => rank.exposedMs), 0.5),
-    exposedShare: quantile(slowest((rank) => rank.exposedMs), 0.5) / stepMs,
+    exposedMs: quantile(
+      slowest((rank) => rank.exposedMs),
+      0.5,
+    ),
+    exposedShare:
+      quantile(
+        slowest((rank) => rank.exposedMs),
+        0.5,
+      ) / stepMs,
     flopsPerRank: first.flops,
     flopsPerS: first.flops / (stepMs / 1000),
     sentBytesPerRank: first.sentBytes,

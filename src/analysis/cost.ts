@@ -42,8 +42,7 @@ export function stepCost(
   const product = (rows: number, inner: number) => 2 * columns * here * rows * inner;
   const forward = new Sum();
   const backward = new Sum();
-  const allReduce = (rows: number) =>
-    2 * (ranks - 1) * Math.ceil((rows * columns) / ranks) * 4;
+  const allReduce = (rows: number) => 2 * (ranks - 1) * Math.ceil((rows * columns) / ranks) * 4;
 
   if (ends.kind === 'replicated') {
     forward.add(product(M, ends.inputs));
@@ -127,7 +126,13 @@ export function trainingBytes(
   ranks: number,
   columns: number,
   optimizer: OptimizerName,
-): { parameters: number; gradients: number; optimizer: number; activations: number; total: number } {
+): {
+  parameters: number;
+  gradients: number;
+  optimizer: number;
+  activations: number;
+  total: number;
+} {
   const { width: N, depth, blocks: P, ghosts: K, ends } = specification;
   const M = N / P;
   const here = P / ranks;

@@ -166,7 +166,8 @@ class Node implements OperatorContext {
 
   #input(i: number): Variable {
     const variable = this.#variables[i];
-    if (variable === undefined) throw new ShapeError('tape', `${this.operator.name}: no input ${i}`);
+    if (variable === undefined)
+      throw new ShapeError('tape', `${this.operator.name}: no input ${i}`);
     return variable;
   }
 

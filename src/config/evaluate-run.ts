@@ -67,7 +67,8 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
   if (loss === 'cross-entropy' && answers.kind !== 'labels') {
     throw new ConfigError('eval', `${data.name} has no labels, the network predicts classes`);
   }
-  const outputs = specification.ends.kind === 'sharded' ? specification.width : specification.ends.outputs;
+  const outputs =
+    specification.ends.kind === 'sharded' ? specification.width : specification.ends.outputs;
   const width = answers.kind === 'labels' ? answers.classes : answers.width;
   if (loss === 'cross-entropy' ? width > outputs : width !== outputs) {
     throw new ConfigError('eval', `${data.name} has ${width} targets, the network has ${outputs}`);

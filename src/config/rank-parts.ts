@@ -38,7 +38,5 @@ export function countedParts(engine: Engine, transport: Transport): RankParts {
 
 function total(record: CommunicationRecord, what: keyof CollectiveRecord): number {
   const { allGather, reduceScatter, allReduce, broadcast, barrier } = record;
-  return (
-    allGather[what] + reduceScatter[what] + allReduce[what] + broadcast[what] + barrier[what]
-  );
+  return allGather[what] + reduceScatter[what] + allReduce[what] + broadcast[what] + barrier[what];
 }

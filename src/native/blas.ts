@@ -54,10 +54,17 @@ const SGEMM_PARAMETERS = [
 /** Names that the loader is asked for, the fastest libraries first. */
 const CANDIDATES: Readonly<Record<string, readonly string[]>> = {
   linux: [
-    ...['libopenblas.so.0', 'libopenblas.so', 'libopenblasp.so.0'],
-    ...['libmkl_rt.so.2', 'libmkl_rt.so'],
-    ...['libblis-mt.so', 'libblis.so.4', 'libblis.so'],
-    ...['libflexiblas.so.3', 'libcblas.so.3', 'libblas.so.3'],
+    'libopenblas.so.0',
+    'libopenblas.so',
+    'libopenblasp.so.0',
+    'libmkl_rt.so.2',
+    'libmkl_rt.so',
+    'libblis-mt.so',
+    'libblis.so.4',
+    'libblis.so',
+    'libflexiblas.so.3',
+    'libcblas.so.3',
+    'libblas.so.3',
   ],
   darwin: [
     '/System/Library/Frameworks/Accelerate.framework/Accelerate',

@@ -1,3 +1,5 @@
+import type koffi from 'koffi';
+
 import { NativeError } from '../errors.js';
 
 /** A shared library that has been opened and stays open until the process ends. */
@@ -7,7 +9,7 @@ export interface NativeLibrary {
   find<F>(name: string, result: string, parameters: readonly string[]): F | undefined;
 }
 
-type Koffi = typeof import('koffi').default;
+type Koffi = typeof koffi;
 
 // dlopen's flags: everything is resolved now, and closing does not unload.
 const RTLD_NOW = 2;
@@ -23,14 +25,14 @@ const RTLD_NODELETE = process.platform === 'darwin' ? 0x80 : 0x1000;
  * @throws NativeError when koffi or the library is missing, with the loader's reason
  */
 export async function openLibrary(path: string): Promise<NativeLibrary> {
-  const koffi = await loadKoffi();
+  const ffi = await loadKoffi();
   let handle: ReturnType<Koffi['load']>;
   try {
-    handle = koffi.load(path);
+    handle = ffi.load(path);
   } catch (error) {
     throw new NativeError('native library', reason(error), { cause: error });
   }
-  pin(koffi, path);
+  pin(ffi, path);
   return {
     path,
     find<F>(name: string, result: string, parameters: readonly string[]): F | undefined {
@@ -46,8 +48,8 @@ export async function openLibrary(path: string): Promise<NativeLibrary> {
 /** The address of a buffer's first byte. It is valid while the buffer is referenced.
  * @throws NativeError when koffi is missing */
 export async function addressOf(buffer: ArrayBuffer | SharedArrayBuffer): Promise<number> {
-  const koffi = await loadKoffi();
-  return Number(koffi.address(new Uint8Array(buffer)));
+  const ffi = await loadKoffi();
+  return Number(ffi.address(new Uint8Array(buffer)));
 }
 
 /** @throws NativeError when the optional package koffi is not installed or does not load */
@@ -64,12 +66,12 @@ async function loadKoffi(): Promise<Koffi> {
   }
 }
 
-function pin(koffi: Koffi, path: string): void {
+function pin(ffi: Koffi, path: string): void {
   if (process.platform === 'win32') {
     // LoadLibrary counts its callers; this one never gives the library back.
-    koffi.load('kernel32.dll').func('LoadLibraryW', 'void *', ['str16'])(path);
+    ffi.load('kernel32.dll').func('LoadLibraryW', 'void *', ['str16'])(path);
   } else {
-    koffi.load(null).func('dlopen', 'void *', ['str', 'int'])(path, RTLD_NOW | RTLD_NODELETE);
+    ffi.load(null).func('dlopen', 'void *', ['str', 'int'])(path, RTLD_NOW | RTLD_NODELETE);
   }
 }
 

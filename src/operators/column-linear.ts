@@ -1,4 +1,9 @@
-import { FREE, type Operator, type OperatorContext, type OperatorCost } from '../autograd/operator.js';
+import {
+  FREE,
+  type Operator,
+  type OperatorContext,
+  type OperatorCost,
+} from '../autograd/operator.js';
 import { asMatrix, matrixRows, type Matrix, type Tensor } from '../tensor/tensor.js';
 import { type BlockLayout, range } from './block-layout.js';
 import { BlockSum } from './block-sum.js';

@@ -1,11 +1,5 @@
 import type { Operator, OperatorContext, OperatorCost } from '../autograd/operator.js';
-import {
-  asMatrix,
-  matrixColumns,
-  matrixRows,
-  type Matrix,
-  type Tensor,
-} from '../tensor/tensor.js';
+import { asMatrix, matrixColumns, matrixRows, type Matrix, type Tensor } from '../tensor/tensor.js';
 import { type BlockLayout, range } from './block-layout.js';
 import { BlockSum } from './block-sum.js';
 import { at } from './inputs.js';

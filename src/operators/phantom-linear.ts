@@ -200,7 +200,9 @@ export class PhantomLinear implements Operator {
     const dx = context.gradient(0);
     const gradientOf = (input: number): Matrix => {
       const gradient = context.gradient(input);
-      return asMatrix(gradient ?? context.buffer(`unused ${input}`, ...at(context.inputs, input).shape));
+      return asMatrix(
+        gradient ?? context.buffer(`unused ${input}`, ...at(context.inputs, input).shape),
+      );
     };
     return {
       send: context.buffer('contribution', blocks * K, columns),

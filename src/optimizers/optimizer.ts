@@ -103,7 +103,13 @@ function adam(options: OptimizerOptions, engine: Engine): Update {
     biasCorrection2: 1,
     gradientScale: 1,
   };
-  return (step, learningRate, gradientScale, { value, computedGradient: gradient }, [first, second]) => {
+  return (
+    step,
+    learningRate,
+    gradientScale,
+    { value, computedGradient: gradient },
+    [first, second],
+  ) => {
     settings.learningRate = learningRate;
     settings.gradientScale = gradientScale;
     settings.biasCorrection1 = 1 - beta1 ** step;

@@ -134,11 +134,7 @@ function shardName(kind: Kind, rank: number, ranks: number): string {
   return `${kind}-${number(rank + 1)}-of-${number(ranks)}.safetensors`;
 }
 
-function float32(
-  name: string,
-  shape: readonly number[],
-  data: Float32Array,
-): SafetensorsTensor {
+function float32(name: string, shape: readonly number[], data: Float32Array): SafetensorsTensor {
   return { name, dtype: 'F32', shape, data };
 }
 
@@ -171,9 +167,7 @@ function assembleSlices(entries: readonly Entry[], communicator: Communicator) {
     for (let block = 0; block < blocks; block++) {
       for (let row = 0; row < partRows; row++) {
         const from = block * partLength + row * partWidth;
-        const to = byRows
-          ? (block * partRows + row) * width
-          : row * width + block * partWidth;
+        const to = byRows ? (block * partRows + row) * width : row * width + block * partWidth;
         whole.set(received.subarray(from, from + partWidth), to);
       }
     }
@@ -192,8 +186,10 @@ function gatherHashes(
   const send = new Float32Array(length * written.length);
   for (const [i, { sha256, bytes }] of written.entries()) {
     send.set(Buffer.from(sha256, 'hex'), i * length);
-    send.set([bytes % 2 ** 20, Math.floor(bytes / 2 ** 20) % 2 ** 20, Math.floor(bytes / 2 ** 40)],
-      i * length + 32);
+    send.set(
+      [bytes % 2 ** 20, Math.floor(bytes / 2 ** 20) % 2 ** 20, Math.floor(bytes / 2 ** 40)],
+      i * length + 32,
+    );
   }
   const received = new Float32Array(send.length * communicator.size);
   communicator.allGather(send, received);

@@ -36,7 +36,14 @@ export function runEvaluation(
   const network = buildNetwork(specification, engine, communicator);
   loadCheckpoint(job.checkpoint, network.parameters, null, control);
   const objective = createObjective(specification, loss, network.layout, engine, batch, batch);
-  const none = { name: 'sgd', weightDecay: 0, momentum: 0, beta1: 0, beta2: 0, epsilon: 0 } as const;
+  const none = {
+    name: 'sgd',
+    weightDecay: 0,
+    momentum: 0,
+    beta1: 0,
+    beta2: 0,
+    epsilon: 0,
+  } as const;
   const stepper = new Stepper({
     ...{ engine, communicator, control, network, objective, batches },
     optimizer: createOptimizer(none, engine, network.parameters),

@@ -114,7 +114,7 @@ export class Stepper {
     const { loss } = this.#options.objective;
     this.#lossSums.fill(0);
     let correct = 0;
-    for (let done = 0; done < rows; ) {
+    for (let done = 0; done < rows;) {
       const batch = this.#next('validation');
       loss.validColumns = batch.validColumns;
       this.#forward(batch);
@@ -181,13 +181,18 @@ export class Stepper {
     const candidates = [
       { name: 'the input batch', tensor: objective.x.value },
       { name: 'the target batch', tensor: objective.y.value },
-      ...network.parameters.map(({ name, value }) => ({ name: `the weights ${name}`, tensor: value })),
+      ...network.parameters.map(({ name, value }) => ({
+        name: `the weights ${name}`,
+        tensor: value,
+      })),
       ...this.#tape.outputs().map(({ operator, output }) => ({
         name: `the output of ${operator.name}`,
         tensor: output.value,
       })),
     ];
-    const first = candidates.findIndex(({ tensor }) => !Number.isFinite(engine.sumOfSquares(tensor)));
+    const first = candidates.findIndex(
+      ({ tensor }) => !Number.isFinite(engine.sumOfSquares(tensor)),
+    );
     const everyones = new Float32Array(control.size);
     control.allGather(Float32Array.of(first < 0 ? candidates.length : first), everyones);
     // Ranks may hold different numbers of tensors (the head's bias): the earliest position wins.

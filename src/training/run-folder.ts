@@ -5,7 +5,12 @@ import path from 'node:path';
 import type { TrainingSettings } from '../config/settings.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { CheckpointError, ConfigError } from '../errors.js';
-import { checkpointName, listCheckpoints, readCheckpointState, readJson } from './checkpoint-folder.js';
+import {
+  checkpointName,
+  listCheckpoints,
+  readCheckpointState,
+  readJson,
+} from './checkpoint-folder.js';
 import { replaceFile } from './files.js';
 
 /** `config.json` of a run folder. */
@@ -64,7 +69,10 @@ export function writeRunConfig(folder: string, config: RunConfig): void {
   try {
     replaceFile(path.join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
   } catch (error) {
-    throw new ConfigError('run', `cannot write in ${folder}: ${(error as Error).message}; set --out`);
+    throw new ConfigError(
+      'run',
+      `cannot write in ${folder}: ${(error as Error).message}; set --out`,
+    );
   }
 }
 

@@ -80,10 +80,14 @@ class Trainer {
     const { settings, specification } = job;
     const { engine, communicator, control } = parts;
     const network = buildNetwork(specification, engine, communicator);
-    const optimizer = createOptimizer({ ...settings, name: settings.optimizer }, engine, network.parameters);
+    const optimizer = createOptimizer(
+      { ...settings, name: settings.optimizer },
+      engine,
+      network.parameters,
+    );
     const columns = settings.batch / settings.accumulate;
     const objective = createObjective(
-      ...[specification, job.loss, network.layout, engine, columns, settings.batch] as const,
+      ...([specification, job.loss, network.layout, engine, columns, settings.batch] as const),
     );
     const stepper = new Stepper({
       ...{ engine, communicator, control, network, objective, optimizer },
@@ -137,7 +141,8 @@ class Trainer {
           accuracy: orNull(this.#validation.accuracy),
         });
       }
-      const judged = job.validationRows > 0 ? (due ? this.#validation?.loss : undefined) : result.loss;
+      const judged =
+        job.validationRows > 0 ? (due ? this.#validation?.loss : undefined) : result.loss;
       const reached =
         settings.targetLoss !== null && judged !== undefined && judged <= settings.targetLoss;
       if (reached) reason = 'target-loss';
@@ -159,11 +164,7 @@ class Trainer {
     this.#parts.onEvent(event);
   }
 
-  #emitStart(
-    network: ReturnType<typeof buildNetwork>,
-    engine: Engine,
-    columns: number,
-  ): void {
+  #emitStart(network: ReturnType<typeof buildNetwork>, engine: Engine, columns: number): void {
     const { settings, specification, resume, steps, trainingRows, validationRows } = this.#job;
     const { communicator, peakFlopsPerS } = this.#parts;
     const sum = (of: (cost: ReturnType<typeof network.costs>[number]['cost']) => number) =>

@@ -27,7 +27,9 @@ const networks = fc
     ends: fc.option(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 }))),
     optimizer: fc.constantFrom<OptimizerName>('sgd', 'momentum', 'adam'),
   })
-  .filter(({ strategy, ranks, blocksPerRank }) => strategy !== 'phantom' || ranks * blocksPerRank > 1)
+  .filter(
+    ({ strategy, ranks, blocksPerRank }) => strategy !== 'phantom' || ranks * blocksPerRank > 1,
+  )
   .map(({ ranks, blocksPerRank, blockWidth, ghosts, ends, columns, optimizer, ...rest }) => {
     const blocks = ranks * blocksPerRank;
     const specification: NetworkSpecification = {

@@ -8,8 +8,19 @@ import { ACTIVATIONS, Arrays, at, close, ROUNDING } from './engine-contract-refe
 
 /** Rows and columns: empty, single, odd, a multiple of the vector, longer than any unrolling. */
 const SHAPES: readonly (readonly [number, number])[] = [
-  ...([[0, 3], [3, 0], [1, 1], [5, 1], [3, 3]] as const),
-  ...([[2, 4], [7, 13], [4, 128], [2, 1031]] as const),
+  ...([
+    [0, 3],
+    [3, 0],
+    [1, 1],
+    [5, 1],
+    [3, 3],
+  ] as const),
+  ...([
+    [2, 4],
+    [7, 13],
+    [4, 128],
+    [2, 1031],
+  ] as const),
 ];
 const COUNTS = [0, 1, 3, 4, 5, 15, 16, 17, 63, 64, 67, 1000];
 const KINDS = Object.keys(ACTIVATIONS) as Activation[];
@@ -53,7 +64,10 @@ export function elementwiseContract(make: () => Promise<Engine>): void {
         close(at(y.data, i), at(oldY, i) - 1.7 * at(oldX, i), { absolute: bound }, `y[${i}]`);
       }
       arrays.engine.scale(0.25, x);
-      assert.deepEqual(x.data, oldX.map((value) => 0.25 * value));
+      assert.deepEqual(
+        x.data,
+        oldX.map((value) => 0.25 * value),
+      );
       arrays.engine.copy(x, y);
       assert.deepEqual(y.data, x.data);
       arrays.engine.fill(y, -2.5);
@@ -131,7 +145,11 @@ function activationContract(kind: Activation, make: () => Promise<Engine>): void
   it(`multiplies by the slope of ${kind} and sums rows for the bias`, async () => {
     const arrays = new Arrays(await make());
     for (const [rows, columns] of SHAPES) {
-      for (const [betaBias, inPlace] of [[0, false], [1, true], [-0.5, false]] as const) {
+      for (const [betaBias, inPlace] of [
+        [0, false],
+        [1, true],
+        [-0.5, false],
+      ] as const) {
         const z = arrays.tensor([rows, columns], () => 6 * arrays.random());
         const out = arrays.tensor([rows, columns]);
         arrays.engine.biasActivation(kind, z, null, out);

@@ -76,7 +76,10 @@ export function gemmContract(make: () => Promise<Engine>): void {
     arrays.engine.gemm(false, false, 1, left, right, 2, matrix(c, 3, 5, 5));
     assert.deepEqual([...c.data.subarray(0, 6)], [0, 2, 4, 6, NaN, 10]);
     arrays.engine.gemm(false, false, 1, left, right, 0, matrix(c, 3, 5, 5));
-    assert.deepEqual([...c.data], Array.from({ length: 15 }, () => 0));
+    assert.deepEqual(
+      [...c.data],
+      Array.from({ length: 15 }, () => 0),
+    );
     arrays.checkGuards();
   });
 
@@ -153,7 +156,13 @@ function check(arrays: Arrays, c: Case): void {
         assert.equal(actual, before, `row ${i} was written past column ${columns}`);
         continue;
       }
-      const { sum, size } = product([transposeA, a.data, strideA], [transposeB, b.data, strideB], inner, i, j);
+      const { sum, size } = product(
+        [transposeA, a.data, strideA],
+        [transposeB, b.data, strideB],
+        inner,
+        i,
+        j,
+      );
       // Each of the inner products and sums rounds once at most, in any order and fused or not;
       // three more roundings for alpha, beta and their sum.
       const bound = (inner + 3) * ROUNDING * (Math.abs(alpha) * size + Math.abs(beta * before));

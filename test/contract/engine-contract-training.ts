@@ -8,8 +8,18 @@ import { Arrays, at, close, ROUNDING } from './engine-contract-reference.js';
 
 /** Rows, columns, valid columns. */
 const SHAPES: readonly (readonly [number, number, number])[] = [
-  ...([[1, 1, 1], [2, 1, 0], [3, 5, 5], [10, 7, 6]] as const),
-  ...([[4, 64, 64], [17, 33, 30], [3, 2053, 2050], [300, 8, 8]] as const),
+  ...([
+    [1, 1, 1],
+    [2, 1, 0],
+    [3, 5, 5],
+    [10, 7, 6],
+  ] as const),
+  ...([
+    [4, 64, 64],
+    [17, 33, 30],
+    [3, 2053, 2050],
+    [300, 8, 8],
+  ] as const),
 ];
 
 export function trainingContract(make: () => Promise<Engine>): void {

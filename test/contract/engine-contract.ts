@@ -35,7 +35,10 @@ function allocationContract(make: () => Promise<Engine>): void {
     const tensors = [[3], [2, 5], [1], [0], [4, 4]].map((shape) => engine.allocate(shape));
     let end = 0;
     for (const [i, { shape, data, byteOffset }] of tensors.entries()) {
-      assert.equal(data.length, shape.reduce((count, size) => count * size, 1));
+      assert.equal(
+        data.length,
+        shape.reduce((count, size) => count * size, 1),
+      );
       assert(data.every((value) => value === 0));
       assert.equal(byteOffset % 64, 0);
       assert(byteOffset >= end, `tensor ${i} overlaps the one before`);

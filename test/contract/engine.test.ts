@@ -1,4 +1,9 @@
-import { createBlasEngine, createWasmEngine, NativeError, UnsupportedError } from 'phantom-parallel';
+import {
+  createBlasEngine,
+  createWasmEngine,
+  NativeError,
+  UnsupportedError,
+} from 'phantom-parallel';
 
 import { engineContract } from './engine-contract.js';
 

@@ -78,7 +78,12 @@ describe('phantom with K = M, C = I and D = W', () => {
       const dW = gradient(tensor, `layers.0.weight.${j}`);
       const own = Array.from({ length: M * M }, (_, i) => Math.floor(i / M) * N + j * M + (i % M));
       const dL = gradient(phantom, `layers.0.local.${j}`);
-      assert.ok(relativeError(dL, own.map((i) => dW[i] as number)) < 1e-5);
+      assert.ok(
+        relativeError(
+          dL,
+          own.map((i) => dW[i] as number),
+        ) < 1e-5,
+      );
     }
   });
 });

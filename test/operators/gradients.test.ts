@@ -37,10 +37,7 @@ describe('gradients of the operators against difference quotients', () => {
     ],
     [new GatherLinear('gather', layout, M), [[P * M, B], ...each([M, P * M])]],
     [new ColumnLinear('column', layout, M, F), [[F, B], ...each([M, F])]],
-    [
-      new RowLinear('row', layout, M, P * M, rows),
-      [[P * M, B], ...each([P * M, M]), ...each([M])],
-    ],
+    [new RowLinear('row', layout, M, P * M, rows), [[P * M, B], ...each([P * M, M]), ...each([M])]],
   ];
   for (const [operator, shapes] of linear) {
     it(operator.name, async () => {

@@ -28,7 +28,11 @@ await runRank<CheckRequest>(async ({ data, transport }) => {
   const x = [here.length * M, B];
   switch (kind) {
     case 'phantom': {
-      const weights = [[M, M], [K, M], [M, (P - 1) * K]].flatMap((shape) => here.map(() => shape));
+      const weights = [
+        [M, M],
+        [K, M],
+        [M, (P - 1) * K],
+      ].flatMap((shape) => here.map(() => shape));
       const operator = new PhantomLinear(kind, layout, M, K);
       return checkGradients(operator, [x, ...weights], { engine, communicator });
     }

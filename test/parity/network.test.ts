@@ -100,8 +100,11 @@ function sameBits(ranks: PassResult[], solo: PassResult[]): void {
   for (const what of ['value', 'gradient'] as const) {
     const expected = assemble(solo, what);
     for (const [name, { values }] of assemble(ranks, what)) {
-      assert.deepEqual(values, expected.get(name)?.values, `${what} ${name}, ${ranks.length} ranks`);
+      assert.deepEqual(
+        values,
+        expected.get(name)?.values,
+        `${what} ${name}, ${ranks.length} ranks`,
+      );
     }
   }
 }
-

@@ -25,7 +25,8 @@ export function multiply(a: Dense, b: Dense): Dense {
     for (let l = 0; l < a.columns; l++) {
       const factor = get(a, i, l);
       for (let j = 0; j < b.columns; j++) {
-        out.data[i * b.columns + j] = (out.data[i * b.columns + j] as number) + factor * get(b, l, j);
+        out.data[i * b.columns + j] =
+          (out.data[i * b.columns + j] as number) + factor * get(b, l, j);
       }
     }
   }
@@ -56,7 +57,11 @@ export function columnsOf(m: Dense, from: number, count: number): Dense {
 export function stack(parts: readonly Dense[]): Dense {
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
   const columns = parts[0]?.columns ?? 0;
-  return dense(rows, columns, parts.flatMap((part) => [...part.data]));
+  return dense(
+    rows,
+    columns,
+    parts.flatMap((part) => [...part.data]),
+  );
 }
 
 export function beside(parts: readonly Dense[]): Dense {

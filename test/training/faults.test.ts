@@ -70,7 +70,10 @@ describe('what goes wrong', () => {
       { name: 'x', dtype: 'F32', shape: [10, 4], data: x },
       { name: 'y', dtype: 'F32', shape: [10, 1], data: new Float32Array(10) },
     ]);
-    await assert.rejects(train({ ...SETTINGS, data: file, out: path.join(folder, 'run') }), /x.*row/);
+    await assert.rejects(
+      train({ ...SETTINGS, data: file, out: path.join(folder, 'run') }),
+      /x.*row/,
+    );
   });
 
   const root = process.getuid?.() === 0;

@@ -57,7 +57,12 @@ describe('five steps give the weights of a float64 implementation', () => {
         it(`${strategy}, ${optimizer}, ${loss}`, async (context) => {
           await compare(temporaryFolder(context), {
             ...SETTINGS,
-            ...{ strategy, optimizer, lr: RATES[optimizer], loss: loss === 'cross-entropy' ? loss : 'mse' },
+            ...{
+              strategy,
+              optimizer,
+              lr: RATES[optimizer],
+              loss: loss === 'cross-entropy' ? loss : 'mse',
+            },
             ends: loss === 'sharded mse' ? 'sharded' : 'replicated',
           });
         });

@@ -16,7 +16,10 @@ describe('the examples run as written', () => {
   const scripts = readdirSync(`${ROOT}/examples`).filter((name) => name.endsWith('.js'));
   for (const name of scripts) {
     it(name, () => {
-      const run = spawnSync(process.execPath, [`examples/${name}`], { cwd: ROOT, encoding: 'utf8' });
+      const run = spawnSync(process.execPath, [`examples/${name}`], {
+        cwd: ROOT,
+        encoding: 'utf8',
+      });
       assert.equal(run.stderr, '');
       assert.equal(run.status, 0);
       assert.match(run.stdout, expected[name] ?? /./);

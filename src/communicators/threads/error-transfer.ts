@@ -28,7 +28,12 @@ export function fromTransfer({ name, message, stack }: TransferredError): Error 
   return error;
 }
 
+/** Whether an error, or what structured clone left of it, is one of the package's. */
+export function isOwnError({ name }: Pick<Error, 'name'>): boolean {
+  return Object.hasOwn(errors, name);
+}
+
 /** One line for a cause: the package's own messages say what they are about. */
 export function causeText({ name, message }: TransferredError): string {
-  return Object.hasOwn(errors, name) ? message : `${name}: ${message}`;
+  return isOwnError({ name }) ? message : `${name}: ${message}`;
 }

@@ -2,7 +2,13 @@ import { Worker } from 'node:worker_threads';
 import type { ResourceLimits } from 'node:worker_threads';
 import { CollectiveError } from '../../errors.js';
 import { GroupControl } from './control.js';
-import { causeText, fromTransfer, toTransfer, type TransferredError } from './error-transfer.js';
+import {
+  causeText,
+  fromTransfer,
+  isOwnError,
+  toTransfer,
+  type TransferredError,
+} from './error-transfer.js';
 import { createThreadsGroup, type ThreadsGroupOptions } from './group.js';
 import type { RankMessage, RankWorkerData } from './worker.js';
 
@@ -102,7 +108,7 @@ class RankLaunch {
     const rank: Rank = { worker, result: null, failure: null, exited: false };
     this.#ranks.push(rank);
     worker.on('message', (message: RankMessage) => this.#receive(index, rank, message));
-    worker.on('error', (error: unknown) => this.#fail(index, toTransfer(error)));
+    worker.on('error', (error: unknown) => this.#fail(index, toTransfer(named(index, error))));
     worker.on('exit', (code) => {
       rank.exited = true;
       if (rank.result === null && rank.failure === null) {
@@ -183,4 +189,10 @@ class RankLaunch {
     const options = failure === null ? {} : { cause: fromTransfer(failure) };
     return new CollectiveError('threads', who + cause, options);
   }
+}
+
+/** An error of the thread itself (memory, say) does not tell whose it is; the package's own do. */
+function named(rank: number, error: unknown): unknown {
+  if (!(error instanceof Error) || isOwnError(error)) return error;
+  return new CollectiveError('threads', `rank ${rank} failed: ${error.message}`);
 }

@@ -26,7 +26,7 @@ export class Arena {
    * @throws UnsupportedError when the 4 GiB, or the system's memory, do not hold it */
   allocate(shape: readonly number[]): Tensor {
     const count = elementCount(shape);
-    if (!Number.isSafeInteger(count) || shape.some((size) => size < 0)) {
+    if (!Number.isSafeInteger(count) || shape.some((length) => length < 0)) {
       throw new UnsupportedError('engine memory', `no tensor has the shape [${shape.join(', ')}]`);
     }
     const byteOffset = this.#end;
@@ -48,13 +48,13 @@ export class Arena {
   #full(shape: readonly number[], count: number, why: string): UnsupportedError {
     return new UnsupportedError(
       'engine memory',
-      `a tensor [${shape.join(', ')}] takes ${size(4 * count)}, ${size(this.allocatedBytes)} of ` +
-        `${size(this.capacityBytes)} are in use; ${why}`,
+      `a tensor [${shape.join(', ')}] takes ${readable(4 * count)}, ${readable(this.allocatedBytes)} of ` +
+        `${readable(this.capacityBytes)} are in use; ${why}`,
     );
   }
 }
 
-function size(bytes: number): string {
+function readable(bytes: number): string {
   return bytes < 2 ** 30
     ? `${(bytes / 2 ** 20).toFixed(1)} MiB`
     : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
