@@ -19,9 +19,9 @@ export function squaredError(
     valid = columns *= rows;
     rows = columns == 0 ? 0 : 1;
   }
-  const line = <usize>columns << 2;
+  const line = (<usize>columns) << 2;
   const some = valid & 3;
-  const whole = <usize>(valid - some) << 2;
+  const whole = (<usize>(valid - some)) << 2;
   let sums = f64x2.splat(0);
   for (; rows; rows--) {
     let i: usize = 0;
@@ -34,7 +34,7 @@ export function squaredError(
       const difference = f32x4.sub(loadSome(z + i, some), loadSome(target + i, some));
       sums = addSquares(sums, difference);
       storeSome(dz + i, f32x4.mul(factor, difference), some);
-      i += <usize>some << 2;
+      i += (<usize>some) << 2;
     }
     memory.fill(dz + i, 0, line - i);
     z += line;
@@ -52,8 +52,8 @@ export function correctColumns(): u32 {
 
 // The state of a tile of columns: greatest logit, the class that has it, Σ exp(logit − greatest).
 const GREATEST: usize = COLUMNS;
-const WINNER: usize = COLUMNS + (<usize>COLUMN_TILE << 2);
-const SUM: usize = COLUMNS + (<usize>COLUMN_TILE << 3);
+const WINNER: usize = COLUMNS + ((<usize>COLUMN_TILE) << 2);
+const SUM: usize = COLUMNS + ((<usize>COLUMN_TILE) << 3);
 
 /** Σ of the valid columns' losses in float64; dLogits = gradientScale · (softmax − one-hot), zero
  * past `valid`. A label that is no class gives a NaN loss, as a NaN logit does. */
@@ -66,27 +66,30 @@ export function softmaxCrossEntropy(
   columns: u32,
   valid: u32,
 ): f64 {
-  const line = <usize>columns << 2;
+  const line = (<usize>columns) << 2;
   let loss: f64 = 0;
   correct = 0;
   for (let j: u32 = 0; j < valid; j += COLUMN_TILE) {
     const count = min(COLUMN_TILE, valid - j);
-    const from = logits + (<usize>j << 2);
-    const to = dLogits + (<usize>j << 2);
+    const from = logits + ((<usize>j) << 2);
+    const to = dLogits + ((<usize>j) << 2);
     findGreatest(from, line, classes, count);
     exponentials(from, to, line, classes, count);
-    // The loss reads logits, which dLogits may overlay no more than the contract says.
-    loss += tileLoss(from, labels + (<usize>j << 2), line, classes, count);
-    scaleToGradient(to, labels + (<usize>j << 2), line, gradientScale, classes, count);
+    loss += tileLoss(from, labels + ((<usize>j) << 2), line, classes, count);
+    scaleToGradient(to, labels + ((<usize>j) << 2), line, gradientScale, classes, count);
   }
   for (let i: u32 = 0; i < classes; i++) {
-    memory.fill(dLogits + <usize>i * line + (<usize>valid << 2), 0, <usize>(columns - valid) << 2);
+    memory.fill(
+      dLogits + <usize>i * line + ((<usize>valid) << 2),
+      0,
+      (<usize>(columns - valid)) << 2,
+    );
   }
   return loss;
 }
 
 function findGreatest(from: usize, line: usize, classes: u32, count: u32): void {
-  const bytes = <usize>count << 2;
+  const bytes = (<usize>count) << 2;
   for (let i: usize = 0; i < bytes; i += 16) {
     v128.store(GREATEST + i, f32x4.splat(-Infinity));
     v128.store(WINNER + i, i32x4.splat(0));
@@ -107,7 +110,7 @@ function findGreatest(from: usize, line: usize, classes: u32, count: u32): void 
 }
 
 function exponentials(from: usize, to: usize, line: usize, classes: u32, count: u32): void {
-  const bytes = <usize>count << 2;
+  const bytes = (<usize>count) << 2;
   memory.fill(SUM, 0, bytes + 12);
   for (let c: u32 = 0; c < classes; c++) {
     for (let i: usize = 0; i < bytes; i += 16) {
@@ -125,7 +128,7 @@ function exponentials(from: usize, to: usize, line: usize, classes: u32, count: 
 
 function tileLoss(logits: usize, labels: usize, line: usize, classes: u32, count: u32): f64 {
   let loss: f64 = 0;
-  for (let j: usize = 0; j < <usize>count << 2; j += 4) {
+  for (let j: usize = 0; j < (<usize>count) << 2; j += 4) {
     const label = load<f32>(labels + j);
     if (!(label >= 0 && label < <f32>classes)) {
       loss = NaN;
@@ -146,7 +149,7 @@ function scaleToGradient(
   classes: u32,
   count: u32,
 ): void {
-  const bytes = <usize>count << 2;
+  const bytes = (<usize>count) << 2;
   const scale = f32x4.splat(gradientScale);
   for (let i: usize = 0; i < bytes; i += 16) {
     v128.store(SUM + i, f32x4.div(scale, v128.load(SUM + i)));

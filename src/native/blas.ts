@@ -46,10 +46,9 @@ export interface BlasProbe {
   readonly remedy: string;
 }
 
-const SGEMM_PARAMETERS = [
-  ...['int', 'int', 'int', 'int', 'int', 'int'],
-  ...['float', 'size_t', 'int', 'size_t', 'int', 'float', 'size_t', 'int'],
-];
+/** Layout, two transpositions, m, n, k; then scalars, addresses and strides. */
+const SGEMM_PARAMETERS =
+  'int int int int int int float size_t int size_t int float size_t int'.split(' ');
 
 /** Names that the loader is asked for, the fastest libraries first. */
 const CANDIDATES: Readonly<Record<string, readonly string[]>> = {
@@ -136,7 +135,7 @@ function shortReason(path: string, error: NativeError): string {
 
 async function openCandidate(path: string): Promise<Blas> {
   const library = await openLibrary(path);
-  const sgemm = library.find<Sgemm>('cblas_sgemm', 'void', SGEMM_PARAMETERS);
+  const sgemm = library.find('cblas_sgemm', 'void', SGEMM_PARAMETERS) as Sgemm | undefined;
   if (sgemm === undefined) throw new NativeError('blas', `${path} has no cblas_sgemm`);
   const description = describe(library);
   if (/USE64BITINT|_ilp64/i.test(description)) {
@@ -148,26 +147,24 @@ async function openCandidate(path: string): Promise<Blas> {
 
 /** One thread a rank: ranks are the parallelism, and sums must not depend on a thread count. */
 function useOneThread(library: NativeLibrary): void {
-  type Set = (count: number) => unknown;
   // Before the count, so that MKL does not look for an OpenMP library: 1 is "sequential".
-  library.find<Set>('MKL_Set_Threading_Layer', 'int', ['int'])?.(1);
+  library.find('MKL_Set_Threading_Layer', 'int', ['int'])?.(1);
   for (const name of ['openblas_set_num_threads', 'MKL_Set_Num_Threads']) {
-    library.find<Set>(name, 'void', ['int'])?.(1);
+    library.find(name, 'void', ['int'])?.(1);
   }
-  library.find<Set>('bli_thread_set_num_threads', 'void', ['int64_t'])?.(1);
-  library.find<Set>('flexiblas_set_num_threads', 'void', ['int'])?.(1);
+  library.find('bli_thread_set_num_threads', 'void', ['int64_t'])?.(1);
+  library.find('flexiblas_set_num_threads', 'void', ['int'])?.(1);
   // Accelerate, from macOS 15 on; 1 is "single threaded".
-  library.find<Set>('BLASSetThreading', 'int', ['int'])?.(1);
+  library.find('BLASSetThreading', 'int', ['int'])?.(1);
 }
 
 function describe(library: NativeLibrary): string {
-  type Text = () => string;
   // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH NO_AFFINITY Cooperlake MAX_THREADS=128"
-  const openblas = library.find<Text>('openblas_get_config', 'str', [])?.();
-  if (openblas !== undefined) return openblas.trim();
-  const blis = library.find<Text>('bli_info_get_version_str', 'str', [])?.();
-  if (blis !== undefined) return `BLIS ${blis}`;
-  if (library.find<Text>('MKL_Set_Num_Threads', 'void', ['int']) !== undefined) return 'Intel MKL';
+  const openblas = library.find('openblas_get_config', 'str', [])?.();
+  if (typeof openblas === 'string') return openblas.trim();
+  const blis = library.find('bli_info_get_version_str', 'str', [])?.();
+  if (typeof blis === 'string') return `BLIS ${blis}`;
+  if (library.find('MKL_Set_Num_Threads', 'void', ['int']) !== undefined) return 'Intel MKL';
   if (library.path.includes('Accelerate')) return 'Apple Accelerate';
   return `CBLAS ${library.path}`;
 }

@@ -2,11 +2,14 @@ import type koffi from 'koffi';
 
 import { NativeError } from '../errors.js';
 
+/** A foreign function: numbers, strings and views go in, a number, string or nothing comes out. */
+export type NativeFunction = (...parameters: unknown[]) => unknown;
+
 /** A shared library that has been opened and stays open until the process ends. */
 export interface NativeLibrary {
   readonly path: string;
   /** The function of that name, with koffi's names for its types; undefined if there is none. */
-  find<F>(name: string, result: string, parameters: readonly string[]): F | undefined;
+  find(name: string, result: string, parameters: readonly string[]): NativeFunction | undefined;
 }
 
 type Koffi = typeof koffi;
@@ -35,9 +38,9 @@ export async function openLibrary(path: string): Promise<NativeLibrary> {
   pin(ffi, path);
   return {
     path,
-    find<F>(name: string, result: string, parameters: readonly string[]): F | undefined {
+    find(name, result, parameters) {
       try {
-        return handle.func(name, result, [...parameters]) as unknown as F;
+        return handle.func(name, result, [...parameters]);
       } catch {
         return undefined;
       }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Engine, Matrix, Tensor } from 'phantom-parallel';
 
 import { Arrays, at, close, product, ROUNDING } from './engine-contract-reference.js';
@@ -59,8 +59,14 @@ export function gemmContract(make: () => Promise<Engine>): void {
         const transposeA = (flags & 1) === 1;
         const transposeB = (flags & 2) === 2;
         check(arrays, {
-          ...{ rows, columns, inner, transposeA, transposeB },
-          ...{ alpha: 1, beta: flags % 2, margin: flags },
+          rows,
+          columns,
+          inner,
+          transposeA,
+          transposeB,
+          alpha: 1,
+          beta: flags % 2,
+          margin: flags,
         });
       }
     }

@@ -28,7 +28,7 @@ export class Arrays {
 
   /** @param value of element i; random if left out */
   tensor(shape: readonly number[], value: (i: number) => number = () => this.random()): Tensor {
-    const count = shape.reduce((product, size) => product * size, 1);
+    const count = shape.reduce((elements, size) => elements * size, 1);
     const whole = this.engine.allocate([count + 2]);
     whole.data[0] = GUARD;
     whole.data[count + 1] = GUARD;
@@ -85,7 +85,7 @@ const distribution = (x: number) => 0.5 * (1 + erf(x * Math.SQRT1_2));
 const density = (x: number) => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
 
 export const ACTIVATIONS: Readonly<
-  Record<Activation, { value(x: number): number; slope(x: number): number }>
+  Record<Activation, { value: (x: number) => number; slope: (x: number) => number }>
 > = {
   relu: { value: (x) => (x < 0 ? 0 : x), slope: (x) => (x <= 0 ? 0 : 1) },
   gelu: { value: (x) => x * distribution(x), slope: (x) => distribution(x) + x * density(x) },

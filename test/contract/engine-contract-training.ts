@@ -157,7 +157,7 @@ function crossEntropy(
       const expected = j < valid ? scale * share : 0;
       // The exponential (argument rounded at `spread`, then a few roundings), its sum over the
       // classes, the quotient and the difference from one.
-      const absolute = scale * ROUNDING * (2 * spread * Math.exp(0) + classes + 8);
+      const absolute = scale * ROUNDING * (2 * spread + classes + 8);
       close(at(dLogits.data, c * columns + j), expected, { absolute }, `dLogits[${c}, ${j}]`);
     }
   }
@@ -168,7 +168,10 @@ function crossEntropy(
 }
 
 const SGD = {
-  ...{ learningRate: 0.1, momentum: 0, nesterov: false, weightDecay: 0.01 },
+  learningRate: 0.1,
+  momentum: 0,
+  nesterov: false,
+  weightDecay: 0.01,
   gradientScale: 0.5,
 };
 
@@ -199,8 +202,15 @@ function sgd(arrays: Arrays, n: number, momentum: number | null, nesterov: boole
 function adamSettings(t: number, decoupled: boolean): AdamStep {
   const [beta1, beta2] = [0.9, 0.999];
   return {
-    ...{ learningRate: 0.05, beta1, beta2, epsilon: 1e-8, weightDecay: 0.1, decoupled },
-    ...{ biasCorrection1: 1 - beta1 ** t, biasCorrection2: 1 - beta2 ** t, gradientScale: 0.5 },
+    learningRate: 0.05,
+    beta1,
+    beta2,
+    epsilon: 1e-8,
+    weightDecay: 0.1,
+    decoupled,
+    biasCorrection1: 1 - beta1 ** t,
+    biasCorrection2: 1 - beta2 ** t,
+    gradientScale: 0.5,
   };
 }
 
@@ -222,10 +232,9 @@ function adam(arrays: Arrays, n: number, decoupled: boolean): void {
       const mean = at(m, i) / s.biasCorrection1;
       const root = Math.sqrt(at(v, i) / s.biasCorrection2) + s.epsilon;
       w[i] = at(w, i) - s.learningRate * (mean / root + (decoupled ? decay : 0));
-      // 1 − beta2 = 0.001 keeps beta2's rounding, 6e-8 / 0.001, hence nothing below 1e-4 of the
-      // moments' own scale is asked if they were built from rounded factors; ours are rounded
-      // after the subtraction, so a few roundings a step remain, amplified by mean / root where
-      // the first moment nearly cancels.
+      // The step is of the size of the learning rate, whatever the gradient's, and has some ten
+      // roundings; where the first moment nearly cancels these are a few times larger. The weight
+      // itself is rounded twice a step.
       const absolute = s.learningRate * 40 * t * ROUNDING + 4 * t * ROUNDING * Math.abs(at(w, i));
       close(at(weights.data, i), at(w, i), { absolute }, `w[${i}] at step ${t}`);
       close(at(first.data, i), at(m, i), { absolute: 8 * t * ROUNDING }, `m[${i}] at step ${t}`);
