@@ -79,8 +79,15 @@ await runRank<StepRequest>(async ({ data, transport, uninterrupted }): Promise<S
       ...([{ ...options, name: data.optimizer }, parts.engine, network.parameters] as const),
     );
     const stepper = new Stepper({
-      ...{ ...parts, network, objective, optimizer, batchSize: batch, microBatches: 1 },
-      ...{ clipNorm: null, stopRequested: () => false, batches: repeated(specification, batch) },
+      ...parts,
+      network,
+      objective,
+      optimizer,
+      batchSize: batch,
+      microBatches: 1,
+      clipNorm: null,
+      stopRequested: () => false,
+      batches: repeated(specification, batch),
     });
     return { parts, stepper, network, optimizer };
   };
@@ -120,7 +127,12 @@ await runRank<StepRequest>(async ({ data, transport, uninterrupted }): Promise<S
   });
   const elements = network.parameters.reduce((sum, { value }) => sum + value.data.length, 0);
   return {
-    ...{ engine: bare.description, stepsMs, exposedMs, productsMs, optimizerMs, ...counted },
+    engine: bare.description,
+    stepsMs,
+    exposedMs,
+    productsMs,
+    optimizerMs,
+    ...counted,
     optimizerFloorMs: (elements * OPTIMIZER_BYTES[data.optimizer]) / (1e6 * copyRate(bare)),
     allocatedBytes: bare.allocatedBytes,
   };
@@ -148,8 +160,14 @@ function repeated(specification: NetworkSpecification, columns: number) {
   randomStream(0, 'x').fillNormal(x, 0);
   randomStream(0, 'y').fillNormal(y, 0);
   const batch: Batch = {
-    ...{ kind: 'training', step: 0, microBatch: 0, index: 0, columns, validColumns: columns },
-    ...{ x, y },
+    kind: 'training',
+    step: 0,
+    microBatch: 0,
+    index: 0,
+    columns,
+    validColumns: columns,
+    x,
+    y,
   };
   return { next: () => batch };
 }

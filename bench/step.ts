@@ -29,18 +29,55 @@ export async function stepBench(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: {
-      ...{ json: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
-      strategy: { type: 'string', default: 'phantom' },
-      width: { type: 'string', default: '2048' },
-      depth: { type: 'string', default: '2' },
-      blocks: { type: 'string', default: '2' },
+      json: {
+        type: 'boolean',
+        default: false,
+      },
+      help: {
+        type: 'boolean',
+        default: false,
+      },
+      strategy: {
+        type: 'string',
+        default: 'phantom',
+      },
+      width: {
+        type: 'string',
+        default: '2048',
+      },
+      depth: {
+        type: 'string',
+        default: '2',
+      },
+      blocks: {
+        type: 'string',
+        default: '2',
+      },
       ranks: { type: 'string' },
-      ghosts: { type: 'string', default: '64' },
-      batch: { type: 'string', default: '128' },
-      engine: { type: 'string', default: 'auto' },
-      'relaxed-simd': { type: 'boolean', default: false },
-      optimizer: { type: 'string', default: 'adam' },
-      steps: { type: 'string', default: '30' },
+      ghosts: {
+        type: 'string',
+        default: '64',
+      },
+      batch: {
+        type: 'string',
+        default: '128',
+      },
+      engine: {
+        type: 'string',
+        default: 'auto',
+      },
+      'relaxed-simd': {
+        type: 'boolean',
+        default: false,
+      },
+      optimizer: {
+        type: 'string',
+        default: 'adam',
+      },
+      steps: {
+        type: 'string',
+        default: '30',
+      },
     },
   });
   if (values.help) {
@@ -51,14 +88,22 @@ export async function stepBench(args: string[]): Promise<void> {
   const ranks = Number(values.ranks ?? blocks);
   const specification: NetworkSpecification = {
     strategy: values.strategy as Strategy,
-    ...{ width: Number(values.width), depth: Number(values.depth), blocks },
-    ...{ ghosts: Number(values.ghosts), activation: 'relu', ends: { kind: 'sharded' } },
+    width: Number(values.width),
+    depth: Number(values.depth),
+    blocks,
+    ghosts: Number(values.ghosts),
+    activation: 'relu',
+    ends: { kind: 'sharded' },
   };
   const batch = Number(values.batch);
   const request: StepRequest = {
-    ...{ specification, batch, engine: values.engine as EngineChoice },
-    ...{ relaxedSimd: values['relaxed-simd'], optimizer: values.optimizer as OptimizerName },
-    ...{ steps: Number(values.steps), warmup: 5 },
+    specification,
+    batch,
+    engine: values.engine as EngineChoice,
+    relaxedSimd: values['relaxed-simd'],
+    optimizer: values.optimizer as OptimizerName,
+    steps: Number(values.steps),
+    warmup: 5,
   };
   const timings = await launchRanks<StepTimings>({
     size: ranks,
@@ -82,7 +127,11 @@ export async function stepBench(args: string[]): Promise<void> {
     0.5,
   );
   const report = {
-    ...{ ...specification, ranks, batch, optimizer: request.optimizer, engine: first.engine },
+    ...specification,
+    ranks,
+    batch,
+    optimizer: request.optimizer,
+    engine: first.engine,
     stepMs,
     stepP10Ms: quantile(
       slowest((rank) => rank.stepsMs),
@@ -109,7 +158,7 @@ export async function stepBench(args: string[]): Promise<void> {
         0.5,
       ) / stepMs,
     flopsPerRank: first.flops,
-    flopsPerS: first.flops / (stepMs / 1000),
+    flopsPerS: first.flops / (stepMs / 1e3),
     sentBytesPerRank: first.sentBytes,
     receivedBytesPerRank: first.receivedBytes,
     allocatedBytesPerRank: first.allocatedBytes,

@@ -27,8 +27,13 @@ if (isMainThread) {
     const communicator = new Communicator(transport);
     const network = buildNetwork(
       {
-        ...{ strategy: 'phantom', width: WIDTH, depth: 2, blocks: 4, ghosts: 8 },
-        ...{ activation: 'gelu', ends: { kind: 'sharded' } },
+        strategy: 'phantom',
+        width: WIDTH,
+        depth: 2,
+        blocks: 4,
+        ghosts: 8,
+        activation: 'gelu',
+        ends: { kind: 'sharded' },
       },
       engine,
       communicator,
@@ -36,7 +41,8 @@ if (isMainThread) {
     network.initialize(0);
     const optimizer = createOptimizer(
       { name: 'adam', weightDecay: 0, momentum: 0, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
-      ...[engine, network.parameters],
+      engine,
+      network.parameters,
     );
 
     // Each rank holds its rows of input and target: feature-major, [rows, BATCH].

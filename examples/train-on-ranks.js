@@ -9,8 +9,16 @@ const folder = mkdtempSync(path.join(tmpdir(), 'phantom-example-'));
 for (const strategy of /** @type {const} */ (['tensor', 'phantom'])) {
   const end = await train(
     {
-      ...{ strategy, width: 256, depth: 2, blocks: 4, ghosts: 8, ranks: 2 },
-      ...{ data: 'fashion-10k', batch: 64, epochs: 1, lr: 2e-3 },
+      strategy,
+      width: 256,
+      depth: 2,
+      blocks: 4,
+      ghosts: 8,
+      ranks: 2,
+      data: 'fashion-10k',
+      batch: 64,
+      epochs: 1,
+      lr: 0.002,
       out: path.join(folder, strategy),
     },
     {

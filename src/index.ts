@@ -10,7 +10,11 @@ export { blasAvailable, createEngine } from './config/engines.js';
 export { type RankParts, countedParts } from './config/rank-parts.js';
 export { resolveSettings } from './config/resolve.js';
 export { type RunHooks, trainRun } from './config/run.js';
-export { type EvaluationReport, type EvaluationRequest, evaluateRun } from './config/evaluate-run.js';
+export {
+  type EvaluationReport,
+  type EvaluationRequest,
+  evaluateRun,
+} from './config/evaluate-run.js';
 export type { EngineChoice, LossName, TrainingSettings } from './config/settings.js';
 export { train, type TrainOptions } from './config/train.js';
 export * from './errors.js';

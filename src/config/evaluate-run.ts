@@ -80,21 +80,38 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
 
   const { standardization } = config.data;
   const loader = startLoader({
-    data: { training: data, validation: data },
+    data: {
+      training: data,
+      validation: data,
+    },
     standardization: standardization && {
       mean: Float32Array.from(standardization.mean),
       scale: Float32Array.from(standardization.scale),
     },
-    ...{ seed: settings.seed, shuffle: false, consumers: ranks },
+    seed: settings.seed,
+    shuffle: false,
+    consumers: ranks,
     oneHot: loss === 'mse' && answers.kind === 'labels',
     schedule: {
-      ...{ firstStep: 0, steps: 1, batchSize: batch, microBatches: 1 },
-      ...{ validationRows: data.rows, validateEvery: 1 },
+      firstStep: 0,
+      steps: 1,
+      batchSize: batch,
+      microBatches: 1,
+      validationRows: data.rows,
+      validateEvery: 1,
     },
   });
   const rankData: EvaluationRankData = {
-    job: { specification, loss, checkpoint, rows: data.rows, batch },
-    ...{ engine: request.engine, relaxedSimd: settings.relaxedSimd, batches: loader.handle },
+    job: {
+      specification,
+      loss,
+      checkpoint,
+      rows: data.rows,
+      batch,
+    },
+    engine: request.engine,
+    relaxedSimd: settings.relaxedSimd,
+    batches: loader.handle,
   };
   const launch = launchRanks<Evaluation>({
     size: ranks,
@@ -108,10 +125,15 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
     const [result] = await Promise.race([launch.done, loader.failed]);
     if (!result) throw new TypeError('rank 0 returned no evaluation');
     return {
-      ...{ checkpoint, step: readCheckpointState(checkpoint).step },
-      ...{ data: data.name, rows: data.rows, loss: result.loss },
+      checkpoint,
+      step: readCheckpointState(checkpoint).step,
+      data: data.name,
+      rows: data.rows,
+      loss: result.loss,
       accuracy: Number.isNaN(result.accuracy) ? null : result.accuracy,
-      ...{ engine: engine.name, ranks, elapsedS: result.elapsedS },
+      engine: engine.name,
+      ranks,
+      elapsedS: result.elapsedS,
       samplesPerS: data.rows / result.elapsedS,
     };
   } catch (error) {

@@ -36,7 +36,12 @@ export function planRun(settings: TrainingSettings, data: DataParts): RunPlan {
   const outputs = answers.kind === 'labels' ? answers.classes : answers.width;
   const { strategy, width, depth, blocks, ghosts, activation } = settings;
   const specification: NetworkSpecification = {
-    ...{ strategy, width, depth, blocks, ghosts, activation },
+    strategy,
+    width,
+    depth,
+    blocks,
+    ghosts,
+    activation,
     ends: endsOf(settings, training.features, outputs, loss),
   };
   validateSpecification(specification);

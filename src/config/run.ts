@@ -52,11 +52,17 @@ export async function trainRun(
   if (resume === null) createRunFolder(runFolder);
   else trimMetrics(runFolder, resume.step);
   writeRunConfig(runFolder, {
-    ...{ format: 'phantom-parallel run', version: 1, created: new Date().toISOString() },
-    ...{ settings, specification: run.specification, loss: run.loss, steps: run.steps },
+    format: 'phantom-parallel run',
+    version: 1,
+    created: new Date().toISOString(),
+    settings,
+    specification: run.specification,
+    loss: run.loss,
+    steps: run.steps,
     data: {
       name: data.training.name,
-      ...{ trainingRows: finite(data.training.rows), features: data.training.features },
+      trainingRows: finite(data.training.rows),
+      features: data.training.features,
       validationRows: data.validation?.rows ?? 0,
       standardization: standardization && {
         mean: [...standardization.mean],
@@ -74,13 +80,19 @@ export async function trainRun(
     if (message) hooks.onEvent({ type: 'warning', message });
   }
   const loader = startLoader({
-    ...{ data, standardization, seed: settings.seed, shuffle: settings.shuffle },
+    data,
+    standardization,
+    seed: settings.seed,
+    shuffle: settings.shuffle,
     oneHot: run.oneHot,
     consumers: settings.ranks,
     schedule: {
-      ...{ firstStep: resume?.step ?? 0, steps: run.steps, batchSize: settings.batch },
+      firstStep: resume?.step ?? 0,
+      steps: run.steps,
+      batchSize: settings.batch,
       microBatches: settings.accumulate,
-      ...{ validationRows: job.validationRows, validateEvery: run.validateEvery },
+      validationRows: job.validationRows,
+      validateEvery: run.validateEvery,
     },
   });
   const columns = settings.batch / settings.accumulate;
@@ -124,7 +136,14 @@ function jobOf(
 ): TrainingJob {
   const { specification, loss, steps, validateEvery } = run;
   return {
-    ...{ settings, specification, loss, steps, validateEvery, runFolder, resume, ...rows },
+    settings,
+    specification,
+    loss,
+    steps,
+    validateEvery,
+    runFolder,
+    resume,
+    ...rows,
     configHash: configHash(settings),
     resumeCommand: `phantom train --resume ${runFolder}`,
   };

@@ -97,7 +97,11 @@ function sgd(options: OptimizerOptions, engine: Engine): Update {
 function adam(options: OptimizerOptions, engine: Engine): Update {
   const { beta1, beta2, epsilon, weightDecay } = options;
   const settings: { -readonly [K in keyof AdamStep]: AdamStep[K] } = {
-    ...{ learningRate: 0, beta1, beta2, epsilon, weightDecay },
+    learningRate: 0,
+    beta1,
+    beta2,
+    epsilon,
+    weightDecay,
     decoupled: options.name === 'adamw',
     biasCorrection1: 1,
     biasCorrection2: 1,

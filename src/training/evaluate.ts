@@ -45,9 +45,17 @@ export function runEvaluation(
     epsilon: 0,
   } as const;
   const stepper = new Stepper({
-    ...{ engine, communicator, control, network, objective, batches },
+    engine,
+    communicator,
+    control,
+    network,
+    objective,
+    batches,
     optimizer: createOptimizer(none, engine, network.parameters),
-    ...{ batchSize: batch, microBatches: 1, clipNorm: null, stopRequested: () => false },
+    batchSize: batch,
+    microBatches: 1,
+    clipNorm: null,
+    stopRequested: () => false,
   });
   batches.next();
   const before = performance.now();

@@ -48,7 +48,11 @@ export class Stepper {
   readonly #options: StepperOptions;
   readonly #tape: Tape;
   readonly #result: StepResult = {
-    ...{ loss: 0, accuracy: 0, gradientNorm: Number.NaN, stop: false, dataWaitS: 0 },
+    loss: 0,
+    accuracy: 0,
+    gradientNorm: Number.NaN,
+    stop: false,
+    dataWaitS: 0,
   };
   /** Loss sum of this rank's blocks, stop requests. */
   readonly #agreement = new Float64Array(2);

@@ -129,8 +129,11 @@ export function describeMachine(): Pick<RunConfig, 'versions' | 'machine'> {
   return {
     versions: { node: process.version, v8: process.versions.v8 },
     machine: {
-      ...{ platform: process.platform, arch: process.arch, cpu: cpu?.model ?? 'unknown' },
-      ...{ cores: os.availableParallelism(), memoryBytes: os.totalmem() },
+      platform: process.platform,
+      arch: process.arch,
+      cpu: cpu?.model ?? 'unknown',
+      cores: os.availableParallelism(),
+      memoryBytes: os.totalmem(),
     },
   };
 }

@@ -90,7 +90,12 @@ class Trainer {
       ...([specification, job.loss, network.layout, engine, columns, settings.batch] as const),
     );
     const stepper = new Stepper({
-      ...{ engine, communicator, control, network, objective, optimizer },
+      engine,
+      communicator,
+      control,
+      network,
+      objective,
+      optimizer,
       batches: parts.batches,
       batchSize: settings.batch,
       microBatches: settings.accumulate,
@@ -108,8 +113,11 @@ class Trainer {
     const checkpoints = path.join(job.runFolder, 'checkpoints');
     const save = (step: number) => {
       const contents = {
-        ...{ parameters: network.parameters, optimizerState: optimizer.state, step },
-        ...{ seed: settings.seed, configHash: job.configHash },
+        parameters: network.parameters,
+        optimizerState: optimizer.state,
+        step,
+        seed: settings.seed,
+        configHash: job.configHash,
       };
       const folder = saveCheckpoint(checkpoints, contents, control, settings.keepCheckpoints);
       this.#emit({ type: 'checkpoint', step, folder });
@@ -137,7 +145,10 @@ class Trainer {
       if (due && job.validationRows > 0) {
         this.#validation = stepper.validate(job.validationRows);
         this.#emit({
-          ...{ type: 'validation', step, rows: job.validationRows, loss: this.#validation.loss },
+          type: 'validation',
+          step,
+          rows: job.validationRows,
+          loss: this.#validation.loss,
           accuracy: orNull(this.#validation.accuracy),
         });
       }
@@ -179,7 +190,11 @@ class Trainer {
       communicator: communicator.description,
       ranks: communicator.size,
       parameters: parameterCount(specification),
-      ...{ trainingRows, validationRows, steps, firstStep: resume?.step ?? 0, peakFlopsPerS },
+      trainingRows,
+      validationRows,
+      steps,
+      firstStep: resume?.step ?? 0,
+      peakFlopsPerS,
       flopsPerStep: sum(({ forward, backward }) => forward.flops + backward.flops),
       sentBytesPerStep: sum(({ forward, backward }) => forward.sentBytes + backward.sentBytes),
       receivedBytesPerStep: sum(
@@ -200,14 +215,22 @@ class Trainer {
     const interval = times.takeInterval();
     const elapsedS = performance.now() / 1000 - this.#startedS;
     this.#emit({
-      ...{ type: 'step', step, loss: result.loss, accuracy: orNull(result.accuracy) },
+      type: 'step',
+      step,
+      loss: result.loss,
+      accuracy: orNull(result.accuracy),
       epoch: trainingRows === null ? null : (step * settings.batch) / trainingRows,
-      ...{ gradientNorm: result.gradientNorm, learningRate, stepTimeS: interval.medianS },
+      gradientNorm: result.gradientNorm,
+      learningRate,
+      stepTimeS: interval.medianS,
       samplesPerS: settings.batch / interval.medianS,
       flopsPerS: interval.flops / interval.medianS,
       modelFlopsUtilization: interval.flops / interval.medianS / this.#parts.peakFlopsPerS,
-      ...{ sentBytes: interval.sentBytes, receivedBytes: interval.receivedBytes },
-      ...{ exposedS: interval.exposedS, dataWaitS: interval.dataWaitS, elapsedS },
+      sentBytes: interval.sentBytes,
+      receivedBytes: interval.receivedBytes,
+      exposedS: interval.exposedS,
+      dataWaitS: interval.dataWaitS,
+      elapsedS,
       remainingS: ((steps - step) * elapsedS) / (step - firstStep),
     });
   }
@@ -221,14 +244,18 @@ class Trainer {
   ): EndEvent | null {
     const medianS = times.overallMedianS();
     const event: EndEvent = {
-      ...{ type: 'end', reason, step, loss: last?.loss ?? null },
+      type: 'end',
+      reason,
+      step,
+      loss: last?.loss ?? null,
       accuracy: last && orNull(last.accuracy),
       validationLoss: this.#validation?.loss ?? null,
       validationAccuracy: this.#validation && orNull(this.#validation.accuracy),
       medianStepTimeS: medianS,
       samplesPerS: medianS === null ? null : this.#job.settings.batch / medianS,
-      elapsedS: performance.now() / 1000 - this.#startedS,
-      ...{ runFolder: this.#job.runFolder, checkpoint },
+      elapsedS: performance.now() / 1e3 - this.#startedS,
+      runFolder: this.#job.runFolder,
+      checkpoint,
       resumeCommand: reason === 'interrupted' ? this.#job.resumeCommand : null,
     };
     this.#emit(event);

@@ -34,9 +34,17 @@ const networks = fc
     const blocks = ranks * blocksPerRank;
     const specification: NetworkSpecification = {
       ...rest,
-      ...{ width: blocks * blockWidth, blocks, ghosts: Math.min(ghosts, blockWidth) },
+      width: blocks * blockWidth,
+      blocks,
+      ghosts: Math.min(ghosts, blockWidth),
       activation: 'tanh',
-      ends: ends ? { kind: 'replicated', inputs: ends[0], outputs: ends[1] } : { kind: 'sharded' },
+      ends: ends
+        ? {
+            kind: 'replicated',
+            inputs: ends[0],
+            outputs: ends[1],
+          }
+        : { kind: 'sharded' },
     };
     return { specification, columns, ranks, optimizer };
   });
@@ -86,7 +94,7 @@ describe('what a step counts', () => {
     assert.equal(tensor.flops, (3 * L * 2 * B * N * N) / P + ports);
     assert.equal(tensor.sentBytes, 2 * L * 4 * (P - 1) * M * B + logits);
     const each = (strategy: Strategy) =>
-      (parameterCount({ ...common, strategy, ends: { kind: 'sharded' } }) / P) as number;
+      parameterCount({ ...common, strategy, ends: { kind: 'sharded' } }) / P;
     assert.equal(each('phantom'), L * (M * M + P * K * M + M));
     assert.equal(each('tensor'), L * ((N * N) / P + M));
   });

@@ -60,7 +60,10 @@ await runRank<CountRequest>(async ({ data, transport }): Promise<CountResult> =>
     stated.receivedBytes += cost.receivedBytes;
   }
   return {
-    ...{ forward, stated, total: read(), allocatedBytes: engine.allocatedBytes },
+    forward,
+    stated,
+    total: read(),
+    allocatedBytes: engine.allocatedBytes,
     parameters: network.parameters.reduce((sum, { value }) => sum + value.data.length, 0),
   };
 });

@@ -11,8 +11,18 @@ const FILE = new URL('../../../test/golden/losses.json', import.meta.url);
 const golden = JSON.parse(readFileSync(FILE, 'utf8')) as Record<Strategy, number[]>;
 
 const SETTINGS: Partial<TrainingSettings> = {
-  ...{ width: 64, depth: 2, blocks: 8, ghosts: 2, data: 'fashion-10k', batch: 32, steps: 20 },
-  ...{ optimizer: 'adam', lr: 0.003, seed: 11, logEvery: 1, validateEvery: 20 },
+  width: 64,
+  depth: 2,
+  blocks: 8,
+  ghosts: 2,
+  data: 'fashion-10k',
+  batch: 32,
+  steps: 20,
+  optimizer: 'adam',
+  lr: 0.003,
+  seed: 11,
+  logEvery: 1,
+  validateEvery: 20,
 };
 
 async function run(
@@ -40,7 +50,7 @@ for (const strategy of ['phantom', 'tensor', 'tensor-paired'] as const) {
     it('blas: the same bits on 1, 2, 4 and 8 ranks', { skip }, async (context) => {
       const solo = await run(context, { strategy, ranks: 1, engine: 'blas' });
       for (const [i, loss] of solo.entries()) {
-        const expected = golden[strategy][i] as number;
+        const expected = golden[strategy][i];
         assert.ok(Math.abs(loss - expected) < 1e-3 * expected, `loss ${i}: ${loss}, ${expected}`);
       }
       for (const ranks of [2, 4, 8]) {

@@ -29,14 +29,14 @@ describe(`optimisers step as those of ${golden.source}`, () => {
       const squares = new Float64Array(1);
       for (const [t, gradient] of golden.gradients.entries()) {
         parameter.gradient.data.set(gradient);
-        optimizer.step(t + 1, options['lr'] as number, 1, squares);
+        optimizer.step(t + 1, options['lr'], 1, squares);
         for (const [i, expected] of (weights[t] ?? []).entries()) {
-          const actual = parameter.value.data[i] as number;
+          const actual = parameter.value.data[i];
           // A few float32 roundings of weights up to 4 and updates up to 0.3 a step.
           assert.ok(Math.abs(actual - expected) < 1e-6, `step ${t + 1}, [${i}]: ${actual}`);
         }
         const sum = gradient.reduce((total, g) => total + Math.fround(g) ** 2, 0);
-        assert.ok(Math.abs((squares[0] as number) - sum) < 1e-12 * sum);
+        assert.ok(Math.abs(squares[0] - sum) < 1e-12 * sum);
       }
     });
   }

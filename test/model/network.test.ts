@@ -20,9 +20,9 @@ import { relativeError } from '../parity/assemble.js';
 
 const RANK = { rank: 0, size: 1 };
 
-async function build(specification: NetworkSpecification) {
+async function build(sizes: NetworkSpecification) {
   const engine = await createEngine('wasm');
-  const network = buildNetwork(specification, engine, RANK);
+  const network = buildNetwork(sizes, engine, RANK);
   network.initialize(4);
   const tape = new Tape(engine, new Communicator(new SoloTransport()));
   return { engine, network, tape };
@@ -54,11 +54,11 @@ describe('phantom with K = M, C = I and D = W', () => {
         for (let row = 0; row < M; row++) {
           for (let column = 0; column < M; column++) {
             compressor[row * M + column] = row === column ? 1 : 0;
-            local[row * M + column] = W[row * N + j * M + column] as number;
+            local[row * M + column] = W[row * N + j * M + column];
           }
           for (let column = 0; column < (P - 1) * M; column++) {
             const source = column < j * M ? column : column + M;
-            D[row * (P - 1) * M + column] = W[row * N + source] as number;
+            D[row * (P - 1) * M + column] = W[row * N + source];
           }
         }
       }
@@ -81,7 +81,7 @@ describe('phantom with K = M, C = I and D = W', () => {
       assert.ok(
         relativeError(
           dL,
-          own.map((i) => dW[i] as number),
+          own.map((i) => dW[i]),
         ) < 1e-5,
       );
     }
@@ -124,7 +124,13 @@ describe('initial weights', () => {
       const [width, depth, columns] = [512, 4, 64];
       const sharded = { kind: 'sharded' } as const;
       const { engine, network, tape } = await build({
-        ...{ strategy, width, depth, blocks, ghosts, activation, ends: sharded },
+        strategy,
+        width,
+        depth,
+        blocks,
+        ghosts,
+        activation,
+        ends: sharded,
       });
       const x = engine.allocate([width, columns]);
       randomStream(1, 'x').fillNormal(x.data, 0);
@@ -139,7 +145,7 @@ describe('initial weights', () => {
         const linear = tape.outputs().filter(({ operator }) => /^layers\.\d$/.test(operator.name));
         for (const [layer, { output }] of linear.entries()) {
           const mean = engine.sumOfSquares(output.value) / output.value.data.length;
-          variances[layer] = (variances[layer] as number) + mean / seeds;
+          variances[layer] = variances[layer] + mean / seeds;
         }
       }
       for (const variance of variances) {

@@ -46,7 +46,9 @@ await runRank<CheckRequest>(async ({ data, transport }) => {
       const weights = here.map(() => [M, 6]);
       const replicatedInputs = [true];
       return checkGradients(operator, [[6, B], ...weights], {
-        ...{ engine, communicator, replicatedInputs },
+        engine,
+        communicator,
+        replicatedInputs,
       });
     }
     case 'row': {

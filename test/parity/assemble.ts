@@ -14,7 +14,7 @@ export function assemble(ranks: readonly PassResult[], what: 'value' | 'gradient
     }
     const width = slice.shape[1] ?? 1;
     const partWidth = shape[1] ?? 1;
-    const size = (slice.shape[0] as number) * width;
+    const size = slice.shape[0] * width;
     const whole = tensors.get(name)?.values ?? new Float64Array(size).fill(Number.NaN);
     for (let row = 0; row < values.length / partWidth; row++) {
       const part = values.subarray(row * partWidth, (row + 1) * partWidth);
@@ -30,8 +30,8 @@ export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): numbe
   let difference = 0;
   let norm = 0;
   for (let i = 0; i < b.length; i++) {
-    difference += ((a[i] as number) - (b[i] as number)) ** 2;
-    norm += (b[i] as number) ** 2;
+    difference += (a[i] - b[i]) ** 2;
+    norm += b[i] ** 2;
   }
   return norm === 0 ? Math.sqrt(difference) : Math.sqrt(difference / norm);
 }

@@ -15,8 +15,8 @@ import type { PassRequest, PassResult } from './rank.js';
 
 const RANK = new URL('rank.js', import.meta.url);
 
-async function pass(request: PassRequest, ranks: number): Promise<PassResult[]> {
-  const { done } = launchRanks<PassResult>({ size: ranks, module: RANK, data: request });
+async function pass(data: PassRequest, ranks: number): Promise<PassResult[]> {
+  const { done } = launchRanks<PassResult>({ size: ranks, module: RANK, data });
   return done;
 }
 
@@ -35,12 +35,23 @@ const CASES: Case[] = (['phantom', 'tensor', 'tensor-paired'] as const).flatMap(
   { strategy, ends: 'sharded', loss: 'mse', activation: 'silu', depth: 2 },
 ]);
 
-function request(test: Case, engine: 'wasm' | 'blas', relaxedSimd: boolean): PassRequest {
+function requestOf(test: Case, engine: 'wasm' | 'blas', relaxedSimd: boolean): PassRequest {
   const [width, blocks, columns, inputs, outputs] = [48, 8, 11, 13, 5];
   const specification: NetworkSpecification = {
-    ...{ strategy: test.strategy, width, depth: test.depth, blocks, ghosts: 3 },
+    strategy: test.strategy,
+    width,
+    depth: test.depth,
+    blocks,
+    ghosts: 3,
     activation: test.activation,
-    ends: test.ends === 'sharded' ? { kind: 'sharded' } : { kind: 'replicated', inputs, outputs },
+    ends:
+      test.ends === 'sharded'
+        ? { kind: 'sharded' }
+        : {
+            kind: 'replicated',
+            inputs,
+            outputs,
+          },
   };
   const [features, targets] = test.ends === 'sharded' ? [width, width] : [inputs, outputs];
   const x = new Float32Array(features * columns);
@@ -61,7 +72,7 @@ for (const { name, engine, relaxedSimd, skip } of engines) {
     for (const test of CASES) {
       const { strategy, ends, loss, activation, depth } = test;
       it(`${strategy}, ${ends}, ${loss}, ${activation}, ${depth} layers`, async () => {
-        const asked = request(test, engine, relaxedSimd);
+        const asked = requestOf(test, engine, relaxedSimd);
         const solo = await pass(asked, 1);
         compareWithReference(asked, solo);
         for (const ranks of [2, 4, 8]) sameBits(await pass(asked, ranks), solo);

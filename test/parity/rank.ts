@@ -52,8 +52,14 @@ await runRank<PassRequest>(async ({ data, transport, uninterrupted }): Promise<P
   for (let pass = 0; pass <= data.passes; pass++) {
     for (const parameter of network.parameters) parameter.clearGradient();
     objective.read({
-      ...{ kind: 'training', step: 0, microBatch: 0, index: 0, columns, validColumns: columns },
-      ...{ x: data.x, y: data.y },
+      kind: 'training',
+      step: 0,
+      microBatch: 0,
+      index: 0,
+      columns,
+      validColumns: columns,
+      x: data.x,
+      y: data.y,
     });
     tape.begin();
     const output = network.forward(tape, objective.x);
@@ -66,7 +72,10 @@ await runRank<PassRequest>(async ({ data, transport, uninterrupted }): Promise<P
     sharded: objective.sharded,
     correct,
     parameters: network.parameters.map(({ name, slice, value, computedGradient }) => ({
-      ...{ name, slice, shape: value.shape, value: value.data.slice() },
+      name,
+      slice,
+      shape: value.shape,
+      value: value.data.slice(),
       gradient: computedGradient.data.slice(),
     })),
   };

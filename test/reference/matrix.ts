@@ -15,7 +15,7 @@ export function dense(rows: number, columns: number, values: ArrayLike<number>):
 }
 
 export function get(m: Dense, row: number, column: number): number {
-  return m.data[row * m.columns + column] as number;
+  return m.data[row * m.columns + column];
 }
 
 export function multiply(a: Dense, b: Dense): Dense {
@@ -25,8 +25,7 @@ export function multiply(a: Dense, b: Dense): Dense {
     for (let l = 0; l < a.columns; l++) {
       const factor = get(a, i, l);
       for (let j = 0; j < b.columns; j++) {
-        out.data[i * b.columns + j] =
-          (out.data[i * b.columns + j] as number) + factor * get(b, l, j);
+        out.data[i * b.columns + j] = out.data[i * b.columns + j] + factor * get(b, l, j);
       }
     }
   }
@@ -42,7 +41,7 @@ export function transpose(m: Dense): Dense {
 }
 
 export function plus(a: Dense, b: Dense): Dense {
-  return { ...a, data: a.data.map((value, i) => value + (b.data[i] as number)) };
+  return { ...a, data: a.data.map((value, i) => value + b.data[i]) };
 }
 
 export function rowsOf(m: Dense, from: number, count: number): Dense {

@@ -33,7 +33,7 @@ export interface ReferenceShape {
 function tensor(tensors: Tensors, name: string): Dense {
   const found = tensors.get(name);
   if (found === undefined) throw new Error(`no tensor ${name}; have ${[...tensors.keys()].join()}`);
-  return dense(found.shape[0] as number, found.shape[1] ?? 1, found.values);
+  return dense(found.shape[0], found.shape[1] ?? 1, found.values);
 }
 
 function erf(x: number): number {
@@ -148,11 +148,11 @@ export function lossAndGradients(shape: ReferenceShape, tensors: Tensors, x: Den
     const z = {
       ...product,
       data: product.data.map(
-        (value, i) => value + (layer.bias.data[Math.floor(i / product.columns)] as number),
+        (value, i) => value + layer.bias.data[Math.floor(i / product.columns)],
       ),
     };
     preActivations.push(z);
-    activation = { ...z, data: z.data.map(activations[layer.activation]?.f as never) };
+    activation = { ...z, data: z.data.map(activations[layer.activation]?.f) };
   }
   const { loss, gradient, correct } =
     shape.loss === 'mse' ? squaredError(activation, y) : crossEntropy(activation, y);
@@ -160,14 +160,14 @@ export function lossAndGradients(shape: ReferenceShape, tensors: Tensors, x: Den
   const gradients = new Map<string, Float64Array>();
   let dActivation = gradient;
   for (let l = layers.length - 1; l >= 0; l--) {
-    const layer = layers[l] as Layer;
-    const z = preActivations[l] as Dense;
-    const derivative = activations[layer.activation]?.d as (x: number) => number;
+    const layer = layers[l];
+    const z = preActivations[l];
+    const derivative = activations[layer.activation]?.d;
     const dz = {
       ...dActivation,
-      data: dActivation.data.map((value, i) => value * derivative(z.data[i] as number)),
+      data: dActivation.data.map((value, i) => value * derivative(z.data[i])),
     };
-    layerGradients(shape, tensors, layer, inputs[l] as Dense, dz, gradients);
+    layerGradients(shape, tensors, layer, inputs[l], dz, gradients);
     dActivation = multiply(transpose(layer.matrix), dz);
   }
   return { loss, correct, gradients, output: activation };
@@ -232,7 +232,7 @@ function phantomGradients(
 }
 
 function squaredError(z: Dense, y: Dense) {
-  const difference = z.data.map((value, i) => value - (y.data[i] as number));
+  const difference = z.data.map((value, i) => value - y.data[i]);
   const count = difference.length;
   return {
     loss: difference.reduce((sum, d) => sum + d * d, 0) / count,
@@ -249,8 +249,8 @@ function crossEntropy(z: Dense, y: Dense) {
     const logits = Array.from({ length: z.rows }, (_, c) => get(z, c, b));
     const largest = Math.max(...logits);
     const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
-    const label = y.data[b] as number;
-    loss += (largest + Math.log(sum) - (logits[label] as number)) / z.columns;
+    const label = y.data[b];
+    loss += (largest + Math.log(sum) - logits[label]) / z.columns;
     if (logits.indexOf(largest) === label) correct++;
     for (const [c, logit] of logits.entries()) {
       const probability = Math.exp(logit - largest) / sum;

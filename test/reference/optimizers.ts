@@ -27,19 +27,19 @@ export function referenceOptimizer(options: ReferenceOptimizer) {
       const m = state(first, name, w.length);
       const v = state(second, name, w.length);
       for (let i = 0; i < w.length; i++) {
-        const wi = w[i] as number;
+        const wi = w[i];
         const decoupled = options.name === 'adamw';
-        const g = (gradient[i] as number) + (decoupled ? 0 : options.weightDecay * wi);
+        const g = gradient[i] + (decoupled ? 0 : options.weightDecay * wi);
         const start = decoupled ? wi * (1 - rate * options.weightDecay) : wi;
         if (options.name === 'sgd') {
           w[i] = start - rate * g;
         } else if (options.name === 'momentum') {
-          const velocity = options.momentum * (m[i] as number) + g;
+          const velocity = options.momentum * m[i] + g;
           m[i] = velocity;
           w[i] = start - rate * (g + options.momentum * velocity);
         } else {
-          const firstMoment = options.beta1 * (m[i] as number) + (1 - options.beta1) * g;
-          const secondMoment = options.beta2 * (v[i] as number) + (1 - options.beta2) * g * g;
+          const firstMoment = options.beta1 * m[i] + (1 - options.beta1) * g;
+          const secondMoment = options.beta2 * v[i] + (1 - options.beta2) * g * g;
           m[i] = firstMoment;
           v[i] = secondMoment;
           const mean = firstMoment / (1 - options.beta1 ** step);

@@ -17,8 +17,16 @@ import {
 import { temporaryFolder } from '../support/files.js';
 
 const SETTINGS: Partial<TrainingSettings> = {
-  ...{ width: 32, depth: 2, blocks: 4, ghosts: 3, ranks: 2, engine: 'wasm', data: 'fashion-10k' },
-  ...{ batch: 20, steps: 10, logEvery: 1 },
+  width: 32,
+  depth: 2,
+  blocks: 4,
+  ghosts: 3,
+  ranks: 2,
+  engine: 'wasm',
+  data: 'fashion-10k',
+  batch: 20,
+  steps: 10,
+  logEvery: 1,
 };
 
 describe('what goes wrong', () => {

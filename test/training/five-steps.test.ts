@@ -11,9 +11,23 @@ import { losses, readCheckpoint, temporaryFolder } from '../support/files.js';
 const STEPS = 5;
 const BATCH = 12;
 const SETTINGS = {
-  ...{ width: 32, depth: 2, blocks: 4, ghosts: 3, ranks: 2, activation: 'gelu', seed: 5 },
-  ...{ momentum: 0.9, beta1: 0.9, beta2: 0.999, epsilon: 1e-3, weightDecay: 0.01 },
-  ...{ batch: BATCH, steps: STEPS, shuffle: false, logEvery: 1, checkpointEvery: STEPS },
+  width: 32,
+  depth: 2,
+  blocks: 4,
+  ghosts: 3,
+  ranks: 2,
+  activation: 'gelu',
+  seed: 5,
+  momentum: 0.9,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 0.001,
+  weightDecay: 0.01,
+  batch: BATCH,
+  steps: STEPS,
+  shuffle: false,
+  logEvery: 1,
+  checkpointEvery: STEPS,
 } as const satisfies Partial<TrainingSettings>;
 
 /**
@@ -45,7 +59,7 @@ function writeData(file: string, features: number, targets: number, labels: bool
 function batch(values: ArrayLike<number>, width: number, step: number) {
   const columns = Array.from({ length: width * BATCH }, (_, i) => {
     const row = (step * BATCH + (i % BATCH)) % ROWS;
-    return values[row * width + Math.floor(i / BATCH)] as number;
+    return values[row * width + Math.floor(i / BATCH)];
   });
   return dense(width, BATCH, columns);
 }
@@ -57,12 +71,10 @@ describe('five steps give the weights of a float64 implementation', () => {
         it(`${strategy}, ${optimizer}, ${loss}`, async (context) => {
           await compare(temporaryFolder(context), {
             ...SETTINGS,
-            ...{
-              strategy,
-              optimizer,
-              lr: RATES[optimizer],
-              loss: loss === 'cross-entropy' ? loss : 'mse',
-            },
+            strategy,
+            optimizer,
+            lr: RATES[optimizer],
+            loss: loss === 'cross-entropy' ? loss : 'mse',
             ends: loss === 'sharded mse' ? 'sharded' : 'replicated',
           });
         });
@@ -95,7 +107,7 @@ async function compare(folder: string, settings: Partial<TrainingSettings>) {
     assert.ok(error < 1e-5, `${name}: relative error ${error}`);
   }
   for (const [step, loss] of losses(out).entries()) {
-    const expected = expectedLosses[step] as number;
+    const expected = expectedLosses[step];
     assert.ok(Math.abs(loss - expected) < 1e-5 * expected, `step ${step + 1}: ${loss} ${expected}`);
   }
 }

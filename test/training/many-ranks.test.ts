@@ -14,15 +14,19 @@ describe('256 blocks', () => {
 
 async function run(out: string, ranks: number) {
   const end = await train({
-    ...{ strategy: 'phantom', width: 1024, depth: 1, blocks: 256, ghosts: 1, ranks },
-    ...{
-      engine: 'wasm',
-      data: 'synthetic:teacher?widths=8,16,3&validation=8',
-      batch: 8,
-      steps: 3,
-      out,
-    },
-    ...{ logEvery: 1, timeout: 300 },
+    strategy: 'phantom',
+    width: 1024,
+    depth: 1,
+    blocks: 256,
+    ghosts: 1,
+    ranks,
+    engine: 'wasm',
+    data: 'synthetic:teacher?widths=8,16,3&validation=8',
+    batch: 8,
+    steps: 3,
+    out,
+    logEvery: 1,
+    timeout: 300,
   });
   assert.equal(end.step, 3);
   return losses(out);

@@ -14,9 +14,25 @@ import {
 import { losses, readCheckpoint, temporaryFolder } from '../support/files.js';
 
 const SETTINGS: Partial<TrainingSettings> = {
-  ...{ width: 32, depth: 2, blocks: 4, ghosts: 3, ranks: 2, engine: 'wasm', data: 'fashion-10k' },
-  ...{ batch: 24, accumulate: 2, steps: 12, optimizer: 'adamw', lr: 0.01, weightDecay: 0.01 },
-  ...{ schedule: 'cosine', warmup: 3, clipNorm: 1, logEvery: 1, checkpointEvery: 6, seed: 2 },
+  width: 32,
+  depth: 2,
+  blocks: 4,
+  ghosts: 3,
+  ranks: 2,
+  engine: 'wasm',
+  data: 'fashion-10k',
+  batch: 24,
+  accumulate: 2,
+  steps: 12,
+  optimizer: 'adamw',
+  lr: 0.01,
+  weightDecay: 0.01,
+  schedule: 'cosine',
+  warmup: 3,
+  clipNorm: 1,
+  logEvery: 1,
+  checkpointEvery: 6,
+  seed: 2,
 };
 
 const never = new AbortController().signal;
@@ -74,7 +90,9 @@ describe('a run', () => {
     const out = path.join(temporaryFolder(context), 'run');
     await train({ ...SETTINGS, checkpointEvery: 2, keepCheckpoints: 2, out });
     assert.deepEqual(readdirSync(path.join(out, 'checkpoints')).toSorted(), [
-      ...['step-00000000', 'step-00000010', 'step-00000012'],
+      'step-00000000',
+      'step-00000010',
+      'step-00000012',
     ]);
   });
 
