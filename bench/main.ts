@@ -1,8 +1,9 @@
-// npm run bench -- <kernels|collectives|step> [options]
+// npm run bench -- <kernels|collectives|step|accuracy> [options]
 const SUITES: Record<string, () => Promise<(args: string[]) => Promise<void>>> = {
   kernels: async () => (await import('./kernels.js')).kernelsBench,
   collectives: async () => (await import('./collectives.js')).collectivesBench,
   step: async () => (await import('./step.js')).stepBench,
+  accuracy: async () => (await import('./accuracy.js')).accuracyBench,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -12,7 +12,6 @@ export type { ThreadsGroup, ThreadsGroupOptions } from './threads/group.js';
 export { GroupControl } from './threads/control.js';
 export type { GroupEnd } from './threads/control.js';
 export { joinThreadsGroup } from './threads/threads-transport.js';
-export type { KernelModule, SharedMemory } from './threads/web-assembly.js';
 export { launchRanks } from './threads/launch.js';
 export type { Launch, LaunchOptions } from './threads/launch.js';
 export { runRank } from './threads/worker.js';

@@ -1,7 +1,7 @@
 import { createBlasEngine } from '../engines/blas/blas-engine.js';
 import type { Engine } from '../engines/engine.js';
 import { createWasmEngine } from '../engines/wasm/wasm-engine.js';
-import type { WasmModule } from '../engines/wasm/web-assembly.js';
+import type { WasmModule } from '../web-assembly.js';
 import { NativeError } from '../errors.js';
 import type { EngineChoice } from './settings.js';
 

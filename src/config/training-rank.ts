@@ -1,7 +1,7 @@
 // A rank of a training run on worker threads.
 import { runRank } from '../communicators/threads/worker.js';
 import { type LoaderHandle, openBatches } from '../data/loader/loader.js';
-import type { WasmModule } from '../engines/wasm/web-assembly.js';
+import type { WasmModule } from '../web-assembly.js';
 import { measureEngine } from '../engines/measure.js';
 import { runTraining, type TrainingJob } from '../training/trainer.js';
 import { createEngine } from './engines.js';

@@ -1,7 +1,12 @@
 import { ConfigError } from '../../errors.js';
 import { GroupControl } from './control.js';
 import { controlBytes, GENERATION, POSTED, rankWord, SLOTS, slotWord } from './layout.js';
-import { type KernelModule, sharedMemory, type SharedMemory } from './web-assembly.js';
+import {
+  growableMemory,
+  PAGE_BYTES,
+  type WasmMemory,
+  type WasmModule,
+} from '../../web-assembly.js';
 
 export const MAXIMUM_RANKS = 256;
 const DEFAULT_STAGING_BYTES = 1024 * 1024;
@@ -20,7 +25,7 @@ export interface ThreadsGroupOptions {
   readonly timeoutS?: number;
   /** A module that imports `env.memory` (shared, maximum 65536 pages) and exports `add`, strict
    * float32. Without it sums are made in JavaScript, with the same bits. */
-  readonly kernels?: KernelModule;
+  readonly kernels?: WasmModule;
   /** Number of the first exchange; numbers wrap at 2³¹. */
   readonly firstSequence?: number;
 }
@@ -29,8 +34,8 @@ export interface ThreadsGroupOptions {
 export interface ThreadsGroup {
   readonly size: number;
   readonly control: SharedArrayBuffer;
-  readonly memory: SharedMemory;
-  readonly kernels: KernelModule | null;
+  readonly memory: WasmMemory;
+  readonly kernels: WasmModule | null;
   /** A multiple of 64. */
   readonly stagingBytes: number;
   readonly timeoutS: number;
@@ -68,7 +73,9 @@ export function createThreadsGroup(options: ThreadsGroupOptions): ThreadsGroup {
   return {
     size,
     control,
-    memory: sharedMemory(stagingStart(SLOTS, size, region) + size * scratchBytes(size)),
+    memory: growableMemory(
+      Math.ceil((stagingStart(SLOTS, size, region) + size * scratchBytes(size)) / PAGE_BYTES),
+    ),
     kernels: options.kernels ?? null,
     stagingBytes: region,
     timeoutS,

@@ -6,7 +6,7 @@ import { EMPTY, Operation } from './operation.js';
 import { type Call, encodeCall, Rendezvous } from './rendezvous.js';
 import { addIn, TreeSum } from './tree-sum.js';
 import { Views } from './views.js';
-import { addKernel } from './web-assembly.js';
+import { addKernel } from './add-kernel.js';
 
 /** Joins a group as one of its ranks; once for each rank.
  * @throws ConfigError when there is no such rank */

@@ -1,5 +1,5 @@
 import { treeSplit } from '../communicator.js';
-import type { Add } from './web-assembly.js';
+import type { Add } from './add-kernel.js';
 
 /**
  * Sums the ranks' blocks, which lie `strideBytes` apart, by the fixed tree over ranks. Addresses

@@ -6,10 +6,11 @@ import {
 } from '../../native/blas.js';
 import type { Sgemm } from '../../native/blas.js';
 import { addressOf } from '../../native/library.js';
-import type { Matrix, Tensor } from '../../tensor/tensor.js';
-import type { Activation, AdamStep, CrossEntropyResult, Engine, SgdStep } from '../engine.js';
+import type { Matrix } from '../../tensor/tensor.js';
+import type { Engine } from '../engine.js';
+import { ForwardingEngine } from '../forwarding-engine.js';
 import { createWasmEngine } from '../wasm/wasm-engine.js';
-import type { WasmEngine, WasmEngineOptions } from '../wasm/wasm-engine.js';
+import type { WasmEngineOptions } from '../wasm/wasm-engine.js';
 
 export interface BlasEngineOptions extends WasmEngineOptions {
   /** Path or loader name of a CBLAS library; else PHANTOM_BLAS, else what the system has. */
@@ -27,31 +28,26 @@ export async function createBlasEngine(options: BlasEngineOptions = {}): Promise
   return new BlasEngine(`${blas.description}, 1 thread`, blas.sgemm, base, kernels);
 }
 
-class BlasEngine implements Engine {
-  readonly name = 'blas';
-  readonly description: string;
+class BlasEngine extends ForwardingEngine {
+  readonly #description: string;
   readonly #sgemm: Sgemm;
   readonly #base: number;
-  readonly #kernels: WasmEngine;
 
-  constructor(description: string, sgemm: Sgemm, base: number, kernels: WasmEngine) {
-    this.description = description;
+  constructor(description: string, sgemm: Sgemm, base: number, kernels: Engine) {
+    super(kernels);
+    this.#description = description;
     this.#sgemm = sgemm;
     this.#base = base;
-    this.#kernels = kernels;
   }
 
-  get allocatedBytes(): number {
-    return this.#kernels.allocatedBytes;
+  override get name(): string {
+    return 'blas';
   }
-  get capacityBytes(): number {
-    return this.#kernels.capacityBytes;
-  }
-  allocate(shape: readonly number[]): Tensor {
-    return this.#kernels.allocate(shape);
+  override get description(): string {
+    return this.#description;
   }
 
-  gemm(
+  override gemm(
     transposeA: boolean,
     transposeB: boolean,
     alpha: number,
@@ -63,7 +59,7 @@ class BlasEngine implements Engine {
     const inner = transposeA ? a.rows : a.columns;
     if (inner === 0 || c.rows === 0 || c.columns === 0) {
       // Libraries differ in what they take for an error here.
-      this.#kernels.gemm(transposeA, transposeB, alpha, a, b, beta, c);
+      super.gemm(transposeA, transposeB, alpha, a, b, beta, c);
       return;
     }
     this.#sgemm(
@@ -82,73 +78,5 @@ class BlasEngine implements Engine {
       this.#base + c.byteOffset,
       c.stride,
     );
-  }
-
-  biasActivation(activation: Activation, z: Tensor, bias: Tensor | null, out: Tensor): void {
-    this.#kernels.biasActivation(activation, z, bias, out);
-  }
-  biasActivationGradient(
-    activation: Activation,
-    z: Tensor,
-    out: Tensor,
-    dOut: Tensor,
-    dz: Tensor,
-    betaBias: number,
-    dBias: Tensor | null,
-  ): void {
-    this.#kernels.biasActivationGradient(activation, z, out, dOut, dz, betaBias, dBias);
-  }
-  add(a: Tensor, b: Tensor, out: Tensor): void {
-    this.#kernels.add(a, b, out);
-  }
-  axpy(alpha: number, x: Tensor, y: Tensor): void {
-    this.#kernels.axpy(alpha, x, y);
-  }
-  scale(alpha: number, x: Tensor): void {
-    this.#kernels.scale(alpha, x);
-  }
-  fill(x: Tensor, value: number): void {
-    this.#kernels.fill(x, value);
-  }
-  copy(from: Tensor, to: Tensor): void {
-    this.#kernels.copy(from, to);
-  }
-  sumOfSquares(x: Tensor): number {
-    return this.#kernels.sumOfSquares(x);
-  }
-  squaredError(
-    z: Tensor,
-    target: Tensor,
-    dz: Tensor,
-    gradientScale: number,
-    validColumns: number,
-  ): number {
-    return this.#kernels.squaredError(z, target, dz, gradientScale, validColumns);
-  }
-  softmaxCrossEntropy(
-    logits: Tensor,
-    labels: Tensor,
-    dLogits: Tensor,
-    gradientScale: number,
-    validColumns: number,
-    result: CrossEntropyResult,
-  ): void {
-    const kernels = this.#kernels;
-    kernels.softmaxCrossEntropy(logits, labels, dLogits, gradientScale, validColumns, result);
-  }
-  sgdStep(weights: Tensor, gradient: Tensor, velocity: Tensor | null, step: SgdStep): number {
-    return this.#kernels.sgdStep(weights, gradient, velocity, step);
-  }
-  adamStep(
-    weights: Tensor,
-    gradient: Tensor,
-    firstMoment: Tensor,
-    secondMoment: Tensor,
-    step: AdamStep,
-  ): number {
-    return this.#kernels.adamStep(weights, gradient, firstMoment, secondMoment, step);
-  }
-  synchronize(): void {
-    // Every call has finished when it returns.
   }
 }

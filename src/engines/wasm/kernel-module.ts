@@ -1,6 +1,6 @@
 import { UnsupportedError } from '../../errors.js';
-import { webAssembly } from './web-assembly.js';
-import type { WasmModule } from './web-assembly.js';
+import { webAssembly } from '../../web-assembly.js';
+import type { WasmModule } from '../../web-assembly.js';
 
 const compiled = new Map<string, WasmModule>();
 

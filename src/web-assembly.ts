@@ -1,5 +1,5 @@
 /**
- * The part of the WebAssembly JavaScript interface that the engines use, typed here because the
+ * The part of the WebAssembly JavaScript interface that is used here, typed because the
  * compiler's library has it for browsers only.
  */
 

@@ -1,0 +1,107 @@
+import type { Matrix, Tensor } from '../tensor/tensor.js';
+import type { Activation, AdamStep, CrossEntropyResult, Engine, SgdStep } from './engine.js';
+
+/** An engine that passes every call to another: the base of engines that change a few of them. */
+export class ForwardingEngine implements Engine {
+  readonly #engine: Engine;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  get name(): string {
+    return this.#engine.name;
+  }
+  get description(): string {
+    return this.#engine.description;
+  }
+  get allocatedBytes(): number {
+    return this.#engine.allocatedBytes;
+  }
+  get capacityBytes(): number {
+    return this.#engine.capacityBytes;
+  }
+  allocate(shape: readonly number[]): Tensor {
+    return this.#engine.allocate(shape);
+  }
+
+  gemm(
+    transposeA: boolean,
+    transposeB: boolean,
+    alpha: number,
+    a: Matrix,
+    b: Matrix,
+    beta: number,
+    c: Matrix,
+  ): void {
+    this.#engine.gemm(transposeA, transposeB, alpha, a, b, beta, c);
+  }
+
+  biasActivation(activation: Activation, z: Tensor, bias: Tensor | null, out: Tensor): void {
+    this.#engine.biasActivation(activation, z, bias, out);
+  }
+  biasActivationGradient(
+    activation: Activation,
+    z: Tensor,
+    out: Tensor,
+    dOut: Tensor,
+    dz: Tensor,
+    betaBias: number,
+    dBias: Tensor | null,
+  ): void {
+    this.#engine.biasActivationGradient(activation, z, out, dOut, dz, betaBias, dBias);
+  }
+  add(a: Tensor, b: Tensor, out: Tensor): void {
+    this.#engine.add(a, b, out);
+  }
+  axpy(alpha: number, x: Tensor, y: Tensor): void {
+    this.#engine.axpy(alpha, x, y);
+  }
+  scale(alpha: number, x: Tensor): void {
+    this.#engine.scale(alpha, x);
+  }
+  fill(x: Tensor, value: number): void {
+    this.#engine.fill(x, value);
+  }
+  copy(from: Tensor, to: Tensor): void {
+    this.#engine.copy(from, to);
+  }
+  sumOfSquares(x: Tensor): number {
+    return this.#engine.sumOfSquares(x);
+  }
+  squaredError(
+    z: Tensor,
+    target: Tensor,
+    dz: Tensor,
+    gradientScale: number,
+    validColumns: number,
+  ): number {
+    return this.#engine.squaredError(z, target, dz, gradientScale, validColumns);
+  }
+  softmaxCrossEntropy(
+    logits: Tensor,
+    labels: Tensor,
+    dLogits: Tensor,
+    gradientScale: number,
+    validColumns: number,
+    result: CrossEntropyResult,
+  ): void {
+    const engine = this.#engine;
+    engine.softmaxCrossEntropy(logits, labels, dLogits, gradientScale, validColumns, result);
+  }
+  sgdStep(weights: Tensor, gradient: Tensor, velocity: Tensor | null, step: SgdStep): number {
+    return this.#engine.sgdStep(weights, gradient, velocity, step);
+  }
+  adamStep(
+    weights: Tensor,
+    gradient: Tensor,
+    firstMoment: Tensor,
+    secondMoment: Tensor,
+    step: AdamStep,
+  ): number {
+    return this.#engine.adamStep(weights, gradient, firstMoment, secondMoment, step);
+  }
+  synchronize(): void {
+    this.#engine.synchronize();
+  }
+}
