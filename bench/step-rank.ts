@@ -10,6 +10,7 @@ import {
   type EngineChoice,
   type NetworkSpecification,
   type OptimizerName,
+  hiddenShare,
   randomStream,
   runRank,
   Stepper,
@@ -29,6 +30,8 @@ export interface StepTimings {
   readonly engine: string;
   readonly stepsMs: readonly number[];
   readonly exposedMs: readonly number[];
+  /** Share of the communication that was under way beside the rank's own work, over all steps. */
+  readonly hiddenShare: number | null;
   /** The step's own matrix products and nothing else, and its optimiser alone. */
   readonly productsMs: readonly number[];
   readonly optimizerMs: readonly number[];
@@ -102,6 +105,15 @@ await runRank<StepRequest>(async ({ data, transport, uninterrupted }): Promise<S
     receivedBytes: parts.meters.receivedBytes(),
   };
 
+  const communication = () => {
+    const { allGather, reduceScatter, allReduce } = parts.meters.collectives;
+    const all = [allGather, reduceScatter, allReduce];
+    return {
+      postedS: all.reduce((sum, { postedS }) => sum + postedS, 0),
+      exposedS: all.reduce((sum, { exposedS }) => sum + exposedS, 0),
+    };
+  };
+  const before = communication();
   const stepsMs: number[] = [];
   const exposedMs: number[] = [];
   for (let step = 1; step <= warmup + steps; step++) {
@@ -112,6 +124,7 @@ await runRank<StepRequest>(async ({ data, transport, uninterrupted }): Promise<S
     stepsMs.push(performance.now() - began);
     exposedMs.push(1000 * (parts.meters.exposedS() - exposed));
   }
+  const after = communication();
   const productsMs = repeat(steps, () => {
     parts.control.barrier();
     const began = performance.now();
@@ -130,6 +143,10 @@ await runRank<StepRequest>(async ({ data, transport, uninterrupted }): Promise<S
     engine: bare.description,
     stepsMs,
     exposedMs,
+    hiddenShare: hiddenShare({
+      postedS: after.postedS - before.postedS,
+      exposedS: after.exposedS - before.exposedS,
+    }),
     productsMs,
     optimizerMs,
     ...counted,

@@ -157,6 +157,7 @@ export async function stepBench(args: string[]): Promise<void> {
         slowest((rank) => rank.exposedMs),
         0.5,
       ) / stepMs,
+    hiddenShare: first.hiddenShare,
     flopsPerRank: first.flops,
     flopsPerS: first.flops / (stepMs / 1e3),
     sentBytesPerRank: first.sentBytes,

@@ -35,6 +35,7 @@ export * from './optimizers/schedule.js';
 export * from './tensor/random.js';
 export * from './tensor/tensor.js';
 export * from './training/events.js';
+export * from './training/overlap.js';
 export { loadCheckpoint, saveCheckpoint } from './training/checkpoint.js';
 export { newestCheckpoint, readRunConfig, type RunConfig } from './training/run-folder.js';
 export { createObjective, type Objective } from './training/objective.js';

@@ -38,6 +38,13 @@ function stepEvent(step: number): StepEvent {
     samplesPerS: 12_800,
     flopsPerS: 1,
     exposedS: 0.001,
+    hiddenShare: null,
+    collectives: {
+      allGather: { postedS: 0, exposedS: 0 },
+      reduceScatter: { postedS: 0, exposedS: 0 },
+      allReduce: { postedS: 0, exposedS: 0 },
+      agreement: { postedS: 0, exposedS: 0 },
+    },
     modelFlopsUtilization: 0.5,
     sentBytes: 0,
     receivedBytes: 0,

@@ -109,12 +109,14 @@ export function logLine(event: StepEvent, start: Pick<StartEvent, 'steps'>): str
 function readings(event: StepEvent) {
   // A mean over a median: a single long wait can exceed the step.
   const exposed = event.stepTimeS > 0 ? Math.min(1, event.exposedS / event.stepTimeS) : 0;
+  const { hiddenShare } = event;
+  const hidden = hiddenShare === null ? '' : ` (${formatPercent(hiddenShare, 0)} hidden)`;
   return {
     loss: `loss ${formatLoss(event.loss)}`,
     accuracy: event.accuracy === null ? [] : [`accuracy ${formatPercent(event.accuracy, 1)}`],
     stepTime: `${formatDuration(event.stepTimeS)}/step`,
     samples: `${formatSi(event.samplesPerS)} samples/s`,
-    waiting: `waiting for ranks ${formatPercent(exposed, 0)}`,
+    waiting: `waiting for ranks ${formatPercent(exposed, 0)}${hidden}`,
   };
 }
 

@@ -183,7 +183,7 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
   },
   lr: {
     ...number('Optimizer', 'rate', { above: true }),
-    about: 'learning rate; phantom often wants a larger one than tensor',
+    about: 'learning rate; the best one differs between strategies',
     initial: 1e-3,
   },
   schedule: {

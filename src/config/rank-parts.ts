@@ -32,6 +32,12 @@ export function countedParts(engine: Engine, transport: Transport): RankParts {
       sentBytes: () => total(network.record, 'sentBytes'),
       receivedBytes: () => total(network.record, 'receivedBytes'),
       exposedS: () => total(network.record, 'exposedS') + total(control.record, 'exposedS'),
+      collectives: {
+        allGather: network.record.allGather,
+        reduceScatter: network.record.reduceScatter,
+        allReduce: network.record.allReduce,
+        agreement: control.record.allReduce,
+      },
     },
   };
 }

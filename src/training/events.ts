@@ -1,3 +1,5 @@
+import type { CollectiveName, CollectiveTimes } from './overlap.js';
+
 /**
  * What a training run tells as it goes: a line of `metrics.jsonl`, a line of `--json`, or an
  * update of the progress display. Bytes and FLOPs are those of one rank; unknown values are null.
@@ -54,6 +56,10 @@ export interface StepEvent {
   readonly receivedBytes: number;
   /** Time that rank 0 was blocked in collectives, a step. */
   readonly exposedS: number;
+  /** Share of the network's communication that was under way beside rank 0's own work. */
+  readonly hiddenShare: number | null;
+  /** The same by collective, seconds a step. */
+  readonly collectives: Readonly<Record<CollectiveName, CollectiveTimes>>;
   /** Time that rank 0 waited for a batch, a step. */
   readonly dataWaitS: number;
   readonly elapsedS: number;

@@ -1,3 +1,4 @@
+import { COLLECTIVES, type CollectiveTimes } from './overlap.js';
 import type { WorkMeters } from './trainer.js';
 
 /** Steps whose times the overall median looks back on. */
@@ -14,6 +15,12 @@ export class StepTimes {
   #before = { flops: 0, sentBytes: 0, receivedBytes: 0, exposedS: 0 };
   #sums = { flops: 0, sentBytes: 0, receivedBytes: 0, exposedS: 0, dataWaitS: 0 };
 
+  /** Posted and exposed seconds of each collective: at the step's begin, and summed. */
+  readonly #postedBefore = new Float64Array(COLLECTIVES.length);
+  readonly #exposedBefore = new Float64Array(COLLECTIVES.length);
+  readonly #posted = new Float64Array(COLLECTIVES.length);
+  readonly #exposed = new Float64Array(COLLECTIVES.length);
+
   /** @param intervalSteps most steps between two calls of `takeInterval` */
   constructor(intervalSteps: number, meters: WorkMeters) {
     this.#meters = meters;
@@ -26,6 +33,10 @@ export class StepTimes {
     this.#before.sentBytes = meters.sentBytes();
     this.#before.receivedBytes = meters.receivedBytes();
     this.#before.exposedS = meters.exposedS();
+    for (const [i, name] of COLLECTIVES.entries()) {
+      this.#postedBefore[i] = meters.collectives[name].postedS;
+      this.#exposedBefore[i] = meters.collectives[name].exposedS;
+    }
     this.#beganMs = performance.now();
   }
 
@@ -39,6 +50,11 @@ export class StepTimes {
     sums.receivedBytes += meters.receivedBytes() - before.receivedBytes;
     sums.exposedS += meters.exposedS() - before.exposedS;
     sums.dataWaitS += dataWaitS;
+    for (const [i, name] of COLLECTIVES.entries()) {
+      const { postedS, exposedS } = meters.collectives[name];
+      this.#posted[i] = (this.#posted[i] ?? 0) + postedS - (this.#postedBefore[i] ?? 0);
+      this.#exposed[i] = (this.#exposed[i] ?? 0) + exposedS - (this.#exposedBefore[i] ?? 0);
+    }
   }
 
   /** Means a step, and the median time, since the last call. */
@@ -46,7 +62,23 @@ export class StepTimes {
     const steps = Math.max(1, this.#intervalSteps);
     const { flops, sentBytes, receivedBytes, exposedS, dataWaitS } = this.#sums;
     const filled = Math.min(steps, this.#interval.length);
+    const times = (i: number): CollectiveTimes => ({
+      postedS: (this.#posted[i] ?? 0) / steps,
+      exposedS: (this.#exposed[i] ?? 0) / steps,
+    });
+    const [allGather, reduceScatter, allReduce, agreement] = [
+      times(0),
+      times(1),
+      times(2),
+      times(3),
+    ];
+    const network = [allGather, reduceScatter, allReduce];
     const interval = {
+      collectives: { allGather, reduceScatter, allReduce, agreement },
+      communication: {
+        postedS: network.reduce((sum, { postedS }) => sum + postedS, 0),
+        exposedS: network.reduce((sum, part) => sum + part.exposedS, 0),
+      },
       medianS: median(this.#interval.subarray(0, filled)),
       flops: flops / steps,
       sentBytes: sentBytes / steps,
@@ -55,6 +87,8 @@ export class StepTimes {
       dataWaitS: dataWaitS / steps,
     };
     this.#intervalSteps = 0;
+    this.#posted.fill(0);
+    this.#exposed.fill(0);
     this.#sums = { flops: 0, sentBytes: 0, receivedBytes: 0, exposedS: 0, dataWaitS: 0 };
     return interval;
   }

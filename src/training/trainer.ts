@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import type { Communicator } from '../communicators/communicator.js';
 import type { TrainingSettings } from '../config/settings.js';
@@ -13,6 +14,12 @@ import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
 import type { EndEvent, TrainingEvent } from './events.js';
 import { Stepper } from './loop.js';
 import { createObjective } from './objective.js';
+import {
+  type CollectiveName,
+  type CollectiveTimes,
+  hiddenShare,
+  overlapWarning,
+} from './overlap.js';
 import { StepTimes } from './step-times.js';
 
 /** A training run, resolved: what every rank needs to know. Structured-cloneable. */
@@ -37,6 +44,8 @@ export interface WorkMeters {
   receivedBytes(): number;
   /** Seconds blocked in collectives. */
   exposedS(): number;
+  /** Sums so far, in objects that change. */
+  readonly collectives: Readonly<Record<CollectiveName, CollectiveTimes>>;
 }
 
 /** What a rank is given besides the job. */
@@ -59,11 +68,15 @@ export function runTraining(job: TrainingJob, parts: TrainingParts): EndEvent | 
   return new Trainer(job, parts).run();
 }
 
+/** Steps before the overlap is judged: the first allocate, and code is compiled. */
+const WARM_UP_STEPS = 20;
+
 class Trainer {
   readonly #job: TrainingJob;
   readonly #parts: TrainingParts;
   readonly #metricsFile: number | null;
   readonly #startedS = performance.now() / 1000;
+  #warned = false;
   #validation: { loss: number; accuracy: number } | null = null;
 
   constructor(job: TrainingJob, parts: TrainingParts) {
@@ -229,10 +242,22 @@ class Trainer {
       sentBytes: interval.sentBytes,
       receivedBytes: interval.receivedBytes,
       exposedS: interval.exposedS,
+      hiddenShare: hiddenShare(interval.communication),
+      collectives: interval.collectives,
       dataWaitS: interval.dataWaitS,
       elapsedS,
       remainingS: ((steps - step) * elapsedS) / (step - firstStep),
     });
+    this.#warnOfWaiting(step - firstStep, interval.exposedS, interval.medianS);
+  }
+
+  /** Says once, when the first steps are behind, that communication is not hidden. */
+  #warnOfWaiting(stepsDone: number, exposedS: number, stepTimeS: number): void {
+    if (this.#warned || stepsDone < WARM_UP_STEPS) return;
+    const { size } = this.#parts.communicator;
+    const message = overlapWarning(exposedS, stepTimeS, size, os.availableParallelism());
+    this.#warned = true;
+    if (message !== null) this.#emit({ type: 'warning', message });
   }
 
   #end(

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { hiddenShare, overlapWarning } from './overlap.js';
+import { StepTimes } from './step-times.js';
+
+describe('the overlap meter', () => {
+  it('takes the share that was not exposed', () => {
+    assert.equal(hiddenShare({ postedS: 3, exposedS: 1 }), 0.75);
+    assert.equal(hiddenShare({ postedS: 0, exposedS: 0 }), null);
+  });
+
+  it('warns of a step that mostly waits, and of what it may wait for', () => {
+    assert.equal(overlapWarning(0.02, 0.1, 2, 2), null);
+    assert.match(overlapWarning(0.05, 0.1, 2, 2) ?? '', /50% of a step; a larger batch/);
+    assert.match(overlapWarning(0.05, 0.1, 4, 2) ?? '', /4 ranks share 2 cores/);
+  });
+
+  it('sums what steps did, and not what was between them', () => {
+    const counts = { flops: 0, sentBytes: 0, exposedS: 0 };
+    const times = { postedS: 0, exposedS: 0 };
+    const idle = { postedS: 0, exposedS: 0 };
+    const steps = new StepTimes(10, {
+      flops: () => counts.flops,
+      sentBytes: () => counts.sentBytes,
+      receivedBytes: () => counts.sentBytes,
+      exposedS: () => counts.exposedS,
+      collectives: { allGather: times, reduceScatter: idle, allReduce: idle, agreement: idle },
+    });
+    for (let step = 0; step < 4; step++) {
+      steps.begin();
+      counts.flops += 10;
+      counts.sentBytes += 3;
+      times.postedS += 0.5;
+      times.exposedS += 0.25;
+      steps.end(0.125);
+      counts.flops += 1000; // a validation
+      times.exposedS += 7;
+    }
+    const interval = steps.takeInterval();
+    assert.equal(interval.flops, 10);
+    assert.equal(interval.sentBytes, 3);
+    assert.equal(interval.dataWaitS, 0.125);
+    assert.deepEqual(interval.collectives.allGather, { postedS: 0.5, exposedS: 0.25 });
+    assert.deepEqual(interval.communication, { postedS: 0.5, exposedS: 0.25 });
+    assert.equal(steps.takeInterval().flops, 0);
+  });
+});
