@@ -1,3 +1,5 @@
+import os from 'node:os';
+import { describeOverlap } from '../training/overlap.js';
 import type { EndEvent, StartEvent, StepEvent, TrainingEvent } from '../training/events.js';
 import type { Console } from './console.js';
 import { formatCount, formatDuration, formatLoss, formatPercent, formatSi } from './format.js';
@@ -142,6 +144,11 @@ export function endPairs(end: EndEvent): [string, string][] {
   if (end.medianStepTimeS !== null && end.samplesPerS !== null) {
     const rate = `${formatSi(end.samplesPerS)} samples/s`;
     pairs.push(['median step', `${formatDuration(end.medianStepTimeS)}, ${rate}`]);
+  }
+  if (end.exposedShare !== null && end.ranks > 1) {
+    const cores = os.availableParallelism();
+    const text = describeOverlap(end.exposedShare, end.hiddenShare, end.ranks, cores);
+    pairs.push(['communication', text]);
   }
   pairs.push(['run folder', end.runFolder], ['checkpoint', end.checkpoint]);
   return pairs;

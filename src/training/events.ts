@@ -95,6 +95,11 @@ export interface EndEvent {
   readonly validationAccuracy: number | null;
   readonly medianStepTimeS: number | null;
   readonly samplesPerS: number | null;
+  readonly ranks: number;
+  /** Share of the steps that rank 0 was blocked in collectives, and of communication that was
+   * hidden; null after a few steps only, which allocate and compile. */
+  readonly exposedShare: number | null;
+  readonly hiddenShare: number | null;
   readonly elapsedS: number;
   readonly runFolder: string;
   readonly checkpoint: string;

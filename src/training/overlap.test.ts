@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { hiddenShare, overlapWarning } from './overlap.js';
+import { hiddenShare, describeOverlap } from './overlap.js';
 import { StepTimes } from './step-times.js';
 
 describe('the overlap meter', () => {
@@ -9,10 +9,10 @@ describe('the overlap meter', () => {
     assert.equal(hiddenShare({ postedS: 0, exposedS: 0 }), null);
   });
 
-  it('warns of a step that mostly waits, and of what it may wait for', () => {
-    assert.equal(overlapWarning(0.02, 0.1, 2, 2), null);
-    assert.match(overlapWarning(0.05, 0.1, 2, 2) ?? '', /50% of a step; a larger batch/);
-    assert.match(overlapWarning(0.05, 0.1, 4, 2) ?? '', /4 ranks share 2 cores/);
+  it('tells a step that mostly waits, and what it may wait for', () => {
+    assert.equal(describeOverlap(0.02, 0.97, 2, 2), '97% hidden, ranks wait for 2% of a step');
+    assert.match(describeOverlap(0.5, 0.1, 2, 2), /^not hidden: .* 50% of a step; a larger batch/);
+    assert.match(describeOverlap(0.5, 0.1, 4, 2), /4 ranks share 2 cores/);
   });
 
   it('sums what steps did, and not what was between them', () => {
@@ -43,5 +43,6 @@ describe('the overlap meter', () => {
     assert.deepEqual(interval.collectives.allGather, { postedS: 0.5, exposedS: 0.25 });
     assert.deepEqual(interval.communication, { postedS: 0.5, exposedS: 0.25 });
     assert.equal(steps.takeInterval().flops, 0);
+    assert.deepEqual(steps.overallOverlap(), { exposedShare: null, hiddenShare: null });
   });
 });

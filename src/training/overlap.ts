@@ -14,23 +14,24 @@ export function hiddenShare({ postedS, exposedS }: CollectiveTimes): number | nu
   return total === 0 ? null : postedS / total;
 }
 
-/** Share of a step that a rank may be blocked before the run says that overlap is not effective. */
+/** Share of a step that ranks may be blocked before overlap counts as not effective. */
 const EXPOSED_LIMIT = 0.25;
 
-/** What to tell about a step whose communication is not hidden; null when it is. */
-export function overlapWarning(
-  exposedS: number,
-  stepTimeS: number,
+/** How well communication was hidden, in words. */
+export function describeOverlap(
+  exposedShare: number,
+  hidden: number | null,
   ranks: number,
   cores: number,
-): string | null {
-  const share = exposedS / stepTimeS;
-  if (!(share > EXPOSED_LIMIT)) return null;
-  const percent = Math.round(100 * Math.min(1, share));
+): string {
+  const percent = (share: number) => `${Math.round(100 * Math.min(1, share))}%`;
+  const waits = `ranks wait for ${percent(exposedShare)} of a step`;
+  if (hidden === null) return waits;
+  if (exposedShare <= EXPOSED_LIMIT) return `${percent(hidden)} hidden, ${waits}`;
   return (
-    `communication is not hidden: rank 0 waits for ${percent}% of a step; ` +
+    `not hidden: ${waits}; ` +
     (ranks > cores
-      ? `${ranks} ranks share ${cores} cores, so waiting for a core is part of it`
+      ? `${ranks} ranks share ${cores} cores, and waiting for a core is part of it`
       : 'a larger batch or width, fewer ghosts or fewer ranks would hide more of it')
   );
 }

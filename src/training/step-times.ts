@@ -1,8 +1,11 @@
-import { COLLECTIVES, type CollectiveTimes } from './overlap.js';
+import { COLLECTIVES, type CollectiveTimes, hiddenShare } from './overlap.js';
 import type { WorkMeters } from './trainer.js';
 
 /** Steps whose times the overall median looks back on. */
 const WINDOW = 4096;
+
+/** Steps before the overlap is judged: the first allocate, and code is compiled. */
+const WARM_UP_STEPS = 10;
 
 /** Times and counts of steps, over the interval between two log lines and over the whole run. */
 export class StepTimes {
@@ -11,6 +14,7 @@ export class StepTimes {
   readonly #recent = new Float64Array(WINDOW);
   #steps = 0;
   #intervalSteps = 0;
+  readonly #overall = { stepS: 0, waitS: 0, postedS: 0, exposedS: 0 };
   #beganMs = 0;
   #before = { flops: 0, sentBytes: 0, receivedBytes: 0, exposedS: 0 };
   #sums = { flops: 0, sentBytes: 0, receivedBytes: 0, exposedS: 0, dataWaitS: 0 };
@@ -50,10 +54,23 @@ export class StepTimes {
     sums.receivedBytes += meters.receivedBytes() - before.receivedBytes;
     sums.exposedS += meters.exposedS() - before.exposedS;
     sums.dataWaitS += dataWaitS;
+    const settled = this.#steps > WARM_UP_STEPS;
+    if (settled) {
+      this.#overall.stepS += elapsedS;
+      this.#overall.waitS += meters.exposedS() - before.exposedS;
+    }
     for (const [i, name] of COLLECTIVES.entries()) {
       const { postedS, exposedS } = meters.collectives[name];
-      this.#posted[i] = (this.#posted[i] ?? 0) + postedS - (this.#postedBefore[i] ?? 0);
-      this.#exposed[i] = (this.#exposed[i] ?? 0) + exposedS - (this.#exposedBefore[i] ?? 0);
+      const [posted, exposed] = [
+        postedS - (this.#postedBefore[i] ?? 0),
+        exposedS - (this.#exposedBefore[i] ?? 0),
+      ];
+      this.#posted[i] = (this.#posted[i] ?? 0) + posted;
+      this.#exposed[i] = (this.#exposed[i] ?? 0) + exposed;
+      if (settled && name !== 'agreement') {
+        this.#overall.postedS += posted;
+        this.#overall.exposedS += exposed;
+      }
     }
   }
 
@@ -91,6 +108,13 @@ export class StepTimes {
     this.#exposed.fill(0);
     this.#sums = { flops: 0, sentBytes: 0, receivedBytes: 0, exposedS: 0, dataWaitS: 0 };
     return interval;
+  }
+
+  /** Over the steps after the first few. */
+  overallOverlap(): { exposedShare: number | null; hiddenShare: number | null } {
+    const { stepS, waitS } = this.#overall;
+    if (stepS === 0) return { exposedShare: null, hiddenShare: null };
+    return { exposedShare: waitS / stepS, hiddenShare: hiddenShare(this.#overall) };
   }
 
   overallMedianS(): number | null {

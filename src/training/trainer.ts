@@ -1,5 +1,4 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import type { Communicator } from '../communicators/communicator.js';
 import type { TrainingSettings } from '../config/settings.js';
@@ -14,12 +13,7 @@ import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
 import type { EndEvent, TrainingEvent } from './events.js';
 import { Stepper } from './loop.js';
 import { createObjective } from './objective.js';
-import {
-  type CollectiveName,
-  type CollectiveTimes,
-  hiddenShare,
-  overlapWarning,
-} from './overlap.js';
+import { type CollectiveName, type CollectiveTimes, hiddenShare } from './overlap.js';
 import { StepTimes } from './step-times.js';
 
 /** A training run, resolved: what every rank needs to know. Structured-cloneable. */
@@ -68,15 +62,11 @@ export function runTraining(job: TrainingJob, parts: TrainingParts): EndEvent | 
   return new Trainer(job, parts).run();
 }
 
-/** Steps before the overlap is judged: the first allocate, and code is compiled. */
-const WARM_UP_STEPS = 20;
-
 class Trainer {
   readonly #job: TrainingJob;
   readonly #parts: TrainingParts;
   readonly #metricsFile: number | null;
   readonly #startedS = performance.now() / 1000;
-  #warned = false;
   #validation: { loss: number; accuracy: number } | null = null;
 
   constructor(job: TrainingJob, parts: TrainingParts) {
@@ -248,16 +238,6 @@ class Trainer {
       elapsedS,
       remainingS: ((steps - step) * elapsedS) / (step - firstStep),
     });
-    this.#warnOfWaiting(step - firstStep, interval.exposedS, interval.medianS);
-  }
-
-  /** Says once, when the first steps are behind, that communication is not hidden. */
-  #warnOfWaiting(stepsDone: number, exposedS: number, stepTimeS: number): void {
-    if (this.#warned || stepsDone < WARM_UP_STEPS) return;
-    const { size } = this.#parts.communicator;
-    const message = overlapWarning(exposedS, stepTimeS, size, os.availableParallelism());
-    this.#warned = true;
-    if (message !== null) this.#emit({ type: 'warning', message });
   }
 
   #end(
@@ -278,6 +258,8 @@ class Trainer {
       validationAccuracy: this.#validation && orNull(this.#validation.accuracy),
       medianStepTimeS: medianS,
       samplesPerS: medianS === null ? null : this.#job.settings.batch / medianS,
+      ranks: this.#parts.communicator.size,
+      ...times.overallOverlap(),
       elapsedS: performance.now() / 1e3 - this.#startedS,
       runFolder: this.#job.runFolder,
       checkpoint,
