@@ -83,6 +83,7 @@ await runRank<StepRequest>(async ({ data, transport, uninterrupted }): Promise<S
     );
     const stepper = new Stepper({
       ...parts,
+      replicas: null,
       network,
       objective,
       optimizer,

@@ -64,13 +64,19 @@ export class Tape {
   /**
    * Runs the pass backward from `from`, whose gradient is `dOutput` (default: ones). Operators
    * that `from` does not depend on are passed over.
+   *
+   * @param onBackward called when an operator has added its part to its inputs' gradients
    */
-  backward(from: Variable, dOutput?: Tensor): void {
+  backward(from: Variable, dOutput?: Tensor, onBackward?: (operator: Operator) => void): void {
     if (from.gradient === null) from.gradient = this.engine.allocate(from.value.shape);
     if (dOutput === undefined) this.engine.fill(from.gradient, 1);
     else if (dOutput !== from.gradient) this.engine.copy(dOutput, from.gradient);
     from.gradientWritten = true;
-    for (let i = this.#applied - 1; i >= 0; i--) this.#nodes[i]?.backward();
+    for (let i = this.#applied - 1; i >= 0; i--) {
+      const node = this.#nodes[i];
+      node?.backward();
+      if (node) onBackward?.(node.operator);
+    }
   }
 
   /** The outputs of the recorded operators, in order, for inspection. */

@@ -233,6 +233,12 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
       'worker threads that host the blocks, and divide them; without it as many as have a core',
     initial: null,
   },
+  replicas: {
+    ...integer('Machine', 'D', 1, 256),
+    about:
+      'data-parallel replicas of the ranks, D × R worker threads; each takes a batch of its own',
+    initial: 1,
+  },
   engine: {
     ...choice('Machine', ['auto', 'blas', 'wasm']),
     about: 'what computes; auto: the fastest that is there',

@@ -74,17 +74,20 @@ function endsOf(
     : { kind: 'replicated', inputs, outputs };
 }
 
-function stepsOf({ steps, epochs, batch }: TrainingSettings, rows: number): number {
+function stepsOf({ steps, epochs, batch, replicas }: TrainingSettings, rows: number): number {
   if (steps !== null) return steps;
   if (!Number.isFinite(rows)) {
     throw new ConfigError('steps', 'the data have no end, so no epochs; set --steps');
   }
-  return Math.ceil(((epochs ?? 1) * rows) / batch);
+  return Math.ceil(((epochs ?? 1) * rows) / (batch * replicas));
 }
 
-function validateEveryOf({ validateEvery, batch }: TrainingSettings, rows: number): number {
+function validateEveryOf(
+  { validateEvery, batch, replicas }: TrainingSettings,
+  rows: number,
+): number {
   if (validateEvery !== null) return validateEvery;
-  return Number.isFinite(rows) ? Math.max(1, Math.ceil(rows / batch)) : 500;
+  return Number.isFinite(rows) ? Math.max(1, Math.ceil(rows / (batch * replicas))) : 500;
 }
 
 /**
@@ -98,7 +101,7 @@ export function checkMemory(
   capacityBytes: number,
 ): string | null {
   const columns = settings.batch / settings.accumulate;
-  const { ranks, optimizer } = settings;
+  const { ranks, replicas, optimizer } = settings;
   const bytes = trainingBytes(specification, ranks, columns, optimizer);
   const gib = (count: number) => `${(count / 2 ** 30).toFixed(2)} GiB`;
   if (bytes.total > capacityBytes) {
@@ -110,6 +113,8 @@ export function checkMemory(
         'ranks, a smaller width or batch, or --accumulate',
     );
   }
-  if (bytes.total * ranks <= os.totalmem()) return null;
-  return `${ranks} ranks need ${gib(bytes.total * ranks)}, this machine has ${gib(os.totalmem())}`;
+  const threads = ranks * replicas;
+  const all = bytes.total * threads;
+  if (all <= os.totalmem()) return null;
+  return `${threads} ranks need ${gib(all)}, this machine has ${gib(os.totalmem())}`;
 }

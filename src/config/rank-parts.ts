@@ -6,6 +6,7 @@ import {
 } from '../communicators/recording/recording-transport.js';
 import { countingEngine, type FlopCounter } from '../engines/counting/counting-engine.js';
 import type { Engine } from '../engines/engine.js';
+import type { Replicas } from '../training/loop.js';
 import type { WorkMeters } from '../training/trainer.js';
 
 /** An engine and communicators that count what they do, for one rank. */
@@ -13,30 +14,60 @@ export interface RankParts {
   readonly engine: Engine;
   /** Of the network. */
   readonly communicator: Communicator;
-  /** Of everything else: agreement between ranks, checkpoints. */
+  /** The same ranks, for what is not counted: checkpoints. */
+  readonly shards: Communicator;
+  /** All ranks of all replicas, for agreement. */
   readonly control: Communicator;
+  readonly replicas: Replicas | null;
   readonly meters: WorkMeters;
 }
 
-/** Puts counters around an engine and a transport. */
+/** The transports of a rank among replicas. */
+export interface MeshTransports {
+  /** The ranks that hold the network together with this one. */
+  readonly network: Transport;
+  /** The ranks that hold the same blocks in every replica, by replica; null: one replica. */
+  readonly replicas: Transport | null;
+  /** All ranks. */
+  readonly world: Transport;
+}
+
+/** Puts counters around an engine and the transport of a group without replicas. */
 export function countedParts(engine: Engine, transport: Transport): RankParts {
+  return countedMesh(engine, { network: transport, replicas: null, world: transport });
+}
+
+/** Puts counters around an engine and a rank's transports. */
+export function countedMesh(engine: Engine, transports: MeshTransports): RankParts {
   const counter: FlopCounter = { flops: 0, products: 0 };
-  const network = new RecordingTransport(transport);
-  const control = new RecordingTransport(transport);
+  const network = new RecordingTransport(transports.network);
+  const control = new RecordingTransport(transports.world);
+  const gradients = transports.replicas && new RecordingTransport(transports.replicas);
+  const exposedS = (record: CommunicationRecord) => total(record, 'exposedS');
   return {
     engine: countingEngine(engine, counter),
     communicator: new Communicator(network),
+    shards: new Communicator(transports.network),
     control: new Communicator(control),
+    replicas: gradients && {
+      index: gradients.rank,
+      count: gradients.size,
+      communicator: new Communicator(gradients),
+    },
     meters: {
       flops: () => counter.flops,
       sentBytes: () => total(network.record, 'sentBytes'),
       receivedBytes: () => total(network.record, 'receivedBytes'),
-      exposedS: () => total(network.record, 'exposedS') + total(control.record, 'exposedS'),
+      exposedS: () =>
+        exposedS(network.record) +
+        exposedS(control.record) +
+        (gradients ? exposedS(gradients.record) : 0),
       collectives: {
         allGather: network.record.allGather,
         reduceScatter: network.record.reduceScatter,
         allReduce: network.record.allReduce,
         agreement: control.record.allReduce,
+        gradients: gradients?.record.allReduce ?? { postedS: 0, exposedS: 0 },
       },
     },
   };

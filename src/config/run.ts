@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { largestPayloadBytes } from '../analysis/cost.js';
+import { createThreadsGroup, type ThreadsGroupOptions } from '../communicators/threads/group.js';
 import { launchRanks } from '../communicators/threads/launch.js';
 import { startLoader } from '../data/loader/loader.js';
 import { fitStandardization } from '../data/standardize.js';
@@ -21,7 +22,7 @@ import { createEngine } from './engines.js';
 import { openSettingsData } from './open-data.js';
 import { checkMemory, planRun, type RunPlan } from './plan-run.js';
 import type { TrainingSettings } from './settings.js';
-import type { TrainingRankData } from './training-rank.js';
+import type { Mesh, TrainingRankData } from './training-rank.js';
 
 export interface RunHooks {
   readonly onEvent: (event: TrainingEvent) => void;
@@ -79,42 +80,54 @@ export async function trainRun(
   for (const message of [memoryWarning, resume && changedSettings(job, resume.folder)]) {
     if (message) hooks.onEvent({ type: 'warning', message });
   }
-  const loader = startLoader({
-    data,
-    standardization,
-    seed: settings.seed,
-    shuffle: settings.shuffle,
-    oneHot: run.oneHot,
-    consumers: settings.ranks,
-    schedule: {
-      firstStep: resume?.step ?? 0,
-      steps: run.steps,
-      batchSize: settings.batch,
-      microBatches: settings.accumulate,
-      validationRows: job.validationRows,
-      validateEvery: run.validateEvery,
-    },
-  });
+  const { ranks, replicas } = settings;
+  const loaders = Array.from({ length: replicas }, (_, replica) =>
+    startLoader({
+      data,
+      standardization,
+      seed: settings.seed,
+      shuffle: settings.shuffle,
+      oneHot: run.oneHot,
+      consumers: ranks,
+      schedule: {
+        firstStep: resume?.step ?? 0,
+        steps: run.steps,
+        batchSize: settings.batch,
+        microBatches: settings.accumulate,
+        validationRows: job.validationRows,
+        validateEvery: run.validateEvery,
+        replicas,
+        replica,
+      },
+    }),
+  );
   const columns = settings.batch / settings.accumulate;
-  const module = loadKernelModule(settings.relaxedSimd);
-  const rankData: TrainingRankData = { job, batches: loader.handle, module };
-  const launch = launchRanks<EndEvent | null>({
-    size: settings.ranks,
-    module: new URL('training-rank.js', import.meta.url),
-    data: rankData,
+  const payload = largestPayloadBytes(run.specification, ranks, columns);
+  const group = {
     kernels: loadKernelModule(false),
     timeoutS: settings.timeout,
-    stagingBytes: Math.max(
-      64 * 1024,
-      largestPayloadBytes(run.specification, settings.ranks, columns),
-    ),
+    stagingBytes: Math.max(64 * 1024, payload),
+  };
+  const mesh = replicas === 1 ? null : createMesh(ranks, replicas, group);
+  const rankData: TrainingRankData = {
+    job,
+    batches: loaders.map(({ handle }) => handle),
+    mesh,
+    module: loadKernelModule(settings.relaxedSimd),
+  };
+  const launch = launchRanks<EndEvent | null>({
+    ...group,
+    size: ranks * replicas,
+    subgroups: mesh ? [...mesh.network, ...mesh.replicas] : [],
+    module: new URL('training-rank.js', import.meta.url),
+    data: rankData,
     onMessage: (_rank, message) => hooks.onEvent(message as TrainingEvent),
   });
   const requestStop = () => launch.requestStop();
   hooks.stop.addEventListener('abort', requestStop);
   if (hooks.stop.aborted) requestStop();
   try {
-    const [end] = await Promise.race([launch.done, loader.failed]);
+    const [end] = await Promise.race([launch.done, ...loaders.map(({ failed }) => failed)]);
     if (!end) throw new TypeError('rank 0 returned no end event');
     return end;
   } catch (error) {
@@ -123,8 +136,27 @@ export async function trainRun(
     throw error;
   } finally {
     hooks.stop.removeEventListener('abort', requestStop);
-    await loader.close();
+    await Promise.all(loaders.map((loader) => loader.close()));
   }
+}
+
+/** Gradients of several layers are summed at a time, in larger pieces than activations are. */
+const GRADIENT_STAGING_BYTES = 4 << 20;
+
+function createMesh(
+  ranks: number,
+  replicas: number,
+  options: Omit<ThreadsGroupOptions, 'size'>,
+): Mesh {
+  const gradients = { ...options, stagingBytes: GRADIENT_STAGING_BYTES };
+  return {
+    network: Array.from({ length: replicas }, () =>
+      createThreadsGroup({ ...options, size: ranks }),
+    ),
+    replicas: Array.from({ length: ranks }, () =>
+      createThreadsGroup({ ...gradients, size: replicas }),
+    ),
+  };
 }
 
 function jobOf(

@@ -20,7 +20,10 @@ export interface TrainingSettings {
   /** `auto`: sharded where features and targets are as wide as the layers and the loss is mse. */
   readonly ends: 'auto' | 'replicated' | 'sharded';
 
+  /** Of one replica. */
   readonly ranks: number;
+  /** Data-parallel replicas of the ranks; each has its own `batch` samples of a step. */
+  readonly replicas: number;
   readonly engine: EngineChoice;
   /** Fused multiply-add in the WebAssembly kernels: faster, and not the same on every CPU. */
   readonly relaxedSimd: boolean;

@@ -73,6 +73,19 @@ export class FeedForward {
     return activation;
   }
 
+  /**
+   * The parameters of each linear layer with its bias, in the order in which a backward pass
+   * finishes their gradients: those of a layer are complete after `operator`.
+   */
+  layersBackward(): { operator: Operator; parameters: readonly Parameter[] }[] {
+    const layers: { operator: Operator; parameters: Parameter[] }[] = [];
+    for (const { operator, linear, parameters } of this.#stages) {
+      if (linear) layers.push({ operator, parameters: [...parameters] });
+      else layers.at(-1)?.parameters.push(...parameters);
+    }
+    return layers.toReversed();
+  }
+
   /** Work and traffic of this rank in one pass over `columns` samples, by linear layer. */
   costs(columns: number, inputNeedsGradient = false): { name: string; cost: OperatorCost }[] {
     return this.#stages

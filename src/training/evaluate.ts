@@ -48,6 +48,7 @@ export function runEvaluation(
     engine,
     communicator,
     control,
+    replicas: null,
     network,
     objective,
     batches,

@@ -20,7 +20,9 @@ export interface StartEvent {
   readonly engine: string;
   readonly engineDescription: string;
   readonly communicator: string;
+  /** Of one replica. */
   readonly ranks: number;
+  readonly replicas: number;
   /** Of the whole network. */
   readonly parameters: number;
   readonly trainingRows: number | null;
@@ -95,6 +97,7 @@ export interface EndEvent {
   readonly validationAccuracy: number | null;
   readonly medianStepTimeS: number | null;
   readonly samplesPerS: number | null;
+  /** Of all replicas. */
   readonly ranks: number;
   /** Share of the steps that rank 0 was blocked in collectives, and of communication that was
    * hidden; null after a few steps only, which allocate and compile. */

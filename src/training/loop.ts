@@ -1,3 +1,4 @@
+import type { Operator } from '../autograd/operator.js';
 import { Tape } from '../autograd/tape.js';
 import type { Communicator } from '../communicators/communicator.js';
 import type { Engine } from '../engines/engine.js';
@@ -6,6 +7,7 @@ import type { FeedForward } from '../model/network.js';
 import { treeSum } from '../operators/block-sum.js';
 import { clippingScale } from '../optimizers/clipping.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
+import { GradientBuckets } from './gradient-buckets.js';
 import type { Objective } from './objective.js';
 import type { Batch, BatchReader } from '../data/loader/batches.js';
 
@@ -26,17 +28,27 @@ export interface StepResult {
 export interface StepperOptions {
   readonly engine: Engine;
   readonly communicator: Communicator;
-  /** The same ranks, for what is not the network's: agreement on loss, norm and stopping. */
+  /** All ranks of all replicas, for agreement on loss, norm and stopping. */
   readonly control: Communicator;
+  /** The ranks with the same blocks in the other replicas; null: there is one replica. */
+  readonly replicas: Replicas | null;
   readonly network: FeedForward;
   readonly objective: Objective;
   readonly optimizer: Optimizer;
   readonly batches: BatchReader;
-  /** Samples in a step, and micro-batches they come in. */
+  /** Samples in a step of one replica, and micro-batches they come in. */
   readonly batchSize: number;
   readonly microBatches: number;
   readonly clipNorm: number | null;
   readonly stopRequested: () => boolean;
+}
+
+/** Data parallelism: replicas of the group that holds the network, each on its own samples. */
+export interface Replicas {
+  readonly index: number;
+  readonly count: number;
+  /** Carries the sums of gradients. */
+  readonly communicator: Communicator;
 }
 
 /**
@@ -54,8 +66,12 @@ export class Stepper {
     stop: false,
     dataWaitS: 0,
   };
-  /** Loss sum of this rank's blocks, stop requests. */
-  readonly #agreement = new Float64Array(2);
+  /** Loss sum, correct columns, stop requests. */
+  readonly #agreement = new Float64Array(3);
+  readonly #buckets: GradientBuckets | null;
+  readonly #sumGradients: ((operator: Operator) => void) | undefined;
+  /** Samples in a step of all replicas. */
+  readonly #samples: number;
   readonly #squares: Float64Array;
   readonly #blockSquares: Float64Array;
   readonly #norm = new Float64Array(1);
@@ -63,7 +79,11 @@ export class Stepper {
 
   constructor(options: StepperOptions) {
     this.#options = options;
-    this.#tape = new Tape(options.engine, options.communicator);
+    const { engine, communicator, network, replicas } = options;
+    this.#tape = new Tape(engine, communicator);
+    this.#buckets = replicas && new GradientBuckets(engine, network, replicas.communicator);
+    this.#sumGradients = this.#buckets?.start.bind(this.#buckets);
+    this.#samples = options.batchSize * (replicas?.count ?? 1);
     this.#squares = new Float64Array(options.network.parameters.length);
     this.#blockSquares = new Float64Array(options.network.layout.blocksHere);
     this.#lossSums = new Float64Array(options.objective.loss.reading.blockSums.length);
@@ -88,13 +108,15 @@ export class Stepper {
       const loss = this.#forward(this.#next('training'));
       this.#addLoss();
       correct += objective.loss.reading.correct;
-      const agreement = microBatch === microBatches ? this.#startAgreement() : null;
-      this.#tape.backward(loss);
+      const isLast = microBatch === microBatches;
+      const agreement = isLast ? this.#startAgreement(correct, true) : null;
+      this.#tape.backward(loss, undefined, isLast ? this.#sumGradients : undefined);
       agreement?.wait();
     }
-    result.loss = this.#agreedLoss() * objective.loss.scale;
-    result.accuracy = correct / this.#options.batchSize;
-    result.stop = (this.#agreement[1] ?? 0) > 0;
+    this.#buckets?.finish();
+    result.loss = (this.#agreement[0] ?? 0) * objective.loss.scale;
+    result.accuracy = (this.#agreement[1] ?? 0) / this.#samples;
+    result.stop = (this.#agreement[2] ?? 0) > 0;
     if (!Number.isFinite(result.loss)) this.#explain(step + 1, result.loss);
 
     let scale = 1;
@@ -127,9 +149,12 @@ export class Stepper {
       done += batch.validColumns;
     }
     loss.validColumns = this.#options.batchSize / this.#options.microBatches;
-    this.#startAgreement().wait();
-    const meanFactor = loss.scale * (this.#options.batchSize / rows);
-    return { loss: this.#agreedLoss() * meanFactor, accuracy: correct / rows };
+    this.#startAgreement(correct, this.#isFirstReplica).wait();
+    const [lossSum = 0, correctSum = 0] = this.#agreement;
+    return {
+      loss: lossSum * loss.scale * (this.#samples / rows),
+      accuracy: correctSum / rows,
+    };
   }
 
   #next(kind: Batch['kind']): Batch {
@@ -155,15 +180,24 @@ export class Stepper {
     for (const [j, sum] of blockSums.entries()) this.#lossSums[j] = (this.#lossSums[j] ?? 0) + sum;
   }
 
-  #startAgreement() {
-    this.#agreement[0] = treeSum(this.#lossSums);
-    this.#agreement[1] = this.#options.stopRequested() ? 1 : 0;
-    return this.#options.control.startAllReduceSum(this.#agreement);
+  /** Replicas hold the same weights: what is the same in all of them is counted in the first. */
+  get #isFirstReplica(): boolean {
+    return (this.#options.replicas?.index ?? 0) === 0;
   }
 
-  /** The loss sum over all blocks. Replicated losses are the same on every rank: not summed. */
-  #agreedLoss(): number {
-    return this.#options.objective.sharded ? (this.#agreement[0] ?? 0) : treeSum(this.#lossSums);
+  /**
+   * Starts the sum of losses, correct columns and stop requests. Of a loss that every rank of a
+   * replica computes, the first rank's counts.
+   *
+   * @param counts whether this replica's samples count
+   */
+  #startAgreement(correct: number, counts: boolean) {
+    const { control, communicator, objective, stopRequested } = this.#options;
+    const isFirst = communicator.rank === 0;
+    this.#agreement[0] = counts && (objective.sharded || isFirst) ? treeSum(this.#lossSums) : 0;
+    this.#agreement[1] = counts && isFirst ? correct : 0;
+    this.#agreement[2] = stopRequested() ? 1 : 0;
+    return control.startAllReduceSum(this.#agreement);
   }
 
   /** From Σ gradient² of each parameter: summed within blocks, then by the tree over blocks. */
@@ -174,7 +208,7 @@ export class Stepper {
       const j = block - network.layout.firstBlock;
       this.#blockSquares[j] = (this.#blockSquares[j] ?? 0) + (this.#squares[i] ?? 0);
     }
-    this.#norm[0] = treeSum(this.#blockSquares);
+    this.#norm[0] = this.#isFirstReplica ? treeSum(this.#blockSquares) : 0;
     control.allReduceSum(this.#norm);
     return Math.sqrt(this.#norm[0]);
   }

@@ -24,7 +24,13 @@ describe('the overlap meter', () => {
       sentBytes: () => counts.sentBytes,
       receivedBytes: () => counts.sentBytes,
       exposedS: () => counts.exposedS,
-      collectives: { allGather: times, reduceScatter: idle, allReduce: idle, agreement: idle },
+      collectives: {
+        allGather: times,
+        reduceScatter: idle,
+        allReduce: idle,
+        gradients: idle,
+        agreement: idle,
+      },
     });
     for (let step = 0; step < 4; step++) {
       steps.begin();

@@ -1,5 +1,14 @@
-/** Kinds of collectives whose overlap is told; `agreement` is the run's own, on loss and stopping. */
-export const COLLECTIVES = ['allGather', 'reduceScatter', 'allReduce', 'agreement'] as const;
+/**
+ * Collectives whose overlap is told: the network's, those that sum the gradients of replicas, and
+ * the run's own agreement on loss and stopping.
+ */
+export const COLLECTIVES = [
+  'allGather',
+  'reduceScatter',
+  'allReduce',
+  'gradients',
+  'agreement',
+] as const;
 export type CollectiveName = (typeof COLLECTIVES)[number];
 
 /** Seconds that collectives were under way beside the rank's own work, and blocked it. */

@@ -83,15 +83,15 @@ export class StepTimes {
       postedS: (this.#posted[i] ?? 0) / steps,
       exposedS: (this.#exposed[i] ?? 0) / steps,
     });
-    const [allGather, reduceScatter, allReduce, agreement] = [
+    const [allGather, reduceScatter, allReduce, gradients] = [
       times(0),
       times(1),
       times(2),
       times(3),
     ];
-    const network = [allGather, reduceScatter, allReduce];
+    const network = [allGather, reduceScatter, allReduce, gradients];
     const interval = {
-      collectives: { allGather, reduceScatter, allReduce, agreement },
+      collectives: { allGather, reduceScatter, allReduce, gradients, agreement: times(4) },
       communication: {
         postedS: network.reduce((sum, { postedS }) => sum + postedS, 0),
         exposedS: network.reduce((sum, part) => sum + part.exposedS, 0),

@@ -9,9 +9,10 @@ import { buildNetwork } from '../model/network.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { createOptimizer } from '../optimizers/optimizer.js';
 import { learningRateAt } from '../optimizers/schedule.js';
+import { checkpointName } from './checkpoint-folder.js';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
 import type { EndEvent, TrainingEvent } from './events.js';
-import { Stepper } from './loop.js';
+import { type Replicas, Stepper } from './loop.js';
 import { createObjective } from './objective.js';
 import { type CollectiveName, type CollectiveTimes, hiddenShare } from './overlap.js';
 import { StepTimes } from './step-times.js';
@@ -47,8 +48,11 @@ export interface TrainingParts {
   readonly engine: Engine;
   /** Of the network; what it carries is counted. */
   readonly communicator: Communicator;
-  /** The same ranks, for everything else: agreement, checkpoints. */
+  /** The same ranks, for checkpoints. */
+  readonly shards: Communicator;
+  /** All ranks of all replicas, for agreement. */
   readonly control: Communicator;
+  readonly replicas: Replicas | null;
   readonly batches: BatchReader;
   readonly meters: WorkMeters;
   readonly peakFlopsPerS: number;
@@ -73,15 +77,14 @@ class Trainer {
     this.#job = job;
     this.#parts = parts;
     this.#metricsFile =
-      parts.communicator.rank === 0
-        ? openSync(path.join(job.runFolder, 'metrics.jsonl'), 'a')
-        : null;
+      parts.control.rank === 0 ? openSync(path.join(job.runFolder, 'metrics.jsonl'), 'a') : null;
   }
 
   run(): EndEvent | null {
-    const { job, parts } = { job: this.#job, parts: this.#parts };
+    const job = this.#job;
+    const parts = this.#parts;
     const { settings, specification } = job;
-    const { engine, communicator, control } = parts;
+    const { engine, communicator, shards, control, replicas } = parts;
     const network = buildNetwork(specification, engine, communicator);
     const optimizer = createOptimizer(
       { ...settings, name: settings.optimizer },
@@ -89,13 +92,15 @@ class Trainer {
       network.parameters,
     );
     const columns = settings.batch / settings.accumulate;
+    const samples = settings.batch * settings.replicas;
     const objective = createObjective(
-      ...([specification, job.loss, network.layout, engine, columns, settings.batch] as const),
+      ...([specification, job.loss, network.layout, engine, columns, samples] as const),
     );
     const stepper = new Stepper({
       engine,
       communicator,
       control,
+      replicas,
       network,
       objective,
       optimizer,
@@ -107,7 +112,7 @@ class Trainer {
     });
     const firstStep = job.resume?.step ?? 0;
     if (job.resume) {
-      loadCheckpoint(job.resume.folder, network.parameters, optimizer.state, control);
+      loadCheckpoint(job.resume.folder, network.parameters, optimizer.state, shards);
     } else {
       network.initialize(settings.seed);
     }
@@ -122,7 +127,12 @@ class Trainer {
         seed: settings.seed,
         configHash: job.configHash,
       };
-      const folder = saveCheckpoint(checkpoints, contents, control, settings.keepCheckpoints);
+      const folder = path.join(checkpoints, checkpointName(step));
+      // Replicas hold the same weights: the first writes them, the others wait until it has.
+      if ((replicas?.index ?? 0) === 0) {
+        saveCheckpoint(checkpoints, contents, shards, settings.keepCheckpoints);
+      }
+      if (replicas) control.barrier();
       this.#emit({ type: 'checkpoint', step, folder });
       return folder;
     };
@@ -192,6 +202,7 @@ class Trainer {
       engineDescription: engine.description,
       communicator: communicator.description,
       ranks: communicator.size,
+      replicas: settings.replicas,
       parameters: parameterCount(specification),
       trainingRows,
       validationRows,
@@ -215,6 +226,7 @@ class Trainer {
     firstStep: number,
   ): void {
     const { settings, trainingRows, steps } = this.#job;
+    const samples = settings.batch * settings.replicas;
     const interval = times.takeInterval();
     const elapsedS = performance.now() / 1000 - this.#startedS;
     this.#emit({
@@ -222,11 +234,11 @@ class Trainer {
       step,
       loss: result.loss,
       accuracy: orNull(result.accuracy),
-      epoch: trainingRows === null ? null : (step * settings.batch) / trainingRows,
+      epoch: trainingRows === null ? null : (step * samples) / trainingRows,
       gradientNorm: result.gradientNorm,
       learningRate,
       stepTimeS: interval.medianS,
-      samplesPerS: settings.batch / interval.medianS,
+      samplesPerS: samples / interval.medianS,
       flopsPerS: interval.flops / interval.medianS,
       modelFlopsUtilization: interval.flops / interval.medianS / this.#parts.peakFlopsPerS,
       sentBytes: interval.sentBytes,
@@ -248,6 +260,7 @@ class Trainer {
     times: StepTimes,
   ): EndEvent | null {
     const medianS = times.overallMedianS();
+    const { batch, replicas } = this.#job.settings;
     const event: EndEvent = {
       type: 'end',
       reason,
@@ -257,8 +270,8 @@ class Trainer {
       validationLoss: this.#validation?.loss ?? null,
       validationAccuracy: this.#validation && orNull(this.#validation.accuracy),
       medianStepTimeS: medianS,
-      samplesPerS: medianS === null ? null : this.#job.settings.batch / medianS,
-      ranks: this.#parts.communicator.size,
+      samplesPerS: medianS === null ? null : (batch * replicas) / medianS,
+      ranks: this.#parts.control.size,
       ...times.overallOverlap(),
       elapsedS: performance.now() / 1e3 - this.#startedS,
       runFolder: this.#job.runFolder,

@@ -86,7 +86,9 @@ class Filler implements BatchFiller {
   write(cursor: ScheduleCursor, x_FB: Float32Array, y: Float32Array): void {
     const { columns, rows } = this;
     if (cursor.kind === 'training') {
-      const first = cursor.step * this.schedule.batchSize + cursor.microBatch * columns;
+      const { batchSize, replicas = 1, replica = 0 } = this.schedule;
+      const batch = cursor.step * replicas + replica;
+      const first = batch * batchSize + cursor.microBatch * columns;
       this.sampler.rowsAt(first, rows);
       this.training(rows, x_FB, y);
       return;

@@ -8,6 +8,10 @@ export interface BatchSchedule {
   readonly steps: number;
   /** Columns of a step, over all its micro-batches. */
   readonly batchSize: number;
+  /** Data-parallel replicas, and which one these batches are for; default: one. Replica r of D
+   * reads batch t·D + r of the stream in step t. */
+  readonly replicas?: number;
+  readonly replica?: number;
   /** Parts that a step's columns are read in; divides `batchSize`. */
   readonly microBatches: number;
   /** Rows read at each validation, from the first on; 0 without a validation part. */
