@@ -132,7 +132,7 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
   },
   batch: {
     ...integer('Training', 'B', 1, 1 << 24),
-    about: 'samples of a step',
+    about: 'samples of a step, of each replica',
     initial: 128,
   },
   accumulate: {
