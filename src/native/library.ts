@@ -10,6 +10,8 @@ export interface NativeLibrary {
   readonly path: string;
   /** The function of that name, with koffi's names for its types; undefined if there is none. */
   find(name: string, result: string, parameters: readonly string[]): NativeFunction | undefined;
+  /** The address of a variable; undefined if there is none of that name. */
+  variable(name: string): number | undefined;
 }
 
 type Koffi = typeof koffi;
@@ -45,14 +47,36 @@ export async function openLibrary(path: string): Promise<NativeLibrary> {
         return undefined;
       }
     },
+    variable(name) {
+      try {
+        return Number(handle.symbol(name) as bigint);
+      } catch {
+        return undefined;
+      }
+    },
   };
 }
 
 /** The address of a buffer's first byte. It is valid while the buffer is referenced.
  * @throws NativeError when koffi is missing */
 export async function addressOf(buffer: ArrayBuffer | SharedArrayBuffer): Promise<number> {
+  return (await addressReader())(buffer);
+}
+
+/** Reads addresses of buffers, as `addressOf`, without waiting.
+ * @throws NativeError when koffi is missing */
+export async function addressReader(): Promise<
+  (buffer: ArrayBuffer | SharedArrayBuffer) => number
+> {
   const ffi = await loadKoffi();
-  return Number(ffi.address(new Uint8Array(buffer)));
+  return (buffer) => Number(ffi.address(new Uint8Array(buffer)));
+}
+
+/** Lets another thread or process have the core, where the system can. */
+export async function coreYielder(): Promise<() => void> {
+  const ffi = await loadKoffi();
+  if (process.platform === 'win32') return () => {};
+  return ffi.load(null).func('sched_yield', 'int', []) as () => void;
 }
 
 /** @throws NativeError when the optional package koffi is not installed or does not load */

@@ -24,6 +24,7 @@ const CONCRETE = [
   'engines/wasm/',
   'communicators/threads/',
   'communicators/recording/',
+  'communicators/mpi/',
   'native/',
 ];
 
@@ -45,7 +46,12 @@ describe('who may import whom', () => {
     ],
     ['data knows neither engines nor communicators', ['data/'], ['engines/', 'communicators/']],
     ['communicators know no engines', ['communicators/'], ['engines/']],
-    ['only the BLAS engine opens native libraries', ['communicators/', 'cli/'], ['native/']],
+    ['the command opens no native library', ['cli/'], ['native/']],
+    [
+      'solo, threads and recording open no native library',
+      ['communicators/solo/', 'communicators/threads/', 'communicators/recording/'],
+      ['native/', 'communicators/mpi/'],
+    ],
     ['nothing below the command imports it', ['config/', 'training/', 'data/'], ['cli/']],
   ];
   for (const [name, from, forbidden] of rules) {

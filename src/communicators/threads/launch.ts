@@ -8,7 +8,7 @@ import {
   isOwnError,
   toTransfer,
   type TransferredError,
-} from './error-transfer.js';
+} from '../error-transfer.js';
 import { createThreadsGroup, type ThreadsGroup, type ThreadsGroupOptions } from './group.js';
 import type { RankMessage, RankWorkerData } from './worker.js';
 

@@ -1,5 +1,5 @@
+import type { Call } from '../call.js';
 import type { Payload, PendingCollective } from '../communicator.js';
-import type { Call } from './rendezvous.js';
 
 export const EMPTY = new Float32Array(0);
 

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { CollectiveError } from '../../errors.js';
+import { type Call, describeCall, rankNames } from '../call.js';
 import { GroupControl } from './control.js';
 import type { ThreadsGroup } from './group.js';
 import {
@@ -20,28 +21,6 @@ const SPINS_OVERSUBSCRIBED = 50;
 /** A sleeper looks this often whether the group has ended. The notification of an abort can come
  * between the look and the sleep, so it alone is not enough. */
 const SLEEP_SLICE_MS = 100;
-
-/** What a rank can call, as a signature carries it. */
-export const CALLS = [
-  'all-gather',
-  'reduce-scatter',
-  'all-reduce',
-  'broadcast',
-  'barrier',
-] as const;
-export type Call = (typeof CALLS)[number];
-
-/** One number for a call; its length goes beside it. */
-export function encodeCall(call: Call, float64: boolean, root: number): number {
-  return CALLS.indexOf(call) + (float64 ? 8 : 0) + 16 * root;
-}
-
-function describeCall(code: number, length: number): string {
-  const call = CALLS[code & 7];
-  if (call === 'barrier') return 'barrier';
-  const from = call === 'broadcast' ? ` from rank ${code >> 4}` : '';
-  return `${call} of ${length} ${code & 8 ? 'float64' : 'float32'}${from}`;
-}
 
 /**
  * Where ranks meet: numbered exchanges of one or two phases, each of which ends when every rank
@@ -150,7 +129,7 @@ export class Rendezvous {
     if (!late || missing.length === 0) return;
     this.#fail(
       call,
-      `rank ${this.#rank} waited ${waitedS.toFixed(1)} s for ${ranks(missing)} (of ` +
+      `rank ${this.#rank} waited ${waitedS.toFixed(1)} s for ${rankNames(missing)} (of ` +
         `${this.#size}); look there for a rank that is stuck or made fewer calls, or raise the ` +
         'timeout if it has that much to do',
     );
@@ -180,9 +159,4 @@ export class Rendezvous {
     if (!this.control.abort(error.message, this.#rank)) this.check(call);
     throw error;
   }
-}
-
-function ranks(missing: readonly number[]): string {
-  const shown = missing.slice(0, 16).join(', ') + (missing.length > 16 ? ', …' : '');
-  return `${missing.length === 1 ? 'rank' : 'ranks'} ${shown}`;
 }

@@ -1,12 +1,13 @@
 import { CollectiveError, ConfigError } from '../../errors.js';
+import { type Call, encodeCall } from '../call.js';
 import type { Payload, PendingCollective, Transport } from '../communicator.js';
 import { scratchLevelBytes, scratchStart, stagingStart, type ThreadsGroup } from './group.js';
 import { IN_FLIGHT, SLOTS } from './layout.js';
 import { EMPTY, Operation } from './operation.js';
-import { type Call, encodeCall, Rendezvous } from './rendezvous.js';
-import { addIn, TreeSum } from './tree-sum.js';
+import { Rendezvous } from './rendezvous.js';
+import { addIn, TreeSum } from '../tree-sum.js';
 import { Views } from './views.js';
-import { addKernel } from './add-kernel.js';
+import { addKernel } from '../add-kernel.js';
 
 /** Joins a group as one of its ranks; once for each rank.
  * @throws ConfigError when there is no such rank */

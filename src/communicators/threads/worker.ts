@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { UnsupportedError } from '../../errors.js';
-import type { Transport } from '../communicator.js';
+import type { RankContext } from '../rank-context.js';
 import { GroupControl } from './control.js';
-import { causeText, toTransfer, type TransferredError } from './error-transfer.js';
+import { causeText, toTransfer, type TransferredError } from '../error-transfer.js';
 import type { ThreadsGroup } from './group.js';
 import { joinThreadsGroup } from './threads-transport.js';
 
@@ -18,22 +18,6 @@ export type RankMessage =
   | { readonly type: 'message'; readonly message: unknown }
   | { readonly type: 'result'; readonly result: unknown }
   | { readonly type: 'error'; readonly error: TransferredError };
-
-/** What the code of a rank is given. */
-export interface RankContext<Data> {
-  readonly rank: number;
-  readonly size: number;
-  /** `data` of the launch. */
-  readonly data: Data;
-  readonly transport: Transport;
-  /** Sends to `onMessage` of the launch; messages arrive in order and before the result. */
-  readonly post: (message: unknown) => void;
-  /** Whether the coordinator has asked the ranks to stop. Ranks can see it at different times:
-   * let one of them read it and tell the others. */
-  readonly stopRequested: () => boolean;
-  /** Does work during which the thread must not be terminated: loading native libraries. */
-  readonly uninterrupted: <T>(work: () => T | Promise<T>) => Promise<T>;
-}
 
 /**
  * Runs the code of a rank in a worker that `launchRanks` has started: the worker module calls it
@@ -56,6 +40,7 @@ export async function runRank<Data>(body: (context: RankContext<Data>) => unknow
     const transport = joinThreadsGroup(group, rank);
     const result = await body({
       rank,
+      index: rank,
       size: group.size,
       data: given.data as Data,
       transport,

@@ -1,4 +1,4 @@
-import { treeSplit } from '../communicator.js';
+import { treeSplit } from './communicator.js';
 import type { Add } from './add-kernel.js';
 
 /**

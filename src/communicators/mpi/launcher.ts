@@ -1,0 +1,50 @@
+import type { MpiFamily } from '../../native/mpi.js';
+
+/** The program that started this process as one of several. */
+export interface Launcher {
+  /** For people. */
+  readonly name: string;
+  /** Library that the launcher usually goes with. */
+  readonly family: MpiFamily;
+  readonly rank: number;
+  readonly size: number;
+  /** Ranks on this machine; null: not known. */
+  readonly localSize: number | null;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The MPI launcher of this process, by what it left in the environment; null: none. A single task
+ * of `srun` counts as none, so that it can use worker threads.
+ */
+export function findLauncher(environment: Environment = process.env): Launcher | null {
+  const read = (name: string): number | null => {
+    const text = environment[name];
+    return text !== undefined && /^\d+$/.test(text) ? Number(text) : null;
+  };
+  // A batch script has SLURM_PROCID too, but no step.
+  const slurm = read('SLURM_STEP_ID') !== null && read('SLURM_PROCID') !== null;
+  const places: readonly [string, MpiFamily, string, string, string][] = [
+    [
+      'mpirun',
+      'Open MPI',
+      'OMPI_COMM_WORLD_RANK',
+      'OMPI_COMM_WORLD_SIZE',
+      'OMPI_COMM_WORLD_LOCAL_SIZE',
+    ],
+    ['mpirun', 'MPICH', 'PMI_RANK', 'PMI_SIZE', 'MPI_LOCALNRANKS'],
+  ];
+  for (const [name, family, rankName, sizeName, localName] of places) {
+    const rank = read(rankName);
+    const size = read(sizeName);
+    if (rank === null || size === null) continue;
+    if (slurm && size === 1) return null;
+    const local = read(localName);
+    return { name: slurm ? 'srun' : `${name} of ${family}`, family, rank, size, localSize: local };
+  }
+  const rank = read('SLURM_PROCID');
+  const size = read('SLURM_STEP_NUM_TASKS') ?? read('SLURM_NTASKS');
+  if (!slurm || rank === null || size === null || size === 1) return null;
+  return { name: 'srun', family: 'Open MPI', rank, size, localSize: null };
+}

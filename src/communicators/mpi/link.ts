@@ -1,0 +1,91 @@
+import { CollectiveError, NativeError, UnsupportedError } from '../../errors.js';
+import { coreYielder } from '../../native/library.js';
+import { type Mpi, MPI_MAX_ERROR_STRING, MPI_THREAD_FUNNELED, openMpi } from '../../native/mpi.js';
+import { Addresses } from './native-memory.js';
+import type { Launcher } from './launcher.js';
+
+/** A started MPI library, seen from its one thread, with what every call needs. */
+export class MpiLink {
+  readonly mpi: Mpi;
+  readonly addresses: Addresses;
+  readonly yieldCore: () => void;
+  readonly rank: number;
+  readonly size: number;
+  readonly #words = new Int32Array(16);
+  readonly #flag: number;
+
+  private constructor(mpi: Mpi, addresses: Addresses, yieldCore: () => void) {
+    this.mpi = mpi;
+    this.addresses = addresses;
+    this.yieldCore = yieldCore;
+    this.#flag = addresses.of(this.#words);
+    const { world, errorsReturn } = mpi.constants;
+    this.check('start', mpi.commSetErrhandler(world, errorsReturn));
+    this.check('start', mpi.commSize(world, this.#flag));
+    this.size = this.#words[0] ?? 0;
+    this.check('start', mpi.commRank(world, this.#flag));
+    this.rank = this.#words[0] ?? 0;
+  }
+
+  /**
+   * Starts MPI in this thread.
+   *
+   * @throws NativeError without a library, or when it and the launcher do not know one another
+   * @throws UnsupportedError when this process has started MPI before
+   */
+  static async start(launcher: Launcher | null): Promise<MpiLink> {
+    const mpi = await openMpi(launcher?.family ?? 'Open MPI');
+    const addresses = await Addresses.create();
+    const yieldCore = await coreYielder();
+    const word = new Int32Array(16);
+    const address = addresses.of(word);
+    mpi.initialized(address);
+    if (word[0] !== 0) {
+      throw new UnsupportedError('mpi', 'MPI cannot be started twice in a process: one run each');
+    }
+    const code = mpi.initThread(0, 0, MPI_THREAD_FUNNELED, address);
+    if (code !== 0) throw new NativeError('mpi', `${mpi.description} does not start: ${code}`);
+    const link = new MpiLink(mpi, addresses, yieldCore);
+    if (launcher !== null && launcher.size !== link.size) {
+      mpi.finalize();
+      throw new NativeError(
+        'mpi',
+        `${launcher.name} started ${launcher.size} processes, ${mpi.description} (${mpi.path}) ` +
+          `sees ${link.size}: the library is not the launcher's; use the launcher that belongs to ` +
+          "it, or set PHANTOM_MPI to the launcher's library",
+      );
+    }
+    return link;
+  }
+
+  /** A communicator of the same ranks, with errors returned. */
+  duplicate(): number {
+    const { mpi } = this;
+    const bytes = new ArrayBuffer(64);
+    const address = this.addresses.of(new Uint8Array(bytes));
+    this.check('start', mpi.commDup(mpi.constants.world, address));
+    const copy =
+      mpi.constants.handleBytes === 8
+        ? Number(new BigUint64Array(bytes)[0])
+        : (new Int32Array(bytes)[0] ?? 0);
+    this.check('start', mpi.commSetErrhandler(copy, mpi.constants.errorsReturn));
+    return copy;
+  }
+
+  /** Whether the request at this address is complete; MPI makes progress in here. */
+  test(where: string, request: number): boolean {
+    const code = this.mpi.test(request, this.#flag, this.mpi.constants.statusIgnore);
+    if (code !== 0) this.check(where, code);
+    return this.#words[0] !== 0;
+  }
+
+  /** @throws CollectiveError with the library's words */
+  check(where: string, code: number): void {
+    if (code === 0) return;
+    const text = new Uint8Array(MPI_MAX_ERROR_STRING);
+    this.mpi.errorString(code, this.addresses.of(text), this.#flag);
+    const words = new TextDecoder().decode(text.subarray(0, text.indexOf(0)));
+    const line = words.split('\n')[0] ?? '';
+    throw new CollectiveError(where, `rank ${this.rank}: ${this.mpi.description}: ${line}`);
+  }
+}

@@ -1,0 +1,285 @@
+import { CollectiveError } from '../../errors.js';
+import type { WasmModule } from '../../web-assembly.js';
+import { type Call, describeCall, encodeCall, rankNames } from '../call.js';
+import type { Payload, PendingCollective, Transport } from '../communicator.js';
+import type { TransferredError } from '../error-transfer.js';
+import { ControlChannel, endText, type GroupEnd } from './control-channel.js';
+import type { MpiLink } from './link.js';
+import { MpiOperation } from './mpi-operation.js';
+import { MpiPayloads } from './mpi-payloads.js';
+
+/** Collectives that may be started and not waited for; one more place is for calls that block. */
+const IN_FLIGHT = 4;
+const PLACES = IN_FLIGHT + 1;
+
+/** Tests before a wait gives its core away; with more ranks than cores others need it at once. */
+const SPINS = 2000;
+const SPINS_OVERSUBSCRIBED = 4;
+/** A wait that has lasted this long sleeps between tests. */
+const SLEEP_AFTER_MS = 20;
+const SLEEP_MS = 0.2;
+/** How often a long wait reads messages. */
+const LOOK_MS = 1;
+/** A wait tells the others of itself after this, or a quarter of the timeout. */
+const TELL_AFTER_MS = 250;
+
+export interface MpiTransportOptions {
+  /** Longest wait for the other ranks; 0: none. */
+  readonly timeoutS: number;
+  /** As for threads: exports `add`; null: sums in JavaScript, with the same bits. */
+  readonly kernels: WasmModule | null;
+  /** Whether ranks share cores. */
+  readonly oversubscribed: boolean;
+}
+
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * Collectives over MPI, in the one thread that has started it.
+ *
+ * A collective is an all-gather of headers — number, call and length of each rank, and the payload
+ * itself where it is tiny — and beside it, under way at the same time, what moves the payload (see
+ * `MpiPayloads`). So unequal calls are found before their result is used, at the price of a small
+ * message. Sums are made here, by the fixed tree, never by MPI: its order depends on the library.
+ *
+ * Collectives are completed in the order of the starts, whatever the order of the waits, because
+ * all ranks must start the second halves of all-reduces in one order.
+ */
+export class MpiTransport implements Transport {
+  readonly name = 'mpi';
+  readonly description: string;
+  readonly rank: number;
+  readonly size: number;
+  readonly maxInFlight = IN_FLIGHT;
+
+  readonly #link: MpiLink;
+  readonly #control: ControlChannel;
+  readonly #payloads: MpiPayloads;
+  readonly #timeoutMs: number;
+  readonly #spins: number;
+  readonly #operations: readonly MpiOperation[];
+  /** Started and not completed, the oldest first. */
+  readonly #queue: MpiOperation[] = [];
+  #sequence = 0;
+  #closed = false;
+
+  constructor(link: MpiLink, options: MpiTransportOptions) {
+    this.rank = link.rank;
+    this.size = link.size;
+    this.description = `${link.size} processes, ${link.mpi.description}`;
+    this.#link = link;
+    this.#control = new ControlChannel(link);
+    this.#payloads = new MpiPayloads(link, PLACES, options.kernels);
+    this.#timeoutMs = 1000 * options.timeoutS;
+    this.#spins = options.oversubscribed ? SPINS_OVERSUBSCRIBED : SPINS;
+    const finish = (operation: MpiOperation): void => this.#finish(operation);
+    this.#operations = Array.from(
+      { length: PLACES },
+      (_, place) => new MpiOperation(place, link, finish),
+    );
+  }
+
+  startAllGather(send: Float32Array, receive: Float32Array): PendingCollective {
+    return this.#start(this.#free('all-gather'), 'all-gather', send, receive, 0);
+  }
+  startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
+    return this.#start(this.#free('reduce-scatter'), 'reduce-scatter', send, receive, 0);
+  }
+  startAllReduceSum(buffer: Payload): PendingCollective {
+    return this.#start(this.#free('all-reduce'), 'all-reduce', buffer, buffer, 0);
+  }
+  broadcast(buffer: Payload, root: number): void {
+    this.#start(this.#blocking(), 'broadcast', buffer, buffer, root).wait();
+  }
+  barrier(): void {
+    this.#start(this.#blocking(), 'barrier', EMPTY, EMPTY, 0).wait();
+  }
+
+  abort(cause: string): void {
+    this.fail({ name: 'CollectiveError', message: cause, stack: '' });
+  }
+  /** Ends the group with an error, as `abort`. */
+  fail(error: TransferredError): void {
+    this.#control.endGroup(error);
+  }
+  /** Why the group ended; null while it has not. */
+  get end(): GroupEnd | null {
+    return this.#control.end;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#control.tellLeft(this.#sequence);
+  }
+
+  /** Ends MPI, when every rank has closed its transport; nothing may follow.
+   * @throws CollectiveError when one of them ends the group instead */
+  finalize(): void {
+    this.close();
+    while (!this.#control.allHaveLeft || !this.#control.allIsSent) {
+      this.#control.look();
+      this.#check('barrier');
+      this.#link.yieldCore();
+    }
+    this.#link.mpi.finalize();
+  }
+
+  /** Ends every process of the job, this one too. Meanwhile messages go out.
+   * @param code exit code of the job, where the launcher passes it on */
+  abortJob(code: number): void {
+    this.#link.mpi.abort(this.#link.mpi.constants.world, code);
+  }
+
+  /** Lets messages go out and come in, outside any collective. */
+  look(): void {
+    this.#control.look();
+  }
+
+  #free(call: Call): MpiOperation {
+    for (let i = 0; i < IN_FLIGHT; i++) {
+      const operation = this.#operations[i] as MpiOperation;
+      if (!operation.busy) return operation;
+    }
+    throw new CollectiveError(
+      call,
+      `rank ${this.rank} has ${IN_FLIGHT} collectives started and not waited for; wait for one ` +
+        'of them first',
+    );
+  }
+  #blocking(): MpiOperation {
+    return this.#operations[IN_FLIGHT] as MpiOperation;
+  }
+
+  #start(
+    operation: MpiOperation,
+    call: Call,
+    send: Payload,
+    receive: Payload,
+    root: number,
+  ): PendingCollective {
+    if (this.#closed) throw new CollectiveError(call, `rank ${this.rank} has left the group`);
+    this.#control.lookSometimes();
+    this.#check(call);
+    operation.call = call;
+    operation.code = encodeCall(call, send instanceof Float64Array, root);
+    operation.send = send;
+    operation.receive = receive;
+    operation.root = root;
+    operation.length = call === 'reduce-scatter' ? receive.length : send.length;
+    operation.sequence = this.#sequence;
+    operation.busy = true;
+    operation.completed = false;
+    this.#sequence = (this.#sequence + 1) & 0x7fffffff;
+    this.#payloads.start(operation);
+    this.#queue.push(operation);
+    return operation;
+  }
+
+  #finish(operation: MpiOperation): void {
+    while (!operation.completed) {
+      const oldest = this.#queue[0] as MpiOperation;
+      this.#complete(oldest);
+      oldest.completed = true;
+      this.#queue.shift();
+    }
+    operation.busy = false;
+  }
+
+  #complete(operation: MpiOperation): void {
+    this.#await(operation, operation.headerRequest);
+    this.#compare(operation);
+    if (operation.inline) {
+      this.#payloads.collectInline(operation);
+      return;
+    }
+    this.#await(operation, operation.payloadRequest);
+    if (this.#payloads.collect(operation)) this.#await(operation, operation.payloadRequest);
+  }
+
+  /** @throws CollectiveError when the ranks called different things; ends the group */
+  #compare(operation: MpiOperation): void {
+    const rank = operation.firstUnequal();
+    if (rank < 0) return;
+    const [code, length] = operation.signatureOf(rank);
+    this.#fail(
+      operation.call,
+      `unequal calls: rank ${rank} called ${describeCall(code, length)}, rank ${this.rank} ` +
+        `${describeCall(operation.code, operation.length)}; every rank must make the same calls ` +
+        'with the same sizes',
+    );
+  }
+
+  #await(operation: MpiOperation, request: number): void {
+    for (let spin = this.#spins; spin > 0; spin--) {
+      if (this.#link.test(operation.call, request)) return;
+    }
+    const control = this.#control;
+    const started = performance.now();
+    let looked = started;
+    let told = false;
+    for (;;) {
+      if (this.#link.test(operation.call, request)) return;
+      this.#link.yieldCore();
+      const now = performance.now();
+      if (now - looked < LOOK_MS) continue;
+      looked = now;
+      control.look();
+      this.#check(operation.call);
+      const waitedMs = now - started;
+      const tellAfterMs =
+        this.#timeoutMs > 0 ? Math.min(TELL_AFTER_MS, this.#timeoutMs / 4) : TELL_AFTER_MS;
+      if (!told && (waitedMs > tellAfterMs || control.heardWaiting)) {
+        control.tellWaiting(operation.sequence);
+        control.heardWaiting = false;
+        told = true;
+      }
+      if (waitedMs > SLEEP_AFTER_MS) this.#checkMissing(operation, request, waitedMs);
+      if (waitedMs > SLEEP_AFTER_MS) Atomics.wait(sleeper, 0, 0, SLEEP_MS);
+    }
+  }
+
+  #checkMissing(operation: MpiOperation, request: number, waitedMs: number): void {
+    const { leftBefore, waitsIn } = this.#control;
+    const gone = leftBefore.findIndex((next) => next >= 0 && next <= operation.sequence);
+    if (gone >= 0 && !this.#link.test(operation.call, request)) {
+      this.#fail(
+        operation.call,
+        `rank ${this.rank} waits for rank ${gone}, which has left the group; every rank must ` +
+          'make the same calls',
+      );
+    }
+    if (this.#timeoutMs === 0 || waitedMs < this.#timeoutMs) return;
+    const missing = [...waitsIn.keys()].filter(
+      (rank) => rank !== this.rank && (waitsIn[rank] ?? -1) < operation.sequence,
+    );
+    const whom =
+      missing.length > 0
+        ? rankNames(missing)
+        : 'MPI: every rank has called it, so look at the network';
+    this.#fail(
+      operation.call,
+      `rank ${this.rank} waited ${(waitedMs / 1000).toFixed(1)} s for ${whom} (of ${this.size}); ` +
+        'look there for a rank that is stuck or made fewer calls, or raise the timeout if it has ' +
+        'that much to do',
+    );
+  }
+
+  /** @throws CollectiveError when the group has ended */
+  #check(call: Call): void {
+    const { end } = this.#control;
+    if (end === null) return;
+    throw new CollectiveError(call, `rank ${this.rank}: ${endText(end)}`);
+  }
+
+  /** Ends the group with this, unless it has another cause, and throws. */
+  #fail(call: Call, what: string): never {
+    const error = new CollectiveError(call, what);
+    this.#control.look();
+    this.#check(call);
+    this.abort(error.message);
+    throw error;
+  }
+}
+
+const EMPTY = new Float32Array(0);
