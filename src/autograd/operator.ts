@@ -34,6 +34,8 @@ export interface OperatorContext {
   /** The tensor of this name, saved from step to step; allocated at the first call. */
   buffer(name: string, ...shape: number[]): Tensor;
 
+  /** Whether anybody needs the gradient of input i. */
+  needsGradient(input: number): boolean;
   /** Where the gradient of input i is summed, or null when nobody needs it. */
   gradient(input: number): Tensor | null;
   /** The factor on what `gradient(i)` holds: 0 for the first write of a pass, then 1. Ask

@@ -45,6 +45,7 @@ export class Tape {
   begin(): void {
     if (this.#nodes.length > 0) this.#recording = false;
     this.#applied = 0;
+    for (const node of this.#nodes) node.begin();
   }
 
   /** @throws ShapeError when a later pass applies other operators than the first */
@@ -130,6 +131,13 @@ class Node implements OperatorContext {
     );
   }
 
+  /** Forgets the gradients of inputs that are not parameters: a new pass writes them anew. */
+  begin(): void {
+    for (const variable of this.#variables) {
+      if (!(variable instanceof Parameter)) variable.gradientWritten = false;
+    }
+  }
+
   forward(): Variable {
     const output = this.operator.forward(this, ...this.inputs);
     if (this.#result === null) {
@@ -175,6 +183,10 @@ class Node implements OperatorContext {
     if (variable === undefined)
       throw new ShapeError('tape', `${this.operator.name}: no input ${i}`);
     return variable;
+  }
+
+  needsGradient(i: number): boolean {
+    return this.#input(i).needsGradient;
   }
 
   gradient(i: number): Tensor | null {

@@ -1,7 +1,12 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { largestPayloadBytes } from '../analysis/cost.js';
-import { createThreadsGroup, type ThreadsGroupOptions } from '../communicators/threads/group.js';
+import {
+  createThreadsGroup,
+  MAXIMUM_RANKS,
+  type ThreadsGroupOptions,
+} from '../communicators/threads/group.js';
+import { ConfigError } from '../errors.js';
 import { launchRanks } from '../communicators/threads/launch.js';
 import { startLoader } from '../data/loader/loader.js';
 import { fitStandardization } from '../data/standardize.js';
@@ -20,6 +25,7 @@ import type { TrainingJob } from '../training/trainer.js';
 import { readCheckpointState } from '../training/checkpoint-folder.js';
 import { createEngine } from './engines.js';
 import { openSettingsData } from './open-data.js';
+import { describeData, resumedStandardization } from './resumed-data.js';
 import { checkMemory, planRun, type RunPlan } from './plan-run.js';
 import type { TrainingSettings } from './settings.js';
 import type { Mesh, TrainingRankData } from './training-rank.js';
@@ -43,7 +49,18 @@ export async function trainRun(
 ): Promise<EndEvent> {
   const data = await openSettingsData(settings);
   const run = planRun(settings, data);
-  const standardization = fitStandardization(data.training, settings.standardize);
+  const standardization =
+    resumeFolder === null
+      ? fitStandardization(data.training, settings.standardize)
+      : resumedStandardization(resumeFolder, data);
+  const recordedData = describeData(data, standardization);
+  if (settings.ranks * settings.replicas > MAXIMUM_RANKS) {
+    throw new ConfigError(
+      'threads',
+      `${settings.replicas} replicas of ${settings.ranks} ranks; one machine runs at most ` +
+        `${MAXIMUM_RANKS} worker threads`,
+    );
+  }
   // The engine is tried here first, so that what is missing is told before a rank starts.
   const { capacityBytes } = await createEngine(settings.engine, settings);
   const memoryWarning = checkMemory(run, settings, capacityBytes);
@@ -60,22 +77,13 @@ export async function trainRun(
     specification: run.specification,
     loss: run.loss,
     steps: run.steps,
-    data: {
-      name: data.training.name,
-      trainingRows: finite(data.training.rows),
-      features: data.training.features,
-      validationRows: data.validation?.rows ?? 0,
-      standardization: standardization && {
-        mean: [...standardization.mean],
-        scale: [...standardization.scale],
-      },
-    },
+    data: recordedData,
     ...describeMachine(),
   });
 
   const job = jobOf(settings, run, runFolder, resume, {
-    trainingRows: finite(data.training.rows),
-    validationRows: data.validation?.rows ?? 0,
+    trainingRows: recordedData.trainingRows,
+    validationRows: recordedData.validationRows,
   });
   for (const message of [memoryWarning, resume && changedSettings(job, resume.folder)]) {
     if (message) hooks.onEvent({ type: 'warning', message });
@@ -202,8 +210,4 @@ function changedSettings(job: TrainingJob, checkpoint: string): string | null {
 function newRunFolder({ strategy, width, blocks }: TrainingSettings): string {
   const time = new Date().toISOString().replaceAll(/[-:]|\.\d+Z/g, '');
   return path.join('runs', `${time}-${strategy}-${width}x${blocks}`);
-}
-
-function finite(rows: number): number | null {
-  return Number.isFinite(rows) ? rows : null;
 }

@@ -1,4 +1,5 @@
 import type { EndEvent, TrainingEvent } from '../training/events.js';
+import { readRunConfig } from '../training/run-folder.js';
 import { resolveSettings } from './resolve.js';
 import { trainRun } from './run.js';
 import type { TrainingSettings } from './settings.js';
@@ -7,6 +8,8 @@ export interface TrainOptions {
   readonly onEvent?: (event: TrainingEvent) => void;
   /** Ends the run after the current step, with a checkpoint. */
   readonly stop?: AbortSignal;
+  /** Run folder to go on with, from its newest checkpoint; the settings replace the run's. */
+  readonly resume?: string;
 }
 
 /**
@@ -19,7 +22,13 @@ export interface TrainOptions {
  */
 export async function train(
   settings: Partial<TrainingSettings>,
-  { onEvent = () => {}, stop = new AbortController().signal }: TrainOptions = {},
+  { onEvent = () => {}, stop = new AbortController().signal, resume }: TrainOptions = {},
 ): Promise<EndEvent> {
-  return trainRun(resolveSettings([{ where: 'train', settings }]), { onEvent, stop }, null);
+  // zod takes its time to load; who trains has it.
+  const { checkRecorded, checkResumable, checkSettings } = await import('./load.js');
+  const given = checkSettings('train', settings);
+  if (resume === undefined) return trainRun(resolveSettings([given]), { onEvent, stop }, null);
+  const recorded = checkRecorded(resume, readRunConfig(resume).settings);
+  checkResumable(recorded.settings, given.settings);
+  return trainRun(resolveSettings([recorded, given]), { onEvent, stop }, resume);
 }

@@ -45,9 +45,17 @@ export function hiddenKind(specification: NetworkSpecification, layer: number): 
   return layer % 2 === 0 ? 'row' : 'column';
 }
 
+function oneOf(name: string, value: string, known: readonly string[]): void {
+  if (known.includes(value)) return;
+  throw new ConfigError('network', `${name} is ${value}; it is one of ${known.join(', ')}`);
+}
+
 /** @throws ConfigError when the sizes do not fit one another, with the nearest that do */
 export function validateSpecification(specification: NetworkSpecification): void {
-  const { strategy, width, depth, blocks, ghosts, ends } = specification;
+  const { strategy, width, depth, blocks, ghosts, ends, activation } = specification;
+  oneOf('strategy', strategy, ['phantom', 'tensor', 'tensor-paired']);
+  oneOf('activation', activation, ['relu', 'gelu', 'silu', 'tanh', 'identity']);
+  oneOf('ends', ends.kind, ['replicated', 'sharded']);
   const sizes: [string, number][] = [
     ['width', width],
     ['depth', depth],

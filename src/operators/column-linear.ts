@@ -104,11 +104,13 @@ export class ColumnLinear implements Operator {
     const { blockWidth: M, features: F } = this;
     const columns = dz.shape[1] ?? 1;
     return {
-      input: context.gradient(0) && {
-        dx: context.buffer('dx', F, columns),
-        sum: new BlockSum(context.engine, blocksHere, [F, columns]),
-        targets: [],
-      },
+      input: context.needsGradient(0)
+        ? {
+            dx: context.buffer('dx', F, columns),
+            sum: new BlockSum(context.engine, blocksHere, [F, columns]),
+            targets: [],
+          }
+        : null,
       blocks: range(blocksHere).map((j) => ({
         dz: matrixRows(asMatrix(dz), j * M, M),
         dW: asMatrix(context.gradient(1 + j) ?? context.buffer(`unused ${j}`, M, F)),

@@ -129,12 +129,14 @@ export class GatherLinear implements Operator {
     const columns = dz.shape[1] ?? 1;
     const whole = [blocks * M, columns] as const;
     return {
-      input: context.gradient(0) && {
-        send: context.buffer('contribution', ...whole),
-        sum: new BlockSum(context.engine, blocksHere, whole),
-        targets: [],
-        received: context.buffer('dx', blocksHere * M, columns),
-      },
+      input: context.needsGradient(0)
+        ? {
+            send: context.buffer('contribution', ...whole),
+            sum: new BlockSum(context.engine, blocksHere, whole),
+            targets: [],
+            received: context.buffer('dx', blocksHere * M, columns),
+          }
+        : null,
       blocks: range(blocksHere).map((j) => ({
         weight: asMatrix(at(context.inputs, 1 + j)),
         dz: matrixRows(asMatrix(dz), j * M, M),

@@ -35,11 +35,25 @@ export function checkpointName(step: number): string {
 
 /** Steps of the complete checkpoints below `checkpoints/`, ascending. */
 export function listCheckpoints(checkpointsFolder: string): number[] {
-  if (!existsSync(checkpointsFolder)) return [];
-  return readdirSync(checkpointsFolder)
+  return folderEntries(checkpointsFolder)
     .map((name) => /^step-(\d{8,})$/.exec(name)?.[1])
     .flatMap((digits) => (digits === undefined ? [] : [Number(digits)]))
     .toSorted((a, b) => a - b);
+}
+
+function folderEntries(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    throw new CheckpointError('checkpoint', `${folder}: ${(error as Error).message}`);
+  }
+}
+
+/** `model-00001-of-00004.safetensors`: the file of one rank. */
+export function shardName(kind: 'model' | 'optimizer', rank: number, ranks: number): string {
+  const number = (n: number) => String(n).padStart(5, '0');
+  return `${kind}-${number(rank + 1)}-of-${number(ranks)}.safetensors`;
 }
 
 /** Reads `state.json`. @throws CheckpointError when it is missing or not of this format */
@@ -51,20 +65,42 @@ export function readCheckpointState(folder: string): CheckpointState {
   }
   const { step, ranks, files, random, configHash } = state;
   const complete =
-    Number.isSafeInteger(step) &&
-    Number.isSafeInteger(ranks) &&
+    isCount(step) &&
+    isCount(ranks) &&
     typeof configHash === 'string' &&
     typeof random?.seed === 'number' &&
     typeof files === 'object' &&
     files !== null &&
     Object.entries(files).every(
       ([name, entry]) =>
-        /^[a-z0-9.-]+$/.test(name) &&
+        /^[a-z][a-z0-9.-]*$/.test(name) &&
         typeof entry?.sha256 === 'string' &&
         Number.isSafeInteger(entry?.bytes),
     );
   if (!complete) throw new CheckpointError('checkpoint', `${file}: entries are missing or damaged`);
+  const expected = [
+    'model.safetensors.index.json',
+    ...Array.from({ length: ranks }, (_, rank) => shardName('model', rank, ranks)),
+  ];
+  const unlisted = expected.find((name) => !Object.hasOwn(files, name));
+  if (unlisted !== undefined) {
+    throw new CheckpointError(
+      'checkpoint',
+      `${file}: it has no hash of ${unlisted}; it is damaged`,
+    );
+  }
+  const named = /^step-(\d{8,})$/.exec(path.basename(path.resolve(folder)))?.[1];
+  if (named !== undefined && Number(named) !== step) {
+    throw new CheckpointError(
+      'checkpoint',
+      `${file}: step ${step}, the folder is of ${Number(named)}`,
+    );
+  }
   return state as CheckpointState;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** Reads a JSON file of a run or checkpoint. @throws CheckpointError when that cannot be done */
@@ -99,13 +135,13 @@ export function verifyFiles(
     if (found.bytes !== bytes) {
       throw new CheckpointError(
         'checkpoint',
-        `${file}: ${found.bytes} bytes, ${bytes} were written; take another checkpoint`,
+        `${file}: ${found.bytes} bytes, ${bytes} were written; remove its folder to go on from an earlier one`,
       );
     }
     if (found.sha256 !== sha256) {
       throw new CheckpointError(
         'checkpoint',
-        `${file}: its SHA-256 is not the one recorded, the file is damaged; take another checkpoint`,
+        `${file}: its SHA-256 is not the one recorded, the file is damaged; remove its folder to go on from an earlier one`,
       );
     }
   }
@@ -129,6 +165,8 @@ export function hashFile(file: string): { sha256: string; bytes: number } {
       hash.update(chunk.subarray(0, count));
       bytes += count;
     }
+  } catch (error) {
+    throw new CheckpointError('checkpoint', `${file}: ${(error as Error).message}`);
   } finally {
     closeSync(descriptor);
   }

@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Parameter } from '../autograd/tape.js';
 import type { Communicator } from '../communicators/communicator.js';
@@ -18,9 +18,10 @@ import {
   listCheckpoints,
   readCheckpointState,
   readJson,
+  shardName,
   verifyFiles,
 } from './checkpoint-folder.js';
-import { syncFolder, writeSynced } from './files.js';
+import { isSystemError, makeFolders, remedyFor, syncFolder, writeSynced } from './files.js';
 
 /** A tensor of a checkpoint, as one rank holds it: whole, or a part of a matrix that is sliced. */
 interface Entry {
@@ -60,8 +61,8 @@ export function saveCheckpoint(
   const { rank } = communicator;
   try {
     if (rank === 0) {
-      rmSync(partial, { recursive: true, force: true });
-      mkdirSync(partial, { recursive: true });
+      removeStale(checkpoints);
+      makeFolders(partial);
     }
     communicator.barrier();
     const written = KINDS.flatMap((kind) => writeShard(partial, kind, contents, communicator));
@@ -74,29 +75,32 @@ export function saveCheckpoint(
       removeOld(checkpoints, keep);
     }
   } catch (error) {
-    const cause = systemError(error) ? saveError(partial, error) : error;
+    const cause = isSystemError(error) ? saveError(checkpoints, error) : error;
     // The others must not fail on the folder that goes away before they hear of the cause.
     communicator.abort((cause as Error).message);
-    rmSync(partial, { recursive: true, force: true });
+    removePartial(partial);
     throw cause;
   }
   communicator.barrier();
   return final;
 }
 
-function systemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'code' in error && 'syscall' in error;
+/** Removes what is left of a checkpoint; another rank may still be writing a file of it. */
+function removePartial(partial: string): void {
+  try {
+    rmSync(partial, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+  } catch {
+    // What failed first is what people have to hear of; the next run removes the rest.
+  }
 }
 
-function saveError(folder: string, error: NodeJS.ErrnoException): CheckpointError {
-  const remedy =
-    { ENOSPC: 'free some space', EACCES: 'make it writable', EROFS: 'choose another --out' }[
-      error.code ?? ''
-    ] ?? 'choose another --out';
-  return new CheckpointError(
-    'checkpoint',
-    `cannot write ${folder}: ${error.message}; earlier checkpoints are whole; ${remedy} and resume`,
-  );
+function saveError(checkpoints: string, error: NodeJS.ErrnoException): CheckpointError {
+  const what = `cannot write a checkpoint in ${checkpoints}: ${error.message}`;
+  const rest =
+    listCheckpoints(checkpoints).length > 0
+      ? `earlier checkpoints are whole; ${remedyFor(error)} and resume`
+      : remedyFor(error);
+  return new CheckpointError('checkpoint', `${what}; ${rest}`);
 }
 
 function writeShard(
@@ -127,11 +131,6 @@ function entriesOf(
         tensor: parameter.value,
       }))
     : [...optimizerState];
-}
-
-function shardName(kind: Kind, rank: number, ranks: number): string {
-  const number = (n: number) => String(n).padStart(5, '0');
-  return `${kind}-${number(rank + 1)}-of-${number(ranks)}.safetensors`;
 }
 
 function float32(name: string, shape: readonly number[], data: Float32Array): SafetensorsTensor {
@@ -251,6 +250,14 @@ function indexOf(folder: string, shards: readonly string[]): string {
     file.close();
   }
   return `${JSON.stringify({ metadata: { total_size: bytes }, weight_map: map }, null, 2)}\n`;
+}
+
+/** Removes checkpoints that were being written when a run was killed. */
+function removeStale(checkpoints: string): void {
+  if (!existsSync(checkpoints)) return;
+  for (const name of readdirSync(checkpoints)) {
+    if (/^\.step-\d+\.partial$/.test(name)) removePartial(path.join(checkpoints, name));
+  }
 }
 
 function removeOld(checkpoints: string, keep: number | null): void {

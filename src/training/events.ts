@@ -36,7 +36,7 @@ export interface StartEvent {
   readonly receivedBytesPerStep: number;
   /** Measured rate of rank 0's engine at a square product. */
   readonly peakFlopsPerS: number;
-  /** Tensor memory of rank 0. */
+  /** Tensor memory that rank 0 will need, predicted. */
   readonly memoryBytes: number;
 }
 

@@ -1,11 +1,68 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import path from 'node:path';
+
+/** Writes all of a text: on a disk that is nearly full the system writes a part, and says so only
+ * by the count. @throws the system's error when no more can be written */
+export function writeWhole(descriptor: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
+}
+
+/** Whether the system refused a file operation, and not the program. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error && 'syscall' in error;
+}
+
+/** What to do about a system error, where that is known. */
+export function remedyFor(error: NodeJS.ErrnoException): string {
+  const remedies: Record<string, string> = {
+    ENOSPC: 'free some space',
+    EACCES: 'make it writable',
+    EROFS: 'choose a folder that can be written',
+  };
+  return remedies[error.code ?? ''] ?? 'choose another folder';
+}
+
+/**
+ * Makes a folder and those above it. Level by level: some file systems make Node's own recursive
+ * form hang, or hide the reason.
+ *
+ * @throws the system's error for the first level that cannot be made
+ */
+export function makeFolders(folder: string): void {
+  const missing: string[] = [];
+  let level = path.resolve(folder);
+  while (!existsSync(level)) {
+    missing.unshift(level);
+    level = path.dirname(level);
+  }
+  for (const each of missing) {
+    try {
+      mkdirSync(each);
+    } catch (error) {
+      if (!isSystemError(error) || error.code !== 'EEXIST') throw error;
+    }
+  }
+  if (!statSync(folder).isDirectory()) {
+    throw Object.assign(new Error(`${folder} is a file`), { code: 'ENOTDIR', syscall: 'mkdir' });
+  }
+}
 
 /** Writes a text file and syncs it to disk. */
 export function writeSynced(file: string, text: string): void {
   const descriptor = openSync(file, 'w');
   try {
-    writeSync(descriptor, text);
+    writeWhole(descriptor, text);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

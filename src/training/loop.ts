@@ -117,7 +117,7 @@ export class Stepper {
     result.loss = (this.#agreement[0] ?? 0) * objective.loss.scale;
     result.accuracy = (this.#agreement[1] ?? 0) / this.#samples;
     result.stop = (this.#agreement[2] ?? 0) > 0;
-    if (!Number.isFinite(result.loss)) this.#explain(step + 1, result.loss);
+    if (!Number.isFinite(result.loss)) this.#explain(`step ${step + 1}`, result.loss);
 
     let scale = 1;
     if (clipNorm !== null) {
@@ -135,7 +135,8 @@ export class Stepper {
     return result;
   }
 
-  /** Mean loss and accuracy over the validation batches that come next. */
+  /** Mean loss and accuracy over the validation batches that come next.
+   * @throws TrainingError when the loss is not finite */
   validate(rows: number): { loss: number; accuracy: number } {
     const { loss } = this.#options.objective;
     this.#lossSums.fill(0);
@@ -151,6 +152,7 @@ export class Stepper {
     loss.validColumns = this.#options.batchSize / this.#options.microBatches;
     this.#startAgreement(correct, this.#isFirstReplica).wait();
     const [lossSum = 0, correctSum = 0] = this.#agreement;
+    if (!Number.isFinite(lossSum)) this.#explain('validation', lossSum);
     return {
       loss: lossSum * loss.scale * (this.#samples / rows),
       accuracy: correctSum / rows,
@@ -214,7 +216,7 @@ export class Stepper {
   }
 
   /** Ends the run with the first tensor that is not finite, in the order of computation. */
-  #explain(step: number, loss: number): never {
+  #explain(where: string, loss: number): never {
     const { engine, network, objective, control } = this.#options;
     const candidates = [
       { name: 'the input batch', tensor: objective.x.value },
@@ -239,7 +241,7 @@ export class Stepper {
     const name = candidates[first]?.name ?? 'the loss itself';
     throw new TrainingError(
       'training',
-      `the loss of step ${step} is ${loss}; the first tensor that is not finite is ${name}; ` +
+      `the loss of ${where} is ${loss}; the first tensor that is not finite is ${name}; ` +
         'try a smaller --lr, a --warmup or --clip-norm',
     );
   }

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { TrainingSettings } from '../config/settings.js';
-import type { NetworkSpecification } from '../model/specification.js';
+import { type NetworkSpecification, validateSpecification } from '../model/specification.js';
 import { CheckpointError, ConfigError } from '../errors.js';
 import {
   checkpointName,
@@ -11,7 +11,7 @@ import {
   readCheckpointState,
   readJson,
 } from './checkpoint-folder.js';
-import { replaceFile } from './files.js';
+import { isSystemError, makeFolders, remedyFor, replaceFile } from './files.js';
 
 /** `config.json` of a run folder. */
 export interface RunConfig {
@@ -23,7 +23,7 @@ export interface RunConfig {
   readonly loss: 'mse' | 'cross-entropy';
   /** Steps, from `steps` or `epochs`. */
   readonly steps: number;
-  /** What was read, and how it is standardised: x is replaced by (x − mean) · scale. */
+  /** What was read, and how it is standardised: x is replaced by (x − mean) / scale. */
   readonly data: {
     readonly name: string;
     readonly trainingRows: number | null;
@@ -41,24 +41,43 @@ const NEUTRAL = new Set<keyof TrainingSettings>([
   ...(['steps', 'epochs', 'targetLoss', 'validateEvery'] as const),
 ]);
 
-/** SHA-256 over the settings that determine a run's numbers. */
+/** SHA-256 over the settings that determine a run's numbers; with a rate that falls towards the
+ * end, the length of the run is one of them. */
 export function configHash(settings: TrainingSettings): string {
+  const hasLength = settings.schedule !== 'constant';
   const entries = Object.entries(settings)
-    .filter(([key]) => !NEUTRAL.has(key as keyof TrainingSettings))
+    .filter(
+      ([key]) =>
+        !NEUTRAL.has(key as keyof TrainingSettings) ||
+        (hasLength && (key === 'steps' || key === 'epochs')),
+    )
     .toSorted(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256').update(JSON.stringify(entries)).digest('hex');
 }
 
-/** Makes a run folder. @throws ConfigError when it holds a run already, or cannot be made */
+/** Whether a folder is of a run that ended before its first checkpoint. */
+function isUnused(folder: string): boolean {
+  if (listCheckpoints(path.join(folder, 'checkpoints')).length > 0) return false;
+  try {
+    const { format } = readJson(path.join(folder, 'config.json')) as Partial<RunConfig>;
+    return format === 'phantom-parallel run';
+  } catch {
+    return false; // Whatever it is, it is not ours to write over.
+  }
+}
+
+/** Makes a run folder. One that a run left before its first checkpoint is used again.
+ * @throws ConfigError when it holds a run already, or cannot be made */
 export function createRunFolder(folder: string): void {
-  if (existsSync(path.join(folder, 'config.json'))) {
+  if (existsSync(path.join(folder, 'config.json')) && !isUnused(folder)) {
     throw new ConfigError(
       'run',
       `${folder} holds a run already; go on with it by --resume ${folder}, or choose another --out`,
     );
   }
   try {
-    mkdirSync(path.join(folder, 'checkpoints'), { recursive: true });
+    makeFolders(path.join(folder, 'checkpoints'));
+    rmSync(path.join(folder, 'metrics.jsonl'), { force: true });
   } catch (error) {
     throw new ConfigError('run', `cannot make ${folder}: ${(error as Error).message}; set --out`);
   }
@@ -83,14 +102,34 @@ export function readRunConfig(folder: string): RunConfig {
     throw new CheckpointError('run', `${folder} is no run folder: it has no config.json`);
   }
   const config = readJson(file) as Partial<RunConfig> | null;
-  const complete =
-    config?.format === 'phantom-parallel run' &&
-    config.version === 1 &&
-    config.settings !== undefined &&
-    config.specification !== undefined &&
-    config.data !== undefined;
-  if (!complete) throw new CheckpointError('run', `${file}: not the config of a run (version 1)`);
+  if (config?.format !== 'phantom-parallel run' || config.version !== 1) {
+    throw new CheckpointError('run', `${file}: not the config of a run (version 1)`);
+  }
+  const damage = damageOf(config);
+  if (damage !== null) throw new CheckpointError('run', `${file}: ${damage}; the file is damaged`);
   return config as RunConfig;
+}
+
+/** What a run cannot be read with; null when nothing is wrong. */
+function damageOf({ settings, specification, loss, data }: Partial<RunConfig>): string | null {
+  if (loss !== 'mse' && loss !== 'cross-entropy') return `loss is ${JSON.stringify(loss)}`;
+  const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+  const counts = ['ranks', 'batch', 'accumulate', 'seed', 'timeout'] as const;
+  const wrong = counts.find((name) => !isCount(settings?.[name]));
+  if (wrong !== undefined) return `settings.${wrong} is ${JSON.stringify(settings?.[wrong])}`;
+  try {
+    if (!specification?.ends) return 'specification is incomplete';
+    validateSpecification(specification);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  if (!isCount(data?.features)) return 'data.features is missing';
+  const { standardization, features } = data ?? { standardization: null, features: 0 };
+  const numbers = (list: unknown) =>
+    Array.isArray(list) && list.length === features && list.every(Number.isFinite);
+  const fits =
+    standardization === null || (numbers(standardization?.mean) && numbers(standardization?.scale));
+  return fits ? null : 'data.standardization does not fit the features';
 }
 
 /** The newest checkpoint of a run. @throws CheckpointError when there is none */
@@ -108,10 +147,16 @@ export function newestCheckpoint(runFolder: string): { folder: string; step: num
 export function trimMetrics(runFolder: string, step: number): void {
   const file = path.join(runFolder, 'metrics.jsonl');
   if (!existsSync(file)) return;
-  const kept = readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => isUpTo(line, step));
-  replaceFile(file, kept.map((line) => `${line}\n`).join(''));
+  try {
+    const kept = readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => isUpTo(line, step));
+    replaceFile(file, kept.map((line) => `${line}\n`).join(''));
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    const what = `cannot write ${file}: ${error.message}; ${remedyFor(error)} and resume`;
+    throw new CheckpointError('run', what);
+  }
 }
 
 function isUpTo(line: string, step: number): boolean {

@@ -1,10 +1,9 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import type { Communicator } from '../communicators/communicator.js';
 import type { TrainingSettings } from '../config/settings.js';
 import type { BatchReader } from '../data/loader/batches.js';
 import type { Engine } from '../engines/engine.js';
-import { parameterCount } from '../analysis/cost.js';
+import { parameterCount, trainingBytes } from '../analysis/cost.js';
 import { buildNetwork } from '../model/network.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { createOptimizer } from '../optimizers/optimizer.js';
@@ -13,6 +12,7 @@ import { checkpointName } from './checkpoint-folder.js';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
 import type { EndEvent, TrainingEvent } from './events.js';
 import { type Replicas, Stepper } from './loop.js';
+import { MetricsFile } from './metrics-file.js';
 import { createObjective } from './objective.js';
 import { type CollectiveName, type CollectiveTimes, hiddenShare } from './overlap.js';
 import { StepTimes } from './step-times.js';
@@ -69,15 +69,15 @@ export function runTraining(job: TrainingJob, parts: TrainingParts): EndEvent | 
 class Trainer {
   readonly #job: TrainingJob;
   readonly #parts: TrainingParts;
-  readonly #metricsFile: number | null;
+  readonly #metrics: MetricsFile | null;
   readonly #startedS = performance.now() / 1000;
   #validation: { loss: number; accuracy: number } | null = null;
 
   constructor(job: TrainingJob, parts: TrainingParts) {
     this.#job = job;
     this.#parts = parts;
-    this.#metricsFile =
-      parts.control.rank === 0 ? openSync(path.join(job.runFolder, 'metrics.jsonl'), 'a') : null;
+    this.#metrics =
+      parts.control.rank === 0 ? new MetricsFile(path.join(job.runFolder, 'metrics.jsonl')) : null;
   }
 
   run(): EndEvent | null {
@@ -183,8 +183,8 @@ class Trainer {
   }
 
   #emit(event: TrainingEvent): void {
-    if (this.#metricsFile === null) return;
-    writeSync(this.#metricsFile, `${JSON.stringify(event)}\n`);
+    if (this.#metrics === null) return;
+    this.#metrics.append(event);
     this.#parts.onEvent(event);
   }
 
@@ -214,7 +214,8 @@ class Trainer {
       receivedBytesPerStep: sum(
         ({ forward, backward }) => forward.receivedBytes + backward.receivedBytes,
       ),
-      memoryBytes: engine.allocatedBytes,
+      memoryBytes: trainingBytes(specification, communicator.size, columns, settings.optimizer)
+        .total,
     });
   }
 
@@ -279,8 +280,8 @@ class Trainer {
       resumeCommand: reason === 'interrupted' ? this.#job.resumeCommand : null,
     };
     this.#emit(event);
-    if (this.#metricsFile !== null) closeSync(this.#metricsFile);
-    return this.#metricsFile === null ? null : event;
+    this.#metrics?.close();
+    return this.#metrics && event;
   }
 }
 

@@ -5,6 +5,7 @@ import {
   blockLayout,
   checkGradients,
   ColumnLinear,
+  Communicator,
   createEngine,
   GatherLinear,
   type GradientCheck,
@@ -13,6 +14,8 @@ import {
   type OperatorContext,
   PhantomLinear,
   RowLinear,
+  SoloTransport,
+  Tape,
   type Tensor,
 } from 'phantom-parallel';
 import type { CheckRequest } from './rank.js';
@@ -65,6 +68,22 @@ describe('gradients of the operators against difference quotients', () => {
       const { done } = launchRanks<GradientCheck[]>({ size: 2, module, data });
       for (const checks of await done) worst(checks, 1e-3);
     }
+  });
+
+  it('are written anew in every pass, also those of data', async () => {
+    const engine = await createEngine('wasm');
+    const tape = new Tape(engine, new Communicator(new SoloTransport()));
+    const x = tape.variable(engine.allocate([2 * M, B]), true);
+    const weights = [0, 1].map(() => tape.variable(engine.allocate([M, 2 * M]), true));
+    for (const { value } of [x, ...weights]) value.data.fill(0.5);
+    const operator = new GatherLinear('gather', blockLayout(2, 1, 0), M);
+    const gradients = [0, 1, 2].map(() => {
+      tape.begin();
+      tape.backward(tape.apply(operator, x, ...weights));
+      return [x, ...weights].map(({ gradient }) => gradient?.data.slice());
+    });
+    assert.deepEqual(gradients[1], gradients[0]);
+    assert.deepEqual(gradients[2], gradients[0]);
   });
 
   it('finds a wrong gradient', async () => {

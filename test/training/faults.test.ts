@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import {
@@ -67,6 +76,12 @@ describe('what goes wrong', () => {
     const out = path.join(temporaryFolder(context), 'run');
     await train({ ...SETTINGS, steps: 1, out });
     await assert.rejects(train({ ...SETTINGS, out }), /holds a run already/);
+    // One that was killed before its first checkpoint is nothing to keep.
+    for (const name of readdirSync(path.join(out, 'checkpoints'))) {
+      rmSync(path.join(out, 'checkpoints', name), { recursive: true });
+    }
+    const end = await train({ ...SETTINGS, steps: 1, out });
+    assert.equal(end.step, 1);
   });
 
   it('data that is not finite is told before a step', async (context) => {
@@ -92,10 +107,61 @@ describe('what goes wrong', () => {
     chmodSync(folder, 0o700);
   });
 
+  it('settings that a program gets wrong', async (context) => {
+    const out = path.join(temporaryFolder(context), 'run');
+    const wrong: [object, RegExp][] = [
+      [{ widht: 32 }, /widht.*width/],
+      [{ optimizer: 'rmsprop' }, /rmsprop/],
+      [{ logEvery: 0 }, /logEvery/],
+      [{ lr: Number.NaN }, /lr/],
+      [{ seed: -1 }, /seed/],
+      [{ replicas: 200, ranks: 2 }, /256 worker threads/],
+    ];
+    for (const [settings, message] of wrong) {
+      await assert.rejects(train({ ...SETTINGS, ...settings, out }), (error: Error) => {
+        assert.ok(error instanceof ConfigError, String(error));
+        assert.match(error.message, message);
+        return true;
+      });
+    }
+    assert.ok(!existsSync(out));
+  });
+
   it('a folder inside a file', async (context) => {
     const file = path.join(temporaryFolder(context), 'file');
     writeFileSync(file, '');
     await assert.rejects(train({ ...SETTINGS, out: path.join(file, 'run') }), /set --out/);
+  });
+
+  it('a disk that fills up while a run is resumed leaves it as it was', async (context) => {
+    const folder = path.join(temporaryFolder(context), 'disk');
+    mkdirSync(folder);
+    const mount = ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder];
+    if (!root || spawnSync('mount', mount).status !== 0) {
+      context.skip('a small file system cannot be mounted here');
+      return;
+    }
+    try {
+      const out = path.join(folder, 'run');
+      await train({ ...SETTINGS, steps: 2, optimizer: 'sgd', out });
+      for (const freeKb of [4, 12, 40]) {
+        const filler = path.join(folder, 'filler');
+        writeFileSync(filler, '');
+        const { bavail, bsize } = statfsSync(folder);
+        writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - freeKb * 1024)));
+        await assert.rejects(train({ steps: 60 }, { resume: out }), /ENOSPC/);
+        rmSync(filler);
+        JSON.parse(readFileSync(path.join(out, 'config.json'), 'utf8'));
+        for (const line of readFileSync(path.join(out, 'metrics.jsonl'), 'utf8')
+          .trimEnd()
+          .split('\n')) {
+          JSON.parse(line);
+        }
+      }
+      await train({ steps: 3 }, { resume: out });
+    } finally {
+      spawnSync('umount', [folder]);
+    }
   });
 
   it('a full disk ends the run; the earlier checkpoint is whole', async (context) => {

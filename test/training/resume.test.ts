@@ -96,6 +96,17 @@ describe('a run', () => {
     ]);
   });
 
+  it('is not resumed with other data', async (context) => {
+    const out = path.join(temporaryFolder(context), 'run');
+    await train({ ...SETTINGS, steps: 2, out });
+    const other = { steps: 4, data: 'synthetic:teacher?widths=784,8&labels=argmax' };
+    await assert.rejects(
+      train(other, { resume: out }),
+      /trainingRows null, the run began with 8000/,
+    );
+    await train({ steps: 4 }, { resume: out });
+  });
+
   it('stops when the target loss is reached', async (context) => {
     const out = path.join(temporaryFolder(context), 'run');
     const end = await train({ ...SETTINGS, out, steps: 200, validateEvery: 5, targetLoss: 1.9 });

@@ -1,0 +1,50 @@
+import type { Dataset, DataParts } from '../data/dataset.js';
+import type { Standardization } from '../data/standardize.js';
+import { ConfigError } from '../errors.js';
+import { readRunConfig, type RunConfig } from '../training/run-folder.js';
+
+/**
+ * The standardisation that a run began with, for going on with it.
+ *
+ * @throws ConfigError when the data are not what the run began with, as far as the record tells
+ */
+export function resumedStandardization(runFolder: string, data: DataParts): Standardization | null {
+  const { data: recorded } = readRunConfig(runFolder);
+  const found = describeData(data, null);
+  for (const key of ['features', 'trainingRows', 'validationRows'] as const) {
+    if (found[key] === recorded[key]) continue;
+    throw new ConfigError(
+      'resume',
+      `${found.name} has ${key} ${found[key]}, the run began with ${recorded[key]} ` +
+        `(${recorded.name}); start a new run, or give it the data it had`,
+    );
+  }
+  const { standardization } = recorded;
+  return (
+    standardization && {
+      mean: Float32Array.from(standardization.mean),
+      scale: Float32Array.from(standardization.scale),
+    }
+  );
+}
+
+/** What `config.json` says of the data. */
+export function describeData(
+  { training, validation }: DataParts,
+  standardization: Standardization | null,
+): RunConfig['data'] {
+  return {
+    name: training.name,
+    trainingRows: finiteRows(training),
+    features: training.features,
+    validationRows: validation?.rows ?? 0,
+    standardization: standardization && {
+      mean: [...standardization.mean],
+      scale: [...standardization.scale],
+    },
+  };
+}
+
+function finiteRows({ rows }: Dataset): number | null {
+  return Number.isFinite(rows) ? rows : null;
+}
