@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { findLauncher } from '../communicators/mpi/launcher.js';
 
 export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan';
 
@@ -51,6 +52,14 @@ export function createConsole(
     columns: stderr.columns ?? 80,
     style: (style, text) => (coloured ? styleText(style, text, { validateStream: false }) : text),
   };
+}
+
+/** The console of a command that may be one of several processes: rank 0 alone writes. */
+export function createRankConsole(): Console {
+  const console = createConsole();
+  if ((findLauncher()?.rank ?? 0) === 0) return console;
+  const nothing = () => {};
+  return { ...console, out: nothing, err: nothing, live: nothing, watched: false };
 }
 
 /** A closed pipe (`phantom doctor | head`) is the reader's choice and no failure. */

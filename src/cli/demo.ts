@@ -1,10 +1,11 @@
 import { type Command, Option } from 'commander';
+import { findLauncher } from '../communicators/mpi/launcher.js';
 import type { GivenSettings } from '../config/schema.js';
 import type { TrainingSettings } from '../config/settings.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
 import { type Console, createConsole } from './console.js';
 import { comparisonRows, type Contestant } from './comparison.js';
-import { EXIT } from './failure.js';
+import { EXIT, UsageError } from './failure.js';
 import { headerPairs } from './header.js';
 import { createProgress } from './progress.js';
 import { valueOption } from './setting-flags.js';
@@ -57,6 +58,10 @@ export function define(command: Command, done: (exitCode: number) => void): void
 async function demo(flags: GivenSettings, json: boolean): Promise<number> {
   const { resolveSettings } = await import('../config/resolve.js');
   const console = createConsole();
+  const launcher = findLauncher();
+  if (launcher !== null) {
+    throw new UsageError('demo', `runs on worker threads; start it without ${launcher.command}`);
+  }
   const stop = stopOnSignals((line) => console.err(line));
   const time = new Date().toISOString().replaceAll(/[-:]|\.\d+Z/g, '');
   const contestants: Contestant[] = [];

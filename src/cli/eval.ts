@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { createConsole } from './console.js';
+import { createRankConsole } from './console.js';
 import { EXIT } from './failure.js';
 import { formatCount, formatDuration, formatLoss, formatPercent, formatSi } from './format.js';
 import { valueOption } from './setting-flags.js';
@@ -40,7 +40,9 @@ export function define(command: Command, done: (exitCode: number) => void): void
         SHARED.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])),
       );
       const { readFlags } = await import('../config/load.js');
-      const { data, ranks, engine, batch } = readFlags(typed).settings;
+      const { beforeRanks } = await import('../config/ranks.js');
+      const { settings } = await beforeRanks(() => readFlags(typed));
+      const { data, ranks, engine, batch } = settings;
       const request = {
         runFolder,
         data: data ?? null,
@@ -64,7 +66,7 @@ interface Request {
 
 async function evaluate(request: Request, json: boolean): Promise<number> {
   const { evaluateRun } = await import('../config/evaluate-run.js');
-  const console = createConsole();
+  const console = createRankConsole();
   // No handlers for signals: nothing has to be saved, they may end the process at once.
   const result = await evaluateRun(request);
   if (json) {

@@ -1,4 +1,7 @@
 import type { CommanderError } from 'commander';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ElsewhereError } from '../communicators/mpi/elsewhere.js';
+import { findLauncher } from '../communicators/mpi/launcher.js';
 import { hint } from '../config/nearest.js';
 import { PhantomError } from '../errors.js';
 
@@ -32,6 +35,22 @@ export function reportFailure(error: unknown, json: boolean, write = writeLine):
     'This is a defect of phantom-parallel; please report it with the command and this text.',
   );
   return EXIT.internal;
+}
+
+/** How long a rank other than the first waits before it tells a failure of its own. */
+const SILENCE_MS = 2000;
+
+/**
+ * The same for a process that may be one of several: rank 0 tells, and its exit ends the job. What
+ * failed on another rank alone is told by it, after a time in which rank 0 would have.
+ */
+export async function reportRankFailure(error: unknown, json: boolean): Promise<number> {
+  const rank = findLauncher()?.rank ?? 0;
+  if (rank === 0) return reportFailure(error, json);
+  await sleep(SILENCE_MS);
+  // Every process has the same command line.
+  if (error instanceof ElsewhereError || error instanceof UsageError) return EXIT.user;
+  return reportFailure(error, false, (stream, line) => writeLine(stream, `rank ${rank}: ${line}`));
 }
 
 function writeLine(stream: 'stdout' | 'stderr', line: string): void {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import type { BlasProbe, Engine } from '../engines/index.js';
@@ -63,6 +64,7 @@ export async function examineMachine(): Promise<MachineReport> {
     : { name: 'blas', available: false, detail: 'no CBLAS library can be used', flopsPerS: null };
   const auto = wasm.available ? (await createEngine('auto')).name : null;
   const engines = [blas, wasm, relaxed];
+  const mpi = await mpiFindings();
   return {
     machine: machineFindings(),
     engines,
@@ -72,7 +74,7 @@ export async function examineMachine(): Promise<MachineReport> {
       available,
       detail,
     })),
-    communicators: communicatorFindings(),
+    communicators: [...communicatorFindings(), ...mpi],
     advice: adviceFor({ engines, auto, probe, koffi: koffiInstalled() }),
   };
 }
@@ -109,8 +111,37 @@ function communicatorFindings(): Finding[] {
   return [
     { name: 'solo', available: true, detail: 'one rank that hosts all blocks' },
     { name: 'threads', available: true, detail: 'worker threads of one machine on shared memory' },
-    { name: 'MPI', available: false, detail: 'not supported by this version' },
   ];
+}
+
+/** MPI libraries, each with its launcher where that is found. */
+async function mpiFindings(): Promise<Finding[]> {
+  const { findLauncher, MPI_REMEDY, probeMpi } = await import('../communicators/index.js');
+  const libraries = await probeMpi();
+  if (libraries.length === 0) {
+    return [{ name: 'MPI', available: false, detail: `for several machines; ${MPI_REMEDY}` }];
+  }
+  const here = findLauncher();
+  const started = here === null ? '' : `; started by ${here.name}, rank ${here.rank}`;
+  return libraries.map(({ path, family, description }) => {
+    const launcher = findLauncherProgram(family);
+    const how =
+      launcher === null
+        ? 'its launcher is not on the PATH'
+        : `${launcher} -n 2 phantom train (calls from one thread: MPI_THREAD_FUNNELED)`;
+    return { name: 'MPI', available: true, detail: `${description} (${path}); ${how}${started}` };
+  });
+}
+
+/** The launcher of an MPI family, by what it says of itself. */
+function findLauncherProgram(family: 'Open MPI' | 'MPICH'): string | null {
+  const names = { 'Open MPI': 'mpirun.openmpi', MPICH: 'mpirun.mpich' };
+  const words = { 'Open MPI': /open ?mpi|open-mpi/i, MPICH: /hydra|intel/i };
+  const found = ['mpirun', names[family]].find((name) => {
+    const { stdout } = spawnSync(name, ['--version'], { encoding: 'utf8', timeout: 5000 });
+    return words[family].test(stdout ?? '');
+  });
+  return found ?? null;
 }
 
 function koffiInstalled(): boolean {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { hint } from '../config/nearest.js';
 import { flushed, tolerateClosedPipe } from './console.js';
-import { EXIT, reportFailure, UsageError, usageError } from './failure.js';
+import { EXIT, reportRankFailure, UsageError, usageError } from './failure.js';
 
 /** What a command's file exports: it is loaded when the command is called. */
 interface CommandModule {
@@ -85,7 +85,7 @@ function packageVersion(): string {
 tolerateClosedPipe();
 const args = process.argv.slice(2);
 const exitCode = await main(args).catch((error: unknown) =>
-  reportFailure(error, args.includes('--json')),
+  reportRankFailure(error, args.includes('--json')),
 );
 await flushed();
 // Not by returning: a rank that hangs after a failure must not keep the command alive.

@@ -1,4 +1,5 @@
 import os from 'node:os';
+import { findLauncher } from '../communicators/mpi/launcher.js';
 import { describeOverlap } from '../training/overlap.js';
 import type { EndEvent, StartEvent, StepEvent, TrainingEvent } from '../training/events.js';
 import type { Console } from './console.js';
@@ -146,8 +147,11 @@ export function endPairs(end: EndEvent): [string, string][] {
     pairs.push(['median step', `${formatDuration(end.medianStepTimeS)}, ${rate}`]);
   }
   if (end.exposedShare !== null && end.ranks > 1) {
-    const cores = os.availableParallelism();
-    const text = describeOverlap(end.exposedShare, end.hiddenShare, end.ranks, cores);
+    // A launcher may bind each process to a core of its own.
+    const launcher = findLauncher();
+    const cores = launcher === null ? os.availableParallelism() : os.cpus().length;
+    const ranks = launcher?.localSize ?? end.ranks;
+    const text = describeOverlap(end.exposedShare, end.hiddenShare, ranks, cores);
     pairs.push(['communication', text]);
   }
   pairs.push(['run folder', end.runFolder], ['checkpoint', end.checkpoint]);

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { TrainingSettings } from '../config/settings.js';
 import type { EndEvent } from '../training/events.js';
-import { createConsole, type Console } from './console.js';
+import { findLauncher } from '../communicators/mpi/launcher.js';
+import { createRankConsole, type Console } from './console.js';
 import { EXIT, UsageError } from './failure.js';
 import { headerPairs } from './header.js';
 import { createProgress, endPairs } from './progress.js';
@@ -37,7 +38,8 @@ export function define(command: Command, done: (exitCode: number) => void): void
     .addHelpText('after', EXAMPLES)
     .action(async (config: string | undefined) => {
       const { resume: folder, json } = command.opts<{ resume?: string; json?: true }>();
-      const settings = await readSettings(config, givenFlags(command), folder);
+      const { beforeRanks } = await import('../config/ranks.js');
+      const settings = await beforeRanks(() => readSettings(config, givenFlags(command), folder));
       done(await train(settings, folder ?? null, json === true));
     });
 }
@@ -66,7 +68,10 @@ async function readSettings(
   const { readRunConfig } = await import('../training/run-folder.js');
   const recorded = checkRecorded(`${resume}/config.json`, readRunConfig(resume).settings);
   checkResumable(recorded.settings, flags.settings);
-  return resolveSettings([recorded, flags]);
+  if (findLauncher() === null) return resolveSettings([recorded, flags]);
+  // The launcher says on how many ranks it goes on.
+  const { ranks: _ranks, ...others } = recorded.settings;
+  return resolveSettings([{ ...recorded, settings: others }, flags]);
 }
 
 async function train(
@@ -75,7 +80,7 @@ async function train(
   json: boolean,
 ): Promise<number> {
   const { trainRun } = await import('../config/run.js');
-  const console = createConsole();
+  const console = createRankConsole();
   const progress = createProgress(console, {
     logEvery: settings.logEvery,
     header: (start) => [...formatPairs(headerPairs(settings, start)), ''],
@@ -92,6 +97,8 @@ async function train(
     );
     progress.close();
     if (!json) for (const line of summary(console, end)) console.out(line);
+    // Rank 0's code is the job's: another's could end the job before rank 0 has told its end.
+    if ((findLauncher()?.rank ?? 0) > 0) return EXIT.fine;
     return end.reason === 'interrupted' ? (stop.exitCode() ?? EXIT.fine) : EXIT.fine;
   } finally {
     progress.close();

@@ -18,8 +18,6 @@ export { runRank } from './threads/worker.js';
 export type { RankContext } from './rank-context.js';
 export { findLauncher } from './mpi/launcher.js';
 export type { Launcher } from './mpi/launcher.js';
-export { ElsewhereError, MpiMember } from './mpi/member.js';
 export { MpiLink } from './mpi/link.js';
 export { MpiTransport } from './mpi/mpi-transport.js';
-export { runMpiRank } from './mpi/worker.js';
 export { MPI_REMEDY, probeMpi } from '../native/mpi.js';

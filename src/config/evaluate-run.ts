@@ -1,18 +1,18 @@
 import path from 'node:path';
 import { existsSync } from 'node:fs';
 import { largestPayloadBytes } from '../analysis/cost.js';
-import { launchRanks } from '../communicators/threads/launch.js';
+import { findLauncher } from '../communicators/mpi/launcher.js';
 import { startLoader } from '../data/loader/loader.js';
-import { loadKernelModule } from '../engines/wasm/kernel-module.js';
 import { ConfigError } from '../errors.js';
 import { validateRanks } from '../model/specification.js';
 import { readCheckpointState } from '../training/checkpoint-folder.js';
 import type { Evaluation } from '../training/evaluate.js';
-import { newestCheckpoint, readRunConfig } from '../training/run-folder.js';
+import { newestCheckpoint, readRunConfig, type RunConfig } from '../training/run-folder.js';
 import { createEngine } from './engines.js';
 import type { EvaluationRankData } from './evaluation-rank.js';
 import { openSettingsData } from './open-data.js';
-import type { EngineChoice } from './settings.js';
+import { beforeRanks, joinRanks } from './ranks.js';
+import type { EngineChoice, TrainingSettings } from './settings.js';
 
 export interface EvaluationRequest {
   readonly runFolder: string;
@@ -41,43 +41,24 @@ export interface EvaluationReport {
 }
 
 /**
- * Loss and accuracy of a run's checkpoint, on worker threads.
+ * Loss and accuracy of a run's checkpoint, on worker threads, or on the processes of an MPI job.
  *
  * @throws CheckpointError, DataError, ConfigError where something is missing or does not fit
  */
 export async function evaluateRun(request: EvaluationRequest): Promise<EvaluationReport> {
-  const config = readRunConfig(request.runFolder);
+  const { config, size } = await beforeRanks(() => {
+    const recorded = readRunConfig(request.runFolder);
+    return { config: recorded, size: ranksOf(request, recorded.settings) };
+  });
   const { settings, specification, loss } = config;
-  const checkpoint = checkpointOf(request);
-  const parts = await openSettingsData(
-    request.data === null ? settings : { ...settings, data: request.data, validation: null },
-  );
-  const data = parts.validation ?? parts.training;
-  if (!Number.isFinite(data.rows)) {
-    throw new ConfigError('eval', `${data.name} has no end and no validation part; give a file`);
-  }
-  if (data.features !== config.data.features) {
-    throw new ConfigError(
-      'eval',
-      `${data.name} has ${data.features} features, the network was trained on ` +
-        `${config.data.features} (${config.data.name})`,
-    );
-  }
-  const answers = data.answers;
-  if (loss === 'cross-entropy' && answers.kind !== 'labels') {
-    throw new ConfigError('eval', `${data.name} has no labels, the network predicts classes`);
-  }
-  const outputs =
-    specification.ends.kind === 'sharded' ? specification.width : specification.ends.outputs;
-  const width = answers.kind === 'labels' ? answers.classes : answers.width;
-  if (loss === 'cross-entropy' ? width > outputs : width !== outputs) {
-    throw new ConfigError('eval', `${data.name} has ${width} targets, the network has ${outputs}`);
-  }
-  const ranks = request.ranks ?? settings.ranks;
-  validateRanks(specification.blocks, ranks);
+  const ranks = await joinRanks({
+    size,
+    module: new URL('evaluation-rank.js', import.meta.url),
+    timeoutS: settings.timeout,
+    onMessage: () => {},
+  });
+  const { checkpoint, data, engine } = await ranks.together(() => prepare(request, config, size));
   const batch = Math.min(request.batch ?? settings.batch, data.rows);
-  const engine = await createEngine(request.engine, settings);
-
   const { standardization } = config.data;
   const loader = startLoader({
     data: {
@@ -90,8 +71,8 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
     },
     seed: settings.seed,
     shuffle: false,
-    consumers: ranks,
-    oneHot: loss === 'mse' && answers.kind === 'labels',
+    consumers: ranks.here.length,
+    oneHot: loss === 'mse' && data.answers.kind === 'labels',
     schedule: {
       firstStep: 0,
       steps: 1,
@@ -113,16 +94,10 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
     relaxedSimd: settings.relaxedSimd,
     batches: loader.handle,
   };
-  const launch = launchRanks<Evaluation>({
-    size: ranks,
-    module: new URL('evaluation-rank.js', import.meta.url),
-    data: rankData,
-    kernels: loadKernelModule(false),
-    timeoutS: settings.timeout,
-    stagingBytes: Math.max(64 * 1024, largestPayloadBytes(specification, ranks, batch)),
-  });
+  const stagingBytes = Math.max(64 * 1024, largestPayloadBytes(specification, size, batch));
+  const started = ranks.start({ data: rankData, threads: { stagingBytes } });
   try {
-    const [result] = await Promise.race([launch.done, loader.failed]);
+    const result = (await Promise.race([started.done, loader.failed])) as Evaluation | undefined;
     if (!result) throw new TypeError('rank 0 returned no evaluation');
     return {
       checkpoint,
@@ -131,17 +106,63 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
       rows: data.rows,
       loss: result.loss,
       accuracy: Number.isNaN(result.accuracy) ? null : result.accuracy,
-      engine: engine.name,
-      ranks,
+      engine,
+      ranks: size,
       elapsedS: result.elapsedS,
       samplesPerS: data.rows / result.elapsedS,
     };
   } catch (error) {
-    launch.abort((error as Error).message);
+    started.abort((error as Error).message);
     throw error;
   } finally {
     await loader.close();
   }
+}
+
+function ranksOf({ ranks }: EvaluationRequest, settings: TrainingSettings): number {
+  const launcher = findLauncher();
+  if (launcher === null) return ranks ?? settings.ranks;
+  if (ranks === null || ranks === launcher.size) return launcher.size;
+  throw new ConfigError(
+    'eval',
+    `ranks ${ranks}, and ${launcher.name} started ${launcher.size} processes; leave --ranks out`,
+  );
+}
+
+/** What every process finds out for itself. */
+async function prepare(
+  request: EvaluationRequest,
+  { settings, specification, loss, data: trained }: RunConfig,
+  ranks: number,
+) {
+  const checkpoint = checkpointOf(request);
+  const parts = await openSettingsData(
+    request.data === null ? settings : { ...settings, data: request.data, validation: null },
+  );
+  const data = parts.validation ?? parts.training;
+  if (!Number.isFinite(data.rows)) {
+    throw new ConfigError('eval', `${data.name} has no end and no validation part; give a file`);
+  }
+  if (data.features !== trained.features) {
+    throw new ConfigError(
+      'eval',
+      `${data.name} has ${data.features} features, the network was trained on ` +
+        `${trained.features} (${trained.name})`,
+    );
+  }
+  const answers = data.answers;
+  if (loss === 'cross-entropy' && answers.kind !== 'labels') {
+    throw new ConfigError('eval', `${data.name} has no labels, the network predicts classes`);
+  }
+  const outputs =
+    specification.ends.kind === 'sharded' ? specification.width : specification.ends.outputs;
+  const width = answers.kind === 'labels' ? answers.classes : answers.width;
+  if (loss === 'cross-entropy' ? width > outputs : width !== outputs) {
+    throw new ConfigError('eval', `${data.name} has ${width} targets, the network has ${outputs}`);
+  }
+  validateRanks(specification.blocks, ranks);
+  const { name: engine } = await createEngine(request.engine, settings);
+  return { checkpoint, data, engine };
 }
 
 function checkpointOf({ runFolder, checkpoint }: EvaluationRequest): string {

@@ -92,6 +92,7 @@ function validateEveryOf(
 
 /**
  * @param capacityBytes memory that one rank's engine can address
+ * @param onMachine ranks on this machine
  * @returns a warning when the ranks need more memory than this machine has
  * @throws UnsupportedError when a rank does not fit its engine's memory, with the sizes
  */
@@ -99,9 +100,10 @@ export function checkMemory(
   { specification }: RunPlan,
   settings: TrainingSettings,
   capacityBytes: number,
+  onMachine: number,
 ): string | null {
   const columns = settings.batch / settings.accumulate;
-  const { ranks, replicas, optimizer } = settings;
+  const { ranks, optimizer } = settings;
   const bytes = trainingBytes(specification, ranks, columns, optimizer);
   const gib = (count: number) => `${(count / 2 ** 30).toFixed(2)} GiB`;
   if (bytes.total > capacityBytes) {
@@ -113,8 +115,7 @@ export function checkMemory(
         'ranks, a smaller width or batch, or --accumulate',
     );
   }
-  const threads = ranks * replicas;
-  const all = bytes.total * threads;
+  const all = bytes.total * onMachine;
   if (all <= os.totalmem()) return null;
-  return `${threads} ranks need ${gib(all)}, this machine has ${gib(os.totalmem())}`;
+  return `${onMachine} ranks need ${gib(all)}, this machine has ${gib(os.totalmem())}`;
 }

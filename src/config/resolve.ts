@@ -1,4 +1,5 @@
 import os from 'node:os';
+import { findLauncher, type Launcher } from '../communicators/mpi/launcher.js';
 import { ConfigError } from '../errors.js';
 import { validateRanks, validateSpecification } from '../model/specification.js';
 import { SETTING_KEYS, SETTINGS } from './keys.js';
@@ -23,9 +24,13 @@ export function defaultRanks(blocks: number, cores: number = os.availableParalle
 /**
  * Puts sources together, the later over the earlier, and fills in what nobody set.
  *
+ * @param launcher what started this process as a rank of a job, and so sets the number of ranks
  * @throws ConfigError when the values do not fit one another
  */
-export function resolveSettings(sources: readonly SettingsSource[]): TrainingSettings {
+export function resolveSettings(
+  sources: readonly SettingsSource[],
+  launcher: Pick<Launcher, 'name' | 'size'> | null = findLauncher(),
+): TrainingSettings {
   const given: GivenSettings = {};
   for (const { where, settings } of sources) {
     if (typeof settings.steps === 'number' && typeof settings.epochs === 'number') {
@@ -48,10 +53,27 @@ export function resolveSettings(sources: readonly SettingsSource[]): TrainingSet
     ...merged,
     epochs: merged.steps === null && merged.epochs === null ? DEFAULT_EPOCHS : merged.epochs,
     ghosts: given.ghosts ?? clampedGhosts(merged),
-    ranks: given.ranks ?? defaultRanks(merged.blocks),
+    ranks: ranksOf(given, merged, launcher),
   };
   checkTogether(settings);
   return settings;
+}
+
+function ranksOf(
+  { ranks }: GivenSettings,
+  { blocks, replicas }: TrainingSettings,
+  launcher: Pick<Launcher, 'name' | 'size'> | null,
+): number {
+  if (launcher === null) return ranks ?? defaultRanks(blocks);
+  const { name, size } = launcher;
+  if (ranks === undefined && size % replicas === 0) return size / replicas;
+  if (ranks !== undefined && ranks * replicas === size) return ranks;
+  const wanted = ranks === undefined ? '' : `ranks ${ranks}, `;
+  throw new ConfigError(
+    'settings',
+    `${wanted}replicas ${replicas}, and ${name} started ${size} processes; processes are ranks × ` +
+      'replicas: leave ranks out, or start as many',
+  );
 }
 
 /** The default number of ghosts must not be what makes a narrow network fail. */

@@ -1,15 +1,12 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { largestPayloadBytes } from '../analysis/cost.js';
-import {
-  createThreadsGroup,
-  MAXIMUM_RANKS,
-  type ThreadsGroupOptions,
-} from '../communicators/threads/group.js';
+import { findLauncher } from '../communicators/mpi/launcher.js';
+import { createThreadsGroup, MAXIMUM_RANKS } from '../communicators/threads/group.js';
+import type { DataParts } from '../data/dataset.js';
 import { ConfigError } from '../errors.js';
-import { launchRanks } from '../communicators/threads/launch.js';
 import { startLoader } from '../data/loader/loader.js';
-import { fitStandardization } from '../data/standardize.js';
+import { fitStandardization, type Standardization } from '../data/standardize.js';
 import { loadKernelModule } from '../engines/wasm/kernel-module.js';
 import { listCheckpoints } from '../training/checkpoint-folder.js';
 import type { EndEvent, TrainingEvent } from '../training/events.js';
@@ -27,6 +24,7 @@ import { createEngine } from './engines.js';
 import { openSettingsData } from './open-data.js';
 import { describeData, resumedStandardization } from './resumed-data.js';
 import { checkMemory, planRun, type RunPlan } from './plan-run.js';
+import { joinRanks, type Ranks } from './ranks.js';
 import type { TrainingSettings } from './settings.js';
 import type { Mesh, TrainingRankData } from './training-rank.js';
 
@@ -37,7 +35,9 @@ export interface RunHooks {
 }
 
 /**
- * Trains on `settings.ranks` worker threads and keeps everything in a run folder.
+ * Trains on `settings.ranks · settings.replicas` ranks and keeps everything in a run folder. The
+ * ranks are worker threads; under an MPI launcher, the processes of the job, each of which calls
+ * this: the first of them alone writes the folder and has events, all return the end.
  *
  * @param resumeFolder run folder to go on with, from its newest checkpoint; null: a new run
  * @throws ConfigError, DataError, UnsupportedError before any rank starts; what ends a rank later
@@ -47,24 +47,111 @@ export async function trainRun(
   hooks: RunHooks,
   resumeFolder: string | null,
 ): Promise<EndEvent> {
-  const data = await openSettingsData(settings);
-  const run = planRun(settings, data);
-  const standardization =
-    resumeFolder === null
-      ? fitStandardization(data.training, settings.standardize)
-      : resumedStandardization(resumeFolder, data);
-  const recordedData = describeData(data, standardization);
-  if (settings.ranks * settings.replicas > MAXIMUM_RANKS) {
+  const ranks = await joinRanks({
+    size: settings.ranks * settings.replicas,
+    module: new URL('training-rank.js', import.meta.url),
+    timeoutS: settings.timeout,
+    onMessage: (message) => hooks.onEvent(message as TrainingEvent),
+  });
+  const isFirst = ranks.here.includes(0);
+  const prepared = await ranks.together(() => prepare(settings, ranks, resumeFolder));
+  const { data, run, standardization } = prepared;
+  const { runFolder, resume } = await ranks.fromFirst(() =>
+    openRunFolder(settings, prepared, resumeFolder),
+  );
+  const { trainingRows, validationRows } = describeData(data, standardization);
+  const job = jobOf(settings, run, runFolder, resume, { trainingRows, validationRows });
+  const changed = resume && changedSettings(job, resume.folder);
+  for (const message of [ranks.warning, prepared.warning, changed]) {
+    if (message && isFirst) hooks.onEvent({ type: 'warning', message });
+  }
+  const loaders = replicasOf(ranks.here, settings.ranks).map(({ replica, consumers }) =>
+    startLoader({
+      data,
+      standardization,
+      seed: settings.seed,
+      shuffle: settings.shuffle,
+      oneHot: run.oneHot,
+      consumers,
+      schedule: {
+        firstStep: resume?.step ?? 0,
+        steps: run.steps,
+        batchSize: settings.batch,
+        microBatches: settings.accumulate,
+        validationRows: job.validationRows,
+        validateEvery: run.validateEvery,
+        replicas: settings.replicas,
+        replica,
+      },
+    }),
+  );
+  const columns = settings.batch / settings.accumulate;
+  const payload = largestPayloadBytes(run.specification, settings.ranks, columns);
+  const stagingBytes = Math.max(64 * 1024, payload);
+  const isMesh = settings.replicas > 1 && ranks.here.length > 1;
+  const mesh = isMesh ? createMesh(settings, stagingBytes) : null;
+  const rankData: TrainingRankData = {
+    job,
+    batches: loaders.map(({ handle }) => handle),
+    mesh,
+    module: loadKernelModule(settings.relaxedSimd),
+  };
+  const subgroups = mesh ? [...mesh.network, ...mesh.replicas] : [];
+  const started = ranks.start({ data: rankData, threads: { stagingBytes, subgroups } });
+  const requestStop = () => started.requestStop();
+  hooks.stop.addEventListener('abort', requestStop);
+  if (hooks.stop.aborted) requestStop();
+  try {
+    const end = await Promise.race([started.done, ...loaders.map(({ failed }) => failed)]);
+    if (!end) throw new TypeError('rank 0 returned no end event');
+    return end as EndEvent;
+  } catch (error) {
+    started.abort((error as Error).message);
+    if (resume === null && isFirst) removeUnusedRun(runFolder);
+    throw error;
+  } finally {
+    hooks.stop.removeEventListener('abort', requestStop);
+    await Promise.all(loaders.map((loader) => loader.close()));
+  }
+}
+
+/** What every process finds out for itself. */
+interface Prepared {
+  readonly data: DataParts;
+  readonly run: RunPlan;
+  readonly standardization: Standardization | null;
+  readonly warning: string | null;
+}
+
+async function prepare(
+  settings: TrainingSettings,
+  { here, onMachine }: Ranks,
+  resumeFolder: string | null,
+): Promise<Prepared> {
+  if (here.length > MAXIMUM_RANKS) {
     throw new ConfigError(
       'threads',
       `${settings.replicas} replicas of ${settings.ranks} ranks; one machine runs at most ` +
         `${MAXIMUM_RANKS} worker threads`,
     );
   }
+  const data = await openSettingsData(settings);
+  const run = planRun(settings, data);
+  const standardization =
+    resumeFolder === null
+      ? fitStandardization(data.training, settings.standardize)
+      : resumedStandardization(resumeFolder, data);
   // The engine is tried here first, so that what is missing is told before a rank starts.
   const { capacityBytes } = await createEngine(settings.engine, settings);
-  const memoryWarning = checkMemory(run, settings, capacityBytes);
+  const warning = checkMemory(run, settings, capacityBytes, onMachine);
+  return { data, run, standardization, warning };
+}
 
+function openRunFolder(
+  settings: TrainingSettings,
+  { data, run, standardization }: Prepared,
+  resumeFolder: string | null,
+): { runFolder: string; resume: { folder: string; step: number } | null } {
   const runFolder = resumeFolder ?? settings.out ?? newRunFolder(settings);
   const resume = resumeFolder === null ? null : newestCheckpoint(resumeFolder);
   if (resume === null) createRunFolder(runFolder);
@@ -77,92 +164,33 @@ export async function trainRun(
     specification: run.specification,
     loss: run.loss,
     steps: run.steps,
-    data: recordedData,
+    data: describeData(data, standardization),
     ...describeMachine(),
   });
+  return { runFolder, resume };
+}
 
-  const job = jobOf(settings, run, runFolder, resume, {
-    trainingRows: recordedData.trainingRows,
-    validationRows: recordedData.validationRows,
-  });
-  for (const message of [memoryWarning, resume && changedSettings(job, resume.folder)]) {
-    if (message) hooks.onEvent({ type: 'warning', message });
+/** The replicas that have ranks in this process, and how many. */
+function replicasOf(here: readonly number[], ranks: number) {
+  const counts = new Map<number, number>();
+  for (const rank of here) {
+    const replica = Math.floor(rank / ranks);
+    counts.set(replica, (counts.get(replica) ?? 0) + 1);
   }
-  const { ranks, replicas } = settings;
-  const loaders = Array.from({ length: replicas }, (_, replica) =>
-    startLoader({
-      data,
-      standardization,
-      seed: settings.seed,
-      shuffle: settings.shuffle,
-      oneHot: run.oneHot,
-      consumers: ranks,
-      schedule: {
-        firstStep: resume?.step ?? 0,
-        steps: run.steps,
-        batchSize: settings.batch,
-        microBatches: settings.accumulate,
-        validationRows: job.validationRows,
-        validateEvery: run.validateEvery,
-        replicas,
-        replica,
-      },
-    }),
-  );
-  const columns = settings.batch / settings.accumulate;
-  const payload = largestPayloadBytes(run.specification, ranks, columns);
-  const group = {
-    kernels: loadKernelModule(false),
-    timeoutS: settings.timeout,
-    stagingBytes: Math.max(64 * 1024, payload),
-  };
-  const mesh = replicas === 1 ? null : createMesh(ranks, replicas, group);
-  const rankData: TrainingRankData = {
-    job,
-    batches: loaders.map(({ handle }) => handle),
-    mesh,
-    module: loadKernelModule(settings.relaxedSimd),
-  };
-  const launch = launchRanks<EndEvent | null>({
-    ...group,
-    size: ranks * replicas,
-    subgroups: mesh ? [...mesh.network, ...mesh.replicas] : [],
-    module: new URL('training-rank.js', import.meta.url),
-    data: rankData,
-    onMessage: (_rank, message) => hooks.onEvent(message as TrainingEvent),
-  });
-  const requestStop = () => launch.requestStop();
-  hooks.stop.addEventListener('abort', requestStop);
-  if (hooks.stop.aborted) requestStop();
-  try {
-    const [end] = await Promise.race([launch.done, ...loaders.map(({ failed }) => failed)]);
-    if (!end) throw new TypeError('rank 0 returned no end event');
-    return end;
-  } catch (error) {
-    launch.abort((error as Error).message);
-    if (resume === null) removeUnusedRun(runFolder);
-    throw error;
-  } finally {
-    hooks.stop.removeEventListener('abort', requestStop);
-    await Promise.all(loaders.map((loader) => loader.close()));
-  }
+  return [...counts].map(([replica, consumers]) => ({ replica, consumers }));
 }
 
 /** Gradients of several layers are summed at a time, in larger pieces than activations are. */
 const GRADIENT_STAGING_BYTES = 4 << 20;
 
-function createMesh(
-  ranks: number,
-  replicas: number,
-  options: Omit<ThreadsGroupOptions, 'size'>,
-): Mesh {
-  const gradients = { ...options, stagingBytes: GRADIENT_STAGING_BYTES };
+function createMesh({ ranks, replicas, timeout }: TrainingSettings, stagingBytes: number): Mesh {
+  const options = { kernels: loadKernelModule(false), timeoutS: timeout };
   return {
     network: Array.from({ length: replicas }, () =>
-      createThreadsGroup({ ...options, size: ranks }),
+      createThreadsGroup({ ...options, stagingBytes, size: ranks }),
     ),
     replicas: Array.from({ length: ranks }, () =>
-      createThreadsGroup({ ...gradients, size: replicas }),
+      createThreadsGroup({ ...options, stagingBytes: GRADIENT_STAGING_BYTES, size: replicas }),
     ),
   };
 }
@@ -185,8 +213,13 @@ function jobOf(
     resume,
     ...rows,
     configHash: configHash(settings),
-    resumeCommand: `phantom train --resume ${runFolder}`,
+    resumeCommand: `${launchPrefix()}phantom train --resume ${runFolder}`,
   };
+}
+
+function launchPrefix(): string {
+  const launcher = findLauncher();
+  return launcher === null ? '' : `${launcher.command} -n ${launcher.size} `;
 }
 
 /** A run that failed before its first checkpoint leaves nothing behind. */

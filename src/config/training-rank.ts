@@ -1,20 +1,21 @@
-// A rank of a training run on worker threads.
-import type { Transport } from '../communicators/communicator.js';
+// A rank of a training run, on a worker thread.
+import type { RankContext } from '../communicators/rank-context.js';
 import type { ThreadsGroup } from '../communicators/threads/group.js';
 import { joinThreadsGroup } from '../communicators/threads/threads-transport.js';
-import { runRank } from '../communicators/threads/worker.js';
 import { type LoaderHandle, openBatches } from '../data/loader/loader.js';
 import type { WasmModule } from '../web-assembly.js';
 import { measureEngine } from '../engines/measure.js';
 import { runTraining, type TrainingJob } from '../training/trainer.js';
 import { createEngine } from './engines.js';
 import { countedMesh, type MeshTransports } from './rank-parts.js';
+import { runRankProgram } from './rank-program.js';
 
 /** What `trainRun` gives every rank. */
 export interface TrainingRankData {
   readonly job: TrainingJob;
-  /** By replica. */
+  /** By replica, of those in this process. */
   readonly batches: readonly LoaderHandle[];
+  /** null: one replica, or processes that make it. */
   readonly mesh: Mesh | null;
   /** The kernels, compiled once for all ranks. */
   readonly module: WasmModule;
@@ -28,32 +29,33 @@ export interface Mesh {
   readonly replicas: readonly ThreadsGroup[];
 }
 
-function joinMesh(mesh: Mesh | null, world: Transport): MeshTransports {
-  if (mesh === null) return { network: world, replicas: null, world };
-  const ranks = mesh.replicas.length;
+function joinMesh(context: RankContext<TrainingRankData>): MeshTransports {
+  const { transport: world, split, data } = context;
+  const { ranks, replicas } = data.job.settings;
+  if (replicas === 1) return { network: world, replicas: null, world };
   const [replica, rank] = [Math.floor(world.rank / ranks), world.rank % ranks];
-  const [network, replicas] = [mesh.network[replica], mesh.replicas[rank]];
-  if (!network || !replicas) throw new TypeError(`rank ${world.rank} is outside the mesh`);
+  if (split !== null) return { network: split(replica), replicas: split(rank), world };
+  const [ofNetwork, ofReplicas] = [data.mesh?.network[replica], data.mesh?.replicas[rank]];
+  if (!ofNetwork || !ofReplicas) throw new TypeError(`rank ${world.rank} is outside the mesh`);
   return {
-    network: joinThreadsGroup(network, rank),
-    replicas: joinThreadsGroup(replicas, replica),
+    network: joinThreadsGroup(ofNetwork, rank),
+    replicas: joinThreadsGroup(ofReplicas, replica),
     world,
   };
 }
 
-await runRank<TrainingRankData>(async (context) => {
-  const { job, batches, mesh, module } = context.data;
-  const { engine: choice, relaxedSimd } = job.settings;
+await runRankProgram<TrainingRankData>(async (context) => {
+  const { job, batches, module } = context.data;
+  const { engine: choice, relaxedSimd, ranks } = job.settings;
   const make = () => createEngine(choice, { relaxedSimd, module });
   const bare = await context.uninterrupted(make);
   // An engine of its own, so that the measurement takes none of the run's memory.
   const peakFlopsPerS = context.rank === 0 ? measureEngine(await make()).flopsPerS : 0;
-  const transports = joinMesh(mesh, context.transport);
-  const handle = batches[transports.replicas?.rank ?? 0];
+  const handle = batches[Math.floor(context.index / ranks)];
   if (!handle) throw new TypeError(`no batches for rank ${context.rank}`);
   return runTraining(job, {
-    ...countedMesh(bare, transports),
-    batches: openBatches(handle, transports.network.rank),
+    ...countedMesh(bare, joinMesh(context)),
+    batches: openBatches(handle, context.index % ranks),
     peakFlopsPerS,
     stopRequested: context.stopRequested,
     onEvent: context.post,

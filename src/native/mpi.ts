@@ -22,6 +22,8 @@ export interface Mpi {
   readonly commRank: Call;
   /** (comm, &copy) */
   readonly commDup: Call;
+  /** (comm, colour, key, &part) */
+  readonly commSplit: Call;
   /** (comm, handler) */
   readonly commSetErrhandler: Call;
   /** (send, count, type, receive, count, type, comm, &request) */
@@ -95,6 +97,7 @@ const SIGNATURES = {
   commSize: ['MPI_Comm_size', 'hp'],
   commRank: ['MPI_Comm_rank', 'hp'],
   commDup: ['MPI_Comm_dup', 'hp'],
+  commSplit: ['MPI_Comm_split', 'hiip'],
   commSetErrhandler: ['MPI_Comm_set_errhandler', 'hh'],
   iallgather: ['MPI_Iallgather', 'pihpihhp'],
   iallgatherv: ['MPI_Iallgatherv', 'pihppphhp'],
@@ -116,6 +119,17 @@ const CANDIDATES: Readonly<Record<MpiFamily, readonly string[]>> = {
 export const MPI_REMEDY =
   'apt-get install openmpi-bin or mpich (Debian, Ubuntu), brew install open-mpi, a module of your ' +
   'cluster, or PHANTOM_MPI=/path/to/libmpi.so';
+
+/** What UCX, which carries MPI's messages, is asked to leave alone, unless the user has set it. It
+ * patches the C library's memory functions while threads of this process run them, which ends in
+ * crashes and hangs, and takes the signals that V8 needs. */
+const UCX_DEFAULTS = { UCX_MEM_EVENTS: 'no', UCX_ERROR_SIGNALS: '' };
+
+/** Makes MPI libraries fit for a process with many threads. To be called in the main thread, before
+ * one is opened: workers have an environment of their own that native code does not see. */
+export function prepareForMpi(): void {
+  for (const [name, value] of Object.entries(UCX_DEFAULTS)) process.env[name] ??= value;
+}
 
 /**
  * The first usable MPI library: that of `PHANTOM_MPI` ("none" hides every library), else of the

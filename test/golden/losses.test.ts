@@ -4,33 +4,19 @@ import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { blasAvailable, type Strategy, train, type TrainingSettings } from 'phantom-parallel';
 import { losses, temporaryFolder } from '../support/files.js';
+import { GOLDEN_SETTINGS } from './settings.js';
 
 // To write the golden file anew after a change that is meant to alter the numbers:
 // UPDATE_GOLDEN=1 npm test -- golden/losses
 const FILE = new URL('../../../test/golden/losses.json', import.meta.url);
 const golden = JSON.parse(readFileSync(FILE, 'utf8')) as Record<Strategy, number[]>;
 
-const SETTINGS: Partial<TrainingSettings> = {
-  width: 64,
-  depth: 2,
-  blocks: 8,
-  ghosts: 2,
-  data: 'fashion-10k',
-  batch: 32,
-  steps: 20,
-  optimizer: 'adam',
-  lr: 0.003,
-  seed: 11,
-  logEvery: 1,
-  validateEvery: 20,
-};
-
 async function run(
   context: TestContext,
   settings: Partial<TrainingSettings>,
 ): Promise<readonly number[]> {
   const out = path.join(temporaryFolder(context), 'run');
-  const end = await train({ ...SETTINGS, ...settings, out });
+  const end = await train({ ...GOLDEN_SETTINGS, ...settings, out });
   return [...losses(out), end.validationLoss as number];
 }
 

@@ -82,7 +82,7 @@ export function startMpi(
     command,
     [...options, '-n', String(ranks), process.execPath, script, ...args],
     {
-      env: { ...inherited, ...ENVIRONMENT, ...env },
+      env: { ...inherited, ...ENVIRONMENT, ...env, PWD: cwd ?? process.cwd() },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(cwd === undefined ? {} : { cwd }),
     },

@@ -4,6 +4,7 @@ import type { MpiFamily } from '../../native/mpi.js';
 export interface Launcher {
   /** For people. */
   readonly name: string;
+  readonly command: 'mpirun' | 'srun';
   /** Library that the launcher usually goes with. */
   readonly family: MpiFamily;
   readonly rank: number;
@@ -25,7 +26,7 @@ export function findLauncher(environment: Environment = process.env): Launcher |
   };
   // A batch script has SLURM_PROCID too, but no step.
   const slurm = read('SLURM_STEP_ID') !== null && read('SLURM_PROCID') !== null;
-  const places: readonly [string, MpiFamily, string, string, string][] = [
+  const places: readonly ['mpirun', MpiFamily, string, string, string][] = [
     [
       'mpirun',
       'Open MPI',
@@ -41,10 +42,17 @@ export function findLauncher(environment: Environment = process.env): Launcher |
     if (rank === null || size === null) continue;
     if (slurm && size === 1) return null;
     const local = read(localName);
-    return { name: slurm ? 'srun' : `${name} of ${family}`, family, rank, size, localSize: local };
+    return { ...named(slurm ? 'srun' : name, family), family, rank, size, localSize: local };
   }
   const rank = read('SLURM_PROCID');
   const size = read('SLURM_STEP_NUM_TASKS') ?? read('SLURM_NTASKS');
   if (!slurm || rank === null || size === null || size === 1) return null;
-  return { name: 'srun', family: 'Open MPI', rank, size, localSize: null };
+  return { ...named('srun', 'Open MPI'), family: 'Open MPI', rank, size, localSize: null };
+}
+
+function named(
+  command: Launcher['command'],
+  family: MpiFamily,
+): Pick<Launcher, 'name' | 'command'> {
+  return { name: command === 'srun' ? command : `${command} of ${family}`, command };
 }

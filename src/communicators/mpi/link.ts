@@ -1,39 +1,48 @@
-import { CollectiveError, NativeError, UnsupportedError } from '../../errors.js';
+import { CollectiveError, ConfigError, NativeError, UnsupportedError } from '../../errors.js';
 import { coreYielder } from '../../native/library.js';
-import { type Mpi, MPI_MAX_ERROR_STRING, MPI_THREAD_FUNNELED, openMpi } from '../../native/mpi.js';
+import {
+  type Mpi,
+  MPI_MAX_ERROR_STRING,
+  MPI_THREAD_FUNNELED,
+  openMpi,
+  prepareForMpi,
+} from '../../native/mpi.js';
 import { Addresses } from './native-memory.js';
 import type { Launcher } from './launcher.js';
 
-/** A started MPI library, seen from its one thread, with what every call needs. */
+/** A group of ranks of a started MPI library, seen from the one thread that calls it. */
 export class MpiLink {
   readonly mpi: Mpi;
   readonly addresses: Addresses;
   readonly yieldCore: () => void;
+  readonly #group: number;
   readonly rank: number;
   readonly size: number;
   readonly #words = new Int32Array(16);
   readonly #flag: number;
 
-  private constructor(mpi: Mpi, addresses: Addresses, yieldCore: () => void) {
+  private constructor(mpi: Mpi, addresses: Addresses, yieldCore: () => void, group: number) {
     this.mpi = mpi;
+    this.#group = group;
     this.addresses = addresses;
     this.yieldCore = yieldCore;
     this.#flag = addresses.of(this.#words);
-    const { world, errorsReturn } = mpi.constants;
-    this.check('start', mpi.commSetErrhandler(world, errorsReturn));
-    this.check('start', mpi.commSize(world, this.#flag));
+    this.check('start', mpi.commSetErrhandler(group, mpi.constants.errorsReturn));
+    this.check('start', mpi.commSize(group, this.#flag));
     this.size = this.#words[0] ?? 0;
-    this.check('start', mpi.commRank(world, this.#flag));
+    this.check('start', mpi.commRank(group, this.#flag));
     this.rank = this.#words[0] ?? 0;
   }
 
   /**
    * Starts MPI in this thread.
    *
-   * @throws NativeError without a library, or when it and the launcher do not know one another
+   * @throws NativeError without a library
+   * @throws ConfigError when library and launcher do not know one another: in every process
    * @throws UnsupportedError when this process has started MPI before
    */
   static async start(launcher: Launcher | null): Promise<MpiLink> {
+    prepareForMpi();
     const mpi = await openMpi(launcher?.family ?? 'Open MPI');
     const addresses = await Addresses.create();
     const yieldCore = await coreYielder();
@@ -45,10 +54,10 @@ export class MpiLink {
     }
     const code = mpi.initThread(0, 0, MPI_THREAD_FUNNELED, address);
     if (code !== 0) throw new NativeError('mpi', `${mpi.description} does not start: ${code}`);
-    const link = new MpiLink(mpi, addresses, yieldCore);
+    const link = new MpiLink(mpi, addresses, yieldCore, mpi.constants.world);
     if (launcher !== null && launcher.size !== link.size) {
       mpi.finalize();
-      throw new NativeError(
+      throw new ConfigError(
         'mpi',
         `${launcher.name} started ${launcher.size} processes, ${mpi.description} (${mpi.path}) ` +
           `sees ${link.size}: the library is not the launcher's; use the launcher that belongs to ` +
@@ -60,16 +69,25 @@ export class MpiLink {
 
   /** A communicator of the same ranks, with errors returned. */
   duplicate(): number {
-    const { mpi } = this;
-    const bytes = new ArrayBuffer(64);
-    const address = this.addresses.of(new Uint8Array(bytes));
-    this.check('start', mpi.commDup(mpi.constants.world, address));
-    const copy =
-      mpi.constants.handleBytes === 8
-        ? Number(new BigUint64Array(bytes)[0])
-        : (new Int32Array(bytes)[0] ?? 0);
-    this.check('start', mpi.commSetErrhandler(copy, mpi.constants.errorsReturn));
+    const copy = this.#made((to) => this.mpi.commDup(this.#group, to));
+    this.check('start', this.mpi.commSetErrhandler(copy, this.mpi.constants.errorsReturn));
     return copy;
+  }
+
+  /** The ranks of one colour, in their order; called by all ranks of the group. */
+  split(colour: number): MpiLink {
+    const { mpi, addresses, yieldCore, rank } = this;
+    const part = this.#made((to) => mpi.commSplit(this.#group, colour, rank, to));
+    return new MpiLink(mpi, addresses, yieldCore, part);
+  }
+
+  /** A handle that a call writes. */
+  #made(call: (address: number) => number): number {
+    const bytes = new ArrayBuffer(64);
+    this.check('start', call(this.addresses.of(new Uint8Array(bytes))));
+    return this.mpi.constants.handleBytes === 8
+      ? Number(new BigUint64Array(bytes)[0])
+      : (new Int32Array(bytes)[0] ?? 0);
   }
 
   /** Whether the request at this address is complete; MPI makes progress in here. */

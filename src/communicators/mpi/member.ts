@@ -1,8 +1,10 @@
 import { serialize } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { NativeError } from '../../errors.js';
+import { prepareForMpi } from '../../native/mpi.js';
 import type { WasmModule } from '../../web-assembly.js';
 import { fromTransfer, toTransfer, type TransferredError } from '../error-transfer.js';
+import { ElsewhereError } from './elsewhere.js';
 import type { Launcher } from './launcher.js';
 import {
   ABORT,
@@ -19,14 +21,6 @@ import {
 const HOLD_MS = 6000;
 /** How long the end of the process waits for the job to be aborted. */
 const ABORT_MS = 2000;
-
-/** An error that another process of the job tells; this one ends in silence. */
-export class ElsewhereError extends Error {
-  constructor(cause: Error) {
-    super(cause.message, { cause });
-    this.name = 'ElsewhereError';
-  }
-}
 
 export interface MpiMemberOptions {
   readonly launcher: Launcher;
@@ -54,6 +48,7 @@ export class MpiMember {
   private constructor(options: MpiMemberOptions) {
     this.#options = options;
     const { launcher, timeoutS, kernels } = options;
+    prepareForMpi();
     const shared = this.#words.buffer;
     const workerData: MpiWorkerData = { phantomMpi: { launcher, timeoutS, kernels, shared } };
     this.#worker = new Worker(options.module, { workerData });
@@ -147,7 +142,8 @@ export class MpiMember {
     else if (report.type !== 'error') this.#settle(report);
     else if (report.origin < 0) {
       process.off('exit', this.#abort);
-      this.#fail(fromTransfer(report.error));
+      const { error } = report;
+      this.#fail(error.name === 'ConfigError' ? this.#tellable(error) : fromTransfer(error));
     } else if (report.origin === this.rank || this.rank === 0)
       this.#fail(fromTransfer(report.error));
     else setTimeout(() => this.#fail(this.#tellable(report.error)), HOLD_MS);

@@ -60,10 +60,16 @@ export class MpiTransport implements Transport {
   readonly #operations: readonly MpiOperation[];
   /** Started and not completed, the oldest first. */
   readonly #queue: MpiOperation[] = [];
+  readonly #options: MpiTransportOptions;
+  /** The group that this one is a part of; they end together. */
+  readonly #whole: MpiTransport | null;
+  readonly #parts: MpiTransport[] = [];
   #sequence = 0;
   #closed = false;
 
-  constructor(link: MpiLink, options: MpiTransportOptions) {
+  constructor(link: MpiLink, options: MpiTransportOptions, whole: MpiTransport | null = null) {
+    this.#options = options;
+    this.#whole = whole;
     this.rank = link.rank;
     this.size = link.size;
     this.description = `${link.size} processes, ${link.mpi.description}`;
@@ -100,11 +106,20 @@ export class MpiTransport implements Transport {
   }
   /** Ends the group with an error, as `abort`. */
   fail(error: TransferredError): void {
-    this.#control.endGroup(error);
+    if (this.#whole === null) this.#control.endGroup(error);
+    else this.#whole.fail(error);
   }
   /** Why the group ended; null while it has not. */
   get end(): GroupEnd | null {
-    return this.#control.end;
+    return this.#whole === null ? this.#control.end : this.#whole.end;
+  }
+
+  /** A part of the group: the ranks that give the same colour, in their order. Called by every
+   * rank, outside any collective. */
+  split(colour: number): MpiTransport {
+    const part = new MpiTransport(this.#link.split(colour), this.#options, this);
+    this.#parts.push(part);
+    return part;
   }
 
   close(): void {
@@ -113,16 +128,22 @@ export class MpiTransport implements Transport {
     this.#control.tellLeft(this.#sequence);
   }
 
-  /** Ends MPI, when every rank has closed its transport; nothing may follow.
+  /** Ends MPI, when every rank has closed its transport and its parts; nothing may follow.
    * @throws CollectiveError when one of them ends the group instead */
   finalize(): void {
+    for (const part of this.#parts) part.#drain();
+    this.#drain();
+    this.#link.mpi.finalize();
+  }
+
+  /** Waits until all have left: no message is under way then. */
+  #drain(): void {
     this.close();
     while (!this.#control.allHaveLeft || !this.#control.allIsSent) {
-      this.#control.look();
+      this.look();
       this.#check('barrier');
       this.#link.yieldCore();
     }
-    this.#link.mpi.finalize();
   }
 
   /** Ends every process of the job, this one too. Meanwhile messages go out.
@@ -134,6 +155,11 @@ export class MpiTransport implements Transport {
   /** Lets messages go out and come in, outside any collective. */
   look(): void {
     this.#control.look();
+    this.#whole?.look();
+  }
+
+  lookSometimes(): void {
+    this.#control.lookSometimes();
   }
 
   #free(call: Call): MpiOperation {
@@ -160,6 +186,7 @@ export class MpiTransport implements Transport {
   ): PendingCollective {
     if (this.#closed) throw new CollectiveError(call, `rank ${this.rank} has left the group`);
     this.#control.lookSometimes();
+    this.#whole?.lookSometimes();
     this.#check(call);
     operation.call = call;
     operation.code = encodeCall(call, send instanceof Float64Array, root);
@@ -224,7 +251,7 @@ export class MpiTransport implements Transport {
       const now = performance.now();
       if (now - looked < LOOK_MS) continue;
       looked = now;
-      control.look();
+      this.look();
       this.#check(operation.call);
       const waitedMs = now - started;
       const tellAfterMs =
@@ -267,7 +294,7 @@ export class MpiTransport implements Transport {
 
   /** @throws CollectiveError when the group has ended */
   #check(call: Call): void {
-    const { end } = this.#control;
+    const { end } = this;
     if (end === null) return;
     throw new CollectiveError(call, `rank ${this.rank}: ${endText(end)}`);
   }
@@ -275,7 +302,7 @@ export class MpiTransport implements Transport {
   /** Ends the group with this, unless it has another cause, and throws. */
   #fail(call: Call, what: string): never {
     const error = new CollectiveError(call, what);
-    this.#control.look();
+    this.look();
     this.#check(call);
     this.abort(error.message);
     throw error;

@@ -1,9 +1,8 @@
-import { availableParallelism } from 'node:os';
+import { cpus } from 'node:os';
 import { deserialize, serialize } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import { UnsupportedError } from '../../errors.js';
 import type { WasmModule } from '../../web-assembly.js';
-import type { Transport } from '../communicator.js';
 import { toTransfer, type TransferredError } from '../error-transfer.js';
 import type { RankContext } from '../rank-context.js';
 import { Exchange } from './exchange.js';
@@ -72,7 +71,8 @@ export async function runMpiRank<Data>(
   let transport: MpiTransport;
   try {
     const link = await MpiLink.start(launcher);
-    const oversubscribed = (launcher.localSize ?? 1) > availableParallelism();
+    // Not `availableParallelism`: a launcher may have bound each process to a core of its own.
+    const oversubscribed = (launcher.localSize ?? 1) > cpus().length;
     transport = new MpiTransport(link, { timeoutS, kernels, oversubscribed });
   } catch (error) {
     tell({ type: 'error', origin: -1, error: toTransfer(error) });
@@ -107,7 +107,7 @@ export async function runMpiRank<Data>(
 }
 
 function contextOf<Data>(
-  transport: Transport,
+  transport: MpiTransport,
   data: Data,
   words: Int32Array,
   tell: (report: MpiReport) => void,
@@ -118,6 +118,7 @@ function contextOf<Data>(
     size: transport.size,
     data,
     transport,
+    split: (colour) => transport.split(colour),
     post: (message) => tell({ type: 'message', message }),
     stopRequested: () => Atomics.load(words, STOP) !== 0,
     // Nobody terminates this thread.

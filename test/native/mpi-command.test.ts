@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Strategy } from 'phantom-parallel';
+import { GOLDEN_SETTINGS } from '../golden/settings.js';
+import { losses, readMetrics, temporaryFolder } from '../support/files.js';
+import { findMpiruns, PHANTOM, runMpi, startMpi } from '../support/mpi.js';
+
+const FILE = new URL('../../../test/golden/losses.json', import.meta.url);
+const golden = JSON.parse(readFileSync(FILE, 'utf8')) as Record<Strategy, number[]>;
+
+/** A folder with a config file of the golden run. */
+function configured(context: TestContext, changes: object = {}) {
+  const cwd = temporaryFolder(context);
+  const settings = { ...GOLDEN_SETTINGS, engine: 'wasm', ...changes };
+  writeFileSync(path.join(cwd, 'config.json'), JSON.stringify(settings));
+  return { cwd, out: path.join(cwd, 'run') };
+}
+
+const TRAIN = ['train', 'config.json', '--out', 'run'];
+const LONG = { steps: 100_000, logEvery: 10, validateEvery: 100_000 };
+
+/** Lines that the command itself writes to stderr, without the launcher's. */
+function own(stderr: string): string[] {
+  return stderr.split('\n').filter((line) => line.includes('phantom: '));
+}
+
+for (const { mpirun, skip } of findMpiruns()) {
+  describe(`the command under ${mpirun.family}`, { skip }, () => {
+    const runs: [Strategy, number][] = [
+      ...([1, 2, 4, 8] as const).map((ranks): [Strategy, number] => ['phantom', ranks]),
+      ['tensor', 4],
+      ['tensor-paired', 4],
+    ];
+    for (const [strategy, ranks] of runs) {
+      it(`${strategy} on ${ranks} ranks: the golden bits, told once`, async (context) => {
+        const { cwd, out } = configured(context, { strategy });
+        const { code, stdout, stderr } = await runMpi(mpirun, ranks, PHANTOM, TRAIN, { cwd });
+        assert.equal(code, 0, stderr);
+        const end = readMetrics(out).at(-1);
+        assert.deepEqual([...losses(out), end?.['validationLoss']], golden[strategy]);
+        assert.equal(stdout.match(/finished after 20 steps/g)?.length, 1);
+        assert.match(stdout, new RegExp(`ranks +${ranks}: ${ranks} processes, ${mpirun.family}`));
+      });
+    }
+
+    it('replicas on 4 processes: the losses of threads', async (context) => {
+      const { cwd, out } = configured(context, { replicas: 2, ranks: 2 });
+      const { code, stderr } = await runMpi(mpirun, 4, PHANTOM, TRAIN, { cwd });
+      assert.equal(code, 0, stderr);
+      const { train } = await import('phantom-parallel');
+      const settings = { ...GOLDEN_SETTINGS, engine: 'wasm', replicas: 2, ranks: 2 } as const;
+      const threads = path.join(cwd, 'threads');
+      await train({ ...settings, out: threads });
+      assert.deepEqual(losses(out), losses(threads));
+    });
+
+    it('a run folder of its own name is one, and is evaluated', async (context) => {
+      const { cwd } = configured(context);
+      const train = await runMpi(mpirun, 2, PHANTOM, ['train', 'config.json'], { cwd });
+      assert.equal(train.code, 0, train.stderr);
+      const [run, ...others] = readdirSync(path.join(cwd, 'runs'));
+      assert.ok(run !== undefined && others.length === 0);
+      const given = ['eval', `runs/${run}`, '--engine', 'wasm', '--json'];
+      const { code, stdout } = await runMpi(mpirun, 4, PHANTOM, given, { cwd });
+      assert.equal(code, 0);
+      const { loss, ranks } = JSON.parse(stdout) as { loss: number; ranks: number };
+      assert.deepEqual({ loss, ranks }, { loss: golden.phantom.at(-1), ranks: 4 });
+    });
+
+    const refusals: [string, number, string[], RegExp, Record<string, string>?][] = [
+      ['ranks that do not divide the blocks', 3, [], /3 ranks cannot host 8 blocks/],
+      ['ranks that are not the processes', 2, ['--ranks', '4'], /ranks 4.* started 2 processes/],
+      ['data that is not there', 2, ['--data', 'no.csv'], /no\.csv: no such file/],
+      [
+        "another launcher's library",
+        2,
+        [],
+        /started 2 processes.* sees 1: the library is not the launcher's/,
+        { PHANTOM_MPI: mpirun.family === 'MPICH' ? 'libmpi.so.40' : 'libmpich.so.12' },
+      ],
+    ];
+    for (const [what, ranks, flags, pattern, env] of refusals) {
+      it(`${what}: one line and exit code 2`, async (context) => {
+        const both = findMpiruns().every((launcher) => launcher.skip === false);
+        if (env !== undefined && !both) return context.skip('needs both libraries');
+        const { cwd, out } = configured(context);
+        const given = [...TRAIN, ...flags];
+        const result = await runMpi(mpirun, ranks, PHANTOM, given, { cwd, env: env ?? {} });
+        assert.equal(result.code, 2, result.stderr);
+        assert.equal(own(result.stderr).length, 1, result.stderr);
+        assert.match(result.stderr, pattern);
+        assert.equal(result.stdout, '');
+        assert.ok(!existsSync(out));
+      });
+    }
+
+    it('a loss that is not finite ends the job with the cause, once', async (context) => {
+      const { cwd } = configured(context, { optimizer: 'sgd', lr: 1e30 });
+      const { code, stderr } = await runMpi(mpirun, 4, PHANTOM, TRAIN, { cwd });
+      assert.equal(code, 2);
+      assert.equal(own(stderr).length, 1, stderr);
+      assert.match(stderr, /loss of step 2 is NaN/);
+    });
+
+    it('SIGTERM to the processes: a checkpoint, from which other ranks go on', async (context) => {
+      const { cwd, out } = configured(context, LONG);
+      const job = startMpi(mpirun, 2, PHANTOM, TRAIN, { cwd });
+      await firstSteps(job, out);
+      for (const pid of processes(cwd)) process.kill(pid, 'SIGTERM');
+      const { stdout, stderr } = await job.result;
+      assert.match(stdout, /interrupted after \d+ steps/, stderr);
+      assert.match(stdout, /resume +mpirun -n 2 phantom train --resume run/);
+      const step = Number(/interrupted after (\d+)/.exec(stdout)?.[1]);
+      const more = ['train', '--resume', 'run', '--steps', String(step + 5)];
+      const resumed = await runMpi(mpirun, 4, PHANTOM, more, { cwd });
+      assert.equal(resumed.code, 0, resumed.stderr);
+      assert.equal(readMetrics(out).at(-1)?.['step'], step + 5);
+    });
+
+    it('kill -9 of a rank ends the job', async (context) => {
+      const { cwd, out } = configured(context, LONG);
+      const job = startMpi(mpirun, 4, PHANTOM, TRAIN, { cwd });
+      await firstSteps(job, out);
+      const pids = processes(cwd);
+      const began = performance.now();
+      process.kill(pids[2] ?? 0, 'SIGKILL');
+      const { code } = await job.result;
+      assert.notEqual(code, 0);
+      const left = () => pids.filter((pid) => existsSync(`/proc/${pid}`));
+      while (left().length > 0 && performance.now() - began < 5000) await sleep(50);
+      assert.ok(performance.now() - began < 5000, `the job went on; left are ${left().join()}`);
+    });
+
+    it('a rank that hangs is named by the others', async (context) => {
+      const { cwd, out } = configured(context, { ...LONG, timeout: 1 });
+      const job = startMpi(mpirun, 4, PHANTOM, TRAIN, { cwd });
+      await firstSteps(job, out);
+      const stopped = processes(cwd).find((pid) => rankOf(pid) === 3) ?? 0;
+      process.kill(stopped, 'SIGSTOP');
+      const { code, stderr } = await job.result;
+      assert.notEqual(code, 0);
+      assert.equal(own(stderr).length, 1, stderr);
+      assert.match(stderr, /waited 1\.\d s for rank 3 \(of 4\)/);
+    });
+  });
+}
+
+async function firstSteps(job: ReturnType<typeof startMpi>, out: string): Promise<void> {
+  const ended = await Promise.race([
+    job.result,
+    (async () => {
+      const file = path.join(out, 'metrics.jsonl');
+      // The last line may be incomplete.
+      while (!existsSync(file) || !/("type":"step"[^]*){2}/.test(readFileSync(file, 'utf8'))) {
+        await sleep(50);
+      }
+      return null;
+    })(),
+  ]);
+  assert.equal(ended, null, `the job ended before its first steps: ${ended?.stderr}`);
+}
+
+/** The commands that run in a folder, by process. */
+function processes(cwd: string): number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0)
+    .filter((pid) => {
+      try {
+        const text = readFileSync(`/proc/${pid}/environ`, 'latin1');
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+        return command.startsWith(process.execPath) && text.includes(`\0PWD=${cwd}\0`);
+      } catch {
+        return false;
+      }
+    });
+}
+
+function rankOf(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/environ`, 'latin1');
+  return Number(/(?:OMPI_COMM_WORLD_RANK|PMI_RANK)=(\d+)/.exec(text)?.[1]);
+}
