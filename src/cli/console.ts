@@ -54,12 +54,23 @@ export function createConsole(
   };
 }
 
-/** The console of a command that may be one of several processes: rank 0 alone writes. */
+/**
+ * The console of a command that may be one of several processes: rank 0 alone writes, in lines. A
+ * launcher may give it a terminal of its own, but what people see went through the launcher.
+ */
 export function createRankConsole(): Console {
   const console = createConsole();
-  if ((findLauncher()?.rank ?? 0) === 0) return console;
+  const launcher = findLauncher();
+  if (launcher === null) return console;
   const nothing = () => {};
-  return { ...console, out: nothing, err: nothing, live: nothing, watched: false };
+  const plain: Console = {
+    ...console,
+    live: nothing,
+    watched: false,
+    interactive: false,
+    style: (_style, text) => text,
+  };
+  return launcher.rank === 0 ? plain : { ...plain, out: nothing, err: nothing };
 }
 
 /** A closed pipe (`phantom doctor | head`) is the reader's choice and no failure. */
