@@ -11,6 +11,7 @@ import { newestCheckpoint, readRunConfig, type RunConfig } from '../training/run
 import { createEngine } from './engines.js';
 import type { EvaluationRankData } from './evaluation-rank.js';
 import { openSettingsData } from './open-data.js';
+import { recordedStandardization } from './resumed-data.js';
 import { beforeRanks, joinRanks } from './ranks.js';
 import type { EngineChoice, TrainingSettings } from './settings.js';
 
@@ -59,16 +60,12 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
   });
   const { checkpoint, data, engine } = await ranks.together(() => prepare(request, config, size));
   const batch = Math.min(request.batch ?? settings.batch, data.rows);
-  const { standardization } = config.data;
   const loader = startLoader({
     data: {
       training: data,
       validation: data,
     },
-    standardization: standardization && {
-      mean: Float32Array.from(standardization.mean),
-      scale: Float32Array.from(standardization.scale),
-    },
+    standardization: recordedStandardization(config.data),
     seed: settings.seed,
     shuffle: false,
     consumers: ranks.here.length,

@@ -19,7 +19,13 @@ export function resumedStandardization(runFolder: string, data: DataParts): Stan
         `(${recorded.name}); start a new run, or give it the data it had`,
     );
   }
-  const { standardization } = recorded;
+  return recordedStandardization(recorded);
+}
+
+/** The standardisation that a run recorded. */
+export function recordedStandardization({
+  standardization,
+}: RunConfig['data']): Standardization | null {
   return (
     standardization && {
       mean: Float32Array.from(standardization.mean),

@@ -8,18 +8,18 @@ import { ConfigError } from '../errors.js';
 import { startLoader } from '../data/loader/loader.js';
 import { fitStandardization, type Standardization } from '../data/standardize.js';
 import { loadKernelModule } from '../engines/wasm/kernel-module.js';
-import { listCheckpoints } from '../training/checkpoint-folder.js';
+import { listCheckpoints, readCheckpointState } from '../training/checkpoint-folder.js';
 import type { EndEvent, TrainingEvent } from '../training/events.js';
 import {
   configHash,
   createRunFolder,
   describeMachine,
   newestCheckpoint,
+  type RunConfig,
   trimMetrics,
   writeRunConfig,
 } from '../training/run-folder.js';
 import type { TrainingJob } from '../training/trainer.js';
-import { readCheckpointState } from '../training/checkpoint-folder.js';
 import { createEngine } from './engines.js';
 import { openSettingsData } from './open-data.js';
 import { describeData, resumedStandardization } from './resumed-data.js';
@@ -59,7 +59,7 @@ export async function trainRun(
   const { runFolder, resume } = await ranks.fromFirst(() =>
     openRunFolder(settings, prepared, resumeFolder),
   );
-  const { trainingRows, validationRows } = describeData(data, standardization);
+  const { trainingRows, validationRows } = prepared.recorded;
   const job = jobOf(settings, run, runFolder, resume, { trainingRows, validationRows });
   const changed = resume && changedSettings(job, resume.folder);
   for (const message of [ranks.warning, prepared.warning, changed]) {
@@ -120,6 +120,8 @@ interface Prepared {
   readonly data: DataParts;
   readonly run: RunPlan;
   readonly standardization: Standardization | null;
+  /** What `config.json` says of the data. */
+  readonly recorded: RunConfig['data'];
   readonly warning: string | null;
 }
 
@@ -144,12 +146,13 @@ async function prepare(
   // The engine is tried here first, so that what is missing is told before a rank starts.
   const { capacityBytes } = await createEngine(settings.engine, settings);
   const warning = checkMemory(run, settings, capacityBytes, onMachine);
-  return { data, run, standardization, warning };
+  const recorded = describeData(data, standardization);
+  return { data, run, standardization, recorded, warning };
 }
 
 function openRunFolder(
   settings: TrainingSettings,
-  { data, run, standardization }: Prepared,
+  { run, recorded }: Prepared,
   resumeFolder: string | null,
 ): { runFolder: string; resume: { folder: string; step: number } | null } {
   const runFolder = resumeFolder ?? settings.out ?? newRunFolder(settings);
@@ -164,7 +167,7 @@ function openRunFolder(
     specification: run.specification,
     loss: run.loss,
     steps: run.steps,
-    data: describeData(data, standardization),
+    data: recorded,
     ...describeMachine(),
   });
   return { runFolder, resume };

@@ -173,18 +173,21 @@ class NetworkBuilder {
         this.#phantom(name);
         break;
       case 'gather':
-        this.#linear(new GatherLinear(name, this.#layout, M), this.#rowBlocks(name));
+        this.#linear(new GatherLinear(name, this.#layout, M), this.#denseBlocks(name, 'rows'));
         break;
       case 'column': {
         const { width } = this.#specification;
-        this.#linear(new ColumnLinear(name, this.#layout, M, width), this.#rowBlocks(name));
+        this.#linear(
+          new ColumnLinear(name, this.#layout, M, width),
+          this.#denseBlocks(name, 'rows'),
+        );
         break;
       }
       case 'row': {
         const { width } = this.#specification;
         const rows = this.#perBlock((block) => ({ from: block * M, count: M }));
         const operator = new RowLinear(name, this.#layout, M, width, rows);
-        this.#linear(operator, [...this.#columnBlocks(name), ...biases]);
+        this.#linear(operator, [...this.#denseBlocks(name, 'columns'), ...biases]);
       }
     }
     this.#activate(name, kind === 'row' ? [] : biases, isLast);
@@ -207,28 +210,17 @@ class NetworkBuilder {
     ]);
   }
 
-  /** Rows of a dense N × N matrix, whose numbers do not depend on how it is split. */
-  #rowBlocks(name: string): Parameter[] {
+  /** Rows or columns of a dense N × N matrix, whose numbers do not depend on how it is split. */
+  #denseBlocks(name: string, split: 'rows' | 'columns'): Parameter[] {
     const { width: N } = this.#specification;
     const M = this.#blockWidth;
     const variance = weightVariances(this.#specification, this.#moment).dense;
-    return this.#perBlock((block) =>
-      this.#parameter(`${name}.weight.${block}`, block, [M, N], {
-        draw: { stream: `${name}.weight`, variance, row: block * M, columns: N },
-      }),
-    );
-  }
-
-  /** Columns of the same dense N × N matrix. */
-  #columnBlocks(name: string): Parameter[] {
-    const { width: N } = this.#specification;
-    const M = this.#blockWidth;
-    const variance = weightVariances(this.#specification, this.#moment).dense;
-    return this.#perBlock((block) =>
-      this.#parameter(`${name}.weight.${block}`, block, [N, M], {
-        draw: { stream: `${name}.weight`, variance, column: block * M, columns: N },
-      }),
-    );
+    const shape = split === 'rows' ? [M, N] : [N, M];
+    return this.#perBlock((block) => {
+      const place = split === 'rows' ? { row: block * M } : { column: block * M };
+      const draw = { stream: `${name}.weight`, variance, ...place, columns: N };
+      return this.#parameter(`${name}.weight.${block}`, block, shape, { draw });
+    });
   }
 
   /** Block 0 adds the head's bias: it enters the sum once. */

@@ -92,9 +92,8 @@ class Trainer {
       network.parameters,
     );
     const columns = settings.batch / settings.accumulate;
-    const samples = settings.batch * settings.replicas;
     const objective = createObjective(
-      ...([specification, job.loss, network.layout, engine, columns, samples] as const),
+      ...([specification, job.loss, network.layout, engine, columns, this.#samples] as const),
     );
     const stepper = new Stepper({
       engine,
@@ -182,6 +181,12 @@ class Trainer {
     return this.#end(reason, step, last, checkpoint, times);
   }
 
+  /** Samples in a step of all replicas. */
+  get #samples(): number {
+    const { batch, replicas } = this.#job.settings;
+    return batch * replicas;
+  }
+
   #emit(event: TrainingEvent): void {
     if (this.#metrics === null) return;
     this.#metrics.append(event);
@@ -226,8 +231,7 @@ class Trainer {
     times: StepTimes,
     firstStep: number,
   ): void {
-    const { settings, trainingRows, steps } = this.#job;
-    const samples = settings.batch * settings.replicas;
+    const { trainingRows, steps } = this.#job;
     const interval = times.takeInterval();
     const elapsedS = performance.now() / 1000 - this.#startedS;
     this.#emit({
@@ -235,11 +239,11 @@ class Trainer {
       step,
       loss: result.loss,
       accuracy: orNull(result.accuracy),
-      epoch: trainingRows === null ? null : (step * samples) / trainingRows,
+      epoch: trainingRows === null ? null : (step * this.#samples) / trainingRows,
       gradientNorm: result.gradientNorm,
       learningRate,
       stepTimeS: interval.medianS,
-      samplesPerS: samples / interval.medianS,
+      samplesPerS: this.#samples / interval.medianS,
       flopsPerS: interval.flops / interval.medianS,
       modelFlopsUtilization: interval.flops / interval.medianS / this.#parts.peakFlopsPerS,
       sentBytes: interval.sentBytes,
@@ -261,7 +265,6 @@ class Trainer {
     times: StepTimes,
   ): EndEvent | null {
     const medianS = times.overallMedianS();
-    const { batch, replicas } = this.#job.settings;
     const event: EndEvent = {
       type: 'end',
       reason,
@@ -271,7 +274,7 @@ class Trainer {
       validationLoss: this.#validation?.loss ?? null,
       validationAccuracy: this.#validation && orNull(this.#validation.accuracy),
       medianStepTimeS: medianS,
-      samplesPerS: medianS === null ? null : (batch * replicas) / medianS,
+      samplesPerS: medianS === null ? null : this.#samples / medianS,
       ranks: this.#parts.control.size,
       ...times.overallOverlap(),
       elapsedS: performance.now() / 1e3 - this.#startedS,
