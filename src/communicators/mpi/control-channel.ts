@@ -33,6 +33,8 @@ export class ControlChannel {
   end: GroupEnd | null = null;
   /** By rank, the last collective that it said to wait in; −1: none. */
   readonly waitsIn: Int32Array;
+  /** By rank, when it was last heard to say so. */
+  readonly heardMs: Float64Array;
   /** By rank, the collective that would have been its next when it left; −1: it has not. */
   readonly leftBefore: Int32Array;
   /** Whether somebody has said to wait since this was set to false. */
@@ -51,6 +53,7 @@ export class ControlChannel {
     this.#link = link;
     this.#comm = link.duplicate();
     this.waitsIn = new Int32Array(link.size).fill(-1);
+    this.heardMs = new Float64Array(link.size);
     this.leftBefore = new Int32Array(link.size).fill(-1);
     this.#requestAddress = link.addresses.of(new Uint8Array(this.#request));
     this.#listen();
@@ -122,6 +125,7 @@ export class ControlChannel {
     const [what, source = 0, sequence = 0, textBytes = 0] = this.#incoming;
     if (what === WAITING) {
       this.waitsIn[source] = sequence;
+      this.heardMs[source] = performance.now();
       this.heardWaiting = true;
     } else if (what === LEFT) this.leftBefore[source] = sequence;
     else if (what === ENDED) {

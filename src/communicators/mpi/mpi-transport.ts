@@ -261,13 +261,14 @@ export class MpiTransport implements Transport {
         control.heardWaiting = false;
         told = true;
       }
-      if (waitedMs > SLEEP_AFTER_MS) this.#checkMissing(operation, request, waitedMs);
+      if (waitedMs > SLEEP_AFTER_MS) this.#checkMissing(operation, request, started);
       if (waitedMs > SLEEP_AFTER_MS) Atomics.wait(sleeper, 0, 0, SLEEP_MS);
     }
   }
 
-  #checkMissing(operation: MpiOperation, request: number, waitedMs: number): void {
-    const { leftBefore, waitsIn } = this.#control;
+  #checkMissing(operation: MpiOperation, request: number, startedMs: number): void {
+    const { leftBefore, waitsIn, heardMs } = this.#control;
+    const waitedMs = performance.now() - startedMs;
     const gone = leftBefore.findIndex((next) => next >= 0 && next <= operation.sequence);
     if (gone >= 0 && !this.#link.test(operation.call, request)) {
       this.#fail(
@@ -280,10 +281,11 @@ export class MpiTransport implements Transport {
     const missing = [...waitsIn.keys()].filter(
       (rank) => rank !== this.rank && (waitsIn[rank] ?? -1) < operation.sequence,
     );
+    // Who has told since that it waits, in an earlier call, is held up by another rank.
+    const silent = missing.filter((rank) => (heardMs[rank] ?? 0) < startedMs);
+    const named = silent.length > 0 ? silent : missing;
     const whom =
-      missing.length > 0
-        ? rankNames(missing)
-        : 'MPI: every rank has called it, so look at the network';
+      named.length > 0 ? rankNames(named) : 'MPI: every rank has called it, so look at the network';
     this.#fail(
       operation.call,
       `rank ${this.rank} waited ${(waitedMs / 1000).toFixed(1)} s for ${whom} (of ${this.size}); ` +
