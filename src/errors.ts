@@ -25,3 +25,5 @@ export class CheckpointError extends PhantomError {}
 export class DataError extends PhantomError {}
 /** A training run that cannot go on: a loss that is not finite. */
 export class TrainingError extends PhantomError {}
+/** An energy counter that is missing, may not be read, or went wrong. */
+export class MeterError extends PhantomError {}
