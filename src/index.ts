@@ -3,6 +3,8 @@ export * from './communicators/index.js';
 export * from './data/index.js';
 export * from './errors.js';
 export * from './analysis/cost.js';
+export * from './analysis/step-memory.js';
+export * from './analysis/step-program.js';
 export * from './autograd/gradient-check.js';
 export * from './autograd/operator.js';
 export * from './autograd/tape.js';

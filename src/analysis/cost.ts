@@ -46,7 +46,8 @@ export function stepCost(
 
   if (ends.kind === 'replicated') {
     forward.add(product(M, ends.inputs));
-    backward.add(product(M, ends.inputs));
+    if (inputGradient) backward.add(2 * product(M, ends.inputs), allReduce(ends.inputs));
+    else backward.add(product(M, ends.inputs));
     forward.add(product(ends.outputs, M), allReduce(ends.outputs));
     backward.add(2 * product(ends.outputs, M));
   }
@@ -114,64 +115,6 @@ export function parameterCount(specification: NetworkSpecification): number {
 /** float32 numbers that an optimiser keeps for each parameter. */
 export function optimizerStatesPerParameter(optimizer: OptimizerName): number {
   return { sgd: 0, momentum: 1, adam: 2, adamw: 2 }[optimizer];
-}
-
-/**
- * Most bytes of tensors that a rank holds in training: parameters with gradients and optimiser
- * state, and what a step of B columns saves and sends. Rank 0, which also holds the head's bias.
- * Padding of single tensors is left out (under 64 bytes each).
- */
-export function trainingBytes(
-  specification: NetworkSpecification,
-  ranks: number,
-  columns: number,
-  optimizer: OptimizerName,
-): {
-  parameters: number;
-  gradients: number;
-  optimizer: number;
-  activations: number;
-  total: number;
-} {
-  const { width: N, depth, blocks: P, ghosts: K, ends } = specification;
-  const M = N / P;
-  const here = P / ranks;
-  const rows = here * M;
-  const headBias = ends.kind === 'replicated' ? ends.outputs : 0;
-  const parameters = (4 * (parameterCount(specification) - headBias)) / ranks + 4 * headBias;
-  const spares = here === 1 ? 0 : Math.ceil(Math.log2(here));
-
-  // Per linear layer: output and its gradient, the activation and its gradient.
-  let saved = 0;
-  for (let layer = 0; layer < depth; layer++) {
-    const needsGradient = layer > 0 || ends.kind === 'replicated';
-    const kind = hiddenKind(specification, layer);
-    if (kind === 'phantom') {
-      // z, a, dz; dx of the input; G, the contribution with its spares, h
-      saved += 3 * rows + (needsGradient ? rows : 0) + (2 + spares) * P * K + here * K;
-    } else if (kind === 'gather') {
-      saved += 3 * rows + N + (needsGradient ? (1 + spares) * N + rows : 0);
-    } else if (kind === 'row') {
-      saved += (3 + spares) * N + (needsGradient ? rows : 0);
-    } else {
-      saved += 3 * rows + (needsGradient ? (1 + spares) * N : 0);
-    }
-  }
-  if (ends.kind === 'replicated') {
-    saved += ends.inputs + 3 * rows; // x; z, a, dz of the input layer
-    saved += (2 + spares) * ends.outputs + rows + ends.outputs; // z, dz, dx of the head; target
-  } else {
-    saved += 2 * rows + rows; // x, target; dz of the loss
-  }
-  const activations = 4 * saved * columns;
-  const states = parameters * optimizerStatesPerParameter(optimizer);
-  return {
-    parameters,
-    gradients: parameters,
-    optimizer: states,
-    activations,
-    total: 2 * parameters + states + activations,
-  };
 }
 
 /** Bytes of the largest payload that a rank hands to one collective in a step of B columns. */

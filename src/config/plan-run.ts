@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { trainingBytes } from '../analysis/cost.js';
+import { rankMemory } from '../analysis/step-memory.js';
 import type { AnswerShape, DataParts } from '../data/dataset.js';
 import { ConfigError, UnsupportedError } from '../errors.js';
 import {
@@ -97,25 +97,26 @@ function validateEveryOf(
  * @throws UnsupportedError when a rank does not fit its engine's memory, with the sizes
  */
 export function checkMemory(
-  { specification }: RunPlan,
+  { specification, loss }: RunPlan,
   settings: TrainingSettings,
   capacityBytes: number,
   onMachine: number,
 ): string | null {
   const columns = settings.batch / settings.accumulate;
   const { ranks, optimizer } = settings;
-  const bytes = trainingBytes(specification, ranks, columns, optimizer);
+  const shape = { specification, ranks, columns, loss, optimizer, inputGradient: false };
+  const bytes = rankMemory(shape, 0);
   const gib = (count: number) => `${(count / 2 ** 30).toFixed(2)} GiB`;
-  if (bytes.total > capacityBytes) {
+  if (bytes.totalBytes > capacityBytes) {
     throw new UnsupportedError(
       'memory',
-      `a rank needs ${gib(bytes.total)} (parameters ${gib(bytes.parameters)}, gradients ` +
-        `${gib(bytes.gradients)}, ${optimizer} state ${gib(bytes.optimizer)}, activations ` +
-        `${gib(bytes.activations)}), its engine can address ${gib(capacityBytes)}; use more ` +
+      `a rank needs ${gib(bytes.totalBytes)} (parameters ${gib(bytes.parameterBytes)}, gradients ` +
+        `${gib(bytes.gradientBytes)}, ${optimizer} state ${gib(bytes.optimizerBytes)}, ` +
+        `activations ${gib(bytes.activationBytes)}, buffers ${gib(bytes.bufferBytes)}), its engine can address ${gib(capacityBytes)}; use more ` +
         'ranks, a smaller width or batch, or --accumulate',
     );
   }
-  const all = bytes.total * onMachine;
+  const all = bytes.totalBytes * onMachine;
   if (all <= os.totalmem()) return null;
   return `${onMachine} ranks need ${gib(all)}, this machine has ${gib(os.totalmem())}`;
 }

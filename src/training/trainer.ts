@@ -3,7 +3,8 @@ import type { Communicator } from '../communicators/communicator.js';
 import type { TrainingSettings } from '../config/settings.js';
 import type { BatchReader } from '../data/loader/batches.js';
 import type { Engine } from '../engines/engine.js';
-import { parameterCount, trainingBytes } from '../analysis/cost.js';
+import { parameterCount } from '../analysis/cost.js';
+import { rankMemory } from '../analysis/step-memory.js';
 import { buildNetwork } from '../model/network.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { createOptimizer } from '../optimizers/optimizer.js';
@@ -219,8 +220,17 @@ class Trainer {
       receivedBytesPerStep: sum(
         ({ forward, backward }) => forward.receivedBytes + backward.receivedBytes,
       ),
-      memoryBytes: trainingBytes(specification, communicator.size, columns, settings.optimizer)
-        .total,
+      memoryBytes: rankMemory(
+        {
+          specification,
+          ranks: communicator.size,
+          columns,
+          loss: this.#job.loss,
+          optimizer: settings.optimizer,
+          inputGradient: false,
+        },
+        0,
+      ).totalBytes,
     });
   }
 

@@ -1,26 +1,27 @@
 // One rank of the accounting tests: a training step of a network, counted.
 import {
   buildNetwork,
+  type Communicator,
   countedParts,
   createEngine,
   createObjective,
   createOptimizer,
-  type NetworkSpecification,
-  type OptimizerName,
+  type Engine,
+  type Operation,
+  type PendingCollective,
+  type Start,
+  type StepShape,
+  RecordingTransport,
   runRank,
   Tape,
 } from 'phantom-parallel';
-
-export interface CountRequest {
-  readonly specification: NetworkSpecification;
-  readonly columns: number;
-  readonly optimizer: OptimizerName;
-}
+import { called } from './called.js';
 
 export interface Counts {
   readonly flops: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;
+  readonly collectives: number;
 }
 
 export interface CountResult {
@@ -30,34 +31,158 @@ export interface CountResult {
   readonly stated: Counts;
   readonly allocatedBytes: number;
   readonly parameters: number;
+  /** Every call of a kernel or collective, in order, in the words of `called`. */
+  readonly calls: readonly string[];
 }
 
-await runRank<CountRequest>(async ({ data, transport }): Promise<CountResult> => {
-  const { specification, columns } = data;
-  const { engine, communicator, meters } = countedParts(await createEngine('wasm'), transport);
-  const network = buildNetwork(specification, engine, communicator);
-  const options = { momentum: 0, beta1: 0.9, beta2: 0.9, epsilon: 1e-8, weightDecay: 0 };
-  createOptimizer({ ...options, name: data.optimizer }, engine, network.parameters);
-  network.initialize(0);
-  const objective = createObjective(
-    ...([specification, 'mse', network.layout, engine, columns, columns] as const),
+/** Notes the kernels of a step, on the way to the engine. */
+function notingEngine(engine: Engine, note: (operation: Operation) => void): Engine {
+  const elements = (kernel: string, tensor: { data: Float32Array }) =>
+    note({
+      kind: 'elements',
+      kernel: kernel as 'add',
+      pass: 'forward',
+      elements: tensor.data.length,
+      columns: 1,
+    });
+  const noted: Partial<Engine> = {
+    gemm(transposeA, transposeB, alpha, a, b, beta, c) {
+      const inner = transposeA ? a.rows : a.columns;
+      const { rows, columns } = c;
+      const product = { transposeA, transposeB, rows, columns, inner } as const;
+      note({ kind: 'product', part: 'local', pass: 'forward', ...product });
+      engine.gemm(transposeA, transposeB, alpha, a, b, beta, c);
+    },
+    biasActivation(activation, z, bias, out) {
+      elements(`activation ${activation}`, z);
+      engine.biasActivation(activation, z, bias, out);
+    },
+    biasActivationGradient(activation, z, out, dOut, dz, betaBias, dBias) {
+      elements(`activation gradient ${activation}`, z);
+      engine.biasActivationGradient(activation, z, out, dOut, dz, betaBias, dBias);
+    },
+    add(a, b, out) {
+      elements('add', out);
+      engine.add(a, b, out);
+    },
+    fill(x, value) {
+      elements('fill', x);
+      engine.fill(x, value);
+    },
+    copy(from, to) {
+      elements('copy', to);
+      engine.copy(from, to);
+    },
+    squaredError(z, target, dz, scale, validColumns) {
+      elements('mse', z);
+      return engine.squaredError(z, target, dz, scale, validColumns);
+    },
+    softmaxCrossEntropy(logits, labels, dLogits, scale, validColumns, result) {
+      elements('cross-entropy', logits);
+      engine.softmaxCrossEntropy(logits, labels, dLogits, scale, validColumns, result);
+    },
+    sgdStep(weights, gradient, velocity, step) {
+      elements(velocity === null ? 'sgd' : 'momentum', weights);
+      return engine.sgdStep(weights, gradient, velocity, step);
+    },
+    adamStep(weights, gradient, first, second, step) {
+      elements('adam', weights);
+      return engine.adamStep(weights, gradient, first, second, step);
+    },
+  };
+  return through(engine, noted);
+}
+
+/** Notes when collectives are started and waited for. */
+function notingCommunicator(
+  communicator: Communicator,
+  note: (operation: Operation) => void,
+): Communicator {
+  const started = (
+    collective: Start['collective'],
+    whole: { byteLength: number },
+    pending: PendingCollective,
+  ): PendingCollective => {
+    const wholeBytes = whole.byteLength;
+    const start = {
+      kind: 'start',
+      collective,
+      pass: 'forward',
+      wholeBytes,
+      of: 'network',
+    } as const;
+    note(start);
+    return {
+      wait() {
+        note({ kind: 'wait', start });
+        pending.wait();
+      },
+    };
+  };
+  const noted: Partial<Communicator> = {
+    startAllGather: (send, receive) =>
+      started('all-gather', receive, communicator.startAllGather(send, receive)),
+    startReduceScatterSum: (send, receive) =>
+      started('reduce-scatter', send, communicator.startReduceScatterSum(send, receive)),
+    startAllReduceSum: (buffer) =>
+      started('all-reduce', buffer, communicator.startAllReduceSum(buffer)),
+    allReduceSum: (buffer) => noted.startAllReduceSum?.(buffer).wait(),
+  };
+  return through(communicator, noted);
+}
+
+function through<T extends object>(inner: T, replaced: Partial<T>): T {
+  return new Proxy(inner, {
+    get(target, key) {
+      const value: unknown = Reflect.get(key in replaced ? replaced : target, key, target);
+      return typeof value === 'function' && !(key in replaced) ? value.bind(target) : value;
+    },
+  });
+}
+
+await runRank<StepShape>(async ({ data, transport }): Promise<CountResult> => {
+  const { specification, columns, inputGradient, loss: lossName } = data;
+  const recorder = new RecordingTransport(transport);
+  const { engine, communicator, meters } = countedParts(await createEngine('wasm'), recorder);
+  const calls: string[] = [];
+  let noting = false;
+  const note = (operation: Operation) => {
+    if (noting) calls.push(called(operation));
+  };
+  const notedEngine = notingEngine(engine, note);
+  const network = buildNetwork(specification, notedEngine, communicator);
+  const options = { momentum: 0.9, beta1: 0.9, beta2: 0.9, epsilon: 1e-8, weightDecay: 0 };
+  const optimizer = createOptimizer(
+    ...([{ ...options, name: data.optimizer }, notedEngine, network.parameters] as const),
   );
-  const tape = new Tape(engine, communicator);
+  network.initialize(0);
+  const sizes = [network.layout, notedEngine, columns, columns, inputGradient] as const;
+  const objective = createObjective(specification, lossName, ...sizes);
+  const tape = new Tape(notedEngine, notingCommunicator(communicator, note));
   const read = (): Counts => ({
     flops: meters.flops(),
     sentBytes: meters.sentBytes(),
     receivedBytes: meters.receivedBytes(),
+    collectives:
+      recorder.record.allGather.calls +
+      recorder.record.reduceScatter.calls +
+      recorder.record.allReduce.calls,
   });
+  noting = true;
   const output = network.forward(tape, objective.x);
   const loss = tape.apply(objective.loss, output, objective.y);
   const forward = read();
   tape.backward(loss);
-  const costs = network.costs(columns).flatMap(({ cost }) => [cost.forward, cost.backward]);
-  const stated = { flops: 0, sentBytes: 0, receivedBytes: 0 };
+  optimizer.step(1, 0.1, 1, new Float64Array(network.parameters.length));
+  const costs = network
+    .costs(columns, inputGradient)
+    .flatMap(({ cost }) => [cost.forward, cost.backward]);
+  const stated = { flops: 0, sentBytes: 0, receivedBytes: 0, collectives: 0 };
   for (const cost of costs) {
     stated.flops += cost.flops;
     stated.sentBytes += cost.sentBytes;
     stated.receivedBytes += cost.receivedBytes;
+    stated.collectives += cost.collectives;
   }
   return {
     forward,
@@ -65,5 +190,6 @@ await runRank<CountRequest>(async ({ data, transport }): Promise<CountResult> =>
     total: read(),
     allocatedBytes: engine.allocatedBytes,
     parameters: network.parameters.reduce((sum, { value }) => sum + value.data.length, 0),
+    calls,
   };
 });
