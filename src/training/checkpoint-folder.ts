@@ -24,6 +24,8 @@ export interface CheckpointState {
   /** Ranks that wrote the shards. */
   readonly ranks: number;
   readonly files: Readonly<Record<string, { readonly sha256: string; readonly bytes: number }>>;
+  /** Of all the others, as `formatCheckpointState` writes them. */
+  readonly stateSha256: string;
 }
 
 const MAX_STATE_BYTES = 16 << 20;
@@ -56,10 +58,18 @@ export function shardName(kind: 'model' | 'optimizer', rank: number, ranks: numb
   return `${kind}-${number(rank + 1)}-of-${number(ranks)}.safetensors`;
 }
 
-/** Reads `state.json`. @throws CheckpointError when it is missing or not of this format */
+/** The text of `state.json`, with a hash of its own: one changed byte in it is found too. */
+export function formatCheckpointState(state: Omit<CheckpointState, 'stateSha256'>): string {
+  const stateSha256 = createHash('sha256').update(JSON.stringify(state)).digest('hex');
+  return `${JSON.stringify({ ...state, stateSha256 }, null, 2)}\n`;
+}
+
+/** Reads `state.json`.
+ * @throws CheckpointError when it is missing, not of this format or not as it was written */
 export function readCheckpointState(folder: string): CheckpointState {
   const file = path.join(folder, 'state.json');
-  const state = readJson(file) as Partial<CheckpointState> | null;
+  const text = readBounded(file);
+  const state = parseJson(file, text) as Partial<CheckpointState> | null;
   if (state?.format !== 'phantom-parallel checkpoint' || state.version !== 1) {
     throw new CheckpointError('checkpoint', `${file}: not the state of a checkpoint (version 1)`);
   }
@@ -89,6 +99,10 @@ export function readCheckpointState(folder: string): CheckpointState {
       `${file}: it has no hash of ${unlisted}; it is damaged`,
     );
   }
+  const { stateSha256: _, ...others } = state as CheckpointState;
+  if (formatCheckpointState(others) !== text) {
+    throw new CheckpointError('checkpoint', `${file}: its hash is not its own; it is damaged`);
+  }
   const named = /^step-(\d{8,})$/.exec(path.basename(path.resolve(folder)))?.[1];
   if (named !== undefined && Number(named) !== step) {
     throw new CheckpointError(
@@ -105,14 +119,23 @@ function isCount(value: unknown): value is number {
 
 /** Reads a JSON file of a run or checkpoint. @throws CheckpointError when that cannot be done */
 export function readJson(file: string): unknown {
+  return parseJson(file, readBounded(file));
+}
+
+function readBounded(file: string): string {
   try {
     const { size } = statSync(file);
-    if (size > MAX_STATE_BYTES) {
-      throw new CheckpointError('checkpoint', `${file}: ${size} bytes is too large to be genuine`);
-    }
-    return JSON.parse(readFileSync(file, 'utf8'));
+    if (size <= MAX_STATE_BYTES) return readFileSync(file, 'utf8');
+    throw new Error(`${size} bytes is too large to be genuine`);
   } catch (error) {
-    if (error instanceof CheckpointError) throw error;
+    throw new CheckpointError('checkpoint', `${file}: ${(error as Error).message}`);
+  }
+}
+
+function parseJson(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
     throw new CheckpointError('checkpoint', `${file}: ${(error as Error).message}`);
   }
 }

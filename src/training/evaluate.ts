@@ -2,7 +2,7 @@ import type { BatchReader } from '../data/loader/batches.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { buildNetwork } from '../model/network.js';
 import { createOptimizer } from '../optimizers/optimizer.js';
-import { loadCheckpoint } from './checkpoint.js';
+import { loadCheckpoint } from './load-checkpoint.js';
 import { Stepper } from './loop.js';
 import { createObjective } from './objective.js';
 import type { TrainingParts } from './trainer.js';

@@ -10,12 +10,13 @@ import type { NetworkSpecification } from '../model/specification.js';
 import { createOptimizer } from '../optimizers/optimizer.js';
 import { learningRateAt } from '../optimizers/schedule.js';
 import { checkpointName } from './checkpoint-folder.js';
-import { loadCheckpoint, saveCheckpoint } from './checkpoint.js';
 import type { EndEvent, TrainingEvent } from './events.js';
+import { loadCheckpoint } from './load-checkpoint.js';
 import { type Replicas, Stepper } from './loop.js';
 import { MetricsFile } from './metrics-file.js';
 import { createObjective } from './objective.js';
 import { type CollectiveName, type CollectiveTimes, hiddenShare } from './overlap.js';
+import { saveCheckpoint } from './save-checkpoint.js';
 import { StepTimes } from './step-times.js';
 
 /** A training run, resolved: what every rank needs to know. Structured-cloneable. */

@@ -191,6 +191,29 @@ describe('what goes wrong', () => {
     }
   });
 
+  it('a rank that cannot write its part is the cause on every rank', async (context) => {
+    const folder = path.join(temporaryFolder(context), 'disk');
+    mkdirSync(folder);
+    const mount = ['-t', 'tmpfs', '-o', 'size=640k', 'tmpfs', folder];
+    if (!root || spawnSync('mount', mount).status !== 0) {
+      context.skip('a small file system cannot be mounted here');
+      return;
+    }
+    try {
+      const module = new URL('saving-rank.js', import.meta.url);
+      const save = async (elements: number[]) =>
+        launchRanks({ size: 4, module, data: { folder, elements }, timeoutS: 30 }).done;
+      const whole = await save([1, 1, 1, 1]);
+      assert.deepEqual(whole, Array(4).fill(path.join(folder, 'step-00000001')));
+      const [first, ...others] = await save([1, 1, 1 << 18, 1]);
+      assert.match(String(first), /cannot write a checkpoint .*ENOSPC.*earlier .* are whole/);
+      assert.deepEqual(others, Array(3).fill(first));
+      assert.deepEqual(readdirSync(folder), ['step-00000001']);
+    } finally {
+      spawnSync('umount', [folder]);
+    }
+  });
+
   for (const how of ['throw', 'exit', 'out of memory'] as const) {
     it(`a rank that ends by ${how} ends the others with its cause`, async () => {
       const module = new URL('dying-rank.js', import.meta.url);

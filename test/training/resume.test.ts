@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import {
   CheckpointError,
   evaluateRun,
+  newestCheckpoint,
   resolveSettings,
   readRunConfig,
   train,
@@ -126,13 +127,26 @@ describe('a run', () => {
       const at = Math.floor(bytes.length * 0.7);
       changed[at] = (changed[at] as number) ^ 0x10;
       writeFileSync(file, changed);
-      if (name === 'state.json') {
-        writeFileSync(file, bytes.subarray(0, bytes.length - 30));
-      }
       await assert.rejects(resume(out, { steps: 4 }), CheckpointError, name);
       writeFileSync(file, bytes);
     }
     await resume(out, { steps: 4 });
+  });
+
+  it('has a state in which every changed bit is found', async (context) => {
+    const out = path.join(temporaryFolder(context), 'run');
+    await train({ ...SETTINGS, steps: 1, out });
+    const { folder } = newestCheckpoint(out);
+    const file = path.join(folder, 'state.json');
+    const bytes = readFileSync(file);
+    for (let bit = 0; bit < 8 * bytes.length; bit++) {
+      const changed = Buffer.from(bytes);
+      changed[bit >> 3] = (changed[bit >> 3] as number) ^ (1 << (bit & 7));
+      writeFileSync(file, changed);
+      assert.throws(() => newestCheckpoint(out), CheckpointError, `bit ${bit}`);
+    }
+    writeFileSync(file, bytes.subarray(0, bytes.length - 1));
+    assert.throws(() => newestCheckpoint(out), CheckpointError);
   });
 
   it('is evaluated to the validation loss that training saw', async (context) => {

@@ -20,7 +20,8 @@ const SLEEP_AFTER_MS = 20;
 const SLEEP_MS = 0.2;
 /** How often a long wait reads messages. */
 const LOOK_MS = 1;
-/** A wait tells the others of itself after this, or a quarter of the timeout. */
+/** A wait tells the others of itself after this, or a quarter of the timeout if that is less, and
+ * again after every quarter. */
 const TELL_AFTER_MS = 250;
 
 export interface MpiTransportOptions {
@@ -244,6 +245,7 @@ export class MpiTransport implements Transport {
     const control = this.#control;
     const started = performance.now();
     let looked = started;
+    let tellAtMs = started + this.#tellAfterMs;
     let told = false;
     for (;;) {
       if (this.#link.test(operation.call, request)) return;
@@ -254,16 +256,19 @@ export class MpiTransport implements Transport {
       this.look();
       this.#check(operation.call);
       const waitedMs = now - started;
-      const tellAfterMs =
-        this.#timeoutMs > 0 ? Math.min(TELL_AFTER_MS, this.#timeoutMs / 4) : TELL_AFTER_MS;
-      if (!told && (waitedMs > tellAfterMs || control.heardWaiting)) {
+      if (now > tellAtMs || (!told && control.heardWaiting)) {
         control.tellWaiting(operation.sequence);
         control.heardWaiting = false;
         told = true;
+        tellAtMs = now + Math.max(TELL_AFTER_MS, this.#timeoutMs / 4);
       }
       if (waitedMs > SLEEP_AFTER_MS) this.#checkMissing(operation, request, started);
       if (waitedMs > SLEEP_AFTER_MS) Atomics.wait(sleeper, 0, 0, SLEEP_MS);
     }
+  }
+
+  get #tellAfterMs(): number {
+    return this.#timeoutMs > 0 ? Math.min(TELL_AFTER_MS, this.#timeoutMs / 4) : TELL_AFTER_MS;
   }
 
   #checkMissing(operation: MpiOperation, request: number, startedMs: number): void {
@@ -281,9 +286,14 @@ export class MpiTransport implements Transport {
     const missing = [...waitsIn.keys()].filter(
       (rank) => rank !== this.rank && (waitsIn[rank] ?? -1) < operation.sequence,
     );
-    // Who has told since that it waits, in an earlier call, is held up by another rank.
-    const silent = missing.filter((rank) => (heardMs[rank] ?? 0) < startedMs);
-    const named = silent.length > 0 ? silent : missing;
+    // Who has told since that it waits, in an earlier call, is held up by another rank. Who was in
+    // this call and tells no more has stopped in it.
+    const quiet = (rank: number, sinceMs: number) => (heardMs[rank] ?? 0) < sinceMs;
+    const silent = missing.filter((rank) => quiet(rank, startedMs));
+    const stopped = [...waitsIn.keys()].filter(
+      (rank) => rank !== this.rank && quiet(rank, performance.now() - this.#timeoutMs / 2),
+    );
+    const named = [silent, stopped, missing].find((ranks) => ranks.length > 0) ?? [];
     const whom =
       named.length > 0 ? rankNames(named) : 'MPI: every rank has called it, so look at the network';
     this.#fail(

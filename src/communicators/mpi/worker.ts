@@ -3,9 +3,10 @@ import { deserialize, serialize } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import { UnsupportedError } from '../../errors.js';
 import type { WasmModule } from '../../web-assembly.js';
+import { Communicator } from '../communicator.js';
 import { toTransfer, type TransferredError } from '../error-transfer.js';
 import type { RankContext } from '../rank-context.js';
-import { Exchange } from './exchange.js';
+import { Exchange } from '../exchange.js';
 import type { Launcher } from './launcher.js';
 import { MpiLink } from './link.js';
 import { MpiTransport } from './mpi-transport.js';
@@ -81,7 +82,7 @@ export async function runMpiRank<Data>(
   }
   try {
     tell({ type: 'ready', description: transport.description });
-    const exchange = new Exchange(transport);
+    const exchange = new Exchange(new Communicator(transport));
     for (;;) {
       const request = await requests.next();
       if (request.type === 'run') {

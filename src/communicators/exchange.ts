@@ -1,11 +1,11 @@
-import { Communicator, type Transport } from '../communicator.js';
+import type { Communicator } from './communicator.js';
 
 /** How ranks agree on something besides tensors: bytes, from the first that failed or rank 0. */
 export class Exchange {
   readonly #communicator: Communicator;
 
-  constructor(transport: Transport) {
-    this.#communicator = new Communicator(transport);
+  constructor(communicator: Communicator) {
+    this.#communicator = communicator;
   }
 
   /** @returns what the first failed rank gave; if none has, what rank 0 gave */

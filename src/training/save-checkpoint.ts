@@ -1,37 +1,31 @@
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { deserialize, serialize } from 'node:v8';
 import type { Parameter } from '../autograd/tape.js';
 import type { Communicator } from '../communicators/communicator.js';
+import {
+  fromTransfer,
+  toTransfer,
+  type TransferredError,
+} from '../communicators/error-transfer.js';
+import { Exchange } from '../communicators/exchange.js';
 import {
   SafetensorsFile,
   type SafetensorsTensor,
   type SafetensorsWritten,
   writeSafetensors,
 } from '../data/safetensors.js';
-import { CheckpointError, DataError } from '../errors.js';
+import { CheckpointError } from '../errors.js';
 import type { OptimizerState } from '../optimizers/optimizer.js';
-import type { Tensor } from '../tensor/tensor.js';
+import { type Entry, entriesOf, type Kind, KINDS } from './checkpoint-entries.js';
 import {
-  type CheckpointState,
   checkpointName,
+  formatCheckpointState,
   hashFile,
   listCheckpoints,
-  readCheckpointState,
-  readJson,
   shardName,
-  verifyFiles,
 } from './checkpoint-folder.js';
 import { isSystemError, makeFolders, remedyFor, syncFolder, writeSynced } from './files.js';
-
-/** A tensor of a checkpoint, as one rank holds it: whole, or a part of a matrix that is sliced. */
-interface Entry {
-  readonly name: string;
-  readonly parameter: Parameter;
-  readonly tensor: Tensor;
-}
-
-const KINDS = ['model', 'optimizer'] as const;
-type Kind = (typeof KINDS)[number];
 
 /** What a checkpoint is made of; every rank gives its own part. */
 export interface CheckpointContents {
@@ -48,7 +42,8 @@ export interface CheckpointContents {
  *
  * @param keep newest checkpoints to keep, besides that of step 0; null: all
  * @returns the folder
- * @throws CheckpointError when a file cannot be written, with the system's reason
+ * @throws CheckpointError when a file cannot be written, with the system's reason: on every rank
+ *   that of the first one that could not
  */
 export function saveCheckpoint(
   checkpoints: string,
@@ -56,42 +51,76 @@ export function saveCheckpoint(
   communicator: Communicator,
   keep: number | null = null,
 ): string {
-  const final = path.join(checkpoints, checkpointName(contents.step));
-  const partial = path.join(checkpoints, `.${checkpointName(contents.step)}.partial`);
   const { rank } = communicator;
+  const final = path.join(checkpoints, checkpointName(contents.step));
+  const partial = partialOf(final);
+  const all = <T>(work: () => T): T => together(work, checkpoints, communicator);
+  const first = (work: () => void): void => all(() => (rank === 0 ? work() : undefined));
   try {
-    if (rank === 0) {
+    first(() => {
       removeStale(checkpoints);
       makeFolders(partial);
-    }
-    communicator.barrier();
-    const written = KINDS.flatMap((kind) => writeShard(partial, kind, contents, communicator));
+    });
+    const written = KINDS.flatMap((kind) => {
+      const tensors = tensorsOf(kind, contents, communicator);
+      if (tensors === null) return [];
+      const file = path.join(partial, shardName(kind, rank, communicator.size));
+      return [all(() => writeSafetensors(file, tensors))];
+    });
     const everyones = gatherHashes(written, communicator);
-    if (rank === 0) {
+    first(() => {
       finish(partial, contents, everyones, communicator.size);
-      rmSync(final, { recursive: true, force: true });
+      if (existsSync(final)) discard(final);
       renameSync(partial, final);
       syncFolder(checkpoints);
       removeOld(checkpoints, keep);
-    }
+    });
   } catch (error) {
-    const cause = isSystemError(error) ? saveError(checkpoints, error) : error;
-    // The others must not fail on the folder that goes away before they hear of the cause.
-    communicator.abort((cause as Error).message);
-    removePartial(partial);
-    throw cause;
+    if (rank === 0) removeFolder(partial);
+    throw error;
   }
-  communicator.barrier();
   return final;
 }
 
-/** Removes what is left of a checkpoint; another rank may still be writing a file of it. */
-function removePartial(partial: string): void {
+/**
+ * Does a rank's part of a work on files. Where a rank fails all do, with the first one's error: so
+ * that what people hear of is the cause, and nobody fails on what another has cleared away.
+ */
+function together<T>(work: () => T, checkpoints: string, communicator: Communicator): T {
+  let done: { readonly value: T } | null = null;
+  let failure: Uint8Array | null = null;
   try {
-    rmSync(partial, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
-  } catch {
-    // What failed first is what people have to hear of; the next run removes the rest.
+    done = { value: work() };
+  } catch (error) {
+    const told = isSystemError(error) ? saveError(checkpoints, error) : error;
+    failure = serialize(toTransfer(told));
   }
+  const none = new Uint8Array(0);
+  const first = new Exchange(communicator).first(failure !== null, failure ?? none);
+  if (first.failed) throw fromTransfer(deserialize(first.bytes) as TransferredError);
+  return (done as { readonly value: T }).value;
+}
+
+/** Where a checkpoint is while it is written, or removed. */
+function partialOf(folder: string): string {
+  return path.join(path.dirname(folder), `.${path.basename(folder)}.partial`);
+}
+
+/** Removes what is left of a checkpoint. */
+function removeFolder(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+  } catch {
+    // What failed first is what people have to hear of; the next checkpoint removes the rest.
+  }
+}
+
+/** Removes a checkpoint: its name at once, so that none is left that lacks some of its files. */
+function discard(folder: string): void {
+  const partial = partialOf(folder);
+  rmSync(partial, { recursive: true, force: true });
+  renameSync(folder, partial);
+  removeFolder(partial);
 }
 
 function saveError(checkpoints: string, error: NodeJS.ErrnoException): CheckpointError {
@@ -103,34 +132,18 @@ function saveError(checkpoints: string, error: NodeJS.ErrnoException): Checkpoin
   return new CheckpointError('checkpoint', `${what}; ${rest}`);
 }
 
-function writeShard(
-  folder: string,
+/** What this rank writes of a kind; null: an optimiser without state. */
+function tensorsOf(
   kind: Kind,
   contents: CheckpointContents,
   communicator: Communicator,
-): SafetensorsWritten[] {
+): SafetensorsTensor[] | null {
   const entries = entriesOf(kind, contents.parameters, contents.optimizerState);
-  if (kind === 'optimizer' && entries.length === 0) return [];
+  if (kind === 'optimizer' && entries.length === 0) return null;
   const own = entries
     .filter((entry) => entry.parameter.slice === null)
     .map(({ name, tensor }) => float32(name, tensor.shape, tensor.data));
-  const assembled = assembleSlices(entries, communicator);
-  const file = path.join(folder, shardName(kind, communicator.rank, communicator.size));
-  return [writeSafetensors(file, [...own, ...assembled])];
-}
-
-function entriesOf(
-  kind: Kind,
-  parameters: readonly Parameter[],
-  optimizerState: readonly OptimizerState[],
-): Entry[] {
-  return kind === 'model'
-    ? parameters.map((parameter) => ({
-        name: parameter.name,
-        parameter,
-        tensor: parameter.value,
-      }))
-    : [...optimizerState];
+  return [...own, ...assembleSlices(entries, communicator)];
 }
 
 function float32(name: string, shape: readonly number[], data: Float32Array): SafetensorsTensor {
@@ -224,7 +237,7 @@ function finish(
     writeSynced(path.join(folder, index), indexOf(folder, shards));
     files[index] = hashFile(path.join(folder, index));
   }
-  const state: CheckpointState = {
+  const state = formatCheckpointState({
     format: 'phantom-parallel checkpoint',
     version: 1,
     step: contents.step,
@@ -232,8 +245,8 @@ function finish(
     configHash: contents.configHash,
     ranks,
     files,
-  };
-  writeSynced(path.join(folder, 'state.json'), `${JSON.stringify(state, null, 2)}\n`);
+  });
+  writeSynced(path.join(folder, 'state.json'), state);
   syncFolder(folder);
 }
 
@@ -252,11 +265,11 @@ function indexOf(folder: string, shards: readonly string[]): string {
   return `${JSON.stringify({ metadata: { total_size: bytes }, weight_map: map }, null, 2)}\n`;
 }
 
-/** Removes checkpoints that were being written when a run was killed. */
+/** Removes checkpoints that were being written or removed when a run was killed. */
 function removeStale(checkpoints: string): void {
   if (!existsSync(checkpoints)) return;
   for (const name of readdirSync(checkpoints)) {
-    if (/^\.step-\d+\.partial$/.test(name)) removePartial(path.join(checkpoints, name));
+    if (/^\.step-\d+\.partial$/.test(name)) removeFolder(path.join(checkpoints, name));
   }
 }
 
@@ -264,77 +277,6 @@ function removeOld(checkpoints: string, keep: number | null): void {
   if (keep === null) return;
   const steps = listCheckpoints(checkpoints).filter((step) => step > 0);
   for (const step of steps.slice(0, Math.max(0, steps.length - keep))) {
-    rmSync(path.join(checkpoints, checkpointName(step)), { recursive: true, force: true });
-  }
-}
-
-/**
- * Reads a checkpoint into parameters and optimiser state, called by every rank; the files may
- * come from another number of ranks. Every file is first compared with its recorded hash.
- *
- * @param optimizerState null: the weights alone
- * @throws CheckpointError when something is missing, damaged or of another shape
- */
-export function loadCheckpoint(
-  folder: string,
-  parameters: readonly Parameter[],
-  optimizerState: readonly OptimizerState[] | null,
-  communicator: Communicator,
-): CheckpointState {
-  const state = readCheckpointState(folder);
-  verifyFiles(folder, state, communicator);
-  communicator.barrier();
-  for (const kind of KINDS) {
-    if (kind === 'optimizer' && (optimizerState === null || optimizerState.length === 0)) continue;
-    readEntries(folder, kind, entriesOf(kind, parameters, optimizerState ?? []));
-  }
-  return state;
-}
-
-function readEntries(folder: string, kind: Kind, entries: readonly Entry[]): void {
-  const index = path.join(folder, `${kind}.safetensors.index.json`);
-  const { weight_map: map } = readJson(index) as { weight_map?: Record<string, string> };
-  const open = new Map<string, SafetensorsFile>();
-  try {
-    for (const entry of entries) {
-      const shard = map?.[entry.name];
-      if (typeof shard !== 'string' || path.basename(shard) !== shard) {
-        throw new CheckpointError(
-          'checkpoint',
-          `${index}: no tensor ${entry.name}; the checkpoint is of another network or optimizer`,
-        );
-      }
-      const file = open.get(shard) ?? new SafetensorsFile(path.join(folder, shard));
-      open.set(shard, file);
-      readEntry(file, entry);
-    }
-  } catch (error) {
-    if (error instanceof DataError) throw new CheckpointError('checkpoint', error.message);
-    throw error;
-  } finally {
-    for (const file of open.values()) file.close();
-  }
-}
-
-function readEntry(file: SafetensorsFile, { name, parameter, tensor }: Entry): void {
-  const { slice } = parameter;
-  const shape = slice?.shape ?? tensor.shape;
-  const found = file.entry(name);
-  if (found.dtype !== 'F32' || found.shape.join() !== shape.join()) {
-    throw new CheckpointError(
-      'checkpoint',
-      `${file.path}: ${name} is ${found.dtype} [${found.shape}]; this network has F32 [${shape}]`,
-    );
-  }
-  if (slice === null) {
-    file.readFloat32(name, tensor.data);
-    return;
-  }
-  const whole = file.readFloat32(name);
-  const width = shape[1] ?? 1;
-  const partWidth = tensor.shape[1] ?? 1;
-  for (let row = 0; row < tensor.data.length / partWidth; row++) {
-    const from = (slice.row + row) * width + slice.column;
-    tensor.data.set(whole.subarray(from, from + partWidth), row * partWidth);
+    discard(path.join(checkpoints, checkpointName(step)));
   }
 }

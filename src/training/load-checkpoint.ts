@@ -1,0 +1,84 @@
+import path from 'node:path';
+import type { Parameter } from '../autograd/tape.js';
+import type { Communicator } from '../communicators/communicator.js';
+import { SafetensorsFile } from '../data/safetensors.js';
+import { CheckpointError, DataError } from '../errors.js';
+import type { OptimizerState } from '../optimizers/optimizer.js';
+import { type Entry, entriesOf, type Kind, KINDS } from './checkpoint-entries.js';
+import {
+  type CheckpointState,
+  readCheckpointState,
+  readJson,
+  verifyFiles,
+} from './checkpoint-folder.js';
+
+/**
+ * Reads a checkpoint into parameters and optimiser state, called by every rank; the files may
+ * come from another number of ranks. Every file is first compared with its recorded hash.
+ *
+ * @param optimizerState null: the weights alone
+ * @throws CheckpointError when something is missing, damaged or of another shape
+ */
+export function loadCheckpoint(
+  folder: string,
+  parameters: readonly Parameter[],
+  optimizerState: readonly OptimizerState[] | null,
+  communicator: Communicator,
+): CheckpointState {
+  const state = readCheckpointState(folder);
+  verifyFiles(folder, state, communicator);
+  communicator.barrier();
+  for (const kind of KINDS) {
+    if (kind === 'optimizer' && (optimizerState === null || optimizerState.length === 0)) continue;
+    readEntries(folder, kind, entriesOf(kind, parameters, optimizerState ?? []));
+  }
+  return state;
+}
+
+function readEntries(folder: string, kind: Kind, entries: readonly Entry[]): void {
+  const index = path.join(folder, `${kind}.safetensors.index.json`);
+  const { weight_map: map } = readJson(index) as { weight_map?: Record<string, string> };
+  const open = new Map<string, SafetensorsFile>();
+  try {
+    for (const entry of entries) {
+      const shard = map?.[entry.name];
+      if (typeof shard !== 'string' || path.basename(shard) !== shard) {
+        throw new CheckpointError(
+          'checkpoint',
+          `${index}: no tensor ${entry.name}; the checkpoint is of another network or optimizer`,
+        );
+      }
+      const file = open.get(shard) ?? new SafetensorsFile(path.join(folder, shard));
+      open.set(shard, file);
+      readEntry(file, entry);
+    }
+  } catch (error) {
+    if (error instanceof DataError) throw new CheckpointError('checkpoint', error.message);
+    throw error;
+  } finally {
+    for (const file of open.values()) file.close();
+  }
+}
+
+function readEntry(file: SafetensorsFile, { name, parameter, tensor }: Entry): void {
+  const { slice } = parameter;
+  const shape = slice?.shape ?? tensor.shape;
+  const found = file.entry(name);
+  if (found.dtype !== 'F32' || found.shape.join() !== shape.join()) {
+    throw new CheckpointError(
+      'checkpoint',
+      `${file.path}: ${name} is ${found.dtype} [${found.shape}]; this network has F32 [${shape}]`,
+    );
+  }
+  if (slice === null) {
+    file.readFloat32(name, tensor.data);
+    return;
+  }
+  const whole = file.readFloat32(name);
+  const width = shape[1] ?? 1;
+  const partWidth = tensor.shape[1] ?? 1;
+  for (let row = 0; row < tensor.data.length / partWidth; row++) {
+    const from = (slice.row + row) * width + slice.column;
+    tensor.data.set(whole.subarray(from, from + partWidth), row * partWidth);
+  }
+}
