@@ -34,6 +34,7 @@ export { RowLinear } from './operators/row-linear.js';
 export * from './optimizers/clipping.js';
 export * from './optimizers/optimizer.js';
 export * from './optimizers/schedule.js';
+export * from './report/charts.js';
 export * from './tensor/random.js';
 export * from './tensor/tensor.js';
 export * from './training/events.js';

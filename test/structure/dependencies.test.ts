@@ -45,6 +45,11 @@ describe('who may import whom', () => {
       ['engines/', 'communicators/', 'operators/', 'autograd/', 'training/', 'native/', 'data/'],
     ],
     ['data knows neither engines nor communicators', ['data/'], ['engines/', 'communicators/']],
+    [
+      'charts and pages compute nothing',
+      ['report/'],
+      ['engines/', 'communicators/', 'operators/', 'autograd/', 'native/', 'data/', 'config/'],
+    ],
     ['communicators know no engines', ['communicators/'], ['engines/']],
     ['the command opens no native library', ['cli/'], ['native/']],
     [
@@ -52,7 +57,11 @@ describe('who may import whom', () => {
       ['communicators/solo/', 'communicators/threads/', 'communicators/recording/'],
       ['native/', 'communicators/mpi/'],
     ],
-    ['nothing below the command imports it', ['config/', 'training/', 'data/'], ['cli/']],
+    [
+      'nothing below the command imports it',
+      ['config/', 'training/', 'data/', 'report/'],
+      ['cli/'],
+    ],
   ];
   for (const [name, from, forbidden] of rules) {
     it(name, () => {

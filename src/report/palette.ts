@@ -1,0 +1,50 @@
+/**
+ * Colours of series, in the order in which they are taken. In each list every pair stays apart
+ * under protanopia, deuteranopia and tritanopia, and every colour has a contrast of 3 or more
+ * with the page (`palette.test.ts`). Marks and dashes tell series apart without any colour.
+ */
+export const SERIES_COLOURS = {
+  light: ['#2f66a8', '#f2590c', '#12a08b', '#cf3df0', '#6c4e03', '#25157e', '#590128'],
+  dark: ['#3f6fff', '#e03c10', '#58ecdc', '#8a5f92', '#f2da25', '#aab2ff', '#ffa080'],
+} as const;
+
+/** Surfaces and text. */
+export const SURFACE_COLOURS = {
+  light: { page: '#ffffff', ink: '#1b1f26', soft: '#545b66', line: '#c9ced6', panel: '#f4f5f7' },
+  dark: { page: '#15181d', ink: '#e9ebee', soft: '#a9b0bb', line: '#3d434d', panel: '#1f242b' },
+} as const;
+
+function properties(theme: 'light' | 'dark'): string {
+  const surfaces = Object.entries(SURFACE_COLOURS[theme]).map(([name, value]) => [name, value]);
+  const series = SERIES_COLOURS[theme].map((value, i) => [`s${i}`, value]);
+  return [...surfaces, ...series].map(([name, value]) => `--${name}:${value}`).join(';');
+}
+
+/** Custom properties of both themes; paper is always light. */
+export const THEME_CSS =
+  `:root{color-scheme:light dark;${properties('light')}}\n` +
+  `@media screen and (prefers-color-scheme:dark){:root{${properties('dark')}}}\n`;
+
+/** How charts look, in a page or in a file of their own. */
+export const CHART_CSS = [
+  'svg.chart{font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}',
+  '.chart text{fill:var(--ink)}.chart .soft{fill:var(--soft)}.chart .bold{font-weight:600}',
+  '.chart .end{text-anchor:end}.chart .middle{text-anchor:middle}',
+  '.chart .grid{stroke:var(--line);stroke-width:1}.chart .axis{stroke:var(--soft);stroke-width:1}',
+  '.chart .curve{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}',
+  '.chart .leader{fill:none;stroke-width:1;stroke-opacity:.6}',
+  '.chart .band{fill-opacity:.18;stroke:none}.chart .spread{stroke-width:1.5}',
+  '.chart .mark{stroke-width:2}.chart .hollow{fill:var(--page)!important}',
+  '.chart .part{stroke:var(--page);stroke-width:1}',
+  '.chart .part.modelled{fill-opacity:.3;stroke-width:1.5;stroke-dasharray:3 2}',
+  ...SERIES_COLOURS.light.map(
+    (_, i) =>
+      `.chart .f${i}{fill:var(--s${i})}.chart .c${i}{stroke:var(--s${i})}` +
+      `.chart .part.modelled.f${i}{stroke:var(--s${i})}`,
+  ),
+].join('\n');
+
+/** The classes of a series' colour; after the last colour the first comes again. */
+export function colourIndex(series: number): number {
+  return series % SERIES_COLOURS.light.length;
+}
