@@ -20,6 +20,8 @@ export {
 export type { EngineChoice, LossName, TrainingSettings } from './config/settings.js';
 export { train, type TrainOptions } from './config/train.js';
 export * from './errors.js';
+export { type ModelDescription, writeModel } from './inference/model-folder.js';
+export { type ModelSource, openModel } from './inference/model-source.js';
 export * from './model/initialization.js';
 export * from './model/network.js';
 export * from './model/specification.js';
@@ -39,7 +41,7 @@ export * from './tensor/random.js';
 export * from './tensor/tensor.js';
 export * from './training/events.js';
 export * from './training/overlap.js';
-export { loadCheckpoint } from './training/load-checkpoint.js';
+export { loadCheckpoint, loadWeights } from './training/load-checkpoint.js';
 export { saveCheckpoint } from './training/save-checkpoint.js';
 export { newestCheckpoint, readRunConfig, type RunConfig } from './training/run-folder.js';
 export { createObjective, type Objective } from './training/objective.js';

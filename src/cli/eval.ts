@@ -10,14 +10,15 @@ Without --data the run's own validation part is taken.
 
 Examples:
   $ phantom eval runs/seed-7 --data fashion-10k
-  $ phantom eval runs/seed-7 --data test.csv --checkpoint step-00000100 --json`;
+  $ phantom eval runs/seed-7 --data test.csv --checkpoint step-00000100 --json
+  $ phantom eval models/small --data fashion-10k`;
 
 /** Flags that are settings of training too, with the same rules. */
 const SHARED = ['data', 'ranks', 'engine', 'batch'] as const;
 
 export function define(command: Command, done: (exitCode: number) => void): void {
   command
-    .argument('<run folder>', 'what phantom train wrote')
+    .argument('<model>', 'a run folder, a checkpoint in one, or a model folder')
     .addOption(
       valueOption(
         '--data <name|path>',
@@ -34,7 +35,7 @@ export function define(command: Command, done: (exitCode: number) => void): void
     .addOption(valueOption('--batch <B>', 'rows at a time (default: as trained)'))
     .option('--json', 'one object on stdout, and nothing else')
     .addHelpText('after', EXAMPLES)
-    .action(async (runFolder: string) => {
+    .action(async (model: string) => {
       const options = command.opts<Record<string, string> & { json?: true }>();
       const typed = Object.fromEntries(
         SHARED.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])),
@@ -44,7 +45,7 @@ export function define(command: Command, done: (exitCode: number) => void): void
       const { settings } = await beforeRanks(() => readFlags(typed));
       const { data, ranks, engine, batch } = settings;
       const request = {
-        runFolder,
+        model,
         data: data ?? null,
         engine: engine ?? 'auto',
         ranks: ranks ?? null,
@@ -56,7 +57,7 @@ export function define(command: Command, done: (exitCode: number) => void): void
 }
 
 interface Request {
-  readonly runFolder: string;
+  readonly model: string;
   readonly data: string | null;
   readonly engine: 'auto' | 'blas' | 'wasm';
   readonly ranks: number | null;
@@ -75,7 +76,9 @@ async function evaluate(request: Request, json: boolean): Promise<number> {
   }
   const { accuracy } = result;
   const pairs: [string, string][] = [
-    ['checkpoint', `${result.checkpoint} (step ${result.step})`],
+    result.step === null
+      ? ['model', result.checkpoint]
+      : ['checkpoint', `${result.checkpoint} (step ${result.step})`],
     ['rows', formatCount(result.rows)],
     ['loss', formatLoss(result.loss)],
     ...(accuracy === null ? [] : [['accuracy', formatPercent(accuracy)] as [string, string]]),

@@ -3,24 +3,27 @@ import { existsSync } from 'node:fs';
 import { largestPayloadBytes } from '../analysis/cost.js';
 import { findLauncher } from '../communicators/mpi/launcher.js';
 import { startLoader } from '../data/loader/loader.js';
+import type { Dataset } from '../data/dataset.js';
 import { ConfigError } from '../errors.js';
 import { validateRanks } from '../model/specification.js';
-import { readCheckpointState } from '../training/checkpoint-folder.js';
+import { inputWidth, outputWidth } from '../inference/model-folder.js';
+import { describeModel, type ModelSource, openModel } from '../inference/model-source.js';
 import type { Evaluation } from '../training/evaluate.js';
-import { newestCheckpoint, readRunConfig, type RunConfig } from '../training/run-folder.js';
 import { createEngine } from './engines.js';
 import type { EvaluationRankData } from './evaluation-rank.js';
 import { openSettingsData } from './open-data.js';
-import { recordedStandardization } from './resumed-data.js';
+import { networkSettings } from './network-settings.js';
 import { beforeRanks, joinRanks } from './ranks.js';
+import { resolveSettings } from './resolve.js';
 import type { EngineChoice, TrainingSettings } from './settings.js';
 
 export interface EvaluationRequest {
-  readonly runFolder: string;
+  /** A run folder, a checkpoint in one, or a model folder. */
+  readonly model: string;
   /** Name or path; null: the run's own validation part, or its training part if it had none. */
   readonly data: string | null;
   readonly engine: EngineChoice;
-  /** null: as many as the run had. */
+  /** null: as many as the run had; for a model folder, what fits blocks and cores. */
   readonly ranks: number | null;
   /** null: the run's. */
   readonly batch: number | null;
@@ -30,7 +33,8 @@ export interface EvaluationRequest {
 
 export interface EvaluationReport {
   readonly checkpoint: string;
-  readonly step: number;
+  /** null: a model folder has none. */
+  readonly step: number | null;
   readonly data: string;
   readonly rows: number;
   readonly loss: number;
@@ -42,30 +46,32 @@ export interface EvaluationReport {
 }
 
 /**
- * Loss and accuracy of a run's checkpoint, on worker threads, or on the processes of an MPI job.
+ * Loss and accuracy of a run's checkpoint or a model, on worker threads, or on the processes of an MPI job.
  *
  * @throws CheckpointError, DataError, ConfigError where something is missing or does not fit
  */
 export async function evaluateRun(request: EvaluationRequest): Promise<EvaluationReport> {
-  const { config, size } = await beforeRanks(() => {
-    const recorded = readRunConfig(request.runFolder);
-    return { config: recorded, size: ranksOf(request, recorded.settings) };
+  const { settings, size } = await beforeRanks(() => {
+    const known = settingsOf(request);
+    return { settings: known, size: ranksOf(request, known) };
   });
-  const { settings, specification, loss } = config;
   const ranks = await joinRanks({
     size,
     module: new URL('evaluation-rank.js', import.meta.url),
     timeoutS: settings.timeout,
     onMessage: () => {},
   });
-  const { checkpoint, data, engine } = await ranks.together(() => prepare(request, config, size));
+  const { model, data, engine } = await ranks.together(() =>
+    prepare(request, settings, size, ranks.here),
+  );
+  const { specification, loss } = model;
   const batch = Math.min(request.batch ?? settings.batch, data.rows);
   const loader = startLoader({
     data: {
       training: data,
       validation: data,
     },
-    standardization: recordedStandardization(config.data),
+    standardization: model.standardization,
     seed: settings.seed,
     shuffle: false,
     consumers: ranks.here.length,
@@ -83,7 +89,7 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
     job: {
       specification,
       loss,
-      checkpoint,
+      weights: model.weights,
       rows: data.rows,
       batch,
     },
@@ -97,8 +103,8 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
     const result = (await Promise.race([started.done, loader.failed])) as Evaluation | undefined;
     if (!result) throw new TypeError('rank 0 returned no evaluation');
     return {
-      checkpoint,
-      step: readCheckpointState(checkpoint).step,
+      checkpoint: model.weights,
+      step: model.step,
       data: data.name,
       rows: data.rows,
       loss: result.loss,
@@ -116,6 +122,16 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
   }
 }
 
+/** The run's settings; for a model folder, the usual ones. */
+function settingsOf(request: EvaluationRequest): TrainingSettings {
+  const { path: where, settings, specification } = describeModel(folderOf(request));
+  if (settings !== null) return settings;
+  if (request.data === null) {
+    throw new ConfigError('eval', `${where} is a model without data of its own; give --data`);
+  }
+  return resolveSettings([{ where, settings: networkSettings(specification) }]);
+}
+
 function ranksOf({ ranks }: EvaluationRequest, settings: TrainingSettings): number {
   const launcher = findLauncher();
   if (launcher === null) return ranks ?? settings.ranks;
@@ -129,10 +145,14 @@ function ranksOf({ ranks }: EvaluationRequest, settings: TrainingSettings): numb
 /** What every process finds out for itself. */
 async function prepare(
   request: EvaluationRequest,
-  { settings, specification, loss, data: trained }: RunConfig,
+  settings: TrainingSettings,
   ranks: number,
+  here: readonly number[],
 ) {
-  const checkpoint = checkpointOf(request);
+  // Each process hashes its share of the files.
+  const share = { rank: (here[0] ?? 0) / here.length, size: ranks / here.length };
+  const model = openModel(folderOf(request), share);
+  const { specification } = model;
   const parts = await openSettingsData(
     request.data === null ? settings : { ...settings, data: request.data, validation: null },
   );
@@ -140,30 +160,33 @@ async function prepare(
   if (!Number.isFinite(data.rows)) {
     throw new ConfigError('eval', `${data.name} has no end and no validation part; give a file`);
   }
-  if (data.features !== trained.features) {
-    throw new ConfigError(
-      'eval',
-      `${data.name} has ${data.features} features, the network was trained on ` +
-        `${trained.features} (${trained.name})`,
-    );
+  checkFits(model, data);
+  validateRanks(specification.blocks, ranks);
+  const { name: engine } = await createEngine(request.engine, settings);
+  return { model, data, engine };
+}
+
+/** @throws ConfigError when a network cannot be evaluated on data */
+function checkFits({ specification, loss }: ModelSource, data: Dataset): void {
+  const inputs = inputWidth(specification);
+  if (data.features !== inputs) {
+    const what = `${data.name} has ${data.features} features, the network takes ${inputs}`;
+    throw new ConfigError('eval', what);
   }
-  const answers = data.answers;
+  const { answers } = data;
   if (loss === 'cross-entropy' && answers.kind !== 'labels') {
     throw new ConfigError('eval', `${data.name} has no labels, the network predicts classes`);
   }
-  const outputs =
-    specification.ends.kind === 'sharded' ? specification.width : specification.ends.outputs;
+  const outputs = outputWidth(specification);
   const width = answers.kind === 'labels' ? answers.classes : answers.width;
   if (loss === 'cross-entropy' ? width > outputs : width !== outputs) {
     throw new ConfigError('eval', `${data.name} has ${width} targets, the network has ${outputs}`);
   }
-  validateRanks(specification.blocks, ranks);
-  const { name: engine } = await createEngine(request.engine, settings);
-  return { checkpoint, data, engine };
 }
 
-function checkpointOf({ runFolder, checkpoint }: EvaluationRequest): string {
-  if (checkpoint === null) return newestCheckpoint(runFolder).folder;
-  const inRun = path.join(runFolder, 'checkpoints', checkpoint);
+/** What to open: the model as given, or the checkpoint asked for. */
+function folderOf({ model, checkpoint }: EvaluationRequest): string {
+  if (checkpoint === null) return model;
+  const inRun = path.join(model, 'checkpoints', checkpoint);
   return existsSync(inRun) ? inRun : checkpoint;
 }

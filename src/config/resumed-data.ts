@@ -1,5 +1,9 @@
 import type { Dataset, DataParts } from '../data/dataset.js';
-import type { Standardization } from '../data/standardize.js';
+import {
+  recordStandardization,
+  type Standardization,
+  standardizationFrom,
+} from '../data/standardize.js';
 import { ConfigError } from '../errors.js';
 import { readRunConfig, type RunConfig } from '../training/run-folder.js';
 
@@ -19,19 +23,7 @@ export function resumedStandardization(runFolder: string, data: DataParts): Stan
         `(${recorded.name}); start a new run, or give it the data it had`,
     );
   }
-  return recordedStandardization(recorded);
-}
-
-/** The standardisation that a run recorded. */
-export function recordedStandardization({
-  standardization,
-}: RunConfig['data']): Standardization | null {
-  return (
-    standardization && {
-      mean: Float32Array.from(standardization.mean),
-      scale: Float32Array.from(standardization.scale),
-    }
-  );
+  return standardizationFrom(recorded.standardization);
 }
 
 /** What `config.json` says of the data. */
@@ -44,10 +36,7 @@ export function describeData(
     trainingRows: finiteRows(training),
     features: training.features,
     validationRows: validation?.rows ?? 0,
-    standardization: standardization && {
-      mean: [...standardization.mean],
-      scale: [...standardization.scale],
-    },
+    standardization: recordStandardization(standardization),
   };
 }
 

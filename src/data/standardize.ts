@@ -10,6 +10,45 @@ export interface Standardization {
   readonly scale: Float32Array;
 }
 
+/** As it stands in JSON. */
+export interface RecordedStandardization {
+  readonly mean: readonly number[];
+  readonly scale: readonly number[];
+}
+
+/** A standardisation from JSON. */
+export function standardizationFrom(
+  recorded: RecordedStandardization | null,
+): Standardization | null {
+  return (
+    recorded && {
+      mean: Float32Array.from(recorded.mean),
+      scale: Float32Array.from(recorded.scale),
+    }
+  );
+}
+
+/** A standardisation for JSON. */
+export function recordStandardization(
+  standardization: Standardization | null,
+): RecordedStandardization | null {
+  return (
+    standardization && {
+      mean: [...standardization.mean],
+      scale: [...standardization.scale],
+    }
+  );
+}
+
+/** Whether a value from JSON is null or a standardisation of so many features. */
+export function isStandardizationOf(value: unknown, features: number): boolean {
+  if (value === null) return true;
+  const { mean, scale } = (value ?? {}) as Partial<RecordedStandardization>;
+  return [mean, scale].every(
+    (list) => Array.isArray(list) && list.length === features && list.every(Number.isFinite),
+  );
+}
+
 /** `auto` standardises images and leaves the numbers of other files as they are. */
 export type StandardizeMode = 'auto' | 'on' | 'off';
 

@@ -11,6 +11,11 @@ import {
 import path from 'node:path';
 import { CheckpointError } from '../errors.js';
 
+/** Hashes and sizes of files, by name. */
+export type FileHashes = Readonly<
+  Record<string, { readonly sha256: string; readonly bytes: number }>
+>;
+
 /** `state.json` of a checkpoint. */
 export interface CheckpointState {
   readonly format: 'phantom-parallel checkpoint';
@@ -23,7 +28,7 @@ export interface CheckpointState {
   readonly configHash: string;
   /** Ranks that wrote the shards. */
   readonly ranks: number;
-  readonly files: Readonly<Record<string, { readonly sha256: string; readonly bytes: number }>>;
+  readonly files: FileHashes;
   /** Of all the others, as `formatCheckpointState` writes them. */
   readonly stateSha256: string;
 }
@@ -79,14 +84,7 @@ export function readCheckpointState(folder: string): CheckpointState {
     isCount(ranks) &&
     typeof configHash === 'string' &&
     typeof random?.seed === 'number' &&
-    typeof files === 'object' &&
-    files !== null &&
-    Object.entries(files).every(
-      ([name, entry]) =>
-        /^[a-z][a-z0-9.-]*$/.test(name) &&
-        typeof entry?.sha256 === 'string' &&
-        Number.isSafeInteger(entry?.bytes),
-    );
+    isFileHashes(files);
   if (!complete) throw new CheckpointError('checkpoint', `${file}: entries are missing or damaged`);
   const expected = [
     'model.safetensors.index.json',
@@ -111,6 +109,17 @@ export function readCheckpointState(folder: string): CheckpointState {
     );
   }
   return state as CheckpointState;
+}
+
+/** Whether a value from a file lists files of its own folder. */
+export function isFileHashes(files: unknown): files is FileHashes {
+  if (typeof files !== 'object' || files === null) return false;
+  return Object.entries(files as Record<string, Partial<FileHashes[string]> | null>).every(
+    ([name, entry]) =>
+      /^[a-z][a-z0-9.-]*$/.test(name) &&
+      typeof entry?.sha256 === 'string' &&
+      Number.isSafeInteger(entry.bytes),
+  );
 }
 
 function isCount(value: unknown): value is number {
@@ -141,15 +150,16 @@ function parseJson(file: string, text: string): unknown {
 }
 
 /**
- * Compares files of a checkpoint with the sizes and hashes in its state.
+ * Compares files of a checkpoint or model with the sizes and hashes recorded of them.
  *
  * @param share ranks divide the files among themselves: file i is this rank's if i % size = rank
  * @throws CheckpointError naming the first file that differs
  */
 export function verifyFiles(
   folder: string,
-  state: CheckpointState,
+  state: Pick<CheckpointState, 'files'>,
   share: { readonly rank: number; readonly size: number } = { rank: 0, size: 1 },
+  remedy = 'remove its folder to go on from an earlier one',
 ): void {
   for (const [i, [name, { sha256, bytes }]] of Object.entries(state.files).entries()) {
     if (i % share.size !== share.rank) continue;
@@ -158,13 +168,13 @@ export function verifyFiles(
     if (found.bytes !== bytes) {
       throw new CheckpointError(
         'checkpoint',
-        `${file}: ${found.bytes} bytes, ${bytes} were written; remove its folder to go on from an earlier one`,
+        `${file}: ${found.bytes} bytes, ${bytes} were written; ${remedy}`,
       );
     }
     if (found.sha256 !== sha256) {
       throw new CheckpointError(
         'checkpoint',
-        `${file}: its SHA-256 is not the one recorded, the file is damaged; remove its folder to go on from an earlier one`,
+        `${file}: its SHA-256 is not the one recorded, the file is damaged; ${remedy}`,
       );
     }
   }

@@ -2,7 +2,7 @@ import type { BatchReader } from '../data/loader/batches.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { buildNetwork } from '../model/network.js';
 import { createOptimizer } from '../optimizers/optimizer.js';
-import { loadCheckpoint } from './load-checkpoint.js';
+import { loadWeights } from './load-checkpoint.js';
 import { Stepper } from './loop.js';
 import { createObjective } from './objective.js';
 import type { TrainingParts } from './trainer.js';
@@ -11,7 +11,8 @@ import type { TrainingParts } from './trainer.js';
 export interface EvaluationJob {
   readonly specification: NetworkSpecification;
   readonly loss: 'mse' | 'cross-entropy';
-  readonly checkpoint: string;
+  /** Folder of the weights, verified. */
+  readonly weights: string;
   readonly rows: number;
   readonly batch: number;
 }
@@ -34,7 +35,7 @@ export function runEvaluation(
   const { engine, communicator, control, batches } = parts;
   const { specification, loss, batch } = job;
   const network = buildNetwork(specification, engine, communicator);
-  loadCheckpoint(job.checkpoint, network.parameters, null, control);
+  loadWeights(job.weights, network.parameters);
   const objective = createObjective(specification, loss, network.layout, engine, batch, batch);
   const none = {
     name: 'sgd',

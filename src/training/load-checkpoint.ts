@@ -35,6 +35,16 @@ export function loadCheckpoint(
   return state;
 }
 
+/**
+ * Reads weights alone into parameters, from a checkpoint or model whose files have been verified.
+ *
+ * @param folder with `model.safetensors.index.json` and its shards
+ * @throws CheckpointError when a tensor is missing or of another shape
+ */
+export function loadWeights(folder: string, parameters: readonly Parameter[]): void {
+  readEntries(folder, 'model', entriesOf('model', parameters, []));
+}
+
 function readEntries(folder: string, kind: Kind, entries: readonly Entry[]): void {
   const index = path.join(folder, `${kind}.safetensors.index.json`);
   const { weight_map: map } = readJson(index) as { weight_map?: Record<string, string> };

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { isStandardizationOf, type RecordedStandardization } from '../data/standardize.js';
 import type { TrainingSettings } from '../config/settings.js';
 import { type NetworkSpecification, validateSpecification } from '../model/specification.js';
 import { CheckpointError, ConfigError } from '../errors.js';
@@ -29,7 +30,7 @@ export interface RunConfig {
     readonly trainingRows: number | null;
     readonly validationRows: number;
     readonly features: number;
-    readonly standardization: { readonly mean: number[]; readonly scale: number[] } | null;
+    readonly standardization: RecordedStandardization | null;
   };
   readonly versions: Readonly<Record<string, string>>;
   readonly machine: Readonly<Record<string, string | number>>;
@@ -124,11 +125,7 @@ function damageOf({ settings, specification, loss, data }: Partial<RunConfig>): 
     return (error as Error).message;
   }
   if (!isCount(data?.features)) return 'data.features is missing';
-  const { standardization, features } = data ?? { standardization: null, features: 0 };
-  const numbers = (list: unknown) =>
-    Array.isArray(list) && list.length === features && list.every(Number.isFinite);
-  const fits =
-    standardization === null || (numbers(standardization?.mean) && numbers(standardization?.scale));
+  const fits = isStandardizationOf(data?.standardization, data?.features ?? 0);
   return fits ? null : 'data.standardization does not fit the features';
 }
 

@@ -251,7 +251,7 @@ function finish(
 }
 
 /** Which shard holds which tensor, as the Hugging Face convention has it. */
-function indexOf(folder: string, shards: readonly string[]): string {
+export function indexOf(folder: string, shards: readonly string[]): string {
   const map: Record<string, string> = {};
   let bytes = 0;
   for (const shard of shards) {

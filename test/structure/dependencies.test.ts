@@ -35,8 +35,8 @@ function within(file: string, folders: readonly string[]): boolean {
 describe('who may import whom', () => {
   const rules: [string, readonly string[], readonly string[]][] = [
     [
-      'operators, model, optimizers and training know contracts only',
-      ['operators/', 'model/', 'optimizers/', 'training/', 'autograd/'],
+      'operators, model, optimizers, training and inference know contracts only',
+      ['operators/', 'model/', 'optimizers/', 'training/', 'inference/', 'autograd/'],
       CONCRETE,
     ],
     [
@@ -59,7 +59,7 @@ describe('who may import whom', () => {
     ],
     [
       'nothing below the command imports it',
-      ['config/', 'training/', 'data/', 'report/'],
+      ['config/', 'training/', 'inference/', 'data/', 'report/'],
       ['cli/'],
     ],
   ];

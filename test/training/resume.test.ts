@@ -152,7 +152,7 @@ describe('a run', () => {
   it('is evaluated to the validation loss that training saw', async (context) => {
     const out = path.join(temporaryFolder(context), 'run');
     const end = await train({ ...SETTINGS, out });
-    const request = { runFolder: out, data: null, engine: 'wasm', batch: 12 } as const;
+    const request = { model: out, data: null, engine: 'wasm', batch: 12 } as const;
     for (const ranks of [1, 2, 4]) {
       const report = await evaluateRun({ ...request, ranks, checkpoint: null });
       assert.equal(report.loss, end.validationLoss);
