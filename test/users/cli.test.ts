@@ -114,8 +114,8 @@ describe('mistakes end with one line and exit code 2', () => {
       /--resume; a resumed run has its own settings/,
     ],
     ['--out and --resume', ['train', '--resume', 'x', '--out', 'y'], /goes on in its own folder$/],
-    ['an eval of nothing', ['eval'], /missing required argument 'run folder'/],
-    ['an eval of no run', ['eval', 'nowhere'], /nowhere is no run folder/],
+    ['an eval of nothing', ['eval'], /missing required argument 'model'/],
+    ['an eval of no run', ['eval', 'nowhere'], /nowhere: no such run folder/],
   ];
   for (const [name, args, expected] of cases) {
     test(name, () => {
