@@ -8,6 +8,7 @@ export * from './analysis/step-program.js';
 export * from './autograd/gradient-check.js';
 export * from './autograd/operator.js';
 export * from './autograd/tape.js';
+export { compressModel, type CompressOptions } from './config/compress-model.js';
 export { blasAvailable, createEngine } from './config/engines.js';
 export { type RankParts, countedParts } from './config/rank-parts.js';
 export { resolveSettings } from './config/resolve.js';
@@ -20,6 +21,7 @@ export {
 export type { EngineChoice, LossName, TrainingSettings } from './config/settings.js';
 export { train, type TrainOptions } from './config/train.js';
 export * from './errors.js';
+export type { CompressionReport, GhostChoice } from './inference/compress.js';
 export { type ModelDescription, writeModel } from './inference/model-folder.js';
 export { type ModelSource, openModel } from './inference/model-source.js';
 export * from './model/initialization.js';

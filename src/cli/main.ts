@@ -16,6 +16,10 @@ const COMMANDS: Readonly<
 > = {
   train: { about: 'train a network', load: () => import('./train.js') },
   eval: { about: "a run's loss and accuracy on data", load: () => import('./eval.js') },
+  compress: {
+    about: 'turn a dense network into a phantom one',
+    load: () => import('./compress.js'),
+  },
   doctor: {
     about: 'what this machine can compute and communicate with, and what would make it faster',
     load: () => import('./doctor.js'),

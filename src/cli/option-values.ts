@@ -1,0 +1,14 @@
+import { UsageError } from './failure.js';
+
+/** @throws UsageError when a flag that a command cannot do without was left out */
+export function requiredOption(flag: string, value: string | undefined): string {
+  if (value !== undefined) return value;
+  throw new UsageError('flags', `${flag} is missing; see --help`);
+}
+
+/** @throws UsageError when the flag's value is no number */
+export function numberOf(flag: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new UsageError('flags', `${flag} is "${text}"; needs a number`);
+}

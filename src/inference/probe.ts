@@ -1,0 +1,114 @@
+import type { Activation, CrossEntropyResult, Engine } from '../engines/engine.js';
+import { asMatrix, type Tensor } from '../tensor/tensor.js';
+
+/** Rows that a network is compared on, as it sees them. */
+export interface ProbeData {
+  /** [features, rows], standardised. */
+  readonly x: Float32Array;
+  /** Labels [rows], or targets [outputs, rows]. */
+  readonly y: Float32Array;
+  readonly rows: number;
+}
+
+/** What a network makes of the rows. */
+export interface ProbeResult {
+  readonly loss: number;
+  /** null: not classes */
+  readonly accuracy: number | null;
+}
+
+/** A network before and after compression. */
+export interface ProbeReport {
+  readonly rows: number;
+  /** ‖ŷ − y‖ / ‖y‖ over all outputs, before any softmax. */
+  readonly outputError: number;
+  readonly before: ProbeResult;
+  readonly after: ProbeResult;
+}
+
+/** Takes rows through a dense network and its phantom form side by side, layer by layer, so that
+ * no more than one layer is in memory. */
+export class Probe {
+  readonly #engine: Engine;
+  readonly #data: ProbeData;
+  readonly #spare: Tensor[] = [];
+  #dense: Tensor;
+  #phantom: Tensor;
+
+  constructor(engine: Engine, data: ProbeData) {
+    this.#engine = engine;
+    this.#data = data;
+    const x = engine.allocate([data.x.length / data.rows, data.rows]);
+    x.data.set(data.x);
+    this.#dense = x;
+    this.#phantom = x;
+  }
+
+  /**
+   * @param weight what the layer multiplies by before compression
+   * @param compress turns `weight` into its difference from what the layer multiplies by
+   *   afterwards; null: the layer stays as it is
+   */
+  layer(
+    weight: Tensor,
+    bias: Float32Array,
+    activation: Activation,
+    compress: (() => void) | null,
+  ): void {
+    const dense = this.#product(weight, this.#dense);
+    const same = this.#phantom === this.#dense && compress === null;
+    const phantom = same ? dense : this.#product(weight, this.#phantom);
+    if (compress !== null) {
+      compress();
+      const [difference, x, z] = [weight, this.#phantom, phantom].map(asMatrix);
+      if (difference && x && z) this.#engine.gemm(false, false, -1, difference, x, 1, z);
+    }
+    const b = this.#engine.allocate([bias.length]);
+    b.data.set(bias);
+    this.#engine.biasActivation(activation, dense, b, dense);
+    if (!same) this.#engine.biasActivation(activation, phantom, b, phantom);
+    this.#spare.push(this.#dense);
+    if (this.#phantom !== this.#dense) this.#spare.push(this.#phantom);
+    this.#dense = dense;
+    this.#phantom = phantom;
+  }
+
+  report(loss: 'mse' | 'cross-entropy'): ProbeReport {
+    let error = 0;
+    let size = 0;
+    for (const [i, value] of this.#dense.data.entries()) {
+      error += ((this.#phantom.data[i] as number) - value) ** 2;
+      size += value ** 2;
+    }
+    return {
+      rows: this.#data.rows,
+      outputError: Math.sqrt(error / size),
+      before: this.#judge(this.#dense, loss),
+      after: this.#judge(this.#phantom, loss),
+    };
+  }
+
+  #judge(output: Tensor, loss: 'mse' | 'cross-entropy'): ProbeResult {
+    const { rows } = this.#data;
+    const gradient = this.#engine.allocate(output.shape);
+    const answers = this.#engine.allocate(loss === 'mse' ? output.shape : [rows]);
+    answers.data.set(this.#data.y);
+    if (loss === 'mse') {
+      const sum = this.#engine.squaredError(output, answers, gradient, 1, rows);
+      return { loss: sum / output.data.length, accuracy: null };
+    }
+    const result: CrossEntropyResult = { lossSum: 0, correct: 0 };
+    this.#engine.softmaxCrossEntropy(output, answers, gradient, 1, rows, result);
+    return { loss: result.lossSum / rows, accuracy: result.correct / rows };
+  }
+
+  /** Into memory of an activation that is not needed any more, where there is some of that size. */
+  #product(weight: Tensor, x: Tensor): Tensor {
+    const rows = weight.shape[0] as number;
+    const at = this.#spare.findIndex(({ shape }) => shape[0] === rows);
+    const z =
+      this.#spare.splice(at, at < 0 ? 0 : 1)[0] ?? this.#engine.allocate([rows, this.#data.rows]);
+    this.#engine.gemm(false, false, 1, asMatrix(weight), asMatrix(x), 0, asMatrix(z));
+    return z;
+  }
+}

@@ -1,0 +1,46 @@
+import { NativeError } from '../errors.js';
+import { openBlas } from './blas.js';
+import { openLibrary } from './library.js';
+
+/**
+ * LAPACK's dgesdd, by the Fortran interface: everything is an address, matrices are column-major,
+ * and the length of `job` comes last.
+ */
+export type Dgesdd = (
+  job: string,
+  m: Int32Array,
+  n: Int32Array,
+  a: Float64Array,
+  strideA: Int32Array,
+  values: Float64Array,
+  u: Float64Array,
+  strideU: Int32Array,
+  vt: Float64Array,
+  strideVt: Int32Array,
+  work: Float64Array,
+  workLength: Int32Array,
+  integers: Int32Array,
+  info: Int32Array,
+  jobLength: number,
+) => void;
+
+export interface Lapack {
+  /** The library that it was found in. */
+  readonly description: string;
+  readonly dgesdd: Dgesdd;
+}
+
+const DGESDD_PARAMETERS = ['str', ...Array.from({ length: 13 }, () => 'void *'), 'size_t'];
+
+/**
+ * LAPACK as the BLAS library brings it (OpenBLAS, MKL and Accelerate do), on one thread.
+ *
+ * @throws NativeError when there is no BLAS library, or none with LAPACK in it
+ */
+export async function openLapack(): Promise<Lapack> {
+  const { path, description } = await openBlas();
+  const library = await openLibrary(path);
+  const dgesdd = library.find('dgesdd_', 'void', DGESDD_PARAMETERS) as Dgesdd | undefined;
+  if (dgesdd === undefined) throw new NativeError('lapack', `${path} has no dgesdd`);
+  return { description, dgesdd };
+}

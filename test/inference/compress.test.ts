@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import {
+  type CompressOptions,
+  compressModel,
+  evaluateRun,
+  openModel,
+  PhantomError,
+  train,
+  writeSafetensors,
+} from 'phantom-parallel';
+import { densified, randomNumbers, sequential, writeSequential } from '../support/dense.js';
+import { readCheckpoint, temporaryFolder } from '../support/files.js';
+import { Matrix, SVD } from 'ml-matrix';
+
+const COMMON = {
+  ...({ blocks: 4, data: null, activation: 'relu', loss: 'cross-entropy' } as const),
+  ...({ engine: 'wasm', onProgress: () => {} } as const),
+};
+const WIDTHS = [10, 32, 32, 32, 5];
+
+function distance(a: Float64Array, b: Float64Array): number {
+  return Math.sqrt(a.reduce((sum, value, i) => sum + (value - (b[i] as number)) ** 2, 0));
+}
+
+/** Σ σ² beyond the first K of each block's off-diagonal column, by another implementation. */
+function tail(weight: Float64Array, N: number, P: number, K: number): number {
+  const M = N / P;
+  let sum = 0;
+  for (let i = 0; i < P; i++) {
+    const rows: number[][] = [];
+    for (let row = 0; row < N; row++) {
+      if (Math.floor(row / M) === i) continue;
+      rows.push([...weight.subarray(row * N + i * M, row * N + (i + 1) * M)]);
+    }
+    const values = new SVD(new Matrix(rows)).diagonal;
+    sum += values.slice(K).reduce((total, value) => total + value ** 2, 0);
+  }
+  return sum;
+}
+
+describe('compress', () => {
+  for (const engine of ['wasm', 'auto'] as const) {
+    it(`at K = M is the dense network to rounding (${engine})`, async (context) => {
+      const folder = temporaryFolder(context);
+      const source = path.join(folder, 'dense.safetensors');
+      const dense = writeSequential(source, sequential(WIDTHS));
+      const out = path.join(folder, 'model');
+      const choice = { by: 'ghosts', ghosts: 8 } as const;
+      const report = await compressModel({ ...COMMON, engine, source, choice, out });
+      const written = readCheckpoint(out);
+      for (const [layer, name] of ['2', '4'].entries()) {
+        const weight = dense.get(`${name}.weight`)?.values as Float64Array;
+        const error = distance(weight, densified(written, layer, 32, 4));
+        assert.ok(error <= 5e-7 * distance(weight, new Float64Array(32 * 32)), String(error));
+        assert.ok((report.layers[layer]?.relativeError ?? 1) < 5e-7);
+      }
+      const { specification } = openModel(out);
+      assert.deepEqual(specification.ends, { kind: 'replicated', inputs: 10, outputs: 5 });
+      assert.deepEqual(written.get('input.weight'), dense.get('0.weight'));
+      assert.deepEqual(written.get('head.bias'), dense.get('6.bias'));
+      assert.deepEqual(
+        written.get('layers.1.bias.3')?.values,
+        dense.get('4.bias')?.values.slice(24),
+      );
+    });
+
+    it(`at a smaller K leaves the tail of the singular values (${engine})`, async (context) => {
+      const folder = temporaryFolder(context);
+      const source = path.join(folder, 'dense.safetensors');
+      const dense = writeSequential(source, sequential(WIDTHS, { prefix: 'net.', bias: false }));
+      for (const K of [1, 3, 7]) {
+        const out = path.join(folder, `model-${K}`);
+        const choice = { by: 'ghosts', ghosts: K } as const;
+        const { layers } = await compressModel({ ...COMMON, engine, source, choice, out });
+        const weight = dense.get('net.4.weight')?.values as Float64Array;
+        const best = Math.sqrt(tail(weight, 32, 4, K));
+        const error = distance(weight, densified(readCheckpoint(out), 1, 32, 4));
+        assert.ok(Math.abs(error - best) <= 2e-3 * best, `K = ${K}: ${error}, best ${best}`);
+        const size = distance(weight, new Float64Array(32 * 32));
+        assert.ok(Math.abs((layers[1]?.relativeError ?? 0) - error / size) < 1e-5);
+      }
+    });
+  }
+
+  it('takes the fewest ghosts for an energy and the most for a budget', async (context) => {
+    const folder = temporaryFolder(context);
+    const source = path.join(folder, 'dense.safetensors');
+    const dense = writeSequential(source, sequential(WIDTHS));
+    const run = (choice: CompressOptions['choice'], out: string) =>
+      compressModel({ ...COMMON, source, choice, out: path.join(folder, out) });
+    const { layers, specification } = await run({ by: 'energy', share: 0.8 }, 'energy');
+    for (const [i, name] of ['2', '4'].entries()) {
+      const weight = dense.get(`${name}.weight`)?.values as Float64Array;
+      const needed = layers[i]?.neededGhosts as number;
+      const limit = 0.2 * tail(weight, 32, 4, 0);
+      assert.ok(tail(weight, 32, 4, needed) <= limit);
+      assert.ok(tail(weight, 32, 4, needed - 1) > limit);
+    }
+    assert.equal(specification.ghosts, Math.max(...layers.map((layer) => layer.neededGhosts)));
+    const all = await run({ by: 'energy', share: 1 }, 'all');
+    assert.equal(all.specification.ghosts, 8);
+
+    const bytesOf = async (bytes: number) =>
+      (await run({ by: 'budget', bytes }, `budget-${bytes}`)).after.bytes;
+    const least = await bytesOf(12_000);
+    assert.ok(least <= 12_000 && least + 2 * 4 * 4 * 32 * 4 > 12_000);
+    await assert.rejects(bytesOf(1000), /budget 1000 bytes; .* with one ghost take \d+/);
+  });
+
+  it('tells the output error on data as the model itself is evaluated', async (context) => {
+    const folder = temporaryFolder(context);
+    const source = path.join(folder, 'run');
+    for (const strategy of ['tensor', 'tensor-paired', 'phantom'] as const) {
+      const shape = {
+        strategy,
+        width: 32,
+        blocks: 2,
+        depth: 3,
+        ghosts: 5,
+        engine: 'wasm',
+      } as const;
+      await train({ ...shape, steps: 5, out: `${source}-${strategy}` });
+      const out = path.join(folder, `model-${strategy}`);
+      const { probe } = await compressModel({
+        ...{ ...COMMON, activation: null, loss: null, data: 'fashion-10k' },
+        ...{ source: `${source}-${strategy}`, choice: { by: 'ghosts', ghosts: 2 }, out },
+      });
+      const request = {
+        data: 'fashion-10k',
+        engine: 'wasm',
+        batch: 500,
+        checkpoint: null,
+      } as const;
+      const before = await evaluateRun({ ...request, ranks: 1, model: `${source}-${strategy}` });
+      const after = await evaluateRun({ ...request, ranks: 4, model: out });
+      assert.equal(probe?.rows, 2000);
+      for (const [told, found] of [
+        [probe.before, before],
+        [probe.after, after],
+      ] as const) {
+        assert.ok(Math.abs(told.loss - found.loss) < 1e-5 * found.loss, strategy);
+        assert.ok(Math.abs((told.accuracy ?? 0) - (found.accuracy ?? 1)) <= 1e-3);
+      }
+      assert.ok(probe.outputError > 1e-3 && probe.outputError < 2);
+    }
+  });
+
+  it('refuses what it cannot compress in one clear line, and leaves nothing', async (context) => {
+    const folder = temporaryFolder(context);
+    const file = path.join(folder, 'weights.safetensors');
+    const out = path.join(folder, 'models', 'm');
+    const request = { ...COMMON, source: file, choice: { by: 'ghosts', ghosts: 2 }, out } as const;
+    const refused = async (message: RegExp, changes: Partial<CompressOptions> = {}) => {
+      await assert.rejects(
+        compressModel({ ...request, ...changes }),
+        (error) => error instanceof PhantomError && message.test(error.message),
+        String(message),
+      );
+      assert.ok(!existsSync(out));
+      assert.deepEqual(existsSync(path.dirname(out)) ? readdirSync(path.dirname(out)) : [], []);
+    };
+    await refused(/no such run folder, checkpoint or model folder/, {
+      activation: null,
+      loss: null,
+    });
+    writeFileSync(file, 'not weights at all');
+    await refused(/claims a header/);
+    writeSequential(file, sequential(WIDTHS));
+    await refused(/give --activation/, { activation: null });
+    await refused(/give --loss/, { loss: null });
+    await refused(/does not divide into 5 blocks/, { blocks: 5 });
+    await refused(/1 block has no ghosts/, { blocks: 1 });
+    await refused(/9 ghosts of blocks of width 8/, { choice: { by: 'ghosts', ghosts: 9 } });
+    await refused(/energy 1.5/, { choice: { by: 'energy', share: 1.5 } });
+    await refused(/784 features and 10 classes/, { data: 'fashion-10k' });
+    writeSequential(file, sequential([10, 32, 16, 5]));
+    await refused(/2.weight is 16×32.*N × N/);
+    writeSequential(file, sequential([10, 32, 5]));
+    await refused(/2 linear layers; between/);
+    const [weight, ...others] = sequential(WIDTHS);
+    const broken = { ...weight, data: randomNumbers('x', 320).fill(Number.NaN, 3, 4) };
+    writeSafetensors(file, [broken as never, ...others]);
+    await refused(/0 is not finite/);
+    writeSafetensors(file, [...others, { ...others[0], name: 'norm.running_mean' } as never]);
+    await refused(/is no weight or bias of a linear layer/);
+    writeSafetensors(file, sequential([10, 32, 24, 5]).toSpliced(2, 2));
+    await refused(/4.weight takes 24 numbers, the layer before it gives 32/);
+  });
+});
