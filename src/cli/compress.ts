@@ -67,7 +67,11 @@ async function compressCommand(source: string, options: Options): Promise<number
   const console = createConsole();
   const { compressModel } = await import('../config/compress-model.js');
   const report = await compressModel({
-    ...{ source, blocks, choice, out, engine: options.engine },
+    source,
+    blocks,
+    choice,
+    out,
+    engine: options.engine,
     data: options.data ?? null,
     activation: options.activation ?? null,
     loss: options.loss ?? null,
@@ -100,7 +104,10 @@ function bytesOf(text: string): number {
 function describe({ model, specification, svd, layers, before, after, probe }: CompressionReport) {
   const { blocks, ghosts, width, depth } = specification;
   const size = (name: string, a: number, b: number, unit: string) => [
-    ...[name, formatSi(a, unit), formatSi(b, unit), formatRatio(b / a)],
+    name,
+    formatSi(a, unit),
+    formatSi(b, unit),
+    formatRatio(b / a),
   ];
   const lines = [
     ...formatPairs(
@@ -115,7 +122,9 @@ function describe({ model, specification, svd, layers, before, after, probe }: C
     ...formatTable(
       ['layer', 'ghosts needed', 'relative error'],
       layers.map((layer) => [
-        ...[layer.name, String(layer.neededGhosts), layer.relativeError.toExponential(2)],
+        layer.name,
+        String(layer.neededGhosts),
+        layer.relativeError.toExponential(2),
       ]),
     ),
     '',
@@ -137,8 +146,10 @@ function describe({ model, specification, svd, layers, before, after, probe }: C
                 ? []
                 : [
                     [
-                      ...['accuracy', formatPercent(probe.before.accuracy)],
-                      ...[formatPercent(probe.after.accuracy), ''],
+                      'accuracy',
+                      formatPercent(probe.before.accuracy),
+                      formatPercent(probe.after.accuracy),
+                      '',
                     ],
                   ]),
             ]),

@@ -118,14 +118,25 @@ function probeOf(network: DenseNetwork, dataset: Dataset): ProbeData {
   const rows = Math.min(dataset.rows, MOST_ROWS);
   const oneHot = loss === 'mse' && answers.kind === 'labels';
   const schedule = {
-    ...{ firstStep: 0, steps: 1, batchSize: rows, microBatches: 1 },
-    ...{ validationRows: 0, validateEvery: 0 },
+    firstStep: 0,
+    steps: 1,
+    batchSize: rows,
+    microBatches: 1,
+    validationRows: 0,
+    validateEvery: 0,
   };
   const cursor = new ScheduleCursor(schedule);
   cursor.advance();
   const filler = createBatchFiller({
-    data: { training: dataset, validation: null },
-    ...{ standardization, seed: 0, shuffle: false, oneHot, schedule },
+    data: {
+      training: dataset,
+      validation: null,
+    },
+    standardization,
+    seed: 0,
+    shuffle: false,
+    oneHot,
+    schedule,
   });
   const x = new Float32Array(inputs * rows);
   const y = new Float32Array((loss === 'mse' ? outputs : 1) * rows);

@@ -44,13 +44,19 @@ export function denseOf(source: ModelSource, engine: Engine): DenseNetwork {
   const { width, depth, activation, ends } = specification;
   const files = new WeightFiles(source.weights);
   const whole = (role: 'input' | 'head', rows: number, columns: number): DenseLayer => ({
-    ...{ role, name: role, rows, columns },
+    role,
+    name: role,
+    rows,
+    columns,
     readWeight: (out) => files.read(`${role}.weight`, [rows, columns], out.data),
     readBias: () => files.read(`${role}.bias`, [rows]),
   });
   const read = new HiddenReader(specification, files, engine);
   const hidden = Array.from({ length: depth }, (_, layer): DenseLayer => ({
-    ...{ role: 'hidden', name: `layers.${layer}`, rows: width, columns: width },
+    role: 'hidden',
+    name: `layers.${layer}`,
+    rows: width,
+    columns: width,
     readWeight: (out) => read.weight(layer, out),
     readBias: () => read.bias(layer),
   }));
@@ -63,7 +69,14 @@ export function denseOf(source: ModelSource, engine: Engine): DenseNetwork {
           whole('head', ends.outputs, width),
         ];
   return {
-    ...{ name, width, depth, activation, ends, loss, standardization, layers },
+    name,
+    width,
+    depth,
+    activation,
+    ends,
+    loss,
+    standardization,
+    layers,
     close: () => files.close(),
   };
 }

@@ -22,7 +22,7 @@ const COMMON = {
 const WIDTHS = [10, 32, 32, 32, 5];
 
 function distance(a: Float64Array, b: Float64Array): number {
-  return Math.sqrt(a.reduce((sum, value, i) => sum + (value - (b[i] as number)) ** 2, 0));
+  return Math.sqrt(a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0));
 }
 
 /** Σ σ² beyond the first K of each block's off-diagonal column, by another implementation. */
@@ -94,7 +94,7 @@ describe('compress', () => {
     const { layers, specification } = await run({ by: 'energy', share: 0.8 }, 'energy');
     for (const [i, name] of ['2', '4'].entries()) {
       const weight = dense.get(`${name}.weight`)?.values as Float64Array;
-      const needed = layers[i]?.neededGhosts as number;
+      const needed = layers[i]?.neededGhosts;
       const limit = 0.2 * tail(weight, 32, 4, 0);
       assert.ok(tail(weight, 32, 4, needed) <= limit);
       assert.ok(tail(weight, 32, 4, needed - 1) > limit);
@@ -125,8 +125,13 @@ describe('compress', () => {
       await train({ ...shape, steps: 5, out: `${source}-${strategy}` });
       const out = path.join(folder, `model-${strategy}`);
       const { probe } = await compressModel({
-        ...{ ...COMMON, activation: null, loss: null, data: 'fashion-10k' },
-        ...{ source: `${source}-${strategy}`, choice: { by: 'ghosts', ghosts: 2 }, out },
+        ...COMMON,
+        activation: null,
+        loss: null,
+        data: 'fashion-10k',
+        source: `${source}-${strategy}`,
+        choice: { by: 'ghosts', ghosts: 2 },
+        out,
       });
       const request = {
         data: 'fashion-10k',
@@ -182,9 +187,9 @@ describe('compress', () => {
     await refused(/2 linear layers; between/);
     const [weight, ...others] = sequential(WIDTHS);
     const broken = { ...weight, data: randomNumbers('x', 320).fill(Number.NaN, 3, 4) };
-    writeSafetensors(file, [broken as never, ...others]);
+    writeSafetensors(file, [broken, ...others]);
     await refused(/0 is not finite/);
-    writeSafetensors(file, [...others, { ...others[0], name: 'norm.running_mean' } as never]);
+    writeSafetensors(file, [...others, { ...others[0], name: 'norm.running_mean' }]);
     await refused(/is no weight or bias of a linear layer/);
     writeSafetensors(file, sequential([10, 32, 24, 5]).toSpliced(2, 2));
     await refused(/4.weight takes 24 numbers, the layer before it gives 32/);

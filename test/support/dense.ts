@@ -14,7 +14,7 @@ export function sequential(
   { prefix = '', bias = true } = {},
 ): SafetensorsTensor[] {
   return widths.slice(1).flatMap((rows, i) => {
-    const columns = widths[i] as number;
+    const columns = widths[i];
     const name = `${prefix}${2 * i}`;
     const weight = randomNumbers(`${i}`, rows * columns, Math.sqrt(6 / columns));
     const tensor = (what: string, shape: number[], data: Float32Array): SafetensorsTensor => ({
@@ -52,12 +52,10 @@ export function densified(tensors: Tensors, layer: number, width: number, blocks
     for (let column = 0; column < width; column++) {
       const [j, i] = [Math.floor(row / M), Math.floor(column / M)];
       const [r, c] = [row % M, column % M];
-      let value = 0;
-      if (i === j) value = part('local', j)[r * M + c] as number;
-      for (let k = 0; i !== j && k < K; k++) {
-        const at = r * (blocks - 1) * K + (i < j ? i : i - 1) * K + k;
-        value +=
-          (part('decompressor', j)[at] as number) * (part('compressor', i)[k * M + c] as number);
+      const at = r * (blocks - 1) * K + (i < j ? i : i - 1) * K;
+      let value = i === j ? part('local', j)[r * M + c] : 0;
+      for (let k = 0; k < (i === j ? 0 : K); k++) {
+        value += part('decompressor', j)[at + k] * part('compressor', i)[k * M + c];
       }
       whole[row * width + column] = value;
     }
