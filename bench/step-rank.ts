@@ -2,6 +2,7 @@
 import {
   type Batch,
   buildNetwork,
+  COLLECTIVES,
   countedParts,
   createEngine,
   createObjective,
@@ -12,9 +13,11 @@ import {
   type OptimizerName,
   hiddenShare,
   randomStream,
-  runRank,
+  RecordingTransport,
+  runRankProgram,
   Stepper,
 } from 'phantom-parallel';
+import { readWire, type WireCounts } from './wire.js';
 
 export interface StepRequest {
   readonly specification: NetworkSpecification;
@@ -26,12 +29,16 @@ export interface StepRequest {
   readonly warmup: number;
 }
 
+/** Of the whole group, which is as slow as its slowest rank, step by step. */
 export interface StepTimings {
   readonly engine: string;
+  readonly communicator: string;
   readonly stepsMs: readonly number[];
   readonly exposedMs: readonly number[];
-  /** Share of the communication that was under way beside the rank's own work, over all steps. */
+  /** Share of the communication that was under way beside rank 0's own work, over all steps. */
   readonly hiddenShare: number | null;
+  /** Means a step of rank 0: under way beside its work, and blocking it. */
+  readonly collectives: Readonly<Record<string, { postedMs: number; exposedMs: number }>>;
   /** The step's own matrix products and nothing else, and its optimiser alone. */
   readonly productsMs: readonly number[];
   readonly optimizerMs: readonly number[];
@@ -40,7 +47,18 @@ export interface StepTimings {
   readonly flops: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;
+  /** What went through the interfaces of each rank's machine during the timed steps; null: the
+   * ranks are threads, or the system does not tell. */
+  readonly wire: WireReport | null;
   readonly allocatedBytes: number;
+}
+
+export interface WireReport {
+  readonly steps: number;
+  /** Counted by the recorder in rank 0, of the network and of the agreement on the loss. */
+  readonly payloadSentBytes: number;
+  readonly collectives: number;
+  readonly byRank: readonly WireCounts[];
 }
 
 type Product = Parameters<Engine['gemm']>;
@@ -63,98 +81,162 @@ function recordProducts(engine: Engine): { engine: Engine; products: Product[]; 
   return { engine: bound, products, stop: () => (recording = false) };
 }
 
+/** The counts, in the order in which ranks exchange them. */
+const WIRE = ['sentBytes', 'sentPackets', 'receivedBytes', 'receivedPackets'] as const;
+
 /** Reads and writes of one parameter element, in bytes. */
 const OPTIMIZER_BYTES = { sgd: 12, momentum: 20, adam: 28, adamw: 28 };
 
-await runRank<StepRequest>(async ({ data, transport, uninterrupted }): Promise<StepTimings> => {
-  const { relaxedSimd, specification, batch, steps, warmup } = data;
-  const bare = await uninterrupted(() => createEngine(data.engine, { relaxedSimd }));
-  const sizes = [specification, 'mse', batch, batch] as const;
-  const run = (base: Engine) => {
-    const parts = countedParts(base, transport);
-    const network = buildNetwork(sizes[0], parts.engine, parts.communicator);
-    network.initialize(0);
-    const objective = createObjective(
-      ...([sizes[0], sizes[1], network.layout, parts.engine, sizes[2], sizes[3], true] as const),
-    );
-    const options = { momentum: 0.9, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
-    const optimizer = createOptimizer(
-      ...([{ ...options, name: data.optimizer }, parts.engine, network.parameters] as const),
-    );
-    const stepper = new Stepper({
-      ...parts,
-      replicas: null,
-      network,
-      objective,
-      optimizer,
-      batchSize: batch,
-      microBatches: 1,
-      clipNorm: null,
-      stopRequested: () => false,
-      batches: repeated(specification, batch),
-    });
-    return { parts, stepper, network, optimizer };
-  };
-
-  const recorder = recordProducts(bare);
-  const { parts, stepper, network, optimizer } = run(recorder.engine);
-  stepper.step(0, 1e-4, false);
-  recorder.stop();
-  const counted = {
-    flops: parts.meters.flops(),
-    sentBytes: parts.meters.sentBytes(),
-    receivedBytes: parts.meters.receivedBytes(),
-  };
-
-  const communication = () => {
-    const { allGather, reduceScatter, allReduce } = parts.meters.collectives;
-    const all = [allGather, reduceScatter, allReduce];
-    return {
-      postedS: all.reduce((sum, { postedS }) => sum + postedS, 0),
-      exposedS: all.reduce((sum, { exposedS }) => sum + exposedS, 0),
+await runRankProgram<StepRequest>(
+  async ({ data, transport, uninterrupted }): Promise<StepTimings> => {
+    const { relaxedSimd, specification, batch, steps, warmup } = data;
+    const bare = await uninterrupted(() => createEngine(data.engine, { relaxedSimd }));
+    const sizes = [specification, 'mse', batch, batch] as const;
+    const run = () => {
+      const parts = countedParts(bare, transport);
+      const recorder = recordProducts(parts.engine);
+      const { engine } = recorder;
+      const network = buildNetwork(sizes[0], engine, parts.communicator);
+      network.initialize(0);
+      const objective = createObjective(
+        ...([sizes[0], sizes[1], network.layout, engine, sizes[2], sizes[3], true] as const),
+      );
+      const options = { momentum: 0.9, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
+      const optimizer = createOptimizer(
+        ...([{ ...options, name: data.optimizer }, engine, network.parameters] as const),
+      );
+      const stepper = new Stepper({
+        ...parts,
+        engine,
+        replicas: null,
+        network,
+        objective,
+        optimizer,
+        batchSize: batch,
+        microBatches: 1,
+        clipNorm: null,
+        stopRequested: () => false,
+        batches: repeated(specification, batch),
+      });
+      return { parts, recorder, stepper, network, optimizer };
     };
-  };
-  const before = communication();
-  const stepsMs: number[] = [];
-  const exposedMs: number[] = [];
-  for (let step = 1; step <= warmup + steps; step++) {
-    const exposed = parts.meters.exposedS();
-    const began = performance.now();
-    stepper.step(step, 1e-4, false);
-    if (step <= warmup) continue;
-    stepsMs.push(performance.now() - began);
-    exposedMs.push(1000 * (parts.meters.exposedS() - exposed));
-  }
-  const after = communication();
-  const productsMs = repeat(steps, () => {
-    parts.control.barrier();
-    const began = performance.now();
-    for (const product of recorder.products) bare.gemm(...product);
-    return performance.now() - began;
-  });
-  const squares = new Float64Array(network.parameters.length);
-  const optimizerMs = repeat(steps, () => {
-    parts.control.barrier();
-    const began = performance.now();
-    optimizer.step(1, 0, 1, squares);
-    return performance.now() - began;
-  });
-  const elements = network.parameters.reduce((sum, { value }) => sum + value.data.length, 0);
-  return {
-    engine: bare.description,
-    stepsMs,
-    exposedMs,
-    hiddenShare: hiddenShare({
-      postedS: after.postedS - before.postedS,
-      exposedS: after.exposedS - before.exposedS,
-    }),
-    productsMs,
-    optimizerMs,
-    ...counted,
-    optimizerFloorMs: (elements * OPTIMIZER_BYTES[data.optimizer]) / (1e6 * copyRate(bare)),
-    allocatedBytes: bare.allocatedBytes,
-  };
-});
+
+    const { parts, recorder, stepper, network, optimizer } = run();
+    stepper.step(0, 1e-4, false);
+    recorder.stop();
+    const counted = {
+      flops: parts.meters.flops(),
+      sentBytes: parts.meters.sentBytes(),
+      receivedBytes: parts.meters.receivedBytes(),
+    };
+    const { control } = parts;
+    const everyones = (values: readonly number[]): number[][] => {
+      const gathered = new Float64Array(control.size * values.length);
+      gathered.set(values, control.rank * values.length);
+      // A sum with zeros is exact, and float64.
+      control.allReduceSum(gathered);
+      return Array.from({ length: control.size }, (_, rank) => [
+        ...gathered.subarray(rank * values.length, (rank + 1) * values.length),
+      ]);
+    };
+    const slowest = (values: readonly number[]): number[] => {
+      const all = everyones(values);
+      return values.map((_, i) => Math.max(...all.map((of) => of[i] ?? 0)));
+    };
+    const recorders = [parts.communicator, control].map(({ transport: one }) => {
+      if (!(one instanceof RecordingTransport)) throw new TypeError('nothing is recorded');
+      return one;
+    });
+    const recorded = () => {
+      const records = recorders.flatMap(({ record }) => Object.values(record));
+      return {
+        sentBytes: records.reduce((sum, { sentBytes }) => sum + sentBytes, 0),
+        calls: records.reduce((sum, { calls }) => sum + calls, 0),
+      };
+    };
+    const times = () =>
+      COLLECTIVES.map((name) => [name, { ...parts.meters.collectives[name] }] as const);
+
+    for (let step = 1; step <= warmup; step++) stepper.step(step, 1e-4, false);
+    control.barrier();
+    const before = { times: times(), recorded: recorded(), wire: readWire() };
+    const stepsMs: number[] = [];
+    const exposedMs: number[] = [];
+    for (let step = warmup + 1; step <= warmup + steps; step++) {
+      const exposed = parts.meters.exposedS();
+      const began = performance.now();
+      stepper.step(step, 1e-4, false);
+      stepsMs.push(performance.now() - began);
+      exposedMs.push(1000 * (parts.meters.exposedS() - exposed));
+    }
+    const after = { times: times(), recorded: recorded(), wire: readWire() };
+    // No rank goes on before the others have read what their interfaces carried.
+    control.barrier();
+    const collectives = after.times.map(([name, { postedS, exposedS }], i) => {
+      const since = before.times[i]?.[1] ?? { postedS: 0, exposedS: 0 };
+      return [
+        name,
+        { postedS: postedS - since.postedS, exposedS: exposedS - since.exposedS },
+      ] as const;
+    });
+    const ofNetwork = collectives.filter(([name]) => name !== 'agreement');
+    const wire = wireBetween(before.wire, after.wire);
+    const productsMs = repeat(steps, () => {
+      control.barrier();
+      const began = performance.now();
+      for (const product of recorder.products) bare.gemm(...product);
+      return performance.now() - began;
+    });
+    const squares = new Float64Array(network.parameters.length);
+    const optimizerMs = repeat(steps, () => {
+      control.barrier();
+      const began = performance.now();
+      optimizer.step(1, 0, 1, squares);
+      return performance.now() - began;
+    });
+    const elements = network.parameters.reduce((sum, { value }) => sum + value.data.length, 0);
+    return {
+      engine: bare.description,
+      communicator: transport.description,
+      stepsMs: slowest(stepsMs),
+      exposedMs: slowest(exposedMs),
+      hiddenShare: hiddenShare({
+        postedS: ofNetwork.reduce((sum, [, { postedS }]) => sum + postedS, 0),
+        exposedS: ofNetwork.reduce((sum, [, { exposedS }]) => sum + exposedS, 0),
+      }),
+      collectives: Object.fromEntries(
+        collectives.map(([name, { postedS, exposedS }]) => [
+          name,
+          { postedMs: (1000 * postedS) / steps, exposedMs: (1000 * exposedS) / steps },
+        ]),
+      ),
+      productsMs: slowest(productsMs),
+      optimizerMs: slowest(optimizerMs),
+      wire:
+        transport.name !== 'mpi' || wire === null
+          ? null
+          : {
+              steps,
+              payloadSentBytes: after.recorded.sentBytes - before.recorded.sentBytes,
+              collectives: after.recorded.calls - before.recorded.calls,
+              byRank: everyones(WIRE.map((name) => wire[name])).map(wireOf),
+            },
+      ...counted,
+      optimizerFloorMs: (elements * OPTIMIZER_BYTES[data.optimizer]) / (1e6 * copyRate(bare)),
+      allocatedBytes: bare.allocatedBytes,
+    };
+  },
+);
+
+function wireBetween(before: WireCounts | null, after: WireCounts | null): WireCounts | null {
+  if (before === null || after === null) return null;
+  return wireOf(WIRE.map((name) => after[name] - before[name]));
+}
+
+function wireOf(values: readonly number[]): WireCounts {
+  const [sentBytes = 0, sentPackets = 0, receivedBytes = 0, receivedPackets = 0] = values;
+  return { sentBytes, sentPackets, receivedBytes, receivedPackets };
+}
 
 function repeat(times: number, measure: () => number): number[] {
   return Array.from({ length: times }, measure);

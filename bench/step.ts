@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import {
   type EngineChoice,
-  launchRanks,
-  loadKernelModule,
+  findLauncher,
+  joinRanks,
   largestPayloadBytes,
   type NetworkSpecification,
   type OptimizerName,
@@ -18,7 +18,9 @@ const HELP = `npm run bench -- step [--json] [--strategy phantom|tensor|tensor-p
   [--engine auto|blas|wasm] [--relaxed-simd] [--optimizer adam] [--steps 30]
 
 Times steps of the hidden layers alone, with sharded ends, and with the gradient of the input as
-inside a deeper network: FLOPs and bytes are those of L layers, three passes each.`;
+inside a deeper network: FLOPs and bytes are those of L layers, three passes each. A time is that of
+the slowest rank, step by step. Under mpirun each process is a rank, and the bytes that the machine's
+interfaces carried during the timed steps are told, by rank (Linux).`;
 
 function quantile(values: readonly number[], q: number): number {
   const sorted = values.toSorted((a, b) => a - b);
@@ -85,7 +87,7 @@ export async function stepBench(args: string[]): Promise<void> {
     return;
   }
   const blocks = Number(values.blocks);
-  const ranks = Number(values.ranks ?? blocks);
+  const size = Number(values.ranks ?? findLauncher()?.size ?? blocks);
   const specification: NetworkSpecification = {
     strategy: values.strategy as Strategy,
     width: Number(values.width),
@@ -105,64 +107,44 @@ export async function stepBench(args: string[]): Promise<void> {
     steps: Number(values.steps),
     warmup: 5,
   };
-  const timings = await launchRanks<StepTimings>({
-    size: ranks,
+  const ranks = await joinRanks({
+    size,
     module: new URL('step-rank.js', import.meta.url),
-    data: request,
-    kernels: loadKernelModule(false),
-    stagingBytes: Math.max(65536, largestPayloadBytes(specification, ranks, batch)),
-  }).done;
-  const [first] = timings;
-  if (first === undefined) throw new Error('no rank answered');
+    timeoutS: 60,
+    onMessage: () => {},
+  });
+  const stagingBytes = Math.max(65536, largestPayloadBytes(specification, size, batch));
+  const { done } = ranks.start({ data: request, threads: { stagingBytes } });
+  const timings = (await done) as StepTimings;
+  if (!ranks.here.includes(0)) return;
 
-  // The group is as slow as its slowest rank, step by step.
-  const slowest = (of: (rank: StepTimings) => readonly number[]) =>
-    of(first).map((_, i) => Math.max(...timings.map((rank) => of(rank)[i] ?? 0)));
-  const stepMs = quantile(
-    slowest((rank) => rank.stepsMs),
-    0.5,
-  );
-  const gemmMs = quantile(
-    slowest((rank) => rank.productsMs),
-    0.5,
-  );
+  const stepMs = quantile(timings.stepsMs, 0.5);
+  const gemmMs = quantile(timings.productsMs, 0.5);
+  const exposedMs = quantile(timings.exposedMs, 0.5);
   const report = {
     ...specification,
-    ranks,
+    ranks: size,
+    communicator: timings.communicator,
     batch,
     optimizer: request.optimizer,
-    engine: first.engine,
+    engine: timings.engine,
     stepMs,
-    stepP10Ms: quantile(
-      slowest((rank) => rank.stepsMs),
-      0.1,
-    ),
-    stepP90Ms: quantile(
-      slowest((rank) => rank.stepsMs),
-      0.9,
-    ),
+    stepP10Ms: quantile(timings.stepsMs, 0.1),
+    stepP90Ms: quantile(timings.stepsMs, 0.9),
     gemmMs,
-    optimizerMs: quantile(
-      slowest((rank) => rank.optimizerMs),
-      0.5,
-    ),
-    optimizerFloorMs: first.optimizerFloorMs,
-    stepOverFloor: stepMs / (gemmMs + first.optimizerFloorMs),
-    exposedMs: quantile(
-      slowest((rank) => rank.exposedMs),
-      0.5,
-    ),
-    exposedShare:
-      quantile(
-        slowest((rank) => rank.exposedMs),
-        0.5,
-      ) / stepMs,
-    hiddenShare: first.hiddenShare,
-    flopsPerRank: first.flops,
-    flopsPerS: first.flops / (stepMs / 1e3),
-    sentBytesPerRank: first.sentBytes,
-    receivedBytesPerRank: first.receivedBytes,
-    allocatedBytesPerRank: first.allocatedBytes,
+    optimizerMs: quantile(timings.optimizerMs, 0.5),
+    optimizerFloorMs: timings.optimizerFloorMs,
+    stepOverFloor: stepMs / (gemmMs + timings.optimizerFloorMs),
+    exposedMs,
+    exposedShare: exposedMs / stepMs,
+    hiddenShare: timings.hiddenShare,
+    flopsPerRank: timings.flops,
+    flopsPerS: timings.flops / (stepMs / 1e3),
+    sentBytesPerRank: timings.sentBytes,
+    receivedBytesPerRank: timings.receivedBytes,
+    collectives: timings.collectives,
+    ...(timings.wire === null ? {} : { wire: timings.wire }),
+    allocatedBytesPerRank: timings.allocatedBytes,
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
   };
   if (values.json) {

@@ -11,6 +11,8 @@ export * from './autograd/tape.js';
 export { compressModel, type CompressOptions } from './config/compress-model.js';
 export { blasAvailable, createEngine } from './config/engines.js';
 export { type RankParts, countedParts } from './config/rank-parts.js';
+export { runRankProgram } from './config/rank-program.js';
+export { joinRanks, type Ranks, type RanksRequest, type RanksStart } from './config/ranks.js';
 export { resolveSettings } from './config/resolve.js';
 export { type RunHooks, trainRun } from './config/run.js';
 export {

@@ -34,6 +34,10 @@ export interface Transport {
   /** buffer = root's buffer. */
   broadcast(buffer: Payload, root: number): void;
   barrier(): void;
+  /** Whether a started collective stands still until `progress` or its wait is called. */
+  readonly needsProgress: boolean;
+  /** Lets started collectives go on, and returns at once. */
+  progress(): void;
   /** Ends every rank of the group with this cause; the first cause wins. */
   abort(cause: string): void;
   /** Leaves the group. No collective may follow. */
@@ -108,6 +112,11 @@ export class Communicator {
   }
   barrier(): void {
     this.transport.barrier();
+  }
+  /** Lets started collectives go on: to be called between pieces of the rank's own work, where the
+   * transport needs it. */
+  progress(): void {
+    this.transport.progress();
   }
   abort(cause: string): void {
     this.transport.abort(cause);

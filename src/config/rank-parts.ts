@@ -6,6 +6,7 @@ import {
 } from '../communicators/recording/recording-transport.js';
 import { countingEngine, type FlopCounter } from '../engines/counting/counting-engine.js';
 import type { Engine } from '../engines/engine.js';
+import { inPieces } from '../engines/pieces/pieces-engine.js';
 import type { Replicas } from '../training/loop.js';
 import type { WorkMeters } from '../training/trainer.js';
 
@@ -44,8 +45,15 @@ export function countedMesh(engine: Engine, transports: MeshTransports): RankPar
   const control = new RecordingTransport(transports.world);
   const gradients = transports.replicas && new RecordingTransport(transports.replicas);
   const exposedS = (record: CommunicationRecord) => total(record, 'exposedS');
+  const needing = [network, gradients, control].filter((one) => one?.needsProgress === true);
+  const progressing =
+    needing.length === 0
+      ? engine
+      : inPieces(engine, () => {
+          for (const one of needing) one?.progress();
+        });
   return {
-    engine: countingEngine(engine, counter),
+    engine: countingEngine(progressing, counter),
     communicator: new Communicator(network),
     shards: new Communicator(transports.network),
     control: new Communicator(control),

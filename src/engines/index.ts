@@ -3,6 +3,7 @@ export { createBlasEngine } from './blas/blas-engine.js';
 export type { BlasEngineOptions } from './blas/blas-engine.js';
 export { countingEngine } from './counting/counting-engine.js';
 export type { FlopCounter } from './counting/counting-engine.js';
+export { inPieces } from './pieces/pieces-engine.js';
 export { measureEngine } from './measure.js';
 export { createWasmEngine } from './wasm/wasm-engine.js';
 export type { WasmEngine, WasmEngineOptions } from './wasm/wasm-engine.js';

@@ -151,6 +151,24 @@ export const communicatorCases: Readonly<Record<string, CommunicatorCase>> = {
     }
   },
 
+  'lets collectives go on between pieces of work': (c) => {
+    c.progress();
+    for (const n of [4, 3000, 20_001]) {
+      const started = Array.from({ length: Math.min(4, c.transport.maxInFlight) }, (_, i) =>
+        startOne(c, i, n + i, 60 + i),
+      );
+      // Ranks differ in how far they help; late ones in when.
+      for (let calls = 100 * c.rank; calls > 0; calls--) c.progress();
+      if (c.rank === c.size - 1) sleepMs(5);
+      for (const one of started) {
+        for (let calls = 50; calls > 0; calls--) c.progress();
+        one.pending.wait();
+        one.check();
+      }
+    }
+    c.progress();
+  },
+
   'refuses more collectives than may be in flight, and goes on': (c) => {
     const { maxInFlight } = c.transport;
     if (!Number.isFinite(maxInFlight)) return;

@@ -3,7 +3,14 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 
 import * as fc from 'fast-check';
-import type { Engine, Matrix, Tensor } from 'phantom-parallel';
+import {
+  asMatrix,
+  type Engine,
+  inPieces,
+  type Matrix,
+  randomStream,
+  type Tensor,
+} from 'phantom-parallel';
 
 import { Arrays, at, close, product, ROUNDING } from './engine-contract-reference.js';
 
@@ -42,6 +49,13 @@ const LARGE: readonly (readonly [number, number, number])[] = [
   [131, 40, 1],
 ];
 
+/** Large enough for pieces, with and without rows left over. */
+const IN_PIECES: readonly (readonly [number, number, number])[] = [
+  [577, 128, 1024],
+  [1200, 768, 64],
+  [400, 333, 777],
+];
+
 export function gemmContract(make: () => Promise<Engine>): void {
   it('multiplies random small matrices in every transposition, stride and scale', async () => {
     const arrays = new Arrays(await make(), 7);
@@ -50,6 +64,31 @@ export function gemmContract(make: () => Promise<Engine>): void {
       { numRuns: 400, seed: 20_250_801 },
     );
     arrays.checkGuards();
+  });
+
+  it('gives the bits of the whole product in pieces', async () => {
+    const engine = await make();
+    let calls = 0;
+    const pieces = inPieces(engine, () => calls++);
+    for (const [rows, columns, inner] of IN_PIECES) {
+      for (const flags of [0, 1, 2, 3]) {
+        const [transposeA, transposeB] = [(flags & 1) === 1, (flags & 2) === 2];
+        const beta = flags === 1 ? 1 : 0;
+        const random = (m: number, n: number, stream: string) => {
+          const tensor = engine.allocate([m, n]);
+          randomStream(3, `${stream} ${rows} ${flags}`).fillNormal(tensor.data, 0);
+          return tensor;
+        };
+        const a = asMatrix(transposeA ? random(inner, rows, 'a') : random(rows, inner, 'a'));
+        const b = asMatrix(transposeB ? random(columns, inner, 'b') : random(inner, columns, 'b'));
+        const [expected, made] = [random(rows, columns, 'c'), random(rows, columns, 'c')];
+        engine.gemm(transposeA, transposeB, 1, a, b, beta, asMatrix(expected));
+        calls = 0;
+        pieces.gemm(transposeA, transposeB, 1, a, b, beta, asMatrix(made));
+        assert.ok(calls >= 2, `${rows} rows in ${calls} pieces`);
+        assert.deepEqual(made.data, expected.data, `${rows} × ${columns} × ${inner}, ${flags}`);
+      }
+    }
   });
 
   it('multiplies matrices larger than its blocks', async () => {

@@ -23,6 +23,8 @@ export class MpiOperation implements PendingCollective {
   inline = false;
   busy = false;
   completed = true;
+  /** What is under way: everybody's headers, the payload, the second half of an all-reduce. */
+  stage: 'headers' | 'payload' | 'second half' = 'headers';
   /** Start of the region where parts of a sum arrive. */
   staged = 0;
 
@@ -67,6 +69,11 @@ export class MpiOperation implements PendingCollective {
       partCounts: addresses.of(this.partCounts),
       partOffsets: addresses.of(this.partOffsets),
     };
+  }
+
+  /** Address of the request of what is under way. */
+  get request(): number {
+    return this.stage === 'headers' ? this.headerRequest : this.payloadRequest;
   }
 
   sign(): void {

@@ -12,6 +12,8 @@ import { MpiPayloads } from './mpi-payloads.js';
 const IN_FLIGHT = 4;
 const PLACES = IN_FLIGHT + 1;
 
+/** Tests of one `progress`: each lets the library move about one message. */
+const TESTS = 4;
 /** Tests before a wait gives its core away; with more ranks than cores others need it at once. */
 const SPINS = 2000;
 const SPINS_OVERSUBSCRIBED = 4;
@@ -52,6 +54,7 @@ export class MpiTransport implements Transport {
   readonly rank: number;
   readonly size: number;
   readonly maxInFlight = IN_FLIGHT;
+  readonly needsProgress: boolean;
 
   readonly #link: MpiLink;
   readonly #control: ControlChannel;
@@ -73,6 +76,7 @@ export class MpiTransport implements Transport {
     this.#whole = whole;
     this.rank = link.rank;
     this.size = link.size;
+    this.needsProgress = link.size > 1;
     this.description = `${link.size} processes, ${link.mpi.description}`;
     this.#link = link;
     this.#control = new ControlChannel(link);
@@ -100,6 +104,17 @@ export class MpiTransport implements Transport {
   }
   barrier(): void {
     this.#start(this.#blocking(), 'barrier', EMPTY, EMPTY, 0).wait();
+  }
+
+  /** MPI libraries move data while they are called, and at no other time. */
+  progress(): void {
+    for (let tests = TESTS; tests > 0; tests--) {
+      const oldest = this.#queue[0];
+      if (oldest === undefined) return;
+      if (!this.#link.test(oldest.call, oldest.request)) continue;
+      this.#goOn(oldest);
+      if (oldest.completed) this.#queue.shift();
+    }
   }
 
   abort(cause: string): void {
@@ -198,6 +213,7 @@ export class MpiTransport implements Transport {
     operation.sequence = this.#sequence;
     operation.busy = true;
     operation.completed = false;
+    operation.stage = 'headers';
     this.#sequence = (this.#sequence + 1) & 0x7fffffff;
     this.#payloads.start(operation);
     this.#queue.push(operation);
@@ -207,22 +223,27 @@ export class MpiTransport implements Transport {
   #finish(operation: MpiOperation): void {
     while (!operation.completed) {
       const oldest = this.#queue[0] as MpiOperation;
-      this.#complete(oldest);
-      oldest.completed = true;
-      this.#queue.shift();
+      this.#await(oldest, oldest.request);
+      this.#goOn(oldest);
+      if (oldest.completed) this.#queue.shift();
     }
     operation.busy = false;
   }
 
-  #complete(operation: MpiOperation): void {
-    this.#await(operation, operation.headerRequest);
-    this.#compare(operation);
-    if (operation.inline) {
+  /** Takes up what a collective's request has brought; starts what comes next, or completes. */
+  #goOn(operation: MpiOperation): void {
+    if (operation.stage === 'headers') {
+      this.#compare(operation);
+      if (!operation.inline) {
+        operation.stage = 'payload';
+        return;
+      }
       this.#payloads.collectInline(operation);
+    } else if (operation.stage === 'payload' && this.#payloads.collect(operation)) {
+      operation.stage = 'second half';
       return;
     }
-    this.#await(operation, operation.payloadRequest);
-    if (this.#payloads.collect(operation)) this.#await(operation, operation.payloadRequest);
+    operation.completed = true;
   }
 
   /** @throws CollectiveError when the ranks called different things; ends the group */

@@ -22,6 +22,8 @@ function pretend(rank: number, size: number): Transport {
     rank,
     size,
     maxInFlight: 4,
+    needsProgress: true,
+    progress: () => spin(5),
     startAllGather: start,
     startReduceScatterSum: start,
     startAllReduceSum: start,
@@ -77,6 +79,28 @@ test('a group of one moves no bytes', () => {
   assert.deepEqual([...whole], [1, 2]);
   assert.deepEqual(counts(recording)['allGather'], [1, 0, 0]);
   assert.deepEqual(counts(recording)['broadcast'], [1, 0, 0]);
+});
+
+test('counts calls for progress as exposed, for the oldest collective under way', () => {
+  const recording = new RecordingTransport(pretend(0, 2));
+  recording.progress();
+  const buffer = new Float32Array(2);
+  const reduce = recording.startAllReduceSum(buffer);
+  const gather = recording.startAllGather(buffer, new Float32Array(4));
+  recording.progress();
+  reduce.wait();
+  recording.progress();
+  recording.progress();
+  gather.wait();
+  recording.progress();
+  const { allReduce, allGather, barrier } = recording.record;
+  // Lower bounds of what was spent: start 2, progress 5, wait 4 ms; gather: twice progress.
+  assert.ok(allReduce.exposedS >= 0.011 - 1e-6, `${allReduce.exposedS} s exposed`);
+  assert.ok(allGather.exposedS >= 0.016 - 1e-6, `${allGather.exposedS} s exposed`);
+  // Under way beside the other's start, progress and wait, which are not its own.
+  assert.ok(allGather.postedS >= 0.009 - 1e-6, `${allGather.postedS} s posted`);
+  assert.ok(allReduce.postedS >= 0.002 - 1e-6, `${allReduce.postedS} s posted`);
+  assert.equal(barrier.exposedS, 0);
 });
 
 test('tells time hidden from time exposed', () => {

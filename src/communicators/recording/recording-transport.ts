@@ -7,10 +7,11 @@ export interface CollectiveRecord {
   calls: number;
   sentBytes: number;
   receivedBytes: number;
-  /** Between a start's return and its wait: what communication can hide behind. Zero for calls
-   * that block. */
+  /** Between a start's return and its wait, without calls of `progress`: what communication can
+   * hide behind. Zero for calls that block. */
   postedS: number;
-  /** Inside the calls, start and wait: what the program did nothing else in. */
+  /** Inside the calls: start, wait, and `progress` while this was the oldest one under way. The
+   * program did nothing else in it. */
   exposedS: number;
 }
 
@@ -38,11 +39,13 @@ export class RecordingTransport implements Transport {
   readonly rank: number;
   readonly size: number;
   readonly maxInFlight: number;
+  readonly needsProgress: boolean;
   /** Counts since the last reset. */
   readonly record: CommunicationRecord = emptyCommunicationRecord();
   readonly #inner: Transport;
-  /** Handles that are not in use. */
+  /** Handles that are not in use, and those started and not waited for, the oldest first. */
   readonly #free: RecordedCollective[] = [];
+  readonly #underWay: RecordedCollective[] = [];
 
   constructor(inner: Transport) {
     this.name = inner.name;
@@ -50,6 +53,7 @@ export class RecordingTransport implements Transport {
     this.rank = inner.rank;
     this.size = inner.size;
     this.maxInFlight = inner.maxInFlight;
+    this.needsProgress = inner.needsProgress;
     this.#inner = inner;
   }
 
@@ -109,6 +113,14 @@ export class RecordingTransport implements Transport {
     count(this.record.barrier, 0, 0, started);
   }
 
+  progress(): void {
+    const oldest = this.#underWay[0];
+    if (oldest === undefined) return;
+    const started = performance.now();
+    this.#inner.progress();
+    oldest.addProgress((performance.now() - started) / 1000);
+  }
+
   abort(cause: string): void {
     this.#inner.abort(cause);
   }
@@ -122,38 +134,51 @@ export class RecordingTransport implements Transport {
     pending: PendingCollective,
     bytes: number,
   ): PendingCollective {
-    const handle = this.#free.pop() ?? new RecordedCollective(this.#free);
+    const handle = this.#free.pop() ?? new RecordedCollective(this.#done);
     count(counts, bytes, bytes, started);
     handle.begin(counts, pending);
+    this.#underWay.push(handle);
     return handle;
   }
+
+  readonly #done = (handle: RecordedCollective): void => {
+    this.#underWay.splice(this.#underWay.indexOf(handle), 1);
+    this.#free.push(handle);
+  };
 }
 
-/** A handle that times its wait, and goes back to the free ones with it. */
+/** A handle that times its wait, and is free again after it. */
 class RecordedCollective implements PendingCollective {
-  readonly #free: RecordedCollective[];
+  readonly #done: (handle: RecordedCollective) => void;
   #counts: CollectiveRecord = none();
   #pending: PendingCollective | null = null;
   #postedAt = 0;
+  #progressS = 0;
 
-  constructor(free: RecordedCollective[]) {
-    this.#free = free;
+  constructor(done: (handle: RecordedCollective) => void) {
+    this.#done = done;
   }
 
   begin(counts: CollectiveRecord, pending: PendingCollective): void {
     this.#counts = counts;
     this.#pending = pending;
+    this.#progressS = 0;
     this.#postedAt = performance.now();
+  }
+
+  addProgress(elapsedS: number): void {
+    this.#counts.exposedS += elapsedS;
+    this.#progressS += elapsedS;
   }
 
   wait(): void {
     if (this.#pending === null) return;
     const started = performance.now();
-    this.#counts.postedS += (started - this.#postedAt) / 1000;
+    this.#counts.postedS += (started - this.#postedAt) / 1000 - this.#progressS;
     this.#pending.wait();
     this.#counts.exposedS += (performance.now() - started) / 1000;
     this.#pending = null;
-    this.#free.push(this);
+    this.#done(this);
   }
 }
 

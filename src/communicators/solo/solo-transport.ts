@@ -10,6 +10,7 @@ export class SoloTransport implements Transport {
   readonly rank = 0;
   readonly size = 1;
   readonly maxInFlight = Number.POSITIVE_INFINITY;
+  readonly needsProgress = false;
   #ended: string | null = null;
 
   startAllGather(send: Float32Array, receive: Float32Array): PendingCollective {
@@ -32,6 +33,8 @@ export class SoloTransport implements Transport {
   barrier(): void {
     this.#check('barrier');
   }
+
+  progress(): void {}
 
   abort(cause: string): void {
     this.#ended ??= `rank 0 ended the group: ${cause}`;

@@ -40,6 +40,7 @@ class ThreadsTransport implements Transport {
   readonly rank: number;
   readonly size: number;
   readonly maxInFlight = IN_FLIGHT;
+  readonly needsProgress = false;
 
   readonly #group: ThreadsGroup;
   readonly #rendezvous: Rendezvous;
@@ -119,6 +120,7 @@ class ThreadsTransport implements Transport {
   barrier(): void {
     this.#start(this.#blocking, 'barrier', EMPTY, EMPTY, 1, 0).wait();
   }
+  progress(): void {}
 
   abort(cause: string): void {
     this.#rendezvous.control.abort(cause, this.rank);
