@@ -1,6 +1,6 @@
 // Hosts as network namespaces, each with one cable to a switch.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -26,7 +26,7 @@ export function whyNoHosts(): string | null {
     run('ip', ['netns', 'add', name]);
     try {
       run('ip', ['-n', name, 'link', 'add', 'name', 'v0', 'type', 'veth', 'peer', 'name', 'v1']);
-      run('ip', ['netns', 'exec', name, 'tc', ...shaping('add', 'v0', 1e9)]);
+      run('ip', ['netns', 'exec', name, 'tc', ...shaping('v0', 1e9)]);
     } finally {
       run('ip', ['netns', 'del', name]);
     }
@@ -45,6 +45,7 @@ export class Hosts {
   readonly #made: string[] = [];
 
   constructor(count: number) {
+    removeLeftovers();
     process.on('exit', () => this.remove());
     this.hosts = Array.from({ length: count }, (_, i) => ({
       namespace: `phantom-${process.pid}-host${i}`,
@@ -57,10 +58,8 @@ export class Hosts {
       for (const [i, { namespace, address }] of this.hosts.entries()) {
         this.#add(namespace);
         inside(namespace, ['link', 'set', 'lo', 'up']);
-        inside(this.#switch, [
-          ...['link', 'add', `port${i}`, 'type', 'veth'],
-          ...['peer', 'name', 'eth0', 'netns', namespace],
-        ]);
+        const cable = `link add name port${i} type veth peer name eth0 netns ${namespace}`;
+        inside(this.#switch, cable.split(' '));
         inside(this.#switch, ['link', 'set', `port${i}`, 'master', 'bridge', 'up']);
         inside(namespace, ['addr', 'add', `${address}/24`, 'dev', 'eth0']);
         inside(namespace, ['link', 'set', 'eth0', 'up']);
@@ -86,7 +85,7 @@ export class Hosts {
     for (const [namespace = '', device = ''] of ends) {
       const tc = ['netns', 'exec', namespace, 'tc'];
       spawnSync('ip', [...tc, 'qdisc', 'del', 'dev', device, 'root']);
-      if (bitsPerS !== null) run('ip', [...tc, ...shaping('add', device, bitsPerS)]);
+      if (bitsPerS !== null) run('ip', [...tc, ...shaping(device, bitsPerS)]);
     }
   }
 
@@ -117,12 +116,18 @@ export class Hosts {
   }
 }
 
-function shaping(verb: string, device: string, bitsPerS: number): string[] {
+/** Takes away what processes left that were killed. */
+function removeLeftovers(): void {
+  const { stdout } = spawnSync('ip', ['netns', 'list'], { encoding: 'utf8' });
+  for (const [name, pid] of stdout.matchAll(/^phantom-(\d+)-\w+/gm)) {
+    if (!existsSync(`/proc/${pid}`)) spawnSync('ip', ['netns', 'del', name]);
+  }
+}
+
+function shaping(device: string, bitsPerS: number): string[] {
   const bucket = Math.max(SMALLEST_BUCKET_BYTES, Math.round((bitsPerS / 8) * BUCKET_S));
-  return [
-    ...['qdisc', verb, 'dev', device, 'root', 'tbf'],
-    ...['rate', `${bitsPerS}bit`, 'burst', `${bucket}`, 'limit', `${QUEUE_BYTES}`],
-  ];
+  const rate = `rate ${bitsPerS}bit burst ${bucket} limit ${QUEUE_BYTES}`;
+  return `qdisc add dev ${device} root tbf ${rate}`.split(' ');
 }
 
 function inside(namespace: string, args: readonly string[]): void {

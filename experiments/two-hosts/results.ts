@@ -71,7 +71,9 @@ export function summarize({ measurements }: Results): Summary[] {
   const stepOf = (rate: string, strategy: string): number =>
     median(groups.get(`${rate} ${strategy}`)?.map(({ step }) => step.stepMs) ?? []);
   return [...groups.values()].map((group) => {
-    const { rate, strategy, step } = group[0] as Measurement;
+    const [first] = group;
+    if (first === undefined) throw new TypeError('a group without measurements');
+    const { rate, strategy, step } = first;
     const times = group.map((one) => one.step.stepMs);
     const perStep = (of: (wire: StepReport['wire']) => number): number =>
       median(group.map((one) => of(one.step.wire) / one.step.wire.steps));
@@ -108,7 +110,15 @@ export function tables({ raw }: Results, summary: readonly Summary[]): string {
       ]),
     ),
     rows(
-      ['cables', 'strategy', 'step, median (range)', 'of unlimited', 'exposed', 'hidden', 'repeats'],
+      [
+        'cables',
+        'strategy',
+        'step, median (range)',
+        'of unlimited',
+        'exposed',
+        'hidden',
+        'repeats',
+      ],
       summary.map((one) => [
         one.rate,
         one.strategy,

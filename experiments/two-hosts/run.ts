@@ -1,5 +1,5 @@
 // What the network costs phantom and tensor parallelism: see README.md in this folder.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -37,11 +37,12 @@ const { values } = parseArgs({
   },
 });
 
-/** Of the running job, which ends with this process. */
-let job: ChildProcess | null = null;
+/** Process group of the running job, which ends with this process. */
+let running: number | null = null;
 
 function endJob(): void {
-  if (job?.pid !== undefined && job.exitCode === null) process.kill(-job.pid, 'SIGKILL');
+  if (running !== null) process.kill(-running, 'SIGKILL');
+  running = null;
 }
 
 async function trainStep(hosts: Hosts, strategy: string): Promise<Measurement['step']> {
@@ -58,13 +59,17 @@ async function trainStep(hosts: Hosts, strategy: string): Promise<Measurement['s
   };
   const { width, depth, ghosts, batch, steps, engine } = values;
   const settings = { strategy, width, depth, ghosts, batch, steps, engine, blocks: ranks };
-  job = spawn(
+  const slots = hosts.hosts.map(({ address }) => `${address}:1`).join();
+  const mpirun = `mpirun.openmpi --bind-to none -n ${ranks} --host ${slots}`;
+  const job = spawn(
     'ip',
     [
-      ...['netns', 'exec', first.namespace, 'mpirun.openmpi', '--bind-to', 'none'],
-      ...['-n', ranks, '--host', hosts.hosts.map(({ address }) => `${address}:1`).join()],
+      ...`netns exec ${first.namespace} ${mpirun}`.split(' '),
       ...Object.entries(mca).flatMap(([name, value]) => ['--mca', name, value]),
-      ...[process.execPath, BENCH, 'step', '--json'],
+      process.execPath,
+      BENCH,
+      'step',
+      '--json',
       ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
     ],
     {
@@ -77,21 +82,24 @@ async function trainStep(hosts: Hosts, strategy: string): Promise<Measurement['s
       detached: true,
     },
   );
+  running = job.pid ?? null;
   const texts = { out: '', err: '' };
-  job.stdout?.setEncoding('utf8').on('data', (text: string) => {
+  job.stdout.setEncoding('utf8').on('data', (text: string) => {
     texts.out += text;
   });
-  job.stderr?.setEncoding('utf8').on('data', (text: string) => {
+  job.stderr.setEncoding('utf8').on('data', (text: string) => {
     texts.err += text;
   });
   const [code] = (await once(job, 'close')) as [number | null];
-  job = null;
+  running = null;
   if (code !== 0) throw new Error(`${strategy}: mpirun ended with ${code}: ${texts.err}`);
   return JSON.parse(texts.out) as Measurement['step'];
 }
 
-const nameOf = (rate: number | null): string =>
-  rate === null ? 'unlimited' : `${rate >= 1e9 ? rate / 1e9 + ' Gb/s' : rate / 1e6 + ' Mb/s'}`;
+function nameOf(rate: number | null): string {
+  if (rate === null) return 'unlimited';
+  return rate >= 1e9 ? `${rate / 1e9} Gb/s` : `${rate / 1e6} Mb/s`;
+}
 
 async function experiment(): Promise<void> {
   const reason =

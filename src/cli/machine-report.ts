@@ -116,7 +116,8 @@ function communicatorFindings(): Finding[] {
 
 /** MPI libraries, each with its launcher where that is found. */
 async function mpiFindings(): Promise<Finding[]> {
-  const { findLauncher, MPI_REMEDY, probeMpi } = await import('../communicators/index.js');
+  const { findLauncher, MPI_REMEDY, probeMpi, probeThreadLevel } =
+    await import('../communicators/index.js');
   const libraries = await probeMpi();
   if (libraries.length === 0) {
     return [{ name: 'MPI', available: false, detail: `for several machines; ${MPI_REMEDY}` }];
@@ -126,10 +127,11 @@ async function mpiFindings(): Promise<Finding[]> {
   return libraries.map(({ path, family, description }) => {
     const launcher = findLauncherProgram(family);
     const how =
-      launcher === null
-        ? 'its launcher is not on the PATH'
-        : `${launcher} -n 2 phantom train (calls from one thread: MPI_THREAD_FUNNELED)`;
-    return { name: 'MPI', available: true, detail: `${description} (${path}); ${how}${started}` };
+      launcher === null ? 'its launcher is not on the PATH' : `${launcher} -n 2 phantom train`;
+    const level = probeThreadLevel(path) ?? 'it does not start alone, so its level is not known';
+    const threads = `threads: ${level} (MPI_THREAD_FUNNELED is used)`;
+    const detail = `${description} (${path}); ${threads}; ${how}${started}`;
+    return { name: 'MPI', available: true, detail };
   });
 }
 

@@ -20,4 +20,4 @@ export { findLauncher } from './mpi/launcher.js';
 export type { Launcher } from './mpi/launcher.js';
 export { MpiLink } from './mpi/link.js';
 export { MpiTransport } from './mpi/mpi-transport.js';
-export { MPI_REMEDY, probeMpi } from '../native/mpi.js';
+export { MPI_REMEDY, probeMpi, probeThreadLevel } from '../native/mpi.js';

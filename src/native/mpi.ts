@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { NativeError } from '../errors.js';
 import { type NativeFunction, type NativeLibrary, openLibrary } from './library.js';
 
@@ -62,7 +64,15 @@ export interface MpiConstants {
   readonly handleBytes: number;
 }
 
-export const MPI_THREAD_FUNNELED = 1;
+/** What `initThread` takes and gives: indices of this. */
+export const MPI_THREAD_LEVELS = [
+  'MPI_THREAD_SINGLE',
+  'MPI_THREAD_FUNNELED',
+  'MPI_THREAD_SERIALIZED',
+  'MPI_THREAD_MULTIPLE',
+] as const;
+/** All calls come from the thread that started MPI. */
+export const MPI_THREAD_FUNNELED = MPI_THREAD_LEVELS.indexOf('MPI_THREAD_FUNNELED');
 export const MPI_MAX_ERROR_STRING = 1024;
 const MPI_MAX_LIBRARY_VERSION_STRING = 8192;
 
@@ -163,6 +173,25 @@ export async function probeMpi(): Promise<Pick<Mpi, 'path' | 'family' | 'descrip
     }
   }
   return found;
+}
+
+/** The thread level that a library provides when it starts alone; null: it does not start. */
+export function probeThreadLevel(path: string): (typeof MPI_THREAD_LEVELS)[number] | null {
+  // Under a launcher it would take this process's place in the job.
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(OMPI_|PMI|MPI_|HYDRA|SLURM)/.test(name),
+  );
+  const { stdout } = spawnSync(
+    process.execPath,
+    [fileURLToPath(new URL('mpi-level-process.js', import.meta.url))],
+    {
+      encoding: 'utf8',
+      timeout: 10_000,
+      env: { ...Object.fromEntries(inherited), PHANTOM_MPI: path },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
+  return MPI_THREAD_LEVELS.find((level) => level === stdout) ?? null;
 }
 
 function candidatePaths(preferred: MpiFamily): readonly string[] {

@@ -22,10 +22,12 @@ import {
 /** Runs in every rank alike, throws where the contract is broken. */
 export type CommunicatorCase = (communicator: Communicator) => void;
 
-/** Nothing, one, around a SIMD block, odd, more than a staging region of the tests. */
-const LENGTHS = [0, 1, 3, 16, 17, 1001, 40_003];
+/** Nothing, one, around a SIMD block, odd, more than a staging region of the tests, more than a
+ * megabyte. */
+const LENGTHS = [0, 1, 3, 16, 17, 1001, 40_003, 300_001];
 /** Larger groups do without what costs seconds. */
-const lengths = (size: number): number[] => LENGTHS.filter((n) => size <= 8 || n < 5000);
+const lengths = (size: number): number[] =>
+  LENGTHS.filter((n) => n < (size <= 2 ? 1e6 : size <= 8 ? 1e5 : 5000));
 
 const sum32 = (size: number, stream: number, i: number): number =>
   treeSum(size, (rank) => element(stream, rank, i), round32);

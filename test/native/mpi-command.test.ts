@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Strategy } from 'phantom-parallel';
+import { type Strategy, train, type TrainingSettings } from 'phantom-parallel';
 import { GOLDEN_SETTINGS } from '../golden/settings.js';
 import { losses, readMetrics, temporaryFolder } from '../support/files.js';
 import { findMpiruns, PHANTOM, runMpi, startMpi } from '../support/mpi.js';
@@ -31,8 +32,15 @@ for (const { mpirun, skip } of findMpiruns()) {
   describe(`the command under ${mpirun.family}`, { skip }, () => {
     const runs: [Strategy, number][] = [
       ...([1, 2, 4, 8] as const).map((ranks): [Strategy, number] => ['phantom', ranks]),
-      ['tensor', 4],
-      ['tensor-paired', 4],
+      // The one's numbers of ranks are the other family's for the other strategy.
+      ...(mpirun.family === 'Open MPI' ? [2, 8] : [4]).map((ranks): [Strategy, number] => [
+        'tensor',
+        ranks,
+      ]),
+      ...(mpirun.family === 'Open MPI' ? [4] : [2, 8]).map((ranks): [Strategy, number] => [
+        'tensor-paired',
+        ranks,
+      ]),
     ];
     for (const [strategy, ranks] of runs) {
       it(`${strategy} on ${ranks} ranks: the golden bits, told once`, async (context) => {
@@ -46,21 +54,43 @@ for (const { mpirun, skip } of findMpiruns()) {
       });
     }
 
-    it('replicas on 4 processes: the losses of threads', async (context) => {
-      const { cwd, out } = configured(context, { replicas: 2, ranks: 2 });
-      const { code, stderr } = await runMpi(mpirun, 4, PHANTOM, TRAIN, { cwd });
+    /** The losses of a run on this MPI, and of the same one on threads. */
+    const both = async (context: TestContext, changes: Partial<TrainingSettings>) => {
+      const { cwd, out } = configured(context, changes);
+      const size = (changes.replicas ?? 1) * (changes.ranks ?? 1);
+      const { code, stderr } = await runMpi(mpirun, size, PHANTOM, TRAIN, { cwd });
       assert.equal(code, 0, stderr);
-      const { train } = await import('phantom-parallel');
-      const settings = { ...GOLDEN_SETTINGS, engine: 'wasm', replicas: 2, ranks: 2 } as const;
       const threads = path.join(cwd, 'threads');
-      await train({ ...settings, out: threads });
-      assert.deepEqual(losses(out), losses(threads));
+      await train({ ...GOLDEN_SETTINGS, engine: 'wasm', ...changes, out: threads });
+      return { mpi: losses(out), threads: losses(threads) };
+    };
+
+    it('1 × 4 = 2 × 2 = 4 × 1 replicas over 50 steps, each with the bits of threads', async (t) => {
+      const sgd = { optimizer: 'sgd', lr: 0.01, steps: 50, validateEvery: 50 } as const;
+      const expected = (await both(t, { ...sgd, ranks: 4 })).mpi;
+      for (const [replicas, ranks] of [
+        [2, 2],
+        [4, 1],
+      ] as const) {
+        const { mpi, threads } = await both(t, { ...sgd, replicas, ranks, batch: 32 / replicas });
+        assert.deepEqual(mpi, threads);
+        for (const [step, loss] of mpi.entries()) {
+          // Sums over the batch in another order: float32 rounding, grown over the steps.
+          assert.ok(Math.abs(loss - expected[step]) < 1e-6 * expected[step], `${step}: ${loss}`);
+        }
+      }
+    });
+
+    it('products in pieces, with progress between them: the bits of threads', async (context) => {
+      const large = { width: 1024, blocks: 2, ranks: 2, ghosts: 32, batch: 256 } as const;
+      const { mpi, threads } = await both(context, { ...large, engine: 'auto', steps: 4 });
+      assert.deepEqual(mpi, threads);
     });
 
     it('a run folder of its own name is one, and is evaluated', async (context) => {
       const { cwd } = configured(context);
-      const train = await runMpi(mpirun, 2, PHANTOM, ['train', 'config.json'], { cwd });
-      assert.equal(train.code, 0, train.stderr);
+      const trained = await runMpi(mpirun, 2, PHANTOM, ['train', 'config.json'], { cwd });
+      assert.equal(trained.code, 0, trained.stderr);
       const [run, ...others] = readdirSync(path.join(cwd, 'runs'));
       assert.ok(run !== undefined && others.length === 0);
       const given = ['eval', `runs/${run}`, '--engine', 'wasm', '--json'];
@@ -68,6 +98,18 @@ for (const { mpirun, skip } of findMpiruns()) {
       assert.equal(code, 0);
       const { loss, ranks } = JSON.parse(stdout) as { loss: number; ranks: number };
       assert.deepEqual({ loss, ranks }, { loss: golden.phantom.at(-1), ranks: 4 });
+    });
+
+    it('the doctor tells library, version, thread level and launcher', async () => {
+      const { stdout } = spawnSync(process.execPath, [PHANTOM, 'doctor', '--json'], {
+        encoding: 'utf8',
+      });
+      const { communicators } = JSON.parse(stdout) as {
+        communicators: { name: string; detail: string }[];
+      };
+      const details = communicators.filter(({ name }) => name === 'MPI').map((one) => one.detail);
+      const detail = details.find((one) => one.startsWith(mpirun.family)) ?? '';
+      assert.match(detail, / v?\d+\.\d+.* \(.*\); threads: MPI_THREAD_\w+ .*; mpirun\S* -n 2/);
     });
 
     const refusals: [string, number, string[], RegExp, Record<string, string>?][] = [
@@ -84,8 +126,8 @@ for (const { mpirun, skip } of findMpiruns()) {
     ];
     for (const [what, ranks, flags, pattern, env] of refusals) {
       it(`${what}: one line and exit code 2`, async (context) => {
-        const both = findMpiruns().every((launcher) => launcher.skip === false);
-        if (env !== undefined && !both) return context.skip('needs both libraries');
+        const twoLibraries = findMpiruns().every((launcher) => launcher.skip === false);
+        if (env !== undefined && !twoLibraries) return context.skip('needs both libraries');
         const { cwd, out } = configured(context);
         const given = [...TRAIN, ...flags];
         const result = await runMpi(mpirun, ranks, PHANTOM, given, { cwd, env: env ?? {} });
