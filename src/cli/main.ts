@@ -28,6 +28,14 @@ const COMMANDS: Readonly<
     about: 'train a tensor-parallel and a phantom-parallel network and compare them',
     load: () => import('./demo.js'),
   },
+  compare: {
+    about: 'compare strategies at equal width, equal parameters and equal loss',
+    load: () => import('./compare.js'),
+  },
+  report: {
+    about: 'one page of runs: losses, time, energy, communication, memory',
+    load: () => import('./report.js'),
+  },
   schema: {
     about: 'print the JSON Schema of config files',
     hidden: true,

@@ -34,13 +34,16 @@ export function define(command: Command, done: (exitCode: number) => void): void
     .addOption(resume.helpGroup('Output:'))
     .optionsGroup('Output:')
     .option('--json', 'one object per line on stdout, and nothing else')
+    .option('--tensorboard', 'write event files for TensorBoard too, into the run folder')
     .optionsGroup('Options:')
     .addHelpText('after', EXAMPLES)
     .action(async (config: string | undefined) => {
-      const { resume: folder, json } = command.opts<{ resume?: string; json?: true }>();
+      const options = command.opts<{ resume?: string; json?: true; tensorboard?: true }>();
+      const { resume: folder, json } = options;
       const { beforeRanks } = await import('../config/ranks.js');
       const settings = await beforeRanks(() => readSettings(config, givenFlags(command), folder));
-      done(await train(settings, folder ?? null, json === true));
+      const isTold = options.tensorboard === true;
+      done(await train(settings, folder ?? null, json === true, isTold));
     });
 }
 
@@ -78,6 +81,7 @@ async function train(
   settings: TrainingSettings,
   resume: string | null,
   json: boolean,
+  tensorboard: boolean,
 ): Promise<number> {
   const { trainRun } = await import('../config/run.js');
   const console = createRankConsole();
@@ -86,11 +90,18 @@ async function train(
     header: (start) => [...formatPairs(headerPairs(settings, start)), ''],
   });
   const stop = stopOnSignals((line) => console.err(line));
+  const eventFile = tensorboard
+    ? (await import('../report/tensorboard/event-file.js')).createEventFile()
+    : null;
   try {
     const end = await trainRun(
       settings,
       {
-        onEvent: (event) => (json ? console.out(JSON.stringify(event)) : progress.onEvent(event)),
+        onEvent(event) {
+          eventFile?.onEvent(event);
+          if (json) console.out(JSON.stringify(event));
+          else progress.onEvent(event);
+        },
         stop: stop.signal,
       },
       resume,
@@ -101,6 +112,7 @@ async function train(
     if ((findLauncher()?.rank ?? 0) > 0) return EXIT.fine;
     return end.reason === 'interrupted' ? (stop.exitCode() ?? EXIT.fine) : EXIT.fine;
   } finally {
+    eventFile?.close();
     progress.close();
     stop.dispose();
   }

@@ -50,11 +50,21 @@ function niceStep(rough: number): number {
   return ([1, 2, 5].find((factor) => factor * power >= rough * (1 - 1e-9)) ?? 10) * power;
 }
 
+/** Within a factor of this, round steps mark a logarithmic axis better than powers do. */
+const NARROW = 4;
+
 function logarithmic(values: readonly number[], wanted: number, base: 2 | 10): Scale {
   const [low, high] = extent(values, 1, base);
   const exponent = (value: number) => Math.log(value) / Math.log(base);
   let [first, last] = [Math.floor(exponent(low) + 1e-9), Math.ceil(exponent(high) - 1e-9)];
   if (first === last) [first, last] = [first - 1, last + 1];
+  if (base === 10 && high / low < NARROW && high > low) {
+    const { ticks } = linear([low, high], wanted, false);
+    return ofLogarithms(
+      ticks.filter((tick) => tick > 0),
+      ticks.length,
+    );
+  }
   const within = fineTicks(low, high);
   if (base === 10 && last - first <= 2 && within.length > 2) {
     return ofLogarithms(within, Math.max(2, wanted));

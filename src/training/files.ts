@@ -11,10 +11,10 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 
-/** Writes all of a text: on a disk that is nearly full the system writes a part, and says so only
+/** Writes all of a text or of bytes: on a disk that is nearly full the system writes a part, and says so only
  * by the count. @throws the system's error when no more can be written */
-export function writeWhole(descriptor: number, text: string): void {
-  const bytes = Buffer.from(text);
+export function writeWhole(descriptor: number, text: string | Uint8Array): void {
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text;
   for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
 }
 
@@ -58,8 +58,8 @@ export function makeFolders(folder: string): void {
   }
 }
 
-/** Writes a text file and syncs it to disk. */
-export function writeSynced(file: string, text: string): void {
+/** Writes a file and syncs it to disk. */
+export function writeSynced(file: string, text: string | Uint8Array): void {
   const descriptor = openSync(file, 'w');
   try {
     writeWhole(descriptor, text);
@@ -80,7 +80,7 @@ export function syncFolder(folder: string): void {
 }
 
 /** Replaces a file whole: readers see the old text or the new one. */
-export function replaceFile(file: string, text: string): void {
+export function replaceFile(file: string, text: string | Uint8Array): void {
   const partial = `${file}.partial`;
   try {
     writeSynced(partial, text);

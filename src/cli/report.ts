@@ -1,0 +1,109 @@
+import path from 'node:path';
+import type { Command } from 'commander';
+import { ConfigError, PhantomError } from '../errors.js';
+import type { RunRecord } from '../report/run-record.js';
+import { createConsole } from './console.js';
+import { EXIT } from './failure.js';
+import { valueOption } from './setting-flags.js';
+
+const ABOUT = `
+The page is one file that opens from disk and needs no network. A folder that holds run folders
+stands for all of them. What cannot be read is told and left out.
+
+Examples:
+  $ phantom report runs/seed-7
+  $ phantom report runs/tensor runs/phantom --out both.html
+  $ phantom report runs --json
+  $ phantom report runs/seed-7 --tensorboard && tensorboard --logdir runs`;
+
+export function define(command: Command, done: (exitCode: number) => void): void {
+  command
+    .argument('<run folder...>', 'what phantom train wrote')
+    .addOption(
+      valueOption('--out <file>', "the page (default: report.html in the run's folder, or here)"),
+    )
+    .option('--tensorboard', 'write event files for TensorBoard into the run folders, no page')
+    .option('--json', 'one object on stdout, and nothing else')
+    .addHelpText('after', ABOUT)
+    .action(async (folders: string[]) => {
+      const options = command.opts<{ out?: string; tensorboard?: true; json?: true }>();
+      done(await report(folders, options));
+    });
+}
+
+async function report(
+  given: readonly string[],
+  { out, tensorboard, json }: { out?: string; tensorboard?: true; json?: true },
+): Promise<number> {
+  const console = createConsole();
+  const { readRun, runFolders } = await import('../report/run-record.js');
+  const folders = runFolders(given);
+  const names = distinctNames(folders);
+  const runs: RunRecord[] = [];
+  const problems: string[] = [];
+  for (const [i, folder] of folders.entries()) {
+    try {
+      runs.push(readRun(folder, names[i]));
+    } catch (error) {
+      if (!(error instanceof PhantomError)) throw error;
+      problems.push(error.message);
+    }
+  }
+  if (runs.length === 0) {
+    throw new ConfigError('report', `no run can be read\n${problems.join('\n')}`);
+  }
+  for (const problem of problems) console.err(`phantom: ${problem}`);
+  const files =
+    tensorboard === true ? await writeEvents(runs) : [await writePage(runs, problems, out)];
+  if (json) {
+    console.out(JSON.stringify({ type: 'report', files, problems, runs: runs.map(summary) }));
+    return EXIT.fine;
+  }
+  for (const { name, problems: remarks } of runs) {
+    for (const remark of remarks) console.out(`${name}: ${remark}`);
+  }
+  for (const file of files) console.out(`written: ${file}`);
+  return EXIT.fine;
+}
+
+async function writePage(
+  runs: readonly RunRecord[],
+  problems: readonly string[],
+  out: string | undefined,
+): Promise<string> {
+  const { runsPage } = await import('../report/runs-page.js');
+  const { isSystemError, makeFolders, remedyFor, replaceFile } =
+    await import('../training/files.js');
+  const [first] = runs;
+  const file =
+    out ?? (runs.length === 1 && first ? path.join(first.folder, 'report.html') : 'report.html');
+  try {
+    makeFolders(path.dirname(file));
+    replaceFile(file, runsPage(runs, problems));
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new ConfigError('report', `cannot write ${file}: ${error.message}; ${remedyFor(error)}`);
+  }
+  return file;
+}
+
+async function writeEvents(runs: readonly RunRecord[]): Promise<string[]> {
+  const { writeEventFile } = await import('../report/tensorboard/event-file.js');
+  return runs.map(writeEventFile);
+}
+
+/** Base names, and as much of the path as tells equal ones apart. */
+function distinctNames(folders: readonly string[]): string[] {
+  const parts = folders.map((folder) => path.resolve(folder).split(path.sep));
+  for (let length = 1; length < 32; length++) {
+    const names = parts.map((part) => part.slice(-length).join('/'));
+    if (new Set(names).size === names.length) return names;
+  }
+  return [...folders];
+}
+
+function summary({ name, folder, start, end, energy, steps, validations, problems }: RunRecord) {
+  const parameters = start?.parameters ?? null;
+  const last = { step: steps.at(-1) ?? null, validation: validations.at(-1) ?? null };
+  return { name, folder, parameters, ...last, end, energy, problems };
+}

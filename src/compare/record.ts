@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { ConfigError } from '../errors.js';
+import { replaceFile } from '../training/files.js';
+import type { Outcome } from './outcome.js';
+import type { Budget, Findings } from './study.js';
+import type { Table } from './tables.js';
+
+const FORMAT = 'phantom-parallel comparison';
+const MOST_BYTES = 1 << 28;
+
+/** `compare.json`: every run that is done, and what was found from them. */
+export interface ComparisonRecord {
+  readonly format: typeof FORMAT;
+  readonly version: 1;
+  /** Of everything that the runs' numbers depend on. */
+  readonly hash: string;
+  readonly settings: object;
+  readonly budget: Budget & { readonly ghosts: readonly number[] };
+  readonly machine: object;
+  readonly runs: readonly Outcome[];
+  readonly findings: Findings | null;
+  readonly tables: readonly Table[];
+}
+
+/** SHA-256 of what makes two comparisons the same one; a longer search or more seeds go on. */
+export function comparisonHash(settings: object): string {
+  return createHash('sha256').update(JSON.stringify(settings)).digest('hex');
+}
+
+/**
+ * The runs that a comparison in this folder has done; none where there is no comparison yet.
+ *
+ * @throws ConfigError when it is another comparison, or cannot be read
+ */
+export function runsDone(folder: string, hash: string): readonly Outcome[] {
+  const file = path.join(folder, 'compare.json');
+  if (!existsSync(file)) return [];
+  const record = readComparison(file);
+  if (record.hash === hash) return record.runs;
+  throw new ConfigError(
+    'compare',
+    `${file} is a comparison with other settings; choose another --out, or remove it`,
+  );
+}
+
+/** @throws ConfigError when the file holds no comparison of this version */
+function readComparison(file: string): ComparisonRecord {
+  const { size } = statSync(file);
+  if (size > MOST_BYTES) throw new ConfigError('compare', `${file}: ${size} bytes; too large`);
+  let parsed: Partial<ComparisonRecord> | null;
+  try {
+    parsed = JSON.parse(readFileSync(file, 'utf8')) as Partial<ComparisonRecord> | null;
+  } catch {
+    throw new ConfigError('compare', `${file}: not JSON; it is damaged, remove it`);
+  }
+  if (parsed?.format !== FORMAT || parsed.version !== 1 || !Array.isArray(parsed.runs)) {
+    throw new ConfigError('compare', `${file}: not a comparison of this version; remove it`);
+  }
+  return parsed as ComparisonRecord;
+}
+
+/** Writes `compare.json`, whole. */
+export function writeComparison(
+  folder: string,
+  record: Omit<ComparisonRecord, 'format' | 'version'>,
+): void {
+  const whole: ComparisonRecord = { format: FORMAT, version: 1, ...record };
+  replaceFile(path.join(folder, 'compare.json'), `${JSON.stringify(whole, null, 1)}\n`);
+}

@@ -1,0 +1,241 @@
+import {
+  type Contestant,
+  equalParameters,
+  equalWidth,
+  type Field,
+  smallerPhantoms,
+} from './contestants.js';
+import { type Outcome, stepsTo } from './outcome.js';
+import { median } from './statistics.js';
+
+/** How much a comparison may run. */
+export interface Budget {
+  /** Learning rates that every contestant is tried with. */
+  readonly rates: readonly number[];
+  readonly seeds: readonly number[];
+  /** Smaller phantom networks that the search tries at most; 0: no search. */
+  readonly searched: number;
+  /** A run to a loss may take so many times the steps of the others. */
+  readonly patience: number;
+}
+
+/** A contestant in a table, at the rate that is best for it. */
+export interface Entry {
+  readonly contestant: Contestant;
+  readonly rate: number;
+  /** One for each seed. */
+  readonly outcomes: readonly Outcome[];
+}
+
+/** A phantom network that the search tried. */
+export interface Tried {
+  readonly contestant: Contestant;
+  readonly reached: boolean;
+}
+
+/** Everything a comparison found; a part is null until it is done. */
+export interface Findings {
+  readonly equalWidth: readonly Entry[] | null;
+  readonly equalParameters: readonly Entry[] | null;
+  /** The validation loss that `tensor` ended with or below with every seed, rounded up. */
+  readonly target: number | null;
+  /** Those that reached the target with every seed, each at its fastest rate. */
+  readonly toTarget: readonly Entry[] | null;
+  readonly missed: readonly Contestant[];
+  readonly tried: readonly Tried[];
+  /** The smallest phantom network that reached it; null: none did, or no search. */
+  readonly smallest: Contestant | null;
+}
+
+export interface Job {
+  readonly contestant: Contestant;
+  readonly rate: number;
+  readonly seed: number;
+  /** Validation loss at which the run ends, and may take longer for; null: fixed steps. */
+  readonly target: number | null;
+}
+
+/** Runs a job, or returns what it came to before. Rejects to end the study. */
+export type Runner = (job: Job, about: Progress) => Promise<Outcome>;
+
+export interface Progress {
+  /** What the run is for. */
+  readonly stage: string;
+  /** Runs of this stage that are done, and all of them. */
+  readonly done: number;
+  readonly of: number;
+}
+
+/**
+ * A sweep of learning rates with the first seed, the same for every contestant; then the best rate
+ * of each with all seeds, contestants in turn and each round in the opposite order. Last the search
+ * for the smallest phantom network that reaches the tensor-parallel loss.
+ *
+ * @param told called with the findings so far, after each part
+ */
+export async function study(
+  field: Field,
+  budget: Budget,
+  run: Runner,
+  told: (findings: Findings) => void = () => {},
+): Promise<Findings> {
+  const wide = equalWidth(field);
+  const alike = equalParameters(field).filter(({ name }) => wide.every((one) => one.name !== name));
+  const all = [...wide, ...alike];
+  let findings: Findings = {
+    equalWidth: null,
+    equalParameters: null,
+    target: null,
+    toTarget: null,
+    missed: [],
+    tried: [],
+    smallest: null,
+  };
+  const tell = (found: Partial<Findings>) => {
+    findings = { ...findings, ...found };
+    told(findings);
+  };
+  const { sweep, seeds } = rounds(budget, run);
+
+  const swept = await sweep('learning rates', all);
+  const best = all.map((contestant) => ({
+    contestant,
+    rate: bestRate(swept.get(contestant.name) ?? [], ({ validationLoss }) => validationLoss),
+  }));
+  const entries = await seeds('fixed steps, all seeds', rated(best));
+  const named = (names: readonly Contestant[]) =>
+    entries.filter(({ contestant }) => names.includes(contestant));
+  const target = targetOf(entries);
+  tell({ equalWidth: named(wide), equalParameters: named(alike), target });
+  if (target === null) return findings;
+
+  const stage = `to the loss ${target}`;
+  const pursued = await sweep(stage, all, target);
+  const fastest = all.map((contestant) => ({
+    contestant,
+    rate: bestRate(pursued.get(contestant.name) ?? [], (one) => stepsTo(target, one)),
+  }));
+  const finals = await seeds(stage, rated(fastest), target);
+  const toTarget = finals.filter((entry) => reaches(target, entry));
+  const missed = all.filter((one) => toTarget.every(({ contestant }) => contestant !== one));
+  tell({ toTarget, missed });
+
+  // Bisection over networks by ascending parameters: larger ones are taken to do no worse.
+  const candidates = smallerPhantoms(field);
+  const tried: Tried[] = [];
+  let smallest: Entry | null = null;
+  let [low, high] = [0, candidates.length];
+  for (let i = 0; i < budget.searched && low < high; i++) {
+    const middle = (low + high) >> 1;
+    const contestant = candidates[middle] as Contestant;
+    const place = `search ${i + 1}`;
+    const trial = (await sweep(place, [contestant], target)).get(contestant.name) ?? [];
+    const rate = bestRate(trial, (one) => stepsTo(target, one));
+    const [entry] = await seeds(place, rated([{ contestant, rate }]), target);
+    const reached = entry !== undefined && reaches(target, entry);
+    tried.push({ contestant, reached });
+    if (reached) [smallest, high] = [entry, middle];
+    else low = middle + 1;
+    const others = toTarget.filter((one) => one.contestant.name !== smallest?.contestant.name);
+    tell({
+      tried: [...tried],
+      smallest: smallest?.contestant ?? null,
+      toTarget: smallest === null ? toTarget : [...others, smallest],
+    });
+  }
+  return findings;
+}
+
+function rounds({ rates, seeds: all }: Budget, runner: Runner) {
+  const [first = 0] = all;
+  const fixed = new Map<string, Outcome>();
+  /** A run of fixed steps that reached the target on its way needs no other. */
+  const run: Runner = async (job, about) => {
+    const key = [job.contestant.name, job.rate, job.seed].join(' ');
+    const known = fixed.get(key);
+    if (job.target !== null && known && stepsTo(job.target, known) !== null) return known;
+    const outcome = await runner(job, about);
+    if (job.target === null) fixed.set(key, outcome);
+    return outcome;
+  };
+  return {
+    /** Every rate with the first seed, contestants in turn. */
+    sweep: async (
+      stage: string,
+      contestants: readonly Contestant[],
+      target: number | null = null,
+    ) => {
+      const outcomes = new Map<string, Outcome[]>();
+      const of = rates.length * contestants.length;
+      let done = 0;
+      for (const rate of rates) {
+        for (const contestant of contestants) {
+          const outcome = await run({ contestant, rate, seed: first, target }, { stage, done, of });
+          done++;
+          outcomes.set(contestant.name, [...(outcomes.get(contestant.name) ?? []), outcome]);
+        }
+      }
+      return outcomes;
+    },
+    /** Every seed at each contestant's rate, in turn, each round in the opposite order. */
+    seeds: async (
+      stage: string,
+      entries: readonly { readonly contestant: Contestant; readonly rate: number }[],
+      target: number | null = null,
+    ): Promise<Entry[]> => {
+      const outcomes = new Map<Contestant, Outcome[]>();
+      const of = all.length * entries.length;
+      let done = 0;
+      for (const [round, seed] of all.entries()) {
+        for (const { contestant, rate } of round % 2 === 0 ? entries : entries.toReversed()) {
+          const outcome = await run({ contestant, rate, seed, target }, { stage, done, of });
+          done++;
+          outcomes.set(contestant, [...(outcomes.get(contestant) ?? []), outcome]);
+        }
+      }
+      return entries.map((entry) => ({ ...entry, outcomes: outcomes.get(entry.contestant) ?? [] }));
+    },
+  };
+}
+
+/** The rate with the least of a value; null when no run has it. */
+function bestRate(
+  outcomes: readonly Outcome[],
+  valueOf: (outcome: Outcome) => number | null,
+): number | null {
+  let best: { rate: number; value: number } | null = null;
+  for (const outcome of outcomes) {
+    const value = outcome.failure === null ? valueOf(outcome) : null;
+    if (value !== null && (best === null || value < best.value))
+      best = { rate: outcome.rate, value };
+  }
+  return best?.rate ?? null;
+}
+
+function rated(all: readonly { readonly contestant: Contestant; readonly rate: number | null }[]) {
+  return all.flatMap(({ contestant, rate }) => (rate === null ? [] : [{ contestant, rate }]));
+}
+
+function reaches(target: number, { outcomes }: Entry): boolean {
+  return outcomes.every((one) => one.failure === null && stepsTo(target, one) !== null);
+}
+
+function targetOf(entries: readonly Entry[]): number | null {
+  const tensor = entries.find(({ contestant }) => contestant.strategy === 'tensor');
+  const losses = tensor?.outcomes.map(({ validationLoss }) => validationLoss) ?? [];
+  if (losses.length === 0 || losses.some((loss) => loss === null)) return null;
+  return roundedUp(Math.max(...losses.filter((loss) => loss !== null)));
+}
+
+/** To three digits: equal mathematics in another order must not miss it by a last bit. */
+function roundedUp(loss: number): number {
+  if (!(loss > 0)) return loss;
+  const unit = 10 ** (Math.floor(Math.log10(loss)) - 2);
+  return Number((Math.ceil(loss / unit - 1e-9) * unit).toPrecision(3));
+}
+
+/** Steps to the target, the median over seeds; null where a seed did not reach it. */
+export function medianStepsTo(target: number, { outcomes }: Entry): number | null {
+  const steps = outcomes.map((one) => stepsTo(target, one));
+  return steps.includes(null) ? null : median(steps.filter((count) => count !== null));
+}

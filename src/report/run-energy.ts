@@ -1,0 +1,70 @@
+import type { Obtained } from '../energy/meter.js';
+
+/** What a run's record says of its energy; unknown is null. */
+export interface RecordedEnergy {
+  readonly obtained: Obtained;
+  readonly description: string;
+  readonly energyJ: number | null;
+  readonly meanPowerW: number | null;
+  readonly perStepJ: number | null;
+  readonly perSampleJ: number | null;
+  readonly emissionsG: number | null;
+  /** How `emissionsG` follows from the joules. */
+  readonly factors: string | null;
+  readonly perRankJ: readonly (number | null)[];
+  readonly phases: readonly {
+    readonly name: string;
+    readonly timeS: number;
+    readonly energyJ: number | null;
+  }[];
+}
+
+const OBTAINED: ReadonlySet<unknown> = new Set([
+  'counter',
+  'integrated',
+  'modelled',
+  'unavailable',
+] satisfies Obtained[]);
+
+/** Reads the `energy` of an end event; null where there is none, or one of another form. */
+export function readEnergy(value: unknown): RecordedEnergy | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const energy = value as Readonly<Record<string, unknown>>;
+  const obtained = energy['obtained'];
+  if (!OBTAINED.has(obtained)) return null;
+  const of = (name: string) => quantity(energy[name]);
+  const [intensity, pue] = [of('carbonIntensityGPerKWh'), of('pue')];
+  const perRank = energy['perRankJ'];
+  return {
+    obtained: obtained as Obtained,
+    description: typeof energy['description'] === 'string' ? energy['description'] : '',
+    energyJ: of('energyJ'),
+    meanPowerW: of('meanPowerW'),
+    perStepJ: of('perStepJ'),
+    perSampleJ: of('perSampleJ'),
+    emissionsG: of('emissionsG'),
+    factors: intensity === null || pue === null ? null : `${intensity} g/kWh, PUE ${pue}`,
+    perRankJ: Array.isArray(perRank) ? perRank.map(quantity) : [],
+    phases: readPhases(energy['phases']),
+  };
+}
+
+function readPhases(value: unknown): RecordedEnergy['phases'] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, phase]) => {
+    if (typeof phase !== 'object' || phase === null) return [];
+    const { timeS, energyJ } = phase as { timeS?: unknown; energyJ?: unknown };
+    const time = quantity(timeS);
+    return time === null ? [] : [{ name, timeS: time, energyJ: quantity(energyJ) }];
+  });
+}
+
+/** A number that a time or an energy can be; null for anything else. */
+export function quantity(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null;
+}
+
+/** `modelled`, in words for a value's reader; nothing where it was measured. */
+export function modelledWord(obtained: Obtained | undefined): string {
+  return obtained === 'modelled' ? ' (modelled)' : '';
+}

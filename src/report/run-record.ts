@@ -1,0 +1,205 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { CheckpointError } from '../errors.js';
+import type { EndEvent, StartEvent } from '../training/events.js';
+import { readRunConfig, type RunConfig } from '../training/run-folder.js';
+import { quantity, readEnergy, type RecordedEnergy } from './run-energy.js';
+
+/** A logged step; times and joules since the run's first start. Unknown is null. */
+export interface StepRecord {
+  readonly step: number;
+  readonly loss: number;
+  readonly accuracy: number | null;
+  readonly learningRate: number | null;
+  readonly gradientNorm: number | null;
+  readonly elapsedS: number;
+  readonly stepTimeS: number | null;
+  readonly samplesPerS: number | null;
+  readonly exposedS: number | null;
+  /** Time that communication was under way beside the rank's own work, a step. */
+  readonly hiddenS: number | null;
+  readonly dataWaitS: number | null;
+  readonly energyJ: number | null;
+}
+
+export interface ValidationRecord {
+  readonly step: number;
+  readonly loss: number;
+  readonly accuracy: number | null;
+}
+
+/** A run as its folder tells it. */
+export interface RunRecord {
+  readonly folder: string;
+  readonly name: string;
+  readonly config: RunConfig;
+  /** Of the newest start. */
+  readonly start: StartEvent | null;
+  readonly startTimeS: number | null;
+  readonly steps: readonly StepRecord[];
+  readonly validations: readonly ValidationRecord[];
+  /** null: the run goes on, or was ended from outside. */
+  readonly end: EndEvent | null;
+  readonly energy: RecordedEnergy | null;
+  /** What was left out, and what a reader has to know. */
+  readonly problems: readonly string[];
+}
+
+const MOST_METRICS_BYTES = 1 << 28;
+
+/** Folders of runs: those given, and those one level inside one that is none itself. */
+export function runFolders(given: readonly string[]): string[] {
+  const all = given.flatMap((folder) => {
+    if (existsSync(path.join(folder, 'config.json')) || !isFolder(folder)) return [folder];
+    const inside = readdirSync(folder)
+      .map((name) => path.join(folder, name))
+      .filter((each) => existsSync(path.join(each, 'config.json')))
+      .toSorted();
+    return inside.length === 0 ? [folder] : inside;
+  });
+  return [...new Map(all.map((folder) => [path.resolve(folder), folder])).values()];
+}
+
+function isFolder(folder: string): boolean {
+  return statSync(folder, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** Reads what a run has written so far. @throws CheckpointError when it is no run of this version */
+export function readRun(folder: string, name = path.basename(path.resolve(folder))): RunRecord {
+  const config = readRunConfig(folder);
+  const file = path.join(folder, 'metrics.jsonl');
+  if (!existsSync(file)) {
+    throw new CheckpointError('run', `${folder} has no metrics.jsonl; the run has not begun`);
+  }
+  const { size } = statSync(file);
+  if (size > MOST_METRICS_BYTES) {
+    const most = MOST_METRICS_BYTES;
+    throw new CheckpointError('run', `${file}: ${size} bytes; at most ${most} are read`);
+  }
+  const reader = new EventReader();
+  const lines = readFileSync(file, 'utf8').split('\n');
+  const tail = lines.pop() ?? '';
+  lines.forEach((line, i) => reader.read(line, i + 1));
+  if (tail !== '') reader.problems.push('metrics.jsonl ends inside a line; that line is left out');
+  const { start, startTimeS, steps, validations, end } = reader;
+  const problems = [...reader.problems];
+  if (start === null) problems.push('there is no start event; sizes and counts are unknown');
+  if (end === null) problems.push('the run has no end: it goes on, or was ended from outside');
+  else if (end.reason === 'interrupted') problems.push(`interrupted after ${end.step} steps`);
+  const energy = end === null ? null : readEnergy((end as { energy?: unknown }).energy);
+  if (reader.starts > 1) {
+    problems.push(
+      `resumed ${reader.starts - 1} times: time and energy add up its parts as far as they were logged; its mean power and phases are of the last part`,
+    );
+  }
+  return { folder, name, config, start, startTimeS, steps, validations, end, energy, problems };
+}
+
+/** Takes events line by line; what is not one is told and left out. */
+class EventReader {
+  start: StartEvent | null = null;
+  startTimeS: number | null = null;
+  starts = 0;
+  readonly steps: StepRecord[] = [];
+  readonly validations: ValidationRecord[] = [];
+  end: EndEvent | null = null;
+  readonly problems: string[] = [];
+  #offsetS = 0;
+  /** null: a part of the run was not metered, so the sum is not known. */
+  #offsetJ: number | null = 0;
+
+  read(line: string, number: number): void {
+    const leaveOut = (why: string) => {
+      if (this.problems.length < 8)
+        this.problems.push(`metrics.jsonl line ${number} ${why}; left out`);
+    };
+    let event: Readonly<Record<string, unknown>>;
+    try {
+      const parsed: unknown = JSON.parse(line);
+      if (typeof parsed !== 'object' || parsed === null) return leaveOut('is no event');
+      event = parsed as Readonly<Record<string, unknown>>;
+    } catch {
+      return leaveOut('is not JSON');
+    }
+    const type = event['type'];
+    if (type === 'start') this.#onStart(event, leaveOut);
+    else if (type === 'step') this.#onStep(event, leaveOut);
+    else if (type === 'validation') this.#onValidation(event, leaveOut);
+    else if (type === 'end') this.#onEnd(event, leaveOut);
+    else if (type !== 'checkpoint' && type !== 'warning') leaveOut('is of an unknown type');
+  }
+
+  #onStart(event: Readonly<Record<string, unknown>>, leaveOut: (why: string) => void): void {
+    const counts = [
+      ...(['ranks', 'replicas', 'parameters', 'steps', 'flopsPerStep'] as const),
+      ...(['sentBytesPerStep', 'receivedBytesPerStep', 'memoryBytes'] as const),
+    ];
+    const wrong = counts.find((name) => quantity(event[name]) === null);
+    if (wrong !== undefined) return leaveOut(`has ${wrong} ${String(event[wrong])}`);
+    const last = this.steps.at(-1);
+    this.#offsetS = last?.elapsedS ?? 0;
+    this.#offsetJ = last === undefined ? 0 : last.energyJ;
+    const time = Date.parse(String(event['time'])) / 1000;
+    if (this.startTimeS === null && Number.isFinite(time)) this.startTimeS = time;
+    this.start = event as unknown as StartEvent;
+    this.end = null;
+    this.starts++;
+  }
+
+  #onStep(event: Readonly<Record<string, unknown>>, leaveOut: (why: string) => void): void {
+    const of = (name: string) => quantity(event[name]);
+    const [step, loss, elapsedS] = [of('step'), finite(event['loss']), of('elapsedS')];
+    if (step === null || loss === null || elapsedS === null) {
+      return leaveOut('is a step without its number, loss or time');
+    }
+    const last = this.steps.at(-1);
+    if (last !== undefined && step <= last.step) return leaveOut(`goes back to step ${step}`);
+    const total = this.#offsetS + elapsedS;
+    const energyJ = of('energyJ');
+    if (last !== undefined && total < last.elapsedS) return leaveOut('goes back in time');
+    const joules = energyJ === null || this.#offsetJ === null ? null : this.#offsetJ + energyJ;
+    if (joules !== null && last?.energyJ && joules < last.energyJ) {
+      return leaveOut('has less energy than the step before');
+    }
+    this.steps.push({
+      step,
+      loss,
+      accuracy: of('accuracy'),
+      learningRate: of('learningRate'),
+      gradientNorm: of('gradientNorm'),
+      elapsedS: total,
+      stepTimeS: of('stepTimeS'),
+      samplesPerS: of('samplesPerS'),
+      exposedS: of('exposedS'),
+      hiddenS: hidden(event['collectives']),
+      dataWaitS: of('dataWaitS'),
+      energyJ: joules,
+    });
+  }
+
+  #onValidation(event: Readonly<Record<string, unknown>>, leaveOut: (why: string) => void): void {
+    const [step, loss] = [quantity(event['step']), finite(event['loss'])];
+    if (step === null || loss === null) return leaveOut('is a validation without step or loss');
+    this.validations.push({ step, loss, accuracy: quantity(event['accuracy']) });
+  }
+
+  #onEnd(event: Readonly<Record<string, unknown>>, leaveOut: (why: string) => void): void {
+    if (quantity(event['step']) === null || typeof event['reason'] !== 'string') {
+      return leaveOut('is an end without its step or reason');
+    }
+    this.end = event as unknown as EndEvent;
+  }
+}
+
+function finite(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
+
+/** Sums what collectives were under way; the agreement on loss and stopping is not the network's. */
+function hidden(collectives: unknown): number | null {
+  if (typeof collectives !== 'object' || collectives === null) return null;
+  const times = Object.entries(collectives as Record<string, { postedS?: unknown } | null>)
+    .filter(([name]) => name !== 'agreement')
+    .map(([, time]) => quantity(time?.postedS));
+  return times.includes(null) ? null : times.reduce<number>((sum, time) => sum + (time ?? 0), 0);
+}

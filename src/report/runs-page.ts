@@ -1,0 +1,132 @@
+import { formatCount, formatDuration, formatLoss, formatPercent, formatSi } from '../format.js';
+import type { Chart } from './chart.js';
+import { communicationBars, memoryBars, phaseBars, phaseEnergyBars } from './run-bars.js';
+import { lossCharts, scalingCharts } from './run-curves.js';
+import { type Markup, markup } from './markup.js';
+import { facts, figures, page, problemList, section, table } from './page.js';
+import { modelledWord } from './run-energy.js';
+import type { RunRecord } from './run-record.js';
+
+/** The page of some runs. @param problems of folders that could not be read */
+export function runsPage(runs: readonly RunRecord[], problems: readonly string[]): string {
+  const [first] = runs;
+  const title = runs.length === 1 && first ? `Run ${first.name}` : `${runs.length} runs`;
+  const remarks = [
+    ...problems,
+    ...runs.flatMap((run) => run.problems.map((problem) => `${run.name}: ${problem}`)),
+  ];
+  const charts = (name: string, makers: readonly ((width: number) => Chart)[]) =>
+    figures(name, makers);
+  return page(title, markup`<p class="soft">${about(runs)}</p>`, [
+    problemList('To know of these runs', remarks),
+    section('Results', [table('Each run', HEAD, runs.map(summaryRow))]),
+    section('Loss', [charts('loss', lossCharts(runs))]),
+    section('Time and energy of a step', [
+      charts('phase', [...phaseBars(runs), ...phaseEnergyBars(runs)]),
+    ]),
+    section('Communication against computation', [charts('comm', communicationBars(runs))]),
+    section('Against blocks and ghosts', [charts('scale', scalingCharts(runs))]),
+    section('Memory of a rank', [charts('mem', memoryBars(runs))]),
+    section('Where the numbers come from', runs.map(provenance)),
+  ]);
+}
+
+function about(runs: readonly RunRecord[]): string {
+  const data = [...new Set(runs.map(({ config }) => config.settings.data))];
+  return `Data: ${data.join('; ')}. Every number stands beside its run.`;
+}
+
+const HEAD = (
+  'run;network;parameters;ranks;rate;steps;validation loss;accuracy;step time;samples/s;' +
+  'FLOPs a rank and step;received;energy;a step;state'
+).split(';');
+
+function summaryRow(run: RunRecord): string[] {
+  const { config, start, end, energy, steps } = run;
+  const { settings } = config;
+  const last = steps.at(-1);
+  const word = modelledWord(energy?.obtained);
+  const joules = (value: number | null | undefined) =>
+    value === null || value === undefined ? 'not measured' : `${siJ(value)}${word}`;
+  const validation = run.validations.at(-1);
+  return [
+    run.name,
+    networkText(run),
+    start === null ? 'unknown' : formatSi(start.parameters),
+    start === null ? 'unknown' : ranksText(start.ranks, start.replicas),
+    String(settings.lr),
+    formatCount(end?.step ?? last?.step ?? 0),
+    formatLoss(end?.validationLoss ?? validation?.loss ?? null),
+    formatPercent(end?.validationAccuracy ?? validation?.accuracy ?? null),
+    durationOr(end?.medianStepTimeS ?? last?.stepTimeS),
+    end?.samplesPerS ? formatSi(end.samplesPerS) : '–',
+    start === null ? 'unknown' : formatSi(start.flopsPerStep, 'FLOP'),
+    start === null ? 'unknown' : formatSi(start.receivedBytesPerStep, 'B'),
+    joules(energy?.energyJ),
+    joules(energy?.perStepJ),
+    end === null ? 'not ended' : end.reason,
+  ];
+}
+
+function networkText({ config }: RunRecord): string {
+  const { strategy, width, depth, blocks, ghosts } = config.settings;
+  const split = strategy === 'phantom' ? `P ${blocks}, K ${ghosts}` : `P ${blocks}`;
+  return `${strategy}, N ${width}, L ${depth}, ${split}`;
+}
+
+function ranksText(ranks: number, replicas: number): string {
+  return replicas === 1 ? String(ranks) : `${replicas} × ${ranks}`;
+}
+
+function durationOr(seconds: number | null | undefined): string {
+  return seconds === null || seconds === undefined ? '–' : formatDuration(seconds);
+}
+
+/** Joules, small ones in thousandths. */
+export function siJ(value: number): string {
+  return value !== 0 && value < 1 ? formatSi(value * 1e3, 'mJ') : formatSi(value, 'J');
+}
+
+function provenance(run: RunRecord): Markup {
+  const { config, start, end, energy, folder } = run;
+  const { settings, machine, versions, data } = config;
+  const changed = Object.entries(settings)
+    .filter(([, value]) => value !== null)
+    .map(([key, value]) => `${key} ${String(value)}`);
+  const pairs: [string, string][] = [
+    ['folder', folder],
+    ['begun', config.created],
+    ['network', networkText(run)],
+    ['data', `${data.name}, ${data.validationRows} rows for validation`],
+    ['settings', changed.join(', ')],
+    ['engine', start === null ? 'unknown' : `${start.engine}: ${start.engineDescription}`],
+    ['ranks', start === null ? 'unknown' : start.communicator],
+    ['machine', Object.values(machine).join(', ')],
+    [
+      'versions',
+      Object.entries(versions)
+        .map(([name, version]) => `${name} ${version}`)
+        .join(', '),
+    ],
+    ['energy', energyText(run)],
+  ];
+  if (energy?.factors && energy.emissionsG !== null) {
+    const word = modelledWord(energy.obtained);
+    pairs.push([
+      'emissions',
+      `${formatSi(energy.emissionsG, 'g')} CO₂e${word} (${energy.factors})`,
+    ]);
+  }
+  if (end !== null) pairs.push(['time of the run', formatDuration(end.elapsedS)]);
+  return markup`<h3>${run.name}</h3>${facts(pairs)}`;
+}
+
+function energyText({ energy }: RunRecord): string {
+  if (energy === null || energy.energyJ === null) return 'not measured';
+  const power =
+    energy.meanPowerW === null ? '' : `, ${formatSi(energy.meanPowerW, 'W')} on average`;
+  const sample = energy.perSampleJ === null ? '' : `, ${siJ(energy.perSampleJ)} a sample`;
+  const ranks = energy.perRankJ.map((joules) => (joules === null ? 'unknown' : siJ(joules)));
+  const shared = ranks.length < 2 ? '' : `; by rank ${ranks.join(', ')}`;
+  return `${siJ(energy.energyJ)}, ${energy.obtained}${power}${sample}${shared}: ${energy.description}`;
+}

@@ -1,0 +1,160 @@
+import { closeSync, openSync, readdirSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { Obtained } from '../../energy/meter.js';
+import { ConfigError } from '../../errors.js';
+import {
+  isSystemError,
+  makeFolders,
+  remedyFor,
+  replaceFile,
+  writeWhole,
+} from '../../training/files.js';
+import type { TrainingEvent } from '../../training/events.js';
+import type { RunRecord } from '../run-record.js';
+import { encodeEvent, type Scalar, type TensorboardEvent } from './event.js';
+import { tfRecord } from './tf-record.js';
+
+const FOLDER = 'tensorboard';
+const PREFIX = 'events.out.tfevents';
+/** Ends the name of a file that was made from a run folder afterwards. */
+const AFTERWARDS = 'report';
+
+/** What a step tells, of an event or a record of it. */
+interface StepValues {
+  readonly loss: number;
+  readonly accuracy: number | null;
+  readonly learningRate: number | null;
+  readonly gradientNorm: number | null;
+  readonly stepTimeS: number | null;
+  readonly samplesPerS: number | null;
+  readonly exposedS: number | null;
+  readonly dataWaitS: number | null;
+  readonly energyJ?: number | null;
+}
+
+function stepScalars(step: StepValues, obtained: Obtained): Scalar[] {
+  const energy = obtained === 'modelled' ? 'energy/run_J_modelled' : 'energy/run_J';
+  return known([
+    ['training/loss', step.loss],
+    ['training/accuracy', step.accuracy],
+    ['training/gradient_norm', step.gradientNorm],
+    ['training/learning_rate', step.learningRate],
+    ['time/step_s', step.stepTimeS],
+    ['time/samples_per_s', step.samplesPerS],
+    ['time/waiting_for_ranks_s', step.exposedS],
+    ['time/waiting_for_data_s', step.dataWaitS],
+    [energy, step.energyJ ?? null],
+  ]);
+}
+
+function validationScalars({ loss, accuracy }: { loss: number; accuracy: number | null }) {
+  return known([
+    ['validation/loss', loss],
+    ['validation/accuracy', accuracy],
+  ]);
+}
+
+function known(pairs: readonly (readonly [string, number | null])[]): Scalar[] {
+  return pairs.flatMap(([tag, value]) => (value === null ? [] : [{ tag, value }]));
+}
+
+/** Writes a run's events for TensorBoard as they come. */
+export interface EventFile {
+  onEvent(event: TrainingEvent): void;
+  close(): void;
+}
+
+/** The file lies in `tensorboard/` of the run folder, from the start event on. */
+export function createEventFile(): EventFile {
+  let descriptor: number | null = null;
+  let obtained: Obtained = 'unavailable';
+  const append = (step: number, what: TensorboardEvent['what']) => {
+    if (descriptor === null) return;
+    const bytes = tfRecord(encodeEvent({ wallTimeS: Date.now() / 1000, step, what }));
+    writeWhole(descriptor, bytes);
+  };
+  const scalars = (step: number, list: readonly Scalar[]) =>
+    append(step, { kind: 'scalars', scalars: list });
+  return {
+    onEvent(event) {
+      if (event.type === 'start') {
+        descriptor = guarded(event.runFolder, (folder) => {
+          const time = Math.floor(Date.now() / 1000);
+          const name = `${PREFIX}.${time}.${os.hostname()}.${process.pid}.0`;
+          return openSync(path.join(folder, name), 'w');
+        });
+        obtained = (event as { energyObtained?: Obtained }).energyObtained ?? 'unavailable';
+        append(event.firstStep, { kind: 'version' });
+        if (event.firstStep > 0) append(event.firstStep, { kind: 'restart' });
+      } else if (event.type === 'step') scalars(event.step, stepScalars(event, obtained));
+      else if (event.type === 'validation') scalars(event.step, validationScalars(event));
+    },
+    close() {
+      if (descriptor !== null) closeSync(descriptor);
+      descriptor = null;
+    },
+  };
+}
+
+/**
+ * Writes a run's metrics for TensorBoard after the fact, whole.
+ *
+ * @returns the file
+ * @throws ConfigError when the run wrote event files itself: both would be shown
+ */
+export function writeEventFile(run: RunRecord): string {
+  return guarded(run.folder, (folder) => {
+    const other = readdirSync(folder).find(
+      (name) => name.startsWith(PREFIX) && !name.endsWith(`.${AFTERWARDS}`),
+    );
+    if (other !== undefined) {
+      throw new ConfigError(
+        'tensorboard',
+        `${path.join(folder, other)} was written as the run went; a second file would double it`,
+      );
+    }
+    const file = path.join(folder, `${PREFIX}.${Math.floor(run.startTimeS ?? 0)}.${AFTERWARDS}`);
+    replaceFile(file, Buffer.concat(recordsOf(run).map((event) => tfRecord(encodeEvent(event)))));
+    return file;
+  });
+}
+
+/** A run's values in the order of their steps. */
+function recordsOf(run: RunRecord): TensorboardEvent[] {
+  const startS = run.startTimeS ?? 0;
+  const obtained =
+    run.energy?.obtained ??
+    (run.start as { energyObtained?: Obtained } | null)?.energyObtained ??
+    'unavailable';
+  const at = (step: number, elapsedS: number, list: readonly Scalar[]): TensorboardEvent => ({
+    wallTimeS: startS + elapsedS,
+    step,
+    what: { kind: 'scalars', scalars: list },
+  });
+  const events = [
+    ...run.steps.map((step) => at(step.step, step.elapsedS, stepScalars(step, obtained))),
+    ...run.validations.map((validation) => {
+      const elapsedS = run.steps.findLast(({ step }) => step <= validation.step)?.elapsedS ?? 0;
+      return at(validation.step, elapsedS, validationScalars(validation));
+    }),
+  ];
+  return [
+    { wallTimeS: startS, step: 0, what: { kind: 'version' } },
+    ...events.toSorted((a, b) => a.step - b.step),
+  ];
+}
+
+function guarded<T>(runFolder: string, work: (folder: string) => T): T {
+  const folder = path.join(runFolder, FOLDER);
+  try {
+    makeFolders(folder);
+    return work(folder);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new ConfigError(
+      'tensorboard',
+      `cannot write in ${folder}: ${error.message}; ${remedyFor(error)}`,
+    );
+  }
+}

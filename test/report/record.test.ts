@@ -1,0 +1,141 @@
+// What `phantom report` makes of run folders, whole and damaged.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { temporaryFolder } from '../support/files.js';
+import { writeRunFolder } from '../support/run-folder.js';
+
+const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+
+function report(cwd: string, ...args: readonly string[]) {
+  const run = spawnSync(process.execPath, [MAIN, 'report', ...args], { cwd, encoding: 'utf8' });
+  return { status: run.status, stdout: run.stdout, stderr: run.stderr };
+}
+
+interface Told {
+  readonly files: string[];
+  readonly problems: string[];
+  readonly runs: {
+    readonly name: string;
+    readonly step: { step: number; elapsedS: number; energyJ: number | null } | null;
+    readonly problems: string[];
+  }[];
+}
+
+const json = (text: string) => JSON.parse(text) as Told;
+
+describe('phantom report', () => {
+  it('writes one page of all runs of a folder, each number with its run', (context) => {
+    const cwd = temporaryFolder(context);
+    writeRunFolder(path.join(cwd, 'runs/first'));
+    writeRunFolder(path.join(cwd, 'runs/second'), {
+      settings: { strategy: 'tensor' },
+      obtained: 'counter',
+    });
+    const { status, stdout } = report(cwd, 'runs', '--out', 'out/page.html');
+    assert.equal(status, 0);
+    assert.match(stdout, /written: out\/page\.html/);
+    const page = readFileSync(path.join(cwd, 'out/page.html'), 'utf8');
+    assert.match(page, /300 mJ \(modelled\)/);
+    assert.match(page, /<td>300 mJ<\/td>/);
+    assert.match(page, /first \(modelled\)/);
+    assert.doesNotMatch(page, /second \(modelled\): local/);
+    assert.doesNotMatch(page, /(?:src|href)="(?!data:)/);
+  });
+
+  it('escapes what users named', (context) => {
+    const cwd = temporaryFolder(context);
+    const name = '<img src=x onerror=alert(1)>';
+    writeRunFolder(path.join(cwd, name), { data: '<script>alert(2)</script>' });
+    assert.equal(report(cwd, name, '--out', 'page.html').status, 0);
+    const page = readFileSync(path.join(cwd, 'page.html'), 'utf8');
+    assert.doesNotMatch(page, /<img|<script>alert/);
+    assert.match(page, /&lt;img src=x/);
+  });
+
+  it('reads a run that was cut off, up to its last whole line', (context) => {
+    const cwd = temporaryFolder(context);
+    writeRunFolder(path.join(cwd, 'run'), {
+      lines: (lines) => [...lines.slice(0, 5), '{"type":"step","step":40,"lo'],
+    });
+    const { status, stdout } = report(cwd, 'run', '--json');
+    assert.equal(status, 0);
+    const [run] = json(stdout).runs;
+    assert.equal(run?.step?.step, 30);
+    assert.deepEqual(run?.problems, [
+      'metrics.jsonl ends inside a line; that line is left out',
+      'the run has no end: it goes on, or was ended from outside',
+    ]);
+  });
+
+  it('tells damaged lines and leaves them out', (context) => {
+    const cwd = temporaryFolder(context);
+    const broken = [
+      '{"type":"step","step":null,"loss":1,"elapsedS":1}',
+      'garbage',
+      '[]',
+      '{"type":"surprise"}',
+      '{"type":"step","step":10,"loss":1,"elapsedS":1}',
+      '{"type":"step","step":101,"loss":1,"elapsedS":0.01}',
+      '{"type":"step","step":102,"loss":1,"elapsedS":9,"energyJ":1}',
+    ];
+    writeRunFolder(path.join(cwd, 'run'), {
+      lines: (lines) => [...lines.slice(0, -2), ...broken, ...lines.slice(-2)],
+    });
+    const { status, stdout } = report(cwd, 'run', '--json');
+    assert.equal(status, 0);
+    const [run] = json(stdout).runs;
+    assert.equal(run?.step?.step, 100);
+    assert.equal(run?.problems.length, broken.length);
+    const reasons = [/without its number/, /not JSON/, /unknown type/, /unknown type/];
+    for (const [i, reason] of reasons.entries()) assert.match(run?.problems[i] ?? '', reason);
+    assert.match(run?.problems[4] ?? '', /goes back to step 10/);
+    assert.match(run?.problems[5] ?? '', /goes back in time/);
+    assert.match(run?.problems[6] ?? '', /less energy than the step before/);
+  });
+
+  it('adds up the parts of a resumed run', (context) => {
+    const cwd = temporaryFolder(context);
+    writeRunFolder(path.join(cwd, 'run'), {
+      lines: (lines) => {
+        const start = lines[0] ?? '';
+        const step =
+          '{"type":"step","step":200,"loss":0.001,"elapsedS":0.25,"energyJ":5,"stepTimeS":0.005}';
+        return [...lines.slice(0, -2), start, step, ''];
+      },
+    });
+    const [run] = json(report(cwd, 'run', '--json').stdout).runs;
+    assert.equal(run?.step?.elapsedS, 0.75);
+    assert.equal(run?.step?.energyJ, 30);
+    assert.match(run?.problems.join('\n') ?? '', /resumed 1 times/);
+  });
+
+  it('goes on without a folder that is no run, and ends with code 2 when none is', (context) => {
+    const cwd = temporaryFolder(context);
+    writeRunFolder(path.join(cwd, 'good'));
+    writeRunFolder(path.join(cwd, 'other'));
+    const file = path.join(cwd, 'other/config.json');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"version":1', '"version":9'));
+    const both = report(cwd, 'good', 'other', 'nowhere', '--json', '--out', 'x.html');
+    assert.equal(both.status, 0);
+    assert.match(json(both.stdout).problems.join('\n'), /other.*version 1.*\n.*nowhere/);
+    assert.match(readFileSync(path.join(cwd, 'x.html'), 'utf8'), /not the config of a run/);
+    const none = report(cwd, 'other');
+    assert.equal(none.status, 2);
+    assert.match(none.stderr, /^phantom: \[report\] no run can be read\nphantom: \[run\] other/);
+    rmSync(path.join(cwd, 'good/metrics.jsonl'));
+    assert.match(report(cwd, 'good').stderr, /has no metrics\.jsonl; the run has not begun/);
+    assert.equal(existsSync(path.join(cwd, 'good/report.html')), false);
+  });
+
+  it('a page that cannot be written is told', (context) => {
+    const cwd = temporaryFolder(context);
+    writeRunFolder(path.join(cwd, 'run'));
+    const { status, stderr } = report(cwd, 'run', '--out', 'run/config.json/x.html');
+    assert.equal(status, 2);
+    assert.match(stderr, /^phantom: \[report\] cannot write run\/config\.json\/x\.html/);
+  });
+});
