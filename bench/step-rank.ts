@@ -114,6 +114,7 @@ await runRankProgram<StepRequest>(
         optimizer,
         batchSize: batch,
         microBatches: 1,
+        nestedGhosts: null,
         clipNorm: null,
         stopRequested: () => false,
         batches: repeated(specification, batch),

@@ -3,3 +3,4 @@ export { add, axpy, copy, fill, scale, sumOfSquares } from './elementwise';
 export { gemm } from './gemm';
 export { correctColumns, softmaxCrossEntropy, squaredError } from './losses';
 export { adamStep, sgdStep } from './optimizers';
+export { decodeBfloat16, decodeInt8, encodeBfloat16, encodeInt8 } from './precision';

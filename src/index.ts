@@ -18,6 +18,7 @@ export { type RunHooks, trainRun } from './config/run.js';
 export {
   type EvaluationReport,
   type EvaluationRequest,
+  type GhostsPoint,
   evaluateRun,
 } from './config/evaluate-run.js';
 export type { EngineChoice, LossName, TrainingSettings } from './config/settings.js';
@@ -42,11 +43,14 @@ export * from './optimizers/optimizer.js';
 export * from './optimizers/schedule.js';
 export * from './report/charts.js';
 export * from './tensor/random.js';
+export * from './tensor/precision.js';
 export * from './tensor/tensor.js';
 export * from './training/events.js';
 export * from './training/overlap.js';
 export { loadCheckpoint, loadWeights } from './training/load-checkpoint.js';
 export { saveCheckpoint } from './training/save-checkpoint.js';
 export { newestCheckpoint, readRunConfig, type RunConfig } from './training/run-folder.js';
+export type { NestedLoad } from './training/first-ghosts.js';
+export { NestedGhosts } from './training/nested-ghosts.js';
 export { createObjective, type Objective } from './training/objective.js';
 export { Stepper, type StepperOptions, type StepResult } from './training/loop.js';

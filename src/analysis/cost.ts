@@ -1,4 +1,5 @@
 import { hiddenKind, type NetworkSpecification } from '../model/specification.js';
+import { rowBytes } from '../tensor/precision.js';
 import type { OptimizerName } from '../optimizers/optimizer.js';
 
 /** What one rank does, sends and holds; derived from sizes alone. */
@@ -23,9 +24,12 @@ export interface StepCost {
  * | layer | forward FLOPs of a block | bytes of a rank in a pass |
  * |---|---|---|
  * | phantom | 2B(M² + P·K·M) | 4(R−1)(P/R)·K·B |
+ * | phantom in low precision | 2B(M² + P·K·M) | (R−1)(P/R)·K·b, backward P/R times that |
  * | gather (tensor) | 2B·M·N | 4(R−1)(P/R)·M·B |
  * | row, column | 2B·M·N | all-reduce of N·B |
  * | input (column), head (row) | 2B·M·F, 2B·T·M | none, all-reduce of T·B |
+ *
+ * where b are the bytes of a row of B ghosts: 2B in bfloat16, 4 + B in int8.
  *
  * Backward is twice the forward, but for the layer that the data enter: it needs no gradient of
  * its input, unless `inputGradient` says so.
@@ -36,7 +40,7 @@ export function stepCost(
   columns: number,
   inputGradient = false,
 ): StepCost {
-  const { width: N, depth, blocks: P, ghosts: K, ends } = specification;
+  const { width: N, depth, blocks: P, ghosts: K, ghostPrecision = 'float32', ends } = specification;
   const M = N / P;
   const here = P / ranks;
   const product = (rows: number, inner: number) => 2 * columns * here * rows * inner;
@@ -55,10 +59,11 @@ export function stepCost(
     const needsGradient = layer > 0 || ends.kind === 'replicated' || inputGradient;
     const kind = hiddenKind(specification, layer);
     if (kind === 'phantom') {
-      const bytes = 4 * (ranks - 1) * here * K * columns;
+      const bytes = (ranks - 1) * here * K * rowBytes(ghostPrecision, columns);
+      const returned = ghostPrecision === 'float32' ? bytes : bytes * here;
       const once = product(M, M) + product(M, P * K);
       forward.add(once, bytes);
-      backward.add(2 * once - (needsGradient ? 0 : product(M, M) + product(M, K)), bytes);
+      backward.add(2 * once - (needsGradient ? 0 : product(M, M) + product(M, K)), returned);
       continue;
     }
     const once = product(M, N);
@@ -123,10 +128,12 @@ export function largestPayloadBytes(
   ranks: number,
   columns: number,
 ): number {
-  const { width: N, depth, blocks: P, ghosts: K, ends } = specification;
+  const { width: N, depth, blocks: P, ghosts: K, ghostPrecision = 'float32', ends } = specification;
   if (ranks === 1) return 0;
-  const rows = Array.from({ length: depth }, (_, layer) =>
-    hiddenKind(specification, layer) === 'phantom' ? P * K : N,
+  const contributors = ghostPrecision === 'float32' ? 1 : P / ranks;
+  const ghosts = contributors * P * K * rowBytes(ghostPrecision, columns);
+  const hidden = Array.from({ length: depth }, (_, layer) =>
+    hiddenKind(specification, layer) === 'phantom' ? ghosts : 4 * N * columns,
   );
-  return 4 * columns * Math.max(...rows, ends.kind === 'replicated' ? ends.outputs : 0);
+  return Math.max(...hidden, ends.kind === 'replicated' ? 4 * ends.outputs * columns : 0);
 }

@@ -1,4 +1,5 @@
 import { hiddenKind } from '../model/specification.js';
+import { rowBytes } from '../tensor/precision.js';
 import { optimizerStatesPerParameter } from './cost.js';
 import { parameterSizes, type StepShape } from './step-program.js';
 
@@ -23,7 +24,7 @@ const ALIGNMENT = 64;
  */
 export function rankMemory(shape: StepShape, rank: number): RankMemory {
   const { specification, ranks, columns: B, loss, optimizer, inputGradient } = shape;
-  const { width: N, depth, blocks: P, ghosts: K, ends } = specification;
+  const { width: N, depth, blocks: P, ghosts: K, ghostPrecision = 'float32', ends } = specification;
   const here = P / ranks;
   const rows = here * (N / P);
   const levels = here === 1 ? 0 : Math.ceil(Math.log2(here));
@@ -58,8 +59,16 @@ export function rankMemory(shape: StepShape, rank: number): RankMemory {
     const kind = hiddenKind(specification, layer);
     if (kind === 'phantom') {
       activationBytes += (needsGradient ? 2 : 1) * matrix(rows); // z, dx
-      // ghosts, contribution, spares; h
-      bufferBytes += (2 + levels) * matrix(P * K) + matrix(here * K);
+      // ghosts, contribution; h
+      bufferBytes += 2 * matrix(P * K) + matrix(here * K);
+      if (ghostPrecision === 'float32') bufferBytes += levels * matrix(P * K);
+      else {
+        // Encoded: everybody's ghosts, contributions sent and received; partial sums of these.
+        const encoded = (height: number) =>
+          padded(Math.ceil((height * rowBytes(ghostPrecision, B)) / 4));
+        bufferBytes += encoded(P * K) + 2 * encoded(here * P * K);
+        bufferBytes += Math.ceil(Math.log2(P)) * matrix(here * K);
+      }
     } else if (kind === 'gather') {
       activationBytes += (needsGradient ? 2 : 1) * matrix(rows); // z, dx
       bufferBytes += matrix(N) + (needsGradient ? (1 + levels) * matrix(N) : 0);

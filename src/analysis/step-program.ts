@@ -1,5 +1,6 @@
 import type { Activation } from '../engines/engine.js';
 import { hiddenKind, type NetworkSpecification } from '../model/specification.js';
+import { type EncodedPrecision, type GhostPrecision, rowBytes } from '../tensor/precision.js';
 import type { OptimizerName } from '../optimizers/optimizer.js';
 
 /** What a matrix product is for. A tensor-parallel layer's are all `local`. */
@@ -12,6 +13,8 @@ export type PassKernel =
   | 'add'
   | 'fill'
   | 'copy'
+  | `encode ${EncodedPrecision}`
+  | `decode ${EncodedPrecision}`
   | 'mse'
   | 'cross-entropy'
   | OptimizerName;
@@ -39,10 +42,10 @@ export interface ElementPass {
   readonly columns: number;
 }
 
-export type NetworkCollective = 'all-gather' | 'reduce-scatter' | 'all-reduce';
+export type NetworkCollective = 'all-gather' | 'all-to-all' | 'reduce-scatter' | 'all-reduce';
 
 /** A collective begins; `wholeBytes` are those of its larger buffer: what an all-gather receives,
- * a reduce-scatter sends, an all-reduce sums. */
+ * an all-to-all and a reduce-scatter send, an all-reduce sums. */
 export interface Start {
   readonly kind: 'start';
   readonly collective: NetworkCollective;
@@ -168,9 +171,13 @@ class Program {
   #phantomForward(): void {
     const M = this.#M;
     this.#each(() => this.#product('compression', 'NN', this.#K, M));
-    const gather = this.#start('all-gather', this.#bytes(this.#P * this.#K));
+    const precision = this.#precision;
+    const rows = this.#P * this.#K;
+    if (precision !== 'float32') this.#elements(`encode ${precision}`, this.#here * this.#K);
+    const gather = this.#start('all-gather', rows * rowBytes(precision, this.#columns));
     this.#each(() => this.#product('local', 'NN', M, M));
     this.#wait(gather);
+    if (precision !== 'float32') this.#elements(`decode ${precision}`, rows);
     this.#each((j) => {
       for (const ghosts of this.#sides(j, this.#K)) this.#product('decompression', 'NN', M, ghosts);
     });
@@ -178,21 +185,50 @@ class Program {
 
   #phantomBackward(inputGradient: boolean): void {
     const [M, K] = [this.#M, this.#K];
-    this.#blockSum(this.#P * K, (j) => {
+    const contribute = (j: number) => {
       this.#elements('fill', K);
       for (const ghosts of this.#sides(j, K)) this.#product('decompression', 'TN', ghosts, M);
-    });
-    const reduction = this.#start('reduce-scatter', this.#bytes(this.#P * K));
+    };
+    const reduction = this.#startReturn(contribute);
     this.#each((j) => {
       this.#product('local', 'NT', M, M);
       for (const ghosts of this.#sides(j, K)) this.#product('decompression', 'NT', M, ghosts);
       if (inputGradient) this.#product('local', 'TN', M, M);
     });
     this.#wait(reduction);
+    this.#decodeReturn();
     this.#each(() => {
       this.#product('compression', 'NT', K, M);
       if (inputGradient) this.#product('compression', 'TN', M, K);
     });
+  }
+
+  /** What the rank's blocks contribute to everybody's ghosts sets out. */
+  #startReturn(contribute: (j: number) => void): Start {
+    const precision = this.#precision;
+    const rows = this.#P * this.#K;
+    if (precision === 'float32') {
+      this.#blockSum(this.#here, rows, contribute);
+      return this.#start('reduce-scatter', this.#bytes(rows));
+    }
+    this.#each((j) => {
+      contribute(j);
+      const { ranks } = this.#shape;
+      for (let r = 0; r < ranks; r++) this.#elements(`encode ${precision}`, rows / ranks);
+    });
+    const bytes = this.#here * rows * rowBytes(precision, this.#columns);
+    return this.#start('all-to-all', bytes);
+  }
+
+  #decodeReturn(): void {
+    const precision = this.#precision;
+    if (precision === 'float32') return;
+    const rows = this.#here * this.#K;
+    this.#blockSum(this.#P, rows, () => this.#elements(`decode ${precision}`, rows));
+  }
+
+  get #precision(): GhostPrecision {
+    return this.#shape.specification.ghostPrecision ?? 'float32';
   }
 
   #gatherForward(): void {
@@ -208,7 +244,7 @@ class Program {
   #gatherBackward(inputGradient: boolean): void {
     let reduction: Start | null = null;
     if (inputGradient) {
-      this.#blockSum(this.#N, () => this.#product('local', 'TN', this.#N, this.#M));
+      this.#blockSum(this.#here, this.#N, () => this.#product('local', 'TN', this.#N, this.#M));
       reduction = this.#start('reduce-scatter', this.#bytes(this.#N));
     }
     this.#each(() => this.#product('local', 'NT', this.#M, this.#N));
@@ -222,7 +258,7 @@ class Program {
   #columnBackward(features: number, inputGradient: boolean): void {
     let reduction: Start | null = null;
     if (inputGradient) {
-      this.#blockSum(features, () => this.#product('local', 'TN', features, this.#M));
+      this.#blockSum(this.#here, features, () => this.#product('local', 'TN', features, this.#M));
       reduction = this.#start('all-reduce', this.#bytes(features));
     }
     this.#each(() => this.#product('local', 'NT', this.#M, features));
@@ -231,7 +267,7 @@ class Program {
 
   /** @param biases rows that the bias of the rank's j-th block covers */
   #rowForward(outputs: number, biases: readonly number[]): void {
-    this.#blockSum(outputs, (j) => {
+    this.#blockSum(this.#here, outputs, (j) => {
       this.#product('local', 'NN', outputs, this.#M);
       const rows = biases[j];
       if (rows !== undefined) this.#elements('activation identity', rows);
@@ -281,12 +317,12 @@ class Program {
     for (let j = 0; j < this.#here; j++) work(j);
   }
 
-  /** The tree over the rank's blocks: one addition fewer than there are blocks. */
-  #blockSum(rows: number, contribute: (j: number) => void): void {
-    this.#each((j) => {
+  /** The tree over so many blocks: one addition fewer than there are. */
+  #blockSum(blocks: number, rows: number, contribute: (j: number) => void): void {
+    for (let j = 0; j < blocks; j++) {
       contribute(j);
       if (j > 0) this.#elements('add', rows);
-    });
+    }
   }
 
   /** @param form which operands are transposed; the batch is the columns, of `NT` the inner size */

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
+import type { GhostsPoint } from '../config/evaluate-run.js';
+import { ConfigError } from '../errors.js';
 import { createRankConsole } from './console.js';
 import { EXIT } from './failure.js';
 import { formatCount, formatDuration, formatLoss, formatPercent, formatSi } from './format.js';
 import { valueOption } from './setting-flags.js';
-import { formatPairs } from './table.js';
+import { formatPairs, formatTable } from './table.js';
 
 const EXAMPLES = `
 Without --data the run's own validation part is taken.
@@ -11,7 +13,9 @@ Without --data the run's own validation part is taken.
 Examples:
   $ phantom eval runs/seed-7 --data fashion-10k
   $ phantom eval runs/seed-7 --data test.csv --checkpoint step-00000100 --json
-  $ phantom eval models/small --data fashion-10k`;
+  $ phantom eval models/small --data fashion-10k
+  $ phantom eval runs/nested --sweep-ghosts
+  $ phantom eval runs/nested --sweep-ghosts 2,8,32`;
 
 /** Flags that are settings of training too, with the same rules. */
 const SHARED = ['data', 'ranks', 'engine', 'batch'] as const;
@@ -33,10 +37,17 @@ export function define(command: Command, done: (exitCode: number) => void): void
     )
     .addOption(valueOption('--engine <name>', 'auto, blas, wasm: what computes (default: auto)'))
     .addOption(valueOption('--batch <B>', 'rows at a time (default: as trained)'))
+    .option(
+      "--sweep-ghosts [K',…]",
+      'once for each number of ghosts, of a network trained with --nested-ghosts (default: 1, 2, ' +
+        '4, … all)',
+    )
     .option('--json', 'one object on stdout, and nothing else')
     .addHelpText('after', EXAMPLES)
     .action(async (model: string) => {
-      const options = command.opts<Record<string, string> & { json?: true }>();
+      const options = command.opts<
+        Record<string, string> & { json?: true; sweepGhosts?: string | true }
+      >();
       const typed = Object.fromEntries(
         SHARED.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])),
       );
@@ -51,9 +62,20 @@ export function define(command: Command, done: (exitCode: number) => void): void
         ranks: ranks ?? null,
         batch: batch ?? null,
         checkpoint: options['checkpoint'] ?? null,
+        sweepGhosts: ghostsOf(options.sweepGhosts),
       } as const;
       done(await evaluate(request, options.json === true));
     });
+}
+
+/** `--sweep-ghosts 2,8` → [2, 8]. @throws ConfigError for what is no count */
+function ghostsOf(given: string | true | undefined): readonly number[] | 'all' | null {
+  if (given === undefined) return null;
+  if (given === true) return 'all';
+  return given.split(',').map((text) => {
+    if (/^[1-9]\d*$/.test(text)) return Number(text);
+    throw new ConfigError('eval', `ghosts ${text}; needs integers of at least 1, as in 2,8,32`);
+  });
 }
 
 interface Request {
@@ -63,6 +85,22 @@ interface Request {
   readonly ranks: number | null;
   readonly batch: number | null;
   readonly checkpoint: string | null;
+  readonly sweepGhosts: readonly number[] | 'all' | null;
+}
+
+function sweepTable(sweep: readonly GhostsPoint[]): string[] {
+  return formatTable(
+    ['ghosts', 'loss', 'accuracy', 'FLOPs a sample', 'bytes a sample', 'J a sample', 'samples/s'],
+    sweep.map((point) => [
+      String(point.ghosts),
+      formatLoss(point.loss),
+      point.accuracy === null ? '—' : formatPercent(point.accuracy),
+      formatSi(point.flopsPerSample),
+      formatSi(point.receivedBytesPerSample),
+      point.energyJ === null ? '—' : formatSi(point.energyJ),
+      formatSi(point.samplesPerS),
+    ]),
+  );
 }
 
 async function evaluate(request: Request, json: boolean): Promise<number> {
@@ -86,5 +124,6 @@ async function evaluate(request: Request, json: boolean): Promise<number> {
     ['time', `${formatDuration(result.elapsedS)}, ${formatSi(result.samplesPerS)} samples/s`],
   ];
   for (const line of formatPairs(pairs, '')) console.out(line);
+  if (result.sweep) for (const line of sweepTable(result.sweep)) console.out(line);
   return EXIT.fine;
 }

@@ -5,8 +5,10 @@ import { formatCount, formatSi } from './format.js';
 /** What a run is, in names and values: what was asked for and what was found to do it with. */
 export function headerPairs(settings: TrainingSettings, start: StartEvent): [string, string][] {
   const { width, depth, blocks, ghosts, activation, batch, accumulate, optimizer } = settings;
-  const split =
-    settings.strategy === 'phantom' ? `${blocks} blocks, ${ghosts} ghosts` : `${blocks} blocks`;
+  const { ghostPrecision, nestedGhosts } = settings;
+  const precision = ghostPrecision === 'float32' ? '' : ` in ${ghostPrecision}`;
+  const exchanged = `, ${ghosts} ghosts${precision}${nestedGhosts ? ', nested' : ''}`;
+  const split = `${blocks} blocks${settings.strategy === 'phantom' ? exchanged : ''}`;
   const micro = accumulate === 1 ? '' : ` in ${accumulate} micro-batches`;
   const schedule = settings.schedule === 'constant' ? '' : `, ${settings.schedule}`;
   const rows = start.trainingRows === null ? 'endless' : `${formatCount(start.trainingRows)} rows`;
@@ -28,7 +30,7 @@ export function headerPairs(settings: TrainingSettings, start: StartEvent): [str
     ['ranks', `${start.ranks}: ${start.communicator}`],
     [
       'rank and step',
-      `${formatSi(start.flopsPerStep, 'FLOP')}, ${sent} sent, ${received} received ` +
+      `${nestedGhosts ? 'at most ' : ''}${formatSi(start.flopsPerStep, 'FLOP')}, ${sent} sent, ${received} received ` +
         `(peak ${formatSi(start.peakFlopsPerS, 'FLOP/s')}, memory ${formatSi(start.memoryBytes, 'B')})`,
     ],
   ];

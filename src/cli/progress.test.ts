@@ -42,6 +42,7 @@ function stepEvent(step: number): StepEvent {
     hiddenShare: null,
     collectives: {
       allGather: { postedS: 0, exposedS: 0 },
+      allToAll: { postedS: 0, exposedS: 0 },
       reduceScatter: { postedS: 0, exposedS: 0 },
       allReduce: { postedS: 0, exposedS: 0 },
       gradients: { postedS: 0, exposedS: 0 },

@@ -3,6 +3,9 @@ import { ShapeError } from '../errors.js';
 /** What collectives carry: network tensors are float32, scalars for people float64. */
 export type Payload = Float32Array | Float64Array;
 
+/** What is moved and never summed: float32, or bytes that only the sender and the receiver read. */
+export type MovedPayload = Float32Array | Uint8Array;
+
 /** A collective that has been started: `wait` blocks until its result is in place. */
 export interface PendingCollective {
   wait(): void;
@@ -26,7 +29,10 @@ export interface Transport {
 
   /** receive[i·n … (i+1)·n) = rank i's send, n = send.length. `send` may be the own part of
    * `receive`. */
-  startAllGather(send: Float32Array, receive: Float32Array): PendingCollective;
+  startAllGather(send: MovedPayload, receive: MovedPayload): PendingCollective;
+  /** receive[i·n … (i+1)·n) = rank i's send[rank·n … (rank+1)·n), n = send.length / size. The
+   * buffers lie apart. */
+  startAllToAll(send: MovedPayload, receive: MovedPayload): PendingCollective;
   /** receive = Σ over ranks of send[rank·n … (rank+1)·n), n = receive.length. */
   startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective;
   /** buffer = Σ over ranks of buffer, in place. */
@@ -72,15 +78,30 @@ export class Communicator {
   }
 
   /** Gathers equal shards, in rank order.
-   * @throws ShapeError unless receive.length = size · send.length */
-  startAllGather(send: Float32Array, receive: Float32Array): PendingCollective {
+   * @throws ShapeError unless receive.length = size · send.length, of one element type */
+  startAllGather<P extends MovedPayload>(send: P, receive: P): PendingCollective {
+    sameElements('all-gather', send, receive);
     if (receive.length !== send.length * this.size) {
       throw lengths('all-gather', send.length, receive.length, `receive = ${this.size} · send`);
     }
     return this.transport.startAllGather(send, receive);
   }
-  allGather(send: Float32Array, receive: Float32Array): void {
+  allGather<P extends MovedPayload>(send: P, receive: P): void {
     this.startAllGather(send, receive).wait();
+  }
+
+  /** Sends each rank its shard, and receives what the ranks sent to this one, in rank order.
+   * @throws ShapeError unless both are equally long, of one element type, and divide into shards */
+  startAllToAll<P extends MovedPayload>(send: P, receive: P): PendingCollective {
+    sameElements('all-to-all', send, receive);
+    if (send.length !== receive.length || send.length % this.size !== 0) {
+      const rule = `receive = send, a multiple of ${this.size}`;
+      throw lengths('all-to-all', send.length, receive.length, rule);
+    }
+    return this.transport.startAllToAll(send, receive);
+  }
+  allToAll<P extends MovedPayload>(send: P, receive: P): void {
+    this.startAllToAll(send, receive).wait();
   }
 
   /** Sums over ranks and leaves each rank its shard.
@@ -124,6 +145,12 @@ export class Communicator {
   close(): void {
     this.transport.close();
   }
+}
+
+function sameElements(where: string, send: MovedPayload, receive: MovedPayload): void {
+  if (send.BYTES_PER_ELEMENT === receive.BYTES_PER_ELEMENT) return;
+  const [a, b] = [send.BYTES_PER_ELEMENT, receive.BYTES_PER_ELEMENT];
+  throw new ShapeError(where, `send has elements of ${a} bytes, receive of ${b}; needs the same`);
 }
 
 function lengths(where: string, send: number, receive: number, rule: string): ShapeError {

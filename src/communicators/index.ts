@@ -1,5 +1,5 @@
 export { Communicator, treeSplit } from './communicator.js';
-export type { Payload, PendingCollective, Transport } from './communicator.js';
+export type { MovedPayload, Payload, PendingCollective, Transport } from './communicator.js';
 export { SoloTransport } from './solo/solo-transport.js';
 export { emptyCommunicationRecord, RecordingTransport } from './recording/recording-transport.js';
 export type {

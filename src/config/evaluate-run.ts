@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { existsSync } from 'node:fs';
-import { largestPayloadBytes } from '../analysis/cost.js';
+import { largestPayloadBytes, stepCost } from '../analysis/cost.js';
 import { findLauncher } from '../communicators/mpi/launcher.js';
 import { startLoader } from '../data/loader/loader.js';
 import type { Dataset } from '../data/dataset.js';
 import { ConfigError } from '../errors.js';
-import { validateRanks } from '../model/specification.js';
+import { type NetworkSpecification, validateRanks } from '../model/specification.js';
 import { inputWidth, outputWidth } from '../inference/model-folder.js';
 import { describeModel, type ModelSource, openModel } from '../inference/model-source.js';
 import type { Evaluation } from '../training/evaluate.js';
@@ -29,6 +29,22 @@ export interface EvaluationRequest {
   readonly batch: number | null;
   /** Name of a checkpoint in the run, or a path; null: the newest. */
   readonly checkpoint: string | null;
+  /** Numbers of ghosts to evaluate with, `all`: 1, 2, 4, … K; left out or null: K alone. */
+  readonly sweepGhosts?: readonly number[] | 'all' | null;
+}
+
+/** What the first K' ghosts of a network give and cost. */
+export interface GhostsPoint {
+  /** K' */
+  readonly ghosts: number;
+  readonly loss: number;
+  readonly accuracy: number | null;
+  /** Forward, of one rank, a sample. */
+  readonly flopsPerSample: number;
+  readonly receivedBytesPerSample: number;
+  /** Of a sample, on all ranks; null: not measured. */
+  readonly energyJ: number | null;
+  readonly samplesPerS: number;
 }
 
 export interface EvaluationReport {
@@ -43,6 +59,8 @@ export interface EvaluationReport {
   readonly ranks: number;
   readonly elapsedS: number;
   readonly samplesPerS: number;
+  /** One point for each number of ghosts asked for, from few to many; null: nobody asked. */
+  readonly sweep: readonly GhostsPoint[] | null;
 }
 
 /**
@@ -61,7 +79,7 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
     timeoutS: settings.timeout,
     onMessage: () => {},
   });
-  const { model, data, engine } = await ranks.together(() =>
+  const { model, swept, data, engine } = await ranks.together(() =>
     prepare(request, settings, size, ranks.here),
   );
   const { specification, loss } = model;
@@ -78,7 +96,7 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
     oneHot: loss === 'mse' && data.answers.kind === 'labels',
     schedule: {
       firstStep: 0,
-      steps: 1,
+      steps: swept?.length ?? 1,
       batchSize: batch,
       microBatches: 1,
       validationRows: data.rows,
@@ -92,6 +110,7 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
       weights: model.weights,
       rows: data.rows,
       batch,
+      sweepGhosts: swept,
     },
     engine: request.engine,
     relaxedSimd: settings.relaxedSimd,
@@ -100,8 +119,10 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
   const stagingBytes = Math.max(64 * 1024, largestPayloadBytes(specification, size, batch));
   const started = ranks.start({ data: rankData, threads: { stagingBytes } });
   try {
-    const result = (await Promise.race([started.done, loader.failed])) as Evaluation | undefined;
-    if (!result) throw new TypeError('rank 0 returned no evaluation');
+    const results = (await Promise.race([started.done, loader.failed])) as Evaluation[] | undefined;
+    const result = results?.at(-1);
+    if (!results || !result) throw new TypeError('rank 0 returned no evaluation');
+    const measured = { specification, size, batch, rows: data.rows };
     return {
       checkpoint: model.weights,
       step: model.step,
@@ -113,6 +134,7 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
       ranks: size,
       elapsedS: result.elapsedS,
       samplesPerS: data.rows / result.elapsedS,
+      sweep: swept && results.map((one, i) => pointOf(one, swept[i] ?? 0, measured)),
     };
   } catch (error) {
     started.abort((error as Error).message);
@@ -153,6 +175,7 @@ async function prepare(
   const share = { rank: (here[0] ?? 0) / here.length, size: ranks / here.length };
   const model = openModel(folderOf(request), share);
   const { specification } = model;
+  const swept = sweptGhosts(request.sweepGhosts ?? null, specification);
   const parts = await openSettingsData(
     request.data === null ? settings : { ...settings, data: request.data, validation: null },
   );
@@ -163,7 +186,7 @@ async function prepare(
   checkFits(model, data);
   validateRanks(specification.blocks, ranks);
   const { name: engine } = await createEngine(request.engine, settings);
-  return { model, data, engine };
+  return { model, swept, data, engine };
 }
 
 /** @throws ConfigError when a network cannot be evaluated on data */
@@ -182,6 +205,44 @@ function checkFits({ specification, loss }: ModelSource, data: Dataset): void {
   if (loss === 'cross-entropy' ? width > outputs : width !== outputs) {
     throw new ConfigError('eval', `${data.name} has ${width} targets, the network has ${outputs}`);
   }
+}
+
+/** @throws ConfigError for numbers that the network does not have */
+function sweptGhosts(
+  asked: readonly number[] | 'all' | null,
+  { strategy, ghosts }: NetworkSpecification,
+): readonly number[] | null {
+  if (asked === null) return null;
+  if (strategy !== 'phantom') {
+    throw new ConfigError('eval', `a sweep over ghosts of a ${strategy} network, which has none`);
+  }
+  if (asked === 'all') {
+    const octaves = Array.from({ length: Math.ceil(Math.log2(ghosts)) }, (_, i) => 2 ** i);
+    return [...octaves, ghosts];
+  }
+  for (const count of asked) {
+    if (Number.isInteger(count) && count >= 1 && count <= ghosts) continue;
+    throw new ConfigError('eval', `${count} ghosts; needs 1 to ${ghosts}, which the network has`);
+  }
+  return [...new Set(asked)].toSorted((a, b) => a - b);
+}
+
+function pointOf(
+  { loss, accuracy, elapsedS }: Evaluation,
+  ghosts: number,
+  measured: { specification: NetworkSpecification; size: number; batch: number; rows: number },
+): GhostsPoint {
+  const { specification, size, batch, rows } = measured;
+  const { flops, receivedBytes } = stepCost({ ...specification, ghosts }, size, batch).forward;
+  return {
+    ghosts,
+    loss,
+    accuracy: Number.isNaN(accuracy) ? null : accuracy,
+    flopsPerSample: flops / batch,
+    receivedBytesPerSample: receivedBytes / batch,
+    energyJ: null,
+    samplesPerS: rows / elapsedS,
+  };
 }
 
 /** What to open: the model as given, or the checkpoint asked for. */

@@ -89,6 +89,19 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
     about: 'numbers that a block sends of a sample, phantom only; at most width / blocks',
     initial: 16,
   },
+  nestedGhosts: {
+    group: 'Network',
+    kind: 'switch',
+    about:
+      "train so that the first K' ghosts of every block work for every K'; micro-batches use K, 1 " +
+      'and drawn numbers of ghosts (accumulate is then 4 unless given)',
+    initial: false,
+  },
+  ghostPrecision: {
+    ...choice('Network', ['float32', 'bfloat16', 'int8']),
+    about: 'how ghosts travel between ranks, phantom only; sums stay float32',
+    initial: 'float32',
+  },
   activation: {
     ...choice('Network', ['relu', 'gelu', 'silu', 'tanh', 'identity']),
     about: 'after every linear layer but the last; gelu is the exact form',

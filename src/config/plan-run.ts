@@ -1,4 +1,5 @@
 import os from 'node:os';
+import { stepCost } from '../analysis/cost.js';
 import { rankMemory } from '../analysis/step-memory.js';
 import type { AnswerShape, DataParts } from '../data/dataset.js';
 import { ConfigError, UnsupportedError } from '../errors.js';
@@ -34,13 +35,14 @@ export function planRun(settings: TrainingSettings, data: DataParts): RunPlan {
     );
   }
   const outputs = answers.kind === 'labels' ? answers.classes : answers.width;
-  const { strategy, width, depth, blocks, ghosts, activation } = settings;
+  const { strategy, width, depth, blocks, ghosts, ghostPrecision, activation } = settings;
   const specification: NetworkSpecification = {
     strategy,
     width,
     depth,
     blocks,
     ghosts,
+    ghostPrecision,
     activation,
     ends: endsOf(settings, training.features, outputs, loss),
   };
@@ -119,4 +121,20 @@ export function checkMemory(
   const all = bytes.totalBytes * onMachine;
   if (all <= os.totalmem()) return null;
   return `${onMachine} ranks need ${gib(all)}, this machine has ${gib(os.totalmem())}`;
+}
+
+/** @returns a warning when a low precision of ghosts sends more than float32 would, as it can with
+ *   many blocks on a rank */
+export function costlyPrecision(
+  { specification }: RunPlan,
+  { ranks, batch, accumulate }: TrainingSettings,
+): string | null {
+  const sent = (network: NetworkSpecification) =>
+    stepCost(network, ranks, batch / accumulate).total.sentBytes;
+  const [own, plain] = [sent(specification), sent({ ...specification, ghostPrecision: 'float32' })];
+  if (own <= plain) return null;
+  return (
+    `ghosts in ${specification.ghostPrecision} send ${(own / plain).toFixed(2)} times the bytes of ` +
+    `float32 with ${specification.blocks / ranks} blocks on a rank; use more ranks, or float32`
+  );
 }

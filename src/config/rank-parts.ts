@@ -72,6 +72,7 @@ export function countedMesh(engine: Engine, transports: MeshTransports): RankPar
         (gradients ? exposedS(gradients.record) : 0),
       collectives: {
         allGather: network.record.allGather,
+        allToAll: network.record.allToAll,
         reduceScatter: network.record.reduceScatter,
         allReduce: network.record.allReduce,
         agreement: control.record.allReduce,
@@ -82,6 +83,5 @@ export function countedMesh(engine: Engine, transports: MeshTransports): RankPar
 }
 
 function total(record: CommunicationRecord, what: keyof CollectiveRecord): number {
-  const { allGather, reduceScatter, allReduce, broadcast, barrier } = record;
-  return allGather[what] + reduceScatter[what] + allReduce[what] + broadcast[what] + barrier[what];
+  return Object.values(record).reduce((sum, counts: CollectiveRecord) => sum + counts[what], 0);
 }

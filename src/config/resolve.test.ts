@@ -55,6 +55,17 @@ test('the default number of ghosts fits a narrow network; a given one must', () 
   assert.equal(resolve({ strategy: 'tensor', width: 32, blocks: 4, ghosts: 99 }).ghosts, 99);
 });
 
+test('nested ghosts come with micro-batches, and need ghosts', () => {
+  assert.equal(resolve({}).accumulate, 1);
+  assert.equal(resolve({ nestedGhosts: true }).accumulate, 4);
+  assert.equal(resolve({ nestedGhosts: true, accumulate: 2 }).accumulate, 2);
+  refuses({ nestedGhosts: true, accumulate: 1 }, /accumulate of at least 2/);
+  refuses({ nestedGhosts: true, ghosts: 1 }, /at least 2 ghosts/);
+  refuses({ nestedGhosts: true, strategy: 'tensor' }, /tensor, which has no ghosts/);
+  refuses({ nestedGhosts: true, batch: 30 }, /nearest batches that fit: 28 and 32/);
+  refuses({ ghostPrecision: 'int8', strategy: 'tensor' }, /int8 with strategy tensor/);
+});
+
 test('sizes that do not fit are refused with those that do', () => {
   refuses({ width: 10, blocks: 4 }, /nearest widths that fit: 8 and 12/);
   refuses({ blocks: 4, ranks: 3 }, /ranks that fit: 1, 2, 4/);

@@ -2,6 +2,7 @@ import os from 'node:os';
 import { findLauncher, type Launcher } from '../communicators/mpi/launcher.js';
 import { ConfigError } from '../errors.js';
 import { validateRanks, validateSpecification } from '../model/specification.js';
+import { NESTED_MICRO_BATCHES } from '../training/nested-ghosts.js';
 import { SETTING_KEYS, SETTINGS } from './keys.js';
 import type { GivenSettings } from './schema.js';
 import type { TrainingSettings } from './settings.js';
@@ -53,6 +54,7 @@ export function resolveSettings(
     ...merged,
     epochs: merged.steps === null && merged.epochs === null ? DEFAULT_EPOCHS : merged.epochs,
     ghosts: given.ghosts ?? clampedGhosts(merged),
+    accumulate: given.accumulate ?? (merged.nestedGhosts ? NESTED_MICRO_BATCHES : 1),
     ranks: ranksOf(given, merged, launcher),
   };
   checkTogether(settings);
@@ -95,10 +97,29 @@ function checkTogether(settings: TrainingSettings): void {
         `the nearest batches that fit: ${fits}`,
     );
   }
+  if (settings.nestedGhosts) checkNested(settings);
   if (settings.ends === 'sharded' && settings.loss === 'cross-entropy') {
     throw new ConfigError(
       'settings',
       'cross-entropy with sharded ends; sharded ends have mse: set loss mse or ends replicated',
+    );
+  }
+}
+
+function checkNested({ strategy, ghosts, accumulate }: TrainingSettings): void {
+  if (strategy !== 'phantom') {
+    throw new ConfigError(
+      'settings',
+      `nested ghosts with strategy ${strategy}, which has no ghosts; use strategy phantom`,
+    );
+  }
+  if (ghosts < 2) {
+    throw new ConfigError('settings', 'nested ghosts need at least 2 ghosts; here is 1');
+  }
+  if (accumulate < 2) {
+    throw new ConfigError(
+      'settings',
+      'nested ghosts need accumulate of at least 2: one micro-batch with all ghosts, one with 1',
     );
   }
 }

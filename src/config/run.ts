@@ -23,7 +23,7 @@ import type { TrainingJob } from '../training/trainer.js';
 import { createEngine } from './engines.js';
 import { openSettingsData } from './open-data.js';
 import { describeData, resumedStandardization } from './resumed-data.js';
-import { checkMemory, planRun, type RunPlan } from './plan-run.js';
+import { checkMemory, costlyPrecision, planRun, type RunPlan } from './plan-run.js';
 import { joinRanks, type Ranks } from './ranks.js';
 import type { TrainingSettings } from './settings.js';
 import type { Mesh, TrainingRankData } from './training-rank.js';
@@ -62,7 +62,8 @@ export async function trainRun(
   const { trainingRows, validationRows } = prepared.recorded;
   const job = jobOf(settings, run, runFolder, resume, { trainingRows, validationRows });
   const changed = resume && changedSettings(job, resume.folder);
-  for (const message of [ranks.warning, prepared.warning, changed]) {
+  const costly = costlyPrecision(run, settings);
+  for (const message of [ranks.warning, prepared.warning, costly, changed]) {
     if (message && isFirst) hooks.onEvent({ type: 'warning', message });
   }
   const loaders = replicasOf(ranks.here, settings.ranks).map(({ replica, consumers }) =>

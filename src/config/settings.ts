@@ -1,6 +1,7 @@
 import type { Activation } from '../engines/engine.js';
 import type { Strategy } from '../model/specification.js';
 import type { OptimizerName } from '../optimizers/optimizer.js';
+import type { GhostPrecision } from '../tensor/precision.js';
 import type { ScheduleName } from '../optimizers/schedule.js';
 
 export type EngineChoice = 'auto' | 'blas' | 'wasm';
@@ -16,6 +17,9 @@ export interface TrainingSettings {
   readonly depth: number;
   readonly blocks: number;
   readonly ghosts: number;
+  readonly ghostPrecision: GhostPrecision;
+  /** Micro-batches of a step use different numbers of ghosts: see `NestedGhosts`. */
+  readonly nestedGhosts: boolean;
   readonly activation: Activation;
   /** `auto`: sharded where features and targets are as wide as the layers and the loss is mse. */
   readonly ends: 'auto' | 'replicated' | 'sharded';

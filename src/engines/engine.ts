@@ -1,4 +1,5 @@
-import type { Matrix, Tensor } from '../tensor/tensor.js';
+import type { EncodedPrecision } from '../tensor/precision.js';
+import type { Bytes, Matrix, Tensor } from '../tensor/tensor.js';
 
 /** Element-wise functions between linear layers. `gelu` is the exact form, x·Φ(x). */
 export type Activation = 'relu' | 'gelu' | 'silu' | 'tanh' | 'identity';
@@ -89,6 +90,13 @@ export interface Engine {
   scale(alpha: number, x: Tensor): void;
   fill(x: Tensor, value: number): void;
   copy(from: Tensor, to: Tensor): void;
+
+  /** Writes the rows of x one after another in this precision (see `GhostPrecision`), without
+   * gaps. A row with a number that is not finite decodes to such a number at least there. int8:
+   * a row whose largest magnitude is below 1e-36 is written as zeros. */
+  encodeRows(precision: EncodedPrecision, x: Tensor, out: Bytes): void;
+  /** The rows of `out` as `encodeRows` wrote them, to the precision's rounding. */
+  decodeRows(precision: EncodedPrecision, encoded: Bytes, out: Tensor): void;
 
   /** Σ x², accumulated in float64. Not finite exactly when an element, or the sum, is not. */
   sumOfSquares(x: Tensor): number;

@@ -1,4 +1,5 @@
-import type { Matrix, Tensor } from '../tensor/tensor.js';
+import type { EncodedPrecision } from '../tensor/precision.js';
+import type { Bytes, Matrix, Tensor } from '../tensor/tensor.js';
 import type { Activation, AdamStep, CrossEntropyResult, Engine, SgdStep } from './engine.js';
 
 /** An engine that passes every call to another: the base of engines that change a few of them. */
@@ -65,6 +66,12 @@ export class ForwardingEngine implements Engine {
   }
   copy(from: Tensor, to: Tensor): void {
     this.#engine.copy(from, to);
+  }
+  encodeRows(precision: EncodedPrecision, x: Tensor, out: Bytes): void {
+    this.#engine.encodeRows(precision, x, out);
+  }
+  decodeRows(precision: EncodedPrecision, encoded: Bytes, out: Tensor): void {
+    this.#engine.decodeRows(precision, encoded, out);
   }
   sumOfSquares(x: Tensor): number {
     return this.#engine.sumOfSquares(x);

@@ -1,6 +1,7 @@
 import type { Operator, OperatorCost } from '../autograd/operator.js';
 import { Parameter, type ParameterSlice, type Tape, type Variable } from '../autograd/tape.js';
 import type { Engine } from '../engines/engine.js';
+import { ShapeError } from '../errors.js';
 import { BiasActivation } from '../operators/bias-activation.js';
 import { type BlockLayout, blockLayout, range } from '../operators/block-layout.js';
 import { ColumnLinear } from '../operators/column-linear.js';
@@ -58,6 +59,22 @@ export class FeedForward {
   /** Draws the initial weights; they depend on the seed and each tensor's name alone. */
   initialize(seed: number): void {
     for (const [parameter, draw] of this.#draws) initialize(parameter, draw, seed);
+  }
+
+  /**
+   * Makes passes from now on use the first `count` ghosts of every block: 1 … K. Weights stay
+   * where they are, and nothing is copied. `costs` speaks of these passes.
+   *
+   * @throws ShapeError outside 1 … K, or for a network without ghosts
+   */
+  useGhosts(count: number): void {
+    let found = false;
+    for (const { operator } of this.#stages) {
+      if (!(operator instanceof PhantomLinear)) continue;
+      operator.ghostsInUse = count;
+      found = true;
+    }
+    if (!found) throw new ShapeError('network', `${count} ghosts in use; this network has none`);
   }
 
   /**
@@ -194,7 +211,7 @@ class NetworkBuilder {
   }
 
   #phantom(name: string): void {
-    const { blocks, ghosts: K } = this.#specification;
+    const { blocks, ghosts: K, ghostPrecision } = this.#specification;
     const M = this.#blockWidth;
     const variances = weightVariances(this.#specification, this.#moment);
     const part = (what: 'local' | 'compressor' | 'decompressor', shape: [number, number]) =>
@@ -203,7 +220,7 @@ class NetworkBuilder {
         const draw = { stream, variance: variances[what], columns: shape[1] };
         return this.#parameter(stream, block, shape, { draw });
       });
-    this.#linear(new PhantomLinear(name, this.#layout, M, K), [
+    this.#linear(new PhantomLinear(name, this.#layout, M, K, ghostPrecision), [
       ...part('local', [M, M]),
       ...part('compressor', [K, M]),
       ...part('decompressor', [M, (blocks - 1) * K]),

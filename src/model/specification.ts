@@ -1,5 +1,6 @@
 import type { Activation } from '../engines/engine.js';
 import { ConfigError } from '../errors.js';
+import { GHOST_PRECISIONS, type GhostPrecision } from '../tensor/precision.js';
 
 /**
  * How a layer of width N is split over P blocks: `phantom`, `tensor` (one all-gather a layer), or
@@ -26,6 +27,8 @@ export interface NetworkSpecification {
   readonly blocks: number;
   /** K; not used by the tensor strategies */
   readonly ghosts: number;
+  /** How ghosts travel, phantom only; float32 where it is left out. */
+  readonly ghostPrecision?: GhostPrecision;
   readonly activation: Activation;
   readonly ends: NetworkEnds;
 }
@@ -53,8 +56,10 @@ function oneOf(name: string, value: string, known: readonly string[]): void {
 /** @throws ConfigError when the sizes do not fit one another, with the nearest that do */
 export function validateSpecification(specification: NetworkSpecification): void {
   const { strategy, width, depth, blocks, ghosts, ends, activation } = specification;
+  const { ghostPrecision = 'float32' } = specification;
   oneOf('strategy', strategy, ['phantom', 'tensor', 'tensor-paired']);
   oneOf('activation', activation, ['relu', 'gelu', 'silu', 'tanh', 'identity']);
+  oneOf('ghostPrecision', ghostPrecision, GHOST_PRECISIONS);
   oneOf('ends', ends.kind, ['replicated', 'sharded']);
   const sizes: [string, number][] = [
     ['width', width],
@@ -76,7 +81,14 @@ export function validateSpecification(specification: NetworkSpecification): void
       `width ${width} does not divide into ${blocks} blocks; the nearest widths that fit: ${fits}`,
     );
   }
-  if (strategy !== 'phantom') return;
+  if (strategy !== 'phantom') {
+    if (ghostPrecision === 'float32') return;
+    throw new ConfigError(
+      'network',
+      `ghost precision ${ghostPrecision} with strategy ${strategy}, which has no ghosts; leave it ` +
+        'out, or use --strategy phantom',
+    );
+  }
   if (blocks < 2) {
     throw new ConfigError(
       'network',

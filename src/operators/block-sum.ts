@@ -13,11 +13,12 @@ export class BlockSum {
   /** One spare buffer for each level of the tree. */
   readonly #spares: readonly Tensor[];
 
-  constructor(engine: Engine, count: number, shape: readonly number[]) {
+  /** @param spare makes the buffer for one level, of the shape of what is summed */
+  constructor(engine: Engine, count: number, spare: (level: number) => Tensor) {
     this.#engine = engine;
     this.#count = count;
     const levels = count === 1 ? 0 : Math.ceil(Math.log2(count));
-    this.#spares = Array.from({ length: levels }, () => engine.allocate(shape));
+    this.#spares = Array.from({ length: levels }, (_, level) => spare(level));
   }
 
   /** out = Σ over blocks of what `contribute(block, target)` writes into its target. */

@@ -107,7 +107,9 @@ export class ColumnLinear implements Operator {
       input: context.needsGradient(0)
         ? {
             dx: context.buffer('dx', F, columns),
-            sum: new BlockSum(context.engine, blocksHere, [F, columns]),
+            sum: new BlockSum(context.engine, blocksHere, () =>
+              context.engine.allocate([F, columns]),
+            ),
             targets: [],
           }
         : null,

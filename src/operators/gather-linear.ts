@@ -132,7 +132,7 @@ export class GatherLinear implements Operator {
       input: context.needsGradient(0)
         ? {
             send: context.buffer('contribution', ...whole),
-            sum: new BlockSum(context.engine, blocksHere, whole),
+            sum: new BlockSum(context.engine, blocksHere, () => context.engine.allocate(whole)),
             targets: [],
             received: context.buffer('dx', blocksHere * M, columns),
           }

@@ -1,4 +1,6 @@
 import type { Operator, OperatorContext, OperatorCost } from '../autograd/operator.js';
+import { ShapeError } from '../errors.js';
+import { type GhostPrecision, rowBytes } from '../tensor/precision.js';
 import {
   asMatrix,
   matrixColumns,
@@ -8,7 +10,7 @@ import {
   tensorRows,
 } from '../tensor/tensor.js';
 import { type BlockLayout, range } from './block-layout.js';
-import { BlockSum } from './block-sum.js';
+import { type GhostExchange, ghostExchange } from './ghost-exchange.js';
 import { at } from './inputs.js';
 
 /**
@@ -34,11 +36,21 @@ import { at } from './inputs.js';
  * dx_j = L_jᵀ dz_j + C_jᵀ h_j. Everything without h is computed while the reduce-scatter is
  * under way.
  *
+ * With a `precision` below float32, what crosses between blocks is rounded: Q(g_j) is gathered and
+ * h_j sums Q(D_jᵀ dz_j) (see `GhostExchange`). The gradient is straight-through: Q counts as the
+ * identity, so dC_j and dx_j take h_j as it arrives, and dD_j takes the G that was multiplied.
+ *
+ * With `ghostsInUse` K' < K the layer is the one of the first K' rows of every C_j, and the first
+ * K' of the K columns that D_j has for each other block; all equations hold with K' for K. The
+ * matrices are read where they lie, one product a source block. Gradients of the rest are zero.
+ *
  * Cost of a block: forward 2B(M² + P·K·M) FLOPs, backward twice that; at R = P each pass receives
- * and sends 4(P−1)·K·B bytes. Saved: x, G.
+ * and sends 4(P−1)·K·B bytes, or (P−1)·K·(4 + B) in int8. Saved: x, G.
+ *
+ * @throws ShapeError for a number of ghosts outside 1 … K
  *
  * Source: arXiv:2508.00960; the equations are those of a dense layer whose block (j, i ≠ j) is
- * the product D_j[i]·C_i, by the chain rule.
+ * the product D_j[i]·C_i, by the chain rule. Straight-through: arXiv:1308.3432.
  */
 export class PhantomLinear implements Operator {
   readonly name: string;
@@ -47,69 +59,98 @@ export class PhantomLinear implements Operator {
   readonly blockWidth: number;
   /** K */
   readonly ghosts: number;
+  readonly precision: GhostPrecision;
+  #ghostsInUse: number;
 
-  constructor(name: string, layout: BlockLayout, blockWidth: number, ghosts: number) {
+  constructor(
+    name: string,
+    layout: BlockLayout,
+    blockWidth: number,
+    ghosts: number,
+    precision: GhostPrecision = 'float32',
+  ) {
     this.name = name;
     this.layout = layout;
     this.blockWidth = blockWidth;
     this.ghosts = ghosts;
+    this.precision = precision;
+    this.#ghostsInUse = ghosts;
+  }
+
+  /** K': a pass, forward and backward, is of the first so many ghosts of each block. */
+  get ghostsInUse(): number {
+    return this.#ghostsInUse;
+  }
+  set ghostsInUse(count: number) {
+    if (!Number.isInteger(count) || count < 1 || count > this.ghosts) {
+      throw new ShapeError(this.name, `${count} ghosts in use; needs 1 to ${this.ghosts}`);
+    }
+    this.#ghostsInUse = count;
   }
 
   /** @param inputNeedsGradient whether dx is computed; h is needed for dC in any case */
   cost(columns: number, inputNeedsGradient: boolean): OperatorCost {
     const { blocks, blocksHere, ranks } = this.layout;
-    const { blockWidth: M, ghosts: K } = this;
+    const { blockWidth: M, ghostsInUse: K, precision } = this;
     const product = 2 * columns * blocksHere;
     const local = product * M * M;
     const compression = product * K * M;
     const decompression = product * M * (blocks - 1) * K;
-    const bytes = 4 * (ranks - 1) * blocksHere * K * columns;
-    const traffic = { sentBytes: bytes, receivedBytes: bytes, collectives: 1 };
+    const bytes = (ranks - 1) * blocksHere * K * rowBytes(precision, columns);
+    const returned = precision === 'float32' ? bytes : bytes * blocksHere;
     return {
-      forward: { flops: local + compression + decompression, ...traffic },
+      forward: {
+        flops: local + compression + decompression,
+        sentBytes: bytes,
+        receivedBytes: bytes,
+        collectives: 1,
+      },
       backward: {
         flops:
           local + compression + 2 * decompression + (inputNeedsGradient ? local + compression : 0),
-        ...traffic,
+        sentBytes: returned,
+        receivedBytes: returned,
+        collectives: 1,
       },
     };
   }
 
   forward(context: OperatorContext, x: Tensor): Tensor {
-    const { engine, communicator } = context;
-    const plan = context.plan(() => this.#plan(context, x));
+    const { engine } = context;
+    const plan = this.#planOf(context, x);
     for (const block of plan.blocks) {
       engine.gemm(false, false, 1, block.compressor, block.x, 0, block.ownGhosts);
     }
-    const gather = communicator.startAllGather(plan.ghostsSent, plan.ghosts.data);
+    const gather = plan.exchange.startGather();
     for (const block of plan.blocks) {
       engine.gemm(false, false, 1, block.local, block.x, 0, block.z);
     }
     gather.wait();
     for (const block of plan.blocks) {
-      for (const side of block.sides) {
-        engine.gemm(false, false, 1, side.decompressor, side.ghosts, 1, block.z);
+      for (const part of block.parts) {
+        engine.gemm(false, false, 1, part.decompressor, part.ghosts, 1, block.z);
       }
     }
     return plan.z;
   }
 
   backward(context: OperatorContext, dz: Tensor): void {
-    const { engine, communicator } = context;
-    const plan = context.plan(() => this.#plan(context, at(context.inputs, 0)));
+    const { engine } = context;
+    const plan = this.#planOf(context, at(context.inputs, 0));
     plan.gradients ??= this.#planBackward(context, plan, dz);
-    const { send, sum, h, blocks: gradients } = plan.gradients;
+    const { h, blocks: gradients, contribute } = plan.gradients;
+    const isPart = this.#ghostsInUse < this.ghosts;
 
-    sum.into(send, (j, target) => this.#contribute(context, plan, gradients, j, target));
-    const reduction = communicator.startReduceScatterSum(send.data, h.data);
+    const reduction = plan.exchange.startReturn(contribute, h);
     const betaX = gradients[0]?.dx === null ? 0 : context.gradientBeta(0);
     for (const [j, block] of plan.blocks.entries()) {
       const gradient = at(gradients, j);
       const { local, decompressor } = this.#inputsOf(j);
       engine.gemm(false, true, 1, gradient.dz, block.x, context.gradientBeta(local), gradient.dL);
       const betaD = context.gradientBeta(decompressor);
-      for (const side of gradient.sides) {
-        engine.gemm(false, true, 1, gradient.dz, side.ghosts, betaD, side.dD);
+      if (isPart && betaD === 0) engine.fill(gradient.wholeD, 0);
+      for (const part of gradient.parts) {
+        engine.gemm(false, true, 1, gradient.dz, part.ghosts, betaD, part.dD);
       }
       if (gradient.dx) engine.gemm(true, false, 1, block.local, gradient.dz, betaX, gradient.dx);
     }
@@ -117,30 +158,9 @@ export class PhantomLinear implements Operator {
     for (const [j, block] of plan.blocks.entries()) {
       const gradient = at(gradients, j);
       const beta = context.gradientBeta(this.#inputsOf(j).compressor);
+      if (isPart && beta === 0) engine.fill(gradient.wholeC, 0);
       engine.gemm(false, true, 1, gradient.h, block.x, beta, gradient.dC);
       if (gradient.dx) engine.gemm(true, false, 1, block.compressor, gradient.h, 1, gradient.dx);
-    }
-  }
-
-  /** target = D_jᵀ dz_j for every ghost of the others, zero for the block's own. */
-  #contribute(
-    context: OperatorContext,
-    plan: Plan,
-    gradients: readonly BlockGradients[],
-    j: number,
-    target: Tensor,
-  ): void {
-    // The tree over a rank's blocks hands block j the same target in every step.
-    const own = (plan.contributions[j] ??= {
-      zero: tensorRows(target, (this.layout.firstBlock + j) * this.ghosts, this.ghosts),
-      sides: this.#sides(j).map(({ ghostRow, ghostRows }) =>
-        matrixRows(asMatrix(target), ghostRow, ghostRows),
-      ),
-    });
-    context.engine.fill(own.zero, 0);
-    for (const [s, side] of at(plan.blocks, j).sides.entries()) {
-      const rows = at(own.sides, s);
-      context.engine.gemm(true, false, 1, side.decompressor, at(gradients, j).dz, 0, rows);
     }
   }
 
@@ -150,28 +170,54 @@ export class PhantomLinear implements Operator {
     return { local: 1 + j, compressor: 1 + blocksHere + j, decompressor: 1 + 2 * blocksHere + j };
   }
 
-  /** The ghosts before and after block j's own, where there are any: G_{≠j} in two parts. */
-  #sides(j: number): { ghostRow: number; ghostRows: number; column: number }[] {
+  /**
+   * G_{≠j} and the columns of D_j that multiply it, in the fewest parts whose rows and columns lie
+   * side by side: with all ghosts in use those before and after block j's own, else one for each
+   * source block.
+   */
+  #partsOf(j: number): { ghostRow: number; count: number; column: number }[] {
     const block = this.layout.firstBlock + j;
-    const before = block * this.ghosts;
-    const after = (this.layout.blocks - 1 - block) * this.ghosts;
-    return [
-      { ghostRow: 0, ghostRows: before, column: 0 },
-      { ghostRow: before + this.ghosts, ghostRows: after, column: before },
-    ].filter((side) => side.ghostRows > 0);
+    const { ghosts: K, ghostsInUse: inUse } = this;
+    const { blocks } = this.layout;
+    const parts =
+      inUse === K
+        ? [
+            { first: 0, blocks: block },
+            { first: block + 1, blocks: blocks - 1 - block },
+          ]
+        : range(blocks)
+            .filter((source) => source !== block)
+            .map((source) => ({ first: source, blocks: 1 }));
+    return parts
+      .filter((part) => part.blocks > 0)
+      .map((part) => ({
+        ghostRow: part.first * inUse,
+        count: part.blocks * inUse,
+        column: (part.first < block ? part.first : part.first - 1) * K,
+      }));
+  }
+
+  #planOf(context: OperatorContext, x: Tensor): Plan {
+    const plans = context.plan(() => new Map<number, Plan>());
+    let plan = plans.get(this.#ghostsInUse);
+    if (plan === undefined) {
+      plan = this.#plan(context, x);
+      plans.set(this.#ghostsInUse, plan);
+    }
+    return plan;
   }
 
   #plan(context: OperatorContext, x: Tensor): Plan {
     const { blocks, blocksHere, firstBlock } = this.layout;
-    const { blockWidth: M, ghosts: K } = this;
+    const { blockWidth: M, ghosts: K, ghostsInUse: inUse, layout } = this;
     const columns = x.shape[1] ?? 1;
     const z = context.buffer('z', blocksHere * M, columns);
-    const ghosts = context.buffer('ghosts', blocks * K, columns);
+    const ghosts = tensorRows(context.buffer('ghosts', blocks * K, columns), 0, blocks * inUse);
+    const place = { context, layout, ghosts: K, inUse, columns };
     const ghostMatrix = asMatrix(ghosts);
     return {
       z,
-      ghosts,
-      ghostsSent: tensorRows(ghosts, firstBlock * K, blocksHere * K).data,
+      exchange: ghostExchange(this.precision, place, ghosts),
       blocks: range(blocksHere).map((j) => {
         const { local, compressor, decompressor } = this.#inputsOf(j);
         const decompressorMatrix = asMatrix(at(context.inputs, decompressor));
@@ -179,76 +225,92 @@ export class PhantomLinear implements Operator {
           x: matrixRows(asMatrix(x), j * M, M),
           z: matrixRows(asMatrix(z), j * M, M),
           local: asMatrix(at(context.inputs, local)),
-          compressor: asMatrix(at(context.inputs, compressor)),
-          ownGhosts: matrixRows(ghostMatrix, (firstBlock + j) * K, K),
-          sides: this.#sides(j).map(({ ghostRow, ghostRows, column }) => ({
-            decompressor: matrixColumns(decompressorMatrix, column, ghostRows),
-            ghosts: matrixRows(ghostMatrix, ghostRow, ghostRows),
+          compressor: matrixRows(asMatrix(at(context.inputs, compressor)), 0, inUse),
+          ownGhosts: matrixRows(ghostMatrix, (firstBlock + j) * inUse, inUse),
+          parts: this.#partsOf(j).map(({ ghostRow, count, column }) => ({
+            decompressor: matrixColumns(decompressorMatrix, column, count),
+            ghosts: matrixRows(ghostMatrix, ghostRow, count),
           })),
         };
       }),
-      contributions: [],
       gradients: null,
     };
   }
 
   #planBackward(context: OperatorContext, plan: Plan, dz: Tensor): BackwardPlan {
-    const { blocks, blocksHere } = this.layout;
-    const { blockWidth: M, ghosts: K } = this;
+    const { blocksHere } = this.layout;
+    const { blockWidth: M, ghosts: K, ghostsInUse: inUse } = this;
     const columns = dz.shape[1] ?? 1;
-    const h = context.buffer('h', blocksHere * K, columns);
+    const h = tensorRows(context.buffer('h', blocksHere * K, columns), 0, blocksHere * inUse);
     const dx = context.gradient(0);
-    const gradientOf = (input: number): Matrix => {
-      const gradient = context.gradient(input);
-      return asMatrix(
-        gradient ?? context.buffer(`unused ${input}`, ...at(context.inputs, input).shape),
-      );
-    };
-    return {
-      send: context.buffer('contribution', blocks * K, columns),
-      sum: new BlockSum(context.engine, blocksHere, [blocks * K, columns]),
-      h,
-      blocks: range(blocksHere).map((j) => {
-        const { local, compressor, decompressor } = this.#inputsOf(j);
-        const dD = gradientOf(decompressor);
-        return {
-          dz: matrixRows(asMatrix(dz), j * M, M),
-          dx: dx && matrixRows(asMatrix(dx), j * M, M),
-          h: matrixRows(asMatrix(h), j * K, K),
-          dL: gradientOf(local),
-          dC: gradientOf(compressor),
-          sides: this.#sides(j).map(({ ghostRows, column }, s) => ({
-            dD: matrixColumns(dD, column, ghostRows),
-            ghosts: at(at(plan.blocks, j).sides, s).ghosts,
-          })),
-        };
-      }),
+    const gradientOf = (input: number): Tensor =>
+      context.gradient(input) ??
+      context.buffer(`unused ${input}`, ...at(context.inputs, input).shape);
+    const gradients = range(blocksHere).map((j) => {
+      const { local, compressor, decompressor } = this.#inputsOf(j);
+      const wholeD = gradientOf(decompressor);
+      const wholeC = gradientOf(compressor);
+      return {
+        dz: matrixRows(asMatrix(dz), j * M, M),
+        dx: dx && matrixRows(asMatrix(dx), j * M, M),
+        h: matrixRows(asMatrix(h), j * inUse, inUse),
+        dL: asMatrix(gradientOf(local)),
+        dC: matrixRows(asMatrix(wholeC), 0, inUse),
+        wholeC,
+        wholeD,
+        parts: this.#partsOf(j).map(({ column, count }, part) => ({
+          dD: matrixColumns(asMatrix(wholeD), column, count),
+          ghosts: at(at(plan.blocks, j).parts, part).ghosts,
+        })),
+      };
+    });
+    return { h, blocks: gradients, contribute: this.#contribution(context, plan, gradients) };
+  }
+
+  /** Writes D_jᵀ dz_j for every ghost of the others, zero for the block's own. */
+  #contribution(
+    { engine }: OperatorContext,
+    plan: Plan,
+    gradients: readonly BlockGradients[],
+  ): (j: number, target: Tensor) => void {
+    const { ghostsInUse: inUse } = this;
+    // A block is handed the same target in every step.
+    const targets: { own: Tensor; parts: Matrix[] }[] = [];
+    return (j, target) => {
+      const rows = (targets[j] ??= {
+        own: tensorRows(target, (this.layout.firstBlock + j) * inUse, inUse),
+        parts: this.#partsOf(j).map(({ ghostRow, count }) =>
+          matrixRows(asMatrix(target), ghostRow, count),
+        ),
+      });
+      engine.fill(rows.own, 0);
+      for (const [i, part] of at(plan.blocks, j).parts.entries()) {
+        const { dz } = at(gradients, j);
+        engine.gemm(true, false, 1, part.decompressor, dz, 0, at(rows.parts, i));
+      }
     };
   }
 }
 
+/** Views for one number of ghosts in use; the tensors below them hold all K. */
 interface Plan {
   readonly z: Tensor;
-  readonly ghosts: Tensor;
-  readonly ghostsSent: Float32Array;
+  readonly exchange: GhostExchange;
   readonly blocks: readonly {
     readonly x: Matrix;
     readonly z: Matrix;
     readonly local: Matrix;
     readonly compressor: Matrix;
     readonly ownGhosts: Matrix;
-    readonly sides: readonly { readonly decompressor: Matrix; readonly ghosts: Matrix }[];
+    readonly parts: readonly { readonly decompressor: Matrix; readonly ghosts: Matrix }[];
   }[];
-  /** Parts of the tensor that a block writes its contribution into, by block. */
-  readonly contributions: { readonly zero: Tensor; readonly sides: readonly Matrix[] }[];
   gradients: BackwardPlan | null;
 }
 
 interface BackwardPlan {
-  readonly send: Tensor;
-  readonly sum: BlockSum;
   readonly h: Tensor;
   readonly blocks: readonly BlockGradients[];
+  readonly contribute: (j: number, target: Tensor) => void;
 }
 
 interface BlockGradients {
@@ -257,5 +319,8 @@ interface BlockGradients {
   readonly h: Matrix;
   readonly dL: Matrix;
   readonly dC: Matrix;
-  readonly sides: readonly { readonly dD: Matrix; readonly ghosts: Matrix }[];
+  /** Of all K ghosts. */
+  readonly wholeC: Tensor;
+  readonly wholeD: Tensor;
+  readonly parts: readonly { readonly dD: Matrix; readonly ghosts: Matrix }[];
 }

@@ -110,7 +110,7 @@ export class RowLinear implements Operator {
     let biasInput = 1 + blocksHere;
     return {
       z: context.buffer('z', T, columns),
-      sum: new BlockSum(context.engine, blocksHere, [T, columns]),
+      sum: new BlockSum(context.engine, blocksHere, () => context.engine.allocate([T, columns])),
       blocks: range(blocksHere).map((j) => {
         const rows = this.biasRows[j] ?? null;
         const input = biasInput;

@@ -19,6 +19,12 @@ export interface Matrix {
   readonly stride: number;
 }
 
+/** Bytes in the memory of one engine, at any address. */
+export interface Bytes {
+  readonly data: Uint8Array;
+  readonly byteOffset: number;
+}
+
 /** Number of elements of a shape. */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
@@ -28,6 +34,19 @@ export function elementCount(shape: readonly number[]): number {
 export function asMatrix(tensor: Tensor): Matrix {
   const [rows = 1, columns = 1] = tensor.shape;
   return { byteOffset: tensor.byteOffset, rows, columns, stride: columns };
+}
+
+/** The first `count` bytes of a tensor's storage, for what is not float32. */
+export function asBytes({ data, byteOffset }: Tensor, count: number): Bytes {
+  return { data: new Uint8Array(data.buffer, data.byteOffset, count), byteOffset };
+}
+
+/** Bytes `from … from + count − 1`. */
+export function byteRange(bytes: Bytes, from: number, count: number): Bytes {
+  return {
+    data: bytes.data.subarray(from, from + count),
+    byteOffset: bytes.byteOffset + from,
+  };
 }
 
 /** Rows `from … from + count − 1` of a matrix. */

@@ -15,6 +15,8 @@ export interface EvaluationJob {
   readonly weights: string;
   readonly rows: number;
   readonly batch: number;
+  /** Evaluates once for each number of ghosts, all on the same weights; null: once, with all. */
+  readonly sweepGhosts: readonly number[] | null;
 }
 
 export interface Evaluation {
@@ -26,12 +28,14 @@ export interface Evaluation {
 /**
  * Loss and accuracy of a checkpoint, on one rank of those that evaluate it.
  *
- * @param parts its batches are one of training, which is passed over, then those of a validation
+ * @param parts its batches are, for each evaluation, one of training, which is passed over, then
+ *   those of a validation
+ * @returns one evaluation, or one for each number of ghosts
  */
 export function runEvaluation(
   job: EvaluationJob,
   parts: Pick<TrainingParts, 'engine' | 'communicator' | 'control'> & { batches: BatchReader },
-): Evaluation {
+): Evaluation[] {
   const { engine, communicator, control, batches } = parts;
   const { specification, loss, batch } = job;
   const network = buildNetwork(specification, engine, communicator);
@@ -56,11 +60,15 @@ export function runEvaluation(
     optimizer: createOptimizer(none, engine, network.parameters),
     batchSize: batch,
     microBatches: 1,
+    nestedGhosts: null,
     clipNorm: null,
     stopRequested: () => false,
   });
-  batches.next();
-  const before = performance.now();
-  const result = stepper.validate(job.rows);
-  return { ...result, elapsedS: (performance.now() - before) / 1000 };
+  return (job.sweepGhosts ?? [null]).map((ghosts) => {
+    if (ghosts !== null) network.useGhosts(ghosts);
+    batches.next();
+    const before = performance.now();
+    const result = stepper.validate(job.rows);
+    return { ...result, elapsedS: (performance.now() - before) / 1000 };
+  });
 }

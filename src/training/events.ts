@@ -30,7 +30,8 @@ export interface StartEvent {
   readonly steps: number;
   /** Steps already done when the run was resumed; 0 for a new run. */
   readonly firstStep: number;
-  /** Matrix-product FLOPs and payload bytes of one rank in one step (forward and backward). */
+  /** Matrix-product FLOPs and payload bytes of one rank in one step (forward and backward); with
+   * nested ghosts as if every micro-batch used all of them, so at most. */
   readonly flopsPerStep: number;
   readonly sentBytesPerStep: number;
   readonly receivedBytesPerStep: number;

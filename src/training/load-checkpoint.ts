@@ -11,12 +11,18 @@ import {
   readJson,
   verifyFiles,
 } from './checkpoint-folder.js';
+import { copyFirst, firstGhosts, type NestedLoad } from './first-ghosts.js';
 
 /**
  * Reads a checkpoint into parameters and optimiser state, called by every rank; the files may
  * come from another number of ranks. Every file is first compared with its recorded hash.
  *
+ * A phantom network of K' ghosts can be read from a checkpoint of one trained with more, whose
+ * ghosts are nested: it gets the first K' rows of every compressor, and the first K' columns that a
+ * decompressor has for each block.
+ *
  * @param optimizerState null: the weights alone
+ * @param nested ghosts of this network, K', and of the one that was trained; null: the same
  * @throws CheckpointError when something is missing, damaged or of another shape
  */
 export function loadCheckpoint(
@@ -24,13 +30,14 @@ export function loadCheckpoint(
   parameters: readonly Parameter[],
   optimizerState: readonly OptimizerState[] | null,
   communicator: Communicator,
+  nested: NestedLoad | null = null,
 ): CheckpointState {
   const state = readCheckpointState(folder);
   verifyFiles(folder, state, communicator);
   communicator.barrier();
   for (const kind of KINDS) {
     if (kind === 'optimizer' && (optimizerState === null || optimizerState.length === 0)) continue;
-    readEntries(folder, kind, entriesOf(kind, parameters, optimizerState ?? []));
+    readEntries(folder, kind, entriesOf(kind, parameters, optimizerState ?? []), nested);
   }
   return state;
 }
@@ -39,13 +46,23 @@ export function loadCheckpoint(
  * Reads weights alone into parameters, from a checkpoint or model whose files have been verified.
  *
  * @param folder with `model.safetensors.index.json` and its shards
+ * @param nested as for `loadCheckpoint`
  * @throws CheckpointError when a tensor is missing or of another shape
  */
-export function loadWeights(folder: string, parameters: readonly Parameter[]): void {
-  readEntries(folder, 'model', entriesOf('model', parameters, []));
+export function loadWeights(
+  folder: string,
+  parameters: readonly Parameter[],
+  nested: NestedLoad | null = null,
+): void {
+  readEntries(folder, 'model', entriesOf('model', parameters, []), nested);
 }
 
-function readEntries(folder: string, kind: Kind, entries: readonly Entry[]): void {
+function readEntries(
+  folder: string,
+  kind: Kind,
+  entries: readonly Entry[],
+  nested: NestedLoad | null,
+): void {
   const index = path.join(folder, `${kind}.safetensors.index.json`);
   const { weight_map: map } = readJson(index) as { weight_map?: Record<string, string> };
   const open = new Map<string, SafetensorsFile>();
@@ -60,7 +77,7 @@ function readEntries(folder: string, kind: Kind, entries: readonly Entry[]): voi
       }
       const file = open.get(shard) ?? new SafetensorsFile(path.join(folder, shard));
       open.set(shard, file);
-      readEntry(file, entry);
+      readEntry(file, entry, nested);
     }
   } catch (error) {
     if (error instanceof DataError) throw new CheckpointError('checkpoint', error.message);
@@ -70,15 +87,24 @@ function readEntries(folder: string, kind: Kind, entries: readonly Entry[]): voi
   }
 }
 
-function readEntry(file: SafetensorsFile, { name, parameter, tensor }: Entry): void {
+function readEntry(
+  file: SafetensorsFile,
+  { name, parameter, tensor }: Entry,
+  nested: NestedLoad | null,
+): void {
   const { slice } = parameter;
-  const shape = slice?.shape ?? tensor.shape;
+  const first = nested && firstGhosts(name, tensor.shape, nested);
+  const shape = first?.shape ?? slice?.shape ?? tensor.shape;
   const found = file.entry(name);
   if (found.dtype !== 'F32' || found.shape.join() !== shape.join()) {
     throw new CheckpointError(
       'checkpoint',
       `${file.path}: ${name} is ${found.dtype} [${found.shape}]; this network has F32 [${shape}]`,
     );
+  }
+  if (first) {
+    copyFirst(first, file.readFloat32(name), tensor.data);
+    return;
   }
   if (slice === null) {
     file.readFloat32(name, tensor.data);

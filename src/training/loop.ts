@@ -8,6 +8,7 @@ import { treeSum } from '../operators/block-sum.js';
 import { clippingScale } from '../optimizers/clipping.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { GradientBuckets } from './gradient-buckets.js';
+import type { NestedGhosts } from './nested-ghosts.js';
 import type { Objective } from './objective.js';
 import type { Batch, BatchReader } from '../data/loader/batches.js';
 
@@ -35,6 +36,8 @@ export interface StepperOptions {
   readonly network: FeedForward;
   readonly objective: Objective;
   readonly optimizer: Optimizer;
+  /** Ghosts of each micro-batch; null: always all. */
+  readonly nestedGhosts: NestedGhosts | null;
   readonly batches: BatchReader;
   /** Samples in a step of one replica, and micro-batches they come in. */
   readonly batchSize: number;
@@ -97,7 +100,7 @@ export class Stepper {
    * @throws TrainingError when the loss is not finite; nothing has been updated then
    */
   step(step: number, learningRate: number, withNorm: boolean): StepResult {
-    const { network, objective, optimizer, microBatches, clipNorm } = this.#options;
+    const { network, objective, optimizer, microBatches, clipNorm, nestedGhosts } = this.#options;
     const result = this.#result;
     result.dataWaitS = 0;
     for (const parameter of network.parameters) parameter.clearGradient();
@@ -105,6 +108,7 @@ export class Stepper {
     this.#lossSums.fill(0);
     let correct = 0;
     for (let microBatch = 1; microBatch <= microBatches; microBatch++) {
+      if (nestedGhosts) network.useGhosts(nestedGhosts.at(step, microBatch - 1));
       const loss = this.#forward(this.#next('training'));
       this.#addLoss();
       correct += objective.loss.reading.correct;
@@ -135,10 +139,13 @@ export class Stepper {
     return result;
   }
 
-  /** Mean loss and accuracy over the validation batches that come next.
+  /** Mean loss and accuracy over the validation batches that come next; of nested ghosts, with
+   * all of them.
    * @throws TrainingError when the loss is not finite */
   validate(rows: number): { loss: number; accuracy: number } {
-    const { loss } = this.#options.objective;
+    const { objective, network, nestedGhosts } = this.#options;
+    const { loss } = objective;
+    if (nestedGhosts) network.useGhosts(nestedGhosts.ghosts);
     this.#lossSums.fill(0);
     let correct = 0;
     for (let done = 0; done < rows;) {

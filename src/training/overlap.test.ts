@@ -26,6 +26,7 @@ describe('the overlap meter', () => {
       exposedS: () => counts.exposedS,
       collectives: {
         allGather: times,
+        allToAll: idle,
         reduceScatter: idle,
         allReduce: idle,
         gradients: idle,

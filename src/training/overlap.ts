@@ -4,6 +4,7 @@
  */
 export const COLLECTIVES = [
   'allGather',
+  'allToAll',
   'reduceScatter',
   'allReduce',
   'gradients',

@@ -1,4 +1,4 @@
-import { COLLECTIVES, type CollectiveTimes, hiddenShare } from './overlap.js';
+import { type CollectiveName, COLLECTIVES, type CollectiveTimes, hiddenShare } from './overlap.js';
 import type { WorkMeters } from './trainer.js';
 
 /** Steps whose times the overall median looks back on. */
@@ -83,15 +83,13 @@ export class StepTimes {
       postedS: (this.#posted[i] ?? 0) / steps,
       exposedS: (this.#exposed[i] ?? 0) / steps,
     });
-    const [allGather, reduceScatter, allReduce, gradients] = [
-      times(0),
-      times(1),
-      times(2),
-      times(3),
-    ];
-    const network = [allGather, reduceScatter, allReduce, gradients];
+    const collectives = Object.fromEntries(
+      COLLECTIVES.map((name, i) => [name, times(i)]),
+    ) as Record<CollectiveName, CollectiveTimes>;
+    const { agreement: _own, ...ofNetwork } = collectives;
+    const network = Object.values(ofNetwork);
     const interval = {
-      collectives: { allGather, reduceScatter, allReduce, gradients, agreement: times(4) },
+      collectives,
       communication: {
         postedS: network.reduce((sum, { postedS }) => sum + postedS, 0),
         exposedS: network.reduce((sum, part) => sum + part.exposedS, 0),

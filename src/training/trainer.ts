@@ -14,6 +14,7 @@ import type { EndEvent, TrainingEvent } from './events.js';
 import { loadCheckpoint } from './load-checkpoint.js';
 import { type Replicas, Stepper } from './loop.js';
 import { MetricsFile } from './metrics-file.js';
+import { NestedGhosts } from './nested-ghosts.js';
 import { createObjective } from './objective.js';
 import { type CollectiveName, type CollectiveTimes, hiddenShare } from './overlap.js';
 import { saveCheckpoint } from './save-checkpoint.js';
@@ -108,6 +109,7 @@ class Trainer {
       batches: parts.batches,
       batchSize: settings.batch,
       microBatches: settings.accumulate,
+      nestedGhosts: settings.nestedGhosts ? new NestedGhosts(settings.seed, settings.ghosts) : null,
       clipNorm: settings.clipNorm,
       stopRequested: parts.stopRequested,
     });

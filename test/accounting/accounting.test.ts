@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
+  GHOST_PRECISIONS,
+  type GhostPrecision,
   launchRanks,
   type NetworkSpecification,
   type Operation,
@@ -29,6 +31,7 @@ const networks = fc
     ghosts: fc.integer({ min: 1, max: 24 }),
     columns: fc.integer({ min: 1, max: 20 }),
     ends: fc.option(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 }))),
+    ghostPrecision: fc.constantFrom(...GHOST_PRECISIONS),
     optimizer: fc.constantFrom<OptimizerName>('sgd', 'momentum', 'adam'),
     crossEntropy: fc.boolean(),
     inputGradient: fc.boolean(),
@@ -39,7 +42,7 @@ const networks = fc
 
   .map((drawn): StepShape => {
     const { ranks, blocksPerRank, blockWidth, ghosts, ends, columns, optimizer } = drawn;
-    const { crossEntropy, inputGradient, strategy, depth } = drawn;
+    const { crossEntropy, inputGradient, strategy, depth, ghostPrecision } = drawn;
     const blocks = ranks * blocksPerRank;
     const specification: NetworkSpecification = {
       strategy,
@@ -47,6 +50,7 @@ const networks = fc
       width: blocks * blockWidth,
       blocks,
       ghosts: Math.min(ghosts, blockWidth),
+      ghostPrecision: strategy === 'phantom' ? ghostPrecision : 'float32',
       activation: 'tanh',
       ends: ends
         ? {
@@ -101,8 +105,23 @@ describe('what a step counts', () => {
         const parameters = results.reduce((sum, result) => sum + result.parameters, 0);
         assert.equal(parameters, parameterCount(specification));
       }),
-      { numRuns: 30, seed: 7 },
+      { numRuns: 40, seed: 7 },
     );
+  });
+
+  it('is what low precision sends of a layer', () => {
+    const ends = { kind: 'sharded' } as const;
+    const [K, L, B] = [3, 2, 10] as const;
+    const network = { width: 64, depth: L, ghosts: K, activation: 'relu', ends } as const;
+    const sent = (blocks: number, ranks: number, ghostPrecision: GhostPrecision) => {
+      const specification = { ...network, strategy: 'phantom', blocks, ghostPrecision } as const;
+      return stepCost(specification, ranks, B).total.sentBytes;
+    };
+    assert.equal(sent(4, 4, 'float32'), L * 2 * 3 * K * 4 * B);
+    assert.equal(sent(4, 4, 'bfloat16'), L * 2 * 3 * K * 2 * B);
+    assert.equal(sent(4, 4, 'int8'), L * 2 * 3 * K * (4 + B));
+    // Two blocks on a rank: each sends its own contribution to each of the other rank's blocks.
+    assert.equal(sent(4, 2, 'int8'), L * (2 * K * (4 + B) + 4 * K * (4 + B)));
   });
 
   it('is fact 4 of a layer at R = P, summed over layers and passes', () => {

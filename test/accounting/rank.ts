@@ -61,6 +61,14 @@ function notingEngine(engine: Engine, note: (operation: Operation) => void): Eng
       elements(`activation gradient ${activation}`, z);
       engine.biasActivationGradient(activation, z, out, dOut, dz, betaBias, dBias);
     },
+    encodeRows(precision, x, out) {
+      elements(`encode ${precision}`, x);
+      engine.encodeRows(precision, x, out);
+    },
+    decodeRows(precision, encoded, out) {
+      elements(`decode ${precision}`, out);
+      engine.decodeRows(precision, encoded, out);
+    },
     add(a, b, out) {
       elements('add', out);
       engine.add(a, b, out);
@@ -122,6 +130,8 @@ function notingCommunicator(
   const noted: Partial<Communicator> = {
     startAllGather: (send, receive) =>
       started('all-gather', receive, communicator.startAllGather(send, receive)),
+    startAllToAll: (send, receive) =>
+      started('all-to-all', send, communicator.startAllToAll(send, receive)),
     startReduceScatterSum: (send, receive) =>
       started('reduce-scatter', send, communicator.startReduceScatterSum(send, receive)),
     startAllReduceSum: (buffer) =>
@@ -165,6 +175,7 @@ await runRank<StepShape>(async ({ data, transport }): Promise<CountResult> => {
     receivedBytes: meters.receivedBytes(),
     collectives:
       recorder.record.allGather.calls +
+      recorder.record.allToAll.calls +
       recorder.record.reduceScatter.calls +
       recorder.record.allReduce.calls,
   });

@@ -2,19 +2,23 @@ import assert from 'node:assert/strict';
 import {
   CollectiveError,
   type Communicator,
+  type MovedPayload,
   type Payload,
   type PendingCollective,
   ShapeError,
 } from 'phantom-parallel';
 import {
+  byte,
   checkElements,
   element,
   fill,
   guarded32,
   guarded64,
+  guarded8,
   randomIntegers,
   round32,
   round64,
+  round8,
   sleepMs,
   treeSum,
 } from './communicator-contract-data.js';
@@ -66,6 +70,40 @@ export const communicatorCases: Readonly<Record<string, CommunicatorCase>> = {
       const wanted = (i: number): number => round32(element(n, Math.floor(i / n), i % n));
       checkElements(receive.data, wanted, `all-gather in place of ${n}`);
       receive.check();
+    }
+  },
+
+  'gathers bytes, also in place': (c) => {
+    for (const n of lengths(c.size)) {
+      const receive = guarded8(n * c.size);
+      const own = receive.data.subarray(c.rank * n, (c.rank + 1) * n);
+      for (const send of [guarded8(n).data, own]) {
+        for (let i = 0; i < n; i++) send[i] = byte(n, c.rank, i);
+        c.allGather(send, receive.data);
+        const wanted = (i: number): number => round8(byte(n, Math.floor(i / n), i % n));
+        checkElements(receive.data, wanted, `all-gather of ${n} bytes`);
+      }
+      receive.check();
+    }
+  },
+
+  'sends every rank its shard': (c) => {
+    for (const n of lengths(c.size)) {
+      for (const [send, receive, value, round] of [
+        [guarded8(n * c.size), guarded8(n * c.size), byte, round8],
+        [guarded32(n * c.size), guarded32(n * c.size), element, round32],
+      ] as const) {
+        for (let i = 0; i < n * c.size; i++) send.data[i] = value(n, c.rank, i);
+        c.allToAll(send.data, receive.data);
+        // Shard `rank` of what each rank has sent.
+        const wanted = (i: number): number =>
+          round(value(n, Math.floor(i / n), c.rank * n + (i % n)));
+        checkElements(receive.data, wanted, `all-to-all of ${n}`);
+        const sent = (i: number): number => round(value(n, c.rank, i));
+        checkElements(send.data, sent, 'what was sent');
+        send.check();
+        receive.check();
+      }
     }
   },
 
@@ -189,6 +227,12 @@ export const communicatorCases: Readonly<Record<string, CommunicatorCase>> = {
   'refuses sizes that do not fit, without a word to the others': (c) => {
     assert.throws(() => c.allGather(zeros(2), zeros(2 * c.size + 1)), ShapeError);
     assert.throws(() => c.startReduceScatterSum(zeros(2 * c.size + 1), zeros(2)), ShapeError);
+    assert.throws(() => c.allToAll(zeros(2 * c.size), zeros(3 * c.size)), ShapeError);
+    if (c.size > 1) {
+      assert.throws(() => c.allToAll(zeros(c.size + 1), zeros(c.size + 1)), ShapeError);
+    }
+    const mixed = (): void => c.allGather<MovedPayload>(zeros(2), new Uint8Array(2 * c.size));
+    assert.throws(mixed, ShapeError);
     assert.throws(() => c.broadcast(zeros(2), c.size), ShapeError);
     assert.throws(() => c.broadcast(zeros(2), -1), ShapeError);
     c.barrier();
@@ -218,16 +262,24 @@ interface Started {
   check(): void;
 }
 
-/** Starts a collective of one of the three kinds. */
+/** Starts a collective of one of four kinds. */
 function startOne(c: Communicator, kind: number, n: number, stream: number): Started {
-  if (kind % 3 === 0) {
+  if (kind % 4 === 3) {
+    const send = new Uint8Array(n * c.size).map((_, i) => byte(stream, c.rank, i));
+    const receive = new Uint8Array(n * c.size);
+    const pending = c.startAllToAll(send, receive);
+    const wanted = (i: number): number =>
+      round8(byte(stream, Math.floor(i / n), c.rank * n + (i % n)));
+    return { pending, check: () => checkElements(receive, wanted, `all-to-all of ${n} bytes`) };
+  }
+  if (kind % 4 === 0) {
     const receive = new Float32Array(n * c.size);
     const own = receive.subarray(c.rank * n, (c.rank + 1) * n);
     const pending = c.startAllGather(fill(own, stream, c.rank), receive);
     const wanted = (i: number): number => round32(element(stream, Math.floor(i / n), i % n));
     return { pending, check: () => checkElements(receive, wanted, `all-gather of ${n}`) };
   }
-  if (kind % 3 === 1) {
+  if (kind % 4 === 1) {
     const receive = new Float32Array(n);
     const send = fill(new Float32Array(n * c.size), stream, c.rank);
     const pending = c.startReduceScatterSum(send, receive);
@@ -256,7 +308,7 @@ export function randomCollectives(c: Communicator, count: number, seed: number):
     else if (own(4) === 0) for (let spin = own(3000); spin > 0; spin--) Math.sqrt(spin);
     while (inFlight.length >= Math.min(4, c.transport.maxInFlight)) finish();
     const n = common(50) === 0 ? common(5000) : common(40);
-    inFlight.push(startOne(c, common(3), n, i));
+    inFlight.push(startOne(c, common(4), n, i));
     if (common(40) === 0) {
       const root = common(c.size);
       const buffer = new Float32Array([element(i, c.rank, 0)]);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Payload } from 'phantom-parallel';
+import type { MovedPayload, Payload } from 'phantom-parallel';
 
 /** A number that everybody can compute: element `i` of what `rank` contributes to `stream`. Its
  * exponents differ so much that another order of a sum shows in its bits. */
@@ -25,30 +25,40 @@ export function treeSum(size: number, value: (rank: number) => number, round: Ro
   };
   return sum(0, size);
 }
+/** Byte `i` of what `rank` contributes to `stream`. */
+export function byte(stream: number, rank: number, i: number): number {
+  return Math.imul(stream + 1, 31) + Math.imul(rank + 1, 101) + Math.imul(i + 1, 7) + (i >> 8);
+}
+export const round8: Round = (value) => value & 255;
+
 export type Round = (value: number) => number;
 export const round32: Round = Math.fround;
 export const round64: Round = (value) => value;
 
 /** An array between guards that no collective may touch. */
-export class Guarded<P extends Payload> {
+export class Guarded<P extends Payload | MovedPayload> {
   readonly data: P;
   readonly #all: P;
+  readonly #guard: number;
 
   constructor(all: P) {
-    this.#all = all.fill(GUARD) as P;
+    this.#guard = all.BYTES_PER_ELEMENT === 1 ? 199 : -12_345;
+    this.#all = all.fill(this.#guard) as P;
     this.data = all.subarray(16, all.length - 16) as P;
   }
 
   check(): void {
     for (const i of [0, 15, this.#all.length - 16, this.#all.length - 1]) {
-      assert.equal(this.#all[i], GUARD, 'memory beside a buffer was written');
+      assert.equal(this.#all[i], this.#guard, 'memory beside a buffer was written');
     }
   }
 }
-const GUARD = -12_345;
 
 export function guarded32(length: number): Guarded<Float32Array> {
   return new Guarded(new Float32Array(length + 32));
+}
+export function guarded8(length: number): Guarded<Uint8Array> {
+  return new Guarded(new Uint8Array(length + 32));
 }
 export function guarded64(length: number): Guarded<Float64Array> {
   return new Guarded(new Float64Array(length + 32));
@@ -56,7 +66,7 @@ export function guarded64(length: number): Guarded<Float64Array> {
 
 /** Every element equals `expected(i)`, bit for bit apart from NaN. */
 export function checkElements(
-  payload: Payload,
+  payload: Payload | MovedPayload,
   expected: (i: number) => number,
   what: string,
 ): void {

@@ -57,6 +57,13 @@ export const failureCases: Readonly<Record<string, FailureCase>> = {
     failsWith(act, 'unequal calls', /rank 1 (called )?all-reduce of 8 float64/, 'barrier');
   },
 
+  'unequal element types are named': (c) => {
+    const [floats, bytes] = [new Float32Array(8 * c.size), new Uint8Array(8 * c.size)];
+    const act = (): void =>
+      c.rank === 1 ? c.allToAll(bytes, bytes.slice()) : c.allToAll(floats, floats.slice());
+    failsWith(act, 'unequal calls', 'all-to-all of 8 bytes', 'all-to-all of 8 float32');
+  },
+
   'unequal sizes are named': (c) => {
     const buffer = new Float32Array(c.rank === 0 ? 5 : 60_000);
     failsWith(() => c.allReduceSum(buffer), 'unequal calls', 'of 5 float32', 'of 60000 float32');

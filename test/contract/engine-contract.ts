@@ -7,6 +7,7 @@ import { UnsupportedError } from 'phantom-parallel';
 
 import { elementwiseContract } from './engine-contract-elementwise.js';
 import { gemmContract } from './engine-contract-gemm.js';
+import { precisionContract } from './engine-contract-precision.js';
 import { trainingContract } from './engine-contract-training.js';
 
 /** @param skip why this engine cannot run here; null: it can */
@@ -25,6 +26,7 @@ export function engineContract(
     allocationContract(make);
     gemmContract(make);
     elementwiseContract(make);
+    precisionContract(make);
     trainingContract(make);
   });
 }

@@ -7,12 +7,12 @@ import {
   evaluateRun,
   newestCheckpoint,
   resolveSettings,
-  readRunConfig,
   train,
-  trainRun,
   type TrainingSettings,
+  trainRun,
 } from 'phantom-parallel';
 import { losses, readCheckpoint, temporaryFolder } from '../support/files.js';
+import { resume } from '../support/resume.js';
 
 const SETTINGS: Partial<TrainingSettings> = {
   width: 32,
@@ -35,14 +35,6 @@ const SETTINGS: Partial<TrainingSettings> = {
   checkpointEvery: 6,
   seed: 2,
 };
-
-const never = new AbortController().signal;
-
-async function resume(run: string, settings: Partial<TrainingSettings>) {
-  const merged = { ...readRunConfig(run).settings, ...settings };
-  const resolved = resolveSettings([{ where: 'test', settings: merged }]);
-  return trainRun(resolved, { onEvent: () => {}, stop: never }, run);
-}
 
 function finalBits(run: string) {
   const folder = path.join(run, 'checkpoints', 'step-00000012');

@@ -266,6 +266,28 @@ describe('a run', () => {
     );
   });
 
+  test('with nested ghosts is evaluated at each number of them', () => {
+    const nested = ['--nested-ghosts', '--ghost-precision', 'int8', '--out', 'nested'];
+    const run = phantom('train', ...SMALL, '--steps', '4', ...nested);
+    assert.equal(run.status, 0, run.stderr);
+    assert.match(run.stdout, /8 ghosts in int8, nested, relu$/m);
+    const { status, stdout, stderr } = phantom('eval', 'nested', '--sweep-ghosts');
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /^ghosts +loss +accuracy +FLOPs a sample +bytes a sample +J a sample/m);
+    assert.deepEqual(
+      [...stdout.matchAll(/^(\d+) .*—/gm)].map(([, ghosts]) => ghosts),
+      ['1', '2', '4', '8'],
+    );
+    const [one] = eventsOf(phantom('eval', 'nested', '--sweep-ghosts', '2,8', '--json').stdout);
+    assert.deepEqual(
+      ((one?.['sweep'] ?? []) as { ghosts: number }[]).map(({ ghosts }) => ghosts),
+      [2, 8],
+    );
+    const bad = phantom('eval', 'nested', '--sweep-ghosts', '2,x');
+    assert.deepEqual([bad.status, bad.stdout], [2, '']);
+    assert.match(bad.stderr, /^phantom: \[eval\] ghosts x; needs/);
+  });
+
   test('refuses a damaged checkpoint, and names the file', () => {
     const trained = phantom('train', ...SMALL, '--steps', '2', '--out', 'damaged', '--json');
     assert.equal(trained.status, 0, trained.stderr);

@@ -1,5 +1,5 @@
 import type { Call } from '../call.js';
-import type { Payload, PendingCollective } from '../communicator.js';
+import type { MovedPayload, Payload, PendingCollective } from '../communicator.js';
 import type { MpiLink } from './link.js';
 
 /** Bytes that each rank says of a collective: four words, and a payload that is tiny. */
@@ -13,10 +13,10 @@ export class MpiOperation implements PendingCollective {
   readonly place: number;
   call: Call = 'barrier';
   code = 0;
-  send: Payload = EMPTY;
-  receive: Payload = EMPTY;
+  send: Payload | MovedPayload = EMPTY;
+  receive: Payload | MovedPayload = EMPTY;
   root = 0;
-  /** Elements of the payload, of one shard for all-gather and reduce-scatter. */
+  /** Elements of the payload, of one shard for all-gather, all-to-all and reduce-scatter. */
   length = 0;
   sequence = 0;
   /** Whether the payload is in the headers. */

@@ -1,5 +1,5 @@
 import type { WasmModule } from '../../web-assembly.js';
-import type { Payload } from '../communicator.js';
+import type { MovedPayload, Payload } from '../communicator.js';
 import type { MpiLink } from './link.js';
 import { HEADER_BYTES, INLINE_BYTES, type MpiOperation } from './mpi-operation.js';
 import { Staging } from './staging.js';
@@ -12,8 +12,9 @@ const SMALL_BYTES = 32 * 1024;
  *
  * | call | MPI | then |
  * |---|---|---|
- * | payload of 48 bytes or less | in the headers | the tree over the ranks' parts |
+ * | payload of 48 bytes or less | in the headers | the tree, where there is a sum |
  * | all-gather | Iallgather | |
+ * | all-to-all | Ialltoall | |
  * | reduce-scatter | Ialltoall of shards into staging | the tree |
  * | all-reduce, small or float64 | Iallgather of everything into staging | the tree |
  * | all-reduce | Ialltoallv of parts into staging | the tree, Iallgatherv of the sums |
@@ -71,6 +72,13 @@ export class MpiPayloads {
       return;
     }
     const bytes = send.BYTES_PER_ELEMENT;
+    if (call === 'all-to-all') {
+      for (let peer = 0; peer < size; peer++) {
+        const from = peer * HEADER_BYTES + 16 + rank * length * bytes;
+        copyFrom(headers, from, receive, peer * length, length);
+      }
+      return;
+    }
     const skipped = call === 'reduce-scatter' ? rank * length * bytes : 0;
     const staged = this.#staging.reserve(operation.place, size * length * bytes);
     for (let peer = 0; peer < size; peer++) {
@@ -80,7 +88,7 @@ export class MpiPayloads {
         staged + peer * length * bytes,
       );
     }
-    this.#staging.sumInto(receive, 0, staged, size, length);
+    this.#staging.sumInto(receive as Payload, 0, staged, size, length);
   }
 
   #startPayload(operation: MpiOperation): number {
@@ -92,13 +100,17 @@ export class MpiPayloads {
     if (call === 'broadcast') return mpi.ibcast(from, length, type, operation.root, comm, request);
     if (call === 'all-gather') {
       const to = addresses.of(receive);
-      const inPlace = from === to + 4 * rank * length;
+      const inPlace = from === to + send.BYTES_PER_ELEMENT * rank * length;
       const source = inPlace ? mpi.constants.inPlace : from;
       return mpi.iallgather(source, length, type, to, length, type, comm, request);
     }
     if (call === 'all-reduce' && !isSplit(operation)) {
       const to = this.#stage(operation, size * send.byteLength);
       return mpi.iallgather(from, length, type, to, length, type, comm, request);
+    }
+    if (call === 'all-to-all') {
+      const to = addresses.of(receive);
+      return mpi.ialltoall(from, length, type, to, length, type, comm, request);
     }
     if (call === 'reduce-scatter') {
       const to = this.#stage(operation, send.byteLength);
@@ -136,12 +148,12 @@ export class MpiPayloads {
     if (call === 'all-reduce' && isSplit(operation)) {
       const own = operation.counts[rank] ?? 0;
       // In place: the own part of the buffer has been sent.
-      this.#staging.sumInto(receive, operation.offsets[rank] ?? 0, staged, size, own);
+      this.#staging.sumInto(receive as Payload, operation.offsets[rank] ?? 0, staged, size, own);
       this.#link.check(call, this.#startSecond(operation));
       return true;
     }
     if (call === 'all-reduce' || call === 'reduce-scatter') {
-      this.#staging.sumInto(receive, 0, staged, size, length);
+      this.#staging.sumInto(receive as Payload, 0, staged, size, length);
     }
     return false;
   }
@@ -162,9 +174,9 @@ export class MpiPayloads {
     return this.#link.addresses.of(this.#staging.bytes) + operation.staged;
   }
 
-  #type(payload: Payload): number {
-    const { float32, float64 } = this.#link.mpi.constants;
-    return payload instanceof Float64Array ? float64 : float32;
+  #type({ BYTES_PER_ELEMENT: bytes }: Payload | MovedPayload): number {
+    const { byte, float32, float64 } = this.#link.mpi.constants;
+    return bytes === 4 ? float32 : bytes === 8 ? float64 : byte;
   }
 }
 
@@ -172,14 +184,14 @@ function isSplit({ send }: MpiOperation): boolean {
   return send.byteLength > SMALL_BYTES && send instanceof Float32Array;
 }
 
-function copyBytes(from: Payload, to: Uint8Array, at: number): void {
+function copyBytes(from: Payload | MovedPayload, to: Uint8Array, at: number): void {
   to.set(new Uint8Array(from.buffer, from.byteOffset, from.byteLength), at);
 }
 
 function copyFrom(
   from: Uint8Array,
   at: number,
-  to: Payload,
+  to: Payload | MovedPayload,
   toElement: number,
   length: number,
 ): void {

@@ -1,7 +1,7 @@
 import { CollectiveError } from '../../errors.js';
 import type { WasmModule } from '../../web-assembly.js';
-import { type Call, describeCall, encodeCall, rankNames } from '../call.js';
-import type { Payload, PendingCollective, Transport } from '../communicator.js';
+import { type Call, describeCall, encodeCall, rankNames, shardLength } from '../call.js';
+import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
 import type { TransferredError } from '../error-transfer.js';
 import { ControlChannel, endText, type GroupEnd } from './control-channel.js';
 import type { MpiLink } from './link.js';
@@ -90,8 +90,11 @@ export class MpiTransport implements Transport {
     );
   }
 
-  startAllGather(send: Float32Array, receive: Float32Array): PendingCollective {
+  startAllGather(send: MovedPayload, receive: MovedPayload): PendingCollective {
     return this.#start(this.#free('all-gather'), 'all-gather', send, receive, 0);
+  }
+  startAllToAll(send: MovedPayload, receive: MovedPayload): PendingCollective {
+    return this.#start(this.#free('all-to-all'), 'all-to-all', send, receive, 0);
   }
   startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
     return this.#start(this.#free('reduce-scatter'), 'reduce-scatter', send, receive, 0);
@@ -196,8 +199,8 @@ export class MpiTransport implements Transport {
   #start(
     operation: MpiOperation,
     call: Call,
-    send: Payload,
-    receive: Payload,
+    send: Payload | MovedPayload,
+    receive: Payload | MovedPayload,
     root: number,
   ): PendingCollective {
     if (this.#closed) throw new CollectiveError(call, `rank ${this.rank} has left the group`);
@@ -205,11 +208,11 @@ export class MpiTransport implements Transport {
     this.#whole?.lookSometimes();
     this.#check(call);
     operation.call = call;
-    operation.code = encodeCall(call, send instanceof Float64Array, root);
+    operation.code = encodeCall(call, send, root);
     operation.send = send;
     operation.receive = receive;
     operation.root = root;
-    operation.length = call === 'reduce-scatter' ? receive.length : send.length;
+    operation.length = shardLength(call, send, receive, this.size);
     operation.sequence = this.#sequence;
     operation.busy = true;
     operation.completed = false;

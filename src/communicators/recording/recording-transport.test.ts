@@ -25,6 +25,7 @@ function pretend(rank: number, size: number): Transport {
     needsProgress: true,
     progress: () => spin(5),
     startAllGather: start,
+    startAllToAll: start,
     startReduceScatterSum: start,
     startAllReduceSum: start,
     broadcast: () => spin(3),
@@ -50,6 +51,8 @@ test('counts bytes by the convention', () => {
   const whole = new Float32Array(40);
   recording.startAllGather(shard, whole).wait();
   recording.startAllGather(shard, whole).wait();
+  recording.startAllToAll(whole, whole.slice()).wait();
+  recording.startAllToAll(new Uint8Array(12), new Uint8Array(12)).wait();
   recording.startReduceScatterSum(whole, shard).wait();
   recording.startAllReduceSum(shard).wait();
   recording.startAllReduceSum(new Float64Array(1)).wait();
@@ -58,6 +61,7 @@ test('counts bytes by the convention', () => {
   recording.barrier();
   assert.deepEqual(counts(recording), {
     allGather: [2, 2 * 3 * 40, 2 * 3 * 40],
+    allToAll: [2, 3 * 40 + 3 * 3, 3 * 40 + 3 * 3],
     reduceScatter: [1, 3 * 40, 3 * 40],
     // ⌈10 / 4⌉ = 3 float32, and one float64.
     allReduce: [2, 2 * 3 * 3 * 4 + 2 * 3 * 8, 2 * 3 * 3 * 4 + 2 * 3 * 8],

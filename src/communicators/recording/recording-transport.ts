@@ -1,6 +1,12 @@
-import type { Payload, PendingCollective, Transport } from '../communicator.js';
+import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
 
-export type CollectiveKind = 'allGather' | 'reduceScatter' | 'allReduce' | 'broadcast' | 'barrier';
+export type CollectiveKind =
+  | 'allGather'
+  | 'allToAll'
+  | 'reduceScatter'
+  | 'allReduce'
+  | 'broadcast'
+  | 'barrier';
 
 /** What one rank did with one kind of collective. */
 export interface CollectiveRecord {
@@ -26,6 +32,7 @@ export type CommunicationRecord = Readonly<Record<CollectiveKind, CollectiveReco
  * | collective | sent by a rank | received by a rank |
  * |---|---|---|
  * | all-gather, shard of n elements | (R−1)·n·e | (R−1)·n·e |
+ * | all-to-all, shard of n elements | (R−1)·n·e | (R−1)·n·e |
  * | reduce-scatter, shard of n elements | (R−1)·n·e | (R−1)·n·e |
  * | all-reduce of n elements | 2(R−1)·⌈n/R⌉·e | 2(R−1)·⌈n/R⌉·e |
  * | broadcast of n elements | root: (R−1)·n·e, else 0 | root: 0, else n·e |
@@ -59,9 +66,10 @@ export class RecordingTransport implements Transport {
 
   /** A copy of the counts. */
   snapshot(): CommunicationRecord {
-    const { allGather, reduceScatter, allReduce, broadcast, barrier } = this.record;
+    const { allGather, allToAll, reduceScatter, allReduce, broadcast, barrier } = this.record;
     return {
       allGather: { ...allGather },
+      allToAll: { ...allToAll },
       reduceScatter: { ...reduceScatter },
       allReduce: { ...allReduce },
       broadcast: { ...broadcast },
@@ -74,15 +82,18 @@ export class RecordingTransport implements Transport {
     for (const counts of Object.values(this.record)) Object.assign(counts, none());
   }
 
-  startAllGather(send: Float32Array, receive: Float32Array): PendingCollective {
+  startAllGather(send: MovedPayload, receive: MovedPayload): PendingCollective {
     const started = performance.now();
     const pending = this.#inner.startAllGather(send, receive);
-    return this.#started(
-      this.record.allGather,
-      started,
-      pending,
-      (this.size - 1) * send.byteLength,
-    );
+    const bytes = (this.size - 1) * send.byteLength;
+    return this.#started(this.record.allGather, started, pending, bytes);
+  }
+
+  startAllToAll(send: MovedPayload, receive: MovedPayload): PendingCollective {
+    const started = performance.now();
+    const pending = this.#inner.startAllToAll(send, receive);
+    const bytes = ((this.size - 1) * send.byteLength) / this.size;
+    return this.#started(this.record.allToAll, started, pending, bytes);
   }
 
   startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
@@ -186,6 +197,7 @@ class RecordedCollective implements PendingCollective {
 export function emptyCommunicationRecord(): CommunicationRecord {
   return {
     allGather: none(),
+    allToAll: none(),
     reduceScatter: none(),
     allReduce: none(),
     broadcast: none(),

@@ -1,5 +1,5 @@
 import { CollectiveError } from '../../errors.js';
-import type { Payload, PendingCollective, Transport } from '../communicator.js';
+import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
 
 const DONE: PendingCollective = { wait() {} };
 
@@ -13,8 +13,12 @@ export class SoloTransport implements Transport {
   readonly needsProgress = false;
   #ended: string | null = null;
 
-  startAllGather(send: Float32Array, receive: Float32Array): PendingCollective {
+  startAllGather(send: MovedPayload, receive: MovedPayload): PendingCollective {
     return this.#copy('all-gather', send, receive);
+  }
+
+  startAllToAll(send: MovedPayload, receive: MovedPayload): PendingCollective {
+    return this.#copy('all-to-all', send, receive);
   }
 
   startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
@@ -44,7 +48,7 @@ export class SoloTransport implements Transport {
     this.#ended ??= 'rank 0 has closed its transport';
   }
 
-  #copy(where: string, send: Float32Array, receive: Float32Array): PendingCollective {
+  #copy(where: string, send: MovedPayload, receive: MovedPayload): PendingCollective {
     this.#check(where);
     if (send.buffer !== receive.buffer || send.byteOffset !== receive.byteOffset) receive.set(send);
     return DONE;

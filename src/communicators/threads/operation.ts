@@ -1,5 +1,5 @@
 import type { Call } from '../call.js';
-import type { Payload, PendingCollective } from '../communicator.js';
+import type { MovedPayload, Payload, PendingCollective } from '../communicator.js';
 
 export const EMPTY = new Float32Array(0);
 
@@ -7,10 +7,10 @@ export const EMPTY = new Float32Array(0);
 export class Operation implements PendingCollective {
   call: Call = 'barrier';
   code = 0;
-  send: Payload = EMPTY;
-  receive: Payload = EMPTY;
+  send: Payload | MovedPayload = EMPTY;
+  receive: Payload | MovedPayload = EMPTY;
   root = 0;
-  /** Elements of the payload, of one shard for all-gather and reduce-scatter. */
+  /** Elements of the payload, of one shard for all-gather, all-to-all and reduce-scatter. */
   length = 0;
   chunkLength = 1;
   chunks = 0;

@@ -1,6 +1,6 @@
 import { CollectiveError, ConfigError } from '../../errors.js';
-import { type Call, encodeCall } from '../call.js';
-import type { Payload, PendingCollective, Transport } from '../communicator.js';
+import { type Call, encodeCall, shardLength } from '../call.js';
+import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
 import { scratchLevelBytes, scratchStart, stagingStart, type ThreadsGroup } from './group.js';
 import { IN_FLIGHT, SLOTS } from './layout.js';
 import { EMPTY, Operation } from './operation.js';
@@ -8,6 +8,9 @@ import { Rendezvous } from './rendezvous.js';
 import { addIn, TreeSum } from '../tree-sum.js';
 import { Views } from './views.js';
 import { addKernel } from '../add-kernel.js';
+
+/** What an operation carries. */
+type Data = Payload | MovedPayload;
 
 /** Joins a group as one of its ranks; once for each rank.
  * @throws ConfigError when there is no such rank */
@@ -46,6 +49,8 @@ class ThreadsTransport implements Transport {
   readonly #rendezvous: Rendezvous;
   readonly #float32: Float32Array;
   readonly #float64: Float64Array;
+  readonly #bytes: Uint8Array;
+  readonly #views8: Views<Uint8Array>;
   readonly #views32: Views<Float32Array>;
   readonly #views64: Views<Float64Array>;
   readonly #sum32: TreeSum;
@@ -77,6 +82,8 @@ class ThreadsTransport implements Transport {
     this.#rendezvous = new Rendezvous(group, rank);
     this.#float32 = new Float32Array(memory.buffer);
     this.#float64 = new Float64Array(memory.buffer);
+    this.#bytes = new Uint8Array(memory.buffer);
+    this.#views8 = new Views(this.#bytes);
     this.#views32 = new Views(this.#float32);
     this.#views64 = new Views(this.#float64);
     this.#smallBytes = scratchLevelBytes(size);
@@ -92,17 +99,27 @@ class ThreadsTransport implements Transport {
     this.#completed = this.#next;
   }
 
-  startAllGather(send: Float32Array, receive: Float32Array): PendingCollective {
+  startAllGather(send: MovedPayload, receive: MovedPayload): PendingCollective {
     const operation = this.#free('all-gather');
-    return this.#start(operation, 'all-gather', send, receive, this.#group.stagingBytes / 4, 0);
+    const chunk = this.#group.stagingBytes / send.BYTES_PER_ELEMENT;
+    return this.#start(operation, 'all-gather', send, receive, chunk, 0);
+  }
+
+  startAllToAll(send: MovedPayload, receive: MovedPayload): PendingCollective {
+    const operation = this.#free('all-to-all');
+    return this.#start(operation, 'all-to-all', send, receive, this.#shardChunk(send), 0);
   }
 
   startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
     const operation = this.#free('reduce-scatter');
-    // The chunk of every shard is staged, on whole cache lines where there are enough of them.
-    const shard = Math.floor(this.#group.stagingBytes / 4 / this.size);
-    const chunk = shard - (shard % 16);
-    return this.#start(operation, 'reduce-scatter', send, receive, chunk, 0);
+    return this.#start(operation, 'reduce-scatter', send, receive, this.#shardChunk(send), 0);
+  }
+
+  /** Elements where the chunk of every shard is staged: on whole cache lines where there are
+   * enough of them. */
+  #shardChunk({ BYTES_PER_ELEMENT: bytes }: Data): number {
+    const shard = Math.floor(this.#group.stagingBytes / bytes / this.size);
+    return shard - (shard % (64 / bytes));
   }
 
   startAllReduceSum(buffer: Payload): PendingCollective {
@@ -143,20 +160,19 @@ class ThreadsTransport implements Transport {
   #start(
     operation: Operation,
     call: Call,
-    send: Payload,
-    receive: Payload,
+    send: Data,
+    receive: Data,
     chunkLength: number,
     root: number,
   ): PendingCollective {
     if (this.#closed) throw new CollectiveError(call, `rank ${this.rank} has left the group`);
     this.#rendezvous.check(call);
-    const float64 = send instanceof Float64Array;
     operation.call = call;
-    operation.code = encodeCall(call, float64, root);
+    operation.code = encodeCall(call, send, root);
     operation.send = send;
     operation.receive = receive;
     operation.root = root;
-    operation.length = call === 'reduce-scatter' ? receive.length : send.length;
+    operation.length = shardLength(call, send, receive, this.size);
     operation.chunkLength = chunkLength;
     operation.chunks = Math.max(1, Math.ceil(operation.length / chunkLength));
     operation.posted = 0;
@@ -203,9 +219,9 @@ class ThreadsTransport implements Transport {
     const from = chunk * chunkLength;
     const count = Math.min(chunkLength, length - from);
     if (count === 0) return;
-    const memory = send instanceof Float64Array ? this.#float64 : this.#float32;
+    const memory = this.#memoryOf(send);
     const start = this.#slotStart(slot, send);
-    if (call === 'reduce-scatter') {
+    if (call === 'reduce-scatter' || call === 'all-to-all') {
       // [size, count] for each rank: the chunk of shard after shard.
       const own = start + rank * size * count;
       if (count === length) memory.set(send, own);
@@ -230,7 +246,9 @@ class ThreadsTransport implements Transport {
     if (count === 0) return;
     const start = this.#slotStart(sequence & (SLOTS - 1), receive);
     if (call === 'all-gather') this.#gather(send, receive, length, from, count, start);
-    else if (call === 'all-reduce') this.#allReduce(receive, from, count, start, sequence);
+    else if (call === 'all-reduce') {
+      this.#allReduce(receive as Payload, from, count, start, sequence);
+    } else if (call === 'all-to-all') this.#exchange(receive, length, from, count, start);
     else if (call === 'reduce-scatter') {
       const own = start + this.rank * count;
       this.#sum32.inPlace(4 * own, 4 * this.size * count, this.size, count);
@@ -240,30 +258,38 @@ class ThreadsTransport implements Transport {
     }
   }
 
+  #exchange(receive: Data, length: number, from: number, count: number, start: number): void {
+    const { rank, size } = this;
+    for (let peer = 0; peer < size; peer++) {
+      const staged = start + (peer * size + rank) * count;
+      receive.set(this.#view(receive, staged, count), peer * length + from);
+    }
+  }
+
   #gather(
-    send: Payload,
-    receive: Payload,
+    send: Data,
+    receive: Data,
     length: number,
     from: number,
     count: number,
     start: number,
   ): void {
     const { rank, size } = this;
-    const inPlace =
-      send.buffer === receive.buffer && send.byteOffset === receive.byteOffset + 4 * rank * length;
+    const own = receive.byteOffset + receive.BYTES_PER_ELEMENT * rank * length;
+    const inPlace = send.buffer === receive.buffer && send.byteOffset === own;
     if (count < length) {
       for (let peer = 0; peer < size; peer++) {
         if (inPlace && peer === rank) continue;
-        receive.set(this.#views32.of(start + peer * count, count), peer * length + from);
+        receive.set(this.#view(receive, start + peer * count, count), peer * length + from);
       }
     } else if (inPlace) {
       const after = rank + 1;
-      if (rank > 0) receive.set(this.#views32.of(start, rank * count));
+      if (rank > 0) receive.set(this.#view(receive, start, rank * count));
       if (after < size) {
-        const view = this.#views32.of(start + after * count, (size - after) * count);
+        const view = this.#view(receive, start + after * count, (size - after) * count);
         receive.set(view, after * count);
       }
-    } else receive.set(this.#views32.of(start, size * count));
+    } else receive.set(this.#view(receive, start, size * count));
   }
 
   /** The same tree on both paths, hence the same bits. */
@@ -287,16 +313,21 @@ class ThreadsTransport implements Transport {
   }
 
   /** Where a slot starts, in elements of the payload. */
-  #slotStart(slot: number, payload: Payload): number {
+  #slotStart(slot: number, payload: Data): number {
     const address = stagingStart(slot, this.size, this.#group.stagingBytes);
     return address / payload.BYTES_PER_ELEMENT;
   }
 
-  #view(payload: Payload, from: number, length: number): Payload {
-    return (payload.BYTES_PER_ELEMENT === 8 ? this.#views64 : this.#views32).of(from, length);
+  #view({ BYTES_PER_ELEMENT: bytes }: Data, from: number, length: number): Data {
+    if (bytes === 4) return this.#views32.of(from, length);
+    return (bytes === 8 ? this.#views64 : this.#views8).of(from, length);
+  }
+
+  #memoryOf({ BYTES_PER_ELEMENT: bytes }: Data): Data {
+    return bytes === 4 ? this.#float32 : bytes === 8 ? this.#float64 : this.#bytes;
   }
 }
 
-function piece(payload: Payload, from: number, length: number): Payload {
+function piece(payload: Data, from: number, length: number): Data {
   return length === payload.length ? payload : payload.subarray(from, from + length);
 }

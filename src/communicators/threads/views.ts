@@ -2,7 +2,7 @@
 const LIMIT = 4096;
 
 /** Views of one array, kept, so that a step that repeats makes none. */
-export class Views<A extends Float32Array | Float64Array> {
+export class Views<A extends Float32Array | Float64Array | Uint8Array> {
   readonly #array: A;
   readonly #byStart = new Map<number, Map<number, A>>();
   #count = 0;

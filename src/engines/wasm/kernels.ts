@@ -51,6 +51,12 @@ export interface Kernels {
   copy(from: number, to: number, count: number): void;
   sumOfSquares(x: number, count: number): number;
 
+  encodeBfloat16(from: number, to: number, count: number): void;
+  decodeBfloat16(from: number, to: number, count: number): void;
+  /** A row of `columns` float32 numbers becomes 4 + `columns` bytes. */
+  encodeInt8(from: number, to: number, rows: number, columns: number): void;
+  decodeInt8(from: number, to: number, rows: number, columns: number): void;
+
   squaredError(
     z: number,
     target: number,

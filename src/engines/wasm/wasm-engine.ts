@@ -1,4 +1,5 @@
-import type { Matrix, Tensor } from '../../tensor/tensor.js';
+import type { EncodedPrecision } from '../../tensor/precision.js';
+import type { Bytes, Matrix, Tensor } from '../../tensor/tensor.js';
 import type { Activation, AdamStep, CrossEntropyResult, Engine, SgdStep } from '../engine.js';
 import { Arena } from './arena.js';
 import { loadKernelModule } from './kernel-module.js';
@@ -130,6 +131,16 @@ export class WasmEngine implements Engine {
   }
   copy(from: Tensor, to: Tensor): void {
     this.#kernels.copy(from.byteOffset, to.byteOffset, to.data.length);
+  }
+  encodeRows(precision: EncodedPrecision, x: Tensor, out: Bytes): void {
+    const [from, to] = [x.byteOffset, out.byteOffset];
+    if (precision === 'bfloat16') this.#kernels.encodeBfloat16(from, to, x.data.length);
+    else this.#kernels.encodeInt8(from, to, x.shape[0] ?? 1, columnsOf(x));
+  }
+  decodeRows(precision: EncodedPrecision, encoded: Bytes, out: Tensor): void {
+    const [from, to] = [encoded.byteOffset, out.byteOffset];
+    if (precision === 'bfloat16') this.#kernels.decodeBfloat16(from, to, out.data.length);
+    else this.#kernels.decodeInt8(from, to, out.shape[0] ?? 1, columnsOf(out));
   }
   sumOfSquares(x: Tensor): number {
     return this.#kernels.sumOfSquares(x.byteOffset, x.data.length);

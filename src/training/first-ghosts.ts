@@ -1,0 +1,42 @@
+/** Ghosts of a network, K', and of the one whose checkpoint it is read from, K ≥ K'. */
+export interface NestedLoad {
+  readonly ghosts: number;
+  readonly trained: number;
+}
+
+/** Where the first ghosts of a trained tensor lie: the first `kept` of every `of` elements. */
+export interface FirstGhosts {
+  /** Of the trained tensor. */
+  readonly shape: readonly number[];
+  readonly kept: number;
+  readonly of: number;
+}
+
+/**
+ * What of a trained tensor a network with fewer ghosts needs: the first K' rows of a compressor
+ * [K, M], and the first K' of the K columns that a decompressor [M, (P−1)·K] has for each block.
+ *
+ * @param name as in a checkpoint
+ * @param shape with K' ghosts
+ * @returns null for tensors that do not depend on ghosts
+ */
+export function firstGhosts(
+  name: string,
+  [rows = 1, columns = 1]: readonly number[],
+  { ghosts, trained }: NestedLoad,
+): FirstGhosts | null {
+  if (/\.compressor\.\d+$/.test(name)) {
+    return { shape: [trained, columns], kept: ghosts * columns, of: trained * columns };
+  }
+  if (/\.decompressor\.\d+$/.test(name)) {
+    return { shape: [rows, (columns / ghosts) * trained], kept: ghosts, of: trained };
+  }
+  return null;
+}
+
+/** Copies them. */
+export function copyFirst({ kept, of }: FirstGhosts, whole: Float32Array, to: Float32Array): void {
+  for (let from = 0, at = 0; from < whole.length; from += of, at += kept) {
+    to.set(whole.subarray(from, from + kept), at);
+  }
+}

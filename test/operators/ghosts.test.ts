@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  blasAvailable,
+  blockLayout,
+  checkGradients,
+  Communicator,
+  createEngine,
+  GHOST_PRECISIONS,
+  launchRanks,
+  PhantomLinear,
+  ShapeError,
+  SoloTransport,
+  Tape,
+} from 'phantom-parallel';
+import { relativeError } from '../parity/assemble.js';
+import { type Dense, plus } from '../reference/matrix.js';
+import { denseOf, phantomPass, ROUNDINGS } from '../reference/phantom-layer.js';
+import type { PhantomRequest, PhantomTensor } from './phantom-rank.js';
+
+const RANK = new URL('phantom-rank.js', import.meta.url);
+const REQUEST: PhantomRequest = {
+  engine: 'wasm',
+  precision: 'float32',
+  blocks: 4,
+  blockWidth: 7,
+  ghosts: 5,
+  columns: 19,
+  passes: [5],
+  steps: 1,
+};
+
+/** Every rank's tensors; those that are sharded by rows put together. */
+async function run(request: PhantomRequest, ranks: number): Promise<Map<string, PhantomTensor>> {
+  const data = request;
+  const { done } = launchRanks<PhantomTensor[]>({ size: ranks, module: RANK, data });
+  const found = new Map<string, PhantomTensor>();
+  for (const tensor of (await done).flat()) {
+    const isRows = tensor.name === 'x' || tensor.name === 'z';
+    const name = isRows ? tensor.name : `${tensor.name} ${tensor.block}`;
+    const before = found.get(name);
+    found.set(name, before === undefined ? tensor : joined(before, tensor));
+  }
+  return found;
+}
+
+function joined(a: PhantomTensor, b: PhantomTensor): PhantomTensor {
+  const both = (what: 'value' | 'gradient') => Float32Array.from([...a[what], ...b[what]]);
+  const shape = [a.shape[0] + b.shape[0], a.shape[1]];
+  return { ...a, shape, value: both('value'), gradient: both('gradient') };
+}
+
+/** Float32 sums of some twenty products; a rounding that falls on the other side shows as far more,
+ * and does not happen with these numbers. */
+const TOLERANCE = 2e-6;
+
+function compare(request: PhantomRequest, actual: ReadonlyMap<string, PhantomTensor>): void {
+  const all = (what: string): Dense[] =>
+    Array.from({ length: request.blocks }, (_, j) => {
+      const { shape, value } = actual.get(`${what} ${j}`) as PhantomTensor;
+      return denseOf(shape, value);
+    });
+  const [x, z] = [actual.get('x'), actual.get('z')];
+  assert.ok(x && z);
+  const weights = {
+    local: all('local'),
+    compressor: all('compressor'),
+    decompressor: all('decompressor'),
+  };
+  const passes = request.passes.map((inUse) =>
+    phantomPass(
+      ...([weights, denseOf(x.shape, x.value), denseOf(z.shape, z.gradient), inUse] as const),
+      ROUNDINGS[request.precision],
+    ),
+  );
+  const near = (values: Float32Array, expected: Dense, what: string) => {
+    const error = relativeError(values, expected.data);
+    assert.ok(error < TOLERANCE, `${what}: relative error ${error}`);
+  };
+  near(z.value, passes.at(-1)?.z as Dense, 'z');
+  near(x.gradient, passes.map(({ dx }) => dx).reduce(plus), 'dx');
+  for (const what of ['local', 'compressor', 'decompressor'] as const) {
+    for (let j = 0; j < request.blocks; j++) {
+      const expected = passes.map((pass) => pass[what][j]).reduce(plus);
+      near(actual.get(`${what} ${j}`)?.gradient ?? new Float32Array(), expected, `${what} ${j}`);
+    }
+  }
+}
+
+const engines = ['wasm', ...((await blasAvailable()) ? ['blas'] : [])] as ('wasm' | 'blas')[];
+
+describe('a phantom layer against the float64 reference', () => {
+  for (const engine of engines) {
+    for (const precision of GHOST_PRECISIONS) {
+      it(`${engine}, ${precision}, with all ghosts and with few`, async () => {
+        for (const passes of [[5], [1], [3], [5, 1, 3], [2, 5]]) {
+          const request = { ...REQUEST, engine, precision, passes, steps: 2 };
+          compare(request, await run(request, 1));
+        }
+      });
+    }
+  }
+});
+
+describe('the bits of a phantom layer', () => {
+  for (const precision of GHOST_PRECISIONS) {
+    it(`are the same on 1, 2 and 4 ranks in ${precision}`, async () => {
+      const request = { ...REQUEST, precision, passes: [5, 1, 3] };
+      const solo = await run(request, 1);
+      for (const ranks of [2, 4]) {
+        for (const [name, tensor] of await run(request, ranks)) {
+          const { value, gradient } = solo.get(name) as PhantomTensor;
+          assert.deepEqual(tensor.value, value, `${name} on ${ranks} ranks`);
+          assert.deepEqual(tensor.gradient, gradient, `gradient of ${name} on ${ranks} ranks`);
+        }
+      }
+    });
+  }
+
+  it('are the same on any number of ranks in low precision', async () => {
+    const request = { ...REQUEST, blocks: 6, precision: 'int8' as const, passes: [2] };
+    const solo = await run(request, 1);
+    for (const ranks of [3, 6]) {
+      for (const [name, tensor] of await run(request, ranks)) {
+        assert.deepEqual(tensor.gradient, solo.get(name)?.gradient, `${name} on ${ranks} ranks`);
+      }
+    }
+  });
+});
+
+describe('gradients of a phantom layer against difference quotients', () => {
+  const [M, B, P, K] = [5, 7, 3, 4];
+  const blocks = Array.from({ length: P });
+  const weights = [
+    [M, M],
+    [K, M],
+    [M, (P - 1) * K],
+  ].flatMap((shape) => blocks.map(() => shape));
+  const layer = (
+    ...rest: ConstructorParameters<typeof PhantomLinear> extends [unknown, unknown, ...infer R]
+      ? R
+      : never
+  ) => new PhantomLinear('phantom', blockLayout(P, 1, 0), ...rest);
+  const worst = (operator: PhantomLinear, tolerance: number, step: number) => async () => {
+    const options = { engine: await createEngine('wasm'), step };
+    for (const check of checkGradients(operator, [[P * M, B], ...weights], options)) {
+      assert.ok(check.error < tolerance, `input ${check.input}: ${JSON.stringify(check)}`);
+    }
+  };
+  for (const inUse of [1, 3]) {
+    const operator = layer(M, K);
+    operator.ghostsInUse = inUse;
+    it(`with ${inUse} of ${K} ghosts`, worst(operator, 1e-3, 1 / 64));
+  }
+  // The layer is linear in each input: over a long way, rounding is small beside the difference.
+  it('straight through bfloat16', worst(layer(M, K, 'bfloat16'), 0.03, 16));
+  it('straight through int8', worst(layer(M, K, 'int8'), 0.06, 16));
+});
+
+describe('ghosts in use', () => {
+  it('are 1 to K, and can be changed between passes without new memory', async () => {
+    const operator = new PhantomLinear('phantom', blockLayout(2, 1, 0), 4, 3, 'int8');
+    for (const count of [0, 4, 1.5, Number.NaN]) {
+      assert.throws(() => (operator.ghostsInUse = count), ShapeError);
+    }
+    const engine = await createEngine('wasm');
+    const tape = new Tape(engine, new Communicator(new SoloTransport()));
+    const shapes = [
+      [8, 5],
+      [4, 4],
+      [4, 4],
+      [3, 4],
+      [3, 4],
+      [4, 3],
+      [4, 3],
+    ];
+    const inputs = shapes.map((shape) => tape.variable(engine.allocate(shape), true));
+    let allocated = 0;
+    for (const inUse of [3, 1, 2, 3, 1]) {
+      operator.ghostsInUse = inUse;
+      tape.begin();
+      tape.backward(tape.apply(operator, ...inputs));
+      allocated ||= engine.allocatedBytes;
+      assert.equal(engine.allocatedBytes, allocated);
+    }
+  });
+});

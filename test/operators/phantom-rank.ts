@@ -1,0 +1,99 @@
+// One rank of the tests of phantom layers: passes with given ghosts in use, gradients summed.
+import {
+  blockLayout,
+  Communicator,
+  createEngine,
+  type EngineChoice,
+  type GhostPrecision,
+  PhantomLinear,
+  randomStream,
+  runRank,
+  Tape,
+  type Variable,
+} from 'phantom-parallel';
+
+export interface PhantomRequest {
+  readonly engine: EngineChoice;
+  readonly precision: GhostPrecision;
+  readonly blocks: number;
+  readonly blockWidth: number;
+  readonly ghosts: number;
+  readonly columns: number;
+  /** Ghosts in use in each pass of a step; the last pass is reported, gradients are sums. */
+  readonly passes: readonly number[];
+  /** Steps: gradients must not leak from one to the next. */
+  readonly steps: number;
+}
+
+/** A tensor of one block: by name, what it held and its gradient. */
+export interface PhantomTensor {
+  readonly name: string;
+  readonly block: number;
+  readonly shape: readonly number[];
+  readonly value: Float32Array;
+  readonly gradient: Float32Array;
+}
+
+await runRank<PhantomRequest>(async ({ data, transport, uninterrupted }) => {
+  const { blockWidth: M, ghosts: K, columns: B, blocks: P, precision } = data;
+  const engine = await uninterrupted(() => createEngine(data.engine));
+  const communicator = new Communicator(transport);
+  const layout = blockLayout(P, communicator.size, communicator.rank);
+  const here = Array.from({ length: layout.blocksHere }, (_, j) => layout.firstBlock + j);
+  const tape = new Tape(engine, communicator);
+  const draw = (name: string, shape: number[]): Variable => {
+    const variable = tape.variable(engine.allocate(shape), true);
+    randomStream(5, name).fillNormal(variable.value.data, 0);
+    return variable;
+  };
+  const draws = { local: [M, M], compressor: [K, M], decompressor: [M, (P - 1) * K] };
+  const weights = Object.entries(draws).flatMap(([name, shape]) =>
+    here.map((block) => ({ name, block, variable: draw(`${name} ${block}`, shape) })),
+  );
+  const rows = (name: string): Variable => {
+    const whole = new Float32Array(P * M * B);
+    randomStream(5, name).fillNormal(whole, 0);
+    const variable = tape.variable(engine.allocate([here.length * M, B]), true);
+    const first = layout.firstBlock * M * B;
+    variable.value.data.set(whole.subarray(first, first + variable.value.data.length));
+    return variable;
+  };
+  const [x, dz] = [rows('x'), rows('dz').value];
+  const operator = new PhantomLinear('phantom', layout, M, K, precision);
+  let z: Variable = x;
+  const sums = [x, ...weights.map(({ variable }) => variable)].map(
+    ({ value }) => new Float32Array(value.data.length),
+  );
+  for (let step = 0; step < data.steps; step++) {
+    for (const sum of sums) sum.fill(0);
+    for (const inUse of data.passes) {
+      operator.ghostsInUse = inUse;
+      tape.begin();
+      z = tape.apply(operator, x, ...weights.map(({ variable }) => variable));
+      tape.backward(z, dz);
+      // Data, not parameters: the tape writes their gradients anew in every pass.
+      for (const [i, variable] of [x, ...weights.map((one) => one.variable)].entries()) {
+        const gradient = variable.gradient?.data ?? [];
+        sums[i].set(sums[i].map((sum, e) => sum + (gradient[e] ?? Number.NaN)));
+      }
+    }
+  }
+  const ofRows = (name: string, value: Float32Array, gradient: Float32Array) => ({
+    name,
+    block: layout.firstBlock,
+    shape: [here.length * M, B],
+    value: value.slice(),
+    gradient: gradient.slice(),
+  });
+  return [
+    ofRows('x', x.value.data, sums[0]),
+    ofRows('z', z.value.data, dz.data),
+    ...weights.map(({ name, block, variable }, i) => ({
+      name,
+      block,
+      shape: variable.value.shape,
+      value: variable.value.data.slice(),
+      gradient: sums[i + 1],
+    })),
+  ];
+});
