@@ -21,6 +21,7 @@ Examples:
   $ phantom train examples/fashion-phantom.yaml --seed 7 --out runs/seed-7
   $ phantom train --data table.csv --validation 0.1 --loss mse --target-loss 0.05
   $ phantom train --resume runs/seed-7 --epochs 20
+  $ phantom train --from models/small --steps 60 --lr 3e-4
   $ phantom train --steps 100 --json | grep '"type":"step"'`;
 
 export function define(command: Command, done: (exitCode: number) => void): void {
@@ -57,7 +58,9 @@ async function readSettings(
   const { resolveSettings } = await import('../config/resolve.js');
   const flags = readFlags(typed);
   if (resume === undefined) {
-    return resolveSettings([...(config === undefined ? [] : [loadConfigFile(config)]), flags]);
+    const { withModel } = await import('../config/from-model.js');
+    const file = config === undefined ? [] : [loadConfigFile(config)];
+    return resolveSettings(withModel([...file, flags]));
   }
   if (config !== undefined) {
     throw new UsageError(

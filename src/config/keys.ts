@@ -114,6 +114,16 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
       'and targets as wide as they are, and mse; auto: sharded where that fits',
     initial: 'auto',
   },
+  from: {
+    group: 'Network',
+    kind: 'text',
+    placeholder: 'model',
+    nullable: true,
+    about:
+      'begin with the network and weights of a run, checkpoint or model folder, as to heal one ' +
+      'that was compressed',
+    initial: null,
+  },
   data: {
     group: 'Data',
     kind: 'text',

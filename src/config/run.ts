@@ -6,7 +6,7 @@ import { createThreadsGroup, MAXIMUM_RANKS } from '../communicators/threads/grou
 import type { DataParts } from '../data/dataset.js';
 import { ConfigError } from '../errors.js';
 import { startLoader } from '../data/loader/loader.js';
-import { fitStandardization, type Standardization } from '../data/standardize.js';
+import type { Standardization } from '../data/standardize.js';
 import { loadKernelModule } from '../engines/wasm/kernel-module.js';
 import { listCheckpoints, readCheckpointState } from '../training/checkpoint-folder.js';
 import type { EndEvent, TrainingEvent } from '../training/events.js';
@@ -21,6 +21,7 @@ import {
 } from '../training/run-folder.js';
 import type { TrainingJob } from '../training/trainer.js';
 import { createEngine } from './engines.js';
+import { initialStandardization, openInitialModel } from './from-model.js';
 import { openSettingsData } from './open-data.js';
 import { describeData, resumedStandardization } from './resumed-data.js';
 import { checkMemory, costlyPrecision, planRun, type RunPlan } from './plan-run.js';
@@ -60,7 +61,8 @@ export async function trainRun(
     openRunFolder(settings, prepared, resumeFolder),
   );
   const { trainingRows, validationRows } = prepared.recorded;
-  const job = jobOf(settings, run, runFolder, resume, { trainingRows, validationRows });
+  const { from } = prepared;
+  const job = jobOf(settings, run, runFolder, { resume, from }, { trainingRows, validationRows });
   const changed = resume && changedSettings(job, resume.folder);
   const costly = costlyPrecision(run, settings);
   for (const message of [ranks.warning, prepared.warning, costly, changed]) {
@@ -121,6 +123,8 @@ interface Prepared {
   readonly data: DataParts;
   readonly run: RunPlan;
   readonly standardization: Standardization | null;
+  /** Folder of the weights that a new run begins with; null: random ones. */
+  readonly from: string | null;
   /** What `config.json` says of the data. */
   readonly recorded: RunConfig['data'];
   readonly warning: string | null;
@@ -140,15 +144,17 @@ async function prepare(
   }
   const data = await openSettingsData(settings);
   const run = planRun(settings, data);
+  const model =
+    resumeFolder === null ? openInitialModel(settings, run.specification, here) : null;
   const standardization =
     resumeFolder === null
-      ? fitStandardization(data.training, settings.standardize)
+      ? initialStandardization(settings, data, model)
       : resumedStandardization(resumeFolder, data);
   // The engine is tried here first, so that what is missing is told before a rank starts.
   const { capacityBytes } = await createEngine(settings.engine, settings);
   const warning = checkMemory(run, settings, capacityBytes, onMachine);
   const recorded = describeData(data, standardization);
-  return { data, run, standardization, recorded, warning };
+  return { data, run, standardization, from: model?.weights ?? null, recorded, warning };
 }
 
 function openRunFolder(
@@ -203,7 +209,7 @@ function jobOf(
   settings: TrainingSettings,
   run: RunPlan,
   runFolder: string,
-  resume: { folder: string; step: number } | null,
+  begin: Pick<TrainingJob, 'resume' | 'from'>,
   rows: { trainingRows: number | null; validationRows: number },
 ): TrainingJob {
   const { specification, loss, steps, validateEvery } = run;
@@ -214,7 +220,7 @@ function jobOf(
     steps,
     validateEvery,
     runFolder,
-    resume,
+    ...begin,
     ...rows,
     configHash: configHash(settings),
     resumeCommand: `${launchPrefix()}phantom train --resume ${runFolder}`,

@@ -23,6 +23,8 @@ export interface TrainingSettings {
   readonly activation: Activation;
   /** `auto`: sharded where features and targets are as wide as the layers and the loss is mse. */
   readonly ends: 'auto' | 'replicated' | 'sharded';
+  /** Run, checkpoint or model folder to begin with, of the same network; null: random weights. */
+  readonly from: string | null;
 
   /** Of one replica. */
   readonly ranks: number;

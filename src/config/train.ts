@@ -1,5 +1,6 @@
 import type { EndEvent, TrainingEvent } from '../training/events.js';
 import { readRunConfig } from '../training/run-folder.js';
+import { withModel } from './from-model.js';
 import { resolveSettings } from './resolve.js';
 import { trainRun } from './run.js';
 import type { TrainingSettings } from './settings.js';
@@ -27,7 +28,9 @@ export async function train(
   // zod takes its time to load; who trains has it.
   const { checkRecorded, checkResumable, checkSettings } = await import('./load.js');
   const given = checkSettings('train', settings);
-  if (resume === undefined) return trainRun(resolveSettings([given]), { onEvent, stop }, null);
+  if (resume === undefined) {
+    return trainRun(resolveSettings(withModel([given])), { onEvent, stop }, null);
+  }
   const recorded = checkRecorded(resume, readRunConfig(resume).settings);
   checkResumable(recorded.settings, given.settings);
   return trainRun(resolveSettings([recorded, given]), { onEvent, stop }, resume);

@@ -32,6 +32,8 @@ export interface TrainingJob {
   readonly runFolder: string;
   readonly configHash: string;
   readonly resume: { readonly folder: string; readonly step: number } | null;
+  /** Folder of the weights that a new run begins with, verified; null: random ones. */
+  readonly from: string | null;
   readonly resumeCommand: string;
 }
 
@@ -116,6 +118,8 @@ class Trainer {
     const firstStep = job.resume?.step ?? 0;
     if (job.resume) {
       loadCheckpoint(job.resume.folder, network.parameters, optimizer.state, shards);
+    } else if (job.from !== null) {
+      loadWeights(job.from, network.parameters);
     } else {
       network.initialize(settings.seed);
     }
