@@ -13,6 +13,7 @@ export { blasAvailable, createEngine } from './config/engines.js';
 export { type RankParts, countedParts } from './config/rank-parts.js';
 export { runRankProgram } from './config/rank-program.js';
 export { joinRanks, type Ranks, type RanksRequest, type RanksStart } from './config/ranks.js';
+export { exportFile, type ExportOptions } from './config/export-file.js';
 export { resolveSettings } from './config/resolve.js';
 export { type RunHooks, trainRun } from './config/run.js';
 export {
@@ -24,6 +25,7 @@ export {
 export type { EngineChoice, LossName, TrainingSettings } from './config/settings.js';
 export { train, type TrainOptions } from './config/train.js';
 export * from './errors.js';
+export type { ExportFormat, ExportReport } from './inference/export-model.js';
 export type { CompressionReport, GhostChoice } from './inference/compress.js';
 export { type ModelDescription, writeModel } from './inference/model-folder.js';
 export { type ModelSource, openModel } from './inference/model-source.js';

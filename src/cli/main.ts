@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { hint } from '../config/nearest.js';
 import { flushed, tolerateClosedPipe } from './console.js';
 import { EXIT, reportRankFailure, UsageError, usageError } from './failure.js';
+import { packageVersion } from './version.js';
 
 /** What a command's file exports: it is loaded when the command is called. */
 interface CommandModule {
@@ -19,6 +19,10 @@ const COMMANDS: Readonly<
   compress: {
     about: 'turn a dense network into a phantom one',
     load: () => import('./compress.js'),
+  },
+  export: {
+    about: 'write a model as ONNX or safetensors for other programs',
+    load: () => import('./export.js'),
   },
   doctor: {
     about: 'what this machine can compute and communicate with, and what would make it faster',
@@ -87,11 +91,6 @@ async function main(args: readonly string[]): Promise<number> {
     const flags = called.options.filter(({ hidden }) => !hidden).map(({ long }) => long ?? '');
     throw usageError(error, [...flags, '--help']);
   }
-}
-
-function packageVersion(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
 tolerateClosedPipe();

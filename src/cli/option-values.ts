@@ -1,7 +1,7 @@
 import { UsageError } from './failure.js';
 
 /** @throws UsageError when a flag that a command cannot do without was left out */
-export function requiredOption(flag: string, value: string | undefined): string {
+export function requiredOption<T extends string>(flag: string, value: T | undefined): T {
   if (value !== undefined) return value;
   throw new UsageError('flags', `${flag} is missing; see --help`);
 }

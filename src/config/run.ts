@@ -144,8 +144,7 @@ async function prepare(
   }
   const data = await openSettingsData(settings);
   const run = planRun(settings, data);
-  const model =
-    resumeFolder === null ? openInitialModel(settings, run.specification, here) : null;
+  const model = resumeFolder === null ? openInitialModel(settings, run.specification, here) : null;
   const standardization =
     resumeFolder === null
       ? initialStandardization(settings, data, model)

@@ -48,6 +48,13 @@ export class WeightFiles {
     }
   }
 
+  /** Names of the files, in order. */
+  get shards(): string[] {
+    return [...new Set(Object.values(this.#shards))]
+      .filter((name): name is string => typeof name === 'string' && path.basename(name) === name)
+      .toSorted();
+  }
+
   close(): void {
     for (const file of this.#open.values()) file.close();
     this.#open.clear();

@@ -11,7 +11,7 @@ import { createOptimizer } from '../optimizers/optimizer.js';
 import { learningRateAt } from '../optimizers/schedule.js';
 import { checkpointName } from './checkpoint-folder.js';
 import type { EndEvent, TrainingEvent } from './events.js';
-import { loadCheckpoint } from './load-checkpoint.js';
+import { loadCheckpoint, loadWeights } from './load-checkpoint.js';
 import { type Replicas, Stepper } from './loop.js';
 import { MetricsFile } from './metrics-file.js';
 import { NestedGhosts } from './nested-ghosts.js';

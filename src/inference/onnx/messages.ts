@@ -1,0 +1,141 @@
+import { PbfWriter } from 'pbf';
+
+/** A node of an ONNX graph: an operator of the default domain. */
+export interface OnnxNode {
+  readonly operator: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** int64 attributes */
+  readonly integers?: Readonly<Record<string, number>>;
+}
+
+/** A constant float32 tensor of a graph, whose numbers are read when they are written. */
+export interface OnnxTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  read(): Float32Array;
+}
+
+/** A float32 input or output; a name stands for a size that is free. */
+export interface OnnxValue {
+  readonly name: string;
+  readonly shape: readonly (number | string)[];
+}
+
+export interface OnnxGraph {
+  readonly name: string;
+  readonly description: string;
+  readonly nodes: readonly OnnxNode[];
+  readonly inputs: readonly OnnxValue[];
+  readonly outputs: readonly OnnxValue[];
+  readonly tensors: readonly OnnxTensor[];
+}
+
+/** Opset 17 with IR version 8: what ONNX Runtime reads since 1.13. */
+const OPSET = 17;
+const IR_VERSION = 8;
+const FLOAT = 1;
+const INT_ATTRIBUTE = 2;
+
+/**
+ * The bytes of a ModelProto, by the field numbers of onnx.proto3
+ * (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3), in pieces: tensors are read one at a
+ * time. `bytes` is the size of all pieces.
+ */
+export function encodeModel(
+  graph: OnnxGraph,
+  producerVersion: string,
+): { readonly bytes: number; pieces(): Iterable<Uint8Array> } {
+  const head = encode((pbf) => {
+    pbf.writeVarintField(1, IR_VERSION);
+    pbf.writeStringField(2, 'phantom-parallel');
+    pbf.writeStringField(3, producerVersion);
+    pbf.writeMessage(8, (_, opset) => opset.writeVarintField(2, OPSET), null);
+  });
+  const body = encode((pbf) => writeGraphWithoutTensors(graph, pbf));
+  const tensors = graph.tensors.map((tensor) => {
+    const start = encode((pbf) => writeTensorStart(tensor, pbf));
+    const bytes = start.length + 4 * size(tensor.shape);
+    const prefix = encode((pbf) => {
+      pbf.writeVarint((5 << 3) | 2); // GraphProto.initializer
+      pbf.writeVarint(bytes);
+    });
+    return { tensor, start: Buffer.concat([prefix, start]), bytes: prefix.length + bytes };
+  });
+  const graphBytes = tensors.reduce((sum, { bytes }) => sum + bytes, body.length);
+  const prefix = encode((pbf) => {
+    pbf.writeVarint((7 << 3) | 2); // ModelProto.graph
+    pbf.writeVarint(graphBytes);
+  });
+  return {
+    bytes: head.length + prefix.length + graphBytes,
+    *pieces() {
+      yield* [head, prefix, body];
+      for (const { tensor, start } of tensors) {
+        yield start;
+        const { buffer, byteOffset, byteLength } = tensor.read();
+        yield new Uint8Array(buffer, byteOffset, byteLength);
+      }
+    },
+  };
+}
+
+function encode(write: (pbf: PbfWriter) => void): Uint8Array {
+  const pbf = new PbfWriter();
+  write(pbf);
+  return Uint8Array.from(pbf.finish());
+}
+
+function writeGraphWithoutTensors(graph: OnnxGraph, pbf: PbfWriter): void {
+  for (const node of graph.nodes) pbf.writeMessage(1, writeNode, node);
+  pbf.writeStringField(2, graph.name);
+  pbf.writeStringField(10, graph.description);
+  for (const value of graph.inputs) pbf.writeMessage(11, writeValue, value);
+  for (const value of graph.outputs) pbf.writeMessage(12, writeValue, value);
+}
+
+/** NodeProto */
+function writeNode({ operator, inputs, outputs, integers = {} }: OnnxNode, pbf: PbfWriter): void {
+  for (const input of inputs) pbf.writeStringField(1, input);
+  for (const output of outputs) pbf.writeStringField(2, output);
+  pbf.writeStringField(3, outputs[0] ?? operator);
+  pbf.writeStringField(4, operator);
+  for (const attribute of Object.entries(integers)) pbf.writeMessage(5, writeInteger, attribute);
+}
+
+/** AttributeProto */
+function writeInteger([name, value]: [string, number], pbf: PbfWriter): void {
+  pbf.writeStringField(1, name);
+  pbf.writeVarintField(3, value);
+  pbf.writeVarintField(20, INT_ATTRIBUTE);
+}
+
+/** ValueInfoProto, TypeProto, TypeProto.Tensor, TensorShapeProto, Dimension */
+function writeValue({ name, shape }: OnnxValue, pbf: PbfWriter): void {
+  pbf.writeStringField(1, name);
+  const writeDimension = (dimension: number | string, to: PbfWriter) => {
+    if (typeof dimension === 'number') to.writeVarintField(1, dimension);
+    else to.writeStringField(2, dimension);
+  };
+  const writeShape = (_: null, to: PbfWriter) => {
+    for (const dimension of shape) to.writeMessage(1, writeDimension, dimension);
+  };
+  const writeTensorType = (_: null, to: PbfWriter) => {
+    to.writeVarintField(1, FLOAT);
+    to.writeMessage(2, writeShape, null);
+  };
+  pbf.writeMessage(2, (_: null, to: PbfWriter) => to.writeMessage(1, writeTensorType, null), null);
+}
+
+/** TensorProto up to its numbers: `raw_data` begins where this ends. */
+function writeTensorStart({ name, shape }: OnnxTensor, pbf: PbfWriter): void {
+  pbf.writePackedVarint(1, [...shape]);
+  pbf.writeVarintField(2, FLOAT);
+  pbf.writeStringField(8, name);
+  pbf.writeVarint((9 << 3) | 2);
+  pbf.writeVarint(4 * size(shape));
+}
+
+function size(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1);
+}

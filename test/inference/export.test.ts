@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import {
+  compressModel,
+  exportFile,
+  openModel,
+  PhantomError,
+  train,
+  type TrainingSettings,
+} from 'phantom-parallel';
+import type { Tensors } from '../reference/network.js';
+import { densified, randomNumbers } from '../support/dense.js';
+import { readCheckpoint, temporaryFolder } from '../support/files.js';
+import { readStrictSafetensors } from '../support/strict-safetensors.js';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** What is used of ONNX Runtime. */
+interface OnnxRuntime {
+  readonly env: { logLevel: string; wasm: { numThreads: number } };
+  readonly InferenceSession: {
+    create(file: Uint8Array): Promise<{
+      readonly inputNames: readonly string[];
+      run(
+        feeds: Record<string, unknown>,
+      ): Promise<Record<string, { readonly data: Float32Array; readonly dims: readonly number[] }>>;
+    }>;
+  };
+  readonly Tensor: new (type: 'float32', data: Float32Array, dims: readonly number[]) => unknown;
+}
+
+/** Installed apart, as it is large: npm ci --prefix test/onnx. */
+async function onnxRuntime(): Promise<OnnxRuntime | null> {
+  const folder = path.join(ROOT, 'test', 'onnx');
+  if (!existsSync(path.join(folder, 'node_modules'))) {
+    assert.notEqual(process.env['PHANTOM_REQUIRE_ONNX'], '1', 'npm ci --prefix test/onnx');
+    return null;
+  }
+  const file = createRequire(path.join(folder, 'package.json')).resolve('onnxruntime-web');
+  const runtime = (await import(pathToFileURL(file).href)) as OnnxRuntime & {
+    default?: OnnxRuntime;
+  };
+  const found = runtime.default ?? runtime;
+  found.env.logLevel = 'error';
+  found.env.wasm.numThreads = 1;
+  return found;
+}
+
+const runtime = await onnxRuntime();
+const missing = runtime === null && 'no ONNX Runtime: npm ci --prefix test/onnx';
+
+/** Activations in float64; erf by its series, which converges for every number here. */
+const ACTIVATIONS: Record<TrainingSettings['activation'], (z: number) => number> = {
+  relu: (z) => Math.max(0, z),
+  tanh: Math.tanh,
+  silu: (z) => z / (1 + Math.exp(-z)),
+  gelu: (z) => (z / 2) * (1 + erf(z / Math.SQRT2)),
+  identity: (z) => z,
+};
+
+function erf(x: number): number {
+  if (Math.abs(x) > 5) return Math.sign(x);
+  let term = x;
+  let sum = x;
+  for (let n = 1; Math.abs(term) > 1e-18; n++) {
+    term *= -(x * x) / n;
+    sum += term / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * sum;
+}
+
+/** Outputs [rows, …] of dense layers in float64, from tensors named as an nn.Sequential does. */
+function forward(
+  tensors: Tensors,
+  x: Float64Array,
+  rows: number,
+  activation: (z: number) => number,
+) {
+  const count = [...tensors.keys()].filter((name) => name.endsWith('.weight')).length;
+  let a = x;
+  for (let layer = 0; layer < count; layer++) {
+    const { shape = [], values = new Float64Array() } = tensors.get(`${2 * layer}.weight`) ?? {};
+    const bias = tensors.get(`${2 * layer}.bias`)?.values as Float64Array;
+    const [outputs = 0, inputs = 0] = shape;
+    const z = new Float64Array(rows * outputs);
+    for (let at = 0; at < z.length; at++) {
+      const [row, output] = [Math.floor(at / outputs), at % outputs];
+      let sum = bias[output];
+      for (let i = 0; i < inputs; i++) {
+        sum += values[output * inputs + i] * a[row * inputs + i];
+      }
+      z[at] = layer === count - 1 ? sum : activation(sum);
+    }
+    a = z;
+  }
+  return a;
+}
+
+const CASES: [string, Partial<TrainingSettings>][] = [
+  ['phantom, relu', { strategy: 'phantom', activation: 'relu', blocks: 4 }],
+  ['phantom, gelu, 2 blocks', { strategy: 'phantom', activation: 'gelu', blocks: 2 }],
+  ['phantom, silu', { strategy: 'phantom', activation: 'silu', blocks: 4 }],
+  ['phantom, tanh', { strategy: 'phantom', activation: 'tanh', blocks: 4, depth: 1 }],
+  ['tensor', { strategy: 'tensor', activation: 'relu', blocks: 2 }],
+  ['tensor-paired', { strategy: 'tensor-paired', activation: 'gelu', blocks: 2, depth: 3 }],
+  [
+    'phantom with sharded ends',
+    {
+      ...({ strategy: 'phantom', blocks: 4, width: 24, activation: 'tanh', loss: 'mse' } as const),
+      data: 'synthetic:teacher?widths=24,48,24',
+    },
+  ],
+];
+
+let folder = '';
+const cleanup: (() => void)[] = [];
+before(() => {
+  folder = temporaryFolder({ after: (work: () => void) => cleanup.push(work) } as never);
+});
+after(() => {
+  for (const work of cleanup) work();
+});
+
+const run = (i: number) => path.join(folder, `run-${i}`);
+const out = (i: number, name: string) => path.join(folder, `${i}-${name}`);
+const write = (i: number, format: Parameters<typeof exportFile>[0]['format'], name: string) =>
+  exportFile({ model: run(i), format, out: out(i, name), engine: 'wasm', version: '1.2.3' });
+
+describe('export', () => {
+  for (const [i, [name, settings]] of CASES.entries()) {
+    it(`writes the equivalent dense matrices and the tensors themselves: ${name}`, async () => {
+      const shape = {
+        width: 32,
+        depth: 2,
+        ghosts: 3,
+        engine: 'wasm',
+        batch: 50,
+        lr: 0.01,
+      } as const;
+      await train({ ...shape, steps: 3, ...settings, out: run(i) });
+      const { specification, weights } = openModel(run(i));
+      const own = readCheckpoint(weights);
+      await write(i, 'safetensors', 'own.safetensors');
+      const copy = readStrictSafetensors(out(i, 'own.safetensors'));
+      assert.deepEqual([...copy.tensors.keys()].toSorted(), [...own.keys()].toSorted());
+      for (const [key, tensor] of copy.tensors) assert.deepEqual(tensor, own.get(key), key);
+      assert.equal(copy.metadata['activation'], specification.activation);
+
+      await write(i, 'safetensors-dense', 'dense.safetensors');
+      await write(i, 'pytorch-names', 'pytorch.safetensors');
+      const dense = readStrictSafetensors(out(i, 'dense.safetensors')).tensors;
+      const pytorch = readStrictSafetensors(out(i, 'pytorch.safetensors')).tensors;
+      assert.deepEqual(
+        [...pytorch.keys()].toSorted(),
+        Array.from({ length: dense.size / 2 }, (_, l) => [`${2 * l}.bias`, `${2 * l}.weight`])
+          .flat()
+          .toSorted(),
+      );
+      if (specification.strategy !== 'phantom') return;
+      const { width, blocks, depth, ends } = specification;
+      for (let layer = 0; layer < depth; layer++) {
+        const expected = densified(own, layer, width, blocks);
+        const found = dense.get(`layers.${layer}.weight`)?.values as Float64Array;
+        for (const [at, value] of expected.entries()) {
+          assert.ok(Math.abs(value - found[at]) < 1e-6);
+        }
+        const l = layer + (ends.kind === 'sharded' ? 0 : 1);
+        assert.deepEqual(pytorch.get(`${2 * l}.weight`)?.values, found);
+      }
+    });
+
+    it(
+      `gives the same outputs in ONNX Runtime to 1e-5, for any batch: ${name}`,
+      { skip: missing },
+      async () => {
+        assert.ok(runtime);
+        const { specification, standardization } = openModel(run(i));
+        await write(i, 'onnx', 'model.onnx');
+        const session = await runtime.InferenceSession.create(readFileSync(out(i, 'model.onnx')));
+        assert.deepEqual(session.inputNames, ['x']);
+        const { tensors } = readStrictSafetensors(out(i, 'pytorch.safetensors'));
+        const features = tensors.get('0.weight')?.shape[1] as number;
+        for (const rows of [1, 7]) {
+          const scale = standardization === null ? 1 : 255;
+          const x = randomNumbers(`x${rows}`, rows * features, scale).map(Math.abs);
+          const seen = Float64Array.from(x, (value, at) => {
+            const feature = at % features;
+            if (standardization === null) return value;
+            const { mean, scale: deviation } = standardization;
+            return (value - mean[feature]) / deviation[feature];
+          });
+          const expected = forward(tensors, seen, rows, ACTIVATIONS[specification.activation]);
+          const feeds = { x: new runtime.Tensor('float32', x, [rows, features]) };
+          const { y } = await session.run(feeds);
+          assert.ok(y);
+          assert.deepEqual(y.dims, [rows, expected.length / rows]);
+          const size = Math.max(1, ...expected.map(Math.abs));
+          for (const [at, value] of expected.entries()) {
+            const difference = Math.abs(value - y.data[at]);
+            assert.ok(difference <= 1e-5 * size, `y[${at}] is ${y.data[at]}, expected ${value}`);
+          }
+        }
+      },
+    );
+  }
+
+  it('keeps phantom form in ONNX: no matrix of N × N', { skip: missing }, async () => {
+    const file = out(0, 'model.onnx');
+    const { specification } = openModel(run(0));
+    const { size } = { size: readFileSync(file).length };
+    const { width: N, blocks: P, ghosts: K, depth } = specification;
+    const M = N / P;
+    const hidden = depth * (P * (M * M + P * K * M) + N);
+    assert.ok(size < 4 * (hidden + N * 784 + N + 10 * N + 10 + 2 * 784) + 8000);
+  });
+
+  it('goes a round: export, compress at K = M, export again', async () => {
+    const model = path.join(folder, 'round');
+    const source = out(0, 'pytorch.safetensors');
+    await compressModel({
+      ...({ source, blocks: 4, choice: { by: 'ghosts', ghosts: 8 }, out: model } as const),
+      ...({ data: null, engine: 'wasm', activation: 'relu', loss: 'mse' } as const),
+      onProgress: () => {},
+    });
+    const file = path.join(folder, 'round.safetensors');
+    await exportFile({ model, format: 'pytorch-names', out: file, engine: 'wasm', version: '1' });
+    const [first, second] = [source, file].map((each) => readStrictSafetensors(each).tensors);
+    assert.equal(first?.size, second?.size);
+    for (const [name, { values }] of first ?? []) {
+      const again = second?.get(name)?.values as Float64Array;
+      for (const [at, value] of values.entries()) {
+        assert.ok(Math.abs(value - again[at]) < 2e-6, name);
+      }
+    }
+  });
+
+  it('refuses to write over a file or where it cannot, and leaves nothing', async () => {
+    const file = path.join(folder, 'there.onnx');
+    writeFileSync(file, 'mine');
+    const to = (target: string) =>
+      exportFile({ model: run(0), format: 'onnx', out: target, engine: 'wasm', version: '1' });
+    await assert.rejects(
+      to(file),
+      (error) => error instanceof PhantomError && /there already/.test(error.message),
+    );
+    assert.equal(readFileSync(file, 'utf8'), 'mine');
+    await assert.rejects(to(path.join(file, 'x.onnx')), PhantomError);
+  });
+});

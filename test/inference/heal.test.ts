@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import {
+  compressModel,
+  ConfigError,
+  openModel,
+  readRunConfig,
+  train,
+  type TrainingSettings,
+} from 'phantom-parallel';
+import { losses, temporaryFolder } from '../support/files.js';
+
+const SETTINGS = { engine: 'wasm', batch: 50, lr: 1e-3, logEvery: 1, ranks: 2 } as const;
+
+describe('training from a model', () => {
+  it('begins with its weights and standardisation, and resumes to the same bits', async (context) => {
+    const folder = temporaryFolder(context);
+    const at = (name: string) => path.join(folder, name);
+    const shape = { strategy: 'tensor', width: 32, blocks: 2, depth: 2, ...SETTINGS } as const;
+    const dense = await train({ ...shape, steps: 40, out: at('dense') });
+    const model = at('model');
+    const { probe } = await compressModel({
+      ...({ source: at('dense'), blocks: 4, choice: { by: 'ghosts', ghosts: 2 } } as const),
+      ...({ out: model, data: 'fashion-10k', engine: 'wasm', activation: null } as const),
+      ...{ loss: null, onProgress: () => {} },
+    });
+    assert.ok(probe);
+    const from: Partial<TrainingSettings> = { ...SETTINGS, from: model, validateEvery: 4 };
+    const healed = await train({ ...from, steps: 8, out: at('healed') });
+    assert.ok((healed.validationLoss ?? 9) < probe.after.loss, 'it heals');
+    const { settings, specification, data } = readRunConfig(at('healed'));
+    assert.deepEqual(specification, openModel(model).specification);
+    assert.deepEqual([settings.from, settings.width, settings.ghosts], [model, 32, 2]);
+    const { standardization } = openModel(at('dense'));
+    assert.deepEqual(data.standardization?.mean, [...(standardization?.mean ?? [])]);
+    assert.ok(dense.validationLoss);
+
+    // The model may go away: a run that is resumed has its own weights.
+    await train({ ...from, steps: 4, out: at('again') });
+    rmSync(model, { recursive: true });
+    await train({ steps: 8 }, { resume: at('again') });
+    assert.deepEqual(losses(at('again')), losses(at('healed')));
+  });
+
+  it('begins where a run of the same network ended', async (context) => {
+    const folder = temporaryFolder(context);
+    const at = (name: string) => path.join(folder, name);
+    const shape = { strategy: 'phantom', width: 32, blocks: 2, ghosts: 3, ...SETTINGS } as const;
+    const end = await train({ ...shape, steps: 6, out: at('run') });
+    const next = await train({
+      ...SETTINGS,
+      from: at('run'),
+      lr: 1e-12,
+      steps: 1,
+      out: at('next'),
+    });
+    assert.ok(Math.abs((next.validationLoss ?? 0) - (end.validationLoss ?? 9)) < 1e-6);
+    await assert.rejects(
+      train({ ...SETTINGS, from: at('run'), width: 64, steps: 1, out: at('x') }),
+      (error) =>
+        error instanceof ConfigError && /width 64, and .* has width 32/.test(error.message),
+    );
+    await assert.rejects(
+      train({
+        ...{ ...SETTINGS, from: at('run'), steps: 1, out: at('x') },
+        data: 'synthetic:teacher?widths=24,48,10&labels=argmax',
+      }),
+      /24 features and 10 answers, .* takes 784 and gives 10/,
+    );
+  });
+});
