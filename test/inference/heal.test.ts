@@ -24,7 +24,8 @@ describe('training from a model', () => {
     const { probe } = await compressModel({
       ...({ source: at('dense'), blocks: 4, choice: { by: 'ghosts', ghosts: 2 } } as const),
       ...({ out: model, data: 'fashion-10k', engine: 'wasm', activation: null } as const),
-      ...{ loss: null, onProgress: () => {} },
+      loss: null,
+      onProgress: () => {},
     });
     assert.ok(probe);
     const from: Partial<TrainingSettings> = { ...SETTINGS, from: model, validateEvery: 4 };
@@ -64,7 +65,10 @@ describe('training from a model', () => {
     );
     await assert.rejects(
       train({
-        ...{ ...SETTINGS, from: at('run'), steps: 1, out: at('x') },
+        ...SETTINGS,
+        from: at('run'),
+        steps: 1,
+        out: at('x'),
         data: 'synthetic:teacher?widths=24,48,10&labels=argmax',
       }),
       /24 features and 10 answers, .* takes 784 and gives 10/,
