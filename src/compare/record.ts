@@ -4,7 +4,7 @@ import path from 'node:path';
 import { ConfigError } from '../errors.js';
 import { replaceFile } from '../training/files.js';
 import type { Outcome } from './outcome.js';
-import type { Budget, Findings } from './study.js';
+import type { Budget, Entry, Findings } from './study.js';
 import type { Table } from './tables.js';
 
 const FORMAT = 'phantom-parallel comparison';
@@ -19,9 +19,10 @@ export interface ComparisonRecord {
   readonly settings: object;
   readonly budget: Budget & { readonly ghosts: readonly number[] };
   readonly machine: object;
-  readonly runs: readonly Outcome[];
-  readonly findings: Findings | null;
+  /** Contestants, rates and what was found of them; the numbers are in the runs. */
+  readonly findings: object | null;
   readonly tables: readonly Table[];
+  readonly runs: readonly Outcome[];
 }
 
 /** SHA-256 of what makes two comparisons the same one; a longer search or more seeds go on. */
@@ -61,11 +62,28 @@ function readComparison(file: string): ComparisonRecord {
   return parsed as ComparisonRecord;
 }
 
-/** Writes `compare.json`, whole. */
+/** Writes `compare.json`, whole, a run a line. */
 export function writeComparison(
   folder: string,
   record: Omit<ComparisonRecord, 'format' | 'version'>,
 ): void {
-  const whole: ComparisonRecord = { format: FORMAT, version: 1, ...record };
-  replaceFile(path.join(folder, 'compare.json'), `${JSON.stringify(whole, null, 1)}\n`);
+  const { runs, ...rest } = record;
+  const head = Object.entries({ format: FORMAT, version: 1, ...rest }).map(
+    ([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)},\n`,
+  );
+  const lines = runs.map((run) => JSON.stringify(run)).join(',\n');
+  replaceFile(path.join(folder, 'compare.json'), `{${head.join('')}"runs":[\n${lines}\n]}\n`);
+}
+
+/** Findings without the outcomes, which are the record's runs. */
+export function withoutOutcomes(findings: Findings): object {
+  const short = (entries: readonly Entry[] | null) =>
+    entries?.map(({ contestant, rate }) => ({ contestant, rate })) ?? null;
+  const { equalWidth, equalParameters, toTarget, ...rest } = findings;
+  return {
+    ...rest,
+    equalWidth: short(equalWidth),
+    equalParameters: short(equalParameters),
+    toTarget: short(toTarget),
+  };
 }

@@ -7,8 +7,9 @@ import { replaceFile, makeFolders } from '../training/files.js';
 import { describeMachine } from '../training/run-folder.js';
 import type { Field } from './contestants.js';
 import type { Outcome } from './outcome.js';
-import { comparisonPage } from './page.js';
-import { comparisonHash, runsDone, writeComparison } from './record.js';
+import { chartFile } from '../report/chart.js';
+import { comparisonCharts, comparisonPage } from './page.js';
+import { comparisonHash, runsDone, withoutOutcomes, writeComparison } from './record.js';
 import type { Budget, Findings, Job } from './study.js';
 import { type Table, tablesOf } from './tables.js';
 
@@ -89,7 +90,8 @@ export async function openComparison(
       budget: { ...budget, ghosts },
       machine: { ...machine, ...versions },
     };
-    writeComparison(folder, { ...record, runs, findings, tables });
+    const short = findings && withoutOutcomes(findings);
+    writeComparison(folder, { ...record, runs, findings: short, tables });
     const about: [string, string][] = [
       [
         'data',
@@ -110,10 +112,12 @@ export async function openComparison(
       ['machine', `${machine['cpu']}, ${machine['cores']} cores; ${runs[0]?.engine ?? ''}`],
       ['runs', `${runs.length}, in ${path.join(folder, 'runs')}`],
     ];
-    replaceFile(
-      path.join(folder, 'report.html'),
-      comparisonPage({ findings, tables, about, problems }),
-    );
+    const html = comparisonPage({ findings, tables, about, problems });
+    replaceFile(path.join(folder, 'report.html'), html);
+    if (findings === null) return;
+    for (const [i, make] of comparisonCharts(findings).entries()) {
+      replaceFile(path.join(folder, `chart-${i + 1}.svg`), chartFile(make(680)));
+    }
   };
   const cores = Number(machine['cores']);
   if (ranks > cores) {
