@@ -19,7 +19,8 @@ import { fitLine, formatTable } from './table.js';
 const ABOUT = `
 Trains tensor, tensor-paired and phantom networks (each K of --try-ghosts) on the same data: at the
 same width, at the same number of parameters, and to the validation loss that tensor ends with
-(there with up to --patience times the steps). Every network gets the same learning rates and the best is kept; runs of a seed follow one another.
+(there with up to --patience times the steps). Every network gets the same learning rates, tried with a seed of their own, and the best is kept;
+runs of a seed follow one another.
 Then it searches for the smallest phantom network (width, P, K) that reaches that loss, on as many
 ranks as it has blocks. A config file may be one of phantom train: its strategy, ghosts, lr and seed
 are left to the comparison.
@@ -161,7 +162,7 @@ async function compare(settings: TrainingSettings, options: Options): Promise<nu
   const console = createConsole();
   const seeds = Array.from({ length: options.seeds }, (_, i) => i);
   const { rates, search: searched, patience } = options;
-  const budget = { rates, seeds, searched, patience };
+  const budget = { rates, seeds, sweepSeed: options.seeds, searched, patience };
   const session = await openComparison(settings, budget, options.ghosts);
   const stop = stopOnSignals((line) => console.err(line));
   const teller = createTeller(console, options.json);

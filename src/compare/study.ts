@@ -13,6 +13,8 @@ export interface Budget {
   /** Learning rates that every contestant is tried with. */
   readonly rates: readonly number[];
   readonly seeds: readonly number[];
+  /** Of the runs that choose the rates; another than those that are reported. */
+  readonly sweepSeed: number;
   /** Smaller phantom networks that the search tries at most; 0: no search. */
   readonly searched: number;
   /** A run to a loss may take so many times the steps of the others. */
@@ -67,7 +69,7 @@ export interface Progress {
 }
 
 /**
- * A sweep of learning rates with the first seed, the same for every contestant; then the best rate
+ * A sweep of learning rates with a seed of its own, the same for every contestant; then the best rate
  * of each with all seeds, contestants in turn and each round in the opposite order. Last the search
  * for the smallest phantom network that reaches the tensor-parallel loss.
  *
@@ -146,8 +148,7 @@ export async function study(
   return findings;
 }
 
-function rounds({ rates, seeds: all }: Budget, runner: Runner) {
-  const [first = 0] = all;
+function rounds({ rates, seeds: all, sweepSeed }: Budget, runner: Runner) {
   const fixed = new Map<string, Outcome>();
   /** A run of fixed steps that reached the target on its way needs no other. */
   const run: Runner = async (job, about) => {
@@ -159,7 +160,7 @@ function rounds({ rates, seeds: all }: Budget, runner: Runner) {
     return outcome;
   };
   return {
-    /** Every rate with the first seed, contestants in turn. */
+    /** Every rate with the sweep's seed, contestants in turn. */
     sweep: async (
       stage: string,
       contestants: readonly Contestant[],
@@ -170,7 +171,10 @@ function rounds({ rates, seeds: all }: Budget, runner: Runner) {
       let done = 0;
       for (const rate of rates) {
         for (const contestant of contestants) {
-          const outcome = await run({ contestant, rate, seed: first, target }, { stage, done, of });
+          const outcome = await run(
+            { contestant, rate, seed: sweepSeed, target },
+            { stage, done, of },
+          );
           done++;
           outcomes.set(contestant.name, [...(outcomes.get(contestant.name) ?? []), outcome]);
         }
