@@ -1,4 +1,5 @@
-// From measurements to tables.
+// From measurements to tables and a chart.
+import { chartFile, stackedBars } from 'phantom-parallel';
 import type { RawTransfer } from './raw.js';
 
 /** The part of the step bench's report that is used here. */
@@ -143,6 +144,22 @@ export function tables({ raw }: Results, summary: readonly Summary[]): string {
       ]),
     ),
   ].join('\n\n');
+}
+
+/** Step times, SVG. */
+export function drawChart(summary: readonly Summary[]): string {
+  return chartFile(
+    stackedBars({
+      title: 'A training step between two hosts, by the rate of their cables',
+      axis: 'median step',
+      unit: 's',
+      parts: ['own work', 'exposed communication'],
+      bars: summary.map(({ rate, strategy, stepMs, exposedMs }) => ({
+        label: `${rate}, ${strategy}`,
+        values: [(stepMs - exposedMs) / 1000, exposedMs / 1000],
+      })),
+    }),
+  );
 }
 
 /** Payload, our headers, and those of Ethernet, IP and TCP. */

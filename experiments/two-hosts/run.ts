@@ -6,10 +6,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { drawChart } from './chart.js';
 import { Hosts, SUBNET, whyNoHosts } from './hosts.js';
 import { measureRaw, type RawTransfer } from './raw.js';
-import { type Measurement, type Results, summarize, tables } from './results.js';
+import { drawChart, type Measurement, type Results, summarize, tables } from './results.js';
 
 const HELP = `node build/experiments/two-hosts/run.js [--out experiments/two-hosts] [--add]
   [--hosts 2] [--rates unlimited,10000,1000,100] [--strategies phantom,tensor,tensor-paired]
