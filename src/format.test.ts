@@ -6,6 +6,7 @@ import {
   formatLoss,
   formatPercent,
   formatRatio,
+  formatQuantity,
   formatSi,
 } from './format.js';
 
@@ -31,6 +32,11 @@ test('SI values have three digits and the prefix that rounding leads to', () => 
   );
   assert.equal(formatSi(1.208e9, 'FLOP'), '1.21 GFLOP');
   assert.equal(formatSi(5_260_000), '5.26 M');
+  const quantities = [0, 0.999_51, 0.9, 0.0123, 4.5e-5, 1234, -0.5];
+  assert.deepEqual(
+    quantities.map((value) => formatQuantity(value, 'J')),
+    ['0 J', '1.00 J', '900 mJ', '12.3 mJ', '45.0 µJ', '1.23 kJ', '-500 mJ'],
+  );
 });
 
 test('durations change units where people do', () => {

@@ -1,4 +1,5 @@
 const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E'];
+const SMALL_PREFIXES = ['', 'm', 'µ', 'n', 'p'];
 
 /** Three digits and an SI prefix: `1.21 GFLOP`, `3.10 MB`, `0 B`, `5.26 M`. */
 export function formatSi(value: number, unit = ''): string {
@@ -11,6 +12,18 @@ export function formatSi(value: number, unit = ''): string {
   }
   const text = power === 0 && Number.isInteger(scaled) ? String(scaled) : threeDigits(scaled);
   return `${text} ${PREFIXES[power]}${unit}`.trimEnd();
+}
+
+/** The same for what can be a small part of its unit: `12.3 mJ`, `45.0 µWh`. */
+export function formatQuantity(value: number, unit: string): string {
+  let scaled = value;
+  let power = 0;
+  while (scaled !== 0 && Math.abs(scaled) < 0.9995 && power < SMALL_PREFIXES.length - 1) {
+    scaled *= 1000;
+    power++;
+  }
+  if (power === 0) return formatSi(value, unit);
+  return `${threeDigits(scaled)} ${SMALL_PREFIXES[power]}${unit}`;
 }
 
 /** Whole numbers with separators: `12,345`. */

@@ -191,8 +191,10 @@ class Program {
     };
     const reduction = this.#startReturn(contribute);
     this.#each((j) => {
-      this.#product('local', 'NT', M, M);
       for (const ghosts of this.#sides(j, K)) this.#product('decompression', 'NT', M, ghosts);
+    });
+    this.#each(() => {
+      this.#product('local', 'NT', M, M);
       if (inputGradient) this.#product('local', 'TN', M, M);
     });
     this.#wait(reduction);

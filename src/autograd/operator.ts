@@ -1,4 +1,5 @@
 import type { Communicator } from '../communicators/communicator.js';
+import type { PhaseClock } from '../energy/phases.js';
 import type { Engine } from '../engines/engine.js';
 import type { Tensor } from '../tensor/tensor.js';
 
@@ -21,6 +22,8 @@ export const FREE: PassCost = { flops: 0, sentBytes: 0, receivedBytes: 0, collec
 export interface OperatorContext {
   readonly engine: Engine;
   readonly communicator: Communicator;
+  /** Where an operator says what its time goes to; it is in `other` before and after. */
+  readonly phases: PhaseClock;
   readonly inputs: readonly Tensor[];
   /** What `forward` returned. */
   readonly output: Tensor;

@@ -1,4 +1,5 @@
 import type { Communicator } from '../communicators/communicator.js';
+import { PHASE, PhaseClock } from '../energy/phases.js';
 import type { Engine } from '../engines/engine.js';
 import { ShapeError } from '../errors.js';
 import { elementCount, type Tensor } from '../tensor/tensor.js';
@@ -27,13 +28,16 @@ export class Variable {
 export class Tape {
   readonly engine: Engine;
   readonly communicator: Communicator;
+  readonly phases: PhaseClock;
   readonly #nodes: Node[] = [];
   #applied = 0;
   #recording = true;
 
-  constructor(engine: Engine, communicator: Communicator) {
+  /** @param phases the rank's clock, for who wants to know where the time goes */
+  constructor(engine: Engine, communicator: Communicator, phases = new PhaseClock()) {
     this.engine = engine;
     this.communicator = communicator;
+    this.phases = phases;
   }
 
   /** A variable that operators read: data. With `needsGradient`, its gradient is kept. */
@@ -99,6 +103,7 @@ function changed(operator: Operator, what: string): ShapeError {
 class Node implements OperatorContext {
   readonly engine: Engine;
   readonly communicator: Communicator;
+  readonly phases: PhaseClock;
   readonly operator: Operator;
   readonly inputs: readonly Tensor[];
   readonly #variables: readonly Variable[];
@@ -110,6 +115,7 @@ class Node implements OperatorContext {
   constructor(tape: Tape, operator: Operator, variables: readonly Variable[]) {
     this.engine = tape.engine;
     this.communicator = tape.communicator;
+    this.phases = tape.phases;
     this.operator = operator;
     this.#variables = variables;
     this.inputs = variables.map((variable) => variable.value);
@@ -140,6 +146,7 @@ class Node implements OperatorContext {
 
   forward(): Variable {
     const output = this.operator.forward(this, ...this.inputs);
+    this.phases.enter(PHASE.other);
     if (this.#result === null) {
       const needsGradient = this.#variables.some((variable) => variable.needsGradient);
       this.#result = new Variable(output, needsGradient);
@@ -157,6 +164,7 @@ class Node implements OperatorContext {
     const { gradient, gradientWritten, needsGradient } = this.result;
     if (!needsGradient || !gradientWritten || gradient === null) return;
     this.operator.backward(this, gradient);
+    this.phases.enter(PHASE.other);
   }
 
   plan<Plan>(make: () => Plan): Plan {

@@ -30,8 +30,18 @@ export function comparisonRows(baseline: Contestant, other: Contestant): string[
     row('received per rank and step', ({ start }) => start.receivedBytesPerStep, unit('B')),
     row('step time, median', ({ end }) => end.medianStepTimeS, formatDuration),
     row('samples/s', ({ end }) => end.samplesPerS, unit('')),
+    row(
+      `energy of the run${modelled(baseline, other)}`,
+      ({ end }) => end.energy.energyJ,
+      unit('J'),
+    ),
     row('time of the run', ({ end }) => end.elapsedS, formatDuration),
   ];
+}
+
+/** Modelled joules say so. */
+function modelled(...contestants: readonly Contestant[]): string {
+  return contestants.some(({ end }) => end.energy.obtained === 'modelled') ? ', modelled' : '';
 }
 
 function accuracyRow(baseline: Contestant, other: Contestant): string[] {

@@ -45,6 +45,7 @@ function render(console: Console, report: MachineReport): string[] {
     ...section('Machine', report.machine).slice(1),
     ...section('BLAS libraries', libraries),
     ...section('Communicators', report.communicators),
+    ...section('Energy meters', report.meters),
     '',
     console.style('bold', 'Engines'),
     ...engineTable(report, mark).map((line) => `  ${line}`),
@@ -53,7 +54,7 @@ function render(console: Console, report: MachineReport): string[] {
       ? '  no engine can be used'
       : `  --engine auto takes ${console.style('bold', report.auto)}`,
     '',
-    console.style('bold', 'What would make it faster'),
+    console.style('bold', 'What would make it better'),
     ...(advice.length > 0 ? advice : ['  nothing that this command knows of']),
   ];
 }

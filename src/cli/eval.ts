@@ -1,9 +1,18 @@
 import type { Command } from 'commander';
 import type { GhostsPoint } from '../config/evaluate-run.js';
+import type { Obtained } from '../energy/meter.js';
 import { ConfigError } from '../errors.js';
 import { createRankConsole } from './console.js';
+import { energyPairs } from './energy-text.js';
 import { EXIT } from './failure.js';
-import { formatCount, formatDuration, formatLoss, formatPercent, formatSi } from './format.js';
+import {
+  formatCount,
+  formatDuration,
+  formatLoss,
+  formatPercent,
+  formatQuantity,
+  formatSi,
+} from './format.js';
 import { valueOption } from './setting-flags.js';
 import { formatPairs, formatTable } from './table.js';
 
@@ -88,16 +97,17 @@ interface Request {
   readonly sweepGhosts: readonly number[] | 'all' | null;
 }
 
-function sweepTable(sweep: readonly GhostsPoint[]): string[] {
+function sweepTable(sweep: readonly GhostsPoint[], obtained: Obtained): string[] {
+  const energy = `J a sample${obtained === 'counter' ? '' : `, ${obtained}`}`;
   return formatTable(
-    ['ghosts', 'loss', 'accuracy', 'FLOPs a sample', 'bytes a sample', 'J a sample', 'samples/s'],
+    ['ghosts', 'loss', 'accuracy', 'FLOPs a sample', 'bytes a sample', energy, 'samples/s'],
     sweep.map((point) => [
       String(point.ghosts),
       formatLoss(point.loss),
       point.accuracy === null ? '—' : formatPercent(point.accuracy),
       formatSi(point.flopsPerSample),
       formatSi(point.receivedBytesPerSample),
-      point.energyJ === null ? '—' : formatSi(point.energyJ),
+      point.energyJ === null ? '—' : formatQuantity(point.energyJ, 'J'),
       formatSi(point.samplesPerS),
     ]),
   );
@@ -121,9 +131,11 @@ async function evaluate(request: Request, json: boolean): Promise<number> {
     ['loss', formatLoss(result.loss)],
     ...(accuracy === null ? [] : [['accuracy', formatPercent(accuracy)] as [string, string]]),
     ['engine', `${result.engine}, ${result.ranks} ranks`],
+    ...energyPairs(result.energy),
     ['time', `${formatDuration(result.elapsedS)}, ${formatSi(result.samplesPerS)} samples/s`],
   ];
   for (const line of formatPairs(pairs, '')) console.out(line);
-  if (result.sweep) for (const line of sweepTable(result.sweep)) console.out(line);
+  if (result.sweep)
+    for (const line of sweepTable(result.sweep, result.energy.obtained)) console.out(line);
   return EXIT.fine;
 }

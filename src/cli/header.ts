@@ -28,6 +28,7 @@ export function headerPairs(settings: TrainingSettings, start: StartEvent): [str
     ],
     ['engine', `${start.engine}: ${start.engineDescription}`],
     ['ranks', `${start.ranks}: ${start.communicator}`],
+    ['energy', start.meterDescription],
     [
       'rank and step',
       `${nestedGhosts ? 'at most ' : ''}${formatSi(start.flopsPerStep, 'FLOP')}, ${sent} sent, ${received} received ` +

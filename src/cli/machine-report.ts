@@ -30,6 +30,7 @@ export interface MachineReport {
   readonly auto: string | null;
   readonly libraries: readonly Finding[];
   readonly communicators: readonly Finding[];
+  readonly meters: readonly Finding[];
   readonly advice: readonly Advice[];
 }
 
@@ -65,6 +66,7 @@ export async function examineMachine(): Promise<MachineReport> {
   const auto = wasm.available ? (await createEngine('auto')).name : null;
   const engines = [blas, wasm, relaxed];
   const mpi = await mpiFindings();
+  const meters = await meterFindings();
   return {
     machine: machineFindings(),
     engines,
@@ -75,7 +77,11 @@ export async function examineMachine(): Promise<MachineReport> {
       detail,
     })),
     communicators: [...communicatorFindings(), ...mpi],
-    advice: adviceFor({ engines, auto, probe, koffi: koffiInstalled() }),
+    meters,
+    advice: [
+      ...adviceFor({ engines, auto, probe, koffi: koffiInstalled() }),
+      ...meterAdvice(meters),
+    ],
   };
 }
 
@@ -144,6 +150,28 @@ function findLauncherProgram(family: 'Open MPI' | 'MPICH'): string | null {
     return words[family].test(stdout ?? '');
   });
   return found ?? null;
+}
+
+/** Meters of energy; one that is there and may not be read says so. */
+async function meterFindings(): Promise<(Finding & { denied: boolean })[]> {
+  const { createMeter, probeCounter } = await import('../config/meters.js');
+  const names = ['rapl', 'hwmon', 'nvml', 'rocm'] as const;
+  const counters = await Promise.all(
+    names.map(async (name) => ({ name, ...(await probeCounter(name)) })),
+  );
+  const model = await createMeter({ choice: 'modelled', machine: 'default' });
+  const modelled = { name: model.name, available: true, detail: model.description, denied: false };
+  return [...counters, modelled];
+}
+
+/** What would let energy be measured rather than modelled. */
+function meterAdvice(meters: readonly (Finding & { denied: boolean })[]): Advice[] {
+  return meters
+    .filter(({ denied }) => denied)
+    .map(({ name, detail }) => ({
+      what: `${name} counts the energy, and may not be read`,
+      how: detail,
+    }));
 }
 
 function koffiInstalled(): boolean {

@@ -24,8 +24,13 @@ const COMMANDS: Readonly<
     about: 'write a model as ONNX or safetensors for other programs',
     load: () => import('./export.js'),
   },
+  energy: {
+    about: 'the energy that any command takes',
+    load: () => import('./energy.js'),
+  },
   doctor: {
-    about: 'what this machine can compute and communicate with, and what would make it faster',
+    about:
+      'what this machine can compute, communicate and measure energy with, and what would help',
     load: () => import('./doctor.js'),
   },
   demo: {
@@ -52,6 +57,7 @@ Examples:
   $ phantom demo
   $ phantom train --data fashion-10k --strategy phantom --ghosts 32 --epochs 5
   $ phantom eval runs/<name> --data fashion-10k
+  $ phantom energy -- make -j8
   $ phantom <command> --help`;
 
 async function main(args: readonly string[]): Promise<number> {
@@ -93,10 +99,16 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+/** Those before `--`: what follows is another program's. */
+function ownArguments(all: readonly string[]): readonly string[] {
+  const end = all.indexOf('--');
+  return end < 0 ? all : all.slice(0, end);
+}
+
 tolerateClosedPipe();
 const args = process.argv.slice(2);
 const exitCode = await main(args).catch((error: unknown) =>
-  reportRankFailure(error, args.includes('--json')),
+  reportRankFailure(error, ownArguments(args).includes('--json')),
 );
 await flushed();
 // Not by returning: a rank that hangs after a failure must not keep the command alive.

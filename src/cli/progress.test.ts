@@ -24,6 +24,9 @@ const START: StartEvent = {
   receivedBytesPerStep: 0,
   peakFlopsPerS: 1,
   memoryBytes: 1,
+  meter: 'modelled',
+  meterDescription: '',
+  energyObtained: 'modelled',
 };
 
 function stepEvent(step: number): StepEvent {
@@ -52,6 +55,7 @@ function stepEvent(step: number): StepEvent {
     sentBytes: 0,
     receivedBytes: 0,
     dataWaitS: 0,
+    energyJ: 12.3,
     elapsedS: 1,
     remainingS: 3,
   };
@@ -81,7 +85,7 @@ test('in a pipe every second of a hundred logged steps is a line, and the last',
   assert.equal(out.length, 1 + 50 + 1);
   assert.equal(
     out[1],
-    'step   1/100  loss 0.5000  accuracy 75.0%  10.0 ms/step  12.8 k samples/s  waiting for ranks 10%  3.00 s left',
+    'step   1/100  loss 0.5000  accuracy 75.0%  10.0 ms/step  12.8 k samples/s  waiting for ranks 10%  12.3 J modelled  3.00 s left',
   );
   assert.match(out.at(-1) ?? '', /^step 100\/100 /);
   assert.deepEqual(live, []);

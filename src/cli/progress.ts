@@ -3,6 +3,7 @@ import { findLauncher } from '../communicators/mpi/launcher.js';
 import { describeOverlap } from '../training/overlap.js';
 import type { EndEvent, StartEvent, StepEvent, TrainingEvent } from '../training/events.js';
 import type { Console } from './console.js';
+import { energyPairs, energyText } from './energy-text.js';
 import { formatCount, formatDuration, formatLoss, formatPercent, formatSi } from './format.js';
 import { fitLine, visibleWidth } from './table.js';
 
@@ -87,15 +88,24 @@ export function strideOf(steps: number, logEvery: number): number {
  */
 export function liveLine(
   event: StepEvent,
-  { steps }: Pick<StartEvent, 'steps'>,
+  start: Pick<StartEvent, 'steps' | 'energyObtained'>,
   columns: number,
   prefix = '',
 ): string {
+  const { steps } = start;
   const full = Math.round((BAR_CELLS * event.step) / steps);
   const bar = '━'.repeat(full) + '─'.repeat(BAR_CELLS - full);
-  const { loss, accuracy, stepTime, samples, waiting } = readings(event);
+  const { loss, accuracy, stepTime, samples, waiting, energy } = readings(event, start);
   let line = `${prefix}${bar} ${event.step}/${steps}`;
-  for (const reading of [loss, ...accuracy, leftText(event), samples, waiting, stepTime]) {
+  for (const reading of [
+    loss,
+    ...accuracy,
+    leftText(event),
+    samples,
+    ...energy,
+    waiting,
+    stepTime,
+  ]) {
     if (visibleWidth(`${line} · ${reading}`) > columns) break;
     line += ` · ${reading}`;
   }
@@ -103,13 +113,18 @@ export function liveLine(
 }
 
 /** The same without the bar, a line of a log. */
-export function logLine(event: StepEvent, start: Pick<StartEvent, 'steps'>): string {
-  const { loss, accuracy, stepTime, samples, waiting } = readings(event);
+export function logLine(
+  event: StepEvent,
+  start: Pick<StartEvent, 'steps' | 'energyObtained'>,
+): string {
+  const { loss, accuracy, stepTime, samples, waiting, energy } = readings(event, start);
   const text = `step ${stepText(event.step, start)}`;
-  return [text, loss, ...accuracy, stepTime, samples, waiting, leftText(event)].join('  ');
+  return [text, loss, ...accuracy, stepTime, samples, waiting, ...energy, leftText(event)].join(
+    '  ',
+  );
 }
 
-function readings(event: StepEvent) {
+function readings(event: StepEvent, start: Pick<StartEvent, 'energyObtained'>) {
   // A mean over a median: a single long wait can exceed the step.
   const exposed = event.stepTimeS > 0 ? Math.min(1, event.exposedS / event.stepTimeS) : 0;
   const { hiddenShare } = event;
@@ -119,6 +134,7 @@ function readings(event: StepEvent) {
     accuracy: event.accuracy === null ? [] : [`accuracy ${formatPercent(event.accuracy, 1)}`],
     stepTime: `${formatDuration(event.stepTimeS)}/step`,
     samples: `${formatSi(event.samplesPerS)} samples/s`,
+    energy: event.energyJ === null ? [] : [energyText(event.energyJ, start.energyObtained)],
     waiting: `waiting for ranks ${formatPercent(exposed, 0)}${hidden}`,
   };
 }
@@ -154,6 +170,7 @@ export function endPairs(end: EndEvent): [string, string][] {
     const text = describeOverlap(end.exposedShare, end.hiddenShare, ranks, cores);
     pairs.push(['communication', text]);
   }
+  pairs.push(...energyPairs(end.energy));
   pairs.push(['run folder', end.runFolder], ['checkpoint', end.checkpoint]);
   return pairs;
 }

@@ -1,6 +1,20 @@
 import { type Command, Option } from 'commander';
-import { flagOf, SETTING_GROUPS, SETTING_KEYS, SETTINGS, type Setting } from '../config/keys.js';
+import {
+  flagOf,
+  SETTING_GROUPS,
+  SETTING_KEYS,
+  SETTINGS,
+  type Setting,
+  type SettingKey,
+} from '../config/keys.js';
 import { UsageError } from './failure.js';
+
+/** The flag of one setting, for a command that has a few of them. */
+export function flagOption(key: SettingKey): Option {
+  const [option] = optionsOf(key, SETTINGS[key]);
+  if (option === undefined) throw new TypeError(`${key} has no flag`);
+  return option;
+}
 
 /** Gives a command a flag for every setting, in the sections of the table. */
 export function addSettingFlags(command: Command): void {

@@ -5,6 +5,7 @@ import { findLauncher } from '../communicators/mpi/launcher.js';
 import { startLoader } from '../data/loader/loader.js';
 import type { Dataset } from '../data/dataset.js';
 import { ConfigError } from '../errors.js';
+import type { RunEnergy } from '../energy/run-energy.js';
 import { type NetworkSpecification, validateRanks } from '../model/specification.js';
 import { inputWidth, outputWidth } from '../inference/model-folder.js';
 import { describeModel, type ModelSource, openModel } from '../inference/model-source.js';
@@ -59,6 +60,7 @@ export interface EvaluationReport {
   readonly ranks: number;
   readonly elapsedS: number;
   readonly samplesPerS: number;
+  readonly energy: RunEnergy;
   /** One point for each number of ghosts asked for, from few to many; null: nobody asked. */
   readonly sweep: readonly GhostsPoint[] | null;
 }
@@ -110,8 +112,11 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
       weights: model.weights,
       rows: data.rows,
       batch,
+      factors: { carbonIntensityGPerKWh: settings.carbonIntensity, pue: settings.pue },
       sweepGhosts: swept,
     },
+    metering: settings,
+    place: { ranksHere: ranks.here.length, firstOnMachine: ranks.firstOnMachine },
     engine: request.engine,
     relaxedSimd: settings.relaxedSimd,
     batches: loader.handle,
@@ -134,6 +139,7 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
       ranks: size,
       elapsedS: result.elapsedS,
       samplesPerS: data.rows / result.elapsedS,
+      energy: result.energy,
       sweep: swept && results.map((one, i) => pointOf(one, swept[i] ?? 0, measured)),
     };
   } catch (error) {
@@ -228,7 +234,7 @@ function sweptGhosts(
 }
 
 function pointOf(
-  { loss, accuracy, elapsedS }: Evaluation,
+  { loss, accuracy, elapsedS, energy }: Evaluation,
   ghosts: number,
   measured: { specification: NetworkSpecification; size: number; batch: number; rows: number },
 ): GhostsPoint {
@@ -240,7 +246,7 @@ function pointOf(
     accuracy: Number.isNaN(accuracy) ? null : accuracy,
     flopsPerSample: flops / batch,
     receivedBytesPerSample: receivedBytes / batch,
-    energyJ: null,
+    energyJ: energy.perSampleJ,
     samplesPerS: rows / elapsedS,
   };
 }

@@ -1,3 +1,4 @@
+import { METERS } from '../energy/meter.js';
 import type { TrainingSettings } from './settings.js';
 
 export type SettingKey = keyof TrainingSettings;
@@ -9,6 +10,7 @@ export const SETTING_GROUPS = [
   'Training',
   'Optimizer',
   'Machine',
+  'Energy',
   'Output',
 ] as const;
 
@@ -277,6 +279,35 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
     ...number('Machine', 'seconds'),
     about: 'how long a collective waits for missing ranks; 0: for ever',
     initial: 60,
+  },
+  meter: {
+    ...choice('Energy', METERS),
+    about:
+      'what measures energy; auto: a counter of the machine that may be read, else the model, ' +
+      'which is labelled so',
+    initial: 'auto',
+  },
+  machine: {
+    group: 'Energy',
+    kind: 'text',
+    placeholder: 'name|file',
+    about: 'machine file with the watts of the modelled energy',
+    initial: 'default',
+  },
+  carbonIntensity: {
+    ...number('Energy', 'g/kWh'),
+    about: 'CO₂ equivalent of electricity; the default is the world in 2024 (Ember, 2025)',
+    initial: 473,
+  },
+  pue: {
+    group: 'Energy',
+    kind: 'number',
+    placeholder: 'ratio',
+    least: 1,
+    about:
+      'energy of the data centre over that of its computers; the default is the mean of a survey ' +
+      '(Uptime Institute, 2024)',
+    initial: 1.56,
   },
   logEvery: {
     ...integer('Output', 'steps', 1),

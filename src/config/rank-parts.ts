@@ -4,6 +4,7 @@ import {
   type CommunicationRecord,
   RecordingTransport,
 } from '../communicators/recording/recording-transport.js';
+import { PhaseClock } from '../energy/phases.js';
 import { countingEngine, type FlopCounter } from '../engines/counting/counting-engine.js';
 import type { Engine } from '../engines/engine.js';
 import { inPieces } from '../engines/pieces/pieces-engine.js';
@@ -21,6 +22,8 @@ export interface RankParts {
   readonly control: Communicator;
   readonly replicas: Replicas | null;
   readonly meters: WorkMeters;
+  /** What the rank's time goes to. */
+  readonly phases: PhaseClock;
 }
 
 /** The transports of a rank among replicas. */
@@ -41,9 +44,10 @@ export function countedParts(engine: Engine, transport: Transport): RankParts {
 /** Puts counters around an engine and a rank's transports. */
 export function countedMesh(engine: Engine, transports: MeshTransports): RankParts {
   const counter: FlopCounter = { flops: 0, products: 0 };
-  const network = new RecordingTransport(transports.network);
-  const control = new RecordingTransport(transports.world);
-  const gradients = transports.replicas && new RecordingTransport(transports.replicas);
+  const phases = new PhaseClock();
+  const network = new RecordingTransport(transports.network, phases);
+  const control = new RecordingTransport(transports.world, phases);
+  const gradients = transports.replicas && new RecordingTransport(transports.replicas, phases);
   const exposedS = (record: CommunicationRecord) => total(record, 'exposedS');
   const needing = [network, gradients, control].filter((one) => one?.needsProgress === true);
   const progressing =
@@ -62,6 +66,7 @@ export function countedMesh(engine: Engine, transports: MeshTransports): RankPar
       count: gradients.size,
       communicator: new Communicator(gradients),
     },
+    phases,
     meters: {
       flops: () => counter.flops,
       sentBytes: () => total(network.record, 'sentBytes'),

@@ -35,6 +35,8 @@ export interface Ranks {
   readonly here: readonly number[];
   /** Ranks on this machine, of this run. */
   readonly onMachine: number;
+  /** Whether the first of this machine's ranks is here; null: the launcher does not say. */
+  readonly firstOnMachine: boolean | null;
   /** What slows this process down, in a line; null: nothing known. */
   readonly warning: string | null;
   /** Does something in every process; where one fails, all do. */
@@ -55,6 +57,7 @@ export async function joinRanks(request: RanksRequest): Promise<Ranks> {
   return {
     here: [member.rank],
     onMachine: launcher.localSize ?? 1,
+    firstOnMachine: launcher.localRank === null ? null : launcher.localRank === 0,
     warning: bindingWarning(launcher),
     together: (work) => member.together(work),
     fromFirst: (work) => member.fromFirst(work),
@@ -90,6 +93,7 @@ function threadRanks({ size, module, timeoutS, onMessage }: RanksRequest): Ranks
   return {
     here: Array.from({ length: size }, (_, rank) => rank),
     onMachine: size,
+    firstOnMachine: true,
     warning: null,
     together: async (work) => work(),
     fromFirst: async (work) => work(),

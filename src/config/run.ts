@@ -22,6 +22,7 @@ import {
 import type { TrainingJob } from '../training/trainer.js';
 import { createEngine } from './engines.js';
 import { initialStandardization, openInitialModel } from './from-model.js';
+import { createMeter } from './meters.js';
 import { openSettingsData } from './open-data.js';
 import { describeData, resumedStandardization } from './resumed-data.js';
 import { checkMemory, costlyPrecision, planRun, type RunPlan } from './plan-run.js';
@@ -97,6 +98,7 @@ export async function trainRun(
     job,
     batches: loaders.map(({ handle }) => handle),
     mesh,
+    meter: { ranksHere: ranks.here.length, firstOnMachine: ranks.firstOnMachine },
     module: loadKernelModule(settings.relaxedSimd),
   };
   const subgroups = mesh ? [...mesh.network, ...mesh.replicas] : [];
@@ -149,8 +151,9 @@ async function prepare(
     resumeFolder === null
       ? initialStandardization(settings, data, model)
       : resumedStandardization(resumeFolder, data);
-  // The engine is tried here first, so that what is missing is told before a rank starts.
+  // Engine and meter are tried here first, so that what is missing is told before a rank starts.
   const { capacityBytes } = await createEngine(settings.engine, settings);
+  (await createMeter({ ...settings, choice: settings.meter })).close();
   const warning = checkMemory(run, settings, capacityBytes, onMachine);
   const recorded = describeData(data, standardization);
   return { data, run, standardization, from: model?.weights ?? null, recorded, warning };

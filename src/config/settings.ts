@@ -1,4 +1,5 @@
 import type { Activation } from '../engines/engine.js';
+import type { MeterChoice } from '../energy/meter.js';
 import type { Strategy } from '../model/specification.js';
 import type { OptimizerName } from '../optimizers/optimizer.js';
 import type { GhostPrecision } from '../tensor/precision.js';
@@ -35,6 +36,15 @@ export interface TrainingSettings {
   readonly relaxedSimd: boolean;
   /** Seconds that a collective waits for missing ranks; 0: for ever. */
   readonly timeout: number;
+
+  /** What measures the energy; `auto`: a counter of the machine, or else the model. */
+  readonly meter: MeterChoice;
+  /** Name or file of the machine whose constants model energy. */
+  readonly machine: string;
+  /** Grams of CO₂ equivalent a kWh of electricity. */
+  readonly carbonIntensity: number;
+  /** Energy of the data centre over that of its computers. */
+  readonly pue: number;
 
   readonly data: string;
   /** `auto`: images are standardised, numeric files are used as they are. */

@@ -8,6 +8,7 @@ import { measureEngine } from '../engines/measure.js';
 import { runTraining, type TrainingJob } from '../training/trainer.js';
 import { createEngine } from './engines.js';
 import { countedMesh, type MeshTransports } from './rank-parts.js';
+import { type MeterPlace, rankEnergy } from './rank-meter.js';
 import { runRankProgram } from './rank-program.js';
 
 /** What `trainRun` gives every rank. */
@@ -17,6 +18,7 @@ export interface TrainingRankData {
   readonly batches: readonly LoaderHandle[];
   /** null: one replica, or processes that make it. */
   readonly mesh: Mesh | null;
+  readonly meter: MeterPlace;
   /** The kernels, compiled once for all ranks. */
   readonly module: WasmModule;
 }
@@ -53,8 +55,11 @@ await runRankProgram<TrainingRankData>(async (context) => {
   const peakFlopsPerS = context.rank === 0 ? measureEngine(await make()).flopsPerS : 0;
   const handle = batches[Math.floor(context.index / ranks)];
   if (!handle) throw new TypeError(`no batches for rank ${context.rank}`);
+  const parts = countedMesh(bare, joinMesh(context));
+  const metered = { ...job.settings, ...context.data.meter, ...parts, index: context.index };
   return runTraining(job, {
-    ...countedMesh(bare, joinMesh(context)),
+    ...parts,
+    energy: await context.uninterrupted(() => rankEnergy(metered)),
     batches: openBatches(handle, context.index % ranks),
     peakFlopsPerS,
     stopRequested: context.stopRequested,

@@ -4,6 +4,7 @@ import {
   type OperatorContext,
   type OperatorCost,
 } from '../autograd/operator.js';
+import { PHASE } from '../energy/phases.js';
 import { asMatrix, matrixRows, type Matrix, type Tensor } from '../tensor/tensor.js';
 import { type BlockLayout, range } from './block-layout.js';
 import { BlockSum } from './block-sum.js';
@@ -59,6 +60,7 @@ export class ColumnLinear implements Operator {
 
   forward(context: OperatorContext, x: Tensor): Tensor {
     const plan = context.plan(() => this.#plan(context, x));
+    context.phases.enter(PHASE.local);
     for (const block of plan.blocks) {
       context.engine.gemm(false, false, 1, block.weight, plan.x, 0, block.z);
     }
@@ -71,6 +73,7 @@ export class ColumnLinear implements Operator {
     plan.gradients ??= this.#planBackward(context, dz);
     const { blocks, input } = plan.gradients;
 
+    context.phases.enter(PHASE.local);
     if (input) {
       input.sum.into(input.dx, (j, target) => {
         const whole = (input.targets[j] ??= asMatrix(target));

@@ -1,4 +1,5 @@
 import type { Operator, OperatorContext, OperatorCost } from '../autograd/operator.js';
+import { PHASE } from '../energy/phases.js';
 import { asMatrix, matrixColumns, matrixRows, type Matrix, type Tensor } from '../tensor/tensor.js';
 import { type BlockLayout, range } from './block-layout.js';
 import { BlockSum } from './block-sum.js';
@@ -55,6 +56,7 @@ export class GatherLinear implements Operator {
   forward(context: OperatorContext, x: Tensor): Tensor {
     const { engine, communicator } = context;
     const plan = context.plan(() => this.#plan(context, x));
+    context.phases.enter(PHASE.local);
     const gather = communicator.startAllGather(x.data, plan.gathered.data);
     for (const block of plan.blocks) {
       engine.gemm(false, false, 1, block.ownWeight, block.x, 0, block.z);
@@ -74,6 +76,7 @@ export class GatherLinear implements Operator {
     plan.gradients ??= this.#planBackward(context, dz);
     const { blocks, input } = plan.gradients;
 
+    context.phases.enter(PHASE.local);
     if (input) {
       input.sum.into(input.send, (j, target) => {
         const { weight, dz: dzBlock } = at(blocks, j);

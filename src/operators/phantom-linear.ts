@@ -1,4 +1,5 @@
 import type { Operator, OperatorContext, OperatorCost } from '../autograd/operator.js';
+import { PHASE } from '../energy/phases.js';
 import { ShapeError } from '../errors.js';
 import { type GhostPrecision, rowBytes } from '../tensor/precision.js';
 import {
@@ -116,15 +117,18 @@ export class PhantomLinear implements Operator {
   }
 
   forward(context: OperatorContext, x: Tensor): Tensor {
-    const { engine } = context;
+    const { engine, phases } = context;
     const plan = this.#planOf(context, x);
+    phases.enter(PHASE.compression);
     for (const block of plan.blocks) {
       engine.gemm(false, false, 1, block.compressor, block.x, 0, block.ownGhosts);
     }
     const gather = plan.exchange.startGather();
+    phases.enter(PHASE.local);
     for (const block of plan.blocks) {
       engine.gemm(false, false, 1, block.local, block.x, 0, block.z);
     }
+    phases.enter(PHASE.decompression);
     gather.wait();
     for (const block of plan.blocks) {
       for (const part of block.parts) {
@@ -135,25 +139,30 @@ export class PhantomLinear implements Operator {
   }
 
   backward(context: OperatorContext, dz: Tensor): void {
-    const { engine } = context;
+    const { engine, phases } = context;
     const plan = this.#planOf(context, at(context.inputs, 0));
     plan.gradients ??= this.#planBackward(context, plan, dz);
     const { h, blocks: gradients, contribute } = plan.gradients;
     const isPart = this.#ghostsInUse < this.ghosts;
 
+    phases.enter(PHASE.decompression);
     const reduction = plan.exchange.startReturn(contribute, h);
+    for (const [j, gradient] of gradients.entries()) {
+      const beta = context.gradientBeta(this.#inputsOf(j).decompressor);
+      if (isPart && beta === 0) engine.fill(gradient.wholeD, 0);
+      for (const part of gradient.parts) {
+        engine.gemm(false, true, 1, gradient.dz, part.ghosts, beta, part.dD);
+      }
+    }
+    phases.enter(PHASE.local);
     const betaX = gradients[0]?.dx === null ? 0 : context.gradientBeta(0);
     for (const [j, block] of plan.blocks.entries()) {
       const gradient = at(gradients, j);
-      const { local, decompressor } = this.#inputsOf(j);
-      engine.gemm(false, true, 1, gradient.dz, block.x, context.gradientBeta(local), gradient.dL);
-      const betaD = context.gradientBeta(decompressor);
-      if (isPart && betaD === 0) engine.fill(gradient.wholeD, 0);
-      for (const part of gradient.parts) {
-        engine.gemm(false, true, 1, gradient.dz, part.ghosts, betaD, part.dD);
-      }
+      const beta = context.gradientBeta(this.#inputsOf(j).local);
+      engine.gemm(false, true, 1, gradient.dz, block.x, beta, gradient.dL);
       if (gradient.dx) engine.gemm(true, false, 1, block.local, gradient.dz, betaX, gradient.dx);
     }
+    phases.enter(PHASE.compression);
     reduction.wait();
     for (const [j, block] of plan.blocks.entries()) {
       const gradient = at(gradients, j);

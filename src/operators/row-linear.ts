@@ -4,6 +4,7 @@ import {
   type OperatorContext,
   type OperatorCost,
 } from '../autograd/operator.js';
+import { PHASE } from '../energy/phases.js';
 import { asMatrix, matrixRows, type Matrix, type Tensor, tensorRows } from '../tensor/tensor.js';
 import { type BlockLayout, range } from './block-layout.js';
 import { BlockSum } from './block-sum.js';
@@ -71,6 +72,7 @@ export class RowLinear implements Operator {
   forward(context: OperatorContext, x: Tensor): Tensor {
     const { engine, communicator } = context;
     const plan = context.plan(() => this.#plan(context, x));
+    context.phases.enter(PHASE.local);
     plan.sum.into(plan.z, (j, target) => {
       const block = at(plan.blocks, j);
       block.target ??= asMatrix(target);
@@ -90,6 +92,7 @@ export class RowLinear implements Operator {
     const plan = context.plan(() => this.#plan(context, at(context.inputs, 0)));
     plan.gradients ??= this.#planBackward(context, plan, dz);
     const { dz: dzMatrix, blocks } = plan.gradients;
+    context.phases.enter(PHASE.local);
     const betaX = blocks[0]?.dx === null ? 0 : context.gradientBeta(0);
     for (const [j, block] of blocks.entries()) {
       const { weight, x } = at(plan.blocks, j);

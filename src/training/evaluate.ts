@@ -1,7 +1,9 @@
 import type { BatchReader } from '../data/loader/batches.js';
 import type { NetworkSpecification } from '../model/specification.js';
+import type { EmissionFactors, RunEnergy } from '../energy/run-energy.js';
 import { buildNetwork } from '../model/network.js';
 import { createOptimizer } from '../optimizers/optimizer.js';
+import { EnergyAccount } from './energy-account.js';
 import { loadWeights } from './load-checkpoint.js';
 import { Stepper } from './loop.js';
 import { createObjective } from './objective.js';
@@ -17,12 +19,14 @@ export interface EvaluationJob {
   readonly batch: number;
   /** Evaluates once for each number of ghosts, all on the same weights; null: once, with all. */
   readonly sweepGhosts: readonly number[] | null;
+  readonly factors: EmissionFactors;
 }
 
 export interface Evaluation {
   readonly loss: number;
   readonly accuracy: number;
   readonly elapsedS: number;
+  readonly energy: RunEnergy;
 }
 
 /**
@@ -34,7 +38,9 @@ export interface Evaluation {
  */
 export function runEvaluation(
   job: EvaluationJob,
-  parts: Pick<TrainingParts, 'engine' | 'communicator' | 'control'> & { batches: BatchReader },
+  parts: Pick<TrainingParts, 'engine' | 'communicator' | 'control' | 'energy'> & {
+    batches: BatchReader;
+  },
 ): Evaluation[] {
   const { engine, communicator, control, batches } = parts;
   const { specification, loss, batch } = job;
@@ -52,6 +58,7 @@ export function runEvaluation(
   const stepper = new Stepper({
     engine,
     communicator,
+    phases: parts.energy.phases,
     control,
     replicas: null,
     network,
@@ -67,8 +74,11 @@ export function runEvaluation(
   return (job.sweepGhosts ?? [null]).map((ghosts) => {
     if (ghosts !== null) network.useGhosts(ghosts);
     batches.next();
+    const account = new EnergyAccount(parts.energy, control);
     const before = performance.now();
     const result = stepper.validate(job.rows);
-    return { ...result, elapsedS: (performance.now() - before) / 1000 };
+    const elapsedS = (performance.now() - before) / 1000;
+    const { energy } = account.end(0, job.rows, job.factors);
+    return { ...result, elapsedS, energy };
   });
 }

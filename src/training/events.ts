@@ -1,3 +1,5 @@
+import type { Obtained } from '../energy/meter.js';
+import type { RunEnergy } from '../energy/run-energy.js';
 import type { CollectiveName, CollectiveTimes } from './overlap.js';
 
 /**
@@ -39,6 +41,10 @@ export interface StartEvent {
   readonly peakFlopsPerS: number;
   /** Tensor memory that rank 0 will need, predicted. */
   readonly memoryBytes: number;
+  /** What meters the energy, and what its joules will be. */
+  readonly meter: string;
+  readonly meterDescription: string;
+  readonly energyObtained: Obtained;
 }
 
 export interface StepEvent {
@@ -65,6 +71,8 @@ export interface StepEvent {
   readonly collectives: Readonly<Record<CollectiveName, CollectiveTimes>>;
   /** Time that rank 0 waited for a batch, a step. */
   readonly dataWaitS: number;
+  /** Of the whole run so far, on all machines; null: not known. */
+  readonly energyJ: number | null;
   readonly elapsedS: number;
   readonly remainingS: number;
 }
@@ -105,6 +113,7 @@ export interface EndEvent {
   readonly exposedShare: number | null;
   readonly hiddenShare: number | null;
   readonly elapsedS: number;
+  readonly energy: RunEnergy;
   readonly runFolder: string;
   readonly checkpoint: string;
   /** Continues an interrupted run; null when there is nothing left to do. */

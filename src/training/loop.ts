@@ -1,6 +1,7 @@
 import type { Operator } from '../autograd/operator.js';
 import { Tape } from '../autograd/tape.js';
 import type { Communicator } from '../communicators/communicator.js';
+import { PHASE, type PhaseClock } from '../energy/phases.js';
 import type { Engine } from '../engines/engine.js';
 import { TrainingError } from '../errors.js';
 import type { FeedForward } from '../model/network.js';
@@ -29,6 +30,8 @@ export interface StepResult {
 export interface StepperOptions {
   readonly engine: Engine;
   readonly communicator: Communicator;
+  /** The rank's clock: what its time goes to. */
+  readonly phases: PhaseClock;
   /** All ranks of all replicas, for agreement on loss, norm and stopping. */
   readonly control: Communicator;
   /** The ranks with the same blocks in the other replicas; null: there is one replica. */
@@ -83,7 +86,7 @@ export class Stepper {
   constructor(options: StepperOptions) {
     this.#options = options;
     const { engine, communicator, network, replicas } = options;
-    this.#tape = new Tape(engine, communicator);
+    this.#tape = new Tape(engine, communicator, options.phases);
     this.#buckets = replicas && new GradientBuckets(engine, network, replicas.communicator);
     this.#sumGradients = this.#buckets?.start.bind(this.#buckets);
     this.#samples = options.batchSize * (replicas?.count ?? 1);
@@ -123,6 +126,7 @@ export class Stepper {
     result.stop = (this.#agreement[2] ?? 0) > 0;
     if (!Number.isFinite(result.loss)) this.#explain(`step ${step + 1}`, result.loss);
 
+    this.#options.phases.enter(PHASE.optimizer);
     let scale = 1;
     if (clipNorm !== null) {
       for (const [i, parameter] of network.parameters.entries()) {
@@ -136,6 +140,7 @@ export class Stepper {
       result.gradientNorm = withNorm ? this.#gradientNorm() : Number.NaN;
     }
     this.#options.engine.synchronize();
+    this.#options.phases.enter(PHASE.other);
     return result;
   }
 
@@ -167,6 +172,7 @@ export class Stepper {
   }
 
   #next(kind: Batch['kind']): Batch {
+    this.#options.phases.enter(PHASE.data);
     const before = performance.now();
     const batch = this.#options.batches.next();
     this.#result.dataWaitS += (performance.now() - before) / 1000;
@@ -179,6 +185,7 @@ export class Stepper {
   #forward(batch: Batch) {
     const { network, objective } = this.#options;
     objective.read(batch);
+    this.#options.phases.enter(PHASE.other);
     this.#tape.begin();
     const output = network.forward(this.#tape, objective.x);
     return this.#tape.apply(objective.loss, output, objective.y);

@@ -40,6 +40,7 @@ export interface RunConfig {
 const NEUTRAL = new Set<keyof TrainingSettings>([
   ...(['ranks', 'timeout', 'logEvery', 'checkpointEvery', 'keepCheckpoints', 'out'] as const),
   ...(['steps', 'epochs', 'targetLoss', 'validateEvery'] as const),
+  ...(['meter', 'machine', 'carbonIntensity', 'pue'] as const),
 ]);
 
 /** SHA-256 over the settings that determine a run's numbers; with a rate that falls towards the

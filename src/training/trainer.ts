@@ -10,6 +10,7 @@ import type { NetworkSpecification } from '../model/specification.js';
 import { createOptimizer } from '../optimizers/optimizer.js';
 import { learningRateAt } from '../optimizers/schedule.js';
 import { checkpointName } from './checkpoint-folder.js';
+import { EnergyAccount, type EnergyParts } from './energy-account.js';
 import type { EndEvent, TrainingEvent } from './events.js';
 import { loadCheckpoint, loadWeights } from './load-checkpoint.js';
 import { type Replicas, Stepper } from './loop.js';
@@ -60,6 +61,7 @@ export interface TrainingParts {
   readonly replicas: Replicas | null;
   readonly batches: BatchReader;
   readonly meters: WorkMeters;
+  readonly energy: EnergyParts;
   readonly peakFlopsPerS: number;
   readonly stopRequested: () => boolean;
   /** Called on rank 0 alone. */
@@ -76,11 +78,13 @@ class Trainer {
   readonly #parts: TrainingParts;
   readonly #metrics: MetricsFile | null;
   readonly #startedS = performance.now() / 1000;
+  readonly #energy: EnergyAccount;
   #validation: { loss: number; accuracy: number } | null = null;
 
   constructor(job: TrainingJob, parts: TrainingParts) {
     this.#job = job;
     this.#parts = parts;
+    this.#energy = new EnergyAccount(parts.energy, parts.control);
     this.#metrics =
       parts.control.rank === 0 ? new MetricsFile(path.join(job.runFolder, 'metrics.jsonl')) : null;
   }
@@ -103,6 +107,7 @@ class Trainer {
     const stepper = new Stepper({
       engine,
       communicator,
+      phases: parts.energy.phases,
       control,
       replicas,
       network,
@@ -156,6 +161,7 @@ class Trainer {
       times.begin();
       const result = stepper.step(step, rate, isLogged);
       times.end(result.dataWaitS);
+      this.#energy.tick();
       step++;
       last = { loss: result.loss, accuracy: result.accuracy };
       if (isLogged) this.#emitStep(step, result, rate, times, firstStep);
@@ -186,7 +192,7 @@ class Trainer {
       if (ends) break;
     }
     if (checkpointStep !== step) checkpoint = save(step);
-    return this.#end(reason, step, last, checkpoint, times);
+    return this.#end(reason, step, last, checkpoint, times, step - firstStep);
   }
 
   /** Samples in a step of all replicas. */
@@ -238,6 +244,9 @@ class Trainer {
         },
         0,
       ).totalBytes,
+      meter: this.#parts.energy.meter?.name ?? 'none',
+      meterDescription: this.#parts.energy.meter?.description ?? '',
+      energyObtained: this.#parts.energy.meter?.obtained ?? 'unavailable',
     });
   }
 
@@ -269,6 +278,7 @@ class Trainer {
       hiddenShare: hiddenShare(interval.communication),
       collectives: interval.collectives,
       dataWaitS: interval.dataWaitS,
+      energyJ: this.#energy.readJ(),
       elapsedS,
       remainingS: ((steps - step) * elapsedS) / (step - firstStep),
     });
@@ -280,7 +290,14 @@ class Trainer {
     last: { loss: number; accuracy: number } | null,
     checkpoint: string,
     times: StepTimes,
+    steps: number,
   ): EndEvent | null {
+    const { carbonIntensity: carbonIntensityGPerKWh, pue } = this.#job.settings;
+    const { energy, problem } = this.#energy.end(steps, steps * this.#samples, {
+      carbonIntensityGPerKWh,
+      pue,
+    });
+    if (problem !== null) this.#emit({ type: 'warning', message: `no energy: ${problem}` });
     const medianS = times.overallMedianS();
     const event: EndEvent = {
       type: 'end',
@@ -295,6 +312,7 @@ class Trainer {
       ranks: this.#parts.control.size,
       ...times.overallOverlap(),
       elapsedS: performance.now() / 1e3 - this.#startedS,
+      energy,
       runFolder: this.#job.runFolder,
       checkpoint,
       resumeCommand: reason === 'interrupted' ? this.#job.resumeCommand : null,

@@ -20,6 +20,10 @@ const files = (readdirSync(SRC, { recursive: true }) as string[])
   .map((file) => file.split(path.sep).join('/'));
 
 const CONCRETE = [
+  'energy/rapl',
+  'energy/hwmon',
+  'energy/gpu/',
+  'energy/process-tree',
   'engines/blas/',
   'engines/wasm/',
   'communicators/threads/',
@@ -52,6 +56,11 @@ describe('who may import whom', () => {
     ],
     ['communicators know no engines', ['communicators/'], ['engines/']],
     ['the command opens no native library', ['cli/'], ['native/']],
+    [
+      'energy knows no engines and no ranks',
+      ['energy/'],
+      ['engines/', 'communicators/', 'training/', 'config/'],
+    ],
     [
       'solo, threads and recording open no native library',
       ['communicators/solo/', 'communicators/threads/', 'communicators/recording/'],

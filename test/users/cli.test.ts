@@ -204,7 +204,14 @@ test('doctor tells what is there, also as one object', () => {
   const wasm = engines.find(({ name }) => name === 'wasm')?.flopsPerS ?? 0;
   assert.ok(wasm > 1e8, `${wasm}`);
   const text = phantom('doctor').stdout;
-  for (const title of ['Machine', 'BLAS libraries', 'Communicators', 'Engines', 'faster']) {
+  for (const title of [
+    'Machine',
+    'BLAS libraries',
+    'Communicators',
+    'Energy meters',
+    'Engines',
+    'better',
+  ]) {
     assert.ok(text.includes(title), title);
   }
   assert.match(

@@ -9,6 +9,7 @@ test('a launcher is known by what it leaves in the environment', () => {
       OMPI_COMM_WORLD_RANK: '3',
       OMPI_COMM_WORLD_SIZE: '8',
       OMPI_COMM_WORLD_LOCAL_SIZE: '4',
+      OMPI_COMM_WORLD_LOCAL_RANK: '3',
     }),
     {
       name: 'mpirun of Open MPI',
@@ -17,20 +18,27 @@ test('a launcher is known by what it leaves in the environment', () => {
       rank: 3,
       size: 8,
       localSize: 4,
+      localRank: 3,
     },
   );
-  const hydra = findLauncher({ PMI_RANK: '0', PMI_SIZE: '2', MPI_LOCALNRANKS: '2' });
+  const hydra = findLauncher({
+    PMI_RANK: '0',
+    PMI_SIZE: '2',
+    MPI_LOCALNRANKS: '2',
+    MPI_LOCALRANKID: '0',
+  });
   assert.deepEqual(
-    [hydra?.name, hydra?.family, hydra?.rank, hydra?.size, hydra?.localSize],
-    ['mpirun of MPICH', 'MPICH', 0, 2, 2],
+    [hydra?.name, hydra?.family, hydra?.rank, hydra?.size, hydra?.localSize, hydra?.localRank],
+    ['mpirun of MPICH', 'MPICH', 0, 2, 2, 0],
   );
 });
 
 test('a Slurm step of several tasks is a job, a batch script or a single task is none', () => {
   const script = { SLURM_JOB_ID: '7', SLURM_PROCID: '0', SLURM_NTASKS: '4' };
   assert.equal(findLauncher(script), null);
-  const step = { ...script, SLURM_STEP_ID: '0', SLURM_STEP_NUM_TASKS: '4' };
+  const step = { ...script, SLURM_STEP_ID: '0', SLURM_STEP_NUM_TASKS: '4', SLURM_LOCALID: '1' };
   assert.deepEqual([findLauncher(step)?.command, findLauncher(step)?.size], ['srun', 4]);
+  assert.equal(findLauncher(step)?.localRank, 1);
   assert.equal(findLauncher({ ...step, SLURM_STEP_NUM_TASKS: '1' }), null);
   const pmi = { ...step, PMI_RANK: '1', PMI_SIZE: '4' };
   assert.deepEqual([findLauncher(pmi)?.name, findLauncher(pmi)?.family], ['srun', 'MPICH']);

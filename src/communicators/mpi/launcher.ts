@@ -11,6 +11,8 @@ export interface Launcher {
   readonly size: number;
   /** Ranks on this machine; null: not known. */
   readonly localSize: number | null;
+  /** Place among the ranks on this machine; null: not known. */
+  readonly localRank: number | null;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -26,28 +28,37 @@ export function findLauncher(environment: Environment = process.env): Launcher |
   };
   // A batch script has SLURM_PROCID too, but no step.
   const slurm = read('SLURM_STEP_ID') !== null && read('SLURM_PROCID') !== null;
-  const places: readonly ['mpirun', MpiFamily, string, string, string][] = [
+  const places: readonly ['mpirun', MpiFamily, string, string, string, string][] = [
     [
       'mpirun',
       'Open MPI',
       'OMPI_COMM_WORLD_RANK',
       'OMPI_COMM_WORLD_SIZE',
       'OMPI_COMM_WORLD_LOCAL_SIZE',
+      'OMPI_COMM_WORLD_LOCAL_RANK',
     ],
-    ['mpirun', 'MPICH', 'PMI_RANK', 'PMI_SIZE', 'MPI_LOCALNRANKS'],
+    ['mpirun', 'MPICH', 'PMI_RANK', 'PMI_SIZE', 'MPI_LOCALNRANKS', 'MPI_LOCALRANKID'],
   ];
-  for (const [name, family, rankName, sizeName, localName] of places) {
+  for (const [name, family, rankName, sizeName, localName, localRankName] of places) {
     const rank = read(rankName);
     const size = read(sizeName);
     if (rank === null || size === null) continue;
     if (slurm && size === 1) return null;
-    const local = read(localName);
-    return { ...named(slurm ? 'srun' : name, family), family, rank, size, localSize: local };
+    return {
+      ...named(slurm ? 'srun' : name, family),
+      family,
+      rank,
+      size,
+      localSize: read(localName),
+      localRank: read(localRankName) ?? read('SLURM_LOCALID'),
+    };
   }
   const rank = read('SLURM_PROCID');
   const size = read('SLURM_STEP_NUM_TASKS') ?? read('SLURM_NTASKS');
   if (!slurm || rank === null || size === null || size === 1) return null;
-  return { ...named('srun', 'Open MPI'), family: 'Open MPI', rank, size, localSize: null };
+  const family = 'Open MPI';
+  const localRank = read('SLURM_LOCALID');
+  return { ...named('srun', family), family, rank, size, localSize: null, localRank };
 }
 
 function named(

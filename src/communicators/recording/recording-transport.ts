@@ -1,3 +1,4 @@
+import { PHASE, PhaseClock } from '../../energy/phases.js';
 import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
 
 export type CollectiveKind =
@@ -38,7 +39,7 @@ export type CommunicationRecord = Readonly<Record<CollectiveKind, CollectiveReco
  * | broadcast of n elements | root: (R−1)·n·e, else 0 | root: 0, else n·e |
  * | barrier | 0 | 0 |
  *
- * A collective is counted when it is started.
+ * A collective is counted when it is started. Inside a call the rank's phase is `waiting`.
  */
 export class RecordingTransport implements Transport {
   readonly name: string;
@@ -50,11 +51,13 @@ export class RecordingTransport implements Transport {
   /** Counts since the last reset. */
   readonly record: CommunicationRecord = emptyCommunicationRecord();
   readonly #inner: Transport;
+  readonly #phases: PhaseClock;
   /** Handles that are not in use, and those started and not waited for, the oldest first. */
   readonly #free: RecordedCollective[] = [];
   readonly #underWay: RecordedCollective[] = [];
 
-  constructor(inner: Transport) {
+  /** @param phases the rank's clock */
+  constructor(inner: Transport, phases = new PhaseClock()) {
     this.name = inner.name;
     this.description = inner.description;
     this.rank = inner.rank;
@@ -62,6 +65,7 @@ export class RecordingTransport implements Transport {
     this.maxInFlight = inner.maxInFlight;
     this.needsProgress = inner.needsProgress;
     this.#inner = inner;
+    this.#phases = phases;
   }
 
   /** A copy of the counts. */
@@ -83,53 +87,67 @@ export class RecordingTransport implements Transport {
   }
 
   startAllGather(send: MovedPayload, receive: MovedPayload): PendingCollective {
+    const phase = this.#phases.enter(PHASE.waiting);
     const started = performance.now();
     const pending = this.#inner.startAllGather(send, receive);
+    this.#phases.enter(phase);
     const bytes = (this.size - 1) * send.byteLength;
     return this.#started(this.record.allGather, started, pending, bytes);
   }
 
   startAllToAll(send: MovedPayload, receive: MovedPayload): PendingCollective {
+    const phase = this.#phases.enter(PHASE.waiting);
     const started = performance.now();
     const pending = this.#inner.startAllToAll(send, receive);
+    this.#phases.enter(phase);
     const bytes = ((this.size - 1) * send.byteLength) / this.size;
     return this.#started(this.record.allToAll, started, pending, bytes);
   }
 
   startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
+    const phase = this.#phases.enter(PHASE.waiting);
     const started = performance.now();
     const pending = this.#inner.startReduceScatterSum(send, receive);
+    this.#phases.enter(phase);
     const bytes = (this.size - 1) * receive.byteLength;
     return this.#started(this.record.reduceScatter, started, pending, bytes);
   }
 
   startAllReduceSum(buffer: Payload): PendingCollective {
+    const phase = this.#phases.enter(PHASE.waiting);
     const started = performance.now();
     const pending = this.#inner.startAllReduceSum(buffer);
+    this.#phases.enter(phase);
     const part = Math.ceil(buffer.length / this.size) * buffer.BYTES_PER_ELEMENT;
     return this.#started(this.record.allReduce, started, pending, 2 * (this.size - 1) * part);
   }
 
   broadcast(buffer: Payload, root: number): void {
+    const phase = this.#phases.enter(PHASE.waiting);
     const started = performance.now();
     this.#inner.broadcast(buffer, root);
+    this.#phases.enter(phase);
     const own = root === this.rank;
     const sentBytes = own ? (this.size - 1) * buffer.byteLength : 0;
     count(this.record.broadcast, sentBytes, own ? 0 : buffer.byteLength, started);
   }
 
   barrier(): void {
+    const phase = this.#phases.enter(PHASE.waiting);
     const started = performance.now();
     this.#inner.barrier();
+    this.#phases.enter(phase);
     count(this.record.barrier, 0, 0, started);
   }
 
   progress(): void {
     const oldest = this.#underWay[0];
     if (oldest === undefined) return;
+    const phase = this.#phases.enter(PHASE.waiting);
     const started = performance.now();
     this.#inner.progress();
     oldest.addProgress((performance.now() - started) / 1000);
+    this.#phases.enter(phase);
   }
 
   abort(cause: string): void {
@@ -145,7 +163,7 @@ export class RecordingTransport implements Transport {
     pending: PendingCollective,
     bytes: number,
   ): PendingCollective {
-    const handle = this.#free.pop() ?? new RecordedCollective(this.#done);
+    const handle = this.#free.pop() ?? new RecordedCollective(this.#done, this.#phases);
     count(counts, bytes, bytes, started);
     handle.begin(counts, pending);
     this.#underWay.push(handle);
@@ -161,13 +179,15 @@ export class RecordingTransport implements Transport {
 /** A handle that times its wait, and is free again after it. */
 class RecordedCollective implements PendingCollective {
   readonly #done: (handle: RecordedCollective) => void;
+  readonly #phases: PhaseClock;
   #counts: CollectiveRecord = none();
   #pending: PendingCollective | null = null;
   #postedAt = 0;
   #progressS = 0;
 
-  constructor(done: (handle: RecordedCollective) => void) {
+  constructor(done: (handle: RecordedCollective) => void, phases: PhaseClock) {
     this.#done = done;
+    this.#phases = phases;
   }
 
   begin(counts: CollectiveRecord, pending: PendingCollective): void {
@@ -184,10 +204,12 @@ class RecordedCollective implements PendingCollective {
 
   wait(): void {
     if (this.#pending === null) return;
+    const phase = this.#phases.enter(PHASE.waiting);
     const started = performance.now();
     this.#counts.postedS += (started - this.#postedAt) / 1000 - this.#progressS;
     this.#pending.wait();
     this.#counts.exposedS += (performance.now() - started) / 1000;
+    this.#phases.enter(phase);
     this.#pending = null;
     this.#done(this);
   }

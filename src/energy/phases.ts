@@ -1,0 +1,58 @@
+/** What a rank does: every moment of a run belongs to one of these. */
+export const PHASES = [
+  'local',
+  'compression',
+  'decompression',
+  'waiting',
+  'optimizer',
+  'data',
+  'other',
+] as const;
+export type PhaseName = (typeof PHASES)[number];
+
+/**
+ * The phases as the clock takes them. `local`: products that need no remote data, and all those of
+ * tensor-parallel layers. `waiting`: blocked in collectives. `other`: activations, the loss,
+ * checkpoints, the log, and whatever nobody has marked.
+ */
+export const PHASE: Readonly<Record<PhaseName, number>> = {
+  local: 0,
+  compression: 1,
+  decompression: 2,
+  waiting: 3,
+  optimizer: 4,
+  data: 5,
+  other: 6,
+};
+
+/**
+ * A stopwatch that is always in one phase. A change costs one look at the clock and allocates
+ * nothing, so that a step can change it some dozens of times.
+ */
+export class PhaseClock {
+  readonly #timesMs = new Float64Array(PHASES.length);
+  #phase = PHASE.other;
+  #sinceMs = performance.now();
+
+  /** Ends the phase that is on and begins another. @returns the one that was on */
+  enter(phase: number): number {
+    const nowMs = performance.now();
+    const before = this.#phase;
+    this.#timesMs[before] = (this.#timesMs[before] ?? 0) + nowMs - this.#sinceMs;
+    this.#sinceMs = nowMs;
+    this.#phase = phase;
+    return before;
+  }
+
+  /** Forgets all times; the phase that is on goes on. */
+  reset(): void {
+    this.#timesMs.fill(0);
+    this.#sinceMs = performance.now();
+  }
+
+  /** Seconds in each phase since the last reset, in the order of `PHASES`. */
+  timesS(): number[] {
+    this.enter(this.#phase);
+    return Array.from(this.#timesMs, (timeMs) => timeMs / 1000);
+  }
+}
