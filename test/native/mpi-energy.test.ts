@@ -32,11 +32,11 @@ for (const { mpirun, skip } of findMpiruns()) {
       write('max_energy_range_uj', '262143328850');
       write('energy_uj', '0');
       const { out, started } = train(context, '--steps 200', { PHANTOM_SYSFS: root });
-      let ended = false;
+      const state = { ended: false };
       const finished = started.result.finally(() => {
-        ended = true;
+        state.ended = true;
       });
-      for (; !ended; await sleep(5)) {
+      for (; !state.ended; await sleep(5)) {
         countedJ += 0.1;
         write('energy_uj', String(Math.round(countedJ * 1e6)));
       }
