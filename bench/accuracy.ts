@@ -4,10 +4,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { parameterCount, readRunConfig, train, type TrainingSettings } from 'phantom-parallel';
+import {
+  type GhostPrecision,
+  parameterCount,
+  readRunConfig,
+  train,
+  type TrainingSettings,
+} from 'phantom-parallel';
 
 const HELP = `npm run bench -- accuracy [--json] [--width 1024] [--depth 2] [--blocks 4] [--ranks 2]
-  [--ghosts 1,4,16,64,256] [--rates 3e-4,1e-3] [--seeds 0,1] [--epochs 8] [--engine auto]
+  [--ghosts 1,4,16,64,256] [--precisions float32] [--rates 3e-4,1e-3] [--seeds 0,1] [--epochs 8] [--engine auto]
 
 Every network is trained with every learning rate and seed; a row shows the rate with the lowest
 mean validation loss. "linear" is the tensor network without activations: a linear classifier.`;
@@ -71,6 +77,7 @@ export async function accuracyBench(args: string[]): Promise<void> {
       blocks: { type: 'string', default: '4' },
       ranks: { type: 'string', default: '2' },
       ghosts: { type: 'string', default: '1,4,16,64,256' },
+      precisions: { type: 'string', default: 'float32' },
       rates: { type: 'string', default: '3e-4,1e-3' },
       seeds: { type: 'string', default: '0,1' },
       epochs: { type: 'string', default: '8' },
@@ -96,14 +103,18 @@ export async function accuracyBench(args: string[]): Promise<void> {
   const contestants: Contestant[] = [
     ['linear', { strategy: 'tensor', activation: 'identity' }],
     ['tensor', { strategy: 'tensor' }],
-    ...numbers(values.ghosts).map((ghosts): Contestant => [
-      `phantom K=${ghosts}`,
-      { strategy: 'phantom', ghosts },
-    ]),
+    ...numbers(values.ghosts).flatMap((ghosts) =>
+      values.precisions
+        .split(',')
+        .map((precision): Contestant => [
+          `phantom K=${ghosts}${precision === 'float32' ? '' : ` ${precision}`}`,
+          { strategy: 'phantom', ghosts, ghostPrecision: precision as GhostPrecision },
+        ]),
+    ),
   ];
   if (!values.json) {
     console.log(
-      'network          rate   accuracy  (seeds)        loss    parameters  FLOP/step  bytes',
+      'network                 rate   accuracy  (seeds)        loss    parameters  FLOP/step  bytes',
     );
   }
   for (const contestant of contestants) {
@@ -120,7 +131,7 @@ export async function accuracyBench(args: string[]): Promise<void> {
     const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
     console.log(
       [
-        best.name.padEnd(15),
+        best.name.padEnd(22),
         String(best.rate).padEnd(7),
         percent(best.accuracy).padEnd(8),
         `(${best.accuracies.map(percent).join(' ')})`,

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import {
   type EngineChoice,
   findLauncher,
+  type GhostPrecision,
   joinRanks,
   largestPayloadBytes,
   type NetworkSpecification,
@@ -15,6 +16,7 @@ import type { StepRequest, StepTimings } from './step-rank.js';
 
 const HELP = `npm run bench -- step [--json] [--strategy phantom|tensor|tensor-paired]
   [--width 2048] [--depth 2] [--blocks 2] [--ranks 2] [--ghosts 64] [--batch 128]
+  [--ghost-precision float32|bfloat16|int8]
   [--engine auto|blas|wasm] [--relaxed-simd] [--optimizer adam] [--steps 30]
 
 Times steps of the hidden layers alone, with sharded ends, and with the gradient of the input as
@@ -60,6 +62,10 @@ export async function stepBench(args: string[]): Promise<void> {
         type: 'string',
         default: '64',
       },
+      'ghost-precision': {
+        type: 'string',
+        default: 'float32',
+      },
       batch: {
         type: 'string',
         default: '128',
@@ -94,6 +100,7 @@ export async function stepBench(args: string[]): Promise<void> {
     depth: Number(values.depth),
     blocks,
     ghosts: Number(values.ghosts),
+    ghostPrecision: values['ghost-precision'] as GhostPrecision,
     activation: 'relu',
     ends: { kind: 'sharded' },
   };
@@ -140,6 +147,7 @@ export async function stepBench(args: string[]): Promise<void> {
     hiddenShare: timings.hiddenShare,
     flopsPerRank: timings.flops,
     flopsPerS: timings.flops / (stepMs / 1e3),
+    productFlopsPerS: timings.flops / (gemmMs / 1e3),
     sentBytesPerRank: timings.sentBytes,
     receivedBytesPerRank: timings.receivedBytes,
     collectives: timings.collectives,
