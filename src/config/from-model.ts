@@ -21,7 +21,8 @@ export function withModel(sources: readonly SettingsSource[]): SettingsSource[] 
   for (const { where, settings } of sources) {
     for (const [key, value] of Object.entries(known)) {
       const given = settings[key as SettingKey];
-      if (given === undefined || given === value) continue;
+      // How ghosts travel is no matter of the weights.
+      if (given === undefined || given === value || key === 'ghostPrecision') continue;
       throw new ConfigError(
         where,
         `${key} ${given}, and ${from} has ${key} ${value}; a run that begins with it keeps its ` +

@@ -1,0 +1,175 @@
+// Trains a dense network, compresses it to several K and trains it on for a tenth of the steps.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import {
+  chartFile,
+  type CompressionReport,
+  compressModel,
+  lineChart,
+  train,
+  type TrainingSettings,
+} from 'phantom-parallel';
+
+const HERE = fileURLToPath(new URL('../../../experiments/compress/', import.meta.url));
+const NETWORK = { width: 1024, depth: 2, blocks: 4, ranks: 2, batch: 128 } as const;
+const DENSE = { ...NETWORK, strategy: 'tensor', steps: 500, lr: 3e-4 } as const;
+const HEAL_STEPS = 50;
+
+interface Judged {
+  readonly loss: number;
+  readonly accuracy: number;
+}
+
+interface Row {
+  readonly seed: number;
+  readonly ghosts: number;
+  readonly relativeErrors: readonly number[];
+  readonly outputError: number;
+  readonly before: Judged;
+  readonly compressed: Judged;
+  /** By learning rate. */
+  readonly healed: Readonly<Record<string, Judged>>;
+  /** As many steps from random weights, by learning rate. */
+  readonly random: Readonly<Record<string, Judged>>;
+  readonly sizes: Pick<CompressionReport, 'before' | 'after'>;
+}
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '0,1' },
+    ghosts: { type: 'string', default: '1,4,16,64,128,256' },
+    rates: { type: 'string', default: '3e-4,1e-3' },
+  },
+});
+const numbers = (text: string) => text.split(',').map(Number);
+const folder = mkdtempSync(path.join(tmpdir(), 'phantom-compress-'));
+let runs = 0;
+
+async function trained(settings: Partial<TrainingSettings>): Promise<Judged & { out: string }> {
+  const out = path.join(folder, `run-${runs++}`);
+  const shared = { data: 'fashion-10k', schedule: 'cosine', validateEvery: 1e6 } as const;
+  const end = await train({ ...shared, ...settings, out });
+  return { out, loss: end.validationLoss ?? NaN, accuracy: end.validationAccuracy ?? NaN };
+}
+
+/** Every rate's result. */
+async function atRates(settings: Partial<TrainingSettings>): Promise<Record<string, Judged>> {
+  const results: Record<string, Judged> = {};
+  for (const lr of numbers(values.rates)) {
+    const { out, loss, accuracy } = await trained({ ...settings, steps: HEAL_STEPS, lr });
+    rmSync(out, { recursive: true });
+    results[lr] = { loss, accuracy };
+  }
+  return results;
+}
+
+async function rowsOf(seed: number): Promise<{ rows: Row[]; longer: Record<string, Judged> }> {
+  const dense = await trained({ ...DENSE, seed });
+  console.error(`seed ${seed}: dense ${JSON.stringify(dense)}`);
+  const training = { batch: NETWORK.batch, ranks: NETWORK.ranks, seed: seed + 1000 };
+  const longer = await atRates({ ...training, from: dense.out });
+  const rows: Row[] = [];
+  for (const ghosts of numbers(values.ghosts)) {
+    const out = path.join(folder, `model-${seed}-${ghosts}`);
+    const { layers, probe, before, after } = await compressModel({
+      ...({ source: dense.out, blocks: NETWORK.blocks, out, data: 'fashion-10k' } as const),
+      ...({ choice: { by: 'ghosts', ghosts }, engine: 'auto', activation: null } as const),
+      loss: null,
+      onProgress: () => {},
+    });
+    if (!probe) throw new TypeError('no probe');
+    const row: Row = {
+      seed,
+      ghosts,
+      relativeErrors: layers.map(({ relativeError }) => relativeError),
+      outputError: probe.outputError,
+      before: { loss: probe.before.loss, accuracy: probe.before.accuracy ?? NaN },
+      compressed: { loss: probe.after.loss, accuracy: probe.after.accuracy ?? NaN },
+      healed: await atRates({ ...training, from: out }),
+      random: await atRates({ ...NETWORK, ...training, strategy: 'phantom', ghosts }),
+      sizes: { before, after },
+    };
+    rows.push(row);
+    console.error(JSON.stringify(row));
+  }
+  return { rows, longer };
+}
+
+/** The rate with the least mean loss over the seeds, and its means. */
+function best(results: readonly Readonly<Record<string, Judged>>[]): Judged & { rate: string } {
+  const mean = (rate: string, what: keyof Judged) =>
+    results.reduce((sum, result) => sum + (result[rate]?.[what] ?? NaN), 0) / results.length;
+  const rates = Object.keys(results[0] ?? {}).toSorted((a, b) => mean(a, 'loss') - mean(b, 'loss'));
+  const rate = rates[0] ?? '';
+  return { rate, loss: mean(rate, 'loss'), accuracy: mean(rate, 'accuracy') };
+}
+
+const all = [];
+for (const seed of numbers(values.seeds)) all.push(await rowsOf(seed));
+rmSync(folder, { recursive: true });
+
+const rows = all.flatMap((one) => one.rows);
+const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
+const plain = (accuracy: number, loss: number) => `${percent(accuracy)}, ${loss.toFixed(3)}`;
+const judged = ({ accuracy, loss }: Judged) => plain(accuracy, loss);
+const table = numbers(values.ghosts).map((ghosts) => {
+  const of = rows.filter((row) => row.ghosts === ghosts);
+  const average = (read: (row: Row) => number) =>
+    of.reduce((sum, row) => sum + read(row), 0) / of.length;
+  const compressed = {
+    loss: average((row) => row.compressed.loss),
+    accuracy: average((row) => row.compressed.accuracy),
+  };
+  return {
+    ghosts,
+    relativeError: average(({ relativeErrors: e }) => e.reduce((a, b) => a + b, 0) / e.length),
+    outputError: average((row) => row.outputError),
+    compressed,
+    healed: best(of.map((row) => row.healed)),
+    random: best(of.map((row) => row.random)),
+    size: of[0]?.sizes.after,
+  };
+});
+const dense = best(
+  all.map(({ rows: [first] }) => ({ '': first?.before ?? { loss: 0, accuracy: 0 } })),
+);
+const longer = best(all.map((one) => one.longer));
+const size = rows[0]?.sizes.before;
+const config = { DENSE, HEAL_STEPS, ...values };
+writeFileSync(
+  path.join(HERE, 'results.json'),
+  `${JSON.stringify({ config, dense, longer, size, table, rows, all: all.map((one) => one.longer) }, null, 1)}\n`,
+);
+const mega = (value = NaN) => (value / 1e6).toFixed(2);
+console.log(
+  '| K | weights off by | outputs off by | compressed | healed | random start | parameters | FLOPs | bytes |',
+);
+console.log('|---|---|---|---|---|---|---|---|---|');
+for (const row of table) {
+  console.log(
+    `| ${row.ghosts} | ${percent(row.relativeError)} | ${percent(row.outputError)} | ` +
+      `${judged(row.compressed)} | ${judged(row.healed)} | ${judged(row.random)} | ` +
+      `${mega(row.size?.parameters)} M | ${mega(row.size?.flopsPerSample)} M | ${row.size?.receivedBytesPerSample} |`,
+  );
+}
+console.log(
+  `| dense | | | ${judged(dense)} | ${judged(longer)} | | ${mega(size?.parameters)} M | ` +
+    `${mega(size?.flopsPerSample)} M | ${size?.receivedBytesPerSample} |`,
+);
+const points = (read: (row: (typeof table)[number]) => number) =>
+  table.map((row) => ({ x: row.ghosts, y: 100 * read(row) }));
+const chart = lineChart({
+  title: 'Accuracy of a compressed network, before and after 50 steps of training',
+  x: { label: 'ghosts per block, K', scale: 'log2' },
+  y: { label: 'validation accuracy, %' },
+  series: [
+    { label: 'dense', points: points(() => dense.accuracy) },
+    { label: 'healed', points: points((row) => row.healed.accuracy) },
+    { label: 'compressed', points: points((row) => row.compressed.accuracy) },
+    { label: 'random start', points: points((row) => row.random.accuracy) },
+  ],
+});
+writeFileSync(path.join(HERE, 'accuracy.svg'), chartFile(chart));
