@@ -1,9 +1,10 @@
-// npm run bench -- <kernels|collectives|step|startup|accuracy> [options]
+// npm run bench -- <kernels|collectives|step|startup|accuracy|prediction> [options]
 const SUITES: Record<string, () => Promise<(args: string[]) => Promise<void>>> = {
   kernels: async () => (await import('./kernels.js')).kernelsBench,
   collectives: async () => (await import('./collectives.js')).collectivesBench,
   step: async () => (await import('./step.js')).stepBench,
   startup: async () => (await import('./startup.js')).startupBench,
+  prediction: async () => (await import('./prediction.js')).predictionBench,
   accuracy: async () => (await import('./accuracy.js')).accuracyBench,
 };
 

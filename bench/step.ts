@@ -24,9 +24,24 @@ inside a deeper network: FLOPs and bytes are those of L layers, three passes eac
 the slowest rank, step by step. Under mpirun each process is a rank, and the bytes that the machine's
 interfaces carried during the timed steps are told, by rank (Linux).`;
 
-function quantile(values: readonly number[], q: number): number {
+export function quantile(values: readonly number[], q: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.round(q * (sorted.length - 1)))] ?? Number.NaN;
+}
+
+/** Runs steps on ranks. @returns null in a process that is not rank 0 of its job */
+export async function timeSteps(request: StepRequest, size: number): Promise<StepTimings | null> {
+  const ranks = await joinRanks({
+    size,
+    module: new URL('step-rank.js', import.meta.url),
+    timeoutS: 60,
+    onMessage: () => {},
+  });
+  const payload = largestPayloadBytes(request.specification, size, request.batch);
+  const stagingBytes = Math.max(65536, payload);
+  const { done } = ranks.start({ data: request, threads: { stagingBytes } });
+  const timings = (await done) as StepTimings;
+  return ranks.here.includes(0) ? timings : null;
 }
 
 export async function stepBench(args: string[]): Promise<void> {
@@ -114,16 +129,8 @@ export async function stepBench(args: string[]): Promise<void> {
     steps: Number(values.steps),
     warmup: 5,
   };
-  const ranks = await joinRanks({
-    size,
-    module: new URL('step-rank.js', import.meta.url),
-    timeoutS: 60,
-    onMessage: () => {},
-  });
-  const stagingBytes = Math.max(65536, largestPayloadBytes(specification, size, batch));
-  const { done } = ranks.start({ data: request, threads: { stagingBytes } });
-  const timings = (await done) as StepTimings;
-  if (!ranks.here.includes(0)) return;
+  const timings = await timeSteps(request, size);
+  if (timings === null) return;
 
   const stepMs = quantile(timings.stepsMs, 0.5);
   const gemmMs = quantile(timings.productsMs, 0.5);

@@ -1,67 +1,15 @@
-import type { Activation } from '../engines/engine.js';
 import { hiddenKind, type NetworkSpecification } from '../model/specification.js';
-import { type EncodedPrecision, type GhostPrecision, rowBytes } from '../tensor/precision.js';
+import { type GhostPrecision, rowBytes } from '../tensor/precision.js';
 import type { OptimizerName } from '../optimizers/optimizer.js';
-
-/** What a matrix product is for. A tensor-parallel layer's are all `local`. */
-export type Part = 'local' | 'compression' | 'decompression';
-
-/** Kernels that go over memory element by element. */
-export type PassKernel =
-  | `activation ${Activation}`
-  | `activation gradient ${Activation}`
-  | 'add'
-  | 'fill'
-  | 'copy'
-  | `encode ${EncodedPrecision}`
-  | `decode ${EncodedPrecision}`
-  | 'mse'
-  | 'cross-entropy'
-  | OptimizerName;
-
-export type Pass = 'forward' | 'backward' | 'update';
-
-/** c [rows, columns] = op(a) [rows, inner] · op(b) [inner, columns], added to c or in its place. */
-export interface Product {
-  readonly kind: 'product';
-  readonly part: Part;
-  readonly pass: Pass;
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-  readonly rows: number;
-  readonly columns: number;
-  readonly inner: number;
-}
-
-export interface ElementPass {
-  readonly kind: 'elements';
-  readonly kernel: PassKernel;
-  readonly pass: Pass;
-  readonly elements: number;
-  /** Columns of the matrix that is gone over: rows are what remains. */
-  readonly columns: number;
-}
-
-export type NetworkCollective = 'all-gather' | 'all-to-all' | 'reduce-scatter' | 'all-reduce';
-
-/** A collective begins; `wholeBytes` are those of its larger buffer: what an all-gather receives,
- * an all-to-all and a reduce-scatter send, an all-reduce sums. */
-export interface Start {
-  readonly kind: 'start';
-  readonly collective: NetworkCollective;
-  readonly pass: Pass;
-  readonly wholeBytes: number;
-  /** Of the network, or of the ranks' agreement on the loss, which is not counted. */
-  readonly of: 'network' | 'agreement';
-}
-
-/** The step needs the result of the collective that `start` began. */
-export interface Wait {
-  readonly kind: 'wait';
-  readonly start: Start;
-}
-
-export type Operation = Product | ElementPass | Start | Wait;
+import type {
+  ElementPass,
+  NetworkCollective,
+  Operation,
+  Part,
+  Pass,
+  PassKernel,
+  Start,
+} from './operations.js';
 
 /** What determines a rank's step, besides the network. */
 export interface StepShape {

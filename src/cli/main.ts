@@ -45,6 +45,14 @@ const COMMANDS: Readonly<
     about: 'one page of runs: losses, time, energy, communication, memory',
     load: () => import('./report.js'),
   },
+  plan: {
+    about: 'what a training step would take: FLOPs, bytes, memory, time and energy, without a run',
+    load: () => import('./plan.js'),
+  },
+  calibrate: {
+    about: "measure this machine's kernels and collectives into a machine file",
+    load: () => import('./calibrate.js'),
+  },
   schema: {
     about: 'print the JSON Schema of config files',
     hidden: true,

@@ -16,10 +16,13 @@ export function flagOption(key: SettingKey): Option {
   return option;
 }
 
-/** Gives a command a flag for every setting, in the sections of the table. */
-export function addSettingFlags(command: Command): void {
+/** Gives a command a flag for every setting, or those of some keys, in the sections of the table. */
+export function addSettingFlags(
+  command: Command,
+  keys: readonly SettingKey[] = SETTING_KEYS,
+): void {
   for (const group of SETTING_GROUPS) {
-    for (const key of SETTING_KEYS) {
+    for (const key of keys) {
       if (SETTINGS[key].group !== group) continue;
       for (const option of optionsOf(key, SETTINGS[key])) {
         command.addOption(option.helpGroup(`${group}:`));

@@ -48,6 +48,11 @@ describe('who may import whom', () => {
       ['analysis/'],
       ['engines/', 'communicators/', 'operators/', 'autograd/', 'training/', 'native/', 'data/'],
     ],
+    [
+      'calibration knows contracts only',
+      ['calibration/'],
+      [...CONCRETE, 'config/', 'training/', 'model/', 'operators/'],
+    ],
     ['data knows neither engines nor communicators', ['data/'], ['engines/', 'communicators/']],
     [
       'charts and pages compute nothing',

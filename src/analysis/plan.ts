@@ -1,0 +1,136 @@
+import type { NetworkSpecification, Strategy } from '../model/specification.js';
+import { parameterCount, stepCost } from './cost.js';
+import { type StepEnergy, stepEnergy } from './energy.js';
+import type { Machine } from './machine.js';
+import { ratesOf } from './rates.js';
+import { type RankMemory, rankMemory } from './step-memory.js';
+import { parameterSizes, stepProgram, type StepShape } from './step-program.js';
+import { type StepTime, stepTime } from './step-time.js';
+
+/** What a training step comes to, without running anything. Of a rank, unless said otherwise. */
+export interface Plan {
+  readonly strategy: Strategy;
+  readonly width: number;
+  readonly depth: number;
+  readonly blocks: number;
+  readonly ranks: number;
+  /** Null for tensor strategies, which have none. */
+  readonly ghosts: number | null;
+  readonly batch: number;
+  /** Of the whole network. */
+  readonly parameters: number;
+  /** Of matrix products. */
+  readonly forwardFlops: number;
+  readonly backwardFlops: number;
+  /** Arithmetic of the optimiser's pass. */
+  readonly updateFlops: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  /** Collectives that a rank takes part in, and what they come to in messages of their algorithm;
+   * null: the machine file does not tell. */
+  readonly collectives: number;
+  readonly messages: number | null;
+  readonly memory: RankMemory;
+  /** Whether the memory is within what a rank of the machine has; null: unknown. */
+  readonly fits: boolean | null;
+  readonly time: StepTime | null;
+  /** Of all ranks; modelled. */
+  readonly energy: StepEnergy | null;
+  /** What the figures rest on and leave out. */
+  readonly notes: readonly string[];
+}
+
+/** Arithmetic operations of an optimiser on one element: what its equation has, square root and
+ * division counted as one each, without weight decay but for AdamW's. */
+const UPDATE_FLOPS = { sgd: 2, momentum: 6, adam: 13, adamw: 15 } as const;
+
+/** A rank that does as much as any: where both sides of a block exist there are most products. */
+function busyRank({ ranks }: StepShape): number {
+  return ranks > 2 ? 1 : 0;
+}
+
+/** Derives a step of a network on a machine. */
+export function planStep(shape: StepShape, machine: Machine, transport?: string): Plan {
+  const { specification, ranks, columns, optimizer, inputGradient } = shape;
+  const { strategy, width, depth, blocks, ghosts } = specification;
+  const cost = stepCost(specification, ranks, columns, inputGradient);
+  const rank = busyRank(shape);
+  const rates = ratesOf(machine, ranks, transport);
+  const time = stepTime(stepProgram(shape, rank), rates);
+  const energy = time && stepEnergy(machine.power, time, ranks, cost.total.sentBytes);
+  const memory = rankMemory(shape, 0);
+  const weights = parameterSizes(specification, blocks / ranks, true);
+  const limit = machine.rankMemoryBytes;
+  return {
+    strategy,
+    width,
+    depth,
+    blocks,
+    ranks,
+    ghosts: strategy === 'phantom' ? ghosts : null,
+    batch: columns,
+    parameters: parameterCount(specification),
+    forwardFlops: cost.forward.flops,
+    backwardFlops: cost.backward.flops,
+    updateFlops: UPDATE_FLOPS[optimizer] * weights.reduce((sum, size) => sum + size, 0),
+    sentBytes: cost.total.sentBytes,
+    receivedBytes: cost.total.receivedBytes,
+    collectives: cost.total.collectives,
+    messages: time?.messages ?? null,
+    memory,
+    fits: limit && memory.totalBytes <= limit.value,
+    time,
+    energy,
+    notes: [...rates.notes, ...(energy?.notes ?? [])],
+  };
+}
+
+/** The same shape with another strategy, P or K; one rank a block. */
+export function withNetwork(
+  shape: StepShape,
+  change: Partial<Pick<NetworkSpecification, 'strategy' | 'blocks' | 'ghosts'>>,
+): StepShape {
+  const specification = { ...shape.specification, ...change };
+  return { ...shape, specification, ranks: change.blocks ?? shape.ranks };
+}
+
+/** Powers of two that divide the width, from 2 to `most`: the P of a sweep. */
+export function sweepBlocks(width: number, most: number): number[] {
+  const blocks: number[] = [];
+  for (let P = 2; P <= most && width % P === 0; P *= 2) blocks.push(P);
+  return blocks;
+}
+
+/** Powers of two up to the block width, and the block width: the K of a sweep. */
+export function sweepGhosts(blockWidth: number): number[] {
+  const ghosts: number[] = [];
+  for (let K = 1; K < blockWidth; K *= 2) ghosts.push(K);
+  return [...ghosts, blockWidth];
+}
+
+/** Every strategy over P (one rank a block) or over K, which the tensor strategies have once. */
+export function sweepPlans(
+  shape: StepShape,
+  machine: Machine,
+  over: 'blocks' | 'ghosts',
+  mostRanks: number,
+  transport?: string,
+): Plan[] {
+  const { width, blocks, ghosts } = shape.specification;
+  const plan = (change: Parameters<typeof withNetwork>[1]) =>
+    planStep(withNetwork(shape, change), machine, transport);
+  const strategies: readonly Strategy[] = ['phantom', 'tensor', 'tensor-paired'];
+  if (over === 'blocks') {
+    return sweepBlocks(width, mostRanks).flatMap((P) =>
+      strategies.map((strategy) => {
+        // Fewer ghosts where blocks become narrower than that.
+        return plan({ strategy, blocks: P, ghosts: Math.min(ghosts, width / P) });
+      }),
+    );
+  }
+  return [
+    ...sweepGhosts(width / blocks).map((K) => plan({ strategy: 'phantom', ghosts: K })),
+    plan({ strategy: 'tensor' }),
+    plan({ strategy: 'tensor-paired' }),
+  ];
+}

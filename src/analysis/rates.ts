@@ -1,0 +1,184 @@
+import { bestCollective, type Topology } from './collectives.js';
+import { collectiveSeconds, productSeconds, sizeSeconds } from './interpolate.js';
+import type {
+  Link,
+  Machine,
+  MeasuredCollectives,
+  MeasuredCompute,
+  PeakCompute,
+} from './machine.js';
+import type { ElementPass, PassKernel, Product, Start } from './operations.js';
+
+/** What a collective asks of a rank, and how long it is under way beside it. */
+export interface CollectiveEstimate {
+  readonly startS: number;
+  readonly transferS: number;
+  readonly finishS: number;
+  readonly messages: number;
+}
+
+/** How long the operations of a step take on a machine. */
+export interface Rates {
+  productS(product: Product): number;
+  passS(pass: ElementPass): number;
+  /** Null: the machine file does not tell. */
+  collective(start: Start): CollectiveEstimate | null;
+  readonly perOperationS: number;
+  /** What the times rest on, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** Bytes that a kernel reads and writes of an element. */
+export function passBytes(kernel: PassKernel): number {
+  if (kernel.startsWith('activation gradient')) return 16;
+  if (kernel.startsWith('activation')) return 12;
+  const bytes: Record<string, number> = {
+    add: 12,
+    fill: 4,
+    'encode bfloat16': 6,
+    'decode bfloat16': 6,
+    'encode int8': 5,
+    'decode int8': 5,
+    copy: 8,
+    mse: 12,
+    'cross-entropy': 8,
+    sgd: 12,
+    momentum: 20,
+    adam: 28,
+    adamw: 28,
+  };
+  return bytes[kernel] ?? Number.NaN;
+}
+
+/** @param transport which of a machine's measured transports carries the ranks' collectives */
+export function ratesOf(machine: Machine, ranks: number, transport = 'threads'): Rates {
+  const { compute } = machine;
+  // A machine without a network between nodes is one node, and all ranks are on it.
+  const { ranksPerNode, betweenNodes } = machine;
+  const here = betweenNodes === null ? ranks : Math.min(ranks, ranksPerNode.value);
+  const communication = communicationRates(machine, ranks, transport);
+  const work = compute.kind === 'peak' ? peakRates(compute) : measuredRates(compute, here);
+  return {
+    ...work,
+    collective: communication.collective,
+    notes: [...work.notes, ...communication.notes],
+  };
+}
+
+type WorkRates = Omit<Rates, 'collective'>;
+
+/** No faster than the peak, nor than the operands come from memory. */
+function peakRates({ flopsPerS, memoryBytesPerS }: PeakCompute): WorkRates {
+  return {
+    productS({ rows, columns, inner }) {
+      const bytes = 4 * (rows * inner + inner * columns + rows * columns);
+      return Math.max(
+        (2 * rows * columns * inner) / flopsPerS.value,
+        bytes / memoryBytesPerS.value,
+      );
+    },
+    passS: ({ kernel, elements }) => (passBytes(kernel) * elements) / memoryBytesPerS.value,
+    perOperationS: 0,
+    notes: [
+      'products run at the peak of the data sheet or at the speed of memory, whichever is slower, ' +
+        'and launching a kernel takes no time: compute times are lower bounds',
+    ],
+  };
+}
+
+function measuredRates(compute: MeasuredCompute, here: number): WorkRates {
+  const turns = Math.max(1, here / compute.ranks);
+  const { factor, perOperationS } = compute.inStep;
+  const scale = turns * factor;
+  const notes = [`kernels as measured by ${compute.source}`];
+  if (turns > 1) {
+    notes.push(
+      `${here} ranks take turns on ${compute.ranks} cores: work takes ${turns} times as long`,
+    );
+  }
+  return {
+    productS({ transposeA, transposeB, rows, columns, inner }) {
+      const { products } = compute;
+      if (transposeB) return scale * productSeconds(products, 'NT', rows, columns, inner);
+      const form = transposeA ? 'TN' : 'NN';
+      return scale * productSeconds(products, form, rows, inner, columns);
+    },
+    passS({ kernel, elements }) {
+      const times = compute.passes[kernel];
+      if (times !== undefined) return scale * sizeSeconds(times, elements);
+      throw new RangeError(`the machine file has no times of ${kernel}`);
+    },
+    perOperationS: turns * perOperationS,
+    notes,
+  };
+}
+
+interface Communication {
+  readonly collective: Rates['collective'];
+  readonly notes: readonly string[];
+}
+
+function communicationRates(machine: Machine, ranks: number, transport: string): Communication {
+  const measured = machine.collectives
+    .filter((one) => one.transport === transport)
+    .toSorted((a, b) => b.ranks - a.ranks);
+  const same = measured.find((one) => one.ranks === ranks);
+  if (same) return measuredCollectives(same, []);
+  const most = measured[0];
+  if (most && ranks <= machine.ranksPerNode.value) return measuredCollectives(most, []);
+  const { withinNode, betweenNodes, ranksPerNode } = machine;
+  const near = withinNode ?? (ranksPerNode.value === 1 ? betweenNodes : null);
+  const far = ranks <= ranksPerNode.value ? near : betweenNodes;
+  if (near && far) return linkCollectives(near, far, ranksPerNode.value, ranks);
+  if (most) {
+    return measuredCollectives(most, [
+      `collectives of ${ranks} ranks are taken to be those of ${most.ranks}, the most that were measured`,
+    ]);
+  }
+  const what = ranks <= ranksPerNode.value ? 'links within a node' : 'links between nodes';
+  return {
+    collective: () => null,
+    notes: [`${machine.name} has no ${what}: communication cannot be told`],
+  };
+}
+
+function measuredCollectives(measured: MeasuredCollectives, notes: string[]): Communication {
+  const tables = {
+    'all-to-all': measured.allToAll,
+    'all-gather': measured.allGather,
+    'reduce-scatter': measured.reduceScatter,
+    'all-reduce': measured.allReduce,
+  };
+  return {
+    collective: ({ collective, wholeBytes }) => ({
+      ...collectiveSeconds(tables[collective], wholeBytes),
+      messages: 1,
+    }),
+    notes: [`collectives of ${measured.ranks} ranks as measured by ${measured.source}`, ...notes],
+  };
+}
+
+function linkCollectives(near: Link, far: Link, perNode: number, ranks: number): Communication {
+  const topology: Topology = { perNode, within: alphaBeta(near), between: alphaBeta(far) };
+  const silent = [near, ...(ranks > perNode ? [far] : [])].some((link) => link.latencyS === null);
+  return {
+    collective({ collective, wholeBytes }) {
+      const { seconds, messages } = bestCollective(collective, ranks, wholeBytes, topology);
+      return { startS: 0, transferS: seconds, finishS: 0, messages };
+    },
+    notes: [
+      'collectives by the α-β model, the fastest of ring, recursive and hierarchical; they use no ' +
+        'core or device of a rank',
+      ...(silent
+        ? [
+            'the machine file has no latency of a link: messages count by their bytes alone, and ' +
+              'communication times are lower bounds',
+          ]
+        : []),
+    ],
+  };
+}
+
+function alphaBeta({ latencyS, bytesPerS }: Link) {
+  return { latencyS: latencyS?.value ?? 0, secondsPerByte: 1 / bytesPerS.value };
+}

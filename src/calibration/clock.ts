@@ -1,0 +1,40 @@
+const LEAST_SAMPLES = 5;
+const MOST_SAMPLES = 400;
+/** Shorter calls are timed in groups. */
+const SAMPLE_MS = 0.02;
+
+/**
+ * @param call is given the number of the call, to take other operands each time
+ * @param budgetMs how long to go on, five samples at least
+ * @returns the lower quartile of the seconds of a call: other programs may use the machine too
+ */
+export function callSeconds(call: (i: number) => void, budgetMs: number): number {
+  let i = 0;
+  call(i++);
+  const first = performance.now();
+  call(i++);
+  const once = performance.now() - first;
+  const group = Math.max(1, Math.ceil(SAMPLE_MS / Math.max(once, 1e-4)));
+  const samples: number[] = [];
+  const begun = performance.now();
+  while (
+    samples.length < LEAST_SAMPLES ||
+    (samples.length < MOST_SAMPLES && performance.now() - begun < budgetMs)
+  ) {
+    const before = performance.now();
+    for (let n = 0; n < group; n++) call(i++);
+    samples.push((performance.now() - before) / group);
+  }
+  return lowerQuartile(samples) / 1e3;
+}
+
+/** What calls take when nobody else wants the core. */
+export function lowerQuartile(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[sorted.length >> 2] ?? Number.NaN;
+}
+
+/** Four digits are more than a measurement has. */
+export function rounded(value: number): number {
+  return Number(value.toPrecision(4));
+}

@@ -1,0 +1,229 @@
+import type { PassKernel } from '../analysis/operations.js';
+import {
+  PRODUCT_FORMS,
+  type ProductForm,
+  type ProductTable,
+  type SizeTime,
+} from '../analysis/machine.js';
+import type { Activation, Engine } from '../engines/engine.js';
+import { type EncodedPrecision, rowBytes } from '../tensor/precision.js';
+import { asBytes, type Matrix, type Tensor } from '../tensor/tensor.js';
+import { callSeconds, rounded } from './clock.js';
+
+/** Sizes of a weight matrix, and of a batch. */
+const WEIGHTS = [4, 16, 64, 128, 256, 512, 1024, 2048] as const;
+const BATCHES = [1, 8, 32, 64, 128, 256, 512] as const;
+const PASS_SIZES = [64, 4096, 65_536, 262_144, 1_048_576, 4_194_304] as const;
+const PRODUCT_MS = 4;
+const PASS_MS = 4;
+/** A step goes over everything that a network of a few layers holds before it uses a weight again:
+ * weights, gradients and moments. So calls take turns on so many times their operands, up to what
+ * no cache holds. */
+const TURNS = 64;
+const POOL_ELEMENTS = 16 << 20;
+
+const LARGEST = Math.max(...WEIGHTS);
+const LARGEST_BATCH = Math.max(...BATCHES);
+
+/** Operands of measurements, on an engine's memory. */
+export interface Workplace {
+  readonly engine: Engine;
+  readonly pool: Tensor;
+  readonly x: Tensor;
+  readonly out: Tensor;
+}
+
+export function createWorkplace(engine: Engine): Workplace {
+  const pool = engine.allocate([POOL_ELEMENTS]);
+  const x = engine.allocate([LARGEST * LARGEST_BATCH]);
+  const out = engine.allocate([LARGEST * LARGEST_BATCH]);
+  // Zeros and subnormal numbers would not cost what numbers of a training do.
+  engine.fill(pool, 0.01);
+  engine.fill(x, 0.5);
+  return { engine, pool, x, out };
+}
+
+/** Measures products of every form and size. @param progress takes the share that is done */
+export function measureProducts(place: Workplace, progress: (share: number) => void): ProductTable {
+  const measure = (form: ProductForm): number[] => {
+    const times: number[] = [];
+    for (const [i, first] of WEIGHTS.entries()) {
+      progress((PRODUCT_FORMS.indexOf(form) + i / WEIGHTS.length) / PRODUCT_FORMS.length);
+      for (const second of WEIGHTS) {
+        for (const batch of BATCHES) {
+          times.push(rounded(callSeconds(product(place, form, first, second, batch), PRODUCT_MS)));
+        }
+      }
+    }
+    return times;
+  };
+  return {
+    first: WEIGHTS,
+    second: WEIGHTS,
+    batch: BATCHES,
+    seconds: { NN: measure('NN'), NT: measure('NT'), TN: measure('TN') },
+  };
+}
+
+/** A product of one form and size on other weights in every call. */
+function product(
+  { engine, pool, x, out }: Workplace,
+  form: ProductForm,
+  first: number,
+  second: number,
+  batch: number,
+): (i: number) => void {
+  const weights = turns(first * second, (element) => {
+    const [rows, columns] = form === 'TN' ? [second, first] : [first, second];
+    return matrix(pool, element, rows, columns);
+  });
+  const input = matrix(x, 0, second, batch);
+  const output = matrix(out, 0, first, batch);
+  return (i) => {
+    const weight = weights[i % weights.length] as Matrix;
+    if (form === 'NT') engine.gemm(false, true, 1, output, input, 0, weight);
+    else engine.gemm(form === 'TN', false, 1, weight, input, 0, output);
+    engine.synchronize();
+  };
+}
+
+/** Measures passes over memory by kernel and number of elements. */
+export function measurePasses(
+  place: Workplace,
+  progress: (share: number) => void,
+): Record<string, SizeTime[]> {
+  const kernels = passKernels();
+  place.engine.fill(place.pool, 0.01);
+  return Object.fromEntries(
+    kernels.map((kernel, i) => {
+      progress(i / kernels.length);
+      const times = PASS_SIZES.map((size) => ({
+        size,
+        seconds: rounded(callSeconds(elementPass(place, kernel, size), PASS_MS)),
+      }));
+      return [kernel, times];
+    }),
+  );
+}
+
+function passKernels(): PassKernel[] {
+  const activations: readonly Activation[] = ['relu', 'gelu', 'silu', 'tanh', 'identity'];
+  return [
+    ...activations.map((name): PassKernel => `activation ${name}`),
+    ...activations.map((name): PassKernel => `activation gradient ${name}`),
+    ...(['add', 'fill', 'copy', 'mse', 'cross-entropy', 'sgd', 'momentum', 'adam'] as const),
+    'adamw',
+    'encode bfloat16',
+    'decode bfloat16',
+    'encode int8',
+    'decode int8',
+  ];
+}
+
+const ADAM = {
+  learningRate: 1e-6,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  weightDecay: 0,
+  biasCorrection1: 1,
+  biasCorrection2: 1,
+  gradientScale: 1,
+};
+const SGD = {
+  learningRate: 1e-6,
+  momentum: 0,
+  nesterov: false,
+  weightDecay: 0,
+  gradientScale: 1,
+};
+const MOMENTUM = { ...SGD, momentum: 0.9, nesterov: true };
+
+/** One kernel on four operands of so many elements, other ones in every call. */
+function elementPass(
+  { engine, pool }: Workplace,
+  kernel: PassKernel,
+  size: number,
+): (i: number) => void {
+  const columns = Math.min(64, size);
+  const sets = turns(4 * size, (element) => {
+    const one = (n: number): Tensor => tensor(pool, element + n * size, size / columns, columns);
+    return { a: one(0), b: one(1), c: one(2), d: one(3) };
+  });
+  const run = passCall(engine, kernel, size / columns, columns);
+  return (i) => {
+    run(sets[i % sets.length] as Operands);
+    engine.synchronize();
+  };
+}
+
+interface Operands {
+  readonly a: Tensor;
+  readonly b: Tensor;
+  readonly c: Tensor;
+  readonly d: Tensor;
+}
+
+function passCall(
+  engine: Engine,
+  kernel: PassKernel,
+  rows: number,
+  columns: number,
+): (on: Operands) => void {
+  const bias = engine.allocate([rows]);
+  const activation = kernel.split(' ').at(-1) as Activation;
+  if (kernel.startsWith('activation gradient')) {
+    return ({ a, b, c, d }) => engine.biasActivationGradient(activation, a, b, c, d, 0, bias);
+  }
+  if (kernel.startsWith('activation')) {
+    return ({ a, b }) => engine.biasActivation(activation, a, bias, b);
+  }
+  if (kernel.startsWith('encode') || kernel.startsWith('decode')) {
+    const precision = kernel.split(' ').at(-1) as EncodedPrecision;
+    const bytes = rows * rowBytes(precision, columns);
+    const encoded = asBytes(engine.allocate([Math.ceil(bytes / 4)]), bytes);
+    return kernel.startsWith('encode')
+      ? ({ a }) => engine.encodeRows(precision, a, encoded)
+      : ({ a }) => engine.decodeRows(precision, encoded, a);
+  }
+  switch (kernel) {
+    case 'add':
+      return ({ a, b, c }) => engine.add(a, b, c);
+    case 'fill':
+      return ({ a }) => engine.fill(a, 0.01);
+    case 'copy':
+      return ({ a, b }) => engine.copy(a, b);
+    case 'mse':
+      return ({ a, b, c }) => engine.squaredError(a, b, c, 1, a.shape[1] ?? 1);
+    case 'cross-entropy': {
+      const result = { lossSum: 0, correct: 0 };
+      return ({ a, b, c }) => engine.softmaxCrossEntropy(a, b, c, 1e-3, a.shape[1] ?? 1, result);
+    }
+    case 'sgd':
+      return ({ a, b }) => engine.sgdStep(a, b, null, SGD);
+    case 'momentum':
+      return ({ a, b, c }) => engine.sgdStep(a, b, c, MOMENTUM);
+    default: {
+      const step = { ...ADAM, decoupled: kernel === 'adamw' };
+      return ({ a, b, c, d }) => engine.adamStep(a, b, c, d, step);
+    }
+  }
+}
+
+/** Operands one after another in the pool, as many as calls take turns on. */
+function turns<T>(elements: number, make: (element: number) => T): T[] {
+  const count = Math.max(1, Math.min(TURNS, Math.floor(POOL_ELEMENTS / elements)));
+  return Array.from({ length: count }, (_, i) => make(i * elements));
+}
+
+function matrix(on: Tensor, element: number, rows: number, columns: number): Matrix {
+  return { byteOffset: on.byteOffset + 4 * element, rows, columns, stride: columns };
+}
+
+function tensor(on: Tensor, element: number, rows: number, columns: number): Tensor {
+  return {
+    shape: [rows, columns],
+    data: on.data.subarray(element, element + rows * columns),
+    byteOffset: on.byteOffset + 4 * element,
+  };
+}

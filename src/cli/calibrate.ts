@@ -1,0 +1,171 @@
+import type { Command } from 'commander';
+import type { Machine, MeasuredCollectives, PowerModel } from '../analysis/machine.js';
+import { findLauncher } from '../communicators/mpi/launcher.js';
+import type { EngineChoice } from '../config/settings.js';
+import { createRankConsole, type Console } from './console.js';
+import { EXIT, UsageError } from './failure.js';
+import { formatDuration, formatSi } from '../format.js';
+import { valueOption } from './setting-flags.js';
+import { formatPairs, formatTable } from './table.js';
+
+const EXAMPLES = `
+Kernels are measured on every core at once, collectives between 1, 2, 4, … worker threads, and a few
+whole steps, in under a minute; leave the machine alone meanwhile. Under an MPI launcher the
+collectives of the job are measured and added to the file.
+
+Examples:
+  $ phantom calibrate
+  $ phantom calibrate --engine wasm --out machines/laptop.json
+  $ mpirun -n 2 phantom calibrate --out machines/this.json
+  $ phantom calibrate --busy-watts 12 --waiting-watts 9
+  $ phantom plan --machine machines/this.json`;
+
+interface Options {
+  readonly out: string;
+  readonly engine: string;
+  readonly relaxedSimd?: true;
+  readonly busyWatts?: string;
+  readonly waitingWatts?: string;
+  readonly json?: true;
+}
+
+export function define(command: Command, done: (exitCode: number) => void): void {
+  command
+    .addOption(valueOption('--out <file>', 'machine file to write').default('machines/this.json'))
+    .addOption(valueOption('--engine <name>', 'auto, blas, wasm').default('auto'))
+    .option('--relaxed-simd', 'fused multiply-add in the WebAssembly kernels')
+    .addOption(valueOption('--busy-watts <W>', 'of a core that computes, where you know it'))
+    .addOption(valueOption('--waiting-watts <W>', 'of a core that waits for others'))
+    .option('--json', 'the machine as one object on stdout, and nothing else')
+    .addHelpText('after', EXAMPLES)
+    .action(async () => {
+      done(await run(command.opts<Options>()));
+    });
+}
+
+async function run(options: Options): Promise<number> {
+  const console = createRankConsole();
+  const { engine } = options;
+  if (engine !== 'auto' && engine !== 'blas' && engine !== 'wasm') {
+    throw new UsageError('flags', `--engine is ${engine}; it is one of auto, blas, wasm`);
+  }
+  const { writeMachine } = await import('../config/machines.js');
+  const machine =
+    findLauncher() === null
+      ? await measureHere(options, engine, console)
+      : await measureJob(options, console);
+  if (machine === null) return EXIT.fine;
+  writeMachine(options.out, machine);
+  if (options.json === true) console.out(JSON.stringify({ type: 'machine', ...machine }));
+  else for (const line of render(machine, options.out)) console.out(line);
+  return EXIT.fine;
+}
+
+async function measureHere(
+  options: Options,
+  engine: EngineChoice,
+  console: Console,
+): Promise<Machine> {
+  const { calibrate } = await import('../config/calibrate.js');
+  const name = nameOf(options.out);
+  const power = powerOf(options);
+  const relaxedSimd = options.relaxedSimd === true;
+  return calibrate({ name, engine, relaxedSimd, power, onProgress: progress(console) });
+}
+
+/** Only what an MPI job adds; null: not on this rank. */
+async function measureJob(options: Options, console: Console): Promise<Machine | null> {
+  const { readMachine } = await import('../config/machines.js');
+  const { beforeRanks } = await import('../config/ranks.js');
+  const machine = await beforeRanks(() => readMachine(options.out));
+  const { calibrateMpi } = await import('../config/calibrate.js');
+  const measured = await calibrateMpi(progress(console));
+  if (measured === null || (findLauncher()?.rank ?? 0) > 0) return null;
+  const others = machine.collectives.filter(
+    (one) => one.transport !== measured.transport || one.ranks !== measured.ranks,
+  );
+  return { ...machine, collectives: [...others, measured] };
+}
+
+/** What is done, on a live line where somebody watches, else a line for each part. */
+function progress(console: Console) {
+  let last = '';
+  return ({ what, share }: { what: string; share: number }) => {
+    if (console.watched) console.live(`measuring ${what} ${Math.round(100 * share)}%`);
+    else if (what !== last) console.err(`measuring ${what}`);
+    last = what;
+  };
+}
+
+function nameOf(file: string): string {
+  return (file.split(/[\\/]/).at(-1) ?? file).replace(/\.json$/, '');
+}
+
+function powerOf({ busyWatts, waitingWatts }: Options): PowerModel {
+  const given = (flag: string, text: string | undefined) => {
+    if (text === undefined) return null;
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isFinite(value) && value >= 0) {
+      return { value, source: `given by ${flag}` };
+    }
+    throw new UsageError('flags', `${flag} is ${text}; needs a number of at least 0`);
+  };
+  return {
+    busyW: given('--busy-watts', busyWatts),
+    waitingW: given('--waiting-watts', waitingWatts),
+    sharedW: null,
+    energyPerByteJ: null,
+  };
+}
+
+function render(machine: Machine, file: string): string[] {
+  const { compute, collectives, power } = machine;
+  if (compute.kind === 'peak') return [`wrote ${file}`];
+  const { products } = compute;
+  const rate = (form: 'NN' | 'NT' | 'TN', weights: number, batch: number) => {
+    const at = (axis: readonly number[], size: number) => axis.indexOf(size);
+    const i = at(products.first, weights) * products.second.length + at(products.second, weights);
+    const seconds = products.seconds[form][i * products.batch.length + at(products.batch, batch)];
+    return formatSi((2 * weights ** 2 * batch) / (seconds ?? Number.NaN), 'FLOP/s');
+  };
+  const sizes = [64, 256, 1024, 2048].flatMap((weights) =>
+    [32, 128].map((batch) => [
+      `${weights} × ${weights}, batch ${batch}`,
+      ...(['NN', 'TN', 'NT'] as const).map((form) => rate(form, weights, batch)),
+    ]),
+  );
+  const latency = ({ allReduce }: MeasuredCollectives) => {
+    const [least] = allReduce;
+    const most = allReduce.at(-1);
+    const whole = (time = least) =>
+      time === undefined ? Number.NaN : time.startS + time.transferS + time.finishS;
+    const bandwidth = formatSi((most?.bytes ?? 0) / whole(most), 'B/s');
+    return `${formatDuration(whole())}, ${bandwidth}`;
+  };
+  const { factor, perOperationS } = compute.inStep;
+  return [
+    `${machine.description}: ${compute.engine}`,
+    '',
+    ...formatTable(['a core, all at once', 'forward', 'to inputs', 'to weights'], sizes),
+    '',
+    ...formatPairs([
+      ...collectives.map((one): [string, string] => [
+        `all-reduce, ${one.ranks} ${one.transport === 'mpi' ? 'processes' : 'threads'}`,
+        latency(one),
+      ]),
+      [
+        'in a step',
+        `work takes ${factor.toFixed(2)} times as long as alone, and ` +
+          `${formatDuration(perOperationS)} an operation`,
+      ],
+      [
+        'power',
+        power.busyW === null
+          ? 'no counter was read and no watts were given: plans tell no energy'
+          : `${power.busyW.value} W busy, ${power.waitingW?.value ?? 'unknown'} W waiting (given)`,
+      ],
+      ['written', file],
+      ['next', `phantom plan --machine ${file}`],
+    ]),
+  ];
+}

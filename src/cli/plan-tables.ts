@@ -1,0 +1,135 @@
+import type { Plan } from '../analysis/plan.js';
+import type { SearchLimits, SearchResult } from '../analysis/search.js';
+import { formatDuration, formatPercent, formatSi } from '../format.js';
+import { formatTable } from './table.js';
+
+const UNKNOWN = 'unknown';
+const duration = (seconds: number | undefined) =>
+  seconds === undefined ? UNKNOWN : formatDuration(seconds);
+const joules = ({ energy }: Plan) => {
+  if (typeof energy?.energyJ === 'number') return formatSi(energy.energyJ, 'J');
+  return typeof energy?.atMostJ === 'number' ? `≤ ${formatSi(energy.atMostJ, 'J')}` : UNKNOWN;
+};
+
+/** A step of each strategy, side by side. */
+export function planTable(plans: readonly Plan[]): string[] {
+  const rows: [string, (plan: Plan) => string][] = [
+    ['parameters, all', (plan) => formatSi(plan.parameters)],
+    ['FLOPs forward', (plan) => formatSi(plan.forwardFlops, 'FLOP')],
+    ['FLOPs backward', (plan) => formatSi(plan.backwardFlops, 'FLOP')],
+    ['FLOPs update', (plan) => formatSi(plan.updateFlops, 'FLOP')],
+    ['bytes sent', (plan) => formatSi(plan.sentBytes, 'B')],
+    ['collectives', (plan) => String(plan.collectives)],
+    ['messages', (plan) => (plan.messages === null ? UNKNOWN : String(plan.messages))],
+    [
+      'memory',
+      (plan) => formatSi(plan.memory.totalBytes, 'B') + (plan.fits === false ? ' (!)' : ''),
+    ],
+    ['  parameters', (plan) => formatSi(plan.memory.parameterBytes, 'B')],
+    ['  gradients', (plan) => formatSi(plan.memory.gradientBytes, 'B')],
+    ['  optimiser', (plan) => formatSi(plan.memory.optimizerBytes, 'B')],
+    ['  activations', (plan) => formatSi(plan.memory.activationBytes, 'B')],
+    ['  buffers', (plan) => formatSi(plan.memory.bufferBytes, 'B')],
+    ['step time', ({ time }) => duration(time?.stepS)],
+    ['  compute', ({ time }) => duration(time?.computeS)],
+    ['    local products', ({ time }) => duration(time?.products.local)],
+    ['    compression', ({ time }) => duration(time?.products.compression)],
+    ['    decompression', ({ time }) => duration(time?.products.decompression)],
+    ['    element-wise', ({ time }) => duration(time?.elementsS)],
+    ['    optimiser', ({ time }) => duration(time?.updateS)],
+    ['  communication', ({ time }) => duration(time?.communicationS)],
+    ['    hidden', ({ time }) => duration(time?.hiddenS)],
+    ['    exposed', ({ time }) => duration(time?.exposedS)],
+    ['energy, all ranks', joules],
+  ];
+  const [first] = plans;
+  if (first === undefined) return [];
+  const { width, depth, blocks, ranks, ghosts, batch } = first;
+  return [
+    `width ${width}, depth ${depth}, ${blocks} blocks on ${ranks} ranks, K = ${ghosts}, batch ${batch}`,
+    '',
+    ...formatTable(
+      ['a rank and step, modelled', ...plans.map(({ strategy }) => strategy)],
+      rows.map(([name, of]) => [name, ...plans.map(of)]),
+    ),
+    '',
+    ...noteLines(plans),
+    ...(plans.some(({ fits }) => fits === false)
+      ? ['(!) more than a rank of the machine has']
+      : []),
+  ];
+}
+
+/** What figures rest on, each once. */
+function noteLines(plans: readonly Plan[]): string[] {
+  return [...new Set(plans.flatMap(({ notes }) => notes))].map((note) => `· ${note}`);
+}
+
+export function sweepLines(plans: readonly Plan[], over: string): string[] {
+  return [
+    ...formatTable(
+      [over === 'blocks' ? 'P = R' : 'K', ...HEAD],
+      plans.map((plan) => [
+        String(over === 'blocks' ? plan.blocks : (plan.ghosts ?? '–')),
+        ...cells(plan),
+      ]),
+    ),
+    '',
+    ...noteLines(plans),
+  ];
+}
+
+const HEAD = ['strategy', 'FLOPs', 'bytes sent', 'memory', 'step', 'exposed', 'energy, all'];
+
+function cells(plan: Plan): string[] {
+  const { strategy, forwardFlops, backwardFlops, sentBytes, memory, fits, time } = plan;
+  return [
+    strategy,
+    formatSi(forwardFlops + backwardFlops, 'FLOP'),
+    formatSi(sentBytes, 'B'),
+    formatSi(memory.totalBytes, 'B') + (fits === false ? ' (!)' : ''),
+    duration(time?.stepS),
+    time === null ? UNKNOWN : formatPercent(time.exposedS / time.stepS, 1),
+    joules(plan),
+  ];
+}
+
+/** The best plans, why the others were refused, and why the first is first. */
+export function searchLines(result: SearchResult, limits: SearchLimits): string[] {
+  const { allowed, refused, by } = result;
+  const place = ({ strategy, blocks, ghosts }: Plan) =>
+    `${strategy}, ${blocks} ranks${ghosts === null ? '' : `, K = ${ghosts}`}`;
+  const refusals = refused.map(({ plan, against }) => `  ${place(plan)}: ${against ?? ''}`);
+  const [best, second] = allowed;
+  const order =
+    by === 'energy'
+      ? 'least energy first'
+      : 'fewest rank-seconds first: the machine file has no watts to tell energy by';
+  const chosen =
+    best === undefined
+      ? ['no plan keeps the limits']
+      : [
+          `${place(best)}: ${best.time === null ? UNKNOWN : formatDuration(best.time.stepS)} a step, ` +
+            `${joules(best)}, ${formatSi(best.memory.totalBytes, 'B')} a rank`,
+          ...(second === undefined ? [] : [`  the next is ${place(second)}`]),
+          ...(best.ghosts === null
+            ? []
+            : [
+                `  K is the smallest that is taken to cost no loss: ${limits.safeGhostShare} of the ` +
+                  'block width (--safe-ghosts)',
+              ]),
+        ];
+  return [
+    ...chosen,
+    '',
+    ...formatTable(
+      [`P = R (${order})`, 'K', ...HEAD],
+      allowed
+        .slice(0, 12)
+        .map((plan) => [String(plan.blocks), String(plan.ghosts ?? '–'), ...cells(plan)]),
+    ),
+    ...(refusals.length === 0 ? [] : ['', 'refused:', ...refusals]),
+    '',
+    ...noteLines(allowed),
+  ];
+}

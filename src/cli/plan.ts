@@ -1,0 +1,200 @@
+import type { Command } from 'commander';
+import type { Plan } from '../analysis/plan.js';
+import type { SearchResult } from '../analysis/search.js';
+import { addSettingFlags, givenFlags, valueOption } from './setting-flags.js';
+import { type Console, createConsole } from './console.js';
+import { EXIT, UsageError } from './failure.js';
+import { planTable, searchLines, sweepLines } from './plan-tables.js';
+
+const EXAMPLES = `
+Nothing is run: figures are derived from sizes and a machine file, and times and joules are
+modelled. Known machines: a100, h100, h200, mi250x, mi300x, at the peak of their data sheets; or the
+path of a file that "phantom calibrate" wrote. Features and targets are as wide as the layers,
+unless --inputs and --outputs say otherwise. Every block has a rank, unless --ranks says otherwise.
+
+Examples:
+  $ phantom plan --width 65536 --depth 4 --blocks 64 --ghosts 64 --batch 1024
+  $ phantom plan --machine machines/this.json --width 2048 --blocks 2 --batch 128
+  $ phantom plan --width 131072 --ghosts 64 --sweep blocks --most-ranks 4096 --chart plan.svg
+  $ phantom plan --width 65536 --blocks 32 --sweep ghosts --json
+  $ phantom plan --width 65536 --search --memory 40 --step-time 0.05`;
+
+const NETWORK = ['width', 'depth', 'blocks', 'ghosts', 'ghostPrecision', 'activation'] as const;
+const KEYS = [...NETWORK, 'batch', 'optimizer', 'ranks'] as const;
+
+interface Options {
+  readonly machine: string;
+  readonly transport: string;
+  readonly inputs?: string;
+  readonly outputs?: string;
+  readonly sweep?: string;
+  readonly search?: true;
+  readonly mostRanks: string;
+  readonly memory?: string;
+  readonly stepTime?: string;
+  readonly safeGhosts: string;
+  readonly chart?: string;
+  readonly json?: true;
+}
+
+export function define(command: Command, done: (exitCode: number) => void): void {
+  command.argument('[config]', 'YAML or JSON file of settings; those of the network are used');
+  addSettingFlags(command, KEYS);
+  command
+    .optionsGroup('Plan:')
+    .addOption(valueOption('--machine <name|file>', 'what it runs on').default('mi250x'))
+    .addOption(
+      valueOption('--transport <name>', 'threads, mpi: of a calibrated machine').default('threads'),
+    )
+    .addOption(valueOption('--inputs <F>', 'features of a replicated input; with --outputs'))
+    .addOption(valueOption('--outputs <T>', 'targets of a replicated head; with --inputs'))
+    .addOption(valueOption('--sweep <what>', 'blocks, ghosts: plans over powers of two'))
+    .option('--search', 'the plan of least energy within limits, with the reasons')
+    .addOption(valueOption('--most-ranks <R>', 'of a sweep or a search').default('4096'))
+    .addOption(valueOption('--memory <GB>', "of a rank in a search (default: the machine's)"))
+    .addOption(valueOption('--step-time <s>', 'longest step in a search'))
+    .addOption(
+      valueOption(
+        '--safe-ghosts <share>',
+        'smallest K / M that costs no loss, as far as you know; on fashion-10k it was 1/16',
+      ).default('0.0625'),
+    )
+    .addOption(valueOption('--chart <file>', 'an SVG of the sweep'))
+    .option('--json', 'one object on stdout, and nothing else')
+    .optionsGroup('Options:')
+    .addHelpText('after', EXAMPLES)
+    .action(async (config: string | undefined) => {
+      done(await run(command, config, command.opts<Options>()));
+    });
+}
+
+async function run(
+  command: Command,
+  config: string | undefined,
+  options: Options,
+): Promise<number> {
+  const mostRanks = numberOf('--most-ranks', options.mostRanks);
+  const safeGhostShare = numberOf('--safe-ghosts', options.safeGhosts);
+  if (safeGhostShare > 1) {
+    throw new UsageError('flags', `--safe-ghosts is ${safeGhostShare}; needs a share of at most 1`);
+  }
+  const { loadConfigFile, readFlags } = await import('../config/load.js');
+  const { resolveSettings } = await import('../config/resolve.js');
+  const { readMachine } = await import('../config/machines.js');
+  const { planStep } = await import('../analysis/plan.js');
+  const flags = readFlags(givenFlags(command));
+  const sources = [...(config === undefined ? [] : [loadConfigFile(config)]), flags];
+  const given = Object.assign({}, ...sources.map(({ settings }) => settings)) as {
+    ranks?: number;
+  };
+  const settings = resolveSettings(sources, null);
+  const ranks = given.ranks ?? settings.blocks;
+  const machine = readMachine(options.machine);
+  const ends = endsOf(options);
+  const { width, depth, blocks, ghosts, ghostPrecision, activation, batch, optimizer } = settings;
+  const network = {
+    strategy: 'phantom',
+    width,
+    depth,
+    blocks,
+    ghosts,
+    ghostPrecision,
+    activation,
+    ends,
+  } as const;
+  const rest = { loss: 'mse', optimizer, inputGradient: false } as const;
+  const shape = { specification: network, ranks, columns: batch, ...rest };
+  const console = createConsole();
+  const tell = (kind: string, found: object, lines: () => string[]) => {
+    const about = { type: 'plan', kind, machine: machine.name };
+    if (options.json === true) console.out(JSON.stringify({ ...about, ...found }));
+    else
+      for (const line of [machineLine(console, machine.description), '', ...lines()])
+        console.out(line);
+  };
+
+  if (options.search === true) {
+    const { searchPlans } = await import('../analysis/search.js');
+    const memoryBytes =
+      options.memory === undefined ? null : 1e9 * numberOf('--memory', options.memory);
+    const stepS = options.stepTime === undefined ? null : numberOf('--step-time', options.stepTime);
+    const limits = { memoryBytes, stepS, mostRanks, safeGhostShare };
+    const result: SearchResult = searchPlans(shape, machine, limits);
+    tell('search', result, () => searchLines(result, limits));
+    return EXIT.fine;
+  }
+  if (options.sweep !== undefined) {
+    const { sweepPlans } = await import('../analysis/plan.js');
+    if (options.sweep !== 'blocks' && options.sweep !== 'ghosts') {
+      throw new UsageError('flags', `--sweep is ${options.sweep}; it is one of blocks, ghosts`);
+    }
+    const plans = sweepPlans(shape, machine, options.sweep, mostRanks, options.transport);
+    tell('sweep', { over: options.sweep, plans }, () => sweepLines(plans, options.sweep ?? ''));
+    if (options.chart !== undefined)
+      await drawChart(options.chart, plans, options.sweep, machine.name);
+    return EXIT.fine;
+  }
+  if (options.chart !== undefined) {
+    throw new UsageError('flags', '--chart without --sweep; a chart shows a sweep');
+  }
+  const plans: Plan[] = (['phantom', 'tensor', 'tensor-paired'] as const).map((strategy) =>
+    planStep({ ...shape, specification: { ...network, strategy } }, machine, options.transport),
+  );
+  tell('step', { plans }, () => planTable(plans));
+  return EXIT.fine;
+}
+
+const machineLine = (console: Console, description: string) => console.style('bold', description);
+
+function endsOf({ inputs, outputs }: Options) {
+  if (inputs === undefined && outputs === undefined) return { kind: 'sharded' } as const;
+  if (inputs === undefined || outputs === undefined) {
+    throw new UsageError('flags', '--inputs without --outputs; give both or neither');
+  }
+  const integer = (flag: string, text: string) => {
+    const value = numberOf(flag, text);
+    if (Number.isSafeInteger(value)) return value;
+    throw new UsageError('flags', `${flag} is ${text}; needs an integer of at least 1`);
+  };
+  return {
+    kind: 'replicated',
+    inputs: integer('--inputs', inputs),
+    outputs: integer('--outputs', outputs),
+  } as const;
+}
+
+function numberOf(flag: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
+  throw new UsageError('flags', `${flag} is ${text}; needs a number of more than 0`);
+}
+
+async function drawChart(
+  file: string,
+  plans: readonly Plan[],
+  over: 'blocks' | 'ghosts',
+  machine: string,
+): Promise<void> {
+  const { chartFile, lineChart } = await import('../report/charts.js');
+  const { writeText } = await import('../config/machines.js');
+  const told = plans.every(({ energy }) => typeof energy?.atMostJ === 'number');
+  const strategies = [...new Set(plans.map(({ strategy }) => strategy))];
+  const chart = lineChart({
+    title: `A step on ${machine}: modelled ${told ? 'energy of all ranks' : 'time'}`,
+    x: { label: over === 'blocks' ? 'blocks P, one rank each' : 'ghosts K', scale: 'log2' },
+    y: told
+      ? { label: 'energy', unit: 'J', fromZero: true }
+      : { label: 'step time', unit: 's', fromZero: true },
+    series: strategies.map((strategy) => ({
+      label: strategy,
+      modelled: true,
+      points: plans
+        .filter((plan) => plan.strategy === strategy)
+        .map((plan) => ({
+          x: over === 'blocks' ? plan.blocks : (plan.ghosts ?? 0),
+          y: (told ? plan.energy?.atMostJ : plan.time?.stepS) ?? null,
+        })),
+    })),
+  });
+  writeText(file, chartFile(chart));
+}

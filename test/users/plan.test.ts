@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Plan } from 'phantom-parallel';
+
+const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+const folder = mkdtempSync(path.join(tmpdir(), 'plan-'));
+
+function phantom(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
+}
+
+describe('phantom plan', () => {
+  it('tells three strategies apart, and says what the figures rest on', () => {
+    const sizes = ['--width', '4096', '--blocks', '8', '--ghosts', '16'];
+    const { status, stdout } = phantom('plan', '--machine', 'h100', ...sizes);
+    assert.equal(status, 0);
+    for (const word of [
+      'tensor-paired',
+      'decompression',
+      'exposed',
+      'modelled',
+      'lower bounds',
+      '≤',
+    ]) {
+      assert.ok(stdout.includes(word), word);
+    }
+    const json = phantom('plan', '--machine', 'h100', ...sizes, '--json');
+    const { plans } = JSON.parse(json.stdout) as { plans: Plan[] };
+    assert.deepEqual(
+      plans.map(({ strategy }) => strategy),
+      ['phantom', 'tensor', 'tensor-paired'],
+    );
+    for (const plan of plans) assert.equal(plan.forwardFlops > 0 && plan.time !== null, true);
+  });
+
+  it('sweeps to 4,096 ranks, draws, and searches with reasons', () => {
+    const chart = path.join(folder, 'sweep.svg');
+    const sweep = ['--width', '65536', '--sweep', 'blocks', '--json', '--chart', chart];
+    const { plans } = JSON.parse(phantom('plan', ...sweep).stdout) as { plans: Plan[] };
+    assert.equal(Math.max(...plans.map(({ ranks }) => ranks)), 4096);
+    assert.match(readFileSync(chart, 'utf8'), /^<svg[^]*tensor-paired[^]*<\/svg>\s*$/);
+    const search = phantom('plan', '--width', '65536', '--search', '--memory', '1');
+    assert.equal(search.status, 0);
+    assert.match(search.stdout, /phantom, \d+ ranks, K = \d+: .* a step/);
+    assert.match(search.stdout, /refused:\n.* a rank needs .* GB, it may have 1\.00 GB/);
+  });
+
+  it('refuses what is wrong in one line', () => {
+    const file = path.join(folder, 'bad.json');
+    const mi250x = new URL('../../../machines/mi250x.json', import.meta.url);
+    const text = readFileSync(mi250x, 'utf8');
+    writeFileSync(file, text.replace('"value": 280', '"value": -280'));
+    const cases: [string[], RegExp][] = [
+      [['--machine', file], /power\.busyW\.value: is -280; needs a number of at least 0/],
+      [['--machine', 'h10'], /did you mean h100/],
+      [['--sweep', 'ranks'], /--sweep is ranks; it is one of blocks, ghosts/],
+      [['--chart', 'x.svg'], /--chart without --sweep/],
+      [['--inputs', '3'], /give both or neither/],
+      [['--search', '--memory', 'much'], /--memory is much; needs a number/],
+      [['--width', '100', '--blocks', '3'], /width 100 does not divide/],
+    ];
+    for (const [args, line] of cases) {
+      const { status, stderr } = phantom('plan', ...args);
+      assert.equal(status, 2, args.join(' '));
+      assert.match(stderr, line);
+      assert.equal(stderr.trim().split('\n').length, 1, stderr);
+    }
+    const { status, stderr } = phantom('calibrate', '--engine', 'gpu');
+    assert.equal(status, 2);
+    assert.match(stderr, /--engine is gpu; it is one of auto, blas, wasm/);
+  });
+});
