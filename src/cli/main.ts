@@ -66,6 +66,7 @@ Examples:
   $ phantom train --data fashion-10k --strategy phantom --ghosts 32 --epochs 5
   $ phantom eval runs/<name> --data fashion-10k
   $ phantom energy -- make -j8
+  $ phantom report runs/<name> runs/<other>
   $ phantom <command> --help`;
 
 async function main(args: readonly string[]): Promise<number> {

@@ -59,7 +59,25 @@ function readComparison(file: string): ComparisonRecord {
   if (parsed?.format !== FORMAT || parsed.version !== 1 || !Array.isArray(parsed.runs)) {
     throw new ConfigError('compare', `${file}: not a comparison of this version; remove it`);
   }
+  const damaged = parsed.runs.findIndex((run) => !isOutcome(run));
+  if (damaged >= 0) {
+    throw new ConfigError('compare', `${file}: run ${damaged + 1} is damaged; remove its line`);
+  }
   return parsed as ComparisonRecord;
+}
+
+function isOutcome(run: unknown): boolean {
+  if (typeof run !== 'object' || run === null) return false;
+  const { contestant, rate, seed, target, steps, validations, failure } = run as Partial<Outcome>;
+  const isNumber = (value: unknown) => typeof value === 'number' && Number.isFinite(value);
+  return (
+    typeof contestant === 'string' &&
+    [rate, seed, steps].every(isNumber) &&
+    (target === null || isNumber(target)) &&
+    (failure === null || typeof failure === 'string') &&
+    Array.isArray(validations) &&
+    validations.every((pair) => Array.isArray(pair) && pair.every(isNumber))
+  );
 }
 
 /** Writes `compare.json`, whole, a run a line. */

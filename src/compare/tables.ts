@@ -6,6 +6,7 @@ import {
   formatRatio,
   formatSi,
 } from '../format.js';
+import { valueText } from '../report/units.js';
 import { type Outcome, stepsTo } from './outcome.js';
 import { ratiosOf, type Spread, spreadOf } from './statistics.js';
 import type { Entry, Findings } from './study.js';
@@ -196,5 +197,5 @@ function ratio(entry: Entry, baseline: Entry | null, read: Reading): string {
 }
 
 function joules(value: number): string {
-  return formatSi(value < 1 ? value * 1000 : value, value < 1 ? 'mJ' : 'J');
+  return valueText(value, 'J');
 }

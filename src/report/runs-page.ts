@@ -6,6 +6,7 @@ import { type Markup, markup } from './markup.js';
 import { facts, figures, page, problemList, section, table } from './page.js';
 import { modelledWord } from './run-energy.js';
 import type { RunRecord } from './run-record.js';
+import { valueText } from './units.js';
 
 /** The page of some runs. @param problems of folders that could not be read */
 export function runsPage(runs: readonly RunRecord[], problems: readonly string[]): string {
@@ -47,7 +48,7 @@ function summaryRow(run: RunRecord): string[] {
   const last = steps.at(-1);
   const word = modelledWord(energy?.obtained);
   const joules = (value: number | null | undefined) =>
-    value === null || value === undefined ? 'not measured' : `${siJ(value)}${word}`;
+    value === null || value === undefined ? 'not measured' : `${valueText(value, 'J')}${word}`;
   const validation = run.validations.at(-1);
   return [
     run.name,
@@ -82,11 +83,6 @@ function durationOr(seconds: number | null | undefined): string {
   return seconds === null || seconds === undefined ? '–' : formatDuration(seconds);
 }
 
-/** Joules, small ones in thousandths. */
-export function siJ(value: number): string {
-  return value !== 0 && value < 1 ? formatSi(value * 1e3, 'mJ') : formatSi(value, 'J');
-}
-
 function provenance(run: RunRecord): Markup {
   const { config, start, end, energy, folder } = run;
   const { settings, machine, versions, data } = config;
@@ -114,7 +110,7 @@ function provenance(run: RunRecord): Markup {
     const word = modelledWord(energy.obtained);
     pairs.push([
       'emissions',
-      `${formatSi(energy.emissionsG, 'g')} CO₂e${word} (${energy.factors})`,
+      `${valueText(energy.emissionsG, 'g')} CO₂e${word} (${energy.factors})`,
     ]);
   }
   if (end !== null) pairs.push(['time of the run', formatDuration(end.elapsedS)]);
@@ -124,9 +120,12 @@ function provenance(run: RunRecord): Markup {
 function energyText({ energy }: RunRecord): string {
   if (energy === null || energy.energyJ === null) return 'not measured';
   const power =
-    energy.meanPowerW === null ? '' : `, ${formatSi(energy.meanPowerW, 'W')} on average`;
-  const sample = energy.perSampleJ === null ? '' : `, ${siJ(energy.perSampleJ)} a sample`;
-  const ranks = energy.perRankJ.map((joules) => (joules === null ? 'unknown' : siJ(joules)));
+    energy.meanPowerW === null ? '' : `, ${valueText(energy.meanPowerW, 'W')} on average`;
+  const sample =
+    energy.perSampleJ === null ? '' : `, ${valueText(energy.perSampleJ, 'J')} a sample`;
+  const ranks = energy.perRankJ.map((joules) =>
+    joules === null ? 'unknown' : valueText(joules, 'J'),
+  );
   const shared = ranks.length < 2 ? '' : `; by rank ${ranks.join(', ')}`;
-  return `${siJ(energy.energyJ)}, ${energy.obtained}${power}${sample}${shared}: ${energy.description}`;
+  return `${valueText(energy.energyJ, 'J')}, ${energy.obtained}${power}${sample}${shared}: ${energy.description}`;
 }

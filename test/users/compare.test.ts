@@ -1,0 +1,114 @@
+// `phantom compare` as a user runs it: its files, going on, interruption, and mistakes.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { temporaryFolder } from '../support/files.js';
+
+const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+
+const SMALL = [
+  ...['--data', 'synthetic:teacher?widths=8,16,4&validation=32', '--width', '16', '--blocks', '2'],
+  ...['--ranks', '1', '--engine', 'wasm', '--batch', '8', '--steps', '20', '--out', 'out'],
+  ...['--try-ghosts', '2', '--rates', '0.01', '--seeds', '1', '--patience', '1', '--search', '1'],
+];
+
+function compare(cwd: string, ...args: readonly string[]) {
+  const all = [MAIN, 'compare', ...args];
+  return spawnSync(process.execPath, all, { cwd, encoding: 'utf8', timeout: 120_000 });
+}
+
+interface Line {
+  readonly type: string;
+  readonly contestant?: string;
+  readonly tables?: { readonly title: string; readonly rows: string[][] }[];
+}
+
+function lines(text: string): Line[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line);
+}
+
+interface RecordFile {
+  readonly runs: Record<string, unknown>[];
+  readonly tables: object[];
+}
+
+function record(cwd: string): RecordFile {
+  return JSON.parse(readFileSync(path.join(cwd, 'out/compare.json'), 'utf8')) as RecordFile;
+}
+
+/** Interrupts a comparison after its first run. */
+function interrupted(cwd: string): Promise<number | null> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [MAIN, 'compare', ...SMALL, '--json'], { cwd });
+    child.stdout.once('data', () => child.kill('SIGINT'));
+    child.on('exit', resolve);
+  });
+}
+
+describe('phantom compare', () => {
+  it('keeps what is done when it is interrupted, goes on, and writes its files', async (context: TestContext) => {
+    const cwd = temporaryFolder(context);
+    assert.equal(await interrupted(cwd), 130);
+    const done = record(cwd).runs;
+    assert.ok(done.length >= 1 && done.length < 8, `${done.length} runs`);
+    assert.match(readFileSync(path.join(cwd, 'out/report.html'), 'utf8'), /was interrupted/);
+
+    const { status, stdout, stderr } = compare(cwd, ...SMALL, '--json');
+    assert.equal(status, 0, stderr);
+    const told = lines(stdout);
+    const { runs, tables } = record(cwd);
+    const fresh = told.filter(({ type }) => type === 'run');
+    assert.equal(fresh.length, runs.length - done.length);
+    assert.deepEqual(runs.slice(0, done.length), done);
+    const last = told.at(-1);
+    assert.equal(last?.type, 'comparison');
+    assert.deepEqual(last?.tables, tables);
+    const names = last?.tables?.[0]?.rows.map(([name]) => name);
+    assert.deepEqual(names, [
+      'tensor-n16-p2-r1',
+      'tensor-paired-n16-p2-r1',
+      'phantom-n16-p2-k2-r1',
+    ]);
+    assert.ok(existsSync(path.join(cwd, 'out/chart-1.svg')));
+    assert.match(
+      readFileSync(path.join(cwd, 'out/report.html'), 'utf8'),
+      /same width: fixed steps/,
+    );
+
+    const again = compare(cwd, ...SMALL);
+    assert.equal(again.status, 0);
+    assert.match(again.stdout, new RegExp(`${runs.length} runs are there already`));
+    const other = compare(cwd, ...SMALL, '--batch', '16');
+    assert.equal(other.status, 2);
+    assert.match(other.stderr, /out\/compare\.json is a comparison with other settings/);
+    writeFileSync(path.join(cwd, 'out/compare.json'), '{"format":');
+    assert.match(compare(cwd, ...SMALL).stderr, /compare\.json: not JSON; it is damaged/);
+  });
+
+  const mistakes: [string, readonly string[], RegExp][] = [
+    ['a strategy', ['--strategy', 'tensor'], /--strategy with compare; all strategies take part$/],
+    ['a rate that is none', ['--rates', '1e-3,fast'], /--rates has "fast"; needs rates above 0/],
+    ['no seeds', ['--seeds', '0'], /--seeds has "0"; needs an integer from 1 to 1000$/],
+    ['one block', ['--blocks', '1'], /blocks 1; phantom needs 2 or more$/],
+    [
+      'data without validation',
+      ['--data', 'synthetic:teacher?validation=0'],
+      /has no validation part; use --validation 0\.1$/,
+    ],
+  ];
+  for (const [name, args, message] of mistakes) {
+    it(`${name}: one line and exit code 2`, (context) => {
+      const { status, stdout, stderr } = compare(temporaryFolder(context), ...SMALL, ...args);
+      assert.equal(status, 2);
+      assert.equal(stdout, '');
+      assert.match(stderr.trimEnd(), message);
+      assert.equal(stderr.trimEnd().split('\n').length, 1);
+    });
+  }
+});
