@@ -137,6 +137,14 @@ function fakePackage(context: TestContext) {
 const SMALL =
   '--data synthetic:teacher?widths=16,32,4&validation=64 --width 32 --batch 16 --engine wasm --ranks 2';
 
+/** The counter has counted so many joules; it wraps around early on. */
+function count(counter: string, countedJ: number): void {
+  const microjoules = Math.round(262_143_000_000 + countedJ * 1e6) % 262_143_328_850;
+  writeFileSync(`${counter}.new`, `${microjoules}\n`);
+  // Whole or not at all, as sysfs has it.
+  renameSync(`${counter}.new`, counter);
+}
+
 /** Trains under a counter; `drive` moves it meanwhile. */
 async function trainUnder(
   root: string,
@@ -172,13 +180,10 @@ describe('a training run', () => {
       out,
       '--meter rapl --steps 3000',
       async (ended) => {
-        // 20 W, in steps of 0.1 J; the counter wraps around early on.
+        // 20 W, in steps of 0.1 J.
         for (; !ended(); await sleep(5)) {
           countedJ += 0.1;
-          const microjoules = Math.round(262_143_000_000 + countedJ * 1e6) % 262_143_328_850;
-          writeFileSync(`${counter}.new`, `${microjoules}\n`);
-          // Whole or not at all, as sysfs has it.
-          renameSync(`${counter}.new`, counter);
+          count(counter, countedJ);
         }
       },
     );
@@ -214,11 +219,12 @@ describe('a training run', () => {
       out,
       '--meter auto --steps 3000',
       async (ended) => {
-        for (; !ended(); await sleep(5)) {
-          if (readText(path.join(out, 'metrics.jsonl')).includes('"step":100,')) {
-            rmSync(counter, { force: true });
-          }
+        const done = () => readText(path.join(out, 'metrics.jsonl')).includes('"step":100,');
+        for (let countedJ = 0; !ended() && !done(); await sleep(5)) {
+          countedJ += 0.1;
+          count(counter, countedJ);
         }
+        rmSync(counter);
       },
     );
     assert.equal(code, 0, text);
