@@ -23,20 +23,28 @@ export interface MeterPlace {
 export async function rankEnergy(
   request: MeterPlace &
     Pick<TrainingSettings, 'meter' | 'machine'> &
-    Pick<RankParts, 'meters' | 'phases'> & {
+    Pick<RankParts, 'trafficBytes' | 'phases'> & {
       /** The rank's place in its process. */
       readonly index: number;
     },
 ): Promise<EnergyParts> {
-  const { meter: choice, machine, index, ranksHere, firstOnMachine, meters, phases } = request;
+  const {
+    meter: choice,
+    machine,
+    index,
+    ranksHere,
+    firstOnMachine,
+    trafficBytes,
+    phases,
+  } = request;
   const power = completePower(readPower(findMachineFile(machine)));
   if (index > 0) return { meter: null, phases, power };
   const meter = await createMeter({
     choice,
     machine,
     cores: ranksHere,
-    // Every rank of a network sends as much as this one.
-    usage: { cpuS: processCpuS, sentBytes: () => ranksHere * meters.sentBytes() },
+    // Every rank sends as much as this one.
+    usage: { cpuS: processCpuS, sentBytes: () => ranksHere * trafficBytes() },
   });
   if (meter.obtained === 'modelled' || firstOnMachine === true) return { meter, phases, power };
   meter.close();

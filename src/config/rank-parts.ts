@@ -22,6 +22,8 @@ export interface RankParts {
   readonly control: Communicator;
   readonly replicas: Replicas | null;
   readonly meters: WorkMeters;
+  /** Payload that this rank has sent, gradients and agreement included. */
+  readonly trafficBytes: () => number;
   /** What the rank's time goes to. */
   readonly phases: PhaseClock;
 }
@@ -67,6 +69,11 @@ export function countedMesh(engine: Engine, transports: MeshTransports): RankPar
       communicator: new Communicator(gradients),
     },
     phases,
+    trafficBytes: () =>
+      [network, control, ...(gradients ? [gradients] : [])].reduce(
+        (bytes, { record }) => bytes + total(record, 'sentBytes'),
+        0,
+      ),
     meters: {
       flops: () => counter.flops,
       sentBytes: () => total(network.record, 'sentBytes'),
