@@ -27,6 +27,7 @@ export { joinRanks, type Ranks, type RanksRequest, type RanksStart } from './con
 export { exportFile, type ExportOptions } from './config/export-file.js';
 export { readMachine } from './config/machines.js';
 export { resolveSettings } from './config/resolve.js';
+export type { Resume } from './config/resume.js';
 export { type RunHooks, trainRun } from './config/run.js';
 export {
   type EvaluationReport,
@@ -69,8 +70,14 @@ export * from './training/events.js';
 export * from './training/overlap.js';
 export { loadCheckpoint, loadWeights } from './training/load-checkpoint.js';
 export { saveCheckpoint } from './training/save-checkpoint.js';
-export { newestCheckpoint, readRunConfig, type RunConfig } from './training/run-folder.js';
 export type { NestedLoad } from './training/first-ghosts.js';
 export { NestedGhosts } from './training/nested-ghosts.js';
+export {
+  type FoundCheckpoint,
+  newestCheckpoint,
+  newestWholeCheckpoint,
+  readRunConfig,
+  type RunConfig,
+} from './training/run-folder.js';
 export { createObjective, type Objective } from './training/objective.js';
 export { Stepper, type StepperOptions, type StepResult } from './training/loop.js';

@@ -28,6 +28,7 @@ export function headerPairs(settings: TrainingSettings, start: StartEvent): [str
     ],
     ['engine', `${start.engine}: ${start.engineDescription}`],
     ['ranks', `${start.ranks}: ${start.communicator}`],
+    ...placePairs(start),
     ['energy', start.meterDescription],
     [
       'rank and step',
@@ -35,4 +36,15 @@ export function headerPairs(settings: TrainingSettings, start: StartEvent): [str
         `(peak ${formatSi(start.peakFlopsPerS, 'FLOP/s')}, memory ${formatSi(start.memoryBytes, 'B')})`,
     ],
   ];
+}
+
+/** Longer lists than this are in metrics.jsonl. */
+const LISTED_PROCESSES = 16;
+
+/** Launchers tell of a dead process by its number; this tells which rank it was. */
+function placePairs({ processes }: StartEvent): [string, string][] {
+  if (processes === null || processes.length > LISTED_PROCESSES) return [];
+  const hosts = new Set(processes.map(({ host }) => host));
+  const places = processes.map(({ host, pid }) => (hosts.size === 1 ? pid : `${pid} on ${host}`));
+  return [['processes', `by rank: ${places.join(', ')}`]];
 }

@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import type { BlasProbe, Engine } from '../engines/index.js';
 import { PhantomError } from '../errors.js';
+import { findMpirun } from '../launch/mpirun.js';
 
 /** One thing that a machine has or lacks. */
 export interface Finding {
@@ -131,25 +131,16 @@ async function mpiFindings(): Promise<Finding[]> {
   const here = findLauncher();
   const started = here === null ? '' : `; started by ${here.name}, rank ${here.rank}`;
   return libraries.map(({ path, family, description }) => {
-    const launcher = findLauncherProgram(family);
+    const launcher = findMpirun(family);
     const how =
-      launcher === null ? 'its launcher is not on the PATH' : `${launcher} -n 2 phantom train`;
+      launcher === null
+        ? 'its launcher is not on the PATH'
+        : `${launcher.program} -n 2 phantom train`;
     const level = probeThreadLevel(path) ?? 'it does not start alone, so its level is not known';
     const threads = `threads: ${level} (MPI_THREAD_FUNNELED is used)`;
     const detail = `${description} (${path}); ${threads}; ${how}${started}`;
     return { name: 'MPI', available: true, detail };
   });
-}
-
-/** The launcher of an MPI family, by what it says of itself. */
-function findLauncherProgram(family: 'Open MPI' | 'MPICH'): string | null {
-  const names = { 'Open MPI': 'mpirun.openmpi', MPICH: 'mpirun.mpich' };
-  const words = { 'Open MPI': /open ?mpi|open-mpi/i, MPICH: /hydra|intel/i };
-  const found = ['mpirun', names[family]].find((name) => {
-    const { stdout } = spawnSync(name, ['--version'], { encoding: 'utf8', timeout: 5000 });
-    return words[family].test(stdout ?? '');
-  });
-  return found ?? null;
 }
 
 /** Meters of energy; one that is there and may not be read says so. */

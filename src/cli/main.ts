@@ -15,6 +15,10 @@ const COMMANDS: Readonly<
   Record<string, { about: string; hidden?: true; load: () => Promise<CommandModule> }>
 > = {
   train: { about: 'train a network', load: () => import('./train.js') },
+  launch: {
+    about: 'start training over processes, and again when one of them dies',
+    load: () => import('./launch.js'),
+  },
   eval: { about: "a run's loss and accuracy on data", load: () => import('./eval.js') },
   compress: {
     about: 'turn a dense network into a phantom one',
@@ -64,6 +68,7 @@ const EXAMPLES = `
 Examples:
   $ phantom demo
   $ phantom train --data fashion-10k --strategy phantom --ghosts 32 --epochs 5
+  $ phantom launch --ranks 4 -- train config.yaml --checkpoint-every 100
   $ phantom eval runs/<name> --data fashion-10k
   $ phantom energy -- make -j8
   $ phantom report runs/<name> runs/<other>

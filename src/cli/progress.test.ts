@@ -13,6 +13,7 @@ const START: StartEvent = {
   engineDescription: '',
   communicator: 'solo',
   replicas: 1,
+  processes: null,
   ranks: 1,
   parameters: 10,
   trainingRows: 100,

@@ -43,6 +43,15 @@ export function givenFlags(command: Command): Record<string, string | boolean> {
   );
 }
 
+/** Settings as they stand on a command line: the inverse of `givenFlags`. */
+export function flagArguments(given: Readonly<Record<string, string | boolean>>): string[] {
+  return Object.entries(given).flatMap(([key, value]) => {
+    const flag = flagOf(key);
+    if (typeof value === 'string') return [`${flag}=${value}`];
+    return [value ? flag : `--no-${flag.slice(2)}`];
+  });
+}
+
 /** A flag with a value; a value that is a flag itself was forgotten.
  * @throws UsageError when parsed so */
 export function valueOption(flags: string, about: string): Option {

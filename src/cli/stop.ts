@@ -5,14 +5,21 @@ export interface Stop {
   readonly signal: AbortSignal;
   /** 128 + the signal's number, as shells have it; null while nothing has been asked. */
   exitCode(): number | null;
+  /** Asks when a stream ends: whoever started this process wants it to stop, or is gone. */
+  whenEnds(stream: NodeJS.ReadableStream): void;
   dispose(): void;
 }
 
 /**
  * The first SIGINT or SIGTERM, or a reader of stdout that goes away, asks the run to stop; a
  * second signal ends the process at once.
+ *
+ * @param beforeExit is called before it does
  */
-export function stopOnSignals(tell: (line: string) => void): Stop {
+export function stopOnSignals(
+  tell: (line: string) => void,
+  beforeExit: () => void = () => {},
+): Stop {
   const controller = new AbortController();
   let exitCode: number | null = null;
   const ask = (name: 'SIGINT' | 'SIGTERM' | 'SIGPIPE') => {
@@ -22,6 +29,7 @@ export function stopOnSignals(tell: (line: string) => void): Stop {
   const onSignal = (name: 'SIGINT' | 'SIGTERM') => {
     if (controller.signal.aborted) {
       tell(`phantom: ${name} again, ended at once; no checkpoint was written`);
+      beforeExit();
       process.exit(128 + constants.signals[name]);
     }
     tell(`${name}: stopping after this step with a checkpoint; once more to end at once`);
@@ -36,6 +44,9 @@ export function stopOnSignals(tell: (line: string) => void): Stop {
   return {
     signal: controller.signal,
     exitCode: () => exitCode,
+    whenEnds: (stream) => {
+      stream.once('end', () => ask('SIGTERM')).resume();
+    },
     dispose() {
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);

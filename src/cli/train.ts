@@ -1,4 +1,6 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type { Resume } from '../config/resume.js';
+import type { SettingsSource } from '../config/resolve.js';
 import type { TrainingSettings } from '../config/settings.js';
 import type { EndEvent } from '../training/events.js';
 import { findLauncher } from '../communicators/mpi/launcher.js';
@@ -22,45 +24,61 @@ Examples:
   $ phantom train --data table.csv --validation 0.1 --loss mse --target-loss 0.05
   $ phantom train --resume runs/seed-7 --epochs 20
   $ phantom train --from models/small --steps 60 --lr 3e-4
+  $ phantom train examples/fashion-phantom.yaml --out runs/a --resume auto
   $ phantom train --steps 100 --json | grep '"type":"step"'`;
 
-export function define(command: Command, done: (exitCode: number) => void): void {
+/** What the training command takes on its command line, besides settings. */
+export interface TrainFlags {
+  readonly resume?: string;
+  readonly json?: boolean;
+  readonly watchStdin?: boolean;
+  readonly tensorboard?: boolean;
+}
+
+/** Gives a command the arguments and flags of training. */
+export function addTrainFlags(command: Command): Command {
   command.argument('[config]', 'YAML or JSON file of settings');
   addSettingFlags(command);
   const resume = valueOption(
-    '--resume <folder>',
-    "go on with a run from its newest checkpoint; flags replace the run's settings",
+    '--resume <folder|auto>',
+    "go on with a run from its newest checkpoint; flags replace the run's settings; auto: with " +
+      'the run in --out, from its newest checkpoint that is whole, or start it where it has none',
   );
-  command
+  const about = 'stop with a checkpoint when stdin ends';
+  return command
     .addOption(resume.helpGroup('Output:'))
+    .addOption(new Option('--watch-stdin', about).hideHelp())
     .optionsGroup('Output:')
     .option('--json', 'one object per line on stdout, and nothing else')
     .option('--tensorboard', 'write event files for TensorBoard too, into the run folder')
-    .optionsGroup('Options:')
+    .optionsGroup('Options:');
+}
+
+export function define(command: Command, done: (exitCode: number) => void): void {
+  addTrainFlags(command)
     .addHelpText('after', EXAMPLES)
     .action(async (config: string | undefined) => {
-      const options = command.opts<{ resume?: string; json?: true; tensorboard?: true }>();
-      const { resume: folder, json } = options;
+      const flags = command.opts<TrainFlags>();
       const { beforeRanks } = await import('../config/ranks.js');
-      const settings = await beforeRanks(() => readSettings(config, givenFlags(command), folder));
-      const isTold = options.tensorboard === true;
-      done(await train(settings, folder ?? null, json === true, isTold));
+      const { settings, resume } = await beforeRanks(async () => {
+        const { settingsFor } = await import('../config/resume.js');
+        const given = await readGiven(config, givenFlags(command), flags.resume);
+        return settingsFor(given, flags.resume);
+      });
+      done(await train(settings, resume, flags));
     });
 }
 
-async function readSettings(
+/** What a command line says of the settings. @throws ConfigError, UsageError */
+export async function readGiven(
   config: string | undefined,
   typed: Record<string, string | boolean>,
   resume: string | undefined,
-): Promise<TrainingSettings> {
-  const { checkRecorded, checkResumable, loadConfigFile, readFlags } =
-    await import('../config/load.js');
-  const { resolveSettings } = await import('../config/resolve.js');
+): Promise<SettingsSource[]> {
+  const { loadConfigFile, readFlags } = await import('../config/load.js');
   const flags = readFlags(typed);
-  if (resume === undefined) {
-    const { withModel } = await import('../config/from-model.js');
-    const file = config === undefined ? [] : [loadConfigFile(config)];
-    return resolveSettings(withModel([...file, flags]));
+  if (resume === undefined || resume === 'auto') {
+    return [...(config === undefined ? [] : [loadConfigFile(config)]), flags];
   }
   if (config !== undefined) {
     throw new UsageError(
@@ -71,20 +89,13 @@ async function readSettings(
   if (flags.settings.out !== undefined) {
     throw new UsageError('flags', '--out with --resume; a resumed run goes on in its own folder');
   }
-  const { readRunConfig } = await import('../training/run-folder.js');
-  const recorded = checkRecorded(`${resume}/config.json`, readRunConfig(resume).settings);
-  checkResumable(recorded.settings, flags.settings);
-  if (findLauncher() === null) return resolveSettings([recorded, flags]);
-  // The launcher says on how many ranks it goes on.
-  const { ranks: _ranks, ...others } = recorded.settings;
-  return resolveSettings([{ ...recorded, settings: others }, flags]);
+  return [flags];
 }
 
 async function train(
   settings: TrainingSettings,
-  resume: string | null,
-  json: boolean,
-  tensorboard: boolean,
+  resume: Resume | null,
+  { json = false, watchStdin = false, tensorboard = false }: TrainFlags,
 ): Promise<number> {
   const { trainRun } = await import('../config/run.js');
   const console = createRankConsole();
@@ -92,7 +103,10 @@ async function train(
     logEvery: settings.logEvery,
     header: (start) => [...formatPairs(headerPairs(settings, start)), ''],
   });
-  const stop = stopOnSignals((line) => console.err(line));
+  // Who watches through stdin tells what happens.
+  const stop = stopOnSignals((line) => (watchStdin ? undefined : console.err(line)));
+  // A launcher gives the others none.
+  if (watchStdin && (findLauncher()?.rank ?? 0) === 0) stop.whenEnds(process.stdin);
   const eventFile = tensorboard
     ? (await import('../report/tensorboard/event-file.js')).createEventFile()
     : null;
@@ -121,7 +135,7 @@ async function train(
   }
 }
 
-function summary(console: Console, end: EndEvent): string[] {
+export function summary(console: Console, end: EndEvent): string[] {
   const title = {
     finished: console.style('green', `finished after ${end.step} steps`),
     'target-loss': console.style('green', `target loss reached after ${end.step} steps`),

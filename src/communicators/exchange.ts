@@ -1,5 +1,7 @@
 import type { Communicator } from './communicator.js';
 
+const TEXT_BYTES = 255;
+
 /** How ranks agree on something besides tensors: bytes, from the first that failed or rank 0. */
 export class Exchange {
   readonly #communicator: Communicator;
@@ -25,5 +27,21 @@ export class Exchange {
     if (rank === root) view.set(bytes);
     this.#communicator.broadcast(buffer, root);
     return { failed: failing !== undefined, bytes: view };
+  }
+
+  /** A short text of every rank, by rank; cut at 255 bytes. */
+  texts(own: string): string[] {
+    const { size } = this.#communicator;
+    const send = new Float32Array(1 + TEXT_BYTES);
+    const bytes = new TextEncoder().encode(own).subarray(0, TEXT_BYTES);
+    send[0] = bytes.length;
+    send.set(bytes, 1);
+    const received = new Float32Array(size * send.length);
+    this.#communicator.allGather(send, received);
+    return Array.from({ length: size }, (_, rank) => {
+      const from = rank * send.length + 1;
+      const text = received.subarray(from, from + (received[from - 1] ?? 0));
+      return new TextDecoder().decode(Uint8Array.from(text));
+    });
   }
 }

@@ -1,5 +1,11 @@
 import type { Transport } from './communicator.js';
 
+/** Where the process of a rank is. */
+export interface ProcessPlace {
+  readonly host: string;
+  readonly pid: number;
+}
+
 /** What the code of a rank is given. */
 export interface RankContext<Data> {
   readonly rank: number;

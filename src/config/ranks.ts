@@ -1,6 +1,7 @@
 import os from 'node:os';
 import { findLauncher, type Launcher } from '../communicators/mpi/launcher.js';
 import { MpiMember } from '../communicators/mpi/member.js';
+import type { ProcessPlace } from '../communicators/rank-context.js';
 import { type LaunchOptions, launchRanks } from '../communicators/threads/launch.js';
 import { loadKernelModule } from '../engines/wasm/kernel-module.js';
 
@@ -37,6 +38,8 @@ export interface Ranks {
   readonly onMachine: number;
   /** Whether the first of this machine's ranks is here; null: the launcher does not say. */
   readonly firstOnMachine: boolean | null;
+  /** Of an MPI job, by rank; null: ranks are threads. */
+  readonly processes: readonly ProcessPlace[] | null;
   /** What slows this process down, in a line; null: nothing known. */
   readonly warning: string | null;
   /** Does something in every process; where one fails, all do. */
@@ -56,6 +59,7 @@ export async function joinRanks(request: RanksRequest): Promise<Ranks> {
   const member = await MpiMember.join({ launcher, module, timeoutS, kernels, onMessage });
   return {
     here: [member.rank],
+    processes: member.processes,
     onMachine: launcher.localSize ?? 1,
     firstOnMachine: launcher.localRank === null ? null : launcher.localRank === 0,
     warning: bindingWarning(launcher),
@@ -94,6 +98,7 @@ function threadRanks({ size, module, timeoutS, onMessage }: RanksRequest): Ranks
     here: Array.from({ length: size }, (_, rank) => rank),
     onMachine: size,
     firstOnMachine: true,
+    processes: null,
     warning: null,
     together: async (work) => work(),
     fromFirst: async (work) => work(),

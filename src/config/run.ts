@@ -4,7 +4,7 @@ import { largestPayloadBytes } from '../analysis/cost.js';
 import { findLauncher } from '../communicators/mpi/launcher.js';
 import { createThreadsGroup, MAXIMUM_RANKS } from '../communicators/threads/group.js';
 import type { DataParts } from '../data/dataset.js';
-import { ConfigError } from '../errors.js';
+import { CheckpointError, ConfigError } from '../errors.js';
 import { startLoader } from '../data/loader/loader.js';
 import type { Standardization } from '../data/standardize.js';
 import { loadKernelModule } from '../engines/wasm/kernel-module.js';
@@ -14,7 +14,9 @@ import {
   configHash,
   createRunFolder,
   describeMachine,
+  type FoundCheckpoint,
   newestCheckpoint,
+  newestWholeCheckpoint,
   type RunConfig,
   trimMetrics,
   writeRunConfig,
@@ -27,6 +29,7 @@ import { openSettingsData } from './open-data.js';
 import { describeData, resumedStandardization } from './resumed-data.js';
 import { checkMemory, costlyPrecision, planRun, type RunPlan } from './plan-run.js';
 import { joinRanks, type Ranks } from './ranks.js';
+import type { Resume } from './resume.js';
 import type { TrainingSettings } from './settings.js';
 import type { Mesh, TrainingRankData } from './training-rank.js';
 
@@ -41,14 +44,15 @@ export interface RunHooks {
  * ranks are worker threads; under an MPI launcher, the processes of the job, each of which calls
  * this: the first of them alone writes the folder and has events, all return the end.
  *
- * @param resumeFolder run folder to go on with, from its newest checkpoint; null: a new run
+ * @param resume run to go on with; null: a new run
  * @throws ConfigError, DataError, UnsupportedError before any rank starts; what ends a rank later
  */
 export async function trainRun(
   settings: TrainingSettings,
   hooks: RunHooks,
-  resumeFolder: string | null,
+  resume: Resume | null,
 ): Promise<EndEvent> {
+  const resumeFolder = resume?.runFolder ?? null;
   const ranks = await joinRanks({
     size: settings.ranks * settings.replicas,
     module: new URL('training-rank.js', import.meta.url),
@@ -58,15 +62,25 @@ export async function trainRun(
   const isFirst = ranks.here.includes(0);
   const prepared = await ranks.together(() => prepare(settings, ranks, resumeFolder));
   const { data, run, standardization } = prepared;
-  const { runFolder, resume } = await ranks.fromFirst(() =>
-    openRunFolder(settings, prepared, resumeFolder),
+  const { runFolder, checkpoint, damaged } = await ranks.fromFirst(() =>
+    openRunFolder(settings, prepared, resume),
   );
   const { trainingRows, validationRows } = prepared.recorded;
   const { from } = prepared;
-  const job = jobOf(settings, run, runFolder, { resume, from }, { trainingRows, validationRows });
-  const changed = resume && changedSettings(job, resume.folder);
+  const job = jobOf(
+    settings,
+    run,
+    runFolder,
+    { resume: checkpoint, from },
+    {
+      trainingRows,
+      validationRows,
+      processes: ranks.processes,
+    },
+  );
+  const changed = checkpoint && changedSettings(job, checkpoint.folder);
   const costly = costlyPrecision(run, settings);
-  for (const message of [ranks.warning, prepared.warning, costly, changed]) {
+  for (const message of [ranks.warning, prepared.warning, costly, ...damaged, changed]) {
     if (message && isFirst) hooks.onEvent({ type: 'warning', message });
   }
   const loaders = replicasOf(ranks.here, settings.ranks).map(({ replica, consumers }) =>
@@ -78,7 +92,7 @@ export async function trainRun(
       oneHot: run.oneHot,
       consumers,
       schedule: {
-        firstStep: resume?.step ?? 0,
+        firstStep: checkpoint?.step ?? 0,
         steps: run.steps,
         batchSize: settings.batch,
         microBatches: settings.accumulate,
@@ -112,7 +126,7 @@ export async function trainRun(
     return end as EndEvent;
   } catch (error) {
     started.abort((error as Error).message);
-    if (resume === null && isFirst) removeUnusedRun(runFolder);
+    if (checkpoint === null && isFirst) removeUnusedRun(runFolder);
     throw error;
   } finally {
     hooks.stop.removeEventListener('abort', requestStop);
@@ -162,12 +176,13 @@ async function prepare(
 function openRunFolder(
   settings: TrainingSettings,
   { run, recorded }: Prepared,
-  resumeFolder: string | null,
-): { runFolder: string; resume: { folder: string; step: number } | null } {
-  const runFolder = resumeFolder ?? settings.out ?? newRunFolder(settings);
-  const resume = resumeFolder === null ? null : newestCheckpoint(resumeFolder);
-  if (resume === null) createRunFolder(runFolder);
-  else trimMetrics(runFolder, resume.step);
+  resume: Resume | null,
+): { runFolder: string; checkpoint: FoundCheckpoint | null; damaged: string[] } {
+  const runFolder = resume?.runFolder ?? settings.out ?? newRunFolder(settings);
+  const damaged: string[] = [];
+  const checkpoint = resume && findCheckpoint(resume, settings, damaged);
+  if (checkpoint === null) createRunFolder(runFolder);
+  else trimMetrics(runFolder, checkpoint.step);
   writeRunConfig(runFolder, {
     format: 'phantom-parallel run',
     version: 1,
@@ -179,7 +194,28 @@ function openRunFolder(
     data: recorded,
     ...describeMachine(),
   });
-  return { runFolder, resume };
+  return { runFolder, checkpoint, damaged };
+}
+
+/**
+ * @param damaged takes a line for every checkpoint that is put aside
+ * @throws CheckpointError when a run that began with a model has no whole checkpoint
+ */
+function findCheckpoint(
+  { runFolder, from: which }: Resume,
+  { from }: TrainingSettings,
+  damaged: string[],
+): FoundCheckpoint | null {
+  if (which === 'newest') return newestCheckpoint(runFolder);
+  const found = newestWholeCheckpoint(runFolder, (line) => damaged.push(line));
+  if (found !== null) return found;
+  const what = `${runFolder} has no whole checkpoint`;
+  if (from !== null) {
+    // The model has not been opened: what a run goes on with is in its own folder.
+    throw new CheckpointError('run', `${what}; the same again starts it anew from ${from}`);
+  }
+  damaged.push(`${what}: the run starts anew`);
+  return null;
 }
 
 /** The replicas that have ranks in this process, and how many. */
@@ -212,7 +248,7 @@ function jobOf(
   run: RunPlan,
   runFolder: string,
   begin: Pick<TrainingJob, 'resume' | 'from'>,
-  rows: { trainingRows: number | null; validationRows: number },
+  found: Pick<TrainingJob, 'trainingRows' | 'validationRows' | 'processes'>,
 ): TrainingJob {
   const { specification, loss, steps, validateEvery } = run;
   return {
@@ -223,7 +259,7 @@ function jobOf(
     validateEvery,
     runFolder,
     ...begin,
-    ...rows,
+    ...found,
     configHash: configHash(settings),
     resumeCommand: `${launchPrefix()}phantom train --resume ${runFolder}`,
   };
@@ -252,7 +288,8 @@ function changedSettings(job: TrainingJob, checkpoint: string): string | null {
   return 'settings differ from those of the checkpoint: this is not the run that was interrupted';
 }
 
-function newRunFolder({ strategy, width, blocks }: TrainingSettings): string {
+/** A folder for a run that nobody has named. */
+export function newRunFolder({ strategy, width, blocks }: TrainingSettings): string {
   const time = new Date().toISOString().replaceAll(/[-:]|\.\d+Z/g, '');
   return path.join('runs', `${time}-${strategy}-${width}x${blocks}`);
 }

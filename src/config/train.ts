@@ -1,7 +1,4 @@
 import type { EndEvent, TrainingEvent } from '../training/events.js';
-import { readRunConfig } from '../training/run-folder.js';
-import { withModel } from './from-model.js';
-import { resolveSettings } from './resolve.js';
 import { trainRun } from './run.js';
 import type { TrainingSettings } from './settings.js';
 
@@ -9,7 +6,8 @@ export interface TrainOptions {
   readonly onEvent?: (event: TrainingEvent) => void;
   /** Ends the run after the current step, with a checkpoint. */
   readonly stop?: AbortSignal;
-  /** Run folder to go on with, from its newest checkpoint; the settings replace the run's. */
+  /** Run folder to go on with, from its newest checkpoint; the settings replace the run's. `auto`:
+   * the run in `out`, from its newest whole checkpoint, or a new run where it has none. */
   readonly resume?: string;
 }
 
@@ -26,12 +24,9 @@ export async function train(
   { onEvent = () => {}, stop = new AbortController().signal, resume }: TrainOptions = {},
 ): Promise<EndEvent> {
   // zod takes its time to load; who trains has it.
-  const { checkRecorded, checkResumable, checkSettings } = await import('./load.js');
+  const { checkSettings } = await import('./load.js');
+  const { settingsFor } = await import('./resume.js');
   const given = checkSettings('train', settings);
-  if (resume === undefined) {
-    return trainRun(resolveSettings(withModel([given])), { onEvent, stop }, null);
-  }
-  const recorded = checkRecorded(resume, readRunConfig(resume).settings);
-  checkResumable(recorded.settings, given.settings);
-  return trainRun(resolveSettings([recorded, given]), { onEvent, stop }, resume);
+  const found = settingsFor([given], resume);
+  return trainRun(found.settings, { onEvent, stop }, found.resume);
 }

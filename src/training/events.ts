@@ -24,6 +24,8 @@ export interface StartEvent {
   readonly communicator: string;
   /** Of one replica. */
   readonly ranks: number;
+  /** Of an MPI job, by rank; null: ranks are threads. */
+  readonly processes: readonly { readonly host: string; readonly pid: number }[] | null;
   readonly replicas: number;
   /** Of the whole network. */
   readonly parameters: number;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { isStandardizationOf, type RecordedStandardization } from '../data/standardize.js';
@@ -11,6 +11,7 @@ import {
   listCheckpoints,
   readCheckpointState,
   readJson,
+  verifyFiles,
 } from './checkpoint-folder.js';
 import { isSystemError, makeFolders, remedyFor, replaceFile } from './files.js';
 
@@ -68,15 +69,19 @@ function isUnused(folder: string): boolean {
   }
 }
 
+/** @throws ConfigError when a folder holds a run already */
+export function refuseRun(folder: string): void {
+  if (!existsSync(path.join(folder, 'config.json')) || isUnused(folder)) return;
+  throw new ConfigError(
+    'run',
+    `${folder} holds a run already; go on with it by --resume ${folder}, or choose another --out`,
+  );
+}
+
 /** Makes a run folder. One that a run left before its first checkpoint is used again.
  * @throws ConfigError when it holds a run already, or cannot be made */
 export function createRunFolder(folder: string): void {
-  if (existsSync(path.join(folder, 'config.json')) && !isUnused(folder)) {
-    throw new ConfigError(
-      'run',
-      `${folder} holds a run already; go on with it by --resume ${folder}, or choose another --out`,
-    );
-  }
+  refuseRun(folder);
   try {
     makeFolders(path.join(folder, 'checkpoints'));
     rmSync(path.join(folder, 'metrics.jsonl'), { force: true });
@@ -130,8 +135,14 @@ function damageOf({ settings, specification, loss, data }: Partial<RunConfig>): 
   return fits ? null : 'data.standardization does not fit the features';
 }
 
+/** A checkpoint of a run. */
+export interface FoundCheckpoint {
+  readonly folder: string;
+  readonly step: number;
+}
+
 /** The newest checkpoint of a run. @throws CheckpointError when there is none */
-export function newestCheckpoint(runFolder: string): { folder: string; step: number } {
+export function newestCheckpoint(runFolder: string): FoundCheckpoint {
   const checkpoints = path.join(runFolder, 'checkpoints');
   const step = listCheckpoints(checkpoints).at(-1);
   if (step === undefined) {
@@ -139,6 +150,43 @@ export function newestCheckpoint(runFolder: string): { folder: string; step: num
   }
   const folder = path.join(checkpoints, checkpointName(step));
   return { folder, step: readCheckpointState(folder).step };
+}
+
+/**
+ * The newest checkpoint of a run of which every file has the hash recorded. Damaged ones on the
+ * way get another name, so that they count no longer as checkpoints of the run.
+ *
+ * @param tell takes a line for each of them
+ * @returns null when none is whole
+ * @throws CheckpointError when a damaged one cannot be renamed
+ */
+export function newestWholeCheckpoint(
+  runFolder: string,
+  tell: (line: string) => void,
+): FoundCheckpoint | null {
+  const checkpoints = path.join(runFolder, 'checkpoints');
+  for (const step of listCheckpoints(checkpoints).toReversed()) {
+    const folder = path.join(checkpoints, checkpointName(step));
+    try {
+      verifyFiles(folder, readCheckpointState(folder), undefined, 'an earlier one may be whole');
+      return { folder, step };
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
+      tell(`${error.message}; checkpoint left out, kept as ${putAside(folder)}`);
+    }
+  }
+  return null;
+}
+
+function putAside(folder: string): string {
+  const aside = `${folder}.damaged`;
+  try {
+    rmSync(aside, { recursive: true, force: true });
+    renameSync(folder, aside);
+  } catch (error) {
+    throw new CheckpointError('run', `cannot rename ${folder}: ${(error as Error).message}`);
+  }
+  return aside;
 }
 
 /** Forgets metrics of steps after `step`: a resumed run computes them again. */

@@ -11,7 +11,7 @@ import { createOptimizer } from '../optimizers/optimizer.js';
 import { learningRateAt } from '../optimizers/schedule.js';
 import { checkpointName } from './checkpoint-folder.js';
 import { EnergyAccount, type EnergyParts } from './energy-account.js';
-import type { EndEvent, TrainingEvent } from './events.js';
+import type { EndEvent, StartEvent, TrainingEvent } from './events.js';
 import { loadCheckpoint, loadWeights } from './load-checkpoint.js';
 import { type Replicas, Stepper } from './loop.js';
 import { MetricsFile } from './metrics-file.js';
@@ -36,6 +36,7 @@ export interface TrainingJob {
   /** Folder of the weights that a new run begins with, verified; null: random ones. */
   readonly from: string | null;
   readonly resumeCommand: string;
+  readonly processes: StartEvent['processes'];
 }
 
 /** Counts since the rank started, of the network's own work and traffic. */
@@ -221,6 +222,7 @@ class Trainer {
       engineDescription: engine.description,
       communicator: communicator.description,
       ranks: communicator.size,
+      processes: this.#job.processes,
       replicas: settings.replicas,
       parameters: parameterCount(specification),
       trainingRows,

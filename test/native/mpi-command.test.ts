@@ -162,18 +162,26 @@ for (const { mpirun, skip } of findMpiruns()) {
       assert.equal(readMetrics(out).at(-1)?.['step'], step + 5);
     });
 
-    it('kill -9 of a rank ends the job', async (context) => {
+    it('kill -9 of a rank ends the job, with the rank', async (context) => {
       const { cwd, out } = configured(context, LONG);
       const job = startMpi(mpirun, 4, PHANTOM, TRAIN, { cwd });
       await firstSteps(job, out);
       const pids = processes(cwd);
       const began = performance.now();
-      process.kill(pids[2] ?? 0, 'SIGKILL');
-      const { code } = await job.result;
+      const victim = pids[2] ?? 0;
+      const rank = rankOf(victim);
+      process.kill(victim, 'SIGKILL');
+      const { code, stderr } = await job.result;
       assert.notEqual(code, 0);
       const left = () => pids.filter((pid) => existsSync(`/proc/${pid}`));
       while (left().length > 0 && performance.now() - began < 5000) await sleep(50);
       assert.ok(performance.now() - began < 5000, `the job went on; left are ${left().join()}`);
+      // MPICH tells a process, and the start of the run its rank.
+      const start = readMetrics(out).find(({ type }) => type === 'start');
+      const places = start?.['processes'] as { pid: number }[];
+      assert.equal(places[rank]?.pid, victim);
+      const named = mpirun.family === 'MPICH' ? `PID ${victim} RUNNING` : `process rank ${rank} `;
+      assert.ok(stderr.includes(named), stderr);
     });
 
     it('a rank that hangs is named by the others', async (context) => {

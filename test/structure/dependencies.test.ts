@@ -72,8 +72,13 @@ describe('who may import whom', () => {
       ['native/', 'communicators/mpi/'],
     ],
     [
+      'launch starts processes and computes nothing',
+      ['launch/'],
+      [...CONCRETE, 'engines/', 'operators/', 'model/', 'autograd/', 'optimizers/'],
+    ],
+    [
       'nothing below the command imports it',
-      ['config/', 'training/', 'inference/', 'data/', 'report/'],
+      ['config/', 'training/', 'inference/', 'data/', 'report/', 'launch/'],
       ['cli/'],
     ],
   ];

@@ -6,5 +6,5 @@ const never = new AbortController().signal;
 export async function resume(run: string, settings: Partial<TrainingSettings>) {
   const merged = { ...readRunConfig(run).settings, ...settings };
   const resolved = resolveSettings([{ where: 'test', settings: merged }]);
-  return trainRun(resolved, { onEvent: () => {}, stop: never }, run);
+  return trainRun(resolved, { onEvent: () => {}, stop: never }, { runFolder: run, from: 'newest' });
 }

@@ -4,6 +4,7 @@ import { NativeError } from '../../errors.js';
 import { prepareForMpi } from '../../native/mpi.js';
 import type { WasmModule } from '../../web-assembly.js';
 import { fromTransfer, toTransfer, type TransferredError } from '../error-transfer.js';
+import type { ProcessPlace } from '../rank-context.js';
 import { ElsewhereError } from './elsewhere.js';
 import type { Launcher } from './launcher.js';
 import {
@@ -41,6 +42,7 @@ export class MpiMember {
   readonly #options: MpiMemberOptions;
   readonly #worker: Worker;
   readonly #words = new Int32Array(new SharedArrayBuffer(4 * SHARED_WORDS));
+  #processes: readonly ProcessPlace[] = [];
   #expecting: { resolve(report: MpiReport): void; reject(error: Error): void } | null = null;
   /** A failure that came while nothing was expected. */
   #failure: Error | null = null;
@@ -64,10 +66,15 @@ export class MpiMember {
    * @throws NativeError without a library, or when it is not the launcher's */
   static async join(options: MpiMemberOptions): Promise<MpiMember> {
     const member = new MpiMember(options);
-    await member.#next();
+    const report = await member.#next();
+    if (report.type === 'ready') member.#processes = report.processes;
     return member;
   }
 
+  /** By rank. */
+  get processes(): readonly ProcessPlace[] {
+    return this.#processes;
+  }
   get rank(): number {
     return this.#options.launcher.rank;
   }

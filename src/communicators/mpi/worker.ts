@@ -1,11 +1,11 @@
-import { cpus } from 'node:os';
+import { cpus, hostname } from 'node:os';
 import { deserialize, serialize } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import { UnsupportedError } from '../../errors.js';
 import type { WasmModule } from '../../web-assembly.js';
 import { Communicator } from '../communicator.js';
 import { toTransfer, type TransferredError } from '../error-transfer.js';
-import type { RankContext } from '../rank-context.js';
+import type { ProcessPlace, RankContext } from '../rank-context.js';
 import { Exchange } from '../exchange.js';
 import type { Launcher } from './launcher.js';
 import { MpiLink } from './link.js';
@@ -34,7 +34,7 @@ export type MpiRequest =
 
 /** What the worker tells it. */
 export type MpiReport =
-  | { readonly type: 'ready'; readonly description: string }
+  | { readonly type: 'ready'; readonly processes: readonly ProcessPlace[] }
   | {
       readonly type: 'agreed';
       readonly failed: boolean;
@@ -81,8 +81,9 @@ export async function runMpiRank<Data>(
     return;
   }
   try {
-    tell({ type: 'ready', description: transport.description });
     const exchange = new Exchange(new Communicator(transport));
+    const processes = exchange.texts(`${process.pid} ${hostname()}`).map(placeOf);
+    tell({ type: 'ready', processes });
     for (;;) {
       const request = await requests.next();
       if (request.type === 'run') {
@@ -105,6 +106,11 @@ export async function runMpiRank<Data>(
     awaitAbort(transport, words);
   }
   port.close();
+}
+
+function placeOf(text: string): ProcessPlace {
+  const [pid, host = ''] = text.split(' ', 2);
+  return { host, pid: Number(pid) };
 }
 
 function contextOf<Data>(
