@@ -1,4 +1,4 @@
-// npm run bench -- <kernels|collectives|step|startup|accuracy|prediction> [options]
+// npm run bench -- <kernels|collectives|step|startup|accuracy|prediction|forward|serve|soak> [options]
 const SUITES: Record<string, () => Promise<(args: string[]) => Promise<void>>> = {
   kernels: async () => (await import('./kernels.js')).kernelsBench,
   collectives: async () => (await import('./collectives.js')).collectivesBench,
@@ -6,6 +6,9 @@ const SUITES: Record<string, () => Promise<(args: string[]) => Promise<void>>> =
   startup: async () => (await import('./startup.js')).startupBench,
   prediction: async () => (await import('./prediction.js')).predictionBench,
   accuracy: async () => (await import('./accuracy.js')).accuracyBench,
+  forward: async () => (await import('./forward.js')).forwardBench,
+  serve: async () => (await import('./serve.js')).serveBench,
+  soak: async () => (await import('./soak.js')).soakBench,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -15,6 +15,7 @@ export * from './analysis/search.js';
 export * from './analysis/step-memory.js';
 export * from './analysis/step-program.js';
 export * from './analysis/step-time.js';
+export { ForwardMemory, ForwardPass } from './autograd/forward-pass.js';
 export * from './autograd/gradient-check.js';
 export * from './autograd/operator.js';
 export * from './autograd/tape.js';
@@ -26,6 +27,8 @@ export { runRankProgram } from './config/rank-program.js';
 export { joinRanks, type Ranks, type RanksRequest, type RanksStart } from './config/ranks.js';
 export { exportFile, type ExportOptions } from './config/export-file.js';
 export { readMachine } from './config/machines.js';
+export { loadModel, type LoadOptions } from './config/load-model.js';
+export { predictFile, type PredictionReport, type PredictionRequest } from './config/predict.js';
 export { resolveSettings } from './config/resolve.js';
 export type { Resume } from './config/resume.js';
 export { type RunHooks, trainRun } from './config/run.js';
@@ -35,6 +38,7 @@ export {
   type GhostsPoint,
   evaluateRun,
 } from './config/evaluate-run.js';
+export { serve, type ServeSettings } from './config/serve.js';
 export type { EngineChoice, LossName, TrainingSettings } from './config/settings.js';
 export { train, type TrainOptions } from './config/train.js';
 export type { EnergyCounter } from './energy/counter.js';
@@ -48,6 +52,8 @@ export type { ExportFormat, ExportReport } from './inference/export-model.js';
 export type { CompressionReport, GhostChoice } from './inference/compress.js';
 export { type ModelDescription, writeModel } from './inference/model-folder.js';
 export { type ModelSource, openModel } from './inference/model-source.js';
+export type { LoadedModel } from './inference/loaded-model.js';
+export type { RunningServer } from './inference/server/server.js';
 export * from './model/initialization.js';
 export * from './model/network.js';
 export * from './model/specification.js';

@@ -32,6 +32,11 @@ const COMMANDS: Readonly<
     about: 'the energy that any command takes',
     load: () => import('./energy.js'),
   },
+  predict: { about: 'answer rows of a file', load: () => import('./predict.js') },
+  serve: {
+    about: 'answer requests over HTTP, by the Open Inference Protocol',
+    load: () => import('./serve.js'),
+  },
   doctor: {
     about:
       'what this machine can compute, communicate and measure energy with, and what would help',
@@ -72,6 +77,8 @@ Examples:
   $ phantom eval runs/<name> --data fashion-10k
   $ phantom energy -- make -j8
   $ phantom report runs/<name> runs/<other>
+  $ phantom predict runs/<name> --data rows.csv --out answers.csv
+  $ phantom serve runs/<name>
   $ phantom <command> --help`;
 
 async function main(args: readonly string[]): Promise<number> {

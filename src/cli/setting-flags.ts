@@ -61,6 +61,23 @@ export function valueOption(flags: string, about: string): Option {
   });
 }
 
+/** A flag with a number, of a command that has settings of its own.
+ * @throws UsageError when parsed, for what is no number or out of its range */
+export function numberOption(
+  flags: string,
+  about: string,
+  { least, most, integer = true }: { least: number; most: number; integer?: boolean },
+): Option {
+  const flag = flags.split(' ', 1)[0] ?? '';
+  const kind = integer ? 'an integer' : 'a number';
+  return new Option(flags, about).argParser((text: string) => {
+    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+    const fits = value >= least && value <= most && (!integer || Number.isInteger(value));
+    if (fits) return value;
+    throw new UsageError('flags', `${flag} is ${text}; needs ${kind} from ${least} to ${most}`);
+  });
+}
+
 function optionsOf(key: string, setting: Setting): Option[] {
   const flag = flagOf(key);
   const off = `--no-${flag.slice(2)}`;

@@ -66,22 +66,37 @@ export class SafetensorsFile {
    * @throws DataError for a tensor that is missing, or of 64-bit integers or booleans.
    */
   readFloat32(name: string, out?: Float32Array): Float32Array {
-    const { dtype, byteOffset, byteLength } = this.entry(name);
+    const { dtype, byteLength } = this.entry(name);
     const elements = byteLength / SAFETENSORS_BYTES[dtype];
     const values = out ?? new Float32Array(elements);
     requireLength(values.length, elements);
+    return this.readPart(name, 0, values);
+  }
+
+  /**
+   * Reads elements `first … first + count − 1` of a tensor, as `readFloat32` does.
+   *
+   * @throws DataError
+   */
+  readElements(name: string, first: number, count: number): Float32Array {
+    return this.readPart(name, first, new Float32Array(count));
+  }
+
+  private readPart(name: string, first: number, values: Float32Array): Float32Array {
+    const { dtype, byteOffset } = this.entry(name);
+    const size = SAFETENSORS_BYTES[dtype];
+    const start = byteOffset + first * size;
     if (dtype === 'F32') {
       const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-      readAt(this.file, bytes, byteOffset);
+      readAt(this.file, bytes, start);
       return values;
     }
     const format = FORMATS[dtype];
-    if (format === null || (isInteger(format) && SAFETENSORS_BYTES[dtype] === 8)) {
+    if (format === null || (isInteger(format) && size === 8)) {
       throw new DataError('safetensors', `${this.path}: ${name} is ${dtype}; it holds no floats`);
     }
-    this.forEachChunk(byteOffset, byteLength, (chunk, first) => {
-      const numbers = viewNumbers(format, chunk) as ArrayLike<number>;
-      values.set(numbers, first / SAFETENSORS_BYTES[dtype]);
+    this.forEachChunk(start, values.length * size, (chunk, firstByte) => {
+      values.set(viewNumbers(format, chunk) as ArrayLike<number>, firstByte / size);
     });
     return values;
   }

@@ -1,5 +1,5 @@
 import type { Operator, OperatorCost } from '../autograd/operator.js';
-import { Parameter, type ParameterSlice, type Tape, type Variable } from '../autograd/tape.js';
+import { Parameter, type ParameterSlice, type Variable } from '../autograd/tape.js';
 import type { Engine } from '../engines/engine.js';
 import { ShapeError } from '../errors.js';
 import { BiasActivation } from '../operators/bias-activation.js';
@@ -30,6 +30,11 @@ interface Stage {
   readonly operator: Operator;
   readonly linear: CountedOperator | null;
   readonly parameters: readonly Parameter[];
+}
+
+/** What runs operators: a tape, or a pass that is only run forward. */
+export interface Applies {
+  apply(operator: Operator, ...inputs: Variable[]): Variable;
 }
 
 /** The rank's part of a feed-forward network. */
@@ -82,7 +87,7 @@ export class FeedForward {
    *   sharded input
    * @returns [outputs, B], the same on every rank; or the rank's rows of a sharded output
    */
-  forward(tape: Tape, x: Variable): Variable {
+  forward(tape: Applies, x: Variable): Variable {
     let activation = x;
     for (const { operator, parameters } of this.#stages) {
       activation = tape.apply(operator, activation, ...parameters);

@@ -20,6 +20,22 @@ export type Sgemm = (
   strideC: number,
 ) => void;
 
+/** cblas_sgemv; a, x and y are addresses. */
+export type Sgemv = (
+  order: number,
+  transposeA: number,
+  rows: number,
+  columns: number,
+  alpha: number,
+  a: number,
+  strideA: number,
+  x: number,
+  strideX: number,
+  beta: number,
+  y: number,
+  strideY: number,
+) => void;
+
 /** The C interface's names for the layout and for transposition. */
 export const CBLAS_ROW_MAJOR = 101;
 export const CBLAS_NO_TRANSPOSE = 111;
@@ -30,6 +46,7 @@ export interface Blas {
   /** One line for people: the library's own name and version where it tells. */
   readonly description: string;
   readonly sgemm: Sgemm;
+  readonly sgemv: Sgemv;
 }
 
 export interface BlasCandidate {
@@ -49,6 +66,9 @@ export interface BlasProbe {
 /** Layout, two transpositions, m, n, k; then scalars, addresses and strides. */
 const SGEMM_PARAMETERS =
   'int int int int int int float size_t int size_t int float size_t int'.split(' ');
+
+/** Layout, transposition, rows, columns; then scalars, addresses and strides. */
+const SGEMV_PARAMETERS = 'int int int int float size_t int size_t int float size_t int'.split(' ');
 
 /** Names that the loader is asked for, the fastest libraries first. */
 const CANDIDATES: Readonly<Record<string, readonly string[]>> = {
@@ -137,12 +157,14 @@ async function openCandidate(path: string): Promise<Blas> {
   const library = await openLibrary(path);
   const sgemm = library.find('cblas_sgemm', 'void', SGEMM_PARAMETERS) as Sgemm | undefined;
   if (sgemm === undefined) throw new NativeError('blas', `${path} has no cblas_sgemm`);
+  const sgemv = library.find('cblas_sgemv', 'void', SGEMV_PARAMETERS) as Sgemv | undefined;
+  if (sgemv === undefined) throw new NativeError('blas', `${path} has no cblas_sgemv`);
   const description = describe(library);
   if (/USE64BITINT|_ilp64/i.test(description)) {
     throw new NativeError('blas', `${path} takes 64-bit sizes; a 32-bit (LP64) build is needed`);
   }
   useOneThread(library);
-  return { path, description, sgemm };
+  return { path, description, sgemm, sgemv };
 }
 
 /** One thread a rank: ranks are the parallelism, and sums must not depend on a thread count. */

@@ -68,3 +68,12 @@ export function tensorRows(tensor: Tensor, from: number, count: number): Tensor 
     byteOffset: tensor.byteOffset + 4 * from * width,
   };
 }
+
+/** A tensor of this shape on the storage of another, from its element `from` on. */
+export function tensorPart(tensor: Tensor, from: number, shape: readonly number[]): Tensor {
+  return {
+    shape,
+    data: tensor.data.subarray(from, from + elementCount(shape)),
+    byteOffset: tensor.byteOffset + 4 * from,
+  };
+}

@@ -91,6 +91,15 @@ export function gemmContract(make: () => Promise<Engine>): void {
     }
   });
 
+  it('multiplies single columns in every transposition, stride and scale', async () => {
+    const arrays = new Arrays(await make(), 8);
+    fc.assert(
+      fc.property(smallCase, (c) => check(arrays, { ...c, columns: 1 })),
+      { numRuns: 200, seed: 20_250_802 },
+    );
+    arrays.checkGuards();
+  });
+
   it('multiplies matrices larger than its blocks', async () => {
     const arrays = new Arrays(await make(), 11);
     for (const [rows, columns, inner] of LARGE) {

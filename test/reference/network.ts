@@ -98,7 +98,7 @@ interface Layer {
   readonly activation: string;
 }
 
-function layersOf(shape: ReferenceShape, tensors: Tensors): Layer[] {
+export function layersOf(shape: ReferenceShape, tensors: Tensors): Layer[] {
   const layers: Layer[] = [];
   const ends = tensors.has('input.weight');
   if (ends) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -21,14 +22,44 @@ function userFolder(context: TestContext): string {
   return folder;
 }
 
+/** Starts a server, asks it with the README's client, and ends it. */
+async function checkServing(command: string, cwd: string): Promise<void> {
+  const [name] = /runs\/(\S+)/.exec(command)?.slice(1) ?? [];
+  const port = '18732';
+  const written = command.replace(/\s*#.*$/, '');
+  const server = spawn('bash', ['-c', `${written} --port ${port}`], {
+    cwd,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(server, 'exit');
+  try {
+    for await (const chunk of server.stdout) if (String(chunk).includes('"listening"')) break;
+    const url = `http://127.0.0.1:${port}`;
+    const client = spawnSync(process.execPath, ['examples/client.js', url, name], {
+      cwd,
+      encoding: 'utf8',
+    });
+    assert.equal(client.stderr, '');
+    assert.match(client.stdout, /first question \[ 2, 10 \][^]*the same as bytes/);
+  } finally {
+    process.kill(-(server.pid ?? 0), 'SIGTERM');
+    await ended;
+  }
+}
+
 describe('the README', () => {
-  it('has commands that run as written, in its order', (context) => {
+  it('has commands that run as written, in its order', async (context) => {
     const commands = README.split('\n')
       .filter((line) => line.startsWith('    npx phantom '))
       .map((line) => line.trim());
     assert.ok(commands.length >= 4, 'no commands found');
     const cwd = userFolder(context);
     for (const command of commands) {
+      if (command.startsWith('npx phantom serve ')) {
+        await checkServing(command, cwd);
+        continue;
+      }
       const run = spawnSync('bash', ['-c', command], { cwd, encoding: 'utf8' });
       assert.equal(run.status, 0, `${command}\n${run.stderr}`);
       assert.notEqual(run.stdout, '', command);

@@ -165,21 +165,29 @@ function teacherWriter(dataset: TeacherDataset, options: BatchOptions): ColumnWr
  * come from are read in step, one line each. */
 const BLOCK = 16;
 
-/** out[f, c] = (x[rows[c], f] − shift[f]) · factor[f]: gather, convert and transpose in one pass. */
-function gatherColumns(
+/**
+ * out[f, c] = (x[rows[c], first + f] − shift[f]) · factor[f] for every f that `shift` has: gather,
+ * convert and transpose in one pass.
+ *
+ * @param features of a row of x
+ */
+export function gatherColumns(
   x: Uint8Array | Float32Array,
   features: number,
   rows: Float64Array,
   shift: Float64Array,
   factor: Float64Array,
   out: Float32Array,
+  firstFeature = 0,
 ): void {
   const columns = rows.length;
   const starts = new Float64Array(BLOCK);
   for (let first = 0; first < columns; first += BLOCK) {
     const width = Math.min(BLOCK, columns - first);
-    for (let c = 0; c < width; c++) starts[c] = (rows[first + c] as number) * features;
-    for (let f = 0; f < features; f++) {
+    for (let c = 0; c < width; c++) {
+      starts[c] = (rows[first + c] as number) * features + firstFeature;
+    }
+    for (let f = 0; f < shift.length; f++) {
       const mean = shift[f] as number;
       const scale = factor[f] as number;
       const at = f * columns + first;

@@ -37,6 +37,30 @@ export function chooseColumns(
   }
 }
 
+/**
+ * Which columns a network of so many features reads, in file order: all of them, or all but those
+ * named like targets.
+ *
+ * @throws DataError when neither number fits
+ */
+export function featureColumns(
+  where: string,
+  path: string,
+  names: readonly string[],
+  features: number,
+): number[] {
+  const all = names.map((_, i) => i);
+  if (all.length === features) return all;
+  const untargeted = all.filter((i) => !TARGET_NAME.test(names[i] as string));
+  if (untargeted.length === features) return untargeted;
+  const without =
+    untargeted.length < all.length ? `, ${untargeted.length} of them not named as targets` : '';
+  throw new DataError(
+    where,
+    `${path}: ${all.length} columns${without}; the model takes ${features} features`,
+  );
+}
+
 function defaultTargets(names: readonly string[]): number[] {
   const named = names.map((_, i) => i).filter((i) => TARGET_NAME.test(names[i] as string));
   return named.length > 0 ? named : [names.length - 1];

@@ -7,7 +7,8 @@ import { chooseColumns, GrowingFloats } from './columns.js';
 import { makeTable, type ReadOptions } from './table.js';
 
 const WHERE = 'csv';
-const MAX_LINE_BYTES = 64 << 20;
+/** Longest line of a text file that is read. */
+export const MAX_LINE_BYTES = 64 << 20;
 
 /**
  * Reads a table of numbers: commas, or semicolons or tabs where the first line has those. A quoted
@@ -16,10 +17,16 @@ const MAX_LINE_BYTES = 64 << 20;
  * @throws DataError naming the line and column of what is no number.
  */
 export async function readCsv(path: string, options: ReadOptions): Promise<TableDataset> {
+  const table = new Table(path, options);
+  for await (const cells of csvRecords(path)) table.add(cells);
+  return table.finish();
+}
+
+/** The lines of a CSV file, as cells. @throws DataError */
+export async function* csvRecords(path: string): AsyncGenerator<string[]> {
   const { parse } = await import('csv-parse');
-  const delimiter = findDelimiter(path);
   const parser = parse({
-    delimiter,
+    delimiter: findDelimiter(path),
     bom: true,
     trim: true,
     skip_empty_lines: true,
@@ -28,9 +35,8 @@ export async function readCsv(path: string, options: ReadOptions): Promise<Table
   const stream = createReadStream(path);
   stream.on('error', (error) => parser.destroy(error));
   stream.pipe(parser);
-  const table = new Table(path, options);
   try {
-    for await (const record of parser) table.add(record as string[]);
+    for await (const record of parser) yield record as string[];
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     const { message } = cause as Error;
@@ -38,7 +44,23 @@ export async function readCsv(path: string, options: ReadOptions): Promise<Table
   } finally {
     stream.destroy();
   }
-  return table.finish();
+}
+
+/** Whether a first line holds names: anything but numbers. */
+export function isCsvHeader(cells: readonly string[]): boolean {
+  return cells.some((cell) => !isNumberLike(cell));
+}
+
+/** The number of a cell. @throws DataError naming row and column of what is no finite number */
+export function csvNumber(path: string, cell: string, column: string, row: number): number {
+  // Number() takes '' for 0, and hexadecimal, octal and binary notation, which tables do not mean.
+  const value = cell === '' || /^0[xob]/i.test(cell) ? Number.NaN : Number(cell);
+  if (Number.isFinite(value)) return value;
+  throw new DataError(
+    WHERE,
+    `${path}: column ${column} of row ${row} is ${quote(cell)}; ` +
+      'every cell is a finite number: remove or fill such rows',
+  );
 }
 
 class Table {
@@ -91,7 +113,7 @@ class Table {
   /** Learns the columns from the first line; true when it was a header. */
   private start(cells: readonly string[]): boolean {
     const { header = 'auto', targets } = this.options;
-    const isHeader = header === 'auto' ? cells.some((cell) => !isNumberLike(cell)) : header;
+    const isHeader = header === 'auto' ? isCsvHeader(cells) : header;
     this.names = cells.map((cell, i) => (isHeader ? cell : String(i)));
     const chosen = chooseColumns(WHERE, this.path, this.names, targets);
     this.features = chosen.features;
@@ -100,15 +122,7 @@ class Table {
   }
 
   private number(cells: readonly string[], column: number): number {
-    const cell = cells[column] as string;
-    // Number() takes '' for 0, and hexadecimal, octal and binary notation, which tables do not mean.
-    const value = cell === '' || /^0[xob]/i.test(cell) ? Number.NaN : Number(cell);
-    if (Number.isFinite(value)) return value;
-    throw new DataError(
-      WHERE,
-      `${this.path}: column ${this.names[column]} of row ${this.rows} is ${quote(cell)}; ` +
-        'every cell is a finite number: remove or fill such rows',
-    );
+    return csvNumber(this.path, cells[column] as string, `${this.names[column]}`, this.rows);
   }
 }
 

@@ -41,3 +41,25 @@ export function readMatrix(file: OpenFile, layout: MatrixLayout): Uint8Array | F
   }
   return out;
 }
+
+/** Reads rows `first … first + count − 1` as [count, columns] row-major, rounded to float32. */
+export function readMatrixRows(
+  file: OpenFile,
+  { position, rows, columns, format, bigEndian, columnMajor }: MatrixLayout,
+  first: number,
+  count: number,
+): Float32Array {
+  const out = new Float32Array(count * columns);
+  const size = FORMAT_BYTES[format];
+  const runs = columnMajor ? columns : 1;
+  const length = columnMajor ? count : count * columns;
+  const bytes = new Uint8Array(length * size);
+  for (let run = 0; run < runs; run++) {
+    const start = columnMajor ? run * rows + first : first * columns;
+    readAt(file, bytes, position + start * size);
+    if (bigEndian) swapBytes(format, bytes);
+    const numbers = viewNumbers(format, bytes);
+    for (let i = 0; i < length; i++) out[columnMajor ? i * columns + run : i] = Number(numbers[i]);
+  }
+  return out;
+}

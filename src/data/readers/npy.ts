@@ -59,7 +59,7 @@ function readArray(file: OpenFile) {
 }
 
 /** @throws DataError unless the file is exactly one array of numbers. */
-function readLayout(file: OpenFile): MatrixLayout {
+export function readLayout(file: OpenFile): MatrixLayout {
   const fail = (what: string): never => {
     throw new DataError(WHERE, `${file.path}: ${what}`);
   };

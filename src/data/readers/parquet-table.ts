@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import type { FileMetaData } from 'hyparquet';
 import { DataError } from '../../errors.js';
 import { type OpenFile, openFile, readAt } from '../files.js';
-import { chooseColumns, GrowingFloats } from './columns.js';
+import { chooseColumns, type ChosenColumns, featureColumns, GrowingFloats } from './columns.js';
 import type { RawTable } from './table.js';
 
 const WHERE = 'parquet';
@@ -23,9 +23,60 @@ export async function decodeParquet(
   targets: readonly string[] | undefined,
   onGroup: (rows: number) => void = () => {},
 ): Promise<RawTable> {
+  const choose: Choose = (names) => chooseColumns(WHERE, path, names, targets);
+  return decoded(path, async (file) => {
+    let table: Decoded | null = null;
+    for await (const sofar of decode(file, choose)) {
+      table = sofar;
+      onGroup(sofar.rows);
+    }
+    const { x, y, rows, integers } = table ?? EMPTY(path);
+    return {
+      where: WHERE,
+      path,
+      rows,
+      features: x.width,
+      x: x.values.toArray(),
+      y: y.values.toArray(),
+      answerWidth: y.width,
+      integers,
+    };
+  });
+}
+
+/**
+ * Decodes the features alone, and hands out the rows of each row group.
+ *
+ * @param features of the network that reads them
+ * @param onGroup takes [rows, features]; the next group waits for it
+ * @throws DataError
+ */
+export async function decodeParquetRows(
+  path: string,
+  features: number,
+  onGroup: (x: Float32Array) => Promise<void>,
+): Promise<void> {
+  const choose: Choose = (names) => ({
+    features: names.includes('x') ? [] : featureColumns(WHERE, path, names, features),
+    targets: [],
+  });
+  await decoded(path, async (file) => {
+    for await (const { x } of decode(file, choose)) {
+      if (x.width !== features) {
+        const what = `a row has ${x.width} numbers; the model takes ${features}`;
+        throw new DataError(WHERE, `${path}: ${what}`);
+      }
+      await onGroup(x.take());
+    }
+  });
+}
+
+type Choose = (names: readonly string[]) => ChosenColumns;
+
+async function decoded<T>(path: string, work: (file: OpenFile) => Promise<T>): Promise<T> {
   const file = openFile(WHERE, path);
   try {
-    return await decode(file, targets, onGroup);
+    return await work(file);
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     const message = cause instanceof Error ? cause.message : String(cause);
@@ -37,11 +88,23 @@ export async function decodeParquet(
   }
 }
 
-async function decode(
-  file: OpenFile,
-  wanted: readonly string[] | undefined,
-  onGroup: (rows: number) => void,
-): Promise<RawTable> {
+/** What has been decoded so far. */
+interface Decoded {
+  readonly x: WidenedColumns;
+  readonly y: WidenedColumns;
+  readonly rows: number;
+  readonly integers: boolean;
+}
+
+const EMPTY = (path: string): Decoded => ({
+  x: new WidenedColumns(path, []),
+  y: new WidenedColumns(path, []),
+  rows: 0,
+  integers: false,
+});
+
+/** Adds row group after row group to the same columns. */
+async function* decode(file: OpenFile, choose: Choose): AsyncGenerator<Decoded> {
   const { path } = file;
   const { parquetMetadataAsync, parquetRead, parquetSchema } = await import('hyparquet');
   const compressors = await boundedCompressors(path);
@@ -49,11 +112,13 @@ async function decode(
   const metadata: FileMetaData = await parquetMetadataAsync(source);
   const columns = parquetSchema(metadata).children;
   const names = columns.map(({ element }) => element.name);
-  const chosen = chooseColumns(WHERE, path, names, wanted);
+  const chosen = choose(names);
   const featureNames = names.includes('x')
     ? ['x']
     : chosen.features.map((column) => names[column] as string);
   const targetNames = chosen.targets.map((column) => names[column] as string);
+  const types = chosen.targets.map((column) => leafType(columns[column]));
+  const integers = types.every((type) => type === 'INT32' || type === 'INT64');
 
   const x = new WidenedColumns(path, featureNames);
   const y = new WidenedColumns(path, targetNames);
@@ -80,19 +145,9 @@ async function decode(
     x.add(data, rows);
     y.add(data, rows);
     rowStart = rowEnd;
-    onGroup(rowStart);
+    yield { x, y, rows: rowStart, integers };
   }
-  const types = chosen.targets.map((column) => leafType(columns[column]));
-  return {
-    where: WHERE,
-    path,
-    rows: rowStart,
-    features: x.width,
-    x: x.values.toArray(),
-    y: y.values.toArray(),
-    answerWidth: y.width,
-    integers: types.every((type) => type === 'INT32' || type === 'INT64'),
-  };
+  if (rowStart === 0) yield { x, y, rows: 0, integers };
 }
 
 /** Columns of numbers, or of lists of numbers of one length each, side by side. */
@@ -106,6 +161,13 @@ class WidenedColumns {
   constructor(path: string, names: readonly string[]) {
     this.path = path;
     this.names = names;
+  }
+
+  /** The values since the last call. */
+  take(): Float32Array {
+    const values = this.values.toArray();
+    this.values.length = 0;
+    return values;
   }
 
   add(data: ReadonlyMap<string, unknown[]>, rows: number): void {

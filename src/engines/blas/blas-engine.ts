@@ -4,7 +4,7 @@ import {
   CBLAS_TRANSPOSE,
   openBlas,
 } from '../../native/blas.js';
-import type { Sgemm } from '../../native/blas.js';
+import type { Blas } from '../../native/blas.js';
 import { addressOf } from '../../native/library.js';
 import type { Matrix } from '../../tensor/tensor.js';
 import type { Engine } from '../engine.js';
@@ -25,18 +25,20 @@ export async function createBlasEngine(options: BlasEngineOptions = {}): Promise
   const kernels = createWasmEngine(options);
   // The memory grows, but never moves: its address is good for the life of the engine.
   const base = await addressOf(kernels.memory.buffer);
-  return new BlasEngine(`${blas.description}, 1 thread`, blas.sgemm, base, kernels);
+  return new BlasEngine(`${blas.description}, 1 thread`, blas, base, kernels);
 }
 
 class BlasEngine extends ForwardingEngine {
   readonly #description: string;
-  readonly #sgemm: Sgemm;
+  readonly #sgemm: Blas['sgemm'];
+  readonly #sgemv: Blas['sgemv'];
   readonly #base: number;
 
-  constructor(description: string, sgemm: Sgemm, base: number, kernels: Engine) {
+  constructor(description: string, blas: Blas, base: number, kernels: Engine) {
     super(kernels);
     this.#description = description;
-    this.#sgemm = sgemm;
+    this.#sgemm = blas.sgemm;
+    this.#sgemv = blas.sgemv;
     this.#base = base;
   }
 
@@ -60,6 +62,24 @@ class BlasEngine extends ForwardingEngine {
     if (inner === 0 || c.rows === 0 || c.columns === 0) {
       // Libraries differ in what they take for an error here.
       super.gemm(transposeA, transposeB, alpha, a, b, beta, c);
+      return;
+    }
+    if (c.columns === 1) {
+      // One sample: a matrix product would copy all of `a` first.
+      this.#sgemv(
+        CBLAS_ROW_MAJOR,
+        transposeA ? CBLAS_TRANSPOSE : CBLAS_NO_TRANSPOSE,
+        a.rows,
+        a.columns,
+        alpha,
+        this.#base + a.byteOffset,
+        a.stride,
+        this.#base + b.byteOffset,
+        transposeB ? 1 : b.stride,
+        beta,
+        this.#base + c.byteOffset,
+        c.stride,
+      );
       return;
     }
     this.#sgemm(

@@ -1,0 +1,176 @@
+import type { Communicator } from '../communicators/communicator.js';
+import { PhaseClock } from '../energy/phases.js';
+import type { Engine } from '../engines/engine.js';
+import { ForwardingEngine } from '../engines/forwarding-engine.js';
+import { ShapeError } from '../errors.js';
+import { elementCount, type Tensor, tensorPart } from '../tensor/tensor.js';
+import type { Operator, OperatorContext } from './operator.js';
+import { Variable } from './tape.js';
+
+/** Floats between the starts of two tensors are a multiple of this: 64 bytes, as engines align. */
+const ALIGNMENT = 16;
+
+/**
+ * Memory that the passes of a forward-only network share: two halves that its operators write in
+ * turn, so that a chain of any depth needs room for its two largest places. What a pass leaves here
+ * is lost in the next one.
+ */
+export class ForwardMemory {
+  readonly #engine: Engine;
+  /** Of each half. */
+  readonly #slabs: readonly [Tensor[], Tensor[]] = [[], []];
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Hands out a half anew, from its start. */
+  half(index: 0 | 1): (shape: readonly number[]) => Tensor {
+    const slabs = this.#slabs[index];
+    let slab = 0;
+    let from = 0;
+    return (shape) => {
+      const floats = elementCount(shape);
+      for (; slab < slabs.length; slab++, from = 0) {
+        const memory = slabs[slab] as Tensor;
+        if (from + floats > memory.data.length) continue;
+        const part = tensorPart(memory, from, shape);
+        from += Math.ceil(floats / ALIGNMENT) * ALIGNMENT;
+        return part;
+      }
+      const added = this.#engine.allocate([floats]);
+      slabs.push(added);
+      from = floats;
+      return tensorPart(added, 0, shape);
+    };
+  }
+}
+
+/**
+ * A chain of operators that is only ever run forward: as a tape, but nothing is saved for a backward
+ * pass, and no gradient is held. The first pass plans; later ones replay. Passes of different column
+ * counts share one `ForwardMemory`; plan the largest first, so that the memory is allocated once.
+ */
+export class ForwardPass {
+  readonly engine: Engine;
+  readonly communicator: Communicator;
+  readonly phases: PhaseClock;
+  readonly #memory: ForwardMemory;
+  readonly #places: Place[] = [];
+  #applied = 0;
+
+  /** @param phases what the rank's time goes to; without it, nobody asks */
+  constructor(
+    engine: Engine,
+    communicator: Communicator,
+    memory: ForwardMemory,
+    phases: PhaseClock = new PhaseClock(),
+  ) {
+    this.engine = engine;
+    this.communicator = communicator;
+    this.phases = phases;
+    this.#memory = memory;
+  }
+
+  begin(): void {
+    this.#applied = 0;
+  }
+
+  /** @param inputs the output of the operator before and parameters: operators form a chain
+   * @throws ShapeError when a later pass applies other operators than the first */
+  apply(operator: Operator, ...inputs: Variable[]): Variable {
+    let place = this.#places[this.#applied];
+    if (place === undefined) {
+      place = new Place(this, this.#memory, (this.#applied % 2) as 0 | 1, operator, inputs);
+      this.#places.push(place);
+    } else if (place.operator !== operator) {
+      throw new ShapeError('forward', `${operator.name}: this pass has not the operators before`);
+    }
+    this.#applied++;
+    return place.forward();
+  }
+}
+
+/** One operator's place in the chain. */
+class Place implements OperatorContext {
+  readonly engine: Engine;
+  readonly communicator: Communicator;
+  readonly phases: PhaseClock;
+  readonly operator: Operator;
+  readonly inputs: readonly Tensor[];
+  readonly #scratch: ScratchEngine;
+  readonly #buffers = new Map<string, Tensor>();
+  #plan: unknown;
+  #planned = false;
+  #result: Variable | null = null;
+
+  constructor(
+    pass: ForwardPass,
+    memory: ForwardMemory,
+    half: 0 | 1,
+    operator: Operator,
+    variables: readonly Variable[],
+  ) {
+    this.#scratch = new ScratchEngine(pass.engine, memory.half(half));
+    this.engine = this.#scratch;
+    this.communicator = pass.communicator;
+    this.phases = pass.phases;
+    this.operator = operator;
+    this.inputs = variables.map(({ value }) => value);
+  }
+
+  get output(): Tensor {
+    if (this.#result === null) throw new ShapeError('forward', `${this.operator.name} has not run`);
+    return this.#result.value;
+  }
+
+  forward(): Variable {
+    const output = this.operator.forward(this, ...this.inputs);
+    this.#result ??= new Variable(output, false);
+    return this.#result;
+  }
+
+  plan<Plan>(make: () => Plan): Plan {
+    if (!this.#planned) {
+      this.#plan = make();
+      this.#planned = true;
+    }
+    return this.#plan as Plan;
+  }
+
+  buffer(name: string, ...shape: number[]): Tensor {
+    let buffer = this.#buffers.get(name);
+    if (buffer === undefined) {
+      buffer = this.#scratch.allocate(shape);
+      this.#buffers.set(name, buffer);
+    } else if (buffer.data.length !== elementCount(shape)) {
+      throw new ShapeError('forward', `${this.operator.name}: ${name} changed to [${shape}]`);
+    }
+    return buffer;
+  }
+
+  needsGradient(): boolean {
+    return false;
+  }
+  gradient(): null {
+    return null;
+  }
+  gradientBeta(): 0 {
+    return 0;
+  }
+  giveGradient(): void {}
+}
+
+/** The engine, with what one place allocates taken from its half of the shared memory. */
+class ScratchEngine extends ForwardingEngine {
+  readonly #take: (shape: readonly number[]) => Tensor;
+
+  constructor(engine: Engine, take: (shape: readonly number[]) => Tensor) {
+    super(engine);
+    this.#take = take;
+  }
+
+  override allocate(shape: readonly number[]): Tensor {
+    return this.#take(shape);
+  }
+}

@@ -1,0 +1,95 @@
+import type { Command } from 'commander';
+import type { PredictionKind, PredictionRequest } from '../config/predict.js';
+import type { EngineChoice } from '../config/settings.js';
+import { createRankConsole } from './console.js';
+import { EXIT, UsageError } from './failure.js';
+import { formatCount, formatDuration, formatSi } from './format.js';
+import { numberOption, valueOption } from './setting-flags.js';
+import { formatPairs } from './table.js';
+
+const EXAMPLES = `
+A model is a run folder (its newest checkpoint), a checkpoint or a model folder. Rows are those of
+a CSV, NPY, Parquet, safetensors (tensor x) or JSON-lines file, as the training data had them; columns
+named y, y0, …, label or target are passed over. The answers file has a row for each, in the format of
+its ending, and appears when it is complete.
+
+Examples:
+  $ phantom predict runs/first --data rows.csv --out answers.csv
+  $ phantom predict runs/first --data x.npy --out labels.parquet --what labels
+  $ mpirun -n 4 phantom predict runs/first --data rows.jsonl --out answers.safetensors`;
+
+/** How often a terminal hears of progress. */
+const LIVE_MS = 200;
+
+export function define(command: Command, done: (exitCode: number) => void): void {
+  command
+    .argument('<model>', 'run folder, checkpoint or model folder')
+    .addOption(valueOption('--data <path|name>', 'rows to answer').makeOptionMandatory())
+    .addOption(valueOption('--out <path>', 'file to write the answers to').makeOptionMandatory())
+    .addOption(
+      valueOption('--what <kind>', 'outputs, probabilities, labels (default: outputs; logits are)'),
+    )
+    .addOption(
+      numberOption('--ranks <R>', 'worker threads; divides the blocks (default: as trained)', {
+        least: 1,
+        most: 256,
+      }),
+    )
+    .addOption(valueOption('--engine <name>', 'auto, blas, wasm: what computes (default: auto)'))
+    .addOption(
+      numberOption('--batch <B>', 'rows at a time (default: 256)', { least: 1, most: 1 << 20 }),
+    )
+    .option('--json', 'one object on stdout, and nothing else')
+    .addHelpText('after', EXAMPLES)
+    .action(async (model: string) => {
+      const options = command.opts<Record<string, string & number> & { json?: true }>();
+      const request: PredictionRequest = {
+        model,
+        data: options['data'] ?? '',
+        out: options['out'] ?? '',
+        what: oneOf('--what', options['what'] ?? 'outputs', WHAT) as PredictionKind,
+        engine: oneOf('--engine', options['engine'] ?? 'auto', ENGINES) as EngineChoice,
+        ranks: options['ranks'] ?? null,
+        batch: options['batch'] ?? 256,
+      };
+      done(await predict(request, options.json === true));
+    });
+}
+
+const WHAT = ['outputs', 'probabilities', 'labels'];
+const ENGINES = ['auto', 'blas', 'wasm'];
+
+function oneOf(flag: string, value: string, known: readonly string[]): string {
+  if (known.includes(value)) return value;
+  throw new UsageError('flags', `${flag} is ${value}; needs one of ${known.join(', ')}`);
+}
+
+async function predict(request: PredictionRequest, json: boolean): Promise<number> {
+  const { predictFile } = await import('../config/predict.js');
+  const console = createRankConsole();
+  const began = performance.now();
+  let shownMs = 0;
+  const report = await predictFile(request, (rows) => {
+    const now = performance.now();
+    if (!console.watched || now - shownMs < LIVE_MS) return;
+    shownMs = now;
+    const rate = formatSi((1000 * rows) / (now - began));
+    console.live(`${formatCount(rows)} rows, ${rate} samples/s`);
+  });
+  console.live('');
+  if (json) {
+    console.out(JSON.stringify({ type: 'prediction', ...report }));
+    return EXIT.fine;
+  }
+  const { step, rows, elapsedS, computeS, exposedS } = report;
+  const share = computeS > 0 ? ((100 * exposedS) / computeS).toFixed(1) : '0.0';
+  const pairs: [string, string][] = [
+    ['model', report.model + (step === null ? '' : ` (step ${step})`)],
+    ['answers', `${report.out}: ${formatCount(rows)} rows of ${report.outputs}`],
+    ['engine', `${report.engine}, ${report.ranks} ranks`],
+    ['time', `${formatDuration(elapsedS)}, ${formatSi(report.samplesPerS)} samples/s`],
+    ['of it computing', `${formatDuration(computeS)}, ${share}% waiting for ranks`],
+  ];
+  for (const line of formatPairs(pairs, '')) console.out(line);
+  return EXIT.fine;
+}

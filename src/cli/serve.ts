@@ -1,0 +1,144 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import type { EngineChoice } from '../config/settings.js';
+import type { ServeSettings } from '../config/serve.js';
+import { ConfigError } from '../errors.js';
+import { EXIT, UsageError } from './failure.js';
+import { numberOption, valueOption } from './setting-flags.js';
+
+/** Names the environment variable that may hold the token. */
+const TOKEN_VARIABLE = 'PHANTOM_SERVE_TOKEN';
+const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'];
+const MOST = 2 ** 31 - 1;
+
+const EXAMPLES = `
+A model is a run folder (its newest checkpoint), a checkpoint or a model folder. Its name is the
+folder's, or the one before "=". Each has the input x [rows, features] and the output y.
+
+SIGTERM or SIGINT: no more connections, what has been asked is answered, then the command ends.
+SIGHUP: loads every model of which something newer is there; no request is dropped.
+${TOKEN_VARIABLE}, or --token-file, sets a bearer token that every request but those for health
+has to carry. One JSON object a line is logged on stdout.
+
+Examples:
+  $ phantom serve runs/first
+  $ curl http://127.0.0.1:8000/v2/models/first
+  $ phantom serve small=runs/a large=runs/b --ranks 2 --max-batch 64 --max-delay-ms 1
+  $ phantom serve runs/first --reload-every 30 --log-level warn`;
+
+export function define(command: Command, done: (exitCode: number) => void): void {
+  const integer = (flags: string, about: string, least: number, most: number, initial?: number) => {
+    const text = initial === undefined ? about : `${about} (default: ${initial})`;
+    command.addOption(numberOption(flags, text, { least, most }));
+  };
+  command.argument('<model...>', 'folder, or name=folder');
+  integer('--port <n>', 'TCP port; 0: any that is free', 0, 65_535, 8000);
+  command.addOption(
+    valueOption('--host <address>', 'address to listen on (default: 127.0.0.1, this machine only)'),
+  );
+  integer(
+    '--ranks <R>',
+    'worker threads a model; divides its blocks (default: as trained)',
+    1,
+    256,
+  );
+  command.addOption(valueOption('--engine <name>', 'auto, blas, wasm (default: auto)'));
+  integer('--max-batch <rows>', 'most rows of a batch', 1, 1 << 20, 64);
+  command.addOption(
+    numberOption(
+      '--max-delay-ms <ms>',
+      'how long a row may wait for others to share its batch; 0: only while ranks are busy ' +
+        '(default: 0)',
+      { least: 0, most: 60_000, integer: false },
+    ),
+  );
+  integer('--max-queue <rows>', 'rows that may wait; more are refused with 429', 1, MOST, 4096);
+  integer('--timeout-ms <ms>', 'longest time from arrival to answer', 1, MOST, 10_000);
+  integer('--max-body-mib <n>', 'largest request, in MiB', 1, 1024, 16);
+  integer('--reload-every <s>', 'look for newer checkpoints so often; 0: on SIGHUP', 0, 86_400, 0);
+  integer('--drain-s <s>', 'longest time to answer what has been asked at the end', 0, 3600, 30);
+  command
+    .addOption(valueOption('--token-file <path>', 'file with the bearer token'))
+    .addOption(valueOption('--log-level <level>', `${LEVELS.join(', ')} (default: info)`))
+    .addHelpText('after', EXAMPLES)
+    .action(async (models: string[]) => {
+      done(await run(models, command.opts<Record<string, unknown>>()));
+    });
+}
+
+async function run(
+  models: readonly string[],
+  options: Readonly<Record<string, unknown>>,
+): Promise<number> {
+  // Parsed and checked, each by its own option.
+  const given = <T>(key: string, initial: T): T => (options[key] as T | undefined) ?? initial;
+  const engine = given<EngineChoice>('engine', 'auto');
+  if (!['auto', 'blas', 'wasm'].includes(engine)) {
+    throw new UsageError('flags', `--engine is ${engine}; needs one of auto, blas, wasm`);
+  }
+  const level = given('logLevel', 'info');
+  if (!LEVELS.includes(level)) {
+    throw new UsageError('flags', `--log-level is ${level}; needs one of ${LEVELS.join(', ')}`);
+  }
+  const settings: ServeSettings = {
+    models,
+    host: given('host', '127.0.0.1'),
+    port: given('port', 8000),
+    ranks: given<number | null>('ranks', null),
+    engine,
+    maxBatch: given('maxBatch', 64),
+    maxDelayMs: given('maxDelayMs', 0),
+    maxQueue: given('maxQueue', 4096),
+    timeoutMs: given('timeoutMs', 10_000),
+    maxBodyMib: given('maxBodyMib', 16),
+    token: readToken(given<string | null>('tokenFile', null)),
+    reloadEveryS: given('reloadEvery', 0),
+  };
+  const drainMs = 1000 * given('drainS', 30);
+  const [{ pino }, { serve }, { packageVersion }] = await Promise.all([
+    import('pino'),
+    import('../config/serve.js'),
+    import('./version.js'),
+  ]);
+  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  const server = await serve(settings, packageVersion(), log);
+  const loopback = /^(127\.|::1$|localhost$)/.test(settings.host);
+  if (!loopback && settings.token === null) {
+    log.warn({ host: settings.host }, 'other machines can reach it, and no token is set');
+  }
+  log.info({ url: server.url, models: server.models.map(({ name }) => name) }, 'listening');
+  const reload = () => {
+    log.info('SIGHUP: looking for newer checkpoints');
+    void server.reload();
+  };
+  process.on('SIGHUP', reload);
+  const signal = await firstSignal();
+  log.info(`${signal}: answering what has been asked`);
+  process.once(signal, () => process.exit(128 + (signal === 'SIGINT' ? 2 : 15)));
+  await server.close(drainMs);
+  process.off('SIGHUP', reload);
+  log.info('ended');
+  return EXIT.fine;
+}
+
+function firstSignal(): Promise<'SIGINT' | 'SIGTERM'> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => resolve('SIGINT'));
+    process.once('SIGTERM', () => resolve('SIGTERM'));
+  });
+}
+
+function readToken(file: string | null): string | null {
+  let token = process.env[TOKEN_VARIABLE] ?? null;
+  if (file !== null) {
+    try {
+      token = readFileSync(file, 'utf8');
+    } catch (error) {
+      throw new ConfigError('serve', `${file}: ${(error as Error).message}`);
+    }
+  }
+  if (token === null) return null;
+  const trimmed = token.trim();
+  if (trimmed !== '') return trimmed;
+  throw new ConfigError('serve', `the token of ${file ?? TOKEN_VARIABLE} is empty`);
+}

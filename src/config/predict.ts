@@ -1,0 +1,141 @@
+import { ConfigError } from '../errors.js';
+import { inputWidth } from '../inference/model-folder.js';
+import { describeModel } from '../inference/model-source.js';
+import { openRows } from '../inference/rows/row-source.js';
+import { formatOf, openSink, type RowSink } from '../inference/rows/row-sink.js';
+import { SLOTS } from '../inference/mailbox.js';
+import { loadModel } from './load-model.js';
+import { beforeRanks } from './ranks.js';
+import type { EngineChoice } from './settings.js';
+
+/** What is written of an answer: the network's outputs, their softmax, or the largest's index. */
+export type PredictionKind = 'outputs' | 'probabilities' | 'labels';
+
+export interface PredictionRequest {
+  readonly model: string;
+  /** A file of rows, or a known data set. */
+  readonly data: string;
+  /** Its ending says the format. */
+  readonly out: string;
+  readonly what: PredictionKind;
+  readonly engine: EngineChoice;
+  /** null: as trained, else 1. */
+  readonly ranks: number | null;
+  /** Rows at a time. */
+  readonly batch: number;
+}
+
+export interface PredictionReport {
+  readonly model: string;
+  readonly step: number | null;
+  readonly out: string;
+  readonly rows: number;
+  readonly outputs: number;
+  readonly engine: string;
+  readonly ranks: number;
+  /** From the first row read to the file's end on disk. */
+  readonly elapsedS: number;
+  readonly samplesPerS: number;
+  /** Of it, time that rank 0 computed, and was blocked in collectives. */
+  readonly computeS: number;
+  readonly exposedS: number;
+}
+
+/**
+ * Answers the rows of a file, piece by piece, into another, which appears when it is complete. On
+ * worker threads, or under an MPI launcher on the processes of the job, each of which reads the
+ * file; the first writes.
+ *
+ * @param onProgress takes the rows so far
+ * @throws DataError, CheckpointError, ConfigError for what is missing, damaged or does not fit
+ */
+export async function predictFile(
+  request: PredictionRequest,
+  onProgress: (rows: number) => void = () => {},
+): Promise<PredictionReport> {
+  const { data, out, what, engine, ranks, batch } = request;
+  await beforeRanks(async () => {
+    formatOf(out);
+    const { specification, loss } = describeModel(request.model);
+    if (what !== 'outputs' && loss !== 'cross-entropy') {
+      throw new ConfigError('what', `${what} of a network that fits numbers; use --what outputs`);
+    }
+    // The first rows, so that a file that cannot be read is told before any rank starts.
+    for await (const _ of openRows(data, inputWidth(specification), 1)) break;
+  });
+  const model = await loadModel(request.model, {
+    engine,
+    maxBatch: batch,
+    ...(ranks === null ? {} : { ranks }),
+  });
+  const { features, outputs } = model;
+  const width = what === 'labels' ? 1 : outputs;
+  const shape = { name: what === 'labels' ? 'label' : 'y', width } as const;
+  const began = performance.now();
+  let sink: RowSink | null = null;
+  let rows = 0;
+  const cost = { computeS: 0, exposedS: 0 };
+  try {
+    if (model.isFirst) sink = await openSink(out, shape);
+    const underWay: ReturnType<typeof model.predictMeasured>[] = [];
+    const takeOne = async () => {
+      const next = underWay.shift();
+      if (next === undefined) return;
+      const { y, reading } = await next;
+      cost.computeS += reading.computeS;
+      cost.exposedS += reading.exposedS;
+      if (sink !== null) sink.write(transformed(y, outputs, what));
+      rows += y.length / outputs;
+      onProgress(rows);
+    };
+    for await (const x of openRows(data, features, batch)) {
+      const answered = model.predictMeasured(x);
+      // Those that nobody comes to wait for fail with all the others.
+      answered.catch(() => {});
+      underWay.push(answered);
+      if (underWay.length > SLOTS) await takeOne();
+    }
+    while (underWay.length > 0) await takeOne();
+    sink?.finish();
+  } catch (error) {
+    sink?.abort();
+    model.session.abort((error as Error).message);
+    await model.session.ended;
+    throw error;
+  }
+  const elapsedS = (performance.now() - began) / 1000;
+  await model.close();
+  return {
+    model: model.source.weights,
+    step: model.source.step,
+    out,
+    rows,
+    outputs: width,
+    engine: model.engine,
+    ranks: model.ranks,
+    elapsedS,
+    samplesPerS: rows / elapsedS,
+    ...cost,
+  };
+}
+
+/** @param y [rows, outputs] */
+function transformed(y: Float32Array, outputs: number, what: PredictionKind): Float32Array {
+  if (what === 'outputs') return y;
+  const rows = y.length / outputs;
+  const labels = new Float32Array(what === 'labels' ? rows : 0);
+  for (let row = 0; row < rows; row++) {
+    const values = y.subarray(row * outputs, (row + 1) * outputs);
+    let best = 0;
+    for (let i = 1; i < outputs; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i;
+    if (what === 'labels') {
+      labels[row] = best;
+      continue;
+    }
+    const largest = values[best] ?? 0;
+    let sum = 0;
+    for (const value of values) sum += Math.exp(value - largest);
+    for (const [i, value] of values.entries()) values[i] = Math.exp(value - largest) / sum;
+  }
+  return what === 'labels' ? labels : y;
+}

@@ -1,0 +1,96 @@
+import { ShapeError } from '../errors.js';
+import type { BatchReading } from './mailbox.js';
+import type { ModelSource } from './model-source.js';
+import type { Session } from './session.js';
+
+/** A network on resident ranks, forward only. */
+export interface LoadedModel {
+  readonly source: ModelSource;
+  /** Numbers in a row of x and in a row of y. */
+  readonly features: number;
+  readonly outputs: number;
+  readonly maxBatch: number;
+  readonly ranks: number;
+  /** What computes, for people. */
+  readonly engine: string;
+  /** Whether this process is that of rank 0, which has all answers; always so without MPI. */
+  readonly isFirst: boolean;
+  readonly session: Session;
+
+  /**
+   * The network's outputs for rows as the training data had them: standardised here as there.
+   * Calls may overlap; they are answered in order.
+   *
+   * @param x [rows, features]
+   * @returns y [rows, outputs]; logits, where the network was trained on classes
+   * @throws ShapeError unless x holds whole rows; what ended the ranks
+   */
+  predict(x: Float32Array): Promise<Float32Array>;
+  /** The same, and what it cost. */
+  predictMeasured(x: Float32Array): Promise<{ y: Float32Array; reading: BatchReading }>;
+  /** Answers what has been asked, then ends the ranks. */
+  close(): Promise<void>;
+}
+
+/** A loaded model on a session. */
+export class SessionModel implements LoadedModel {
+  readonly source: ModelSource;
+  readonly features: number;
+  readonly outputs: number;
+  readonly maxBatch: number;
+  readonly ranks: number;
+  readonly engine: string;
+  readonly isFirst: boolean;
+  readonly session: Session;
+
+  constructor(
+    source: ModelSource,
+    sizes: { readonly features: number; readonly outputs: number; readonly maxBatch: number },
+    ranks: { readonly size: number; readonly engine: string; readonly isFirst: boolean },
+    session: Session,
+  ) {
+    this.source = source;
+    this.features = sizes.features;
+    this.outputs = sizes.outputs;
+    this.maxBatch = sizes.maxBatch;
+    this.ranks = ranks.size;
+    this.engine = ranks.engine;
+    this.isFirst = ranks.isFirst;
+    this.session = session;
+  }
+
+  async predict(x: Float32Array): Promise<Float32Array> {
+    return (await this.predictMeasured(x)).y;
+  }
+
+  async predictMeasured(x: Float32Array): Promise<{ y: Float32Array; reading: BatchReading }> {
+    const { features, outputs, maxBatch } = this;
+    const rows = x.length / features;
+    if (!Number.isInteger(rows)) {
+      throw new ShapeError('predict', `${x.length} numbers are no rows of ${features} features`);
+    }
+    const y = new Float32Array(rows * outputs);
+    const batches: Promise<BatchReading>[] = [];
+    for (let first = 0; first < rows; first += maxBatch) {
+      const count = Math.min(maxBatch, rows - first);
+      const part = x.subarray(first * features, (first + count) * features);
+      batches.push(
+        this.session.run(
+          count,
+          (slot) => slot.set(part),
+          (answers) => y.set(answers, first * outputs),
+        ),
+      );
+    }
+    const reading = { computeS: 0, exposedS: 0 };
+    for (const { computeS, exposedS } of await Promise.all(batches)) {
+      reading.computeS += computeS;
+      reading.exposedS += exposedS;
+    }
+    return { y, reading };
+  }
+
+  close(): Promise<void> {
+    return this.session.close();
+  }
+}

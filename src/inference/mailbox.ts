@@ -1,0 +1,107 @@
+/** Batches that may be under way: ranks work on one while the other is filled or read. */
+export const SLOTS = 2;
+
+/** A waiting rank looks up this often: whether its group has ended. */
+const WAIT_SLICE_MS = 1000;
+
+const POSTED = 0;
+/** First words of the slots: rows, then ranks that are done. */
+const SLOT_WORDS = 2;
+const slotWord = (slot: number) => 1 + SLOT_WORDS * slot;
+
+/** What a batch cost, as rank 0 of a process saw it. */
+export interface BatchReading {
+  /** From the batch's arrival at the ranks to its answer. */
+  readonly computeS: number;
+  /** Of it, blocked in collectives. */
+  readonly exposedS: number;
+}
+
+/** Shared memory between a process's main thread and its ranks. Structured-cloneable. */
+export interface MailboxHandle {
+  readonly features: number;
+  readonly outputs: number;
+  readonly maxBatch: number;
+  readonly ranksHere: number;
+  readonly words: SharedArrayBuffer;
+  /** [SLOTS, maxBatch, features] */
+  readonly x: SharedArrayBuffer;
+  /** [SLOTS, maxBatch, outputs] */
+  readonly y: SharedArrayBuffer;
+  /** [SLOTS, 2] float64 */
+  readonly readings: SharedArrayBuffer;
+}
+
+export function createMailbox(
+  sizes: Pick<MailboxHandle, 'features' | 'outputs' | 'maxBatch' | 'ranksHere'>,
+): MailboxHandle {
+  const { features, outputs, maxBatch } = sizes;
+  return {
+    ...sizes,
+    words: new SharedArrayBuffer(4 * slotWord(SLOTS)),
+    x: new SharedArrayBuffer(4 * SLOTS * maxBatch * features),
+    y: new SharedArrayBuffer(4 * SLOTS * maxBatch * outputs),
+    readings: new SharedArrayBuffer(8 * SLOTS * 2),
+  };
+}
+
+/**
+ * Batches in order, by number: batch n lies in slot n mod SLOTS. The main thread fills a slot and
+ * posts it; every rank of the process works on it; the last to be done says so. No rank polls, and
+ * the main thread never blocks.
+ */
+export class Mailbox {
+  readonly handle: MailboxHandle;
+  readonly #words: Int32Array;
+  readonly #readings: Float64Array;
+
+  constructor(handle: MailboxHandle) {
+    this.handle = handle;
+    this.#words = new Int32Array(handle.words);
+    this.#readings = new Float64Array(handle.readings);
+  }
+
+  /** Rows of a batch, [rows, features]. */
+  x(batch: number, rows: number): Float32Array {
+    const { features, maxBatch, x } = this.handle;
+    return new Float32Array(x, 4 * (batch % SLOTS) * maxBatch * features, rows * features);
+  }
+  /** Answers of a batch, [rows, outputs]. */
+  y(batch: number, rows: number): Float32Array {
+    const { outputs, maxBatch, y } = this.handle;
+    return new Float32Array(y, 4 * (batch % SLOTS) * maxBatch * outputs, rows * outputs);
+  }
+
+  /** Hands a batch to the ranks; 0 rows tell them to end. */
+  post(batch: number, rows: number): void {
+    const word = slotWord(batch % SLOTS);
+    this.#words[word] = rows;
+    this.#words[word + 1] = 0;
+    // Counts wrap at 2³¹.
+    Atomics.store(this.#words, POSTED, (batch + 1) | 0);
+    Atomics.notify(this.#words, POSTED);
+  }
+
+  /** Blocks a rank until the batch has been posted. @returns its rows */
+  await(batch: number): number {
+    for (;;) {
+      const posted = Atomics.load(this.#words, POSTED);
+      if (((posted - batch - 1) | 0) >= 0) return this.#words[slotWord(batch % SLOTS)] ?? 0;
+      Atomics.wait(this.#words, POSTED, posted, WAIT_SLICE_MS);
+    }
+  }
+
+  /** Called by every rank when it is done with a batch. @returns whether it was the last */
+  finish(batch: number): boolean {
+    const done = slotWord(batch % SLOTS) + 1;
+    return Atomics.add(this.#words, done, 1) === this.handle.ranksHere - 1;
+  }
+
+  write(batch: number, { computeS, exposedS }: BatchReading): void {
+    this.#readings.set([computeS, exposedS], 2 * (batch % SLOTS));
+  }
+  reading(batch: number): BatchReading {
+    const [computeS = 0, exposedS = 0] = this.#readings.subarray(2 * (batch % SLOTS));
+    return { computeS, exposedS };
+  }
+}

@@ -1,0 +1,134 @@
+import { ForwardMemory, ForwardPass } from '../autograd/forward-pass.js';
+import { Variable } from '../autograd/tape.js';
+import type { Communicator } from '../communicators/communicator.js';
+import { gatherColumns } from '../data/loader/fill.js';
+import type { Standardization } from '../data/standardize.js';
+import type { Engine } from '../engines/engine.js';
+import type { FeedForward } from '../model/network.js';
+import { type Tensor, tensorPart } from '../tensor/tensor.js';
+
+/** Rows and columns of a transposition that are written together: a cache line of floats. */
+const TILE = 16;
+
+interface Plan {
+  readonly pass: ForwardPass;
+  readonly x: Variable;
+  /** Of every rank, where answers are sharded and have to be gathered; [N, rows]. */
+  readonly gathered: Float32Array | null;
+}
+
+/**
+ * One rank's part of a network that answers rows: reads them, standardised and transposed, runs
+ * the network forward, and writes the answers it has. Every number of rows has a plan of its own on
+ * the same memory, so a batch costs what its rows cost; after the first batch of a size nothing is
+ * allocated.
+ */
+export class NetworkRunner {
+  readonly #network: FeedForward;
+  readonly #engine: Engine;
+  readonly #communicator: Communicator;
+  readonly #memory: ForwardMemory;
+  readonly #x: Tensor;
+  readonly #gathered: Float32Array | null;
+  readonly #plans = new Map<number, Plan>();
+  /** Rows 0, 1, 2, … */
+  readonly #rows: Float64Array;
+  readonly #shift: Float64Array;
+  readonly #factor: Float64Array;
+  /** Features of a row, and those of them that this rank reads. */
+  readonly #features: number;
+  readonly #firstFeature: number;
+  /** Answers of a row, and where this rank's begin. */
+  readonly #outputs: number;
+  readonly #firstOutput: number;
+
+  /**
+   * @param gather whether every rank needs all answers of a network with sharded ends; else each
+   *   writes its own, into memory that they share
+   */
+  constructor(
+    network: FeedForward,
+    parts: { readonly engine: Engine; readonly communicator: Communicator },
+    standardization: Standardization | null,
+    maxBatch: number,
+    gather: boolean,
+  ) {
+    const { ends, width, blocks } = network.specification;
+    const { blocksHere, firstBlock } = network.layout;
+    const sharded = ends.kind === 'sharded';
+    const ownRows = blocksHere * (width / blocks);
+    const first = sharded ? firstBlock * (width / blocks) : 0;
+    const read = sharded ? ownRows : ends.inputs;
+    this.#network = network;
+    this.#engine = parts.engine;
+    this.#communicator = parts.communicator;
+    this.#memory = new ForwardMemory(parts.engine);
+    this.#features = sharded ? width : ends.inputs;
+    this.#outputs = sharded ? width : ends.outputs;
+    this.#firstFeature = first;
+    this.#firstOutput = gather ? 0 : first;
+    this.#x = parts.engine.allocate([read, maxBatch]);
+    this.#gathered = gather && sharded ? new Float32Array(width * maxBatch) : null;
+    this.#rows = Float64Array.from({ length: maxBatch }, (_, row) => row);
+    this.#shift = new Float64Array(read);
+    this.#factor = new Float64Array(read).fill(1);
+    if (standardization === null) return;
+    for (let f = 0; f < read; f++) {
+      this.#shift[f] = standardization.mean[first + f] ?? 0;
+      this.#factor[f] = 1 / (standardization.scale[first + f] ?? 1);
+    }
+  }
+
+  /** @param x [rows, features] @param y [rows, outputs]; this rank's part of it is written */
+  run(rows: number, x: Float32Array, y: Float32Array, writesAnswers: boolean): void {
+    const plan = this.#planOf(rows);
+    const columns = this.#rows.subarray(0, rows);
+    const target = plan.x.value.data;
+    gatherColumns(
+      x,
+      this.#features,
+      columns,
+      this.#shift,
+      this.#factor,
+      target,
+      this.#firstFeature,
+    );
+    plan.pass.begin();
+    const { value } = this.#network.forward(plan.pass, plan.x);
+    this.#engine.synchronize();
+    if (plan.gathered !== null) this.#communicator.allGather(value.data, plan.gathered);
+    if (!writesAnswers) return;
+    writeRows(plan.gathered ?? value.data, rows, y, this.#outputs, this.#firstOutput);
+  }
+
+  #planOf(rows: number): Plan {
+    const found = this.#plans.get(rows);
+    if (found !== undefined) return found;
+    const x = tensorPart(this.#x, 0, [this.#shift.length, rows]);
+    const plan: Plan = {
+      pass: new ForwardPass(this.#engine, this.#communicator, this.#memory),
+      x: new Variable(x, false),
+      gathered: this.#gathered?.subarray(0, this.#outputs * rows) ?? null,
+    };
+    this.#plans.set(rows, plan);
+    return plan;
+  }
+}
+
+/** Transposes [features, rows] into columns `first …` of [rows, width]. */
+function writeRows(
+  from: Float32Array,
+  rows: number,
+  to: Float32Array,
+  width: number,
+  first: number,
+): void {
+  const features = from.length / rows;
+  for (let start = 0; start < features; start += TILE) {
+    const end = Math.min(start + TILE, features);
+    for (let row = 0; row < rows; row++) {
+      const at = row * width + first;
+      for (let f = start; f < end; f++) to[at + f] = from[f * rows + row] as number;
+    }
+  }
+}

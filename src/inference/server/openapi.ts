@@ -1,0 +1,211 @@
+import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { INPUT, OUTPUT } from './tensors.js';
+
+type Route = Parameters<OpenAPIHono['openAPIRegistry']['registerPath']>[0];
+
+const error = z.object({ error: z.string() }).openapi('Error');
+const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
+const tensorMetadata = z
+  .object({ name: z.string(), datatype: z.string(), shape: z.array(z.int()) })
+  .openapi('TensorMetadata', { description: 'A size of −1 is free.' });
+const data = z
+  .array(z.unknown())
+  .openapi({ description: 'Numbers, row after row, flat or as nested lists.' });
+
+const serverMetadata = z
+  .object({ name: z.string(), version: z.string(), extensions: z.array(z.string()) })
+  .openapi('ServerMetadata');
+const modelMetadata = z
+  .object({
+    name: z.string(),
+    versions: z.array(z.string()),
+    platform: z.string(),
+    inputs: z.array(tensorMetadata),
+    outputs: z.array(tensorMetadata),
+  })
+  .openapi('ModelMetadata');
+const inferRequest = z
+  .object({
+    id: z.string().optional(),
+    parameters: parameters.optional(),
+    inputs: z.array(
+      z.object({
+        name: z.literal(INPUT),
+        shape: z.array(z.int()).openapi({ description: '[rows, features]' }),
+        datatype: z.string().openapi({ description: 'FP32, or any other number of the protocol' }),
+        parameters: parameters.optional(),
+        data: data.optional(),
+      }),
+    ),
+    outputs: z
+      .array(z.object({ name: z.literal(OUTPUT), parameters: parameters.optional() }))
+      .optional(),
+  })
+  .openapi('InferRequest');
+const inferResponse = z
+  .object({
+    model_name: z.string(),
+    model_version: z.string(),
+    id: z.string().optional(),
+    outputs: z.array(
+      z.object({
+        name: z.literal(OUTPUT),
+        shape: z.array(z.int()),
+        datatype: z.literal('FP32'),
+        parameters: parameters.optional(),
+        data: data.optional(),
+      }),
+    ),
+  })
+  .openapi('InferResponse');
+const index = z
+  .array(
+    z.object({
+      name: z.string(),
+      version: z.string().optional(),
+      state: z.enum(['READY', 'UNAVAILABLE']),
+      reason: z.string(),
+    }),
+  )
+  .openapi('RepositoryIndex');
+
+const model = z.object({ model: z.string() });
+const versioned = model.extend({ version: z.string() });
+
+const ok = { 200: { description: 'Yes.' } };
+const json = (schema: z.ZodType, description: string) => ({
+  200: { description, content: { 'application/json': { schema } } },
+});
+const failures = (...statuses: readonly number[]) =>
+  Object.fromEntries(
+    statuses.map((status) => [
+      status,
+      { description: WHY[status] ?? '', content: { 'application/json': { schema: error } } },
+    ]),
+  );
+const WHY: Readonly<Record<number, string>> = {
+  400: 'The request is wrong; the message says what.',
+  401: 'The bearer token is missing or wrong.',
+  404: 'There is no such model or version.',
+  413: 'The body is too large.',
+  429: 'Too many rows wait; try again after Retry-After seconds.',
+  503: 'Not ready, overloaded or about to end; try again after Retry-After seconds.',
+};
+
+/** A route of a model, without and with its version. */
+function forModel(route: Omit<Route, 'path'>, rest: string): Route[] {
+  const request = route.request ?? {};
+  return [
+    { ...route, path: `/v2/models/{model}${rest}`, request: { ...request, params: model } },
+    {
+      ...route,
+      path: `/v2/models/{model}/versions/{version}${rest}`,
+      request: { ...request, params: versioned },
+    },
+  ];
+}
+
+const binary = z.string().openapi({
+  format: 'binary',
+  description: 'JSON of Inference-Header-Content-Length bytes, then the tensor, little-endian.',
+});
+const both = (schema: z.ZodType) => ({
+  'application/json': { schema },
+  'application/octet-stream': { schema: binary },
+});
+
+const ROUTES: readonly Route[] = [
+  { method: 'get', path: '/v2/health/live', summary: 'Whether the server runs', responses: ok },
+  {
+    method: 'get',
+    path: '/v2/health/ready',
+    summary: 'Whether every model answers',
+    responses: { ...ok, ...failures(503) },
+  },
+  {
+    method: 'get',
+    path: '/v2',
+    summary: 'The server',
+    responses: { ...json(serverMetadata, 'Name, version, extensions.'), ...failures(401) },
+  },
+  ...forModel(
+    {
+      method: 'get',
+      summary: 'A model',
+      responses: { ...json(modelMetadata, 'Its tensors.'), ...failures(401, 404, 503) },
+    },
+    '',
+  ),
+  ...forModel(
+    {
+      method: 'get',
+      summary: 'Whether a model answers',
+      responses: { ...ok, ...failures(401, 404, 503) },
+    },
+    '/ready',
+  ),
+  ...forModel(
+    {
+      method: 'post',
+      summary: 'Answers rows',
+      request: { body: { content: both(inferRequest), required: true } },
+      responses: {
+        200: { description: 'The answers, a row each.', content: both(inferResponse) },
+        ...failures(400, 401, 404, 413, 429, 503),
+      },
+    },
+    '/infer',
+  ),
+  {
+    method: 'post',
+    path: '/v2/repository/index',
+    summary: 'All models',
+    responses: { ...json(index, 'Names and states.'), ...failures(400, 401) },
+  },
+  {
+    method: 'post',
+    path: '/v2/repository/models/{model}/load',
+    summary: 'Loads a model, or what is newest at its path, without dropping a request',
+    request: { params: model },
+    responses: { ...ok, ...failures(400, 401, 404) },
+  },
+  {
+    method: 'post',
+    path: '/v2/repository/models/{model}/unload',
+    summary: 'Answers what has been asked, then ends the model',
+    request: { params: model },
+    responses: { ...ok, ...failures(400, 401, 404) },
+  },
+  {
+    method: 'get',
+    path: '/metrics',
+    summary: 'Prometheus metrics',
+    responses: {
+      200: { description: 'Text.', content: { 'text/plain': { schema: z.string() } } },
+      ...failures(401),
+    },
+  },
+  {
+    method: 'get',
+    path: '/openapi.json',
+    summary: 'This document',
+    responses: { 200: { description: 'OpenAPI 3.1.' }, ...failures(401) },
+  },
+];
+
+/** The server's routes as an OpenAPI 3.1 document. */
+export function openApiDocument(version: string): object {
+  const app = new OpenAPIHono();
+  for (const route of ROUTES) app.openAPIRegistry.registerPath(route);
+  return app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'phantom serve',
+      version,
+      description:
+        'The Open Inference Protocol (KServe V2 REST) with the extensions for binary tensors and ' +
+        `the model repository. Every model has the input ${INPUT} and the output ${OUTPUT}.`,
+      license: { name: 'MIT' },
+    },
+  });
+}

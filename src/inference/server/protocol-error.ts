@@ -1,0 +1,51 @@
+/** Why a request failed, as the metrics count it. */
+export type FailureReason =
+  | 'bad_request'
+  | 'unauthorized'
+  | 'not_found'
+  | 'too_large'
+  | 'queue_full'
+  | 'timeout'
+  | 'unavailable'
+  | 'disconnected'
+  | 'internal';
+
+const STATUS = {
+  bad_request: 400,
+  unauthorized: 401,
+  not_found: 404,
+  too_large: 413,
+  queue_full: 429,
+  timeout: 503,
+  unavailable: 503,
+  /** Nobody reads it. */
+  disconnected: 499,
+  internal: 500,
+} as const satisfies Record<FailureReason, number>;
+
+/** A failed request: its message becomes the protocol's `{"error": …}`. */
+export class ProtocolError extends Error {
+  readonly reason: FailureReason;
+  /** Whether the rest of the request is not read: the connection ends with the answer. */
+  readonly endsConnection: boolean;
+
+  constructor(reason: FailureReason, message: string, endsConnection = false) {
+    super(message);
+    this.name = 'ProtocolError';
+    this.reason = reason;
+    this.endsConnection = endsConnection;
+  }
+
+  get status(): (typeof STATUS)[FailureReason] {
+    return STATUS[this.reason];
+  }
+
+  /** Whether the same request may succeed later. */
+  get retryable(): boolean {
+    return this.status === 429 || this.status === 503;
+  }
+}
+
+export function badRequest(message: string): ProtocolError {
+  return new ProtocolError('bad_request', message);
+}
