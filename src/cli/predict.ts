@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { PredictionKind, PredictionRequest } from '../config/predict.js';
 import type { EngineChoice } from '../config/settings.js';
+import { type MeterChoice, METERS } from '../energy/meter.js';
 import { createRankConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
 import { formatCount, formatDuration, formatSi } from './format.js';
@@ -39,6 +40,8 @@ export function define(command: Command, done: (exitCode: number) => void): void
     .addOption(
       numberOption('--batch <B>', 'rows at a time (default: 256)', { least: 1, most: 1 << 20 }),
     )
+    .addOption(valueOption('--meter <name>', 'what measures energy, as for train (default: auto)'))
+    .addOption(valueOption('--machine <name|path>', 'machine file for modelled energy'))
     .option('--json', 'one object on stdout, and nothing else')
     .addHelpText('after', EXAMPLES)
     .action(async (model: string) => {
@@ -51,6 +54,8 @@ export function define(command: Command, done: (exitCode: number) => void): void
         engine: oneOf('--engine', options['engine'] ?? 'auto', ENGINES) as EngineChoice,
         ranks: options['ranks'] ?? null,
         batch: options['batch'] ?? 256,
+        meter: oneOf('--meter', options['meter'] ?? 'auto', METERS) as MeterChoice,
+        machine: options['machine'] ?? 'default',
       };
       done(await predict(request, options.json === true));
     });
@@ -90,6 +95,10 @@ async function predict(request: PredictionRequest, json: boolean): Promise<numbe
     ['time', `${formatDuration(elapsedS)}, ${formatSi(report.samplesPerS)} samples/s`],
     ['of it computing', `${formatDuration(computeS)}, ${share}% waiting for ranks`],
   ];
+  const { energyPerSampleJ, obtained } = report;
+  const joules = energyPerSampleJ === null ? 'not measured' : `${formatSi(energyPerSampleJ)}J`;
+  const how = obtained === 'unavailable' ? '' : ` (${obtained})`;
+  pairs.push(['energy a sample', joules + how]);
   for (const line of formatPairs(pairs, '')) console.out(line);
   return EXIT.fine;
 }

@@ -1,3 +1,5 @@
+import { findLauncher } from '../communicators/mpi/launcher.js';
+import type { MeterChoice, Obtained } from '../energy/meter.js';
 import { ConfigError } from '../errors.js';
 import { inputWidth } from '../inference/model-folder.js';
 import { describeModel } from '../inference/model-source.js';
@@ -5,6 +7,7 @@ import { openRows } from '../inference/rows/row-source.js';
 import { formatOf, openSink, type RowSink } from '../inference/rows/row-sink.js';
 import { SLOTS } from '../inference/mailbox.js';
 import { loadModel } from './load-model.js';
+import { createMeter } from './meters.js';
 import { beforeRanks } from './ranks.js';
 import type { EngineChoice } from './settings.js';
 
@@ -23,6 +26,10 @@ export interface PredictionRequest {
   readonly ranks: number | null;
   /** Rows at a time. */
   readonly batch: number;
+  /** What measures the energy, as in training; under an MPI launcher nothing does. */
+  readonly meter: MeterChoice;
+  /** Name or file of the machine whose constants model energy. */
+  readonly machine: string;
 }
 
 export interface PredictionReport {
@@ -39,6 +46,10 @@ export interface PredictionReport {
   /** Of it, time that rank 0 computed, and was blocked in collectives. */
   readonly computeS: number;
   readonly exposedS: number;
+  /** Of that time; null: not measured. */
+  readonly energyJ: number | null;
+  readonly energyPerSampleJ: number | null;
+  readonly obtained: Obtained;
 }
 
 /**
@@ -69,9 +80,13 @@ export async function predictFile(
     ...(ranks === null ? {} : { ranks }),
   });
   const { features, outputs } = model;
+  // The meter sees this process, so not the others of a job.
+  const choice = findLauncher() === null ? request.meter : 'none';
+  const meter = await createMeter({ choice, machine: request.machine, cores: model.ranks });
   const width = what === 'labels' ? 1 : outputs;
   const shape = { name: what === 'labels' ? 'label' : 'y', width } as const;
   const began = performance.now();
+  meter.begin('predict');
   let sink: RowSink | null = null;
   let rows = 0;
   const cost = { computeS: 0, exposedS: 0 };
@@ -86,6 +101,7 @@ export async function predictFile(
       cost.exposedS += reading.exposedS;
       if (sink !== null) sink.write(transformed(y, outputs, what));
       rows += y.length / outputs;
+      meter.sample();
       onProgress(rows);
     };
     for await (const x of openRows(data, features, batch)) {
@@ -99,11 +115,14 @@ export async function predictFile(
     sink?.finish();
   } catch (error) {
     sink?.abort();
+    meter.close();
     model.session.abort((error as Error).message);
     await model.session.ended;
     throw error;
   }
   const elapsedS = (performance.now() - began) / 1000;
+  const { energyJ, obtained } = meter.end('predict');
+  meter.close();
   await model.close();
   return {
     model: model.source.weights,
@@ -116,6 +135,9 @@ export async function predictFile(
     elapsedS,
     samplesPerS: rows / elapsedS,
     ...cost,
+    energyJ,
+    energyPerSampleJ: energyJ === null ? null : energyJ / rows,
+    obtained,
   };
 }
 

@@ -4,6 +4,7 @@ import { describeModel } from '../inference/model-source.js';
 import type { Log } from '../inference/server/log.js';
 import { type ModelEntry, type RunningServer, startServer } from '../inference/server/server.js';
 import { loadModel } from './load-model.js';
+import { createMeter } from './meters.js';
 import type { EngineChoice } from './settings.js';
 
 /** Settings of a server, with every default filled in. */
@@ -38,6 +39,7 @@ export async function serve(
     load: () => loadModel(folder, options),
     newest: () => describeModel(folder).weights,
   }));
+  const meter = await createMeter({ choice: 'auto', machine: 'default', cores: ranks ?? 1 });
   return startServer({
     models,
     host,
@@ -48,6 +50,7 @@ export async function serve(
     token: settings.token,
     version,
     reloadEveryS: settings.reloadEveryS,
+    meter,
     log,
   });
 }

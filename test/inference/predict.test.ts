@@ -91,6 +91,8 @@ const request = (data: string, out: string, more: Partial<PredictionRequest> = {
     engine: 'wasm',
     ranks: null,
     batch: 5,
+    meter: 'none',
+    machine: 'default',
     ...more,
   });
 

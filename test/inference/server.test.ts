@@ -237,6 +237,7 @@ describe('routes of the specification', () => {
     }
     assert.match(metrics, /phantom_batch_rows_sum\{model="m"\} [1-9]/);
     assert.match(metrics, /phantom_exposed_communication_seconds_total\{model="m"\}/);
+    assert.match(metrics, /phantom_energy_joules_per_request\{obtained="\w+"\} \d/);
     assert.match(metrics, /phantom_model_ready\{model="n"\} 1/);
 
     const { json } = await call('/openapi.json');

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { EnergyMeter } from '../../energy/meter.js';
 import type { BatchEvent } from './batcher.js';
 import type { FailureReason } from './protocol-error.js';
 
@@ -19,9 +20,13 @@ export interface ServerMetrics {
   reload(model: string, succeeded: boolean): void;
 }
 
-/** @param state is asked when the metrics are read */
+/**
+ * @param state is asked when the metrics are read
+ * @param meter with an open window; what it does not know is no metric
+ */
 export function createMetrics(
   state: () => readonly { readonly name: string; ready: boolean; queuedRows: number }[],
+  meter: EnergyMeter,
 ): ServerMetrics {
   const registers = [new Registry()];
   const [registry] = registers as [Registry];
@@ -67,12 +72,25 @@ export function createMetrics(
       labelNames,
       registers,
     }),
+    energy: new Gauge({
+      name: 'phantom_energy_joules',
+      help: 'Energy since the server was started, and how it was obtained',
+      labelNames: ['obtained'],
+      registers,
+    }),
+    perRequest: new Gauge({
+      name: 'phantom_energy_joules_per_request',
+      help: 'That energy for each request that was answered',
+      labelNames: ['obtained'],
+      registers,
+    }),
     resident: new Gauge({
       name: 'process_resident_memory_bytes',
       help: 'Resident memory of the server and its ranks',
       registers,
     }),
   };
+  let answered = 0;
   return {
     contentType: registry.contentType,
     async text() {
@@ -80,11 +98,20 @@ export function createMetrics(
         gauges.queued.set({ model: model.name }, model.queuedRows);
         gauges.ready.set({ model: model.name }, model.ready ? 1 : 0);
       }
+      const { energyJ, obtained } = meter.read();
+      if (energyJ === null) {
+        gauges.energy.reset();
+        gauges.perRequest.reset();
+      } else {
+        gauges.energy.set({ obtained }, energyJ);
+        if (answered > 0) gauges.perRequest.set({ obtained }, energyJ / answered);
+      }
       gauges.resident.set(process.memoryUsage.rss());
       return registry.metrics();
     },
     request(model, queueS, computeS, totalS, count) {
       const labels = { model };
+      answered++;
       requests.inc(labels);
       rows.inc(labels, count);
       queue.observe(labels, queueS);

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
+import type { EnergyMeter } from '../../energy/meter.js';
 import { ConfigError } from '../../errors.js';
 import { createApp } from './app.js';
 import type { BatchEvent, BatcherLimits } from './batcher.js';
@@ -30,6 +31,8 @@ export interface ServerOptions {
   readonly version: string;
   /** How often each model's path is looked at for something newer; 0: never. */
   readonly reloadEveryS: number;
+  /** Closed with the server. */
+  readonly meter: EnergyMeter;
   readonly log: Log;
 }
 
@@ -45,6 +48,7 @@ export interface RunningServer {
 
 const MOST_CONNECTIONS = 4096;
 const KEEP_ALIVE_MS = 65_000;
+const SAMPLE_MS = 1000;
 
 /**
  * Loads the models and serves them.
@@ -52,10 +56,11 @@ const KEEP_ALIVE_MS = 65_000;
  * @throws what loading a model throws; ConfigError when the address cannot be listened on
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { log, limits } = options;
+  const { log, limits, meter } = options;
   let isDraining = false;
   const models = new Map<string, ServedModel>();
-  const metrics = createMetrics(() => [...models.values()]);
+  const metrics = createMetrics(() => [...models.values()], meter);
+  meter.begin('serve');
   for (const { name, load, newest } of options.models) {
     const onBatch = (event: BatchEvent) => metrics.batch(name, event);
     models.set(name, new ServedModel({ name, load, newest, limits, onBatch, log }));
@@ -85,6 +90,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const reload = async () => {
     for (const model of all) await model.refresh();
   };
+  const sampling = setInterval(() => meter.sample(), SAMPLE_MS);
   const { reloadEveryS } = options;
   const timer = reloadEveryS > 0 ? setInterval(() => void reload(), 1000 * reloadEveryS) : null;
   return {
@@ -95,7 +101,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       if (timer !== null) clearInterval(timer);
       isDraining = true;
       await closeServer(server, withinMs);
+      clearInterval(sampling);
       await Promise.all(all.map((model) => model.close()));
+      meter.close();
     },
   };
 }
