@@ -1,7 +1,7 @@
 // Builds everything a checkout runs: the WebAssembly kernels, the package and, where their
 // tools are installed, the tests and benchmarks. `--package` builds the package alone.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -14,8 +14,20 @@ function run(command, args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
+const KERNELS = ['dist/engines/wasm/kernels.wasm', 'dist/engines/wasm/kernels-relaxed.wasm'];
+
+/** Whether the kernels are newer than all they are made from; compiling them takes seconds. */
+function kernelsAreCurrent() {
+  if (!KERNELS.every((file) => existsSync(file))) return false;
+  const sources = readdirSync('kernels').map((name) => `kernels/${name}`);
+  const made = ['scripts/build.js', 'package-lock.json', ...sources];
+  const time = (file) => statSync(file).mtimeMs;
+  return Math.min(...KERNELS.map(time)) > Math.max(...made.map(time));
+}
+
 /** Kernels are compiled twice: strict IEEE arithmetic, and with relaxed fused multiply-add. */
 function buildKernels() {
+  const [strict, relaxed] = KERNELS;
   mkdirSync('dist/engines/wasm', { recursive: true });
   const shared = [
     'kernels/index.ts',
@@ -25,16 +37,16 @@ function buildKernels() {
   const features = 'simd,threads,bulk-memory,sign-extension,mutable-globals,nontrapping-f2i';
   run('assemblyscript/bin/asc.js', [
     ...shared,
-    ...['--enable', features, '--use', 'RELAXED=0', '-o', 'dist/engines/wasm/kernels.wasm'],
+    ...['--enable', features, '--use', 'RELAXED=0', '-o', strict],
   ]);
   run('assemblyscript/bin/asc.js', [
     ...shared,
     ...['--enable', `${features},relaxed-simd`, '--use', 'RELAXED=1'],
-    ...['-o', 'dist/engines/wasm/kernels-relaxed.wasm'],
+    ...['-o', relaxed],
   ]);
 }
 
-buildKernels();
+if (!kernelsAreCurrent()) buildKernels();
 run('typescript/bin/tsc', ['-p', 'tsconfig.json']);
 chmodSync('dist/cli/main.js', 0o755);
 if (!process.argv.includes('--package')) run('typescript/bin/tsc', ['-p', 'tsconfig.test.json']);
