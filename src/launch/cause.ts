@@ -93,15 +93,17 @@ function deathOf({ stderr, processes, started }: JobEnd): Death | null {
   const hydra = /PID (\d+) RUNNING AT (\S+)\n=\s+EXIT CODE: (\d+)/.exec(stderr);
   if (!hydra) return null;
   const [, pid, host, number] = hydra;
-  const rank = processes?.findIndex((place) => place.pid === Number(pid) && place.host === host);
-  const known = rank !== undefined && rank >= 0 ? rank : null;
-  const who = known === null ? `the process ${pid} on ${host}` : `rank ${known} on ${host}`;
+  const found = processes?.findIndex((place) => place.pid === Number(pid) && place.host === host);
+  const known = found !== undefined && found >= 0;
   const killed = /EXIT STRING: (.*) \(signal (\d+)\)/.exec(stderr);
+  const how = killed
+    ? `was killed by signal ${killed[2]} (${killed[1]})`
+    : `ended with exit code ${number}`;
+  const who = known ? `that of rank ${found}` : `number ${pid}`;
   return {
-    message: killed
-      ? `${who} was killed by signal ${killed[2]} (${killed[1]})`
-      : `${who} ended with exit code ${number}`,
-    rank: known,
+    // Its clean-up kills the others at once, and may be what it then finds.
+    message: `a process ${how}; MPICH names ${who} on ${host}, which its clean-up may have killed`,
+    rank: null,
     passing: started || killed !== null || number !== '2',
     killed: killed !== null,
   };
