@@ -32,7 +32,10 @@ describe('training from a model', () => {
     const healed = await train({ ...from, steps: 8, out: at('healed') });
     assert.ok((healed.validationLoss ?? 9) < probe.after.loss, 'it heals');
     const { settings, specification, data } = readRunConfig(at('healed'));
-    assert.deepEqual(specification, openModel(model).specification);
+    assert.deepEqual(specification, {
+      ghostPrecision: 'float32',
+      ...openModel(model).specification,
+    });
     assert.deepEqual([settings.from, settings.width, settings.ghosts], [model, 32, 2]);
     const { standardization } = openModel(at('dense'));
     assert.deepEqual(data.standardization?.mean, [...(standardization?.mean ?? [])]);
