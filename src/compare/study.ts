@@ -115,7 +115,7 @@ export async function study(
   const pursued = await sweep(stage, all, target);
   const fastest = all.map((contestant) => ({
     contestant,
-    rate: bestRate(pursued.get(contestant.name) ?? [], (one) => stepsTo(target, one)),
+    rate: fastestRate(pursued.get(contestant.name) ?? [], target),
   }));
   const finals = await seeds(stage, rated(fastest), target);
   const toTarget = finals.filter((entry) => reaches(target, entry));
@@ -132,7 +132,7 @@ export async function study(
     const contestant = candidates[middle] as Contestant;
     const place = `search ${i + 1}`;
     const trial = (await sweep(place, [contestant], target)).get(contestant.name) ?? [];
-    const rate = bestRate(trial, (one) => stepsTo(target, one));
+    const rate = fastestRate(trial, target);
     const [entry] = await seeds(place, rated([{ contestant, rate }]), target);
     const reached = entry !== undefined && reaches(target, entry);
     tried.push({ contestant, reached });
@@ -192,9 +192,15 @@ function rounds({ rates, seeds: all, sweepSeed }: Budget, runner: Runner) {
       let done = 0;
       for (const [round, seed] of all.entries()) {
         for (const { contestant, rate } of round % 2 === 0 ? entries : entries.toReversed()) {
-          const outcome = await run({ contestant, rate, seed, target }, { stage, done, of });
+          const before = outcomes.get(contestant) ?? [];
           done++;
-          outcomes.set(contestant, [...(outcomes.get(contestant) ?? []), outcome]);
+          // Who missed the target with one seed has missed it.
+          if (target !== null && !before.every((one) => stepsTo(target, one) !== null)) continue;
+          const outcome = await run(
+            { contestant, rate, seed, target },
+            { stage, done: done - 1, of },
+          );
+          outcomes.set(contestant, [...before, outcome]);
         }
       }
       return entries.map((entry) => ({ ...entry, outcomes: outcomes.get(entry.contestant) ?? [] }));
@@ -214,6 +220,14 @@ function bestRate(
       best = { rate: outcome.rate, value };
   }
   return best?.rate ?? null;
+}
+
+/** The rate with the fewest steps to the target; where none reached it, that of the least loss. */
+function fastestRate(outcomes: readonly Outcome[], target: number): number | null {
+  return (
+    bestRate(outcomes, (one) => stepsTo(target, one)) ??
+    bestRate(outcomes, ({ validationLoss }) => validationLoss)
+  );
 }
 
 function rated(all: readonly { readonly contestant: Contestant; readonly rate: number | null }[]) {
