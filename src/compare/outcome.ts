@@ -43,8 +43,8 @@ export class OutcomeCollector {
     if (event.type === 'validation') this.#validations.push([event.step, event.loss]);
     if (event.type !== 'step') return;
     this.#step = event.step;
-    const { energyJ } = event as { energyJ?: number | null };
-    if (typeof energyJ === 'number') this.#energies.push({ step: event.step, energyJ });
+    const { step, energyJ } = event;
+    if (energyJ !== null) this.#energies.push({ step, energyJ });
   }
 
   /** @param end null when the run failed */
@@ -54,7 +54,6 @@ export class OutcomeCollector {
     failure: string | null,
   ): Outcome {
     const start = this.#start;
-    const metered = start as { energyObtained?: Obtained; meterDescription?: string } | null;
     if (start === null) throw new TypeError('a run ended that had not started');
     const [first, last] = [this.#energies[0], this.#energies.at(-1)];
     const span = first && last ? last.step - first.step : 0;
@@ -68,9 +67,8 @@ export class OutcomeCollector {
       validations: this.#validations,
       stepTimeS: end?.medianStepTimeS ?? null,
       stepEnergyJ,
-      energyObtained:
-        stepEnergyJ === null ? 'unavailable' : (metered?.energyObtained ?? 'unavailable'),
-      meter: metered?.meterDescription ?? 'none',
+      energyObtained: stepEnergyJ === null ? 'unavailable' : start.energyObtained,
+      meter: start.meterDescription,
       parameters: start.parameters,
       flopsPerStep: start.flopsPerStep,
       receivedBytesPerStep: start.receivedBytesPerStep,

@@ -63,7 +63,7 @@ function lossSeries(
       else if (logged?.step === step) add(at(logged), loss);
     }
   }
-  const modelled = name === 'energy' && run.energy?.obtained === 'modelled';
+  const modelled = name === 'energy' && run.obtained === 'modelled';
   return { label: run.name, points, modelled };
 }
 

@@ -26,17 +26,22 @@ const OBTAINED: ReadonlySet<unknown> = new Set([
   'unavailable',
 ] satisfies Obtained[]);
 
+/** How an energy was obtained; null where a record does not say. */
+export function readObtained(value: unknown): Obtained | null {
+  return OBTAINED.has(value) ? (value as Obtained) : null;
+}
+
 /** Reads the `energy` of an end event; null where there is none, or one of another form. */
 export function readEnergy(value: unknown): RecordedEnergy | null {
   if (typeof value !== 'object' || value === null) return null;
   const energy = value as Readonly<Record<string, unknown>>;
-  const obtained = energy['obtained'];
-  if (!OBTAINED.has(obtained)) return null;
+  const obtained = readObtained(energy['obtained']);
+  if (obtained === null) return null;
   const of = (name: string) => quantity(energy[name]);
   const [intensity, pue] = [of('carbonIntensityGPerKWh'), of('pue')];
   const perRank = energy['perRankJ'];
   return {
-    obtained: obtained as Obtained,
+    obtained,
     description: typeof energy['description'] === 'string' ? energy['description'] : '',
     energyJ: of('energyJ'),
     meanPowerW: of('meanPowerW'),

@@ -1,9 +1,10 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
+import type { Obtained } from '../energy/meter.js';
 import { CheckpointError } from '../errors.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
 import { readRunConfig, type RunConfig } from '../training/run-folder.js';
-import { quantity, readEnergy, type RecordedEnergy } from './run-energy.js';
+import { quantity, readEnergy, readObtained, type RecordedEnergy } from './run-energy.js';
 
 /** A logged step; times and joules since the run's first start. Unknown is null. */
 export interface StepRecord {
@@ -41,6 +42,8 @@ export interface RunRecord {
   /** null: the run goes on, or was ended from outside. */
   readonly end: EndEvent | null;
   readonly energy: RecordedEnergy | null;
+  /** How the joules of steps were obtained; without that they are left out. */
+  readonly obtained: Obtained;
   /** What was left out, and what a reader has to know. */
   readonly problems: readonly string[];
 }
@@ -81,18 +84,30 @@ export function readRun(folder: string, name = path.basename(path.resolve(folder
   const tail = lines.pop() ?? '';
   lines.forEach((line, i) => reader.read(line, i + 1));
   if (tail !== '') reader.problems.push('metrics.jsonl ends inside a line; that line is left out');
-  const { start, startTimeS, steps, validations, end } = reader;
+  const { start, startTimeS, steps, validations, end, obtained } = reader;
   const problems = [...reader.problems];
   if (start === null) problems.push('there is no start event; sizes and counts are unknown');
   if (end === null) problems.push('the run has no end: it goes on, or was ended from outside');
   else if (end.reason === 'interrupted') problems.push(`interrupted after ${end.step} steps`);
-  const energy = end === null ? null : readEnergy((end as { energy?: unknown }).energy);
+  const energy = end === null ? null : readEnergy(end.energy);
   if (reader.starts > 1) {
     problems.push(
       `resumed ${reader.starts - 1} times: time and energy add up its parts as far as they were logged; its mean power and phases are of the last part`,
     );
   }
-  return { folder, name, config, start, startTimeS, steps, validations, end, energy, problems };
+  return {
+    folder,
+    name,
+    config,
+    start,
+    startTimeS,
+    steps,
+    validations,
+    end,
+    energy,
+    obtained,
+    problems,
+  };
 }
 
 /** Takes events line by line; what is not one is told and left out. */
@@ -104,6 +119,7 @@ class EventReader {
   readonly validations: ValidationRecord[] = [];
   end: EndEvent | null = null;
   readonly problems: string[] = [];
+  obtained: Obtained = 'unavailable';
   #offsetS = 0;
   /** null: a part of the run was not metered, so the sum is not known. */
   #offsetJ: number | null = 0;
@@ -141,6 +157,7 @@ class EventReader {
     this.#offsetJ = last === undefined ? 0 : last.energyJ;
     const time = Date.parse(String(event['time'])) / 1000;
     if (this.startTimeS === null && Number.isFinite(time)) this.startTimeS = time;
+    this.obtained = readObtained(event['energyObtained']) ?? 'unavailable';
     this.start = event as unknown as StartEvent;
     this.end = null;
     this.starts++;
@@ -155,7 +172,7 @@ class EventReader {
     const last = this.steps.at(-1);
     if (last !== undefined && step <= last.step) return leaveOut(`goes back to step ${step}`);
     const total = this.#offsetS + elapsedS;
-    const energyJ = of('energyJ');
+    const energyJ = this.obtained === 'unavailable' ? null : of('energyJ');
     if (last !== undefined && total < last.elapsedS) return leaveOut('goes back in time');
     const joules = energyJ === null || this.#offsetJ === null ? null : this.#offsetJ + energyJ;
     if (joules !== null && last?.energyJ && joules < last.energyJ) {

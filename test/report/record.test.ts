@@ -65,6 +65,9 @@ describe('phantom report', () => {
     assert.equal(status, 0);
     const [run] = json(stdout).runs;
     assert.equal(run?.step?.step, 30);
+    assert.equal(run?.step?.energyJ, 7.5);
+    const page = readFileSync(path.join(cwd, 'run/report.html'), 'utf8');
+    assert.match(page, /Training loss against energy \(modelled\)/);
     assert.deepEqual(run?.problems, [
       'metrics.jsonl ends inside a line; that line is left out',
       'the run has no end: it goes on, or was ended from outside',

@@ -30,7 +30,7 @@ interface StepValues {
   readonly samplesPerS: number | null;
   readonly exposedS: number | null;
   readonly dataWaitS: number | null;
-  readonly energyJ?: number | null;
+  readonly energyJ: number | null;
 }
 
 function stepScalars(step: StepValues, obtained: Obtained): Scalar[] {
@@ -44,7 +44,7 @@ function stepScalars(step: StepValues, obtained: Obtained): Scalar[] {
     ['time/samples_per_s', step.samplesPerS],
     ['time/waiting_for_ranks_s', step.exposedS],
     ['time/waiting_for_data_s', step.dataWaitS],
-    [energy, step.energyJ ?? null],
+    [energy, step.energyJ],
   ]);
 }
 
@@ -84,7 +84,7 @@ export function createEventFile(): EventFile {
           const name = `${PREFIX}.${time}.${os.hostname()}.${process.pid}.0`;
           return openSync(path.join(folder, name), 'w');
         });
-        obtained = (event as { energyObtained?: Obtained }).energyObtained ?? 'unavailable';
+        obtained = event.energyObtained;
         append(event.firstStep, { kind: 'version' });
         if (event.firstStep > 0) append(event.firstStep, { kind: 'restart' });
       } else if (event.type === 'step') scalars(event.step, stepScalars(event, obtained));
@@ -123,17 +123,13 @@ export function writeEventFile(run: RunRecord): string {
 /** A run's values in the order of their steps. */
 function recordsOf(run: RunRecord): TensorboardEvent[] {
   const startS = run.startTimeS ?? 0;
-  const obtained =
-    run.energy?.obtained ??
-    (run.start as { energyObtained?: Obtained } | null)?.energyObtained ??
-    'unavailable';
   const at = (step: number, elapsedS: number, list: readonly Scalar[]): TensorboardEvent => ({
     wallTimeS: startS + elapsedS,
     step,
     what: { kind: 'scalars', scalars: list },
   });
   const events = [
-    ...run.steps.map((step) => at(step.step, step.elapsedS, stepScalars(step, obtained))),
+    ...run.steps.map((step) => at(step.step, step.elapsedS, stepScalars(step, run.obtained))),
     ...run.validations.map((validation) => {
       const elapsedS = run.steps.findLast(({ step }) => step <= validation.step)?.elapsedS ?? 0;
       return at(validation.step, elapsedS, validationScalars(validation));
