@@ -8,7 +8,7 @@ import path from 'node:path';
 export const SUBNET = '10.77.0.0/24';
 
 /** A token bucket passes what it holds at once: as little as lets timers keep the rate. */
-const BUCKET_S = 100e-6;
+const BUCKET_S = 500e-6;
 const SMALLEST_BUCKET_BYTES = 3100;
 /** What waits before a port is held, not dropped: a switch with enough memory. */
 const QUEUE_BYTES = 16e6;
