@@ -90,7 +90,7 @@ export class Hosts {
   }
 
   remove(): void {
-    for (const name of this.#made.splice(0)) spawnSync('ip', ['netns', 'del', name]);
+    for (const name of this.#made.splice(0)) deleteNamespace(name);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
@@ -116,11 +116,24 @@ export class Hosts {
   }
 }
 
+/** With the processes in it, which would otherwise wait for each other without a network. */
+function deleteNamespace(name: string): void {
+  const { stdout } = spawnSync('ip', ['netns', 'pids', name], { encoding: 'utf8' });
+  for (const [pid] of stdout.matchAll(/\d+/g)) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+  }
+  spawnSync('ip', ['netns', 'del', name]);
+}
+
 /** Takes away what processes left that were killed. */
 function removeLeftovers(): void {
   const { stdout } = spawnSync('ip', ['netns', 'list'], { encoding: 'utf8' });
   for (const [name, pid] of stdout.matchAll(/^phantom-(\d+)-\w+/gm)) {
-    if (!existsSync(`/proc/${pid}`)) spawnSync('ip', ['netns', 'del', name]);
+    if (!existsSync(`/proc/${pid}`)) deleteNamespace(name);
   }
 }
 
