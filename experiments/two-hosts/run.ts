@@ -102,6 +102,7 @@ function nameOf(rate: number | null): string {
 
 async function experiment(): Promise<void> {
   const reason =
+    (process.env['PHANTOM_MPI'] === 'none' ? 'PHANTOM_MPI=none hides MPI' : null) ??
     whyNoHosts() ??
     (spawnSync('mpirun.openmpi', ['--version']).status === 0 ? null : 'no mpirun.openmpi here');
   if (reason !== null) {
