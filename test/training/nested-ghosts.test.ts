@@ -151,7 +151,7 @@ describe('training with nested ghosts', () => {
     for (const { ghosts, flopsPerSample, receivedBytesPerSample, energyJ } of sweep) {
       const { flops, receivedBytes } = stepCost({ ...SPECIFICATION, ghosts }, 2, 12).forward;
       assert.deepEqual([12 * flopsPerSample, 12 * receivedBytesPerSample], [flops, receivedBytes]);
-      assert.equal(energyJ, null);
+      assert.ok(energyJ === null || energyJ > 0, `${energyJ} J`);
     }
     const some = await evaluateRun({ ...request, ranks: 1, sweepGhosts: [4, 2, 4] });
     assert.deepEqual(
