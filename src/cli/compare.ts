@@ -11,7 +11,7 @@ import { TrainingError } from '../errors.js';
 import type { EndEvent } from '../training/events.js';
 import { type Console, createConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
-import { formatDuration, formatLoss } from './format.js';
+import { formatDuration, formatLoss } from '../format.js';
 import { addSettingFlags, givenFlags, valueOption } from './setting-flags.js';
 import { stopOnSignals, type Stop } from './stop.js';
 import { fitLine, formatTable } from './table.js';

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { CompressionReport, GhostChoice } from '../inference/compress.js';
 import { createConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
-import { formatLoss, formatPercent, formatRatio, formatSi } from './format.js';
+import { formatLoss, formatPercent, formatRatio, formatSi } from '../format.js';
 import { numberOf, requiredOption } from './option-values.js';
 import { valueOption } from './setting-flags.js';
 import { formatPairs, formatTable } from './table.js';

@@ -7,7 +7,7 @@ import { emissionsG, JOULES_PER_KWH } from '../energy/run-energy.js';
 import { createConsole, type Console } from './console.js';
 import { emissionsPair, energyText } from './energy-text.js';
 import { UsageError } from './failure.js';
-import { formatDuration, formatQuantity } from './format.js';
+import { formatDuration, formatQuantity } from '../format.js';
 import { flagOption, valueOption } from './setting-flags.js';
 import { formatPairs } from './table.js';
 

@@ -12,7 +12,7 @@ import {
   formatPercent,
   formatQuantity,
   formatSi,
-} from './format.js';
+} from '../format.js';
 import { valueOption } from './setting-flags.js';
 import { formatPairs, formatTable } from './table.js';
 

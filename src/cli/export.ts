@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { createConsole } from './console.js';
 import { EXIT } from './failure.js';
-import { formatSi } from './format.js';
+import { formatSi } from '../format.js';
 import { requiredOption } from './option-values.js';
 import { valueOption } from './setting-flags.js';
 import { formatPairs } from './table.js';

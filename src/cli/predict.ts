@@ -4,7 +4,7 @@ import type { EngineChoice } from '../config/settings.js';
 import { type MeterChoice, METERS } from '../energy/meter.js';
 import { createRankConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
-import { formatCount, formatDuration, formatSi } from './format.js';
+import { formatCount, formatDuration, formatSi } from '../format.js';
 import { numberOption, valueOption } from './setting-flags.js';
 import { formatPairs } from './table.js';
 
