@@ -9,8 +9,9 @@ const HELP = `npm run bench -- forward [--json] [--width 2048] [--depth 2] [--bl
   [--strategy phantom] [--features 64] [--outputs 10] [--engine auto] [--ranks 1] [--batch 256]
   [--batches 60]
 
-Samples a second of loadModel(…).predict: rows in, answers out, standing and moving between threads
-included; and the latency of a single row. bench/pytorch_forward.py does the same in PyTorch.`;
+Samples a second of loadModel(…).predict, two batches under way: rows in, answers out, moving between
+threads included; and what one batch and a single row take by themselves. bench/pytorch_forward.py
+does the same in PyTorch.`;
 
 export async function forwardBench(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -47,8 +48,19 @@ export async function forwardBench(args: string[]): Promise<void> {
     }
     return ms.toSorted((a, b) => a - b)[times >> 1];
   };
+  const batches = Number(values.batches);
   await time(x, 5);
-  const batchMs = await time(x, Number(values.batches));
+  const latencyMs = await time(x, batches);
+  const ended: number[] = [];
+  const oneByOne = async () => {
+    for (let i = 0; i < batches / 2; i++) {
+      await model.predict(x);
+      ended.push(performance.now());
+    }
+  };
+  await Promise.all([oneByOne(), oneByOne()]);
+  const between = ended.slice(1).map((at, i) => at - (ended[i] ?? at));
+  const batchMs = between.toSorted((a, b) => a - b)[between.length >> 1] ?? Number.NaN;
   const single = x.subarray(0, run.features);
   await time(single, 20);
   const singleMs = await time(single, 200);
@@ -59,6 +71,7 @@ export async function forwardBench(args: string[]): Promise<void> {
     ranks: model.ranks,
     batch,
     batchMs,
+    latencyMs,
     samplesPerS: (1000 * batch) / batchMs,
     singleMs,
   };
@@ -67,8 +80,9 @@ export async function forwardBench(args: string[]): Promise<void> {
     return;
   }
   console.log(`${report.engine}, ${report.ranks} ranks`);
-  console.log(`batch of ${batch}: ${batchMs.toFixed(2)} ms, ${report.samplesPerS.toFixed(0)}/s`);
-  console.log(`single row: ${singleMs.toFixed(3)} ms`);
+  console.log(`batches of ${batch}: ${batchMs.toFixed(2)} ms, ${report.samplesPerS.toFixed(0)}/s`);
+  console.log(`one batch by itself: ${latencyMs?.toFixed(2)} ms`);
+  console.log(`a single row by itself: ${singleMs?.toFixed(3)} ms`);
 }
 
 if (process.argv[1] && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -9,8 +9,12 @@ and a sample a column, and the faster is reported.
 
 import argparse
 import json
+import os
 import statistics
 import time
+
+# OpenBLAS has threads of its own, which torch.set_num_threads does not limit.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import torch
 

@@ -1,7 +1,7 @@
 // What the network costs phantom and tensor parallelism: see README.md in this folder.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -109,6 +109,7 @@ async function experiment(): Promise<void> {
     console.log(`skipped: ${reason}`);
     return;
   }
+  mkdirSync(values.out, { recursive: true });
   const file = path.join(values.out, 'results.json');
   const kept =
     values.add && existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results) : null;

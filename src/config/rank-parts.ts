@@ -52,14 +52,12 @@ export function countedMesh(engine: Engine, transports: MeshTransports): RankPar
   const gradients = transports.replicas && new RecordingTransport(transports.replicas, phases);
   const exposedS = (record: CommunicationRecord) => total(record, 'exposedS');
   const needing = [network, gradients, control].filter((one) => one?.needsProgress === true);
-  const progressing =
-    needing.length === 0
-      ? engine
-      : inPieces(engine, () => {
-          for (const one of needing) one?.progress();
-        });
+  // Also where nothing has to progress: a library's bits may depend on the pieces.
+  const inEqualPieces = inPieces(engine, () => {
+    for (const one of needing) one?.progress();
+  });
   return {
-    engine: countingEngine(progressing, counter),
+    engine: countingEngine(inEqualPieces, counter),
     communicator: new Communicator(network),
     shards: new Communicator(transports.network),
     control: new Communicator(control),

@@ -2,11 +2,10 @@ import { NativeError } from '../errors.js';
 import { openLibrary } from './library.js';
 import type { NativeLibrary } from './library.js';
 
-/** cblas_sgemm; a, b and c are addresses. */
-export type Sgemm = (
-  order: number,
-  transposeA: number,
-  transposeB: number,
+/** C = α·op(A)·op(B) + β·C of row-major matrices, C m × n; a, b and c are addresses. */
+type Gemm = (
+  transposeA: boolean,
+  transposeB: boolean,
   m: number,
   n: number,
   k: number,
@@ -20,10 +19,9 @@ export type Sgemm = (
   strideC: number,
 ) => void;
 
-/** cblas_sgemv; a, x and y are addresses. */
-export type Sgemv = (
-  order: number,
-  transposeA: number,
+/** y = α·op(A)·x + β·y; rows and columns are those of A; a, x and y are addresses. */
+type Gemv = (
+  transposeA: boolean,
   rows: number,
   columns: number,
   alpha: number,
@@ -36,17 +34,13 @@ export type Sgemv = (
   strideY: number,
 ) => void;
 
-/** The C interface's names for the layout and for transposition. */
-export const CBLAS_ROW_MAJOR = 101;
-export const CBLAS_NO_TRANSPOSE = 111;
-export const CBLAS_TRANSPOSE = 112;
-
 export interface Blas {
   readonly path: string;
   /** One line for people: the library's own name and version where it tells. */
   readonly description: string;
-  readonly sgemm: Sgemm;
-  readonly sgemv: Sgemv;
+  readonly gemm: Gemm;
+  /** Null: `gemm` is as fast on one column. */
+  readonly gemv: Gemv | null;
 }
 
 export interface BlasCandidate {
@@ -63,16 +57,32 @@ export interface BlasProbe {
   readonly remedy: string;
 }
 
-/** Layout, two transpositions, m, n, k; then scalars, addresses and strides. */
-const SGEMM_PARAMETERS =
-  'int int int int int int float size_t int size_t int float size_t int'.split(' ');
+/** The C interface's names for the layout and for transposition. */
+const CBLAS_ROW_MAJOR = 101;
+const CBLAS_NO_TRANSPOSE = 111;
+const CBLAS_TRANSPOSE = 112;
 
+/** Layout, two transpositions, m, n, k; then scalars, addresses and strides. */
+const CBLAS_SGEMM = 'int int int int int int float size_t int size_t int float size_t int'.split(
+  ' ',
+);
 /** Layout, transposition, rows, columns; then scalars, addresses and strides. */
-const SGEMV_PARAMETERS = 'int int int int float size_t int size_t int float size_t int'.split(' ');
+const CBLAS_SGEMV = 'int int int int float size_t int size_t int float size_t int'.split(' ');
+/** Two transpositions, m, n, k; then scalars, addresses and strides. Row-major. */
+const DNNL_SGEMM =
+  'int8_t int8_t int64_t int64_t int64_t float size_t int64_t size_t int64_t float size_t int64_t'.split(
+    ' ',
+  );
+const [LETTER_N, LETTER_T] = [78, 84];
+
+/** oneDNN's names for what runs its threads. */
+const DNNL_RUNTIMES: Readonly<Record<number, string>> = { 4: 'TBB', 8: 'a pool of its caller' };
 
 /** Names that the loader is asked for, the fastest libraries first. */
 const CANDIDATES: Readonly<Record<string, readonly string[]>> = {
   linux: [
+    // Written for x86: elsewhere its products run on plain code.
+    ...(process.arch === 'x64' ? ['libdnnl.so.3', 'libdnnl.so.2'] : []),
     'libopenblas.so.0',
     'libopenblas.so',
     'libopenblasp.so.0',
@@ -95,14 +105,14 @@ const CANDIDATES: Readonly<Record<string, readonly string[]>> = {
 
 const REMEDIES: Readonly<Record<string, string>> = {
   linux:
-    'apt-get install libopenblas0-pthread (Debian, Ubuntu), dnf install openblas (Fedora), ' +
-    'or PHANTOM_BLAS=/path/to/library.so',
+    'apt-get install libopenblas0-pthread (Debian, Ubuntu; also libdnnl3 or libdnnl2, faster with ' +
+    'AVX-512), dnf install openblas onednn (Fedora), or PHANTOM_BLAS=/path/to/library.so',
   darwin: 'brew install openblas, or PHANTOM_BLAS=/path/to/library.dylib',
   win32: 'put libopenblas.dll on the PATH, or set PHANTOM_BLAS to a library',
 };
 
 /**
- * The first usable CBLAS library, set to one thread: that of `library`, else of the environment
+ * The first usable BLAS library (CBLAS or oneDNN), set to one thread: that of `library`, else of the environment
  * variable PHANTOM_BLAS, else of the names usual on this system.
  *
  * @throws NativeError when there is none, with the reason of each candidate
@@ -119,7 +129,7 @@ export async function openBlas(library?: string): Promise<Blas> {
     }
   }
   const shown = [...new Set(reasons)].join('; ');
-  throw new NativeError('blas', `no CBLAS library can be used: ${shown}. Remedy: ${remedy()}`);
+  throw new NativeError('blas', `no BLAS library can be used: ${shown}. Remedy: ${remedy()}`);
 }
 
 /** Tries every candidate and tells what became of it. */
@@ -155,16 +165,59 @@ function shortReason(path: string, error: NativeError): string {
 
 async function openCandidate(path: string): Promise<Blas> {
   const library = await openLibrary(path);
-  const sgemm = library.find('cblas_sgemm', 'void', SGEMM_PARAMETERS) as Sgemm | undefined;
-  if (sgemm === undefined) throw new NativeError('blas', `${path} has no cblas_sgemm`);
-  const sgemv = library.find('cblas_sgemv', 'void', SGEMV_PARAMETERS) as Sgemv | undefined;
-  if (sgemv === undefined) throw new NativeError('blas', `${path} has no cblas_sgemv`);
+  const products = dnnlProducts(library) ?? cblasProducts(library);
   const description = describe(library);
   if (/USE64BITINT|_ilp64/i.test(description)) {
     throw new NativeError('blas', `${path} takes 64-bit sizes; a 32-bit (LP64) build is needed`);
   }
   useOneThread(library);
-  return { path, description, sgemm, sgemv };
+  return { path, description, ...products };
+}
+
+type Products = Pick<Blas, 'gemm' | 'gemv'>;
+
+function cblasProducts(library: NativeLibrary): Products {
+  const sgemm = library.find('cblas_sgemm', 'void', CBLAS_SGEMM);
+  if (sgemm === undefined) throw new NativeError('blas', `${library.path} has no cblas_sgemm`);
+  const sgemv = library.find('cblas_sgemv', 'void', CBLAS_SGEMV);
+  if (sgemv === undefined) throw new NativeError('blas', `${library.path} has no cblas_sgemv`);
+  const letter = (transpose: boolean) => (transpose ? CBLAS_TRANSPOSE : CBLAS_NO_TRANSPOSE);
+  return {
+    gemm(transposeA, transposeB, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC) {
+      const [A, B] = [letter(transposeA), letter(transposeB)];
+      sgemm(CBLAS_ROW_MAJOR, A, B, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC);
+    },
+    gemv(transposeA, rows, columns, alpha, a, strideA, x, strideX, beta, y, strideY) {
+      const A = letter(transposeA);
+      sgemv(CBLAS_ROW_MAJOR, A, rows, columns, alpha, a, strideA, x, strideX, beta, y, strideY);
+    },
+  };
+}
+
+/** oneDNN's, which compiles its kernels for the processor that it finds. Null: another library. */
+function dnnlProducts(library: NativeLibrary): Products | null {
+  const sgemm = library.find('dnnl_sgemm', 'int', DNNL_SGEMM);
+  if (sgemm === undefined) return null;
+  const threads = DNNL_RUNTIMES[dnnlVersion(library).runtime];
+  if (threads !== undefined) {
+    const what = `${library.path} takes its threads from ${threads}, not one for each rank`;
+    throw new NativeError('blas', what);
+  }
+  const letter = (transpose: boolean) => (transpose ? LETTER_T : LETTER_N);
+  return {
+    gemm(transposeA, transposeB, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC) {
+      const [A, B] = [letter(transposeA), letter(transposeB)];
+      const status = sgemm(A, B, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC);
+      if (status !== 0) throw new NativeError('blas', `dnnl_sgemm ended with ${String(status)}`);
+    },
+    gemv: null,
+  };
+}
+
+function dnnlVersion(library: NativeLibrary): { version: string; runtime: number } {
+  // { int major, minor, patch; const char *hash; unsigned cpu_runtime, gpu_runtime; }
+  const numbers = library.integers(library.find('dnnl_version', 'void *', [])?.(), 7);
+  return { version: numbers.slice(0, 3).join('.'), runtime: numbers[6] ?? 0 };
 }
 
 /** One thread a rank: ranks are the parallelism, and sums must not depend on a thread count. */
@@ -176,6 +229,8 @@ function useOneThread(library: NativeLibrary): void {
   }
   library.find('bli_thread_set_num_threads', 'void', ['int64_t'])?.(1);
   library.find('flexiblas_set_num_threads', 'void', ['int'])?.(1);
+  // OpenMP's, of the calling thread; a library's own are looked up in what it was linked with too.
+  library.find('omp_set_num_threads', 'void', ['int'])?.(1);
   // Accelerate, from macOS 15 on; 1 is "single threaded".
   library.find('BLASSetThreading', 'int', ['int'])?.(1);
 }
@@ -184,6 +239,9 @@ function describe(library: NativeLibrary): string {
   // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH NO_AFFINITY Cooperlake MAX_THREADS=128"
   const openblas = library.find('openblas_get_config', 'str', [])?.();
   if (typeof openblas === 'string') return openblas.trim();
+  if (library.find('dnnl_sgemm', 'int', DNNL_SGEMM) !== undefined) {
+    return `oneDNN ${dnnlVersion(library).version}`;
+  }
   const blis = library.find('bli_info_get_version_str', 'str', [])?.();
   if (typeof blis === 'string') return `BLIS ${blis}`;
   if (library.find('MKL_Set_Num_Threads', 'void', ['int']) !== undefined) return 'Intel MKL';

@@ -1,5 +1,5 @@
 import { NativeError } from '../errors.js';
-import { openBlas } from './blas.js';
+import { probeBlas } from './blas.js';
 import { openLibrary } from './library.js';
 
 /**
@@ -33,14 +33,17 @@ export interface Lapack {
 const DGESDD_PARAMETERS = ['str', ...Array.from({ length: 13 }, () => 'void *'), 'size_t'];
 
 /**
- * LAPACK as the BLAS library brings it (OpenBLAS, MKL and Accelerate do), on one thread.
+ * LAPACK as BLAS libraries bring it (OpenBLAS, MKL and Accelerate do), on one thread.
  *
- * @throws NativeError when there is no BLAS library, or none with LAPACK in it
+ * @throws NativeError when there is no BLAS library with LAPACK in it
  */
 export async function openLapack(): Promise<Lapack> {
-  const { path, description } = await openBlas();
-  const library = await openLibrary(path);
-  const dgesdd = library.find('dgesdd_', 'void', DGESDD_PARAMETERS) as Dgesdd | undefined;
-  if (dgesdd === undefined) throw new NativeError('lapack', `${path} has no dgesdd`);
-  return { description, dgesdd };
+  const { candidates, remedy } = await probeBlas();
+  for (const { path, usable, detail } of candidates) {
+    if (!usable) continue;
+    const library = await openLibrary(path);
+    const dgesdd = library.find('dgesdd_', 'void', DGESDD_PARAMETERS) as Dgesdd | undefined;
+    if (dgesdd !== undefined) return { description: detail, dgesdd };
+  }
+  throw new NativeError('lapack', `no BLAS library has dgesdd in it. Remedy: ${remedy}`);
 }

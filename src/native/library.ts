@@ -12,6 +12,8 @@ export interface NativeLibrary {
   find(name: string, result: string, parameters: readonly string[]): NativeFunction | undefined;
   /** The address of a variable; undefined if there is none of that name. */
   variable(name: string): number | undefined;
+  /** The 32-bit integers at a pointer that a function returned; none at null. */
+  integers(pointer: unknown, count: number): number[];
 }
 
 type Koffi = typeof koffi;
@@ -53,6 +55,10 @@ export async function openLibrary(path: string): Promise<NativeLibrary> {
       } catch {
         return undefined;
       }
+    },
+    integers(pointer, count) {
+      if (pointer === null || pointer === undefined) return [];
+      return [...(ffi.decode(pointer, 'int32_t', count) as Iterable<number>)];
     },
   };
 }

@@ -10,13 +10,17 @@ import { gemmContract } from './engine-contract-gemm.js';
 import { precisionContract } from './engine-contract-precision.js';
 import { trainingContract } from './engine-contract-training.js';
 
-/** @param skip why this engine cannot run here; null: it can */
+/**
+ * @param skip why this engine cannot run here; null: it can
+ * @param library what it is made of, where there are several
+ */
 export function engineContract(
   name: string,
   make: () => Promise<Engine>,
   skip: string | null = null,
+  library = '',
 ): void {
-  describe(`engine ${name}`, { skip: skip ?? false }, () => {
+  describe(`engine ${name} ${library}`.trim(), { skip: skip ?? false }, () => {
     it('has a name and a description', async () => {
       const engine = await make();
       assert.equal(engine.name, name);

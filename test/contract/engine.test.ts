@@ -2,6 +2,7 @@ import {
   createBlasEngine,
   createWasmEngine,
   NativeError,
+  probeBlas,
   UnsupportedError,
 } from 'phantom-parallel';
 
@@ -14,6 +15,11 @@ engineContract(
   await reasonToSkip(async () => createWasmEngine({ relaxed: true })),
 );
 engineContract('blas', () => createBlasEngine(), await reasonToSkip(() => createBlasEngine()));
+// The other libraries that there are; several names may lead to the same one.
+const usable = (await probeBlas()).candidates.filter((one) => one.usable);
+for (const { path } of [...new Map(usable.map((one) => [one.detail, one])).values()].slice(1)) {
+  engineContract('blas', () => createBlasEngine({ library: path }), null, path);
+}
 
 /** Why an engine cannot be made here; null if it can, or if it has to (PHANTOM_REQUIRE_NATIVE). */
 async function reasonToSkip(make: () => Promise<unknown>): Promise<string | null> {

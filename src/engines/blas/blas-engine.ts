@@ -1,9 +1,4 @@
-import {
-  CBLAS_NO_TRANSPOSE,
-  CBLAS_ROW_MAJOR,
-  CBLAS_TRANSPOSE,
-  openBlas,
-} from '../../native/blas.js';
+import { openBlas } from '../../native/blas.js';
 import type { Blas } from '../../native/blas.js';
 import { addressOf } from '../../native/library.js';
 import type { Matrix } from '../../tensor/tensor.js';
@@ -13,7 +8,7 @@ import { createWasmEngine } from '../wasm/wasm-engine.js';
 import type { WasmEngineOptions } from '../wasm/wasm-engine.js';
 
 export interface BlasEngineOptions extends WasmEngineOptions {
-  /** Path or loader name of a CBLAS library; else PHANTOM_BLAS, else what the system has. */
+  /** Path or loader name of a BLAS library; else PHANTOM_BLAS, else what the system has. */
   readonly library?: string;
 }
 
@@ -30,15 +25,15 @@ export async function createBlasEngine(options: BlasEngineOptions = {}): Promise
 
 class BlasEngine extends ForwardingEngine {
   readonly #description: string;
-  readonly #sgemm: Blas['sgemm'];
-  readonly #sgemv: Blas['sgemv'];
+  readonly #gemm: Blas['gemm'];
+  readonly #gemv: Blas['gemv'];
   readonly #base: number;
 
   constructor(description: string, blas: Blas, base: number, kernels: Engine) {
     super(kernels);
     this.#description = description;
-    this.#sgemm = blas.sgemm;
-    this.#sgemv = blas.sgemv;
+    this.#gemm = blas.gemm;
+    this.#gemv = blas.gemv;
     this.#base = base;
   }
 
@@ -64,38 +59,40 @@ class BlasEngine extends ForwardingEngine {
       super.gemm(transposeA, transposeB, alpha, a, b, beta, c);
       return;
     }
-    if (c.columns === 1) {
+    const base = this.#base;
+    const [atA, atB, atC] = [base + a.byteOffset, base + b.byteOffset, base + c.byteOffset];
+    if (c.columns === 1 && this.#gemv !== null) {
       // One sample: a matrix product would copy all of `a` first.
-      this.#sgemv(
-        CBLAS_ROW_MAJOR,
-        transposeA ? CBLAS_TRANSPOSE : CBLAS_NO_TRANSPOSE,
+      const step = transposeB ? 1 : b.stride;
+      this.#gemv(
+        transposeA,
         a.rows,
         a.columns,
         alpha,
-        this.#base + a.byteOffset,
+        atA,
         a.stride,
-        this.#base + b.byteOffset,
-        transposeB ? 1 : b.stride,
+        atB,
+        step,
         beta,
-        this.#base + c.byteOffset,
+        atC,
         c.stride,
       );
       return;
     }
-    this.#sgemm(
-      CBLAS_ROW_MAJOR,
-      transposeA ? CBLAS_TRANSPOSE : CBLAS_NO_TRANSPOSE,
-      transposeB ? CBLAS_TRANSPOSE : CBLAS_NO_TRANSPOSE,
-      c.rows,
-      c.columns,
+    const { rows, columns } = c;
+    this.#gemm(
+      transposeA,
+      transposeB,
+      rows,
+      columns,
       inner,
       alpha,
-      this.#base + a.byteOffset,
+      atA,
       a.stride,
-      this.#base + b.byteOffset,
+      atB,
       b.stride,
       beta,
-      this.#base + c.byteOffset,
+      atC,
       c.stride,
     );
   }

@@ -2,16 +2,16 @@ import type { Matrix } from '../../tensor/tensor.js';
 import type { Engine } from '../engine.js';
 import { ForwardingEngine } from '../forwarding-engine.js';
 
-/** Work between two calls, about a millisecond of a core. */
+/** Work between two calls, a third of a millisecond to a millisecond of a core with a BLAS library. */
 const PIECE_FLOPS = 64e6;
-/** Rows of a piece are a multiple of this, which the register blocks of common kernels divide: so
- * an element is computed by the same instructions as in the whole product. */
+/** Rows of a piece are a multiple of this, which the register blocks of common kernels divide. */
 const ROWS = 192;
 
 /**
- * The engine, with `between` called about every millisecond of matrix products: a large one is made
- * in pieces of its rows. Pieces depend on shapes alone, so bits do not depend on time; that they
- * are the bits of the whole product is tested for each engine.
+ * The engine, with `between` called a thousand times a second or more during matrix products: a large
+ * one is made in pieces of its rows. Pieces depend on shapes alone, so bits do not depend on time. With
+ * some libraries (oneDNN) they are not always those of the whole product, so every rank of a run works
+ * in pieces, whatever its transport.
  */
 export function inPieces(engine: Engine, between: () => void): Engine {
   return new PiecesEngine(engine, between);
