@@ -7,8 +7,8 @@ import { ConfigError } from '../errors.js';
 import { isSystemError, makeFolders, remedyFor } from '../training/files.js';
 import { hint } from './nearest.js';
 
-/** Machine files that the package has. */
-const MACHINES = ['mi250x', 'mi300x', 'a100', 'h100', 'h200'] as const;
+/** Machine files that the package has and a plan can rest on: that of `default` has only watts. */
+const MACHINES = ['mi250x', 'mi300x', 'a100', 'h100', 'h200', 'epyc-2-cores'] as const;
 /** A calibration takes under a tenth of this. */
 const MOST_BYTES = 4 << 20;
 
@@ -157,6 +157,9 @@ export function parseMachine(file: string, json: string): Machine {
     value = JSON.parse(json);
   } catch (error) {
     throw new ConfigError(file, `not JSON: ${(error as Error).message.split('\n', 1)[0]}`);
+  }
+  if (typeof value === 'object' && value !== null && 'power' in value && !('compute' in value)) {
+    throw new ConfigError(file, 'tells watts only, for the modelled meter: nothing to plan with');
   }
   const parsed = MACHINE_SCHEMA.safeParse(value);
   if (parsed.success) return parsed.data;
