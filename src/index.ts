@@ -52,7 +52,7 @@ export type { ExportFormat, ExportReport } from './inference/export-model.js';
 export type { CompressionReport, GhostChoice } from './inference/compress.js';
 export { type ModelDescription, writeModel } from './inference/model-folder.js';
 export { type ModelSource, openModel } from './inference/model-source.js';
-export type { LoadedModel } from './inference/loaded-model.js';
+export type { LoadedModel, PredictOptions } from './inference/loaded-model.js';
 export type { RunningServer } from './inference/server/server.js';
 export * from './model/initialization.js';
 export * from './model/network.js';

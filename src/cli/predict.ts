@@ -5,6 +5,7 @@ import { type MeterChoice, METERS } from '../energy/meter.js';
 import { createRankConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
 import { formatCount, formatDuration, formatSi } from '../format.js';
+import { ghostsOption } from './option-values.js';
 import { numberOption, valueOption } from './setting-flags.js';
 import { formatPairs } from './table.js';
 
@@ -17,6 +18,7 @@ its ending, and appears when it is complete.
 Examples:
   $ phantom predict runs/first --data rows.csv --out answers.csv
   $ phantom predict runs/first --data x.npy --out labels.parquet --what labels
+  $ phantom predict runs/nested --data rows.csv --out answers.csv --ghosts-at-serving 4
   $ mpirun -n 4 phantom predict runs/first --data rows.jsonl --out answers.safetensors`;
 
 /** How often a terminal hears of progress. */
@@ -40,6 +42,11 @@ export function define(command: Command, done: (exitCode: number) => void): void
     .addOption(
       numberOption('--batch <B>', 'rows at a time (default: 256)', { least: 1, most: 1 << 20 }),
     )
+    .addOption(
+      ghostsOption(
+        "answer with the first K' ghosts of each block, as trained with --nested-ghosts (default: all)",
+      ),
+    )
     .addOption(valueOption('--meter <name>', 'what measures energy, as for train (default: auto)'))
     .addOption(valueOption('--machine <name|path>', 'machine file for modelled energy'))
     .option('--json', 'one object on stdout, and nothing else')
@@ -54,6 +61,7 @@ export function define(command: Command, done: (exitCode: number) => void): void
         engine: oneOf('--engine', options['engine'] ?? 'auto', ENGINES) as EngineChoice,
         ranks: options['ranks'] ?? null,
         batch: options['batch'] ?? 256,
+        ghosts: options['ghostsAtServing'] ?? null,
         meter: oneOf('--meter', options['meter'] ?? 'auto', METERS) as MeterChoice,
         machine: options['machine'] ?? 'default',
       };
@@ -74,13 +82,16 @@ async function predict(request: PredictionRequest, json: boolean): Promise<numbe
   const console = createRankConsole();
   const began = performance.now();
   let shownMs = 0;
-  const report = await predictFile(request, (rows) => {
+  const onProgress = (rows: number) => {
     const now = performance.now();
     if (!console.watched || now - shownMs < LIVE_MS) return;
     shownMs = now;
     const rate = formatSi((1000 * rows) / (now - began));
     console.live(`${formatCount(rows)} rows, ${rate} samples/s`);
-  });
+  };
+  const report = await predictFile(request, onProgress, (message) =>
+    console.err(console.style('yellow', `warning: ${message}`)),
+  );
   console.live('');
   if (json) {
     console.out(JSON.stringify({ type: 'prediction', ...report }));
@@ -91,6 +102,9 @@ async function predict(request: PredictionRequest, json: boolean): Promise<numbe
   const pairs: [string, string][] = [
     ['model', report.model + (step === null ? '' : ` (step ${step})`)],
     ['answers', `${report.out}: ${formatCount(rows)} rows of ${report.outputs}`],
+    ...(request.ghosts === null
+      ? []
+      : [['ghosts', `the first ${report.ghosts} of each block`] as [string, string]]),
     ['engine', `${report.engine}, ${report.ranks} ranks`],
     ['time', `${formatDuration(elapsedS)}, ${formatSi(report.samplesPerS)} samples/s`],
     ['of it computing', `${formatDuration(computeS)}, ${share}% waiting for ranks`],

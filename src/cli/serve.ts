@@ -4,6 +4,7 @@ import type { EngineChoice } from '../config/settings.js';
 import type { ServeSettings } from '../config/serve.js';
 import { ConfigError } from '../errors.js';
 import { EXIT, UsageError } from './failure.js';
+import { ghostsOption } from './option-values.js';
 import { numberOption, valueOption } from './setting-flags.js';
 
 /** Names the environment variable that may hold the token. */
@@ -24,7 +25,8 @@ Examples:
   $ phantom serve runs/first
   $ curl http://127.0.0.1:8000/v2/models/first
   $ phantom serve small=runs/a large=runs/b --ranks 2 --max-batch 64 --max-delay-ms 1
-  $ phantom serve runs/first --reload-every 30 --log-level warn`;
+  $ phantom serve runs/first --reload-every 30 --log-level warn
+  $ phantom serve runs/nested --ghosts-at-serving 4`;
 
 export function define(command: Command, done: (exitCode: number) => void): void {
   const integer = (flags: string, about: string, least: number, most: number, initial?: number) => {
@@ -43,6 +45,12 @@ export function define(command: Command, done: (exitCode: number) => void): void
     256,
   );
   command.addOption(valueOption('--engine <name>', 'auto, blas, wasm (default: auto)'));
+  command.addOption(
+    ghostsOption(
+      "answer with the first K' ghosts of each block, as trained with --nested-ghosts, unless a " +
+        'request has the parameter ghosts (default: all)',
+    ),
+  );
   integer('--max-batch <rows>', 'most rows of a batch', 1, 1 << 20, 64);
   command.addOption(
     numberOption(
@@ -87,6 +95,7 @@ async function run(
     ranks: given<number | null>('ranks', null),
     engine,
     maxBatch: given('maxBatch', 64),
+    ghosts: given<number | null>('ghostsAtServing', null),
     maxDelayMs: given('maxDelayMs', 0),
     maxQueue: given('maxQueue', 4096),
     timeoutMs: given('timeoutMs', 10_000),

@@ -1,6 +1,7 @@
 import { largestPayloadBytes } from '../analysis/cost.js';
 import { findLauncher } from '../communicators/mpi/launcher.js';
 import { ConfigError } from '../errors.js';
+import { ghostsRefusal, mostGhosts } from '../inference/ghosts.js';
 import type { InferenceMessage } from '../inference/inference-rank.js';
 import { type LoadedModel, SessionModel } from '../inference/loaded-model.js';
 import { createMailbox } from '../inference/mailbox.js';
@@ -23,6 +24,9 @@ export interface LoadOptions {
   readonly engine?: EngineChoice;
   /** Most rows of a batch. */
   readonly maxBatch?: number;
+  /** K': answers use the first so many ghosts of each block, unless a call says otherwise. Default:
+   * all. */
+  readonly ghosts?: number;
   /** Seconds that a collective waits for missing ranks; 0: for ever. */
   readonly timeoutS?: number;
 }
@@ -30,10 +34,10 @@ export interface LoadOptions {
 /**
  * Loads a run folder (its newest checkpoint), a checkpoint or a model folder on worker threads that
  * stay, or, under an MPI launcher, on the processes of the job, which all call this and `predict`
- * with the same rows. The caller closes it.
+ * with the same rows and options. The caller closes it.
  *
  * @throws CheckpointError when it is missing or damaged, ConfigError for ranks that do not divide
- *   the blocks, NativeError when `blas` was asked for and there is none
+ *   the blocks or ghosts outside 1 … K, NativeError when `blas` was asked for and there is none
  */
 export async function loadModel(folder: string, options: LoadOptions = {}): Promise<LoadedModel> {
   const { engine: choice = 'auto', maxBatch = DEFAULT_MAX_BATCH, timeoutS = 60 } = options;
@@ -44,10 +48,17 @@ export async function loadModel(folder: string, options: LoadOptions = {}): Prom
     const found = describeModel(folder);
     const ranks = ranksOf(found, options.ranks ?? null);
     validateRanks(found.specification.blocks, ranks);
+    const most = mostGhosts(found.specification);
+    const refusal = options.ghosts === undefined ? null : ghostsRefusal(options.ghosts, most);
+    if (refusal !== null) {
+      throw new ConfigError('model', `${folder}: ghosts ${options.ghosts}; ${refusal}`);
+    }
     return { described: found, size: ranks };
   });
   const { files, ...source } = described;
   const { specification, standardization, weights } = source;
+  const most = mostGhosts(specification);
+  const ghosts = options.ghosts ?? most;
 
   let heard: (message: InferenceMessage) => void = () => {};
   const ranks = await joinRanks({
@@ -63,7 +74,7 @@ export async function loadModel(folder: string, options: LoadOptions = {}): Prom
     ranksHere: ranks.here.length,
   });
   const data: InferenceRankData = {
-    job: { specification, standardization, weights, files, mailbox },
+    job: { specification, standardization, weights, files, ghosts, mailbox },
     engine: choice,
   };
   const stagingBytes = Math.max(64 * 1024, largestPayloadBytes(specification, size, maxBatch));
@@ -77,7 +88,8 @@ export async function loadModel(folder: string, options: LoadOptions = {}): Prom
     void session.ended.then(() => reject(session.failure as Error));
   });
   const isFirst = ranks.here.includes(0);
-  return new SessionModel(source, mailbox, { size, engine, isFirst }, session);
+  const sizes = { ...mailbox, ghosts, mostGhosts: most };
+  return new SessionModel(source, sizes, { size, engine, isFirst }, session);
 }
 
 function ranksOf({ settings }: ModelSource, asked: number | null): number {

@@ -1,6 +1,7 @@
 import { findLauncher } from '../communicators/mpi/launcher.js';
 import type { MeterChoice, Obtained } from '../energy/meter.js';
 import { ConfigError } from '../errors.js';
+import { ghostsWarning } from '../inference/ghosts.js';
 import { inputWidth } from '../inference/model-folder.js';
 import { describeModel } from '../inference/model-source.js';
 import { openRows } from '../inference/rows/row-source.js';
@@ -26,6 +27,8 @@ export interface PredictionRequest {
   readonly ranks: number | null;
   /** Rows at a time. */
   readonly batch: number;
+  /** K': answers use the first so many ghosts of each block; null: all. */
+  readonly ghosts: number | null;
   /** What measures the energy, as in training; under an MPI launcher nothing does. */
   readonly meter: MeterChoice;
   /** Name or file of the machine whose constants model energy. */
@@ -38,6 +41,8 @@ export interface PredictionReport {
   readonly out: string;
   readonly rows: number;
   readonly outputs: number;
+  /** In use, of each block; 0: the network has none. */
+  readonly ghosts: number;
   readonly engine: string;
   readonly ranks: number;
   /** From the first row read to the file's end on disk. */
@@ -58,13 +63,15 @@ export interface PredictionReport {
  * file; the first writes.
  *
  * @param onProgress takes the rows so far
+ * @param onWarning takes what should be known before the answers are used
  * @throws DataError, CheckpointError, ConfigError for what is missing, damaged or does not fit
  */
 export async function predictFile(
   request: PredictionRequest,
   onProgress: (rows: number) => void = () => {},
+  onWarning: (message: string) => void = () => {},
 ): Promise<PredictionReport> {
-  const { data, out, what, engine, ranks, batch } = request;
+  const { data, out, what, engine, ranks, batch, ghosts } = request;
   await beforeRanks(async () => {
     formatOf(out);
     const { specification, loss } = describeModel(request.model);
@@ -78,7 +85,10 @@ export async function predictFile(
     engine,
     maxBatch: batch,
     ...(ranks === null ? {} : { ranks }),
+    ...(ghosts === null ? {} : { ghosts }),
   });
+  const warning = ghostsWarning(model.source, model.ghosts);
+  if (warning !== null) onWarning(warning);
   const { features, outputs } = model;
   // The meter sees this process, so not the others of a job.
   const choice = findLauncher() === null ? request.meter : 'none';
@@ -130,6 +140,7 @@ export async function predictFile(
     out,
     rows,
     outputs: width,
+    ghosts: model.ghosts,
     engine: model.engine,
     ranks: model.ranks,
     elapsedS,

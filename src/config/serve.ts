@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { ConfigError } from '../errors.js';
+import { ghostsWarning } from '../inference/ghosts.js';
 import { describeModel } from '../inference/model-source.js';
 import type { Log } from '../inference/server/log.js';
 import { type ModelEntry, type RunningServer, startServer } from '../inference/server/server.js';
@@ -17,6 +18,8 @@ export interface ServeSettings {
   readonly ranks: number | null;
   readonly engine: EngineChoice;
   readonly maxBatch: number;
+  /** K' of requests that ask for none, of each model; null: all. */
+  readonly ghosts: number | null;
   readonly maxDelayMs: number;
   readonly maxQueue: number;
   readonly timeoutMs: number;
@@ -32,11 +35,24 @@ export async function serve(
   version: string,
   log: Log,
 ): Promise<RunningServer> {
-  const { host, port, ranks, engine, maxBatch, maxDelayMs, maxQueue, timeoutMs } = settings;
-  const options = { engine, maxBatch, ...(ranks === null ? {} : { ranks }) };
+  const { host, port, ranks, engine, maxBatch, ghosts, maxDelayMs, maxQueue, timeoutMs } = settings;
+  const options = {
+    engine,
+    maxBatch,
+    ...(ranks === null ? {} : { ranks }),
+    ...(ghosts === null ? {} : { ghosts }),
+  };
+  const warned = new Set<string>();
+  const load = async (name: string, folder: string) => {
+    const model = await loadModel(folder, options);
+    const warning = ghostsWarning(model.source, model.ghosts);
+    if (warning !== null && !warned.has(name)) log.warn({ model: name }, warning);
+    warned.add(name);
+    return model;
+  };
   const models = namedModels(settings.models).map(([name, folder]): ModelEntry => ({
     name,
-    load: () => loadModel(folder, options),
+    load: () => load(name, folder),
     newest: () => describeModel(folder).weights,
   }));
   const meter = await createMeter({ choice: 'auto', machine: 'default', cores: ranks ?? 1 });

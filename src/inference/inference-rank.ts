@@ -15,6 +15,8 @@ export interface InferenceJob {
   /** Folder of the weights, and what its files have to be. */
   readonly weights: string;
   readonly files: FileHashes;
+  /** Of batches that ask for none of their own; 0: the network has none. */
+  readonly ghosts: number;
   readonly mailbox: MailboxHandle;
 }
 
@@ -41,7 +43,7 @@ export interface InferenceParts {
  * @throws CheckpointError when the weights are missing, damaged or of another network
  */
 export function answerBatches(job: InferenceJob, parts: InferenceParts): void {
-  const { specification, standardization, weights, files } = job;
+  const { specification, standardization, weights, files, ghosts } = job;
   const { engine, communicator, control, index, post } = parts;
   const { maxBatch, features, outputs, ranksHere } = job.mailbox;
   const network = buildNetwork(specification, engine, communicator);
@@ -53,7 +55,7 @@ export function answerBatches(job: InferenceJob, parts: InferenceParts): void {
   const writes = index === 0 || (specification.ends.kind === 'sharded' && !apart);
   // The largest batch first: its memory is what all others use.
   const [x, y] = [new Float32Array(maxBatch * features), new Float32Array(maxBatch * outputs)];
-  for (const rows of [maxBatch, 1]) runner.run(rows, x, y, writes);
+  for (const rows of [maxBatch, 1]) runner.run(rows, ghosts, x, y, writes);
   control.barrier();
   if (index === 0) post({ type: 'ready', engine: `${engine.name}: ${engine.description}` });
 
@@ -63,7 +65,8 @@ export function answerBatches(job: InferenceJob, parts: InferenceParts): void {
     if (rows === 0) return;
     const began = performance.now();
     const before = parts.exposedS();
-    runner.run(rows, mailbox.x(batch, rows), mailbox.y(batch, rows), writes);
+    const inUse = mailbox.ghosts(batch);
+    runner.run(rows, inUse, mailbox.x(batch, rows), mailbox.y(batch, rows), writes);
     if (index === 0) {
       const computeS = (performance.now() - began) / 1000;
       mailbox.write(batch, { computeS, exposedS: parts.exposedS() - before });

@@ -1,7 +1,13 @@
-import { ShapeError } from '../errors.js';
+import { ConfigError, ShapeError } from '../errors.js';
+import { ghostsRefusal } from './ghosts.js';
 import type { BatchReading } from './mailbox.js';
 import type { ModelSource } from './model-source.js';
 import type { Session } from './session.js';
+
+export interface PredictOptions {
+  /** K': answers are those of the first so many ghosts of each block. Default: the model's. */
+  readonly ghosts?: number;
+}
 
 /** A network on resident ranks, forward only. */
 export interface LoadedModel {
@@ -10,6 +16,10 @@ export interface LoadedModel {
   readonly features: number;
   readonly outputs: number;
   readonly maxBatch: number;
+  /** Ghosts of each block that it answers with unless asked otherwise, and all that there are; 0:
+   * the network has none. */
+  readonly ghosts: number;
+  readonly mostGhosts: number;
   readonly ranks: number;
   /** What computes, for people. */
   readonly engine: string;
@@ -23,11 +33,15 @@ export interface LoadedModel {
    *
    * @param x [rows, features]
    * @returns y [rows, outputs]; logits, where the network was trained on classes
-   * @throws ShapeError unless x holds whole rows; what ended the ranks
+   * @throws ShapeError unless x holds whole rows, ConfigError for ghosts outside 1 … K; what ended
+   *   the ranks
    */
-  predict(x: Float32Array): Promise<Float32Array>;
+  predict(x: Float32Array, options?: PredictOptions): Promise<Float32Array>;
   /** The same, and what it cost. */
-  predictMeasured(x: Float32Array): Promise<{ y: Float32Array; reading: BatchReading }>;
+  predictMeasured(
+    x: Float32Array,
+    options?: PredictOptions,
+  ): Promise<{ y: Float32Array; reading: BatchReading }>;
   /** Answers what has been asked, then ends the ranks. */
   close(): Promise<void>;
 }
@@ -38,6 +52,8 @@ export class SessionModel implements LoadedModel {
   readonly features: number;
   readonly outputs: number;
   readonly maxBatch: number;
+  readonly ghosts: number;
+  readonly mostGhosts: number;
   readonly ranks: number;
   readonly engine: string;
   readonly isFirst: boolean;
@@ -45,7 +61,7 @@ export class SessionModel implements LoadedModel {
 
   constructor(
     source: ModelSource,
-    sizes: { readonly features: number; readonly outputs: number; readonly maxBatch: number },
+    sizes: Pick<LoadedModel, 'features' | 'outputs' | 'maxBatch' | 'ghosts' | 'mostGhosts'>,
     ranks: { readonly size: number; readonly engine: string; readonly isFirst: boolean },
     session: Session,
   ) {
@@ -53,18 +69,26 @@ export class SessionModel implements LoadedModel {
     this.features = sizes.features;
     this.outputs = sizes.outputs;
     this.maxBatch = sizes.maxBatch;
+    this.ghosts = sizes.ghosts;
+    this.mostGhosts = sizes.mostGhosts;
     this.ranks = ranks.size;
     this.engine = ranks.engine;
     this.isFirst = ranks.isFirst;
     this.session = session;
   }
 
-  async predict(x: Float32Array): Promise<Float32Array> {
-    return (await this.predictMeasured(x)).y;
+  async predict(x: Float32Array, options?: PredictOptions): Promise<Float32Array> {
+    return (await this.predictMeasured(x, options)).y;
   }
 
-  async predictMeasured(x: Float32Array): Promise<{ y: Float32Array; reading: BatchReading }> {
-    const { features, outputs, maxBatch } = this;
+  async predictMeasured(
+    x: Float32Array,
+    options: PredictOptions = {},
+  ): Promise<{ y: Float32Array; reading: BatchReading }> {
+    const { features, outputs, maxBatch, mostGhosts } = this;
+    const refusal = options.ghosts === undefined ? null : ghostsRefusal(options.ghosts, mostGhosts);
+    if (refusal !== null) throw new ConfigError('predict', `ghosts ${options.ghosts}; ${refusal}`);
+    const { ghosts = this.ghosts } = options;
     const rows = x.length / features;
     if (!Number.isInteger(rows)) {
       throw new ShapeError('predict', `${x.length} numbers are no rows of ${features} features`);
@@ -77,6 +101,7 @@ export class SessionModel implements LoadedModel {
       batches.push(
         this.session.run(
           count,
+          ghosts,
           (slot) => slot.set(part),
           (answers) => y.set(answers, first * outputs),
         ),

@@ -5,8 +5,8 @@ export const SLOTS = 2;
 const WAIT_SLICE_MS = 1000;
 
 const POSTED = 0;
-/** First words of the slots: rows, then ranks that are done. */
-const SLOT_WORDS = 2;
+/** Words of a slot: rows, ghosts in use, ranks that are done. */
+const SLOT_WORDS = 3;
 const slotWord = (slot: number) => 1 + SLOT_WORDS * slot;
 
 /** What a batch cost, as rank 0 of a process saw it. */
@@ -73,10 +73,11 @@ export class Mailbox {
   }
 
   /** Hands a batch to the ranks; 0 rows tell them to end. */
-  post(batch: number, rows: number): void {
+  post(batch: number, rows: number, ghosts: number): void {
     const word = slotWord(batch % SLOTS);
     this.#words[word] = rows;
-    this.#words[word + 1] = 0;
+    this.#words[word + 1] = ghosts;
+    this.#words[word + 2] = 0;
     // Counts wrap at 2³¹.
     Atomics.store(this.#words, POSTED, (batch + 1) | 0);
     Atomics.notify(this.#words, POSTED);
@@ -91,9 +92,14 @@ export class Mailbox {
     }
   }
 
+  /** Ghosts that a batch which has been posted is answered with. */
+  ghosts(batch: number): number {
+    return this.#words[slotWord(batch % SLOTS) + 1] ?? 0;
+  }
+
   /** Called by every rank when it is done with a batch. @returns whether it was the last */
   finish(batch: number): boolean {
-    const done = slotWord(batch % SLOTS) + 1;
+    const done = slotWord(batch % SLOTS) + 2;
     return Atomics.add(this.#words, done, 1) === this.handle.ranksHere - 1;
   }
 

@@ -7,6 +7,11 @@ import type { Engine } from '../engines/engine.js';
 import type { FeedForward } from '../model/network.js';
 import { type Tensor, tensorPart } from '../tensor/tensor.js';
 
+/** Products that all plans may have between them, at some 250 bytes each. */
+const MOST_PRODUCTS = 1 << 18;
+/** Of a layer, besides those with ghosts: what else a plan holds, in the same measure. */
+const OTHER_PRODUCTS = 16;
+
 /** Rows and columns of a transposition that are written together: a cache line of floats. */
 const TILE = 16;
 
@@ -15,13 +20,14 @@ interface Plan {
   readonly x: Variable;
   /** Of every rank, where answers are sharded and have to be gathered; [N, rows]. */
   readonly gathered: Float32Array | null;
+  readonly products: number;
 }
 
 /**
  * One rank's part of a network that answers rows: reads them, standardised and transposed, runs
- * the network forward, and writes the answers it has. Every number of rows has a plan of its own on
- * the same memory, so a batch costs what its rows cost; after the first batch of a size nothing is
- * allocated.
+ * the network forward, and writes the answers it has. Every number of rows and of ghosts in use has a
+ * plan of its own on the same memory, so a batch costs what its rows and ghosts cost; after the first
+ * batch of a size nothing is allocated. Plans of all sizes take a bounded room: the oldest are dropped.
  */
 export class NetworkRunner {
   readonly #network: FeedForward;
@@ -30,7 +36,10 @@ export class NetworkRunner {
   readonly #memory: ForwardMemory;
   readonly #x: Tensor;
   readonly #gathered: Float32Array | null;
+  /** By rows and ghosts, the oldest first. */
   readonly #plans = new Map<number, Plan>();
+  readonly #mostProducts: number;
+  #products = 0;
   /** Rows 0, 1, 2, … */
   readonly #rows: Float64Array;
   readonly #shift: Float64Array;
@@ -45,6 +54,7 @@ export class NetworkRunner {
   /**
    * @param gather whether every rank needs all answers of a network with sharded ends; else each
    *   writes its own, into memory that they share
+   * @param mostProducts that plans have between them
    */
   constructor(
     network: FeedForward,
@@ -52,6 +62,7 @@ export class NetworkRunner {
     standardization: Standardization | null,
     maxBatch: number,
     gather: boolean,
+    mostProducts = MOST_PRODUCTS,
   ) {
     const { ends, width, blocks } = network.specification;
     const { blocksHere, firstBlock } = network.layout;
@@ -60,6 +71,7 @@ export class NetworkRunner {
     const first = sharded ? firstBlock * (width / blocks) : 0;
     const read = sharded ? ownRows : ends.inputs;
     this.#network = network;
+    this.#mostProducts = mostProducts;
     this.#engine = parts.engine;
     this.#communicator = parts.communicator;
     this.#memory = new ForwardMemory(parts.engine);
@@ -79,9 +91,24 @@ export class NetworkRunner {
     }
   }
 
-  /** @param x [rows, features] @param y [rows, outputs]; this rank's part of it is written */
-  run(rows: number, x: Float32Array, y: Float32Array, writesAnswers: boolean): void {
-    const plan = this.#planOf(rows);
+  /** Plans that are kept. */
+  get plans(): number {
+    return this.#plans.size;
+  }
+
+  /**
+   * @param ghosts in use, 1 … K; 0: the network has none
+   * @param x [rows, features]
+   * @param y [rows, outputs]; this rank's part of it is written
+   */
+  run(
+    rows: number,
+    ghosts: number,
+    x: Float32Array,
+    y: Float32Array,
+    writesAnswers: boolean,
+  ): void {
+    const plan = this.#planOf(rows, ghosts);
     const columns = this.#rows.subarray(0, rows);
     const target = plan.x.value.data;
     gatherColumns(
@@ -93,6 +120,7 @@ export class NetworkRunner {
       target,
       this.#firstFeature,
     );
+    if (ghosts > 0) this.#network.useGhosts(ghosts);
     plan.pass.begin();
     const { value } = this.#network.forward(plan.pass, plan.x);
     this.#engine.synchronize();
@@ -101,17 +129,34 @@ export class NetworkRunner {
     writeRows(plan.gathered ?? value.data, rows, y, this.#outputs, this.#firstOutput);
   }
 
-  #planOf(rows: number): Plan {
-    const found = this.#plans.get(rows);
+  #planOf(rows: number, ghosts: number): Plan {
+    const key = ghosts * (this.#rows.length + 1) + rows;
+    const found = this.#plans.get(key);
     if (found !== undefined) return found;
+    const products = this.#productsOf(ghosts);
+    for (const [oldest, plan] of this.#plans) {
+      if (this.#products + products <= this.#mostProducts) break;
+      this.#plans.delete(oldest);
+      this.#products -= plan.products;
+    }
     const x = tensorPart(this.#x, 0, [this.#shift.length, rows]);
     const plan: Plan = {
       pass: new ForwardPass(this.#engine, this.#communicator, this.#memory),
       x: new Variable(x, false),
       gathered: this.#gathered?.subarray(0, this.#outputs * rows) ?? null,
+      products,
     };
-    this.#plans.set(rows, plan);
+    this.#plans.set(key, plan);
+    this.#products += products;
     return plan;
+  }
+
+  /** A layer that uses fewer ghosts than it has multiplies those of each block by themselves. */
+  #productsOf(ghosts: number): number {
+    const { specification, layout } = this.#network;
+    const isPart = ghosts > 0 && ghosts < specification.ghosts;
+    const each = isPart ? specification.blocks - 1 : 2;
+    return specification.depth * (OTHER_PRODUCTS + layout.blocksHere * each);
   }
 }
 

@@ -11,6 +11,7 @@ export interface SessionRanks {
 
 interface Batch {
   readonly rows: number;
+  readonly ghosts: number;
   readonly write: (x: Float32Array) => void;
   readonly read: (y: Float32Array) => void;
   readonly resolve: (reading: BatchReading) => void;
@@ -56,12 +57,14 @@ export class Session {
    * Answers one batch.
    *
    * @param rows 1 … maxBatch
+   * @param ghosts in use, 1 … K; 0: the network has none
    * @param write fills x, [rows, features], when the batch's turn comes
    * @param read takes y, [rows, outputs], which is only good during the call
    * @throws ShapeError for too many rows; what ended the ranks
    */
   run(
     rows: number,
+    ghosts: number,
     write: (x: Float32Array) => void,
     read: (y: Float32Array) => void,
   ): Promise<BatchReading> {
@@ -72,7 +75,7 @@ export class Session {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     if (this.#closing) return Promise.reject(new CollectiveError('session', 'it is closed'));
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ rows, write, read, resolve, reject });
+      this.#waiting.push({ rows, ghosts, write, read, resolve, reject });
       this.#pump();
     });
   }
@@ -101,7 +104,7 @@ export class Session {
           this.#idle = resolve;
         });
       }
-      if (this.#failure === null) this.#mailbox.post(this.#posted++, 0);
+      if (this.#failure === null) this.#mailbox.post(this.#posted++, 0, 0);
     }
     await this.#ended;
   }
@@ -126,7 +129,7 @@ export class Session {
         continue;
       }
       this.#underWay[this.#posted % SLOTS] = batch;
-      this.#mailbox.post(this.#posted++, batch.rows);
+      this.#mailbox.post(this.#posted++, batch.rows, batch.ghosts);
     }
     if (!this.#busy) this.#idle?.();
   }

@@ -91,6 +91,7 @@ const request = (data: string, out: string, more: Partial<PredictionRequest> = {
     engine: 'wasm',
     ranks: null,
     batch: 5,
+    ghosts: null,
     meter: 'none',
     machine: 'default',
     ...more,

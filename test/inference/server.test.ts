@@ -32,6 +32,7 @@ const SETTINGS: ServeSettings = {
   ranks: 2,
   engine: 'wasm',
   maxBatch: 8,
+  ghosts: null,
   maxDelayMs: 0,
   maxQueue: 64,
   timeoutMs: 5000,

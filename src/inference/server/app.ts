@@ -85,21 +85,24 @@ export function createApp(options: AppOptions): Hono<Env> {
   app.on('POST', [...modelPaths('/infer')], async (c) => {
     const served = find(c);
     const version = versionIn(c);
-    const { features } = served.current(version);
+    served.current(version);
     const body = await bodies.read(c.env.incoming);
     const arrived = performance.now();
-    const request = parseInferRequest(body, c.req.header(JSON_LENGTH), features);
+    // What answers now: it may have been loaded while the body was read.
+    const current = served.current(version);
+    const request = parseInferRequest(body, c.req.header(JSON_LENGTH), current);
+    const { x, rows, ghosts = current.ghosts } = request;
     const left = new AbortController();
     const leave = () => left.abort();
     c.env.outgoing.once('close', leave);
-    const answer = await served.infer(request.x, request.rows, version, left.signal);
+    const answer = await served.infer(x, rows, ghosts, version, left.signal);
     c.env.outgoing.off('close', leave);
     const { body: text, jsonLength } = formatInferResponse(
-      { model: served.name, version: answer.version, y: answer.y },
+      { model: served.name, version: answer.version, ghosts, y: answer.y },
       request,
     );
     const totalS = (performance.now() - arrived) / 1000;
-    metrics.request(served.name, answer.queueS, answer.computeS, totalS, request.rows);
+    metrics.request(served.name, answer.queueS, answer.computeS, totalS, rows);
     if (jsonLength === null) {
       return c.body(text as string, 200, { 'Content-Type': 'application/json' });
     }

@@ -30,6 +30,7 @@ export interface Answer {
 interface Request {
   readonly x: Float32Array;
   readonly rows: number;
+  readonly ghosts: number;
   readonly y: Float32Array;
   readonly arrivedMs: number;
   startedMs: number;
@@ -49,7 +50,10 @@ interface Part {
 
 /**
  * Puts rows of many requests into batches for one loaded model. A request of more rows than a batch
- * has is spread over several; no row waits behind a batch that could have taken it.
+ * has is spread over several; no row waits behind a batch that could have taken it. A batch is run
+ * with one number of ghosts, that of the oldest row: later rows of the same number fill it, the
+ * others wait. Only while the oldest row waits by choice, for others to share its batch, may a full
+ * batch of another number start before it.
  */
 export class Batcher {
   readonly #model: LoadedModel;
@@ -57,6 +61,8 @@ export class Batcher {
   readonly #onBatch: (event: BatchEvent) => void;
   readonly #queue: Request[] = [];
   #queuedRows = 0;
+  /** The same, by number of ghosts. */
+  readonly #queuedAt = new Map<number, number>();
   #underWay = 0;
   /** Whether a dispatch is due when the oldest row has waited long enough. */
   #timed = false;
@@ -74,10 +80,16 @@ export class Batcher {
 
   /**
    * @param x [rows, features]
+   * @param ghosts in use, 1 … K; 0: the model has none
    * @param disconnected fires when nobody waits for the answer any more
    * @throws ProtocolError when the queue is full, the time is over, or the ranks have failed
    */
-  submit(x: Float32Array, rows: number, disconnected: AbortSignal): Promise<Answer> {
+  submit(
+    x: Float32Array,
+    rows: number,
+    ghosts: number,
+    disconnected: AbortSignal,
+  ): Promise<Answer> {
     const { maxQueue, timeoutMs } = this.#limits;
     // A request that is larger than the queue is taken when it is the only one.
     if (this.#queuedRows > 0 && this.#queuedRows + rows > maxQueue) {
@@ -93,6 +105,7 @@ export class Batcher {
       const request: Request = {
         x,
         rows,
+        ghosts,
         y: new Float32Array(rows * this.#model.outputs),
         arrivedMs: performance.now(),
         startedMs: 0,
@@ -105,7 +118,7 @@ export class Batcher {
           clearTimeout(late);
           disconnected.removeEventListener('abort', leave);
           // Rows that are in no batch yet never will be.
-          this.#queuedRows -= rows - request.taken;
+          this.#countRows(ghosts, request.taken - rows);
           request.taken = rows;
           if (outcome instanceof ProtocolError) reject(outcome);
           else resolve(outcome);
@@ -113,7 +126,7 @@ export class Batcher {
       };
       disconnected.addEventListener('abort', leave, { once: true });
       this.#queue.push(request);
-      this.#queuedRows += rows;
+      this.#countRows(ghosts, rows);
       if (disconnected.aborted) leave();
       this.#dispatch();
     });
@@ -129,10 +142,12 @@ export class Batcher {
 
   #dispatch(): void {
     while (this.#queuedRows > 0 && this.#underWay < SLOTS) {
-      const full = this.#queuedRows >= this.#model.maxBatch;
+      const { ghosts, arrivedMs } = this.#oldest();
+      const waitMs = this.#limits.maxDelayMs - (performance.now() - arrivedMs);
+      const next = waitMs > 0 ? (this.#fullAt() ?? ghosts) : ghosts;
+      const full = this.#isFull(next);
       // A second batch under way pays when it is full; else its rows had better wait for more.
       if (!full && this.#underWay > 0) return;
-      const waitMs = this.#limits.maxDelayMs - (performance.now() - this.#oldestMs());
       if (!full && waitMs > 0) {
         if (this.#timed) return;
         this.#timed = true;
@@ -142,15 +157,31 @@ export class Batcher {
         }, waitMs);
         return;
       }
-      void this.#run(this.#nextBatch());
+      void this.#run(this.#nextBatch(next), next);
     }
     if (this.#queuedRows === 0 && this.#underWay === 0) this.#drained?.();
   }
 
-  /** Arrival of the first request that still has rows to be taken. */
-  #oldestMs(): number {
+  #countRows(ghosts: number, rows: number): void {
+    this.#queuedRows += rows;
+    this.#queuedAt.set(ghosts, (this.#queuedAt.get(ghosts) ?? 0) + rows);
+  }
+
+  /** Whether rows of so many ghosts fill a batch. */
+  #isFull(ghosts: number): boolean {
+    return (this.#queuedAt.get(ghosts) ?? 0) >= this.#model.maxBatch;
+  }
+
+  /** Ghosts of a batch that is full; null: none is. */
+  #fullAt(): number | null {
+    for (const ghosts of this.#queuedAt.keys()) if (this.#isFull(ghosts)) return ghosts;
+    return null;
+  }
+
+  /** The first request that still has rows to be taken; there is one. */
+  #oldest(): Request {
     this.#forget();
-    return this.#queue[0]?.arrivedMs ?? 0;
+    return this.#queue[0] as Request;
   }
 
   /** Drops requests at the head that have no rows left to take. */
@@ -165,25 +196,25 @@ export class Batcher {
     if (done > 0) this.#queue.splice(0, done);
   }
 
-  #nextBatch(): Part[] {
+  #nextBatch(ghosts: number): Part[] {
     const parts: Part[] = [];
     let room = this.#model.maxBatch;
     const now = performance.now();
     for (const request of this.#queue) {
       if (room === 0) break;
       const count = Math.min(room, request.rows - request.taken);
-      if (count === 0) continue;
+      if (count === 0 || request.ghosts !== ghosts) continue;
       if (request.taken === 0) request.startedMs = now;
       parts.push({ request, from: request.taken, count });
       request.taken += count;
-      this.#queuedRows -= count;
+      this.#countRows(ghosts, -count);
       room -= count;
     }
     this.#forget();
     return parts;
   }
 
-  async #run(parts: readonly Part[]): Promise<void> {
+  async #run(parts: readonly Part[], ghosts: number): Promise<void> {
     const { features, outputs } = this.#model;
     const rows = parts.reduce((sum, { count }) => sum + count, 0);
     this.#underWay++;
@@ -191,6 +222,7 @@ export class Batcher {
     try {
       const reading = await this.#model.session.run(
         rows,
+        ghosts,
         (slot) => {
           let at = 0;
           for (const { request, from, count } of parts) {

@@ -4,7 +4,10 @@ import { INPUT, OUTPUT } from './tensors.js';
 type Route = Parameters<OpenAPIHono['openAPIRegistry']['registerPath']>[0];
 
 const error = z.object({ error: z.string() }).openapi('Error');
-const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
+const parameter = z.union([z.string(), z.number(), z.boolean()]);
+const parameters = z.record(z.string(), parameter);
+const ghosts = (description: string) =>
+  z.object({ ghosts: z.int().min(1).optional().openapi({ description }) });
 const tensorMetadata = z
   .object({ name: z.string(), datatype: z.string(), shape: z.array(z.int()) })
   .openapi('TensorMetadata', { description: 'A size of −1 is free.' });
@@ -27,7 +30,12 @@ const modelMetadata = z
 const inferRequest = z
   .object({
     id: z.string().optional(),
-    parameters: parameters.optional(),
+    parameters: ghosts(
+      'Answers are those of the first so many ghosts of each block, of the K of a phantom network ' +
+        '(default: what the server was started with, else K).',
+    )
+      .catchall(parameter)
+      .optional(),
     inputs: z.array(
       z.object({
         name: z.literal(INPUT),
@@ -47,6 +55,7 @@ const inferResponse = z
     model_name: z.string(),
     model_version: z.string(),
     id: z.string().optional(),
+    parameters: ghosts('That were in use; a network without ghosts has no parameters.').optional(),
     outputs: z.array(
       z.object({
         name: z.literal(OUTPUT),

@@ -68,14 +68,16 @@ export class ServedModel {
     return this.#generation(version).model;
   }
 
+  /** @param ghosts as for `Batcher.submit` */
   async infer(
     x: Float32Array,
     rows: number,
+    ghosts: number,
     version: string | null,
     disconnected: AbortSignal,
   ): Promise<Answer & { readonly version: string }> {
     const { model, batcher } = this.#generation(version);
-    const answer = await batcher.submit(x, rows, disconnected);
+    const answer = await batcher.submit(x, rows, ghosts, disconnected);
     return { ...answer, version: ServedModel.versionOf(model) };
   }
 

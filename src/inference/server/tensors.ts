@@ -4,6 +4,7 @@ import {
   type NumberFormat,
   viewNumbers,
 } from '../../data/number-formats.js';
+import { ghostsRefusal } from '../ghosts.js';
 import { badRequest } from './protocol-error.js';
 
 /** Names of the one input and the one output of every model, as in this project's data files. */
@@ -32,6 +33,8 @@ export interface InferRequest {
   readonly rows: number;
   /** [rows, features] */
   readonly x: Float32Array;
+  /** Ghosts in use; undefined: the request leaves it to the model. */
+  readonly ghosts: number | undefined;
   /** Whether the answer follows the JSON as bytes. */
   readonly binaryOutput: boolean;
 }
@@ -49,13 +52,13 @@ interface RawTensor {
  * binary tensor data extension).
  *
  * @param jsonLength value of Inference-Header-Content-Length, if there is one
- * @param features of a row
+ * @param model features of a row, and ghosts that there are
  * @throws ProtocolError with what is wrong
  */
 export function parseInferRequest(
   body: Buffer,
   jsonLength: string | undefined,
-  features: number,
+  { features, mostGhosts }: { readonly features: number; readonly mostGhosts: number },
 ): InferRequest {
   const length = jsonLength === undefined ? body.length : Number(jsonLength);
   if (!Number.isInteger(length) || length < 0 || length > body.length) {
@@ -67,6 +70,7 @@ export function parseInferRequest(
   const { id, inputs, outputs } = request;
   if (id !== undefined && typeof id !== 'string') throw badRequest('id is not a string');
   const parameters = optionalObject(request['parameters'], 'parameters');
+  const ghosts = readGhosts(parameters['ghosts'], mostGhosts);
   if (!Array.isArray(inputs) || inputs.length !== 1) {
     const found = Array.isArray(inputs) ? `${inputs.length} tensors` : 'no list';
     throw badRequest(`inputs holds ${found}; the model has the one input ${INPUT}`);
@@ -76,6 +80,7 @@ export function parseInferRequest(
     id: id ?? null,
     rows: x.length / features,
     x,
+    ghosts,
     binaryOutput: readOutputs(outputs, parameters['binary_data_output'] === true),
   };
 }
@@ -91,6 +96,13 @@ function parseJson(bytes: Buffer): unknown {
     const [reason = ''] = (error as Error).message.split('\n');
     throw badRequest(`the request is not JSON: ${reason.slice(0, 200)}${hint}`);
   }
+}
+
+function readGhosts(asked: unknown, most: number): number | undefined {
+  if (asked === undefined) return undefined;
+  const refusal = ghostsRefusal(asked, most);
+  if (refusal === null) return asked as number;
+  throw badRequest(`parameters.ghosts is ${quote(asked)}; ${refusal}`);
 }
 
 function readInput(input: RawTensor, bytes: Buffer, features: number): Float32Array {
@@ -234,14 +246,27 @@ export interface InferResponse {
   readonly jsonLength: number | null;
 }
 
-/** @param y [rows, outputs] */
+export interface InferAnswer {
+  readonly model: string;
+  readonly version: string;
+  /** That were in use; 0: the model has none. */
+  readonly ghosts: number;
+  /** [rows, outputs] */
+  readonly y: Float32Array;
+}
+
 export function formatInferResponse(
-  answer: { readonly model: string; readonly version: string; readonly y: Float32Array },
+  answer: InferAnswer,
   { id, rows, binaryOutput }: InferRequest,
 ): InferResponse {
-  const { model, version, y } = answer;
+  const { model, version, ghosts, y } = answer;
   const tensor = { name: OUTPUT, datatype: 'FP32', shape: [rows, y.length / rows] };
-  const head = { model_name: model, model_version: version, ...(id === null ? {} : { id }) };
+  const head = {
+    model_name: model,
+    model_version: version,
+    ...(id === null ? {} : { id }),
+    ...(ghosts === 0 ? {} : { parameters: { ghosts } }),
+  };
   if (!binaryOutput) {
     const outputs = [{ ...tensor, data: [...y] }];
     return { body: JSON.stringify({ ...head, outputs }), jsonLength: null };
