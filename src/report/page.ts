@@ -19,7 +19,7 @@ details{margin:4px 0 0;font-size:.87rem}summary{color:var(--soft);cursor:pointer
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
 caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 th,td{padding:4px 14px 4px 0;text-align:right;vertical-align:top;white-space:nowrap;border-bottom:1px solid var(--line)}
-th:first-child,td:first-child{text-align:left;min-width:9em}thead th{color:var(--soft);font-weight:600}tbody th{font-weight:400}
+th:first-child,td:first-child{text-align:left;min-width:9em}thead th{color:var(--soft);font-weight:600;white-space:normal;vertical-align:bottom}tbody th{font-weight:400}
 .problems{background:var(--panel);border-left:4px solid var(--s1);padding:8px 16px;margin:16px 0}.problems ul{margin:4px 0;padding-left:20px}
 dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;margin:8px 0}dl.facts dt{color:var(--soft)}dl.facts dd{margin:0}
 @media (max-width:559px){dl.facts{grid-template-columns:1fr}dl.facts dd{margin-bottom:4px}}
@@ -63,6 +63,13 @@ export function figures(id: string, makers: readonly ((width: number) => Chart)[
   return markup`<div class="charts">${each}</div>`;
 }
 
+/** A cell `median (least–most) unit` with its spread in a second line: tables of them are wide. */
+function spreadBelow(cell: string): Markup | string {
+  const [, value, spread, unit] = /^([^()]+) (\([^()]+–[^()]+\))(.*)$/.exec(cell) ?? [];
+  if (spread === undefined) return cell;
+  return markup`${value ?? ''}${unit ?? ''}<br><small>${spread}</small>`;
+}
+
 /** A table that scrolls by itself where it is wider than the page. */
 export function table(
   caption: string,
@@ -71,7 +78,7 @@ export function table(
 ): Markup {
   const lines = rows.map(
     (row) =>
-      markup`<tr>${row.map((cell, i) => (i === 0 ? markup`<th scope="row">${cell}</th>` : markup`<td>${cell}</td>`))}</tr>`,
+      markup`<tr>${row.map((cell, i) => (i === 0 ? markup`<th scope="row">${cell}</th>` : markup`<td>${spreadBelow(cell)}</td>`))}</tr>`,
   );
   const titles = head.map((title) =>
     title === '' ? markup`<td></td>` : markup`<th scope="col">${title}</th>`,
