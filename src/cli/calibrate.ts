@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Machine, MeasuredCollectives, PowerModel } from '../analysis/machine.js';
 import { findLauncher } from '../communicators/mpi/launcher.js';
+import type { Calibration } from '../config/calibrate.js';
 import type { EngineChoice } from '../config/settings.js';
 import { createRankConsole, type Console } from './console.js';
 import { EXIT, UsageError } from './failure.js';
@@ -10,7 +11,8 @@ import { formatPairs, formatTable } from './table.js';
 
 const EXAMPLES = `
 Kernels are measured on every core at once, collectives between 1, 2, 4, … worker threads, and a few
-whole steps, in under a minute; leave the machine alone meanwhile. Under an MPI launcher the
+whole steps, in under a minute; leave the machine alone meanwhile. Where a counter of energy may be
+read, so are the watts of an idle and of a busy core, and how far the modelled meter is off with them. Under an MPI launcher the
 collectives of the job are measured and added to the file.
 
 Examples:
@@ -50,14 +52,17 @@ async function run(options: Options): Promise<number> {
     throw new UsageError('flags', `--engine is ${engine}; it is one of auto, blas, wasm`);
   }
   const { writeMachine } = await import('../config/machines.js');
-  const machine =
+  const calibration =
     findLauncher() === null
       ? await measureHere(options, engine, console)
       : await measureJob(options, console);
-  if (machine === null) return EXIT.fine;
+  if (calibration === null) return EXIT.fine;
+  const { machine, meterCheck } = calibration;
   writeMachine(options.out, machine);
-  if (options.json === true) console.out(JSON.stringify({ type: 'machine', ...machine }));
-  else for (const line of render(machine, options.out)) console.out(line);
+  const modelError = meterCheck?.error ?? null;
+  if (options.json === true)
+    console.out(JSON.stringify({ type: 'machine', ...machine, modelError }));
+  else for (const line of render(machine, modelError, options.out)) console.out(line);
   return EXIT.fine;
 }
 
@@ -65,7 +70,7 @@ async function measureHere(
   options: Options,
   engine: EngineChoice,
   console: Console,
-): Promise<Machine> {
+): Promise<Calibration> {
   const { calibrate } = await import('../config/calibrate.js');
   const name = nameOf(options.out);
   const power = powerOf(options);
@@ -74,7 +79,7 @@ async function measureHere(
 }
 
 /** Only what an MPI job adds; null: not on this rank. */
-async function measureJob(options: Options, console: Console): Promise<Machine | null> {
+async function measureJob(options: Options, console: Console): Promise<Calibration | null> {
   const { readMachine } = await import('../config/machines.js');
   const { beforeRanks } = await import('../config/ranks.js');
   const machine = await beforeRanks(() => readMachine(options.out));
@@ -84,7 +89,8 @@ async function measureJob(options: Options, console: Console): Promise<Machine |
   const others = machine.collectives.filter(
     (one) => one.transport !== measured.transport || one.ranks !== measured.ranks,
   );
-  return { ...machine, collectives: [...others, measured] };
+  const collectives = [...others, measured];
+  return { machine: { ...machine, collectives }, meterCheck: null };
 }
 
 /** What is done, on a live line where somebody watches, else a line for each part. */
@@ -118,7 +124,7 @@ function powerOf({ busyWatts, waitingWatts }: Options): PowerModel {
   };
 }
 
-function render(machine: Machine, file: string): string[] {
+function render(machine: Machine, modelError: number | null, file: string): string[] {
   const { compute, collectives, power } = machine;
   if (compute.kind === 'peak') return [`wrote ${file}`];
   const { products } = compute;
@@ -162,8 +168,18 @@ function render(machine: Machine, file: string): string[] {
         'power',
         power.busyW === null
           ? 'no counter was read and no watts were given: plans tell no energy'
-          : `${power.busyW.value} W busy, ${power.waitingW?.value ?? 'unknown'} W waiting (given)`,
+          : `${power.busyW.value} W busy, ${power.waitingW?.value ?? 'unknown'} W waiting ` +
+            `(${power.busyW.source})`,
       ],
+      ...(modelError === null
+        ? []
+        : [
+            [
+              'modelled meter',
+              `${(100 * Math.abs(modelError)).toFixed(1)}% ${modelError < 0 ? 'below' : 'above'} ` +
+                'the counter, over work that the watts do not come from',
+            ] satisfies [string, string],
+          ]),
       ['written', file],
       ['next', `phantom plan --machine ${file}`],
     ]),

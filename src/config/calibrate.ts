@@ -1,4 +1,5 @@
 import os from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   Machine,
   MeasuredCollectives,
@@ -7,6 +8,7 @@ import type {
 } from '../analysis/machine.js';
 import { ratesOf } from '../analysis/rates.js';
 import { rounded } from '../calibration/clock.js';
+import type { EnergyMeter } from '../energy/meter.js';
 import { LARGEST_COLLECTIVE_BYTES } from '../calibration/collectives.js';
 import { launchRanks } from '../communicators/threads/launch.js';
 import { loadKernelModule } from '../engines/wasm/kernel-module.js';
@@ -15,6 +17,8 @@ import type {
   CalibrationRequest,
   RankCalibration,
 } from './calibration-rank.js';
+import type { MeterComparison } from '../energy/metered.js';
+import { checkPower, countWork, fitPower, openCounter } from './calibration-power.js';
 import { calibrationShapes, fitSteps } from './calibration-steps.js';
 import { joinRanks } from './ranks.js';
 import type { EngineChoice } from './settings.js';
@@ -25,15 +29,37 @@ export interface CalibrationOptions {
   readonly name: string;
   readonly engine: EngineChoice;
   readonly relaxedSimd: boolean;
+  /** Watts that the user knows; null: as a counter has them, where there is one. */
   readonly power: PowerModel;
   readonly onProgress: (progress: CalibrationProgress) => void;
 }
 
+export interface Calibration {
+  readonly machine: Machine;
+  /** The model with the watts that a counter gave, beside the counter; null: no counter. */
+  readonly meterCheck: MeterComparison | null;
+}
+
+/** How long the machine is left alone while a counter is read. */
+const IDLE_MS = 2000;
+
 /**
- * Measures this machine: kernels on every core at once, and collectives between 1, 2, 4, … worker
- * threads up to twice the cores.
+ * Measures this machine: kernels on every core at once, collectives between 1, 2, 4, … worker threads
+ * up to twice the cores, and the watts of a core where a counter can be read.
  */
-export async function calibrate(options: CalibrationOptions): Promise<Machine> {
+export async function calibrate(options: CalibrationOptions): Promise<Calibration> {
+  const counter = await openCounter();
+  try {
+    return await measureMachine(options, counter);
+  } finally {
+    counter?.close();
+  }
+}
+
+async function measureMachine(
+  options: CalibrationOptions,
+  counter: EnergyMeter | null,
+): Promise<Calibration> {
   const cores = os.availableParallelism();
   const source = `phantom calibrate, ${new Date().toISOString().slice(0, 10)}, Node ${process.version}`;
   const measure = async (size: number, engine: EngineChoice | null) => {
@@ -51,8 +77,23 @@ export async function calibrate(options: CalibrationOptions): Promise<Machine> {
   const collectives: MeasuredCollectives[] = [];
   let compute: MeasuredCompute | null = null;
   let steps: readonly number[] = [];
+  if (counter) options.onProgress({ what: 'watts of the idle machine', share: 0 });
+  const idle = (await countWork(counter, 'idle', () => sleep(counter ? IDLE_MS : 0))).work;
+  let counted: PowerModel | null = null;
+  let meterCheck: MeterComparison | null = null;
   for (const ranks of rankCounts(cores)) {
-    const results = await measure(ranks, ranks === cores ? options.engine : null);
+    let results: RankCalibration[] = [];
+    const run = async () => {
+      results = await measure(ranks, ranks === cores ? options.engine : null);
+    };
+    if (counter && counted && meterCheck === null) {
+      meterCheck = await checkPower(counter, counted, cores, run);
+    } else {
+      const { work } = await countWork(counter, `${ranks} ranks`, run);
+      if (counter && idle && work && ranks === cores) {
+        counted = fitPower(idle, work, cores, `${source}, by ${counter.name}`);
+      }
+    }
     collectives.push({ transport: 'threads', ranks, source, ...meanCollectives(results) });
     const kernels = results.flatMap((rank) => (rank.kernels ? [rank.kernels] : []));
     if (kernels[0]) {
@@ -75,19 +116,17 @@ export async function calibrate(options: CalibrationOptions): Promise<Machine> {
     collectives,
     withinNode: null,
     betweenNodes: null,
-    power: options.power,
-  };
-  const inStep = fitSteps(calibrationShapes(cores), steps, ({ ranks }) => ratesOf(machine, ranks));
-  return {
-    ...machine,
-    compute: {
-      ...compute,
-      inStep: {
-        factor: rounded(inStep.factor),
-        perOperationS: rounded(inStep.perOperationS),
-      },
+    power: {
+      busyW: options.power.busyW ?? counted?.busyW ?? null,
+      waitingW: options.power.waitingW ?? counted?.waitingW ?? null,
+      sharedW: options.power.sharedW ?? counted?.sharedW ?? null,
+      energyPerByteJ: options.power.energyPerByteJ ?? counted?.energyPerByteJ ?? null,
     },
   };
+  const inStep = fitSteps(calibrationShapes(cores), steps, ({ ranks }) => ratesOf(machine, ranks));
+  const { factor, perOperationS } = inStep;
+  const rates = { factor: rounded(factor), perOperationS: rounded(perOperationS) };
+  return { machine: { ...machine, compute: { ...compute, inStep: rates } }, meterCheck };
 }
 
 /** Collectives of the MPI job that this process is a rank of; null on other ranks than the first. */
