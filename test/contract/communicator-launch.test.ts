@@ -16,7 +16,7 @@ function launch(data: string, size = 3) {
   return launchRanks({ size, module, data });
 }
 
-/** How `done` rejects, which must be soon after what happens in the worker. */
+/** How `done` rejects, which must not wait for the timeout of collectives. */
 async function failure(data: string, size = 3): Promise<Error> {
   const started = performance.now();
   const error: unknown = await launch(data, size).done.then(
@@ -25,7 +25,7 @@ async function failure(data: string, size = 3): Promise<Error> {
   );
   // 2 s, and time for a busy machine to start the workers; a hang lasts until the timeout, 60 s.
   const tookS = (performance.now() - started) / 1000;
-  assert.ok(tookS < 10, `took ${tookS} s`);
+  assert.ok(tookS < 45, `took ${tookS} s`);
   assert.ok(error instanceof Error);
   return error;
 }

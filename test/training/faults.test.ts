@@ -160,7 +160,7 @@ describe('what goes wrong', () => {
       }
       await train({ steps: 3 }, { resume: out });
     } finally {
-      spawnSync('umount', [folder]);
+      spawnSync('umount', ['--lazy', folder]);
     }
   });
 
@@ -187,7 +187,7 @@ describe('what goes wrong', () => {
       const left = readdirSync(path.join(out, 'checkpoints'));
       assert.ok(left.length >= 1 && left.every((name) => /^step-\d{8}$/.test(name)), left.join());
     } finally {
-      spawnSync('umount', [folder]);
+      spawnSync('umount', ['--lazy', folder]);
     }
   });
 
@@ -210,7 +210,7 @@ describe('what goes wrong', () => {
       assert.deepEqual(others, Array(3).fill(first));
       assert.deepEqual(readdirSync(folder), ['step-00000001']);
     } finally {
-      spawnSync('umount', [folder]);
+      spawnSync('umount', ['--lazy', folder]);
     }
   });
 
