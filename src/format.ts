@@ -1,5 +1,7 @@
 const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E'];
 const SMALL_PREFIXES = ['', 'm', 'µ', 'n', 'p'];
+/** Layers that are told one by one. */
+const MOST_LISTED = 12;
 
 /** Three digits and an SI prefix: `1.21 GFLOP`, `3.10 MB`, `0 B`, `5.26 M`. */
 export function formatSi(value: number, unit = ''): string {
@@ -29,6 +31,20 @@ export function formatQuantity(value: number, unit: string): string {
 /** Whole numbers with separators: `12,345`. */
 export function formatCount(value: number): string {
   return Number.isFinite(value) ? Math.round(value).toLocaleString('en-US') : 'endless';
+}
+
+/** K, or that of each layer where they differ: `16`, `3/16`; of many layers `3 to 16`. */
+export function formatGhosts({
+  ghosts,
+  layerGhosts,
+}: {
+  readonly ghosts: number | null;
+  readonly layerGhosts?: readonly number[] | null | undefined;
+}): string {
+  if (!layerGhosts) return String(ghosts ?? '–');
+  return layerGhosts.length > MOST_LISTED
+    ? `${Math.min(...layerGhosts)} to ${ghosts}`
+    : layerGhosts.join('/');
 }
 
 /** Seconds as people read them: `850 µs`, `12.3 ms`, `4.56 s`, `2 min 05 s`, `3 h 07 min`. */

@@ -1,4 +1,4 @@
-import { hiddenKind, type NetworkSpecification } from '../model/specification.js';
+import { ghostsOf, hiddenKind, type NetworkSpecification } from '../model/specification.js';
 import { rowBytes } from '../tensor/precision.js';
 import type { OptimizerName } from '../optimizers/optimizer.js';
 
@@ -40,7 +40,7 @@ export function stepCost(
   columns: number,
   inputGradient = false,
 ): StepCost {
-  const { width: N, depth, blocks: P, ghosts: K, ghostPrecision = 'float32', ends } = specification;
+  const { width: N, depth, blocks: P, ghostPrecision = 'float32', ends } = specification;
   const M = N / P;
   const here = P / ranks;
   const product = (rows: number, inner: number) => 2 * columns * here * rows * inner;
@@ -59,6 +59,7 @@ export function stepCost(
     const needsGradient = layer > 0 || ends.kind === 'replicated' || inputGradient;
     const kind = hiddenKind(specification, layer);
     if (kind === 'phantom') {
+      const K = ghostsOf(specification, layer);
       const bytes = (ranks - 1) * here * K * rowBytes(ghostPrecision, columns);
       const returned = ghostPrecision === 'float32' ? bytes : bytes * here;
       const once = product(M, M) + product(M, P * K);
@@ -109,12 +110,16 @@ class Sum {
 
 /** Parameters of the whole network. */
 export function parameterCount(specification: NetworkSpecification): number {
-  const { width: N, depth, blocks: P, ghosts: K, strategy, ends } = specification;
+  const { width: N, depth, blocks: P, strategy, ends } = specification;
   const M = N / P;
-  const layer = strategy === 'phantom' ? P * (M * M + P * K * M) + N : N * N + N;
+  let hidden = 0;
+  for (let layer = 0; layer < depth; layer++) {
+    const K = ghostsOf(specification, layer);
+    hidden += strategy === 'phantom' ? P * (M * M + P * K * M) + N : N * N + N;
+  }
   const ports =
     ends.kind === 'replicated' ? N * ends.inputs + N + ends.outputs * N + ends.outputs : 0;
-  return depth * layer + ports;
+  return hidden + ports;
 }
 
 /** float32 numbers that an optimiser keeps for each parameter. */

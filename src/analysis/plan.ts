@@ -14,8 +14,10 @@ export interface Plan {
   readonly depth: number;
   readonly blocks: number;
   readonly ranks: number;
-  /** Null for tensor strategies, which have none. */
+  /** The largest of its layers; null for tensor strategies, which have none. */
   readonly ghosts: number | null;
+  /** Null where all layers have as many. */
+  readonly layerGhosts: readonly number[] | null;
   readonly batch: number;
   /** Of the whole network. */
   readonly parameters: number;
@@ -52,7 +54,7 @@ function busyRank({ ranks }: StepShape): number {
 /** Derives a step of a network on a machine. */
 export function planStep(shape: StepShape, machine: Machine, transport?: string): Plan {
   const { specification, ranks, columns, optimizer, inputGradient } = shape;
-  const { strategy, width, depth, blocks, ghosts } = specification;
+  const { strategy, width, depth, blocks, ghosts, layerGhosts = null } = specification;
   const cost = stepCost(specification, ranks, columns, inputGradient);
   const rank = busyRank(shape);
   const rates = ratesOf(machine, ranks, transport);
@@ -68,6 +70,7 @@ export function planStep(shape: StepShape, machine: Machine, transport?: string)
     blocks,
     ranks,
     ghosts: strategy === 'phantom' ? ghosts : null,
+    layerGhosts: strategy === 'phantom' ? layerGhosts : null,
     batch: columns,
     parameters: parameterCount(specification),
     forwardFlops: cost.forward.flops,
@@ -85,12 +88,14 @@ export function planStep(shape: StepShape, machine: Machine, transport?: string)
   };
 }
 
-/** The same shape with another strategy, P or K; one rank a block. */
+/** The same shape with another strategy, P or K; one rank a block. All layers have that K. */
 export function withNetwork(
   shape: StepShape,
   change: Partial<Pick<NetworkSpecification, 'strategy' | 'blocks' | 'ghosts'>>,
 ): StepShape {
-  const specification = { ...shape.specification, ...change };
+  const { layerGhosts, ...network } = shape.specification;
+  const kept = change.ghosts === undefined && layerGhosts ? { layerGhosts } : {};
+  const specification = { ...network, ...kept, ...change };
   return { ...shape, specification, ranks: change.blocks ?? shape.ranks };
 }
 

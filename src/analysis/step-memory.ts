@@ -1,4 +1,4 @@
-import { hiddenKind } from '../model/specification.js';
+import { ghostsOf, hiddenKind } from '../model/specification.js';
 import { rowBytes } from '../tensor/precision.js';
 import { optimizerStatesPerParameter } from './cost.js';
 import { parameterSizes, type StepShape } from './step-program.js';
@@ -24,7 +24,7 @@ const ALIGNMENT = 64;
  */
 export function rankMemory(shape: StepShape, rank: number): RankMemory {
   const { specification, ranks, columns: B, loss, optimizer, inputGradient } = shape;
-  const { width: N, depth, blocks: P, ghosts: K, ghostPrecision = 'float32', ends } = specification;
+  const { width: N, depth, blocks: P, ghostPrecision = 'float32', ends } = specification;
   const here = P / ranks;
   const rows = here * (N / P);
   const levels = here === 1 ? 0 : Math.ceil(Math.log2(here));
@@ -58,6 +58,7 @@ export function rankMemory(shape: StepShape, rank: number): RankMemory {
     const needsGradient = layer > 0 || ends.kind === 'replicated' || inputGradient;
     const kind = hiddenKind(specification, layer);
     if (kind === 'phantom') {
+      const K = ghostsOf(specification, layer);
       activationBytes += (needsGradient ? 2 : 1) * matrix(rows); // z, dx
       // ghosts, contribution; h
       bufferBytes += 2 * matrix(P * K) + matrix(here * K);

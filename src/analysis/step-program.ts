@@ -1,4 +1,4 @@
-import { hiddenKind, type NetworkSpecification } from '../model/specification.js';
+import { ghostsOf, hiddenKind, type NetworkSpecification } from '../model/specification.js';
 import { type GhostPrecision, rowBytes } from '../tensor/precision.js';
 import type { OptimizerName } from '../optimizers/optimizer.js';
 import type {
@@ -38,24 +38,22 @@ class Program {
   readonly #shape: StepShape;
   readonly #rank: number;
   readonly #columns: number;
-  /** N, P, M, K, P/R, and the first block of the rank */
+  /** N, P, M, P/R, and the first block of the rank */
   readonly #N: number;
   readonly #P: number;
   readonly #M: number;
-  readonly #K: number;
   readonly #here: number;
   readonly #first: number;
   #pass: Pass = 'forward';
 
   constructor(shape: StepShape, rank: number) {
-    const { width, blocks, ghosts } = shape.specification;
+    const { width, blocks } = shape.specification;
     this.#shape = shape;
     this.#rank = rank;
     this.#columns = shape.columns;
     this.#N = width;
     this.#P = blocks;
     this.#M = width / blocks;
-    this.#K = ghosts;
     this.#here = blocks / shape.ranks;
     this.#first = rank * this.#here;
   }
@@ -102,7 +100,7 @@ class Program {
 
   #linearForward(layer: number): void {
     const kind = hiddenKind(this.#shape.specification, layer);
-    if (kind === 'phantom') this.#phantomForward();
+    if (kind === 'phantom') this.#phantomForward(ghostsOf(this.#shape.specification, layer));
     else if (kind === 'gather') this.#gatherForward();
     else if (kind === 'column') this.#columnForward(this.#N);
     else this.#rowForward(this.#N, this.#ownRows());
@@ -110,34 +108,35 @@ class Program {
 
   #linearBackward(layer: number, inputGradient: boolean): void {
     const kind = hiddenKind(this.#shape.specification, layer);
-    if (kind === 'phantom') this.#phantomBackward(inputGradient);
-    else if (kind === 'gather') this.#gatherBackward(inputGradient);
+    if (kind === 'phantom') {
+      this.#phantomBackward(ghostsOf(this.#shape.specification, layer), inputGradient);
+    } else if (kind === 'gather') this.#gatherBackward(inputGradient);
     else if (kind === 'column') this.#columnBackward(this.#N, inputGradient);
     else this.#rowBackward(this.#N, this.#ownRows(), inputGradient);
   }
 
-  #phantomForward(): void {
+  #phantomForward(K: number): void {
     const M = this.#M;
-    this.#each(() => this.#product('compression', 'NN', this.#K, M));
+    this.#each(() => this.#product('compression', 'NN', K, M));
     const precision = this.#precision;
-    const rows = this.#P * this.#K;
-    if (precision !== 'float32') this.#elements(`encode ${precision}`, this.#here * this.#K);
+    const rows = this.#P * K;
+    if (precision !== 'float32') this.#elements(`encode ${precision}`, this.#here * K);
     const gather = this.#start('all-gather', rows * rowBytes(precision, this.#columns));
     this.#each(() => this.#product('local', 'NN', M, M));
     this.#wait(gather);
     if (precision !== 'float32') this.#elements(`decode ${precision}`, rows);
     this.#each((j) => {
-      for (const ghosts of this.#sides(j, this.#K)) this.#product('decompression', 'NN', M, ghosts);
+      for (const ghosts of this.#sides(j, K)) this.#product('decompression', 'NN', M, ghosts);
     });
   }
 
-  #phantomBackward(inputGradient: boolean): void {
-    const [M, K] = [this.#M, this.#K];
+  #phantomBackward(K: number, inputGradient: boolean): void {
+    const M = this.#M;
     const contribute = (j: number) => {
       this.#elements('fill', K);
       for (const ghosts of this.#sides(j, K)) this.#product('decompression', 'TN', ghosts, M);
     };
-    const reduction = this.#startReturn(contribute);
+    const reduction = this.#startReturn(K, contribute);
     this.#each((j) => {
       for (const ghosts of this.#sides(j, K)) this.#product('decompression', 'NT', M, ghosts);
     });
@@ -146,7 +145,7 @@ class Program {
       if (inputGradient) this.#product('local', 'TN', M, M);
     });
     this.#wait(reduction);
-    this.#decodeReturn();
+    this.#decodeReturn(K);
     this.#each(() => {
       this.#product('compression', 'NT', K, M);
       if (inputGradient) this.#product('compression', 'TN', M, K);
@@ -154,9 +153,9 @@ class Program {
   }
 
   /** What the rank's blocks contribute to everybody's ghosts sets out. */
-  #startReturn(contribute: (j: number) => void): Start {
+  #startReturn(K: number, contribute: (j: number) => void): Start {
     const precision = this.#precision;
-    const rows = this.#P * this.#K;
+    const rows = this.#P * K;
     if (precision === 'float32') {
       this.#blockSum(this.#here, rows, contribute);
       return this.#start('reduce-scatter', this.#bytes(rows));
@@ -170,10 +169,10 @@ class Program {
     return this.#start('all-to-all', bytes);
   }
 
-  #decodeReturn(): void {
+  #decodeReturn(K: number): void {
     const precision = this.#precision;
     if (precision === 'float32') return;
-    const rows = this.#here * this.#K;
+    const rows = this.#here * K;
     this.#blockSum(this.#P, rows, () => this.#elements(`decode ${precision}`, rows));
   }
 
@@ -326,11 +325,12 @@ export function parameterSizes(
   here: number,
   isFirst: boolean,
 ): number[] {
-  const { width: N, depth, blocks: P, ghosts: K, ends } = specification;
+  const { width: N, depth, blocks: P, ends } = specification;
   const M = N / P;
   const block: number[] = [];
   if (ends.kind === 'replicated') block.push(M * ends.inputs, M);
   for (let layer = 0; layer < depth; layer++) {
+    const K = ghostsOf(specification, layer);
     if (specification.strategy === 'phantom') block.push(M * M, K * M, M * (P - 1) * K, M);
     else block.push(M * N, M);
   }

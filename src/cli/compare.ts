@@ -36,6 +36,7 @@ Examples:
 const OWN: Readonly<Record<string, string>> = {
   strategy: 'all strategies take part',
   ghosts: 'use --try-ghosts',
+  layerGhosts: 'use --try-ghosts',
   lr: 'use --rates',
   seed: 'use --seeds',
   targetLoss: 'the loss is that of tensor',

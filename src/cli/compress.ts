@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { CompressionReport, GhostChoice } from '../inference/compress.js';
 import { createConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
-import { formatLoss, formatPercent, formatRatio, formatSi } from '../format.js';
+import { formatGhosts, formatLoss, formatPercent, formatRatio, formatSi } from '../format.js';
 import { numberOf, requiredOption } from './option-values.js';
 import { valueOption } from './setting-flags.js';
 import { formatPairs, formatTable } from './table.js';
@@ -11,9 +11,10 @@ const EXAMPLES = `
 The source is a safetensors file with the names of a PyTorch nn.Sequential of nn.Linears, or a run
 folder, checkpoint or model folder of any strategy. Layers between the first and the last take
 phantom form: L is the block on the diagonal, and each block's K ghosts come from the truncated
-singular value decomposition of what it sends to the others. --energy takes the fewest ghosts that
-keep this share of the squared off-diagonal weights in every layer; --budget the most ghosts that
-fit, in bytes, kB, MB or GB. The model is trained on, to heal it, by: phantom train --from <model>
+singular value decomposition of what it sends to the others. --ghosts is K of every layer. --energy
+takes for each layer the fewest ghosts that keep this share of its squared off-diagonal weights;
+--budget the most ghosts that fit, in bytes, kB, MB or GB, each in the layer where it keeps most. The
+model is trained on, to heal it, by: phantom train --from <model>
 
 Examples:
   $ phantom compress runs/dense --blocks 4 --ghosts 32 --out models/small --data fashion-10k
@@ -39,8 +40,10 @@ export function define(command: Command, done: (exitCode: number) => void): void
   command
     .argument('<source>', 'safetensors file, run folder, checkpoint or model folder')
     .addOption(valueOption('--blocks <P>', 'blocks that a layer is split into; they divide it'))
-    .addOption(valueOption('--ghosts <K>', 'ghosts of each block'))
-    .addOption(valueOption('--energy <share>', 'or: share of the off-diagonal weights to keep'))
+    .addOption(valueOption('--ghosts <K>', 'ghosts of each block, in all layers'))
+    .addOption(
+      valueOption('--energy <share>', 'or: share of the off-diagonal weights to keep, by layer'),
+    )
     .addOption(valueOption('--budget <bytes>', 'or: most bytes of weights, as in 4MB'))
     .addOption(valueOption('--out <folder>', 'the model folder to write'))
     .addOption(valueOption('--data <name|path>', 'measure the output error on its first rows'))
@@ -102,7 +105,8 @@ function bytesOf(text: string): number {
 }
 
 function describe({ model, specification, svd, layers, before, after, probe }: CompressionReport) {
-  const { blocks, ghosts, width, depth } = specification;
+  const { blocks, width, depth } = specification;
+  const ghosts = formatGhosts(specification);
   const size = (name: string, a: number, b: number, unit: string) => [
     name,
     formatSi(a, unit),
@@ -120,12 +124,10 @@ function describe({ model, specification, svd, layers, before, after, probe }: C
     ),
     '',
     ...formatTable(
-      ['layer', 'ghosts needed', 'relative error'],
-      layers.map((layer) => [
-        layer.name,
-        String(layer.neededGhosts),
-        layer.relativeError.toExponential(2),
-      ]),
+      ['layer', 'ghosts', 'relative error'],
+      layers.map(({ name, ghosts: K, relativeError }) => {
+        return [name, String(K), relativeError.toExponential(2)];
+      }),
     ),
     '',
     ...formatTable(

@@ -1,13 +1,13 @@
 import type { TrainingSettings } from '../config/settings.js';
 import type { StartEvent } from '../training/events.js';
-import { formatCount, formatSi } from '../format.js';
+import { formatCount, formatGhosts, formatSi } from '../format.js';
 
 /** What a run is, in names and values: what was asked for and what was found to do it with. */
 export function headerPairs(settings: TrainingSettings, start: StartEvent): [string, string][] {
-  const { width, depth, blocks, ghosts, activation, batch, accumulate, optimizer } = settings;
+  const { width, depth, blocks, activation, batch, accumulate, optimizer } = settings;
   const { ghostPrecision, nestedGhosts } = settings;
   const precision = ghostPrecision === 'float32' ? '' : ` in ${ghostPrecision}`;
-  const exchanged = `, ${ghosts} ghosts${precision}${nestedGhosts ? ', nested' : ''}`;
+  const exchanged = `, ${formatGhosts(settings)} ghosts${precision}${nestedGhosts ? ', nested' : ''}`;
   const split = `${blocks} blocks${settings.strategy === 'phantom' ? exchanged : ''}`;
   const micro = accumulate === 1 ? '' : ` in ${accumulate} micro-batches`;
   const schedule = settings.schedule === 'constant' ? '' : `, ${settings.schedule}`;

@@ -1,6 +1,6 @@
 import type { Plan } from '../analysis/plan.js';
 import type { SearchLimits, SearchResult } from '../analysis/search.js';
-import { formatDuration, formatPercent, formatSi } from '../format.js';
+import { formatDuration, formatGhosts, formatPercent, formatSi } from '../format.js';
 import { formatTable } from './table.js';
 
 const UNKNOWN = 'unknown';
@@ -44,9 +44,9 @@ export function planTable(plans: readonly Plan[]): string[] {
   ];
   const [first] = plans;
   if (first === undefined) return [];
-  const { width, depth, blocks, ranks, ghosts, batch } = first;
+  const { width, depth, blocks, ranks, batch } = first;
   return [
-    `width ${width}, depth ${depth}, ${blocks} blocks on ${ranks} ranks, K = ${ghosts}, batch ${batch}`,
+    `width ${width}, depth ${depth}, ${blocks} blocks on ${ranks} ranks, K = ${formatGhosts(first)}, batch ${batch}`,
     '',
     ...formatTable(
       ['a rank and step, modelled', ...plans.map(({ strategy }) => strategy)],

@@ -19,7 +19,10 @@ Examples:
   $ phantom plan --width 65536 --blocks 32 --sweep ghosts --json
   $ phantom plan --width 65536 --search --memory 40 --step-time 0.05`;
 
-const NETWORK = ['width', 'depth', 'blocks', 'ghosts', 'ghostPrecision', 'activation'] as const;
+const NETWORK = [
+  ...(['width', 'depth', 'blocks', 'ghosts', 'layerGhosts'] as const),
+  ...(['ghostPrecision', 'activation'] as const),
+] as const;
 const KEYS = [...NETWORK, 'batch', 'optimizer', 'ranks'] as const;
 
 interface Options {
@@ -92,12 +95,20 @@ async function run(
   const machine = readMachine(options.machine);
   const ends = endsOf(options);
   const { width, depth, blocks, ghosts, ghostPrecision, activation, batch, optimizer } = settings;
+  const { layerGhosts } = settings;
+  if (layerGhosts !== null && (options.search === true || options.sweep !== undefined)) {
+    throw new UsageError(
+      'flags',
+      '--layer-ghosts with --sweep or --search, which set K themselves',
+    );
+  }
   const network = {
     strategy: 'phantom',
     width,
     depth,
     blocks,
     ghosts,
+    ...(layerGhosts && { layerGhosts }),
     ghostPrecision,
     activation,
     ends,

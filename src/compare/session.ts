@@ -72,6 +72,7 @@ export async function openComparison(
     lr: _lr,
     seed: _seed,
     ghosts: _ghosts,
+    layerGhosts: _layerGhosts,
     strategy: _strategy,
     ...compared
   } = shared;

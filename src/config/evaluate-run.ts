@@ -6,7 +6,11 @@ import { startLoader } from '../data/loader/loader.js';
 import type { Dataset } from '../data/dataset.js';
 import { ConfigError } from '../errors.js';
 import type { RunEnergy } from '../energy/run-energy.js';
-import { type NetworkSpecification, validateRanks } from '../model/specification.js';
+import {
+  type NetworkSpecification,
+  validateRanks,
+  withFirstGhosts,
+} from '../model/specification.js';
 import { inputWidth, outputWidth } from '../inference/model-folder.js';
 import { describeModel, type ModelSource, openModel } from '../inference/model-source.js';
 import type { Evaluation } from '../training/evaluate.js';
@@ -239,7 +243,8 @@ function pointOf(
   measured: { specification: NetworkSpecification; size: number; batch: number; rows: number },
 ): GhostsPoint {
   const { specification, size, batch, rows } = measured;
-  const { flops, receivedBytes } = stepCost({ ...specification, ghosts }, size, batch).forward;
+  const network = withFirstGhosts(specification, ghosts);
+  const { flops, receivedBytes } = stepCost(network, size, batch).forward;
   return {
     ghosts,
     loss,

@@ -5,6 +5,7 @@ import { describeModel, type ModelSource, openModel } from '../inference/model-s
 import type { NetworkSpecification } from '../model/specification.js';
 import { networkSettings } from './network-settings.js';
 import type { SettingsSource } from './resolve.js';
+import { sameSetting } from './schema.js';
 import type { SettingKey } from './keys.js';
 import type { TrainingSettings } from './settings.js';
 
@@ -22,7 +23,7 @@ export function withModel(sources: readonly SettingsSource[]): SettingsSource[] 
     for (const [key, value] of Object.entries(known)) {
       const given = settings[key as SettingKey];
       // How ghosts travel is no matter of the weights.
-      if (given === undefined || given === value || key === 'ghostPrecision') continue;
+      if (given === undefined || sameSetting(given, value) || key === 'ghostPrecision') continue;
       throw new ConfigError(
         where,
         `${key} ${given}, and ${from} has ${key} ${value}; a run that begins with it keeps its ` +

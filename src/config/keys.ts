@@ -41,6 +41,7 @@ export type Setting = Described &
         readonly off?: string;
       }
     | { readonly kind: 'text' }
+    | { readonly kind: 'integers'; readonly least: number; readonly most: number }
     | { readonly kind: 'fraction-or-path' }
   );
 
@@ -90,6 +91,16 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
     ...integer('Network', 'K', 1, 1 << 20),
     about: 'numbers that a block sends of a sample, phantom only; at most width / blocks',
     initial: 16,
+  },
+  layerGhosts: {
+    group: 'Network',
+    kind: 'integers',
+    placeholder: 'K,…',
+    least: 1,
+    most: 1 << 20,
+    nullable: true,
+    about: 'ghosts of each hidden layer, where they differ; a compressed model brings its own',
+    initial: null,
   },
   nestedGhosts: {
     group: 'Network',
@@ -352,6 +363,8 @@ export function ruleOf(setting: Setting): string {
       return setting.most === MOST
         ? `an integer of at least ${setting.least}`
         : `an integer from ${setting.least} to ${setting.most}`;
+    case 'integers':
+      return `a list of integers from ${setting.least} to ${setting.most}`;
     case 'number': {
       const lower = setting.above ? `above ${setting.least}` : `of at least ${setting.least}`;
       return `a number ${lower}${setting.below === undefined ? '' : ` and below ${setting.below}`}`;

@@ -45,6 +45,27 @@ test('every problem of a file is told, with its line, in their order', () => {
   ]);
 });
 
+test('a list is written as a list, or with commas as a flag', () => {
+  assert.deepEqual(load('layerGhosts: [3, 8]'), { layerGhosts: [3, 8] });
+  assert.deepEqual(readFlags({ layerGhosts: '3,8' }).settings, { layerGhosts: [3, 8] });
+  assert.deepEqual(readFlags({ layerGhosts: 'none' }).settings, { layerGhosts: null });
+  for (const text of ['8', '[]', '[3, 0]', '[3, 1.5]', '[3, many]']) {
+    const message = messageOf(() => load(`layerGhosts: ${text}`));
+    assert.match(message, /^\[config.yaml:1\] layerGhosts is .*; needs a list of integers from 1/);
+  }
+  for (const text of ['', '3,', '3;8']) {
+    assert.match(
+      messageOf(() => readFlags({ layerGhosts: text })),
+      /--layer-ghosts is/,
+    );
+  }
+  checkResumable({ layerGhosts: [3, 8] }, { layerGhosts: [3, 8] });
+  assert.match(
+    messageOf(() => checkResumable({ layerGhosts: [3, 8] }, { layerGhosts: [8, 3] })),
+    /--layer-ghosts 8,3, but the run has layerGhosts 3,8/,
+  );
+});
+
 test('a flag spelling in a file is recognised', () => {
   assert.match(
     messageOf(() => load('weight-decay: 1')),

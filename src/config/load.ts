@@ -4,7 +4,7 @@ import { type Document, isMap, isScalar, LineCounter, parseDocument, type YAMLEr
 import { ConfigError } from '../errors.js';
 import { flagOf, SETTING_KEYS, SETTINGS, type SettingKey } from './keys.js';
 import type { SettingsSource } from './resolve.js';
-import { checkGiven, type GivenSettings, type Problem } from './schema.js';
+import { checkGiven, type GivenSettings, type Problem, sameSetting } from './schema.js';
 
 /** Far beyond any config; a larger file is something else. */
 const MAX_CONFIG_BYTES = 1 << 16;
@@ -107,7 +107,7 @@ export function checkResumable(recorded: GivenSettings, flags: GivenSettings): v
     (key) => SETTINGS[key].group === 'Network' || key === 'optimizer',
   );
   for (const key of fixed) {
-    if (flags[key] === undefined || flags[key] === recorded[key]) continue;
+    if (flags[key] === undefined || sameSetting(flags[key], recorded[key])) continue;
     throw new ConfigError(
       'resume',
       `${flagOf(key)} ${flags[key]}, but the run has ${key} ${recorded[key]}; ` +
@@ -125,7 +125,8 @@ function fromText(key: SettingKey, text: string | boolean): unknown {
     return setting.nullable && text === 'none' && key !== 'out' ? null : text;
   }
   if (setting.nullable && text === 'none') return null;
-  return NUMBER.test(text.trim()) ? Number(text) : text;
+  const numberOr = (part: string) => (NUMBER.test(part.trim()) ? Number(part) : part);
+  return setting.kind === 'integers' ? text.split(',').map(numberOr) : numberOr(text);
 }
 
 function readBounded(file: string): string {

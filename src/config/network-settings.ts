@@ -4,6 +4,7 @@ import type { GivenSettings } from './schema.js';
 /** The settings that make a network of this specification. */
 export function networkSettings(specification: NetworkSpecification): GivenSettings {
   const { strategy, width, depth, blocks, ghosts, activation, ends } = specification;
-  const { ghostPrecision = 'float32' } = specification;
-  return { strategy, width, depth, blocks, ghosts, ghostPrecision, activation, ends: ends.kind };
+  const { ghostPrecision = 'float32', layerGhosts = null } = specification;
+  const sizes = { width, depth, blocks, ghosts, layerGhosts };
+  return { strategy, ...sizes, ghostPrecision, activation, ends: ends.kind };
 }

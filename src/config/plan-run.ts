@@ -35,14 +35,15 @@ export function planRun(settings: TrainingSettings, data: DataParts): RunPlan {
     );
   }
   const outputs = answers.kind === 'labels' ? answers.classes : answers.width;
-  const { strategy, width, depth, blocks, ghosts, ghostPrecision, activation } = settings;
+  const { strategy, width, depth, blocks, ghosts, layerGhosts, activation } = settings;
   const specification: NetworkSpecification = {
     strategy,
     width,
     depth,
     blocks,
     ghosts,
-    ghostPrecision,
+    ...(layerGhosts && { layerGhosts }),
+    ghostPrecision: settings.ghostPrecision,
     activation,
     ends: endsOf(settings, training.features, outputs, loss),
   };

@@ -55,6 +55,16 @@ test('the default number of ghosts fits a narrow network; a given one must', () 
   assert.equal(resolve({ strategy: 'tensor', width: 32, blocks: 4, ghosts: 99 }).ghosts, 99);
 });
 
+test('ghosts is the largest of the layers, where they differ', () => {
+  assert.equal(resolve({}).layerGhosts, null);
+  assert.equal(resolve({ layerGhosts: [3, 20] }).ghosts, 20);
+  assert.deepEqual(resolve({ layerGhosts: [3, 20] }, { layerGhosts: null }).ghosts, 16);
+  refuses({ layerGhosts: [3, 20], ghosts: 16 }, /ghosts 16, and 20 in a layer/);
+  refuses({ layerGhosts: [3] }, /layer ghosts \[3\] of 2 hidden layers/);
+  refuses({ layerGhosts: [3, 9], width: 32 }, /9 ghosts/);
+  refuses({ layerGhosts: [3, 3], strategy: 'tensor' }, /tensor, which has no ghosts/);
+});
+
 test('nested ghosts come with micro-batches, and need ghosts', () => {
   assert.equal(resolve({}).accumulate, 1);
   assert.equal(resolve({ nestedGhosts: true }).accumulate, 4);

@@ -53,7 +53,7 @@ export function resolveSettings(
   const settings: TrainingSettings = {
     ...merged,
     epochs: merged.steps === null && merged.epochs === null ? DEFAULT_EPOCHS : merged.epochs,
-    ghosts: given.ghosts ?? clampedGhosts(merged),
+    ghosts: given.ghosts ?? Math.max(...(given.layerGhosts ?? [clampedGhosts(merged)])),
     accumulate: given.accumulate ?? (merged.nestedGhosts ? NESTED_MICRO_BATCHES : 1),
     ranks: ranksOf(given, merged, launcher),
   };
@@ -86,7 +86,9 @@ function clampedGhosts({ ghosts, width, blocks }: TrainingSettings): number {
 function checkTogether(settings: TrainingSettings): void {
   const { batch, accumulate } = settings;
   // Whether the ends are sharded depends on the data; sizes of the layers do not.
-  validateSpecification({ ...settings, ends: { kind: 'sharded' } });
+  const { layerGhosts, ...sizes } = settings;
+  const own = layerGhosts && { layerGhosts };
+  validateSpecification({ ...sizes, ...own, ends: { kind: 'sharded' } });
   validateRanks(settings.blocks, settings.ranks);
   if (batch % accumulate !== 0) {
     const below = Math.floor(batch / accumulate) * accumulate;

@@ -6,6 +6,11 @@ import type { TrainingSettings } from './settings.js';
 /** Settings that somebody gave: a file, flags or a run folder. */
 export type GivenSettings = { -readonly [K in SettingKey]?: TrainingSettings[K] };
 
+/** Whether two values of a key are the same. */
+export function sameSetting(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
 /** Something that is wrong with a given key; null: with all of it. */
 export interface Problem {
   readonly key: string | null;
@@ -18,6 +23,10 @@ function typeOf(setting: Setting): z.ZodMiniType {
       return z.enum(setting.choices);
     case 'integer':
       return z.int().check(z.gte(setting.least), z.lte(setting.most));
+    case 'integers': {
+      const each = z.int().check(z.gte(setting.least), z.lte(setting.most));
+      return z.array(each).check(z.minLength(1));
+    }
     case 'number': {
       const lower = setting.above ? z.gt(setting.least) : z.gte(setting.least);
       const { below } = setting;

@@ -18,6 +18,8 @@ export interface TrainingSettings {
   readonly depth: number;
   readonly blocks: number;
   readonly ghosts: number;
+  /** Ghosts of each hidden layer; `ghosts` is the largest. null: all have `ghosts`. */
+  readonly layerGhosts: readonly number[] | null;
   readonly ghostPrecision: GhostPrecision;
   /** Micro-batches of a step use different numbers of ghosts: see `NestedGhosts`. */
   readonly nestedGhosts: boolean;

@@ -3,23 +3,28 @@ import type { SafetensorsTensor } from '../data/safetensors.js';
 import type { Engine } from '../engines/engine.js';
 import { ConfigError, DataError } from '../errors.js';
 import { ACTIVATION_SECOND_MOMENT } from '../model/initialization.js';
-import { type NetworkSpecification, validateSpecification } from '../model/specification.js';
-import type { Tensor } from '../tensor/tensor.js';
+import {
+  ghostsOf,
+  type NetworkSpecification,
+  validateSpecification,
+} from '../model/specification.js';
+import { type Tensor, tensorPart } from '../tensor/tensor.js';
 import type { DenseLayer, DenseNetwork } from './dense-network.js';
 import { refuseExisting, writeModel } from './model-folder.js';
 import {
   factorize,
+  ghostEnergies,
   ghostsForEnergy,
   type PhantomFactors,
   phantomTensors,
-  spectra,
+  shareGhosts,
   subtractPhantom,
 } from './phantom-factors.js';
 import { Probe, type ProbeData, type ProbeReport } from './probe.js';
 import type { TruncatedSvd } from './truncated-svd.js';
 
-/** How many ghosts a block gets: a number, as many as keep a share of the squared off-diagonal
- * weights of every layer, or as many as fit a model of so many bytes. */
+/** How many ghosts the blocks of a layer get: a number; in each layer as many as keep a share of its
+ * squared off-diagonal weights; or as many as fit a model of so many bytes, where they keep most. */
 export type GhostChoice =
   | { readonly by: 'ghosts'; readonly ghosts: number }
   | { readonly by: 'energy'; readonly share: number }
@@ -40,8 +45,8 @@ export interface CompressionRequest {
 
 export interface CompressedLayer {
   readonly name: string;
-  /** Ghosts that the choice asks for in this layer; the network has the most of its layers. */
-  readonly neededGhosts: number;
+  /** Of each block. */
+  readonly ghosts: number;
   /** ‖W − Ŵ‖ / ‖W‖ of the weights that were written, Frobenius. */
   readonly relativeError: number;
 }
@@ -94,8 +99,7 @@ class Compression {
 
   run(): CompressionReport {
     const { network, out, choice } = this.#request;
-    const needed = this.#chooseGhosts();
-    const specification = this.#specification(Math.max(...needed));
+    const specification = this.#specification(this.#chooseGhosts());
     validateSpecification(specification);
     const probe = this.#request.probe && new Probe(this.#engine, this.#request.probe);
     const layers: CompressedLayer[] = [];
@@ -112,9 +116,10 @@ class Compression {
       // What enters the first layer of sharded ends is data, of second moment one.
       const moment = i === 0 ? 1 : ACTIVATION_SECOND_MOMENT[network.activation];
       const norm = Math.sqrt(this.#engine.sumOfSquares(weight));
-      const factors = this.#factors(specification);
+      const ghosts = ghostsOf(specification, hidden);
+      const factors = this.#factors(specification, ghosts);
       const split = specification;
-      factorize(weight.data, split, specification.ghosts, moment, this.#svd, factors);
+      factorize(weight.data, split, ghosts, moment, this.#svd, factors);
       const tensors = phantomTensors(hidden, weight.data, bias, split, factors);
       const subtract = () => subtractPhantom(weight, split, factors, this.#engine);
       if (probe) probe.layer(weight, bias, activation, subtract);
@@ -122,7 +127,7 @@ class Compression {
       const left = Math.sqrt(this.#engine.sumOfSquares(weight));
       layers.push({
         name: layer.name,
-        neededGhosts: needed[hidden] as number,
+        ghosts,
         relativeError: norm === 0 ? 0 : left / norm,
       });
       hidden++;
@@ -142,37 +147,42 @@ class Compression {
     };
   }
 
-  #specification(ghosts: number): NetworkSpecification {
+  /** @param each K of all layers, or of each */
+  #specification(each: number | readonly number[]): NetworkSpecification {
     const { width, depth, activation, ends } = this.#request.network;
     const { blocks } = this.#request;
-    return { strategy: 'phantom', width, depth, blocks, ghosts, activation, ends };
+    const ghosts = typeof each === 'number' ? each : Math.max(...each);
+    const differ = typeof each !== 'number' && each.some((count) => count !== ghosts);
+    const sizes = { width, depth, blocks, ghosts, ...(differ && { layerGhosts: each }) };
+    return { strategy: 'phantom', ...sizes, activation, ends };
   }
 
-  /** By hidden layer. */
-  #chooseGhosts(): number[] {
+  /** K of all layers, or of each. */
+  #chooseGhosts(): number | number[] {
     const { network, blocks, choice, onProgress } = this.#request;
     const hidden = network.layers.filter(({ role }) => role === 'hidden');
     // Blocks that do not divide the width are told of before any work.
     validateSpecification(this.#specification(1));
-    if (choice.by === 'ghosts') return hidden.map(() => choice.ghosts);
-    if (choice.by === 'budget') {
-      const ghosts = this.#ghostsWithin(choice.bytes);
-      return hidden.map(() => ghosts);
-    }
-    return hidden.map((layer, i) => {
+    if (choice.by === 'ghosts') return choice.ghosts;
+    const count = choice.by === 'budget' ? this.#ghostsWithin(choice.bytes) : 0;
+    const energies = hidden.map((layer, i) => {
       onProgress(`singular values, layer ${i + 1} of ${hidden.length}: ${layer.name}`);
       const { weight } = this.#read(layer);
-      const split = { width: network.width, blocks };
-      return ghostsForEnergy(spectra(weight.data, split, this.#svd), choice.share);
+      return ghostEnergies(weight.data, { width: network.width, blocks }, this.#svd);
     });
+    return choice.by === 'budget'
+      ? shareGhosts(energies, count)
+      : energies.map((each) => ghostsForEnergy(each, choice.share));
   }
 
-  /** @throws ConfigError when one ghost is too much, with the least that would do */
+  /** Ghosts of a block, all layers together: every one takes as many bytes.
+   * @throws ConfigError when one a layer is too much, with the least that would do */
   #ghostsWithin(bytes: number): number {
     const { network, blocks } = this.#request;
     const bytesAt = (ghosts: number) => 4 * parameterCount(this.#specification(ghosts));
-    const ghosts = Math.floor((bytes - bytesAt(0)) / (bytesAt(1) - bytesAt(0)));
-    if (ghosts >= 1) return Math.min(ghosts, network.width / blocks);
+    const each = (bytesAt(1) - bytesAt(0)) / network.depth;
+    const ghosts = Math.floor((bytes - bytesAt(0)) / each);
+    if (ghosts >= network.depth) return ghosts;
     throw new ConfigError(
       'compress',
       `budget ${bytes} bytes; ${blocks} blocks of width ${network.width / blocks} with one ghost ` +
@@ -190,10 +200,15 @@ class Compression {
     throw new DataError('compress', `${this.#request.network.name}: ${layer.name} is not finite`);
   }
 
-  #factors({ width: N, blocks: P, ghosts: K }: NetworkSpecification): PhantomFactors {
+  /** On memory for the layer with most ghosts. */
+  #factors({ width: N, blocks: P, ghosts }: NetworkSpecification, K: number): PhantomFactors {
+    const [compressors, decompressors] = [
+      this.#tensor([P * ghosts, N / P], 'compressors'),
+      this.#tensor([N, (P - 1) * ghosts], 'decompressors'),
+    ];
     return {
-      compressors: this.#tensor([P * K, N / P], 'compressors'),
-      decompressors: this.#tensor([N, (P - 1) * K], 'decompressors'),
+      compressors: tensorPart(compressors, 0, [P * K, N / P]),
+      decompressors: tensorPart(decompressors, 0, [N, (P - 1) * K]),
     };
   }
 

@@ -1,7 +1,19 @@
 import type { Engine } from '../engines/engine.js';
 import type { Standardization } from '../data/standardize.js';
-import { hiddenKind, type NetworkEnds, type NetworkSpecification } from '../model/specification.js';
-import { asMatrix, type Matrix, matrixColumns, matrixRows, type Tensor } from '../tensor/tensor.js';
+import {
+  ghostsOf,
+  hiddenKind,
+  type NetworkEnds,
+  type NetworkSpecification,
+} from '../model/specification.js';
+import {
+  asMatrix,
+  type Matrix,
+  matrixColumns,
+  matrixRows,
+  type Tensor,
+  tensorPart,
+} from '../tensor/tensor.js';
 import { inputWidth } from './model-folder.js';
 import type { ModelSource } from './model-source.js';
 import { WeightFiles } from './weight-files.js';
@@ -86,6 +98,7 @@ class HiddenReader {
   readonly #specification: NetworkSpecification;
   readonly #files: WeightFiles;
   readonly #engine: Engine;
+  /** Of the layer with most ghosts. */
   #factors: { compressors: Tensor; decompressor: Tensor } | null = null;
 
   constructor(specification: NetworkSpecification, files: WeightFiles, engine: Engine) {
@@ -121,13 +134,14 @@ class HiddenReader {
   }
 
   #phantom(layer: number, out: Matrix, data: Float32Array): void {
-    const { width: N, blocks: P, ghosts: K } = this.#specification;
-    const M = N / P;
+    const { width: N, blocks: P, ghosts: most } = this.#specification;
+    const [M, K] = [N / P, ghostsOf(this.#specification, layer)];
     this.#factors ??= {
-      compressors: this.#engine.allocate([P * K, M]),
-      decompressor: this.#engine.allocate([M, (P - 1) * K]),
+      compressors: this.#engine.allocate([P * most, M]),
+      decompressor: this.#engine.allocate([M, (P - 1) * most]),
     };
-    const { compressors, decompressor } = this.#factors;
+    const compressors = tensorPart(this.#factors.compressors, 0, [P * K, M]);
+    const decompressor = tensorPart(this.#factors.decompressor, 0, [M, (P - 1) * K]);
     const part = (what: string, block: number) => `layers.${layer}.${what}.${block}`;
     for (let i = 0; i < P; i++) {
       const values = compressors.data.subarray(i * K * M, (i + 1) * K * M);

@@ -20,29 +20,50 @@ export interface PhantomFactors {
 }
 
 /**
- * Singular values of each block's off-diagonal column W_{≠i,i}, [(N−M), M].
+ * What the k-th ghosts of all blocks keep of a layer's squared off-diagonal weights, k < M: the
+ * squared singular values of the columns W_{≠i,i}, [(N−M), M], summed over i. They fall with k.
  *
  * @param weight [N, N]
  */
-export function spectra(weight: Float32Array, split: Split, svd: TruncatedSvd): Float64Array[] {
+export function ghostEnergies(weight: Float32Array, split: Split, svd: TruncatedSvd): Float64Array {
   const { width: N, blocks: P } = split;
   const M = N / P;
-  return Array.from({ length: P }, (_, i) =>
-    svd.singularValues(offDiagonal(weight, split, i), N - M, M),
-  );
+  const energies = new Float64Array(M);
+  for (let i = 0; i < P; i++) {
+    const values = svd.singularValues(offDiagonal(weight, split, i), N - M, M);
+    for (const [k, value] of values.entries()) energies[k] = (energies[k] ?? 0) + value ** 2;
+  }
+  return energies;
 }
 
-/** Ghosts that keep a share of the squared off-diagonal weights, all blocks together. */
-export function ghostsForEnergy(values: readonly Float64Array[], share: number): number {
-  const [M = 0] = values.map(({ length }) => length);
-  const energyAt = (k: number) => values.reduce((sum, block) => sum + (block[k] ?? 0) ** 2, 0);
-  const energies = Array.from({ length: M }, (_, k) => energyAt(k));
+/** Ghosts that keep a share of a layer's squared off-diagonal weights, all blocks together. */
+export function ghostsForEnergy(energies: Float64Array, share: number): number {
+  const M = energies.length;
   // The tail is summed from its end, the smallest first.
   const total = energies.reduceRight((sum, energy) => sum + energy, 0);
   let ghosts = M;
   for (let tail = 0; ghosts > 1; ghosts--) {
     tail += energies[ghosts - 1] as number;
     if (tail > (1 - share) * total) break;
+  }
+  return ghosts;
+}
+
+/**
+ * Shares out ghosts over layers, one each and then the next where it keeps most: as energies fall,
+ * no other way of sharing keeps more.
+ *
+ * @param energies of each layer
+ * @param count of all layers together, at least one each
+ */
+export function shareGhosts(energies: readonly Float64Array[], count: number): number[] {
+  const ghosts = energies.map(() => 1);
+  const next = (layer: number) => energies[layer]?.[ghosts[layer] ?? 0] ?? -1;
+  for (let left = count - ghosts.length; left > 0; left--) {
+    let best = 0;
+    for (let layer = 1; layer < ghosts.length; layer++) if (next(layer) > next(best)) best = layer;
+    if (next(best) < 0) break;
+    ghosts[best] = (ghosts[best] ?? 0) + 1;
   }
   return ghosts;
 }

@@ -19,9 +19,14 @@ import type { NetworkSpecification } from './specification.js';
  * so Var z = 1/P + (P−1)/P = 1 for every P and K. Backward, dx_j = L_jᵀ dz_j + C_jᵀ h_j with
  * h_j = Σ_{i≠j} D_i[j]ᵀ dz_i has Var dx = (M l + K c (P−1) M d) Var dz = (1/q) Var dz: the factor
  * of a dense layer, again for every P and K.
+ *
+ * @param ghosts K of the layer
  */
-export function weightVariances(specification: NetworkSpecification, q: number) {
-  const { width, blocks, ghosts } = specification;
+export function weightVariances(
+  { width, blocks, ghosts: largest }: NetworkSpecification,
+  q: number,
+  ghosts: number = largest,
+) {
   return {
     dense: 1 / (width * q),
     local: 1 / (width * q),

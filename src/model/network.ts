@@ -15,6 +15,7 @@ import {
   weightVariances,
 } from './initialization.js';
 import {
+  ghostsOf,
   hiddenKind,
   type NetworkSpecification,
   validateRanks,
@@ -67,16 +68,19 @@ export class FeedForward {
   }
 
   /**
-   * Makes passes from now on use the first `count` ghosts of every block: 1 … K. Weights stay
-   * where they are, and nothing is copied. `costs` speaks of these passes.
+   * Makes passes from now on use the first `count` ghosts of every block: 1 … K; layers that have
+   * fewer use theirs. Weights stay where they are, and nothing is copied. `costs` speaks of these
+   * passes.
    *
    * @throws ShapeError outside 1 … K, or for a network without ghosts
    */
   useGhosts(count: number): void {
+    const { ghosts } = this.specification;
     let found = false;
     for (const { operator } of this.#stages) {
       if (!(operator instanceof PhantomLinear)) continue;
-      operator.ghostsInUse = count;
+      // More than the largest is for the operator to refuse.
+      operator.ghostsInUse = count > ghosts ? count : Math.min(count, operator.ghosts);
       found = true;
     }
     if (!found) throw new ShapeError('network', `${count} ghosts in use; this network has none`);
@@ -192,7 +196,7 @@ class NetworkBuilder {
     const biases = this.#perBlock((block) => this.#parameter(`${name}.bias.${block}`, block, [M]));
     switch (kind) {
       case 'phantom':
-        this.#phantom(name);
+        this.#phantom(name, ghostsOf(this.#specification, layer));
         break;
       case 'gather':
         this.#linear(new GatherLinear(name, this.#layout, M), this.#denseBlocks(name, 'rows'));
@@ -215,10 +219,10 @@ class NetworkBuilder {
     this.#activate(name, kind === 'row' ? [] : biases, isLast);
   }
 
-  #phantom(name: string): void {
-    const { blocks, ghosts: K, ghostPrecision } = this.#specification;
+  #phantom(name: string, K: number): void {
+    const { blocks, ghostPrecision } = this.#specification;
     const M = this.#blockWidth;
-    const variances = weightVariances(this.#specification, this.#moment);
+    const variances = weightVariances(this.#specification, this.#moment, K);
     const part = (what: 'local' | 'compressor' | 'decompressor', shape: [number, number]) =>
       this.#perBlock((block) => {
         const stream = `${name}.${what}.${block}`;

@@ -27,10 +27,29 @@ export interface NetworkSpecification {
   readonly blocks: number;
   /** K; not used by the tensor strategies */
   readonly ghosts: number;
+  /** K of each hidden layer, phantom only, with `ghosts` the largest; left out: all have `ghosts`. */
+  readonly layerGhosts?: readonly number[];
   /** How ghosts travel, phantom only; float32 where it is left out. */
   readonly ghostPrecision?: GhostPrecision;
   readonly activation: Activation;
   readonly ends: NetworkEnds;
+}
+
+type Ghosts = Pick<NetworkSpecification, 'ghosts' | 'layerGhosts'>;
+
+/** K of a hidden layer. */
+export function ghostsOf({ ghosts, layerGhosts }: Ghosts, layer: number): number {
+  return layerGhosts?.[layer] ?? ghosts;
+}
+
+/** The network of the first K' ≤ K ghosts of every block; layers that have fewer keep theirs. */
+export function withFirstGhosts(
+  specification: NetworkSpecification,
+  count: number,
+): NetworkSpecification {
+  const { layerGhosts } = specification;
+  const kept = layerGhosts?.map((own) => Math.min(own, count));
+  return { ...specification, ghosts: count, ...(kept && { layerGhosts: kept }) };
 }
 
 /** The kind of the linear layer `l` of width N: paired layers are `row` then `column`. */
@@ -56,7 +75,7 @@ function oneOf(name: string, value: string, known: readonly string[]): void {
 /** @throws ConfigError when the sizes do not fit one another, with the nearest that do */
 export function validateSpecification(specification: NetworkSpecification): void {
   const { strategy, width, depth, blocks, ghosts, ends, activation } = specification;
-  const { ghostPrecision = 'float32' } = specification;
+  const { ghostPrecision = 'float32', layerGhosts } = specification;
   oneOf('strategy', strategy, ['phantom', 'tensor', 'tensor-paired']);
   oneOf('activation', activation, ['relu', 'gelu', 'silu', 'tanh', 'identity']);
   oneOf('ghostPrecision', ghostPrecision, GHOST_PRECISIONS);
@@ -82,11 +101,13 @@ export function validateSpecification(specification: NetworkSpecification): void
     );
   }
   if (strategy !== 'phantom') {
-    if (ghostPrecision === 'float32') return;
+    if (ghostPrecision === 'float32' && layerGhosts === undefined) return;
+    const given =
+      layerGhosts === undefined ? `ghost precision ${ghostPrecision}` : 'ghosts of each layer';
     throw new ConfigError(
       'network',
-      `ghost precision ${ghostPrecision} with strategy ${strategy}, which has no ghosts; leave it ` +
-        'out, or use --strategy phantom',
+      `${given} with strategy ${strategy}, which has no ghosts; leave it out, or use --strategy ` +
+        'phantom',
     );
   }
   if (blocks < 2) {
@@ -102,6 +123,34 @@ export function validateSpecification(specification: NetworkSpecification): void
         `needs ghosts ≤ ${width / blocks}`,
     );
   }
+  if (layerGhosts !== undefined) validateLayerGhosts(specification, layerGhosts);
+}
+
+function validateLayerGhosts(
+  { depth, width, blocks, ghosts }: NetworkSpecification,
+  layerGhosts: readonly number[],
+): void {
+  if (!Array.isArray(layerGhosts) || layerGhosts.length !== depth) {
+    throw new ConfigError(
+      'network',
+      `layer ghosts ${JSON.stringify(layerGhosts)} of ${depth} hidden layers; needs a number for each`,
+    );
+  }
+  const most = width / blocks;
+  for (const [layer, count] of layerGhosts.entries()) {
+    if (Number.isSafeInteger(count) && count >= 1 && count <= most) continue;
+    throw new ConfigError(
+      'network',
+      `${count} ghosts in layer ${layer}; needs an integer from 1 to ${most} (width ${width} / ` +
+        `${blocks} blocks)`,
+    );
+  }
+  const largest = Math.max(...layerGhosts);
+  if (largest === ghosts) return;
+  throw new ConfigError(
+    'network',
+    `ghosts ${ghosts}, and ${largest} in a layer; ghosts is the largest of the layers': leave one out`,
+  );
 }
 
 /** @throws ConfigError unless the ranks divide the blocks, with the counts that do */

@@ -1,3 +1,4 @@
+import { formatGhosts } from '../format.js';
 import type { Chart } from './chart.js';
 import type { Axis } from './frame.js';
 import type { RunRecord } from './run-record.js';
@@ -74,8 +75,8 @@ export function scalingCharts(runs: readonly RunRecord[]): Maker[] {
     { label: 'ranks', of: ({ config }: RunRecord) => config.settings.ranks },
     {
       label: 'ghosts K',
-      of: ({ config }: RunRecord) =>
-        config.settings.strategy === 'phantom' ? config.settings.ghosts : null,
+      of: ({ config: { settings } }: RunRecord) =>
+        settings.strategy === 'phantom' && !settings.layerGhosts ? settings.ghosts : null,
     },
   ];
   const values = [
@@ -119,10 +120,12 @@ export function scalingCharts(runs: readonly RunRecord[]): Maker[] {
 function groupsOf(runs: readonly RunRecord[], isEnergy: boolean, axis: string) {
   const groups = new Map<string, RunRecord[]>();
   for (const run of runs) {
-    const { strategy, width, blocks, ghosts } = run.config.settings;
+    const { strategy, width, blocks } = run.config.settings;
     const split = [
       ...(axis === 'blocks P' ? [] : [`P ${blocks}`]),
-      ...(axis === 'ghosts K' || strategy !== 'phantom' ? [] : [`K ${ghosts}`]),
+      ...(axis === 'ghosts K' || strategy !== 'phantom'
+        ? []
+        : [`K ${formatGhosts(run.config.settings)}`]),
     ];
     const obtained = isEnergy ? (run.energy?.obtained ?? '') : '';
     const name = [strategy, `N ${width}`, ...split].join(', ');

@@ -1,4 +1,11 @@
-import { formatCount, formatDuration, formatLoss, formatPercent, formatSi } from '../format.js';
+import {
+  formatCount,
+  formatDuration,
+  formatGhosts,
+  formatLoss,
+  formatPercent,
+  formatSi,
+} from '../format.js';
 import type { Chart } from './chart.js';
 import { communicationBars, memoryBars, phaseBars, phaseEnergyBars } from './run-bars.js';
 import { lossCharts, scalingCharts } from './run-curves.js';
@@ -70,8 +77,9 @@ function summaryRow(run: RunRecord): string[] {
 }
 
 function networkText({ config }: RunRecord): string {
-  const { strategy, width, depth, blocks, ghosts } = config.settings;
-  const split = strategy === 'phantom' ? `P ${blocks}, K ${ghosts}` : `P ${blocks}`;
+  const { strategy, width, depth, blocks } = config.settings;
+  const split =
+    strategy === 'phantom' ? `P ${blocks}, K ${formatGhosts(config.settings)}` : `P ${blocks}`;
   return `${strategy}, N ${width}, L ${depth}, ${split}`;
 }
 

@@ -1,7 +1,8 @@
-/** Ghosts of a network, K', and of the one whose checkpoint it is read from, K ≥ K'. */
+/** Ghosts of a network, K', and of the one whose checkpoint it is read from, K ≥ K'; by layer where
+ * layers differ: those that have fewer than K' keep theirs. */
 export interface NestedLoad {
   readonly ghosts: number;
-  readonly trained: number;
+  readonly trained: number | readonly number[];
 }
 
 /** Where the first ghosts of a trained tensor lie: the first `kept` of every `of` elements. */
@@ -25,13 +26,13 @@ export function firstGhosts(
   [rows = 1, columns = 1]: readonly number[],
   { ghosts, trained }: NestedLoad,
 ): FirstGhosts | null {
-  if (/\.compressor\.\d+$/.test(name)) {
-    return { shape: [trained, columns], kept: ghosts * columns, of: trained * columns };
-  }
-  if (/\.decompressor\.\d+$/.test(name)) {
-    return { shape: [rows, (columns / ghosts) * trained], kept: ghosts, of: trained };
-  }
-  return null;
+  const [, layer, what] = /\.(\d+)\.(compressor|decompressor)\.\d+$/.exec(name) ?? [];
+  if (what === undefined) return null;
+  const of = typeof trained === 'number' ? trained : (trained[Number(layer)] ?? 0);
+  const kept = Math.min(ghosts, of);
+  return what === 'compressor'
+    ? { shape: [of, columns], kept: kept * columns, of: of * columns }
+    : { shape: [rows, (columns / kept) * of], kept, of };
 }
 
 /** Copies them. */

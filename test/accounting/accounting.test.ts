@@ -28,7 +28,8 @@ const networks = fc
     blocksPerRank: fc.constantFrom(1, 2, 3),
     blockWidth: fc.integer({ min: 1, max: 24 }),
     depth: fc.integer({ min: 1, max: 4 }),
-    ghosts: fc.integer({ min: 1, max: 24 }),
+    ghosts: fc.array(fc.integer({ min: 1, max: 24 }), { minLength: 4, maxLength: 4 }),
+    layersDiffer: fc.boolean(),
     columns: fc.integer({ min: 1, max: 20 }),
     ends: fc.option(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 }))),
     ghostPrecision: fc.constantFrom(...GHOST_PRECISIONS),
@@ -44,12 +45,15 @@ const networks = fc
     const { ranks, blocksPerRank, blockWidth, ghosts, ends, columns, optimizer } = drawn;
     const { crossEntropy, inputGradient, strategy, depth, ghostPrecision } = drawn;
     const blocks = ranks * blocksPerRank;
+    const layerGhosts = ghosts.slice(0, depth).map((count) => Math.min(count, blockWidth));
+    const differ = strategy === 'phantom' && drawn.layersDiffer;
     const specification: NetworkSpecification = {
       strategy,
       depth,
       width: blocks * blockWidth,
       blocks,
-      ghosts: Math.min(ghosts, blockWidth),
+      ghosts: Math.max(...layerGhosts),
+      ...(differ && { layerGhosts }),
       ghostPrecision: strategy === 'phantom' ? ghostPrecision : 'float32',
       activation: 'tanh',
       ends: ends

@@ -7,6 +7,7 @@ import {
   compressModel,
   evaluateRun,
   openModel,
+  parameterCount,
   PhantomError,
   train,
   writeSafetensors,
@@ -94,12 +95,12 @@ describe('compress', () => {
     const { layers, specification } = await run({ by: 'energy', share: 0.8 }, 'energy');
     for (const [i, name] of ['2', '4'].entries()) {
       const weight = dense.get(`${name}.weight`)?.values as Float64Array;
-      const needed = layers[i]?.neededGhosts;
+      const needed = layers[i]?.ghosts;
       const limit = 0.2 * tail(weight, 32, 4, 0);
       assert.ok(tail(weight, 32, 4, needed) <= limit);
       assert.ok(tail(weight, 32, 4, needed - 1) > limit);
     }
-    assert.equal(specification.ghosts, Math.max(...layers.map((layer) => layer.neededGhosts)));
+    assert.equal(specification.ghosts, Math.max(...layers.map(({ ghosts }) => ghosts)));
     const all = await run({ by: 'energy', share: 1 }, 'all');
     assert.equal(all.specification.ghosts, 8);
 
@@ -108,6 +109,78 @@ describe('compress', () => {
     const least = await bytesOf(12_000);
     assert.ok(least <= 12_000 && least + 2 * 4 * 4 * 32 * 4 > 12_000);
     await assert.rejects(bytesOf(1000), /budget 1000 bytes; .* with one ghost take \d+/);
+  });
+
+  it('gives each layer the ghosts that it needs', async (context) => {
+    const folder = temporaryFolder(context);
+    const source = path.join(folder, 'dense.safetensors');
+    const lowRank = (name: string, rank: number) => {
+      const [left, right] = [randomNumbers(`${name} u`, 32 * rank), randomNumbers(name, rank * 32)];
+      return Float32Array.from({ length: 32 * 32 }, (_, at) => {
+        const [row, column] = [Math.floor(at / 32), at % 32];
+        let sum = 0;
+        for (let k = 0; k < rank; k++) sum += left[row * rank + k] * right[k * 32 + column];
+        return sum;
+      });
+    };
+    const RANKS = new Map([
+      ['2.weight', 5],
+      ['4.weight', 2],
+      ['6.weight', 8],
+    ]);
+    const tensors = sequential([10, 32, 32, 32, 32, 5]).map((tensor) => {
+      const rank = RANKS.get(tensor.name);
+      return rank === undefined ? tensor : { ...tensor, data: lowRank(tensor.name, rank) };
+    });
+    const dense = writeSequential(source, tensors);
+    const weights = [...RANKS.keys()].map((name) => dense.get(name)?.values as Float64Array);
+    const run = async (choice: CompressOptions['choice'], name: string) => {
+      const out = path.join(folder, name);
+      const { layers, specification, after } = await compressModel({
+        ...COMMON,
+        ...{ source, choice, out },
+      });
+      const written = readCheckpoint(out);
+      for (const [layer, { ghosts, relativeError }] of layers.entries()) {
+        const weight = weights[layer];
+        assert.deepEqual(written.get(`layers.${layer}.compressor.3`)?.shape, [ghosts, 8]);
+        assert.deepEqual(written.get(`layers.${layer}.decompressor.0`)?.shape, [8, 3 * ghosts]);
+        const [size, best] = [tail(weight, 32, 4, 0), Math.sqrt(tail(weight, 32, 4, ghosts))];
+        const error = distance(weight, densified(written, layer, 32, 4));
+        assert.ok(Math.abs(error - best) <= 2e-3 * best + 1e-5 * Math.sqrt(size), `layer ${layer}`);
+        const whole = distance(weight, new Float64Array(32 * 32));
+        assert.ok(Math.abs(relativeError - error / whole) < 1e-5);
+      }
+      assert.equal(after.parameters, parameterCount(specification));
+      let count = 0;
+      for (const { values } of written.values()) count += values.length;
+      assert.equal(after.parameters, count);
+      return { specification, ghosts: layers.map((layer) => layer.ghosts), bytes: after.bytes };
+    };
+    const exact = await run({ by: 'energy', share: 1 - 1e-9 }, 'exact');
+    assert.deepEqual(exact.ghosts, [5, 2, 8]);
+    assert.deepEqual(exact.specification.layerGhosts, [5, 2, 8]);
+    assert.equal(exact.specification.ghosts, 8);
+    const { ghosts } = await run({ by: 'energy', share: 0.9 }, 'most');
+    for (const [layer, weight] of weights.entries()) {
+      const [K, limit] = [ghosts[layer], 0.1 * tail(weight, 32, 4, 0)];
+      assert.ok(tail(weight, 32, 4, K) <= limit && tail(weight, 32, 4, K - 1) > limit);
+    }
+    const uniform = await run({ by: 'ghosts', ghosts: 2 }, 'uniform');
+    assert.equal(uniform.specification.layerGhosts, undefined);
+
+    // As many bytes as two ghosts a layer: no other way to share six ghosts leaves less.
+    const shared = await run({ by: 'budget', bytes: uniform.bytes }, 'shared');
+    assert.equal(shared.bytes, uniform.bytes);
+    const left = (each: readonly number[]) =>
+      each.reduce((sum, K, layer) => sum + tail(weights[layer], 32, 4, K), 0);
+    for (let a = 1; a <= 4; a++) {
+      for (let b = 1; a + b <= 5; b++) {
+        assert.ok(left(shared.ghosts) <= left([a, b, 6 - a - b]) * (1 + 1e-6), `${a}, ${b}`);
+      }
+    }
+    const all = await run({ by: 'budget', bytes: 1e9 }, 'all');
+    assert.deepEqual(all.ghosts, [8, 8, 8]);
   });
 
   it('tells the output error on data as the model itself is evaluated', async (context) => {

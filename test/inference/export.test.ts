@@ -12,6 +12,7 @@ import {
   train,
   type TrainingSettings,
 } from 'phantom-parallel';
+import { PbfReader } from 'pbf';
 import type { Tensors } from '../reference/network.js';
 import { densified, randomNumbers } from '../support/dense.js';
 import { readCheckpoint, temporaryFolder } from '../support/files.js';
@@ -105,6 +106,10 @@ const CASES: [string, Partial<TrainingSettings>][] = [
   ['phantom, gelu, 2 blocks', { strategy: 'phantom', activation: 'gelu', blocks: 2 }],
   ['phantom, silu', { strategy: 'phantom', activation: 'silu', blocks: 4 }],
   ['phantom, tanh', { strategy: 'phantom', activation: 'tanh', blocks: 4, depth: 1 }],
+  [
+    'phantom, layers of different K',
+    { strategy: 'phantom', activation: 'relu', blocks: 4, ghosts: 5, layerGhosts: [5, 2] },
+  ],
   ['tensor', { strategy: 'tensor', activation: 'relu', blocks: 2 }],
   ['tensor-paired', { strategy: 'tensor-paired', activation: 'gelu', blocks: 2, depth: 3 }],
   [
@@ -115,6 +120,24 @@ const CASES: [string, Partial<TrainingSettings>][] = [
     },
   ],
 ];
+
+/** Shapes of the constants of an ONNX file, by the field numbers of onnx.proto3. */
+function onnxShapes(file: Uint8Array): Map<string, number[]> {
+  const shapes = new Map<string, number[]>();
+  const graph = (field: number, _: null, pbf: PbfReader) => {
+    if (field !== 5) return; // initializer
+    const shape: number[] = [];
+    const read = (part: number, found: { name: string }) => {
+      if (part === 1) pbf.readPackedVarint(shape);
+      else if (part === 8) found.name = pbf.readString();
+    };
+    shapes.set(pbf.readMessage(read, { name: '' }).name, shape);
+  };
+  new PbfReader(file).readFields((field, _, pbf) => {
+    if (field === 7) pbf.readMessage(graph, null);
+  }, null);
+  return shapes;
+}
 
 let folder = '';
 const cleanup: (() => void)[] = [];
@@ -207,6 +230,16 @@ describe('export', () => {
       },
     );
   }
+
+  it('has the matrices of each layer in ONNX as they are', async () => {
+    const i = CASES.findIndex(([name]) => name === 'phantom, layers of different K');
+    await write(i, 'onnx', 'shapes.onnx');
+    const shapes = onnxShapes(readFileSync(out(i, 'shapes.onnx')));
+    const own = readCheckpoint(openModel(run(i)).weights);
+    for (const [name, { shape }] of own) assert.deepEqual(shapes.get(name), [...shape], name);
+    assert.deepEqual(shapes.get('layers.0.compressor.3'), [5, 8]);
+    assert.deepEqual(shapes.get('layers.1.decompressor.3'), [8, 6]);
+  });
 
   it('keeps phantom form in ONNX: no matrix of N × N', { skip: missing }, async () => {
     const file = out(0, 'model.onnx');

@@ -5,8 +5,13 @@ import { describe, it } from 'node:test';
 import {
   compressModel,
   ConfigError,
+  evaluateRun,
+  loadModel,
   openModel,
+  parameterCount,
+  randomStream,
   readRunConfig,
+  stepCost,
   train,
   type TrainingSettings,
 } from 'phantom-parallel';
@@ -46,6 +51,70 @@ describe('training from a model', () => {
     rmSync(model, { recursive: true });
     await train({ steps: 8 }, { resume: at('again') });
     assert.deepEqual(losses(at('again')), losses(at('healed')));
+  });
+
+  it('keeps the ghosts of each layer, and so do all that use what it trained', async (context) => {
+    const folder = temporaryFolder(context);
+    const at = (name: string) => path.join(folder, name);
+    const shape = { strategy: 'tensor', width: 32, blocks: 2, depth: 3, ...SETTINGS } as const;
+    await train({ ...shape, steps: 20, out: at('dense') });
+    const compressed = { data: null, engine: 'wasm', activation: null, loss: null } as const;
+    const model = at('model');
+    // Ten ghosts for three layers.
+    const { specification: dense } = openModel(at('dense'));
+    const three = { ...dense, strategy: 'phantom', blocks: 4, ghosts: 3 } as const;
+    const bytes = 4 * (parameterCount(three) + 4 * 32);
+    const report = await compressModel({
+      ...({ ...compressed, source: at('dense'), blocks: 4, out: model } as const),
+      ...({ choice: { by: 'budget', bytes }, onProgress: () => {} } as const),
+    });
+    assert.equal(report.after.bytes, bytes);
+    const layerGhosts = report.layers.map(({ ghosts }) => ghosts);
+    assert.deepEqual(openModel(model).specification.layerGhosts, layerGhosts);
+    const from = { ...SETTINGS, from: model, validateEvery: 4 };
+    const healed = await train({ ...from, steps: 8, out: at('healed') });
+    const { settings, specification } = readRunConfig(at('healed'));
+    assert.deepEqual(settings.layerGhosts, layerGhosts);
+    assert.deepEqual(specification.layerGhosts, layerGhosts);
+    await train({ ...from, layerGhosts, steps: 4, out: at('again') });
+    await train({ steps: 8 }, { resume: at('again') });
+    assert.deepEqual(losses(at('again')), losses(at('healed')));
+    await assert.rejects(
+      train({ ...from, layerGhosts: [1, 1, 1], steps: 1, out: at('x') }),
+      (error) =>
+        error instanceof ConfigError && /layerGhosts 1,1,1, and .* has/.test(error.message),
+    );
+
+    // A run, a dense matrix, and K = M again are one network.
+    const request = { data: null, engine: 'wasm', batch: 50, checkpoint: null } as const;
+    const { loss, sweep } = await evaluateRun({
+      ...{ ...request, ranks: 2, model: at('healed'), sweepGhosts: 'all' },
+    });
+    assert.equal(loss, healed.validationLoss);
+    assert.equal(sweep?.at(-1)?.loss, loss);
+    const cost = stepCost(specification, 2, 50).forward;
+    assert.equal(sweep?.at(-1)?.flopsPerSample, cost.flops / 50);
+    await compressModel({
+      ...({ ...compressed, source: at('healed'), blocks: 4, out: at('whole') } as const),
+      ...({ choice: { by: 'ghosts', ghosts: 8 }, onProgress: () => {} } as const),
+    });
+    const x = new Float32Array(7 * 784);
+    randomStream(2, 'x').fillUniform(x, 0, 0, 255);
+    const answers: Float32Array[] = [];
+    for (const [name, ranks] of [
+      ['healed', 1],
+      ['healed', 2],
+      ['whole', 2],
+    ] as const) {
+      const loaded = await loadModel(at(name), { engine: 'wasm', ranks });
+      answers.push(Float32Array.from(await loaded.predict(x)));
+      await loaded.close();
+    }
+    const [one, two, whole] = answers;
+    assert.deepEqual(two, one);
+    for (const [i, value] of one.entries()) {
+      assert.ok(Math.abs(value - whole[i]) < 2e-5 * Math.max(...one.map(Math.abs)));
+    }
   });
 
   it('begins where a run of the same network ended', async (context) => {

@@ -119,6 +119,20 @@ describe('initial weights', () => {
     ['tensor', 4, 1, 'relu'],
     ['tensor-paired', 4, 1, 'gelu'],
   ];
+  it('are those of K of the layer, where layers differ', async () => {
+    const one = (layerGhosts: readonly number[]) =>
+      build(specification('phantom', { ghosts: Math.max(...layerGhosts), layerGhosts }));
+    const [mixed, two, five] = await Promise.all([one([2, 5]), one([2, 2]), one([5, 5])]);
+    for (const { name, value } of mixed.network.parameters) {
+      const same = name.startsWith('layers.0') ? two : five;
+      assert.deepEqual(value.data, named(same.network, name).value.data, name);
+    }
+    const all = await build(specification('phantom', { ghosts: 5 }));
+    for (const { name, value } of five.network.parameters) {
+      assert.deepEqual(value.data, named(all.network, name).value.data, name);
+    }
+  });
+
   for (const [strategy, blocks, ghosts, activation] of cases) {
     it(`keep pre-activations at variance one: ${strategy} P=${blocks} K=${ghosts} ${activation}`, async () => {
       const [width, depth, columns] = [512, 4, 64];
@@ -176,5 +190,12 @@ describe('sizes that do not fit', () => {
     refused({ blocks: 1 }, /1 block has no ghosts/);
     refused({ depth: 0 }, /depth is 0/);
     refused({ width: 1.5 }, /width is 1.5/);
+    refused({ layerGhosts: [6] }, /layer ghosts \[6\] of 2 hidden layers; needs a number for each/);
+    refused({ layerGhosts: 'many' as never }, /layer ghosts "many" of 2 hidden layers/);
+    refused({ layerGhosts: [6, 0] }, /0 ghosts in layer 1; needs an integer from 1 to 6/);
+    refused({ layerGhosts: [6, 1.5] }, /1\.5 ghosts in layer 1/);
+    refused({ layerGhosts: [7, 6] }, /7 ghosts in layer 0/);
+    refused({ layerGhosts: [2, 3] }, /ghosts 6, and 3 in a layer/);
+    refused({ strategy: 'tensor', layerGhosts: [6, 6] }, /ghosts of each layer with .* tensor/);
   });
 });

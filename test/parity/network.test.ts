@@ -26,14 +26,20 @@ interface Case {
   readonly loss: 'mse' | 'cross-entropy';
   readonly activation: Activation;
   readonly depth: number;
+  readonly layerGhosts?: readonly number[];
 }
 
+const DIFFERENT = { strategy: 'phantom', activation: 'relu', layerGhosts: [1, 3, 2] } as const;
 const CASES: Case[] = (['phantom', 'tensor', 'tensor-paired'] as const).flatMap((strategy) => [
   { strategy, ends: 'replicated', loss: 'cross-entropy', activation: 'relu', depth: 2 },
   { strategy, ends: 'replicated', loss: 'mse', activation: 'gelu', depth: 3 },
   { strategy, ends: 'sharded', loss: 'mse', activation: 'tanh', depth: 3 },
   { strategy, ends: 'sharded', loss: 'mse', activation: 'silu', depth: 2 },
 ]);
+CASES.push(
+  { ...DIFFERENT, ends: 'replicated', loss: 'cross-entropy', depth: 3 },
+  { ...DIFFERENT, ends: 'sharded', loss: 'mse', depth: 3 },
+);
 
 function requestOf(test: Case, engine: 'wasm' | 'blas', relaxedSimd: boolean): PassRequest {
   const [width, blocks, columns, inputs, outputs] = [48, 8, 11, 13, 5];
@@ -43,6 +49,7 @@ function requestOf(test: Case, engine: 'wasm' | 'blas', relaxedSimd: boolean): P
     depth: test.depth,
     blocks,
     ghosts: 3,
+    ...(test.layerGhosts && { layerGhosts: test.layerGhosts }),
     activation: test.activation,
     ends:
       test.ends === 'sharded'
@@ -70,8 +77,9 @@ const engines = [
 for (const { name, engine, relaxedSimd, skip } of engines) {
   describe(`a network's pass on ${name}`, { skip: skip && 'no BLAS library here' }, () => {
     for (const test of CASES) {
-      const { strategy, ends, loss, activation, depth } = test;
-      it(`${strategy}, ${ends}, ${loss}, ${activation}, ${depth} layers`, async () => {
+      const { strategy, ends, loss, activation, depth, layerGhosts } = test;
+      const ghosts = layerGhosts ? ` of ${layerGhosts.join(', ')} ghosts` : '';
+      it(`${strategy}, ${ends}, ${loss}, ${activation}, ${depth} layers${ghosts}`, async () => {
         const asked = requestOf(test, engine, relaxedSimd);
         const solo = await pass(asked, 1);
         compareWithReference(asked, solo);

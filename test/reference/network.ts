@@ -26,6 +26,8 @@ export interface ReferenceShape {
   readonly depth: number;
   readonly blocks: number;
   readonly ghosts: number;
+  /** By hidden layer, where they differ. */
+  readonly layerGhosts?: readonly number[];
   readonly activation: string;
   readonly loss: string;
 }
@@ -70,7 +72,8 @@ export const activations: Record<string, { f(x: number): number; d(x: number): n
 
 /** The dense matrix that a hidden layer is: `weight` shards put together, or the phantom's. */
 export function denseHidden(shape: ReferenceShape, tensors: Tensors, layer: number): Dense {
-  const { width: N, blocks: P, ghosts: K } = shape;
+  const { width: N, blocks: P } = shape;
+  const K = shape.layerGhosts?.[layer] ?? shape.ghosts;
   const blocks = Array.from({ length: P }, (_, j) => j);
   const name = (what: string, j: number) => `layers.${layer}.${what}.${j}`;
   if (shape.strategy !== 'phantom') {
@@ -208,8 +211,9 @@ function phantomGradients(
   dz: Dense,
   gradients: Map<string, Float64Array>,
 ): void {
-  const { width: N, blocks: P, ghosts: K } = shape;
+  const { width: N, blocks: P } = shape;
   const M = N / P;
+  const K = shape.layerGhosts?.[Number(name.split('.')[1])] ?? shape.ghosts;
   const part = (m: Dense, j: number) => rowsOf(m, j * M, M);
   const C = (j: number) => tensor(tensors, `${name}.compressor.${j}`);
   const D = (j: number) => tensor(tensors, `${name}.decompressor.${j}`);

@@ -18,6 +18,7 @@ import {
   train,
   type TrainingSettings,
   Variable,
+  withFirstGhosts,
 } from 'phantom-parallel';
 import { relativeError } from '../parity/assemble.js';
 import { columnsOf, beside, dense } from '../reference/matrix.js';
@@ -192,10 +193,37 @@ describe('a network of fewer ghosts', () => {
       assert.equal(meters.flops() - before, once.flops);
       assert.deepEqual(fewer.costs(columns), whole.costs(columns));
     }
+    assert.throws(() => whole.useGhosts(7), /needs 1 to 6/);
     const other = buildNetwork({ ...SPECIFICATION, ghosts: 2 }, engine, communicator);
     for (const nested of [null, { ghosts: 2, trained: 8 }] as const) {
       const load = () => loadCheckpoint(checkpoint, other.parameters, null, communicator, nested);
       assert.throws(load, CheckpointError);
     }
+  });
+
+  it('keeps what its layers have, where they have fewer', async (context) => {
+    const layerGhosts = [3, 6];
+    const mixed = { ...SPECIFICATION, layerGhosts };
+    const { checkpoint } = await trained(context, { layerGhosts, ranks: 2 });
+    const parts = countedParts(await createEngine('wasm'), new SoloTransport());
+    const { engine, communicator, meters } = parts;
+    const whole = buildNetwork(mixed, engine, communicator);
+    loadCheckpoint(checkpoint, whole.parameters, null, communicator);
+    const input = engine.allocate([784, 5]);
+    randomStream(1, 'x').fillNormal(input.data, 0);
+    const forward = (network: typeof whole) =>
+      network.forward(new Tape(engine, communicator), new Variable(input, false)).value.data;
+    for (const ghosts of [1, 3, 4, 6]) {
+      const shape = withFirstGhosts(mixed, ghosts);
+      const fewer = buildNetwork(shape, engine, communicator);
+      const nested = { ghosts, trained: layerGhosts };
+      loadCheckpoint(checkpoint, fewer.parameters, null, communicator, nested);
+      whole.useGhosts(ghosts);
+      const before = meters.flops();
+      assert.ok(relativeError(forward(whole), forward(fewer)) < 1e-6, `${ghosts} ghosts`);
+      assert.equal(meters.flops() - before, 2 * stepCost(shape, 1, 5).forward.flops);
+      assert.deepEqual(fewer.costs(5), whole.costs(5));
+    }
+    assert.throws(() => whole.useGhosts(7), /needs 1 to/);
   });
 });

@@ -60,6 +60,8 @@ describe('phantom plan', () => {
       [['--machine', 'h10'], /did you mean h100/],
       [['--sweep', 'ranks'], /--sweep is ranks; it is one of blocks, ghosts/],
       [['--chart', 'x.svg'], /--chart without --sweep/],
+      [['--layer-ghosts', '3,8', '--search'], /--layer-ghosts with --sweep or --search/],
+      [['--layer-ghosts', '3'], /layer ghosts \[3\] of 2 hidden layers/],
       [['--inputs', '3'], /give both or neither/],
       [['--search', '--memory', 'much'], /--memory is much; needs a number/],
       [['--width', '100', '--blocks', '3'], /width 100 does not divide/],

@@ -1,5 +1,7 @@
 import type { Activation } from '../../engines/engine.js';
 import type { Standardization } from '../../data/standardize.js';
+import { formatGhosts } from '../../format.js';
+import { ghostsOf } from '../../model/specification.js';
 import { inputWidth, outputWidth } from '../model-folder.js';
 import type { ModelSource } from '../model-source.js';
 import type { WeightFiles } from '../weight-files.js';
@@ -61,8 +63,9 @@ class PhantomGraph {
   }
 
   #hidden(layer: number, x: readonly string[], activation: Activation): string[] {
-    const { width, blocks: P, ghosts: K } = this.#source.specification;
-    const M = width / P;
+    const { specification } = this.#source;
+    const { width, blocks: P } = specification;
+    const [M, K] = [width / P, ghostsOf(specification, layer)];
     const name = (what: string, block: number) => `layers.${layer}.${what}.${block}`;
     const builder = this.#builder;
     const ghosts = x.map((own, j) =>
@@ -113,11 +116,11 @@ class PhantomGraph {
 }
 
 function describe({ specification, standardization }: ModelSource, outputs: string): string {
-  const { width, depth, blocks, ghosts, activation } = specification;
+  const { width, depth, blocks, activation } = specification;
   const input = standardization === null ? 'features' : 'features, standardised by the graph';
   return (
     `Feed-forward network in phantom form (arXiv:2508.00960): width ${width}, depth ${depth}, ` +
-    `${blocks} blocks, ${ghosts} ghosts, ${activation}. x: ${input}; y: ${outputs}.`
+    `${blocks} blocks, ${formatGhosts(specification)} ghosts, ${activation}. x: ${input}; y: ${outputs}.`
   );
 }
 
