@@ -67,7 +67,7 @@ function sameReasons(candidates: readonly Finding[]): Finding[] {
     names.set(reason, [...(names.get(reason) ?? []), name]);
   }
   return [...names].map(([reason, same]) => ({
-    name: 'CBLAS',
+    name: 'BLAS',
     available: false,
     detail: `${same.join(', ')}: ${reason}`,
   }));

@@ -62,7 +62,7 @@ export async function examineMachine(): Promise<MachineReport> {
   const usable = probe.candidates.some((candidate) => candidate.usable);
   const blas = usable
     ? await examine('blas', () => createBlasEngine())
-    : { name: 'blas', available: false, detail: 'no CBLAS library can be used', flopsPerS: null };
+    : { name: 'blas', available: false, detail: 'no BLAS library can be used', flopsPerS: null };
   const auto = wasm.available ? (await createEngine('auto')).name : null;
   const engines = [blas, wasm, relaxed];
   const mpi = await mpiFindings();
