@@ -69,19 +69,17 @@ function requestOf(test: Case, engine: 'wasm' | 'blas', relaxedSimd: boolean): P
   return { specification, engine, relaxedSimd, loss: test.loss, seed: 3, columns, x, y, passes: 1 };
 }
 
+// Where native parts are required they are what is tested: a pass without them comes first.
+const onlyNative = process.env['PHANTOM_REQUIRE_NATIVE'] === '1' && 'tested without native parts';
+const noBlas = !(await blasAvailable()) && 'no BLAS library here';
+
 const engines = [
-  // Where native parts are required they are what is tested: a pass without them comes first.
-  {
-    name: 'wasm',
-    engine: 'wasm',
-    relaxedSimd: false,
-    skip: process.env['PHANTOM_REQUIRE_NATIVE'] === '1',
-  },
-  { name: 'blas', engine: 'blas', relaxedSimd: false, skip: !(await blasAvailable()) },
+  { name: 'wasm', engine: 'wasm', relaxedSimd: false, skip: onlyNative },
+  { name: 'blas', engine: 'blas', relaxedSimd: false, skip: noBlas },
 ] as const;
 
 for (const { name, engine, relaxedSimd, skip } of engines) {
-  describe(`a network's pass on ${name}`, { skip: skip && 'no BLAS library here' }, () => {
+  describe(`a network's pass on ${name}`, { skip }, () => {
     for (const test of CASES) {
       const { strategy, ends, loss, activation, depth, layerGhosts } = test;
       const ghosts = layerGhosts ? ` of ${layerGhosts.join(', ')} ghosts` : '';
