@@ -78,7 +78,7 @@ async function measureMachine(
   let compute: MeasuredCompute | null = null;
   let steps: readonly number[] = [];
   if (counter) options.onProgress({ what: 'watts of the idle machine', share: 0 });
-  const idle = (await countWork(counter, 'idle', () => sleep(counter ? IDLE_MS : 0))).work;
+  const idle = await countWork(counter, 'idle', () => sleep(counter ? IDLE_MS : 0));
   let counted: PowerModel | null = null;
   let meterCheck: MeterComparison | null = null;
   for (const ranks of rankCounts(cores)) {
@@ -89,7 +89,7 @@ async function measureMachine(
     if (counter && counted && meterCheck === null) {
       meterCheck = await checkPower(counter, counted, cores, run);
     } else {
-      const { work } = await countWork(counter, `${ranks} ranks`, run);
+      const work = await countWork(counter, `${ranks} ranks`, run);
       if (counter && idle && work && ranks === cores) {
         counted = fitPower(idle, work, cores, `${source}, by ${counter.name}`);
       }

@@ -2,10 +2,8 @@ import type { PowerModel } from '../analysis/machine.js';
 import { processCpuS } from '../energy/cpu-time.js';
 import type { EnergyMeter } from '../energy/meter.js';
 import { compareMeters, metered, type MeterComparison } from '../energy/metered.js';
-import { modelledSource, requirePower } from '../energy/modelled.js';
-import { WindowMeter } from '../energy/windows.js';
 import { rounded } from '../calibration/clock.js';
-import { createMeter } from './meters.js';
+import { createMeter, modelledMeter } from './meters.js';
 
 /** What a counter saw of a piece of work, and the CPU time of it. */
 export interface CountedWork {
@@ -22,18 +20,20 @@ export async function openCounter(): Promise<EnergyMeter | null> {
   return null;
 }
 
-/** @returns work null: there is no counter, or it failed meanwhile */
-export async function countWork<T>(
+/** Does a piece of work. @returns null: there is no counter, or it failed meanwhile */
+export async function countWork(
   counter: EnergyMeter | null,
   window: string,
-  run: () => Promise<T>,
-): Promise<{ readonly result: T; readonly work: CountedWork | null }> {
-  if (counter === null) return { result: await run(), work: null };
+  run: () => Promise<void>,
+): Promise<CountedWork | null> {
+  if (counter === null) {
+    await run();
+    return null;
+  }
   const before = processCpuS();
-  const { result, reading } = await metered(counter, window, run);
-  const { energyJ, elapsedS } = reading;
+  const { energyJ, elapsedS } = (await metered(counter, window, run)).reading;
   const cpuS = processCpuS() - before;
-  return { result, work: energyJ === null ? null : { energyJ, elapsedS, cpuS } };
+  return energyJ === null ? null : { energyJ, elapsedS, cpuS };
 }
 
 /**
@@ -67,13 +67,6 @@ export async function checkPower(
   cores: number,
   run: () => Promise<unknown>,
 ): Promise<MeterComparison> {
-  const usage = { cpuS: processCpuS, sentBytes: () => 0 };
-  const model = new WindowMeter({
-    name: 'modelled',
-    description: 'the watts that were found',
-    sources: [modelledSource(requirePower('this machine', power), cores, usage)],
-    sampleEveryS: 1,
-    close: () => {},
-  });
+  const model = modelledMeter({ machine: 'this machine', cores }, power);
   return compareMeters(counter, model, run);
 }

@@ -41,23 +41,22 @@ export interface LoadOptions {
  */
 export async function loadModel(folder: string, options: LoadOptions = {}): Promise<LoadedModel> {
   const { engine: choice = 'auto', maxBatch = DEFAULT_MAX_BATCH, timeoutS = 60 } = options;
-  const { described, size } = await beforeRanks(() => {
+  const { described, size, most } = await beforeRanks(() => {
     if (!Number.isInteger(maxBatch) || maxBatch < 1 || maxBatch > MOST_BATCH) {
       throw new ConfigError('model', `batches of ${maxBatch} rows; needs 1 to ${MOST_BATCH}`);
     }
     const found = describeModel(folder);
     const ranks = ranksOf(found, options.ranks ?? null);
     validateRanks(found.specification.blocks, ranks);
-    const most = mostGhosts(found.specification);
-    const refusal = options.ghosts === undefined ? null : ghostsRefusal(options.ghosts, most);
+    const there = mostGhosts(found.specification);
+    const refusal = options.ghosts === undefined ? null : ghostsRefusal(options.ghosts, there);
     if (refusal !== null) {
       throw new ConfigError('model', `${folder}: ghosts ${options.ghosts}; ${refusal}`);
     }
-    return { described: found, size: ranks };
+    return { described: found, size: ranks, most: there };
   });
   const { files, ...source } = described;
   const { specification, standardization, weights } = source;
-  const most = mostGhosts(specification);
   const ghosts = options.ghosts ?? most;
 
   let heard: (message: InferenceMessage) => void = () => {};

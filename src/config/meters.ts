@@ -1,3 +1,4 @@
+import type { PowerModel } from '../analysis/machine.js';
 import { counterSource } from '../energy/counter.js';
 import { processCpuS } from '../energy/cpu-time.js';
 import { nvmlSources } from '../energy/gpu/nvml.js';
@@ -26,6 +27,8 @@ export interface MeterRequest {
   readonly usage?: Usage;
 }
 
+type ModelRequest = Pick<MeterRequest, 'machine' | 'cores' | 'usage'>;
+
 /** What one kind of hardware meter has found. */
 interface Found {
   readonly name: string;
@@ -49,7 +52,7 @@ export async function createMeter(request: MeterRequest): Promise<EnergyMeter> {
   // Whatever meters, a machine file with a wrong number in it is no good.
   const power = readPower(findMachineFile(request.machine));
   if (choice === 'none') return together([]);
-  if (choice === 'modelled') return together([modelled(request, power)]);
+  if (choice === 'modelled') return modelledMeter(request, power);
   if (choice !== 'auto') return together([await findCounter(choice)]);
 
   const reasons: unknown[] = [];
@@ -108,9 +111,14 @@ const FINDERS: Readonly<
   rocm: rocmSources,
 };
 
+/** The model with constants that are known already. @throws MeterError when one is missing */
+export function modelledMeter(request: ModelRequest, power: PowerModel): EnergyMeter {
+  return together([modelled(request, power)]);
+}
+
 function modelled(
-  { machine, cores = 1, usage = OWN_USAGE }: MeterRequest,
-  known: ReturnType<typeof readPower>,
+  { machine, cores = 1, usage = OWN_USAGE }: ModelRequest,
+  known: PowerModel,
   remark = '',
 ): Found {
   const power = requirePower(machine, known);

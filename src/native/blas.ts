@@ -166,15 +166,14 @@ function shortReason(path: string, error: NativeError): string {
 async function openCandidate(path: string): Promise<Blas> {
   const library = await openLibrary(path);
   const products = dnnlProducts(library) ?? cblasProducts(library);
-  const description = describe(library);
-  if (/USE64BITINT|_ilp64/i.test(description)) {
+  if (/USE64BITINT|_ilp64/i.test(products.description)) {
     throw new NativeError('blas', `${path} takes 64-bit sizes; a 32-bit (LP64) build is needed`);
   }
   useOneThread(library);
-  return { path, description, ...products };
+  return { path, ...products };
 }
 
-type Products = Pick<Blas, 'gemm' | 'gemv'>;
+type Products = Omit<Blas, 'path'>;
 
 function cblasProducts(library: NativeLibrary): Products {
   const sgemm = library.find('cblas_sgemm', 'void', CBLAS_SGEMM);
@@ -183,6 +182,7 @@ function cblasProducts(library: NativeLibrary): Products {
   if (sgemv === undefined) throw new NativeError('blas', `${library.path} has no cblas_sgemv`);
   const letter = (transpose: boolean) => (transpose ? CBLAS_TRANSPOSE : CBLAS_NO_TRANSPOSE);
   return {
+    description: describeCblas(library),
     gemm(transposeA, transposeB, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC) {
       const [A, B] = [letter(transposeA), letter(transposeB)];
       sgemm(CBLAS_ROW_MAJOR, A, B, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC);
@@ -198,13 +198,15 @@ function cblasProducts(library: NativeLibrary): Products {
 function dnnlProducts(library: NativeLibrary): Products | null {
   const sgemm = library.find('dnnl_sgemm', 'int', DNNL_SGEMM);
   if (sgemm === undefined) return null;
-  const threads = DNNL_RUNTIMES[dnnlVersion(library).runtime];
+  const { version, runtime } = dnnlVersion(library);
+  const threads = DNNL_RUNTIMES[runtime];
   if (threads !== undefined) {
     const what = `${library.path} takes its threads from ${threads}, not one for each rank`;
     throw new NativeError('blas', what);
   }
   const letter = (transpose: boolean) => (transpose ? LETTER_T : LETTER_N);
   return {
+    description: `oneDNN ${version}`,
     gemm(transposeA, transposeB, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC) {
       const [A, B] = [letter(transposeA), letter(transposeB)];
       const status = sgemm(A, B, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC);
@@ -235,13 +237,10 @@ function useOneThread(library: NativeLibrary): void {
   library.find('BLASSetThreading', 'int', ['int'])?.(1);
 }
 
-function describe(library: NativeLibrary): string {
+function describeCblas(library: NativeLibrary): string {
   // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH NO_AFFINITY Cooperlake MAX_THREADS=128"
   const openblas = library.find('openblas_get_config', 'str', [])?.();
   if (typeof openblas === 'string') return openblas.trim();
-  if (library.find('dnnl_sgemm', 'int', DNNL_SGEMM) !== undefined) {
-    return `oneDNN ${dnnlVersion(library).version}`;
-  }
   const blis = library.find('bli_info_get_version_str', 'str', [])?.();
   if (typeof blis === 'string') return `BLIS ${blis}`;
   if (library.find('MKL_Set_Num_Threads', 'void', ['int']) !== undefined) return 'Intel MKL';

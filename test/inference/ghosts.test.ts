@@ -26,6 +26,7 @@ import {
 } from 'phantom-parallel';
 import { temporaryFolder } from '../support/files.js';
 import { PHANTOM } from '../support/mpi.js';
+import { SERVE_SETTINGS } from '../support/serve-settings.js';
 
 const FEATURES = 12;
 const OUTPUTS = 5;
@@ -175,21 +176,7 @@ describe('a loaded model', () => {
 });
 
 describe('a server', () => {
-  const SETTINGS: ServeSettings = {
-    models: [],
-    host: '127.0.0.1',
-    port: 0,
-    ranks: 2,
-    engine: 'wasm',
-    maxBatch: 8,
-    ghosts: null,
-    maxDelayMs: 0,
-    maxQueue: 4096,
-    timeoutMs: 10_000,
-    maxBodyMib: 1,
-    token: null,
-    reloadEveryS: 0,
-  };
+  const SETTINGS = { ...SERVE_SETTINGS, maxQueue: 4096, timeoutMs: 10_000 };
   const warnings: string[] = [];
   const log = {
     info() {},

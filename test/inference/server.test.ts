@@ -11,10 +11,10 @@ import {
   openModel,
   type RunningServer,
   serve,
-  type ServeSettings,
   train,
 } from 'phantom-parallel';
 import { temporaryFolder } from '../support/files.js';
+import { SERVE_SETTINGS } from '../support/serve-settings.js';
 
 const FEATURES = 12;
 const OUTPUTS = 5;
@@ -24,22 +24,6 @@ let folder = '';
 let run = '';
 let server: RunningServer;
 let model: LoadedModel;
-
-const SETTINGS: ServeSettings = {
-  models: [],
-  host: '127.0.0.1',
-  port: 0,
-  ranks: 2,
-  engine: 'wasm',
-  maxBatch: 8,
-  ghosts: null,
-  maxDelayMs: 0,
-  maxQueue: 64,
-  timeoutMs: 5000,
-  maxBodyMib: 1,
-  token: null,
-  reloadEveryS: 0,
-};
 
 before(async () => {
   folder = temporaryFolder({ after: (work: () => unknown) => cleanup.push(work) });
@@ -56,7 +40,7 @@ before(async () => {
     data: `synthetic:teacher?widths=${FEATURES},16,${OUTPUTS}`,
     ...({ steps: 4, checkpointEvery: 2, batch: 8, out: run } as const),
   });
-  server = await serve({ ...SETTINGS, models: [`m=${run}`, `n=${run}`] }, '0.0.0', log);
+  server = await serve({ ...SERVE_SETTINGS, models: [`m=${run}`, `n=${run}`] }, '0.0.0', log);
   model = await loadModel(run, { engine: 'wasm' });
 });
 after(async () => {
@@ -393,7 +377,11 @@ describe('failures are the protocol’s, with a message that says what is wrong'
 
 describe('a server of its own', () => {
   it('asks for the token everywhere but for health', async () => {
-    const own = await serve({ ...SETTINGS, models: [run], token: 'secret', ranks: 1 }, '0', log);
+    const own = await serve(
+      { ...SERVE_SETTINGS, models: [run], token: 'secret', ranks: 1 },
+      '0',
+      log,
+    );
     try {
       const { url } = own;
       const name = path.basename(run);
@@ -413,7 +401,14 @@ describe('a server of its own', () => {
 
   it('refuses rows beyond the queue, and answers those that wait', async () => {
     const own = await serve(
-      { ...SETTINGS, models: [`m=${run}`], ranks: 1, maxBatch: 100, maxDelayMs: 300, maxQueue: 3 },
+      {
+        ...SERVE_SETTINGS,
+        models: [`m=${run}`],
+        ranks: 1,
+        maxBatch: 100,
+        maxDelayMs: 300,
+        maxQueue: 3,
+      },
       '0',
       log,
     );
@@ -436,7 +431,14 @@ describe('a server of its own', () => {
 
   it('says that it was too late, when it was', async () => {
     const own = await serve(
-      { ...SETTINGS, models: [`m=${run}`], ranks: 1, maxBatch: 9, maxDelayMs: 500, timeoutMs: 50 },
+      {
+        ...SERVE_SETTINGS,
+        models: [`m=${run}`],
+        ranks: 1,
+        maxBatch: 9,
+        maxDelayMs: 500,
+        timeoutMs: 50,
+      },
       '0',
       log,
     );
@@ -455,7 +457,7 @@ describe('a server of its own', () => {
     cpSync(run, growing, { recursive: true });
     const newest = openModel(growing).weights;
     rmSync(newest, { recursive: true });
-    const own = await serve({ ...SETTINGS, models: [`m=${growing}`], ranks: 2 }, '0', log);
+    const own = await serve({ ...SERVE_SETTINGS, models: [`m=${growing}`], ranks: 2 }, '0', log);
     const bodies = [1, 2, 3].map((rows) => JSON.stringify(inferBody(rowsOf(rows))));
     const versions = new Map<string, number>();
     let stopping = false;

@@ -1,0 +1,18 @@
+import type { ServeSettings } from 'phantom-parallel';
+
+/** Settings of a server for tests; they name its models and change what they are about. */
+export const SERVE_SETTINGS: ServeSettings = {
+  models: [],
+  host: '127.0.0.1',
+  port: 0,
+  ranks: 2,
+  engine: 'wasm',
+  maxBatch: 8,
+  ghosts: null,
+  maxDelayMs: 0,
+  maxQueue: 64,
+  timeoutMs: 5000,
+  maxBodyMib: 1,
+  token: null,
+  reloadEveryS: 0,
+};
