@@ -34,7 +34,10 @@ export interface StepTimings {
   readonly engine: string;
   readonly communicator: string;
   readonly stepsMs: readonly number[];
+  /** Blocked in collectives: of the rank that was longest, and of the one that was least, which is
+   * what no rank's work hid. The difference is one rank's waiting for another that works longer. */
   readonly exposedMs: readonly number[];
+  readonly leastExposedMs: readonly number[];
   /** Share of the communication that was under way beside rank 0's own work, over all steps. */
   readonly hiddenShare: number | null;
   /** Means a step of rank 0: under way beside its work, and blocking it. */
@@ -140,10 +143,11 @@ await runRankProgram<StepRequest>(
         ...gathered.subarray(rank * values.length, (rank + 1) * values.length),
       ]);
     };
-    const slowest = (values: readonly number[]): number[] => {
+    const acrossRanks = (pick: typeof Math.max) => (values: readonly number[]) => {
       const all = everyones(values);
-      return values.map((_, i) => Math.max(...all.map((of) => of[i] ?? 0)));
+      return values.map((_, i) => pick(...all.map((of) => of[i] ?? 0)));
     };
+    const slowest = acrossRanks(Math.max);
     const recorders = [parts.communicator, control].map(({ transport: one }) => {
       if (!(one instanceof RecordingTransport)) throw new TypeError('nothing is recorded');
       return one;
@@ -201,6 +205,7 @@ await runRankProgram<StepRequest>(
       communicator: transport.description,
       stepsMs: slowest(stepsMs),
       exposedMs: slowest(exposedMs),
+      leastExposedMs: acrossRanks(Math.min)(exposedMs),
       hiddenShare: hiddenShare({
         postedS: ofNetwork.reduce((sum, [, { postedS }]) => sum + postedS, 0),
         exposedS: ofNetwork.reduce((sum, [, { exposedS }]) => sum + exposedS, 0),

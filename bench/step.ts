@@ -21,7 +21,8 @@ const HELP = `npm run bench -- step [--json] [--strategy phantom|tensor|tensor-p
 
 Times steps of the hidden layers alone, with sharded ends, and with the gradient of the input as
 inside a deeper network: FLOPs and bytes are those of L layers, three passes each. A time is that of
-the slowest rank, step by step. Under mpirun each process is a rank, and the bytes that the machine's
+the slowest rank, step by step; leastExposedMs is what every rank was blocked in collectives, exposedMs
+has one rank's waiting for another's work as well. Under mpirun each process is a rank, and the bytes that the machine's
 interfaces carried during the timed steps are told, by rank (Linux).`;
 
 export function quantile(values: readonly number[], q: number): number {
@@ -135,6 +136,7 @@ export async function stepBench(args: string[]): Promise<void> {
   const stepMs = quantile(timings.stepsMs, 0.5);
   const gemmMs = quantile(timings.productsMs, 0.5);
   const exposedMs = quantile(timings.exposedMs, 0.5);
+  const leastExposedMs = quantile(timings.leastExposedMs, 0.5);
   const report = {
     ...specification,
     ranks: size,
@@ -151,6 +153,8 @@ export async function stepBench(args: string[]): Promise<void> {
     stepOverFloor: stepMs / (gemmMs + timings.optimizerFloorMs),
     exposedMs,
     exposedShare: exposedMs / stepMs,
+    leastExposedMs,
+    leastExposedShare: leastExposedMs / stepMs,
     hiddenShare: timings.hiddenShare,
     flopsPerRank: timings.flops,
     flopsPerS: timings.flops / (stepMs / 1e3),

@@ -1,8 +1,20 @@
 import { addSquares, loadSome, madd, storeSome, sumLanes64 } from './simd';
-import { SCRATCH } from './workspace';
+import { CONSTANTS, SCRATCH } from './workspace';
 
 // One step for one tensor, in a single pass over memory. Both return Σ gradient² in float64,
 // taken on the way, before the gradient is scaled.
+
+// @ts-ignore: decorator
+@inline
+function setConstant(index: usize, value: f32): void {
+  v128.store(CONSTANTS + 16 * index, f32x4.splat(value));
+}
+
+// @ts-ignore: decorator
+@inline
+function constant(index: usize): v128 {
+  return v128.load(CONSTANTS + 16 * index);
+}
 
 /** velocity 0: no momentum. */
 export function sgdStep(
@@ -88,25 +100,33 @@ export function adamStep(
   count: u32,
 ): f64 {
   const whole: usize = (<usize>count & ~3) << 2;
-  const b1 = f32x4.splat(beta1);
-  const b2 = f32x4.splat(beta2);
-  const c1 = f32x4.splat(oneMinusBeta1);
-  const c2 = f32x4.splat(oneMinusBeta2);
-  const factor = f32x4.splat(gradientScale);
+  // In memory, as vectors, because the compiler would make each from its parameter again and again:
+  // there are more of them than registers.
+  setConstant(0, gradientScale);
+  setConstant(1, decay);
+  setConstant(2, beta1);
+  setConstant(3, oneMinusBeta1);
+  setConstant(4, beta2);
+  setConstant(5, oneMinusBeta2);
+  setConstant(6, rootScale);
+  setConstant(7, epsilon);
+  setConstant(8, rate);
+  setConstant(9, shrink);
   let squares = f64x2.splat(0);
   let i: usize = 0;
   for (; i < whole; i += 16) {
     const w = v128.load(weights + i);
     const raw = v128.load(gradient + i);
     squares = addSquares(squares, raw);
-    const g = madd(f32x4.splat(decay), w, f32x4.mul(factor, raw));
-    const m = madd(c1, g, f32x4.mul(b1, v128.load(firstMoment + i)));
-    const v = madd(c2, f32x4.mul(g, g), f32x4.mul(b2, v128.load(secondMoment + i)));
+    const g = madd(constant(1), w, f32x4.mul(constant(0), raw));
+    const m = madd(constant(3), g, f32x4.mul(constant(2), v128.load(firstMoment + i)));
+    const square = f32x4.mul(g, g);
+    const v = madd(constant(5), square, f32x4.mul(constant(4), v128.load(secondMoment + i)));
     v128.store(firstMoment + i, m);
     v128.store(secondMoment + i, v);
-    const root = madd(f32x4.sqrt(v), f32x4.splat(rootScale), f32x4.splat(epsilon));
-    const step = f32x4.mul(f32x4.splat(rate), f32x4.div(m, root));
-    v128.store(weights + i, f32x4.sub(w, madd(f32x4.splat(shrink), w, step)));
+    const root = madd(f32x4.sqrt(v), constant(6), constant(7));
+    const step = f32x4.mul(constant(8), f32x4.div(m, root));
+    v128.store(weights + i, f32x4.sub(w, madd(constant(9), w, step)));
   }
   let sum = sumLanes64(squares);
   const rest = count & 3;

@@ -5,6 +5,8 @@
 export const TILE: usize = 4096;
 /** The last elements of a tensor whose length is no multiple of a vector's. */
 export const SCRATCH: usize = 4608;
+/** Vectors of one value each. */
+export const CONSTANTS: usize = 5120;
 /** Per-column state of the classification loss. */
 export const COLUMNS: usize = 8192;
 /** How many columns that state covers at once. */
