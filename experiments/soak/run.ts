@@ -33,7 +33,7 @@ const SETTINGS = {
   keepCheckpoints: 3,
   seed: 2,
 } as const satisfies Partial<TrainingSettings>;
-const RANKS = 2;
+const RANKS = 4;
 const KILLS_A_RUN = 12;
 
 interface Transport {

@@ -56,7 +56,7 @@ test('a death that Open MPI tells has its rank', () => {
   assert.deepEqual([code(2, false).passing, code(7, false).passing], [false, true]);
 });
 
-test('a death that MPICH tells has no rank for certain', () => {
+test('a death that MPICH alone tells has no rank for certain', () => {
   const stderr =
     '\n=====\n=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES\n=   PID 12805 RUNNING AT vm\n' +
     '=   EXIT CODE: 9\n=   CLEANING UP REMAINING PROCESSES\n=====\n' +
@@ -73,6 +73,14 @@ test('a death that MPICH tells has no rank for certain', () => {
       [],
     ],
   );
+  const line = 'phantom: rank 0 ended without a word: process 7, the first of vm to end\n';
+  for (const both of [line + stderr, stderr + line]) {
+    const watched = causeOf({ ...END, stderr: both, processes });
+    assert.deepEqual(
+      [watched.message, watched.rank, watched.passing, watched.words],
+      ['rank 0 on vm was killed or crashed: it ended first, without a word', 0, true, []],
+    );
+  }
   const unknown = causeOf({ ...END, stderr, started: false });
   assert.match(unknown.message, /^a process was killed .*names number 12805 on vm/);
   assert.deepEqual([unknown.rank, unknown.passing], [null, true]);
@@ -86,6 +94,16 @@ test('a launcher that fails before training is not started again, and its words 
     [false, ['ORTE was unable to start', RULE, 'ssh: no such host']],
   );
   assert.equal(failed.message, 'mpirun of Open MPI ended with exit code 1');
+  const early = causeOf({
+    ...END,
+    stderr: `${RULE}\n1 process\n${RULE}\n`,
+    code: 137,
+    started: false,
+  });
+  assert.deepEqual(
+    [early.message, early.rank, early.passing],
+    ['mpirun of Open MPI ended with exit code 137', null, true],
+  );
   const killed = causeOf({ ...END, code: null, signal: 'SIGKILL', started: false });
   assert.deepEqual(
     [killed.message, killed.passing],

@@ -60,7 +60,8 @@ export function causeOf(end: JobEnd): Cause {
   const all = end.stderr.split('\n').filter((line) => line !== '');
   const how =
     end.signal === null ? `ended with exit code ${end.code}` : `was killed by ${end.signal}`;
-  const killed = end.signal !== null;
+  // A launcher's code of a process that a signal ended is 128 and the signal's number.
+  const killed = end.signal !== null || (end.code ?? 0) > 128;
   return { message: `${end.program} ${how}`, rank: null, passing: started || killed, words: all };
 }
 
@@ -72,6 +73,10 @@ function rankIn(message: string): number | null {
 
 /** A process's end, with whether a signal was it. */
 type Death = Omit<Cause, 'words'> & { readonly killed: boolean };
+
+/** What the watcher of a machine's ranks says (`communicators/mpi/death-watch-process`). */
+const WATCHED =
+  /^phantom: rank (\d+) ended without a word: process \d+, the first of (\S+) to end$/m;
 
 /** What a launcher says of the process that ended first. */
 function deathOf({ stderr, processes, started }: JobEnd): Death | null {
@@ -93,6 +98,12 @@ function deathOf({ stderr, processes, started }: JobEnd): Death | null {
   const hydra = /PID (\d+) RUNNING AT (\S+)\n=\s+EXIT CODE: (\d+)/.exec(stderr);
   if (!hydra) return null;
   const [, pid, host, number] = hydra;
+  const watched = WATCHED.exec(stderr);
+  if (watched) {
+    const [, rank, node] = watched;
+    const message = `rank ${rank} on ${node} was killed or crashed: it ended first, without a word`;
+    return { message, rank: Number(rank), passing: true, killed: true };
+  }
   const found = processes?.findIndex((place) => place.pid === Number(pid) && place.host === host);
   const known = found !== undefined && found >= 0;
   const killed = /EXIT STRING: (.*) \(signal (\d+)\)/.exec(stderr);
@@ -118,7 +129,7 @@ function withoutNotices(stderr: string): string[] {
       return false;
     }
     const hydra = /^=|^YOUR APPLICATION TERMINATED|^This typically refers|^Please see the FAQ/;
-    return !framed && line !== '' && !hydra.test(line);
+    return !framed && line !== '' && !hydra.test(line) && !WATCHED.test(line);
   });
 }
 

@@ -175,11 +175,11 @@ for (const { mpirun, skip } of findMpiruns()) {
       const left = () => pids.filter((pid) => existsSync(`/proc/${pid}`));
       while (left().length > 0 && performance.now() - began < 5000) await sleep(50);
       assert.ok(performance.now() - began < 5000, `the job went on; left are ${left().join()}`);
-      // MPICH tells a process that it found dead, perhaps one that it killed itself.
       const start = readMetrics(out).find(({ type }) => type === 'start');
       const places = start?.['processes'] as { pid: number }[];
       assert.equal(places[rank]?.pid, victim);
-      const named = mpirun.family === 'MPICH' ? 'RUNNING AT' : `process rank ${rank} `;
+      const named =
+        mpirun.family === 'MPICH' ? `rank ${rank} ended without` : `process rank ${rank} `;
       const said = stdout + stderr;
       assert.ok(said.includes(named), said);
     });

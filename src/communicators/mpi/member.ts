@@ -5,6 +5,7 @@ import { prepareForMpi } from '../../native/mpi.js';
 import type { WasmModule } from '../../web-assembly.js';
 import { fromTransfer, toTransfer, type TransferredError } from '../error-transfer.js';
 import type { ProcessPlace } from '../rank-context.js';
+import { DeathWatch } from './death-watch.js';
 import { ElsewhereError } from './elsewhere.js';
 import type { Launcher } from './launcher.js';
 import {
@@ -43,6 +44,7 @@ export class MpiMember {
   readonly #worker: Worker;
   readonly #words = new Int32Array(new SharedArrayBuffer(4 * SHARED_WORDS));
   #processes: readonly ProcessPlace[] = [];
+  readonly #watch: DeathWatch;
   #expecting: { resolve(report: MpiReport): void; reject(error: Error): void } | null = null;
   /** A failure that came while nothing was expected. */
   #failure: Error | null = null;
@@ -51,6 +53,7 @@ export class MpiMember {
     this.#options = options;
     const { launcher, timeoutS, kernels } = options;
     prepareForMpi();
+    this.#watch = new DeathWatch(launcher);
     const shared = this.#words.buffer;
     const workerData: MpiWorkerData = { phantomMpi: { launcher, timeoutS, kernels, shared } };
     this.#worker = new Worker(options.module, { workerData });
@@ -67,7 +70,10 @@ export class MpiMember {
   static async join(options: MpiMemberOptions): Promise<MpiMember> {
     const member = new MpiMember(options);
     const report = await member.#next();
-    if (report.type === 'ready') member.#processes = report.processes;
+    if (report.type === 'ready') {
+      member.#processes = report.processes;
+      await member.#watch.join(report.processes);
+    }
     return member;
   }
 
@@ -162,6 +168,7 @@ export class MpiMember {
   }
 
   #fail(error: Error): void {
+    this.#watch.leave();
     this.#failure ??= error;
     this.#expecting?.reject(this.#failure);
     this.#expecting = null;
@@ -176,11 +183,13 @@ export class MpiMember {
   /** MPI has ended in the worker: the process may. */
   async #end(): Promise<void> {
     process.off('exit', this.#abort);
+    this.#watch.leave();
     await this.#worker.terminate();
   }
 
   /** A process that ends before its job has takes the job with it. */
   readonly #abort = (code: number): void => {
+    this.#watch.leave();
     Atomics.store(this.#words, ABORT, 1 + (code === 0 ? 1 : code));
     Atomics.notify(this.#words, ABORT);
     Atomics.wait(this.#words, STOP + 2, 0, ABORT_MS);
