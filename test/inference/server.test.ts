@@ -4,6 +4,7 @@ import { cpSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
+import zlib from 'node:zlib';
 import { after, before, describe, it } from 'node:test';
 import {
   type LoadedModel,
@@ -92,13 +93,20 @@ function assertNear(actual: ArrayLike<number>, expected: Float32Array): void {
 
 describe('routes of the specification', () => {
   it('health, metadata and readiness', async () => {
-    for (const route of ['/v2/health/live', '/v2/health/ready', '/v2/models/m/ready']) {
-      const { status, text } = await call(route);
-      assert.deepEqual([status, text], [200, ''], route);
+    // Clients read the status (Triton's) or the fields (KServe's).
+    for (const [route, says] of [
+      ['/v2/health/live', { live: true }],
+      ['/v2/health/ready', { live: true, ready: true }],
+      ['/v2/models/m/ready', { name: 'm', ready: true }],
+    ] as const) {
+      const { status, json } = await call(route);
+      assert.deepEqual([status, json], [200, says], route);
     }
-    const { json } = await call('/v2');
-    assert.equal(json?.['name'], 'phantom-parallel');
-    assert.deepEqual(json?.['extensions'], ['binary_tensor_data', 'model_repository']);
+    for (const route of ['/v2', '/v2/']) {
+      const { json } = await call(route);
+      assert.equal(json?.['name'], 'phantom-parallel');
+      assert.deepEqual(json?.['extensions'], ['binary_tensor_data', 'model_repository']);
+    }
     for (const route of ['/v2/models/m', '/v2/models/m/versions/4']) {
       assert.deepEqual((await call(route)).json, {
         name: 'm',
@@ -119,6 +127,7 @@ describe('routes of the specification', () => {
       inferBody(x, { id: '42', outputs: [{ name: 'y' }] }),
       inferBody(x, { id: '42' }, { data: nested }),
       inferBody(x, { id: '42', parameters: { anything: 1 } }, { shape: [3, 3, 4] }),
+      inferBody(x, { id: '42', parameters: null, outputs: null }, { parameters: null }),
     ];
     for (const body of bodies) {
       for (const route of ['/v2/models/m/infer', '/v2/models/m/versions/4/infer']) {
@@ -278,6 +287,16 @@ describe('failures are the protocol’s, with a message that says what is wrong'
       /numbers; its shape|needs a number|nested/,
     ],
     [
+      'shared memory of an input',
+      inferBody(x, {}, { parameters: { shared_memory_region: 'r' } }),
+      /shared memory is not supported/,
+    ],
+    [
+      'shared memory of an output',
+      inferBody(x, { outputs: [{ name: 'y', parameters: { shared_memory_region: 'r' } }] }),
+      /shared memory is not supported/,
+    ],
+    [
       'classification',
       inferBody(x, { outputs: [{ name: 'y', parameters: { classification: 2 } }] }),
       /classification extension is not supported/,
@@ -335,6 +354,8 @@ describe('failures are the protocol’s, with a message that says what is wrong'
       '__proto__',
     ]) {
       for (const rest of ['', '/ready', '/versions/4']) {
+        // Such a name ends the path: this asks for the server.
+        if (rest === '' && /^(\.|%2e){2}$/.test(name)) continue;
         const { status, json } = await call(`/v2/models/${name}${rest}`);
         assert.equal(status, 404, name);
         assert.ok(json?.['error']);
@@ -358,6 +379,57 @@ describe('failures are the protocol’s, with a message that says what is wrong'
       for (let i = 0; i < 20; i++) request.write(Buffer.alloc(64 << 10, ' '));
     });
     assert.equal(status, 413);
+  });
+
+  it('a client that writes all of a refused body before it reads gets its answer', async () => {
+    const { port } = new URL(server.url);
+    const bytes = 24 << 20;
+    const head = `POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nContent-Length: ${bytes}\r\n\r\n`;
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = net.connect(Number(port), '127.0.0.1');
+      socket.on('error', reject);
+      socket.write(head);
+      socket.write(Buffer.alloc(bytes, ' '), () => {
+        socket.on('data', (text) => {
+          socket.destroy();
+          resolve(String(text));
+        });
+      });
+    });
+    assert.match(answer, /^HTTP\/1.1 413 /);
+  });
+
+  it('compressed bodies, and what is none', async () => {
+    const x = rowsOf(2);
+    const json = Buffer.from(JSON.stringify(inferBody(x)));
+    const expected = await model.predict(x);
+    const send = async (body: Buffer, encoding: string) =>
+      call('/v2/models/m/infer', {
+        method: 'POST',
+        body: new Uint8Array(body),
+        headers: { 'content-encoding': encoding },
+      });
+    for (const [encoding, body] of [
+      ['gzip', zlib.gzipSync(json)],
+      ['deflate', zlib.deflateSync(json)],
+      ['identity', json],
+    ] as const) {
+      const { status, json: answer } = await send(body, encoding);
+      assert.equal(status, 200, encoding);
+      assertNear(answerOf(answer)?.data ?? [], expected);
+    }
+    const bomb = zlib.gzipSync(Buffer.alloc(64 << 20));
+    const cases = [
+      [bomb, 'gzip', 413, /at most 1048576 bytes/],
+      [json, 'gzip', 400, /the body is not gzip: incorrect header check/],
+      [zlib.gzipSync(json).subarray(0, 40), 'gzip', 400, /the body is not gzip/],
+      [json, 'br', 415, /Content-Encoding is "br"; needs one of gzip, deflate/],
+    ] as const;
+    for (const [body, encoding, status, message] of cases) {
+      const refused = await send(body, encoding);
+      assert.equal(refused.status, status, refused.text);
+      assert.match(String(refused.json?.['error']), message);
+    }
   });
 
   it('clients that leave in the middle cost nothing', async () => {

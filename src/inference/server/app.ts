@@ -57,18 +57,19 @@ export function createApp(options: AppOptions): Hono<Env> {
   };
   const versionIn = (c: Context<Env>): string | null => c.req.param('version') ?? null;
 
-  app.get('/v2/health/live', (c) => c.body('', 200));
+  app.get('/v2/health/live', (c) => c.json({ live: true }));
   app.get('/v2/health/ready', (c) => {
     if (draining()) throw new ProtocolError('unavailable', 'the server is shutting down');
     for (const model of models.values()) model.current(null);
-    return c.body('', 200);
+    return c.json({ live: true, ready: true });
   });
-  app.get('/v2', (c) =>
+  app.on('GET', ['/v2', '/v2/'], (c) =>
     c.json({ name: 'phantom-parallel', version: options.version, extensions: EXTENSIONS }),
   );
   app.on('GET', [...modelPaths('/ready')], (c) => {
-    find(c).current(versionIn(c));
-    return c.body('', 200);
+    const served = find(c);
+    served.current(versionIn(c));
+    return c.json({ name: served.name, ready: true });
   });
   app.on('GET', [...modelPaths('')], (c) => {
     const served = find(c);
@@ -168,7 +169,6 @@ export function createApp(options: AppOptions): Hono<Env> {
     else log.info({ ...line, error: message }, 'refused');
     if (failure.retryable) c.header('Retry-After', '1');
     if (reason === 'unauthorized') c.header('WWW-Authenticate', 'Bearer');
-    if (failure.endsConnection) c.header('Connection', 'close');
     if (draining()) c.header('Connection', 'close');
     return c.json({ error: message }, status as 400);
   });
@@ -201,7 +201,7 @@ function bearer(token: string) {
   return async (c: Context<Env>, next: () => Promise<void>): Promise<void> => {
     const isHealth = c.req.path.startsWith('/v2/health/');
     if (!isHealth && !timingSafeEqual(digest(c.req.header('Authorization') ?? ''), wanted)) {
-      throw new ProtocolError('unauthorized', 'a bearer token is needed, and this is not it', true);
+      throw new ProtocolError('unauthorized', 'a bearer token is needed, and this is not it');
     }
     await next();
   };

@@ -78,6 +78,10 @@ const index = z
   )
   .openapi('RepositoryIndex');
 
+const live = z.object({ live: z.literal(true) }).openapi('ServerLive');
+const ready = live.extend({ ready: z.literal(true) }).openapi('ServerReady');
+const modelReady = z.object({ name: z.string(), ready: z.literal(true) }).openapi('ModelReady');
+
 const model = z.object({ model: z.string() });
 const versioned = model.extend({ version: z.string() });
 
@@ -97,6 +101,7 @@ const WHY: Readonly<Record<number, string>> = {
   401: 'The bearer token is missing or wrong.',
   404: 'There is no such model or version.',
   413: 'The body is too large.',
+  415: 'The body is in an encoding other than gzip and deflate.',
   429: 'Too many rows wait; try again after Retry-After seconds.',
   503: 'Not ready, overloaded or about to end; try again after Retry-After seconds.',
 };
@@ -124,12 +129,17 @@ const both = (schema: z.ZodType) => ({
 });
 
 const ROUTES: readonly Route[] = [
-  { method: 'get', path: '/v2/health/live', summary: 'Whether the server runs', responses: ok },
+  {
+    method: 'get',
+    path: '/v2/health/live',
+    summary: 'Whether the server runs',
+    responses: json(live, 'Yes.'),
+  },
   {
     method: 'get',
     path: '/v2/health/ready',
     summary: 'Whether every model answers',
-    responses: { ...ok, ...failures(503) },
+    responses: { ...json(ready, 'Yes.'), ...failures(503) },
   },
   {
     method: 'get',
@@ -149,7 +159,7 @@ const ROUTES: readonly Route[] = [
     {
       method: 'get',
       summary: 'Whether a model answers',
-      responses: { ...ok, ...failures(401, 404, 503) },
+      responses: { ...json(modelReady, 'Yes.'), ...failures(401, 404, 503) },
     },
     '/ready',
   ),
@@ -160,7 +170,7 @@ const ROUTES: readonly Route[] = [
       request: { body: { content: both(inferRequest), required: true } },
       responses: {
         200: { description: 'The answers, a row each.', content: both(inferResponse) },
-        ...failures(400, 401, 404, 413, 429, 503),
+        ...failures(400, 401, 404, 413, 415, 429, 503),
       },
     },
     '/infer',

@@ -4,6 +4,7 @@ export type FailureReason =
   | 'unauthorized'
   | 'not_found'
   | 'too_large'
+  | 'unsupported'
   | 'queue_full'
   | 'timeout'
   | 'unavailable'
@@ -15,6 +16,7 @@ const STATUS = {
   unauthorized: 401,
   not_found: 404,
   too_large: 413,
+  unsupported: 415,
   queue_full: 429,
   timeout: 503,
   unavailable: 503,
@@ -26,14 +28,11 @@ const STATUS = {
 /** A failed request: its message becomes the protocol's `{"error": …}`. */
 export class ProtocolError extends Error {
   readonly reason: FailureReason;
-  /** Whether the rest of the request is not read: the connection ends with the answer. */
-  readonly endsConnection: boolean;
 
-  constructor(reason: FailureReason, message: string, endsConnection = false) {
+  constructor(reason: FailureReason, message: string) {
     super(message);
     this.name = 'ProtocolError';
     this.reason = reason;
-    this.endsConnection = endsConnection;
   }
 
   get status(): (typeof STATUS)[FailureReason] {

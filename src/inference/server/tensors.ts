@@ -68,7 +68,7 @@ export function parseInferRequest(
   }
   const request = objectOf(parseJson(body.subarray(0, length)), 'the request');
   const { id, inputs, outputs } = request;
-  if (id !== undefined && typeof id !== 'string') throw badRequest('id is not a string');
+  if (isGiven(id) && typeof id !== 'string') throw badRequest('id is not a string');
   const parameters = optionalObject(request['parameters'], 'parameters');
   const ghosts = readGhosts(parameters['ghosts'], mostGhosts);
   if (!Array.isArray(inputs) || inputs.length !== 1) {
@@ -77,7 +77,7 @@ export function parseInferRequest(
   }
   const x = readInput(objectOf(inputs[0], 'inputs[0]'), body.subarray(length), features);
   return {
-    id: id ?? null,
+    id: (id as string | null | undefined) ?? null,
     rows: x.length / features,
     x,
     ghosts,
@@ -99,7 +99,7 @@ function parseJson(bytes: Buffer): unknown {
 }
 
 function readGhosts(asked: unknown, most: number): number | undefined {
-  if (asked === undefined) return undefined;
+  if (!isGiven(asked)) return undefined;
   const refusal = ghostsRefusal(asked, most);
   if (refusal === null) return asked as number;
   throw badRequest(`parameters.ghosts is ${quote(asked)}; ${refusal}`);
@@ -114,14 +114,16 @@ function readInput(input: RawTensor, bytes: Buffer, features: number): Float32Ar
     throw badRequest(`${INPUT}: datatype is ${quote(datatype)}; needs one of ${known}`);
   }
   const rows = rowsOf(input.shape, features);
-  const { binary_data_size: size } = optionalObject(input.parameters, `${INPUT}.parameters`);
-  if (size === undefined) {
+  const given = optionalObject(input.parameters, `${INPUT}.parameters`);
+  refuseSharedMemory(given);
+  const { binary_data_size: size } = given;
+  if (!isGiven(size)) {
     if (bytes.length > 0) {
       throw badRequest(`${bytes.length} bytes follow the JSON, and no input has binary_data_size`);
     }
     return fromJson(data, rows, features);
   }
-  if (data !== undefined) throw badRequest(`${INPUT} has both data and binary_data_size`);
+  if (isGiven(data)) throw badRequest(`${INPUT} has both data and binary_data_size`);
   const needed = rows * features * FORMAT_BYTES[format];
   if (size !== needed || bytes.length !== needed) {
     throw badRequest(
@@ -205,7 +207,7 @@ function place(i: number, features: number): string {
 
 /** @returns whether the one output is asked for as bytes */
 function readOutputs(outputs: unknown, fallback: boolean): boolean {
-  if (outputs === undefined) return fallback;
+  if (!isGiven(outputs)) return fallback;
   if (!Array.isArray(outputs)) throw badRequest('outputs is no list');
   let binary = fallback;
   for (const [i, each] of outputs.entries()) {
@@ -214,12 +216,24 @@ function readOutputs(outputs: unknown, fallback: boolean): boolean {
       throw badRequest(`no output is named ${quote(name)}; the model has ${OUTPUT}`);
     }
     const given = optionalObject(parameters, `outputs[${i}].parameters`);
-    if (given['classification'] !== undefined) {
+    refuseSharedMemory(given);
+    if (isGiven(given['classification'])) {
       throw badRequest('the classification extension is not supported; take the largest of y');
     }
-    if (given['binary_data'] !== undefined) binary = given['binary_data'] === true;
+    if (isGiven(given['binary_data'])) binary = given['binary_data'] === true;
   }
   return binary;
+}
+
+/** Clients that write out all fields leave those that are not given null. */
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+function refuseSharedMemory(parameters: Record<string, unknown>): void {
+  if (isGiven(parameters['shared_memory_region'])) {
+    throw badRequest('shared memory is not supported; tensors travel in the body');
+  }
 }
 
 function objectOf(value: unknown, what: string): Record<string, unknown> {
@@ -230,7 +244,7 @@ function objectOf(value: unknown, what: string): Record<string, unknown> {
 }
 
 function optionalObject(value: unknown, what: string): Record<string, unknown> {
-  return value === undefined ? {} : objectOf(value, what);
+  return isGiven(value) ? objectOf(value, what) : {};
 }
 
 function quote(value: unknown): string {
