@@ -99,7 +99,7 @@ export async function predictionBench(args: string[]): Promise<void> {
     console.log(HELP);
     return;
   }
-  const machine = readMachine(values.machine);
+  const machine = await readMachine(values.machine);
   const rows: Row[] = [];
   for (const one of SHAPES.slice(Number(values.from), Number(values.to))) {
     for (const strategy of STRATEGIES) {

@@ -92,7 +92,7 @@ async function run(
   };
   const settings = resolveSettings(sources, null);
   const ranks = given.ranks ?? settings.blocks;
-  const machine = readMachine(options.machine);
+  const machine = await readMachine(options.machine);
   const ends = endsOf(options);
   const { width, depth, blocks, ghosts, ghostPrecision, activation, batch, optimizer } = settings;
   const { layerGhosts } = settings;

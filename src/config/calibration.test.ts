@@ -15,8 +15,8 @@ import { calibrationShapes, fitSteps } from './calibration-steps.js';
 import { readMachine, writeMachine } from './machines.js';
 
 describe('calibration', () => {
-  it('finds the two constants of steps that were made with them', () => {
-    const machine = readMachine('mi250x');
+  it('finds the two constants of steps that were made with them', async () => {
+    const machine = await readMachine('mi250x');
     const shapes = calibrationShapes(2);
     const rates = ratesOf(machine, 2);
     const seconds = shapes.map((shape) => {
@@ -44,11 +44,11 @@ describe('calibration', () => {
     }
   });
 
-  it('writes files that it reads, with lists in a line', () => {
+  it('writes files that it reads, with lists in a line', async () => {
     const axis = [1, 2];
     const seconds = { NN: [1, 2, 3, 4, 5, 6, 7, 8], NT: [1, 2, 3, 4, 5, 6, 7, 8e-9] };
     const machine: Machine = {
-      ...readMachine('mi250x'),
+      ...(await readMachine('mi250x')),
       compute: {
         kind: 'measured',
         engine: 'blas',
@@ -66,7 +66,7 @@ describe('calibration', () => {
     };
     const file = path.join(mkdtempSync(path.join(tmpdir(), 'machine-')), 'new', 'own.json');
     writeMachine(file, machine);
-    assert.deepEqual(readMachine(file), machine);
+    assert.deepEqual(await readMachine(file), machine);
     assert.match(readFileSync(file, 'utf8'), /"NT": \[1, 2, 3, 4, 5, 6, 7, 8e-9\]/);
   });
 });

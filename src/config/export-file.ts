@@ -1,4 +1,4 @@
-import { type ExportFormat, exportModel, type ExportReport } from '../inference/export-model.js';
+import type { ExportFormat, ExportReport } from '../inference/export-model.js';
 import { openModel } from '../inference/model-source.js';
 import { createEngine } from './engines.js';
 import type { EngineChoice } from './settings.js';
@@ -18,5 +18,6 @@ export interface ExportOptions {
  * @throws CheckpointError, ConfigError, UnsupportedError */
 export async function exportFile(options: ExportOptions): Promise<ExportReport> {
   const { model, format, out, engine, version } = options;
+  const { exportModel } = await import('../inference/export-model.js');
   return exportModel(openModel(model), format, out, await createEngine(engine), version);
 }

@@ -5,9 +5,9 @@ import { describeModel, type ModelSource, openModel } from '../inference/model-s
 import type { NetworkSpecification } from '../model/specification.js';
 import { networkSettings } from './network-settings.js';
 import type { SettingsSource } from './resolve.js';
-import { sameSetting } from './schema.js';
+
 import type { SettingKey } from './keys.js';
-import type { TrainingSettings } from './settings.js';
+import { sameSetting, type TrainingSettings } from './settings.js';
 
 /**
  * Puts the settings of the network that a run is to begin with (`from`) before the others.

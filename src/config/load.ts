@@ -4,7 +4,8 @@ import { type Document, isMap, isScalar, LineCounter, parseDocument, type YAMLEr
 import { ConfigError } from '../errors.js';
 import { flagOf, SETTING_KEYS, SETTINGS, type SettingKey } from './keys.js';
 import type { SettingsSource } from './resolve.js';
-import { checkGiven, type GivenSettings, type Problem, sameSetting } from './schema.js';
+import { checkGiven, type GivenSettings, type Problem } from './schema.js';
+import { sameSetting } from './settings.js';
 
 /** Far beyond any config; a larger file is something else. */
 const MAX_CONFIG_BYTES = 1 << 16;

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { parseMachine, readMachine } from './machines.js';
+import { parseMachine } from './machine-schema.js';
+import { readMachine } from './machines.js';
 
 const file = fileURLToPath(new URL('../../machines/mi250x.json', import.meta.url));
 const text = readFileSync(file, 'utf8');
@@ -22,9 +23,9 @@ function changed(change: (machine: Loose) => void): string {
 }
 
 describe('machine files', () => {
-  it('of the package are valid, and every number has a source', () => {
+  it('of the package are valid, and every number has a source', async () => {
     for (const name of ['mi250x', 'mi300x', 'a100', 'h100', 'h200']) {
-      const machine = readMachine(name);
+      const machine = await readMachine(name);
       assert.equal(machine.name, name);
       assert.ok(machine.compute.kind === 'peak' && machine.compute.flopsPerS.source.length > 10);
     }
@@ -68,8 +69,8 @@ describe('machine files', () => {
     }
   });
 
-  it('that are not there are told with the nearest name', () => {
-    assert.throws(() => readMachine('h10'), /did you mean h100/);
-    assert.throws(() => readMachine('none/such.json'), /no such machine file/);
+  it('that are not there are told with the nearest name', async () => {
+    await assert.rejects(readMachine('h10'), /did you mean h100/);
+    await assert.rejects(readMachine('none/such.json'), /no such machine file/);
   });
 });

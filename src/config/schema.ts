@@ -6,11 +6,6 @@ import type { TrainingSettings } from './settings.js';
 /** Settings that somebody gave: a file, flags or a run folder. */
 export type GivenSettings = { -readonly [K in SettingKey]?: TrainingSettings[K] };
 
-/** Whether two values of a key are the same. */
-export function sameSetting(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
-}
-
 /** Something that is wrong with a given key; null: with all of it. */
 export interface Problem {
   readonly key: string | null;

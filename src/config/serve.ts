@@ -3,7 +3,7 @@ import { ConfigError } from '../errors.js';
 import { ghostsWarning } from '../inference/ghosts.js';
 import { describeModel } from '../inference/model-source.js';
 import type { Log } from '../inference/server/log.js';
-import { type ModelEntry, type RunningServer, startServer } from '../inference/server/server.js';
+import type { ModelEntry, RunningServer } from '../inference/server/server.js';
 import { loadModel } from './load-model.js';
 import { createMeter } from './meters.js';
 import type { EngineChoice } from './settings.js';
@@ -56,6 +56,8 @@ export async function serve(
     newest: () => describeModel(folder).weights,
   }));
   const meter = await createMeter({ choice: 'auto', machine: 'default', cores: ranks ?? 1 });
+  // The HTTP server takes its time to load; who serves has it.
+  const { startServer } = await import('../inference/server/server.js');
   return startServer({
     models,
     host,

@@ -89,3 +89,8 @@ export interface TrainingSettings {
   /** Run folder; null: a new one under `runs/`. */
   readonly out: string | null;
 }
+
+/** Whether two values of a key are the same. */
+export function sameSetting(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

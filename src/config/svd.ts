@@ -1,12 +1,12 @@
 import { createLapackSvd } from '../engines/blas/lapack-svd.js';
 import type { Engine } from '../engines/engine.js';
 import { NativeError } from '../errors.js';
-import { RandomizedSvd } from '../inference/randomized-svd.js';
 import type { TruncatedSvd } from '../inference/truncated-svd.js';
 
 /** LAPACK where the BLAS library brings it, and the engine is not told to do without; else the
  * randomised decomposition on the engine. */
 export async function createSvd(engine: Engine): Promise<TruncatedSvd> {
+  const { RandomizedSvd } = await import('../inference/randomized-svd.js');
   if (engine.name !== 'blas') return new RandomizedSvd(engine);
   try {
     return await createLapackSvd();

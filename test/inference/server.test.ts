@@ -400,7 +400,6 @@ describe('failures are the protocol’s, with a message that says what is wrong'
   });
 
   it('compressed bodies, and what is none', async () => {
-    const x = rowsOf(2);
     const json = Buffer.from(JSON.stringify(inferBody(x)));
     const expected = await model.predict(x);
     const send = async (body: Buffer, encoding: string) =>
@@ -419,13 +418,13 @@ describe('failures are the protocol’s, with a message that says what is wrong'
       assertNear(answerOf(answer)?.data ?? [], expected);
     }
     const bomb = zlib.gzipSync(Buffer.alloc(64 << 20));
-    const cases = [
+    const refusals = [
       [bomb, 'gzip', 413, /at most 1048576 bytes/],
       [json, 'gzip', 400, /the body is not gzip: incorrect header check/],
       [zlib.gzipSync(json).subarray(0, 40), 'gzip', 400, /the body is not gzip/],
       [json, 'br', 415, /Content-Encoding is "br"; needs one of gzip, deflate/],
     ] as const;
-    for (const [body, encoding, status, message] of cases) {
+    for (const [body, encoding, status, message] of refusals) {
       const refused = await send(body, encoding);
       assert.equal(refused.status, status, refused.text);
       assert.match(String(refused.json?.['error']), message);
