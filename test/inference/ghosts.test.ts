@@ -297,7 +297,7 @@ describe('a server', () => {
         [-1, '-1'],
         ['2', '"2"'],
         [true, 'true'],
-        [null, 'null'],
+        [[2], '[2]'],
       ];
       for (const [ghosts, text] of bad) {
         const { status, json } = await infer(url, 'nested', rowsOf(1), { ghosts });
