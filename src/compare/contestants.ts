@@ -97,6 +97,11 @@ export function smallerPhantoms(field: Field): Contestant[] {
   return [...all.values()].toSorted((a, b) => a.parameters - b.parameters);
 }
 
+/** The tensor-parallel network of another's width, blocks and ranks. */
+export function tensorLike(field: Field, { width, blocks, ranks }: Contestant): Contestant {
+  return contestant(field, { strategy: 'tensor', width, blocks, ghosts: 0, ranks });
+}
+
 function widthsOf({ width, ends }: Field): number[] {
   if (ends.kind === 'sharded') return [width];
   return Array.from({ length: 8 }, (_, i) => Math.floor((width * (i + 1)) / 8));

@@ -128,13 +128,21 @@ describe('a study', () => {
 
   it('takes the tensor-parallel loss as the target, rounded up, and finds the smallest that reaches it', async () => {
     const enough = smallerPhantoms(FIELD)[5]?.parameters ?? 0;
-    const { run } = pretend(({ contestant }) => (contestant.parameters >= enough ? 0.5 : 0.6));
+    const { run } = pretend(({ contestant: { strategy, parameters } }) =>
+      strategy !== 'phantom' || parameters >= enough ? 0.5 : 0.6,
+    );
     const found = await study(FIELD, BUDGET, run);
     assert.equal(found.target, 0.502);
     assert.equal(found.smallest?.parameters, enough);
     assert.ok(found.tried.length <= BUDGET.searched);
     assert.ok(found.tried.some(({ reached }) => !reached));
     assert.ok(found.toTarget?.some(({ contestant }) => contestant.name === found.smallest?.name));
+    const { width = 0, blocks, ranks } = found.smallest ?? {};
+    assert.deepEqual(
+      [found.control?.contestant.name, found.control?.reached],
+      [`tensor-n${width}-p${blocks}-r${ranks}`, true],
+    );
+    assert.ok(found.toTarget?.some(({ contestant }) => contestant === found.control?.contestant));
     const titles = tablesOf(found).map(({ title }) => title);
     assert.match(titles[0] ?? '', /same width: fixed steps, 100 each/);
     assert.match(titles[1] ?? '', /number of parameters: fixed steps/);
@@ -143,6 +151,19 @@ describe('a study', () => {
     const text = JSON.stringify(tablesOf(found));
     assert.match(text, /energy \(modelled\)/);
     assert.match(text, /Energy is modelled: pretended/);
+    assert.match(text, /As a control, tensor-n\d+-p\d-r\d, of the width found, reaches it too/);
+  });
+
+  it('tells a small tensor-parallel network that does not do what the phantom one does', async () => {
+    const { run } = pretend(({ contestant: { strategy, width } }) =>
+      strategy !== 'phantom' && width < 64 ? 0.6 : 0.5,
+    );
+    const found = await study(FIELD, BUDGET, run);
+    assert.equal(found.smallest?.strategy, 'phantom');
+    assert.equal(found.control?.reached, false);
+    assert.ok(found.toTarget?.every(({ contestant }) => contestant !== found.control?.contestant));
+    const text = JSON.stringify(tablesOf(found));
+    assert.match(text, /As a control, tensor-n\d+-p\d-r\d, of the width found, does not reach it/);
   });
 
   it('says who missed the loss', async () => {

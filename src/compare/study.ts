@@ -4,6 +4,7 @@ import {
   equalWidth,
   type Field,
   smallerPhantoms,
+  tensorLike,
 } from './contestants.js';
 import { type Outcome, stepsTo } from './outcome.js';
 import { median } from './statistics.js';
@@ -29,7 +30,7 @@ export interface Entry {
   readonly outcomes: readonly Outcome[];
 }
 
-/** A phantom network that the search tried. */
+/** A network that was tried for the target. */
 export interface Tried {
   readonly contestant: Contestant;
   readonly reached: boolean;
@@ -47,6 +48,9 @@ export interface Findings {
   readonly tried: readonly Tried[];
   /** The smallest phantom network that reached it; null: none did, or no search. */
   readonly smallest: Contestant | null;
+  /** The tensor-parallel network of its width and ranks: what a small network saves is not what
+   * phantom parallelism does. */
+  readonly control: Tried | null;
 }
 
 export interface Job {
@@ -71,7 +75,8 @@ export interface Progress {
 /**
  * A sweep of learning rates with a seed of its own, the same for every contestant; then the best rate
  * of each with all seeds, contestants in turn and each round in the opposite order. Last the search
- * for the smallest phantom network that reaches the tensor-parallel loss.
+ * for the smallest phantom network that reaches the tensor-parallel loss, and as its control the
+ * tensor-parallel network of the same width.
  *
  * @param told called with the findings so far, after each part
  */
@@ -92,6 +97,7 @@ export async function study(
     missed: [],
     tried: [],
     smallest: null,
+    control: null,
   };
   const tell = (found: Partial<Findings>) => {
     findings = { ...findings, ...found };
@@ -122,6 +128,14 @@ export async function study(
   const missed = all.filter((one) => toTarget.every(({ contestant }) => contestant !== one));
   tell({ toTarget, missed });
 
+  /** At the fastest rate for it, with every seed. */
+  const pursue = async (place: string, contestant: Contestant): Promise<Entry | null> => {
+    const trial = (await sweep(place, [contestant], target)).get(contestant.name) ?? [];
+    const rate = fastestRate(trial, target);
+    const [entry] = await seeds(place, rated([{ contestant, rate }]), target);
+    return entry !== undefined && reaches(target, entry) ? entry : null;
+  };
+
   // Bisection over networks by ascending parameters: larger ones are taken to do no worse.
   const candidates = smallerPhantoms(field);
   const tried: Tried[] = [];
@@ -130,13 +144,9 @@ export async function study(
   for (let i = 0; i < budget.searched && low < high; i++) {
     const middle = (low + high) >> 1;
     const contestant = candidates[middle] as Contestant;
-    const place = `search ${i + 1}`;
-    const trial = (await sweep(place, [contestant], target)).get(contestant.name) ?? [];
-    const rate = fastestRate(trial, target);
-    const [entry] = await seeds(place, rated([{ contestant, rate }]), target);
-    const reached = entry !== undefined && reaches(target, entry);
-    tried.push({ contestant, reached });
-    if (reached) [smallest, high] = [entry, middle];
+    const entry = await pursue(`search ${i + 1}`, contestant);
+    tried.push({ contestant, reached: entry !== null });
+    if (entry !== null) [smallest, high] = [entry, middle];
     else low = middle + 1;
     const others = toTarget.filter((one) => one.contestant.name !== smallest?.contestant.name);
     tell({
@@ -145,6 +155,14 @@ export async function study(
       toTarget: smallest === null ? toTarget : [...others, smallest],
     });
   }
+  if (smallest === null) return findings;
+  const contestant = tensorLike(field, smallest.contestant);
+  if (all.some(({ name }) => name === contestant.name)) return findings;
+  const entry = await pursue('control', contestant);
+  tell({
+    control: { contestant, reached: entry !== null },
+    toTarget: [...(findings.toTarget ?? []), ...(entry === null ? [] : [entry])],
+  });
   return findings;
 }
 

@@ -111,14 +111,15 @@ function convergence(entries: readonly Entry[], target: number, missed: readonly
   };
 }
 
-function searched({ tried, smallest, target }: Findings): Table {
+function searched({ tried, smallest, control, target }: Findings): Table {
   return {
     title: `The smallest phantom network that reaches ${formatLoss(target)}: ${smallest?.name ?? 'none of those tried'}`,
     remark:
       'Bisection over widths, blocks and ghosts by ascending parameters; each with all rates and ' +
-      'seeds. It takes a larger network to do no worse, which holds on the whole and not always.',
+      'seeds. It takes a larger network to do no worse, which holds on the whole and not always.' +
+      controlText(control),
     head: ['network', 'width', 'blocks', 'ghosts', 'ranks', 'parameters', 'reached'],
-    rows: tried.map(
+    rows: [...tried, ...(control === null ? [] : [control])].map(
       ({ contestant: { name, width, blocks, ghosts, ranks, parameters }, reached }) => [
         name,
         ...[width, blocks, ghosts, ranks].map(String),
@@ -127,6 +128,15 @@ function searched({ tried, smallest, target }: Findings): Table {
       ],
     ),
   };
+}
+
+function controlText(control: Findings['control']): string {
+  if (control === null) return '';
+  const { contestant, reached } = control;
+  return reached
+    ? ` As a control, ${contestant.name}, of the width found, reaches it too: what is saved against ` +
+        'the large network is also what a small one saves.'
+    : ` As a control, ${contestant.name}, of the width found, does not reach it.`;
 }
 
 /** How the numbers of a table were obtained. */

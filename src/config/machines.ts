@@ -1,32 +1,19 @@
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Machine } from '../analysis/machine.js';
+import { findMachineFile } from '../energy/power-file.js';
 import { ConfigError } from '../errors.js';
 import { isSystemError, makeFolders, remedyFor } from '../training/files.js';
-import { hint } from './nearest.js';
 
-/** Machine files that the package has and a plan can rest on: that of `default` has only watts. */
-const MACHINES = ['mi250x', 'mi300x', 'a100', 'h100', 'h200', 'epyc-2-cores'] as const;
 /** A calibration takes under a tenth of this. */
 const MOST_BYTES = 4 << 20;
 
 /**
- * @param nameOrFile a machine that the package knows, or the path of a machine file
+ * @param nameOrFile as `findMachineFile` takes it
  * @throws ConfigError in a line, when there is none or a number is missing or out of range
  */
 export async function readMachine(nameOrFile: string): Promise<Machine> {
-  const isFile = /[\\/]|\.json$/.test(nameOrFile);
-  if (!isFile && !(MACHINES as readonly string[]).includes(nameOrFile)) {
-    throw new ConfigError(
-      'machine',
-      `${nameOrFile} is unknown${hint(nameOrFile, MACHINES)}; known: ${MACHINES.join(', ')}, or ` +
-        'the path of a file that phantom calibrate wrote',
-    );
-  }
-  const file = isFile
-    ? nameOrFile
-    : fileURLToPath(new URL(`../../machines/${nameOrFile}.json`, import.meta.url));
+  const file = findMachineFile(nameOrFile);
   const text = readText(file);
   const { parseMachine } = await import('./machine-schema.js');
   return parseMachine(file, text);
@@ -41,9 +28,7 @@ function readText(file: string): string {
     return readFileSync(file, 'utf8');
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    const what = code === 'ENOENT' ? 'no such machine file' : `cannot be read: ${code}`;
-    throw new ConfigError(file, `${what}; phantom calibrate --out FILE writes one`);
+    throw new ConfigError(file, `cannot be read: ${(error as NodeJS.ErrnoException).code}`);
   }
 }
 

@@ -84,6 +84,6 @@ describe('a machine file', () => {
   });
 
   test('that is not there is answered with those that are', () => {
-    assert.throws(() => findMachineFile('nowhere'), /no machine nowhere; give .*default/);
+    assert.throws(() => findMachineFile('nowhere'), /no machine nowhere; give one of .*default/);
   });
 });

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PowerModel, Sourced } from '../analysis/machine.js';
-import { MeterError } from '../errors.js';
+import { ConfigError, MeterError } from '../errors.js';
 
 /** Machines that come with the package. */
 const MACHINES = fileURLToPath(new URL('../../machines/', import.meta.url));
@@ -11,7 +11,7 @@ const CONSTANTS = ['busyW', 'waitingW', 'sharedW', 'energyPerByteJ'] as const;
 /**
  * The file of a machine: a path, or a name of `machines/` here or of the package's own.
  *
- * @throws MeterError when there is none, with the names there are
+ * @throws ConfigError when there is none, with the names there are
  */
 export function findMachineFile(machine: string): string {
   const named = `${machine}.json`;
@@ -22,9 +22,10 @@ export function findMachineFile(machine: string): string {
     .flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : []))
     .filter((name) => name.endsWith('.json'))
     .map((name) => name.slice(0, -'.json'.length));
-  throw new MeterError(
+  const known = [...new Set(names)].toSorted().join(', ');
+  throw new ConfigError(
     'machine',
-    `no machine ${machine}; give a JSON file, or one of ${[...new Set(names)].join(', ')}`,
+    `no machine ${machine}; give one of ${known}, or a file that phantom calibrate wrote`,
   );
 }
 
