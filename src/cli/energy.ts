@@ -92,10 +92,11 @@ async function meterCommand(words: readonly string[], options: Metering): Promis
   const console = createConsole();
   meter.begin(WINDOW);
   const [name = '', ...args] = words;
+  // Before the command is there: a signal that came in between would end this process alone.
+  const stopForwarding = forwardSignals((signal) => child.kill(signal));
   const child = spawn(name, args, {
     stdio: ['inherit', options.json ? 2 : 'inherit', 'inherit'],
   });
-  const stopForwarding = forwardSignals(child);
   const stopLooking = look(meter, options, console);
   const ended = await endOf(child);
   stopLooking();
@@ -129,12 +130,12 @@ async function endOf(child: ChildProcess): Promise<Ended> {
  * Passes signals on and outlives them. What is typed at a terminal reaches the command anyway: a
  * second one could mean something else to it.
  */
-function forwardSignals(child: ChildProcess): () => void {
+function forwardSignals(send: (signal: NodeJS.Signals) => void): () => void {
   const typed: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
   const signals: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGUSR2', ...typed];
   const atTerminal = hasTerminal();
   const forward = (signal: NodeJS.Signals) => {
-    if (!(atTerminal && typed.includes(signal))) child.kill(signal);
+    if (!(atTerminal && typed.includes(signal))) send(signal);
   };
   for (const signal of signals) process.on(signal, forward);
   return () => {

@@ -137,7 +137,7 @@ describe('a study', () => {
     assert.ok(found.tried.length <= BUDGET.searched);
     assert.ok(found.tried.some(({ reached }) => !reached));
     assert.ok(found.toTarget?.some(({ contestant }) => contestant.name === found.smallest?.name));
-    const { width = 0, blocks, ranks } = found.smallest ?? {};
+    const { width, blocks, ranks } = found.smallest ?? {};
     assert.deepEqual(
       [found.control?.contestant.name, found.control?.reached],
       [`tensor-n${width}-p${blocks}-r${ranks}`, true],
