@@ -19,11 +19,12 @@ import { fitLine, formatTable } from './table.js';
 const ABOUT = `
 Trains tensor, tensor-paired and phantom networks (each K of --try-ghosts) on the same data: at the
 same width, at the same number of parameters, and to the validation loss that tensor ends with
-(there with up to --patience times the steps). Every network gets the same learning rates, tried with a seed of their own, and the best is kept;
-runs of a seed follow one another.
-Then it searches for the smallest phantom network (width, P, K) that reaches that loss, on as many
-ranks as it has blocks, and tries as a control whether a tensor network of that width does too. A
-config file may be one of phantom train: its strategy, ghosts, lr and seed are left to the comparison.
+(there with up to --patience times the steps). Every network gets the same learning rates, tried with
+a seed of their own, and the best is kept; runs of a seed follow one another.
+Then it searches for the smallest phantom network (width, P, K) that reaches that loss, on the fewest
+ranks on which none holds more parameters than a rank of tensor, and tries as a control whether a
+tensor network of that width does too. A config file may be one of phantom train: its strategy,
+ghosts, lr and seed are left to the comparison.
 
 A run that is done is kept in compare.json: the same command goes on where it was interrupted.
 

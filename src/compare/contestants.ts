@@ -77,20 +77,27 @@ export function equalParameters(field: Field): Contestant[] {
 
 /**
  * Phantom networks with fewer parameters than the tensor-parallel one, by ascending parameters:
- * widths in eighths of its width, two blocks up to as many as it has, every K, each on as many
- * ranks as it has blocks, and at most the tensor-parallel one's.
+ * widths in eighths of its width, two blocks up to as many as it has, every K, each on the fewest
+ * ranks on which none holds more parameters than a rank of the tensor-parallel one, where that can be
+ * had.
  */
 export function smallerPhantoms(field: Field): Contestant[] {
-  const [tensor] = equalWidth(field);
+  const largest = equalWidth(field)[0]?.parameters ?? 0;
   const all = new Map<string, Contestant>();
   for (const width of widthsOf(field)) {
     for (let blocks = 2; blocks <= Math.max(2, field.blocks); blocks *= 2) {
       if (width % blocks !== 0) continue;
-      let ranks = Math.min(blocks, field.ranks);
-      while (blocks % ranks !== 0) ranks--;
+      const fitting = Array.from({ length: Math.min(blocks, field.ranks) }, (_, i) => i + 1).filter(
+        (ranks) => blocks % ranks === 0,
+      );
       for (const ghosts of ghostsOf(field, width / blocks)) {
-        const each = contestant(field, { strategy: 'phantom', width, blocks, ghosts, ranks });
-        if (each.parameters < (tensor?.parameters ?? 0)) all.set(each.name, each);
+        const on = (ranks: number) =>
+          contestant(field, { strategy: 'phantom', width, blocks, ghosts, ranks });
+        const { parameters } = on(1);
+        if (parameters >= largest) continue;
+        const enough = fitting.find((ranks) => parameters / ranks <= largest / field.ranks);
+        const each = on(enough ?? fitting.at(-1) ?? 1);
+        all.set(each.name, each);
       }
     }
   }

@@ -91,7 +91,12 @@ describe('contestants', () => {
       sizes.toSorted((a, b) => a - b),
     );
     assert.ok(sizes.every((size) => size < (equalWidth(FIELD)[0]?.parameters ?? 0)));
-    assert.ok(all.some(({ ranks }) => ranks === 2));
+    const share = (equalWidth(FIELD)[0]?.parameters ?? 0) / FIELD.ranks;
+    for (const { parameters, blocks, ranks } of all) {
+      assert.ok(parameters / ranks <= share || ranks === blocks);
+      assert.ok(ranks === 1 || parameters / (ranks / 2) > share);
+    }
+    assert.deepEqual([...new Set(all.map(({ ranks }) => ranks))].toSorted(), [1, 2, 4]);
     assert.ok(
       all.every(({ blocks, ranks, width }) => blocks % ranks === 0 && width % blocks === 0),
     );
