@@ -96,7 +96,7 @@ describe('contestants', () => {
       assert.ok(parameters / ranks <= share || ranks === blocks);
       assert.ok(ranks === 1 || parameters / (ranks / 2) > share);
     }
-    assert.deepEqual([...new Set(all.map(({ ranks }) => ranks))].toSorted(), [1, 2, 4]);
+    assert.deepEqual(new Set(all.map(({ ranks }) => ranks)), new Set([1, 2, 4]));
     assert.ok(
       all.every(({ blocks, ranks, width }) => blocks % ranks === 0 && width % blocks === 0),
     );
