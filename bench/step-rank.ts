@@ -143,11 +143,10 @@ await runRankProgram<StepRequest>(
         ...gathered.subarray(rank * values.length, (rank + 1) * values.length),
       ]);
     };
-    const acrossRanks = (pick: typeof Math.max) => (values: readonly number[]) => {
-      const all = everyones(values);
-      return values.map((_, i) => pick(...all.map((of) => of[i] ?? 0)));
-    };
-    const slowest = acrossRanks(Math.max);
+    /** Of the ranks' values in each step. */
+    const pickOf = (pick: typeof Math.max, all: number[][]): number[] =>
+      (all[0] ?? []).map((_, i) => pick(...all.map((of) => of[i] ?? 0)));
+    const slowest = (values: readonly number[]) => pickOf(Math.max, everyones(values));
     const recorders = [parts.communicator, control].map(({ transport: one }) => {
       if (!(one instanceof RecordingTransport)) throw new TypeError('nothing is recorded');
       return one;
@@ -199,13 +198,14 @@ await runRankProgram<StepRequest>(
       optimizer.step(1, 0, 1, squares);
       return performance.now() - began;
     });
+    const exposed = everyones(exposedMs);
     const elements = network.parameters.reduce((sum, { value }) => sum + value.data.length, 0);
     return {
       engine: bare.description,
       communicator: transport.description,
       stepsMs: slowest(stepsMs),
-      exposedMs: slowest(exposedMs),
-      leastExposedMs: acrossRanks(Math.min)(exposedMs),
+      exposedMs: pickOf(Math.max, exposed),
+      leastExposedMs: pickOf(Math.min, exposed),
       hiddenShare: hiddenShare({
         postedS: ofNetwork.reduce((sum, [, { postedS }]) => sum + postedS, 0),
         exposedS: ofNetwork.reduce((sum, [, { exposedS }]) => sum + exposedS, 0),

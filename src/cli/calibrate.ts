@@ -12,8 +12,8 @@ import { formatPairs, formatTable } from './table.js';
 const EXAMPLES = `
 Kernels are measured on every core at once, collectives between 1, 2, 4, … worker threads, and a few
 whole steps, in under a minute; leave the machine alone meanwhile. Where a counter of energy may be
-read, so are the watts of an idle and of a busy core, and how far the modelled meter is off with them. Under an MPI launcher the
-collectives of the job are measured and added to the file.
+read, so are the watts of an idle and of a busy core, and how far the modelled meter is off with
+them. Under an MPI launcher the collectives of the job are measured and added to the file.
 
 Examples:
   $ phantom calibrate

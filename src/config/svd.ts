@@ -6,12 +6,13 @@ import type { TruncatedSvd } from '../inference/truncated-svd.js';
 /** LAPACK where the BLAS library brings it, and the engine is not told to do without; else the
  * randomised decomposition on the engine. */
 export async function createSvd(engine: Engine): Promise<TruncatedSvd> {
-  const { RandomizedSvd } = await import('../inference/randomized-svd.js');
-  if (engine.name !== 'blas') return new RandomizedSvd(engine);
-  try {
-    return await createLapackSvd();
-  } catch (error) {
-    if (error instanceof NativeError) return new RandomizedSvd(engine);
-    throw error;
+  if (engine.name === 'blas') {
+    try {
+      return await createLapackSvd();
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error;
+    }
   }
+  const { RandomizedSvd } = await import('../inference/randomized-svd.js');
+  return new RandomizedSvd(engine);
 }
