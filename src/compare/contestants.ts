@@ -1,5 +1,10 @@
 import { parameterCount } from '../analysis/cost.js';
-import type { NetworkEnds, NetworkSpecification, Strategy } from '../model/specification.js';
+import {
+  type NetworkEnds,
+  type NetworkSpecification,
+  ranksThatFit,
+  type Strategy,
+} from '../model/specification.js';
 
 /** Who takes part in a comparison: what a run's settings get from it. */
 export interface Contestant {
@@ -87,9 +92,7 @@ export function smallerPhantoms(field: Field): Contestant[] {
   for (const width of widthsOf(field)) {
     for (let blocks = 2; blocks <= Math.max(2, field.blocks); blocks *= 2) {
       if (width % blocks !== 0) continue;
-      const fitting = Array.from({ length: Math.min(blocks, field.ranks) }, (_, i) => i + 1).filter(
-        (ranks) => blocks % ranks === 0,
-      );
+      const fitting = ranksThatFit(blocks).filter((ranks) => ranks <= field.ranks);
       for (const ghosts of ghostsOf(field, width / blocks)) {
         const on = (ranks: number) =>
           contestant(field, { strategy: 'phantom', width, blocks, ghosts, ranks });

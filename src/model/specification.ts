@@ -156,9 +156,14 @@ function validateLayerGhosts(
 /** @throws ConfigError unless the ranks divide the blocks, with the counts that do */
 export function validateRanks(blocks: number, ranks: number): void {
   if (Number.isSafeInteger(ranks) && ranks >= 1 && blocks % ranks === 0) return;
-  const divisors = Array.from({ length: blocks }, (_, i) => i + 1).filter((n) => blocks % n === 0);
+  const divisors = ranksThatFit(blocks);
   throw new ConfigError(
     'network',
     `${ranks} ranks cannot host ${blocks} blocks evenly; ranks that fit: ${divisors.join(', ')}`,
   );
+}
+
+/** Numbers of ranks that so many blocks can be on, each with as many: their divisors, ascending. */
+export function ranksThatFit(blocks: number): number[] {
+  return Array.from({ length: blocks }, (_, i) => i + 1).filter((n) => blocks % n === 0);
 }
