@@ -5,7 +5,7 @@ import type { NetworkSpecification } from '../model/specification.js';
 import { parameterCount, stepCost } from './cost.js';
 import * as crossovers from './crossovers.js';
 import { stepEnergy } from './energy.js';
-import type { Machine } from './machine.js';
+import type { Machine } from '../machine/machine.js';
 import { planStep } from './plan.js';
 import type { Rates } from './rates.js';
 import { searchPlans } from './search.js';

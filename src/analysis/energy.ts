@@ -1,4 +1,4 @@
-import type { PowerModel } from './machine.js';
+import type { PowerModel } from '../machine/machine.js';
 import type { StepTime } from './step-time.js';
 
 /** Modelled joules of one step of all ranks; null: a constant has no source. */

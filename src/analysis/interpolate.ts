@@ -1,4 +1,4 @@
-import type { CollectiveTime, ProductForm, ProductTable, SizeTime } from './machine.js';
+import type { CollectiveTime, ProductForm, ProductTable, SizeTime } from '../machine/machine.js';
 
 /** A place on an axis: between an index and the next. */
 interface Place {

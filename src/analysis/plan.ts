@@ -1,7 +1,7 @@
 import type { NetworkSpecification, Strategy } from '../model/specification.js';
 import { parameterCount, stepCost } from './cost.js';
 import { type StepEnergy, stepEnergy } from './energy.js';
-import type { Machine } from './machine.js';
+import type { Machine } from '../machine/machine.js';
 import { ratesOf } from './rates.js';
 import { type RankMemory, rankMemory } from './step-memory.js';
 import { parameterSizes, stepProgram, type StepShape } from './step-program.js';

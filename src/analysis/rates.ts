@@ -6,7 +6,7 @@ import type {
   MeasuredCollectives,
   MeasuredCompute,
   PeakCompute,
-} from './machine.js';
+} from '../machine/machine.js';
 import type { ElementPass, PassKernel, Product, Start } from './operations.js';
 
 /** What a collective asks of a rank, and how long it is under way beside it. */

@@ -1,5 +1,5 @@
 import type { Strategy } from '../model/specification.js';
-import type { Machine } from './machine.js';
+import type { Machine } from '../machine/machine.js';
 import { type Plan, planStep, sweepBlocks, withNetwork } from './plan.js';
 import type { StepShape } from './step-program.js';
 

@@ -1,8 +1,8 @@
 import type { Communicator } from '../communicators/communicator.js';
-import { PhaseClock } from '../energy/phases.js';
+import { PhaseClock } from '../base/phases.js';
 import type { Engine } from '../engines/engine.js';
 import { ForwardingEngine } from '../engines/forwarding-engine.js';
-import { ShapeError } from '../errors.js';
+import { ShapeError } from '../base/errors.js';
 import { elementCount, type Tensor, tensorPart } from '../tensor/tensor.js';
 import type { Operator, OperatorContext } from './operator.js';
 import { Variable } from './tape.js';

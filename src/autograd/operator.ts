@@ -1,5 +1,5 @@
 import type { Communicator } from '../communicators/communicator.js';
-import type { PhaseClock } from '../energy/phases.js';
+import type { PhaseClock } from '../base/phases.js';
 import type { Engine } from '../engines/engine.js';
 import type { Tensor } from '../tensor/tensor.js';
 

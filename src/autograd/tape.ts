@@ -1,7 +1,7 @@
 import type { Communicator } from '../communicators/communicator.js';
-import { PHASE, PhaseClock } from '../energy/phases.js';
+import { PHASE, PhaseClock } from '../base/phases.js';
 import type { Engine } from '../engines/engine.js';
-import { ShapeError } from '../errors.js';
+import { ShapeError } from '../base/errors.js';
 import { elementCount, type Tensor } from '../tensor/tensor.js';
 import type { Operator, OperatorContext } from './operator.js';
 

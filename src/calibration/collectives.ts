@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { CollectiveTime } from '../analysis/machine.js';
+import type { CollectiveTime } from '../machine/machine.js';
 import type { Communicator, PendingCollective } from '../communicators/communicator.js';
 import { lowerQuartile, rounded } from './clock.js';
 

@@ -4,7 +4,7 @@ import {
   type ProductForm,
   type ProductTable,
   type SizeTime,
-} from '../analysis/machine.js';
+} from '../machine/machine.js';
 import type { Activation, Engine } from '../engines/engine.js';
 import { type EncodedPrecision, rowBytes } from '../tensor/precision.js';
 import { asBytes, type Matrix, type Tensor } from '../tensor/tensor.js';

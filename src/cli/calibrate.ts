@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import type { Machine, MeasuredCollectives, PowerModel } from '../analysis/machine.js';
+import type { Machine, MeasuredCollectives, PowerModel } from '../machine/machine.js';
 import { findLauncher } from '../communicators/mpi/launcher.js';
-import type { Calibration } from '../config/calibrate.js';
-import type { EngineChoice } from '../config/settings.js';
+import type { Calibration } from '../app/calibrate/calibrate.js';
+import type { EngineChoice } from '../settings/settings.js';
 import { createRankConsole, type Console } from './console.js';
 import { EXIT, UsageError } from './failure.js';
-import { formatDuration, formatSi } from '../format.js';
+import { formatDuration, formatSi } from '../base/format.js';
 import { valueOption } from './setting-flags.js';
 import { formatPairs, formatTable } from './table.js';
 
@@ -51,7 +51,7 @@ async function run(options: Options): Promise<number> {
   if (engine !== 'auto' && engine !== 'blas' && engine !== 'wasm') {
     throw new UsageError('flags', `--engine is ${engine}; it is one of auto, blas, wasm`);
   }
-  const { writeMachine } = await import('../config/machines.js');
+  const { writeMachine } = await import('../machine/machines.js');
   const calibration =
     findLauncher() === null
       ? await measureHere(options, engine, console)
@@ -71,7 +71,7 @@ async function measureHere(
   engine: EngineChoice,
   console: Console,
 ): Promise<Calibration> {
-  const { calibrate } = await import('../config/calibrate.js');
+  const { calibrate } = await import('../app/calibrate/calibrate.js');
   const name = nameOf(options.out);
   const power = powerOf(options);
   const relaxedSimd = options.relaxedSimd === true;
@@ -80,10 +80,10 @@ async function measureHere(
 
 /** Only what an MPI job adds; null: not on this rank. */
 async function measureJob(options: Options, console: Console): Promise<Calibration | null> {
-  const { readMachine } = await import('../config/machines.js');
-  const { beforeRanks } = await import('../config/ranks.js');
+  const { readMachine } = await import('../machine/machines.js');
+  const { beforeRanks } = await import('../app/ranks/ranks.js');
   const machine = await beforeRanks(() => readMachine(options.out));
-  const { calibrateMpi } = await import('../config/calibrate.js');
+  const { calibrateMpi } = await import('../app/calibrate/calibrate.js');
   const measured = await calibrateMpi(progress(console));
   if (measured === null || (findLauncher()?.rank ?? 0) > 0) return null;
   const others = machine.collectives.filter(

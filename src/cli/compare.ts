@@ -2,16 +2,16 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { type Command, Option } from 'commander';
 import { findLauncher } from '../communicators/mpi/launcher.js';
-import type { Job, Progress } from '../compare/study.js';
-import { OutcomeCollector, type Outcome } from '../compare/outcome.js';
-import type { Table } from '../compare/tables.js';
-import type { GivenSettings } from '../config/schema.js';
-import type { TrainingSettings } from '../config/settings.js';
-import { TrainingError } from '../errors.js';
+import type { Job, Progress } from '../app/compare/study.js';
+import { OutcomeCollector, type Outcome } from '../app/compare/outcome.js';
+import type { Table } from '../app/compare/tables.js';
+import type { GivenSettings } from '../settings/schema.js';
+import type { TrainingSettings } from '../settings/settings.js';
+import { TrainingError } from '../base/errors.js';
 import type { EndEvent } from '../training/events.js';
 import { type Console, createConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
-import { formatDuration, formatLoss } from '../format.js';
+import { formatDuration, formatLoss } from '../base/format.js';
 import { addSettingFlags, givenFlags, valueOption } from './setting-flags.js';
 import { stopOnSignals, type Stop } from './stop.js';
 import { fitLine, formatTable } from './table.js';
@@ -133,8 +133,8 @@ async function readSettings(
   typed: Record<string, string | boolean>,
   { seeds: _seeds }: Options,
 ): Promise<TrainingSettings> {
-  const { loadConfigFile, readFlags } = await import('../config/load.js');
-  const { resolveSettings } = await import('../config/resolve.js');
+  const { loadConfigFile, readFlags } = await import('../settings/load.js');
+  const { resolveSettings } = await import('../settings/resolve.js');
   const launcher = findLauncher();
   if (launcher !== null) {
     throw new UsageError('compare', `runs on worker threads; start it without ${launcher.command}`);
@@ -159,8 +159,8 @@ function newFolder(): string {
 class Interrupted extends Error {}
 
 async function compare(settings: TrainingSettings, options: Options): Promise<number> {
-  const { openComparison } = await import('../compare/session.js');
-  const { study } = await import('../compare/study.js');
+  const { openComparison } = await import('../app/compare/session.js');
+  const { study } = await import('../app/compare/study.js');
   const console = createConsole();
   const seeds = Array.from({ length: options.seeds }, (_, i) => i);
   const { rates, search: searched, patience } = options;
@@ -215,7 +215,7 @@ async function runJob(
   stop: Stop,
   onStep: (step: number, of: number) => void,
 ): Promise<Outcome> {
-  const { trainRun } = await import('../config/run.js');
+  const { trainRun } = await import('../app/train/run.js');
   const collector = new OutcomeCollector();
   const { rate, seed, target } = job;
   const key = { contestant: job.contestant.name, rate, seed, target };

@@ -1,6 +1,12 @@
-import type { TrainingSettings } from '../config/settings.js';
+import type { TrainingSettings } from '../settings/settings.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
-import { formatDuration, formatLoss, formatPercent, formatRatio, formatSi } from '../format.js';
+import {
+  formatDuration,
+  formatLoss,
+  formatPercent,
+  formatRatio,
+  formatSi,
+} from '../base/format.js';
 
 /** A run that took part in a comparison. */
 export interface Contestant {

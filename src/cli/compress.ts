@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander';
-import type { CompressionReport, GhostChoice } from '../inference/compress.js';
+import type { CompressionReport, GhostChoice } from '../compression/compress.js';
 import { createConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
-import { formatGhosts, formatLoss, formatPercent, formatRatio, formatSi } from '../format.js';
+import { formatGhosts, formatLoss, formatPercent, formatRatio, formatSi } from '../base/format.js';
 import { numberOf, requiredOption } from './option-values.js';
 import { valueOption } from './setting-flags.js';
 import { formatPairs, formatTable } from './table.js';
@@ -68,7 +68,7 @@ async function compressCommand(source: string, options: Options): Promise<number
   const blocks = numberOf('--blocks', requiredOption('--blocks', options.blocks));
   const out = requiredOption('--out', options.out);
   const console = createConsole();
-  const { compressModel } = await import('../config/compress-model.js');
+  const { compressModel } = await import('../app/convert/compress-model.js');
   const report = await compressModel({
     source,
     blocks,

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { findLauncher } from '../communicators/mpi/launcher.js';
-import type { GivenSettings } from '../config/schema.js';
-import type { TrainingSettings } from '../config/settings.js';
+import type { GivenSettings } from '../settings/schema.js';
+import type { TrainingSettings } from '../settings/settings.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
 import { type Console, createConsole } from './console.js';
 import { comparisonRows, type Contestant } from './comparison.js';
@@ -50,13 +50,13 @@ export function define(command: Command, done: (exitCode: number) => void): void
       const typed = Object.fromEntries(
         SHARED_FLAGS.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])),
       );
-      const { readFlags } = await import('../config/load.js');
+      const { readFlags } = await import('../settings/load.js');
       done(await demo(readFlags(typed).settings, options.json === true));
     });
 }
 
 async function demo(flags: GivenSettings, json: boolean): Promise<number> {
-  const { resolveSettings } = await import('../config/resolve.js');
+  const { resolveSettings } = await import('../settings/resolve.js');
   const console = createConsole();
   const launcher = findLauncher();
   if (launcher !== null) {
@@ -93,7 +93,7 @@ async function compete(
   stop: Stop,
   json: boolean,
 ): Promise<Contestant> {
-  const { trainRun } = await import('../config/run.js');
+  const { trainRun } = await import('../app/train/run.js');
   let start: StartEvent | null = null;
   const progress = createProgress(console, {
     logEvery: settings.logEvery,

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type Console, createConsole } from './console.js';
 import { EXIT } from './failure.js';
-import { formatRatio, formatSi } from '../format.js';
+import { formatRatio, formatSi } from '../base/format.js';
 import type { EngineFinding, Finding, MachineReport } from './machine-report.js';
 import { formatPairs, formatTable } from './table.js';
 

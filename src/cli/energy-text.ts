@@ -1,7 +1,7 @@
 import type { Obtained } from '../energy/meter.js';
-import { PHASES, type PhaseName } from '../energy/phases.js';
+import { PHASES, type PhaseName } from '../base/phases.js';
 import type { EmissionFactors, RunEnergy } from '../energy/run-energy.js';
-import { formatDuration, formatPercent, formatQuantity } from '../format.js';
+import { formatDuration, formatPercent, formatQuantity } from '../base/format.js';
 
 /** `12.3 J`, `12.3 J modelled`: a modelled energy is never without that word. */
 export function energyText(energyJ: number, obtained: Obtained): string {

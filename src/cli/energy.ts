@@ -7,7 +7,7 @@ import { emissionsG, JOULES_PER_KWH } from '../energy/run-energy.js';
 import { createConsole, type Console } from './console.js';
 import { emissionsPair, energyText } from './energy-text.js';
 import { UsageError } from './failure.js';
-import { formatDuration, formatQuantity } from '../format.js';
+import { formatDuration, formatQuantity } from '../base/format.js';
 import { flagOption, valueOption } from './setting-flags.js';
 import { formatPairs } from './table.js';
 
@@ -45,8 +45,8 @@ export function define(command: Command, done: (exitCode: number) => void): void
           command.getOptionValueSource(key) === 'cli' ? [[key, options[key] ?? '']] : [],
         ),
       );
-      const { readFlags } = await import('../config/load.js');
-      const { SETTINGS } = await import('../config/keys.js');
+      const { readFlags } = await import('../settings/load.js');
+      const { SETTINGS } = await import('../settings/keys.js');
       const { settings } = readFlags(typed);
       done(
         await meterCommand(words, {
@@ -79,7 +79,7 @@ function readInterval(text: string | undefined): number | null {
 }
 
 async function meterCommand(words: readonly string[], options: Metering): Promise<number> {
-  const { createMeter } = await import('../config/meters.js');
+  const { createMeter } = await import('../app/ranks/meters.js');
   const { childrenCpuS } = await import('../energy/process-tree.js');
   const needsModel = options.meter === 'auto' || options.meter === 'modelled';
   const meter = await createMeter({

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { GhostsPoint } from '../config/evaluate-run.js';
+import type { GhostsPoint } from '../app/evaluate/evaluate-run.js';
 import type { Obtained } from '../energy/meter.js';
-import { ConfigError } from '../errors.js';
+import { ConfigError } from '../base/errors.js';
 import { createRankConsole } from './console.js';
 import { energyPairs } from './energy-text.js';
 import { EXIT } from './failure.js';
@@ -12,7 +12,7 @@ import {
   formatPercent,
   formatQuantity,
   formatSi,
-} from '../format.js';
+} from '../base/format.js';
 import { valueOption } from './setting-flags.js';
 import { formatPairs, formatTable } from './table.js';
 
@@ -60,8 +60,8 @@ export function define(command: Command, done: (exitCode: number) => void): void
       const typed = Object.fromEntries(
         SHARED.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])),
       );
-      const { readFlags } = await import('../config/load.js');
-      const { beforeRanks } = await import('../config/ranks.js');
+      const { readFlags } = await import('../settings/load.js');
+      const { beforeRanks } = await import('../app/ranks/ranks.js');
       const { settings } = await beforeRanks(() => readFlags(typed));
       const { data, ranks, engine, batch } = settings;
       const request = {
@@ -114,7 +114,7 @@ function sweepTable(sweep: readonly GhostsPoint[], obtained: Obtained): string[]
 }
 
 async function evaluate(request: Request, json: boolean): Promise<number> {
-  const { evaluateRun } = await import('../config/evaluate-run.js');
+  const { evaluateRun } = await import('../app/evaluate/evaluate-run.js');
   const console = createRankConsole();
   // No handlers for signals: nothing has to be saved, they may end the process at once.
   const result = await evaluateRun(request);

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { createConsole } from './console.js';
 import { EXIT } from './failure.js';
-import { formatSi } from '../format.js';
+import { formatSi } from '../base/format.js';
 import { requiredOption } from './option-values.js';
 import { valueOption } from './setting-flags.js';
 import { formatPairs } from './table.js';
@@ -43,7 +43,7 @@ export function define(command: Command, done: (exitCode: number) => void): void
       const { engine, json, ...given } = command.opts<Options>();
       const format = requiredOption('--format', given.format);
       const out = requiredOption('--out', given.out);
-      const { exportFile } = await import('../config/export-file.js');
+      const { exportFile } = await import('../app/convert/export-file.js');
       const { packageVersion } = await import('./version.js');
       const report = await exportFile({ model, format, out, engine, version: packageVersion() });
       const console = createConsole();

@@ -2,8 +2,8 @@ import type { CommanderError } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ElsewhereError } from '../communicators/mpi/elsewhere.js';
 import { findLauncher } from '../communicators/mpi/launcher.js';
-import { hint } from '../config/nearest.js';
-import { PhantomError } from '../errors.js';
+import { hint } from '../base/nearest.js';
+import { PhantomError } from '../base/errors.js';
 
 /** Exit codes, besides 128 + the number of a signal that ended a run. */
 export const EXIT = { fine: 0, internal: 1, user: 2 } as const;

@@ -1,6 +1,6 @@
-import type { TrainingSettings } from '../config/settings.js';
+import type { TrainingSettings } from '../settings/settings.js';
 import type { StartEvent } from '../training/events.js';
-import { formatCount, formatGhosts, formatSi } from '../format.js';
+import { formatCount, formatGhosts, formatSi } from '../base/format.js';
 
 /** What a run is, in names and values: what was asked for and what was found to do it with. */
 export function headerPairs(settings: TrainingSettings, start: StartEvent): [string, string][] {

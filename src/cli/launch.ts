@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { findLauncher } from '../communicators/mpi/launcher.js';
-import type { TrainingSettings } from '../config/settings.js';
+import type { TrainingSettings } from '../settings/settings.js';
 import type { Placement } from '../launch/command.js';
 import type { RestartEvent } from '../launch/supervise.js';
 import type { EndEvent, TrainingEvent } from '../training/events.js';
@@ -87,7 +87,7 @@ async function launch(flags: LaunchFlags, args: readonly string[]): Promise<numb
   const plan = await planLaunch(flags, typed, config, train.resume);
   const { describePlacement, jobCommand } = await import('../launch/command.js');
   const { supervise } = await import('../launch/supervise.js');
-  const { listCheckpoints } = await import('../training/checkpoint-folder.js');
+  const { listCheckpoints } = await import('../checkpoints/checkpoint-folder.js');
   const { settings, placement, processes, runFolder, maxRestarts } = plan;
   const main = fileURLToPath(new URL('main.js', import.meta.url));
   const tensorboard = train.tensorboard === true ? ['--tensorboard'] : [];
@@ -189,9 +189,9 @@ async function planLaunch(
     throw new UsageError('launch', `starts mpirun itself; start it without ${launcher.name}`);
   }
   const { choosePlacement } = await import('../launch/command.js');
-  const { settingsFor } = await import('../config/resume.js');
-  const { newRunFolder } = await import('../config/run.js');
-  const { refuseRun } = await import('../training/run-folder.js');
+  const { settingsFor } = await import('../app/train/resume.js');
+  const { newRunFolder } = await import('../app/train/run.js');
+  const { refuseRun } = await import('../checkpoints/run-folder.js');
   const placement = choosePlacement({
     transport: transportOf(flags.transport ?? 'auto'),
     ranks: flags.ranks === undefined ? null : countOf('--ranks', flags.ranks, 1),

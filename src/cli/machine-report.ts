@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import type { BlasProbe, Engine } from '../engines/index.js';
-import { PhantomError } from '../errors.js';
+import { PhantomError } from '../base/errors.js';
 import { findMpirun } from '../launch/mpirun.js';
 
 /** One thing that a machine has or lacks. */
@@ -43,7 +43,7 @@ const WORTHWHILE = 1.1;
 export async function examineMachine(): Promise<MachineReport> {
   const { createBlasEngine, createWasmEngine, measureEngine, probeBlas } =
     await import('../engines/index.js');
-  const { createEngine } = await import('../config/engines.js');
+  const { createEngine } = await import('../app/ranks/engines.js');
   const examine = async (name: string, make: () => Engine | Promise<Engine>) => {
     try {
       const engine = await make();
@@ -145,7 +145,7 @@ async function mpiFindings(): Promise<Finding[]> {
 
 /** Meters of energy; one that is there and may not be read says so. */
 async function meterFindings(): Promise<(Finding & { denied: boolean })[]> {
-  const { createMeter, probeCounter } = await import('../config/meters.js');
+  const { createMeter, probeCounter } = await import('../app/ranks/meters.js');
   const names = ['rapl', 'hwmon', 'nvml', 'rocm'] as const;
   const counters = await Promise.all(
     names.map(async (name) => ({ name, ...(await probeCounter(name)) })),

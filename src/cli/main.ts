@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { hint } from '../config/nearest.js';
+import { hint } from '../base/nearest.js';
 import { flushed, tolerateClosedPipe } from './console.js';
 import { EXIT, reportRankFailure, UsageError, usageError } from './failure.js';
 import { packageVersion } from './version.js';

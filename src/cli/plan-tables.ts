@@ -1,6 +1,6 @@
 import type { Plan } from '../analysis/plan.js';
 import type { SearchLimits, SearchResult } from '../analysis/search.js';
-import { formatDuration, formatGhosts, formatPercent, formatSi } from '../format.js';
+import { formatDuration, formatGhosts, formatPercent, formatSi } from '../base/format.js';
 import { formatTable } from './table.js';
 
 const UNKNOWN = 'unknown';

@@ -81,9 +81,9 @@ async function run(
   if (safeGhostShare > 1) {
     throw new UsageError('flags', `--safe-ghosts is ${safeGhostShare}; needs a share of at most 1`);
   }
-  const { loadConfigFile, readFlags } = await import('../config/load.js');
-  const { resolveSettings } = await import('../config/resolve.js');
-  const { readMachine } = await import('../config/machines.js');
+  const { loadConfigFile, readFlags } = await import('../settings/load.js');
+  const { resolveSettings } = await import('../settings/resolve.js');
+  const { readMachine } = await import('../machine/machines.js');
   const { planStep } = await import('../analysis/plan.js');
   const flags = readFlags(givenFlags(command));
   const sources = [...(config === undefined ? [] : [loadConfigFile(config)]), flags];
@@ -187,7 +187,7 @@ async function drawChart(
   machine: string,
 ): Promise<void> {
   const { chartFile, lineChart } = await import('../report/charts.js');
-  const { writeText } = await import('../config/machines.js');
+  const { writeText } = await import('../machine/machines.js');
   const told = plans.every(({ energy }) => typeof energy?.atMostJ === 'number');
   const strategies = [...new Set(plans.map(({ strategy }) => strategy))];
   const chart = lineChart({

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import type { PredictionKind, PredictionRequest } from '../config/predict.js';
-import type { EngineChoice } from '../config/settings.js';
+import type { PredictionKind, PredictionRequest } from '../app/infer/predict.js';
+import type { EngineChoice } from '../settings/settings.js';
 import { type MeterChoice, METERS } from '../energy/meter.js';
 import { createRankConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
-import { formatCount, formatDuration, formatSi } from '../format.js';
+import { formatCount, formatDuration, formatSi } from '../base/format.js';
 import { ghostsOption } from './option-values.js';
 import { numberOption, valueOption } from './setting-flags.js';
 import { formatPairs } from './table.js';
@@ -78,7 +78,7 @@ function oneOf(flag: string, value: string, known: readonly string[]): string {
 }
 
 async function predict(request: PredictionRequest, json: boolean): Promise<number> {
-  const { predictFile } = await import('../config/predict.js');
+  const { predictFile } = await import('../app/infer/predict.js');
   const console = createRankConsole();
   const began = performance.now();
   let shownMs = 0;

@@ -4,7 +4,13 @@ import { describeOverlap } from '../training/overlap.js';
 import type { EndEvent, StartEvent, StepEvent, TrainingEvent } from '../training/events.js';
 import type { Console } from './console.js';
 import { energyPairs, energyText } from './energy-text.js';
-import { formatCount, formatDuration, formatLoss, formatPercent, formatSi } from '../format.js';
+import {
+  formatCount,
+  formatDuration,
+  formatLoss,
+  formatPercent,
+  formatSi,
+} from '../base/format.js';
 import { fitLine, visibleWidth } from './table.js';
 
 /** Log lines of a run in a pipe, about; validations and checkpoints come on top. */

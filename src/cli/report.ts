@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import { ConfigError, PhantomError } from '../errors.js';
+import { ConfigError, PhantomError } from '../base/errors.js';
 import type { RunRecord } from '../report/run-record.js';
 import { createConsole } from './console.js';
 import { EXIT } from './failure.js';
@@ -72,8 +72,7 @@ async function writePage(
   out: string | undefined,
 ): Promise<string> {
   const { runsPage } = await import('../report/runs-page.js');
-  const { isSystemError, makeFolders, remedyFor, replaceFile } =
-    await import('../training/files.js');
+  const { isSystemError, makeFolders, remedyFor, replaceFile } = await import('../base/files.js');
   const [first] = runs;
   const file =
     out ?? (runs.length === 1 && first ? path.join(first.folder, 'report.html') : 'report.html');

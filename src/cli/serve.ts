@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import type { EngineChoice } from '../config/settings.js';
-import type { ServeSettings } from '../config/serve.js';
-import { ConfigError } from '../errors.js';
+import type { EngineChoice } from '../settings/settings.js';
+import type { ServeSettings } from '../app/infer/serve.js';
+import { ConfigError } from '../base/errors.js';
 import { EXIT, UsageError } from './failure.js';
 import { ghostsOption } from './option-values.js';
 import { numberOption, valueOption } from './setting-flags.js';
@@ -106,7 +106,7 @@ async function run(
   const drainMs = 1000 * given('drainS', 30);
   const [{ pino }, { serve }, { packageVersion }] = await Promise.all([
     import('pino'),
-    import('../config/serve.js'),
+    import('../app/infer/serve.js'),
     import('./version.js'),
   ]);
   const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime });

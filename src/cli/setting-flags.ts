@@ -6,7 +6,7 @@ import {
   SETTINGS,
   type Setting,
   type SettingKey,
-} from '../config/keys.js';
+} from '../settings/keys.js';
 import { UsageError } from './failure.js';
 
 /** The flag of one setting, for a command that has a few of them. */

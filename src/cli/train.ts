@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import type { Resume } from '../config/resume.js';
-import type { SettingsSource } from '../config/resolve.js';
-import type { TrainingSettings } from '../config/settings.js';
+import type { Resume } from '../app/train/resume.js';
+import type { SettingsSource } from '../settings/resolve.js';
+import type { TrainingSettings } from '../settings/settings.js';
 import type { EndEvent } from '../training/events.js';
 import { findLauncher } from '../communicators/mpi/launcher.js';
 import { createRankConsole, type Console } from './console.js';
@@ -59,9 +59,9 @@ export function define(command: Command, done: (exitCode: number) => void): void
     .addHelpText('after', EXAMPLES)
     .action(async (config: string | undefined) => {
       const flags = command.opts<TrainFlags>();
-      const { beforeRanks } = await import('../config/ranks.js');
+      const { beforeRanks } = await import('../app/ranks/ranks.js');
       const { settings, resume } = await beforeRanks(async () => {
-        const { settingsFor } = await import('../config/resume.js');
+        const { settingsFor } = await import('../app/train/resume.js');
         const given = await readGiven(config, givenFlags(command), flags.resume);
         return settingsFor(given, flags.resume);
       });
@@ -75,7 +75,7 @@ export async function readGiven(
   typed: Record<string, string | boolean>,
   resume: string | undefined,
 ): Promise<SettingsSource[]> {
-  const { loadConfigFile, readFlags } = await import('../config/load.js');
+  const { loadConfigFile, readFlags } = await import('../settings/load.js');
   const flags = readFlags(typed);
   if (resume === undefined || resume === 'auto') {
     return [...(config === undefined ? [] : [loadConfigFile(config)]), flags];
@@ -97,7 +97,7 @@ async function train(
   resume: Resume | null,
   { json = false, watchStdin = false, tensorboard = false }: TrainFlags,
 ): Promise<number> {
-  const { trainRun } = await import('../config/run.js');
+  const { trainRun } = await import('../app/train/run.js');
   const console = createRankConsole();
   const progress = createProgress(console, {
     logEvery: settings.logEvery,

@@ -1,4 +1,4 @@
-import { webAssembly, type WasmMemory, type WasmModule } from '../web-assembly.js';
+import { webAssembly, type WasmMemory, type WasmModule } from '../base/web-assembly.js';
 
 /** out = a + b over `count` elements; addresses in bytes, any two may be the same. */
 export type Add = (a: number, b: number, out: number, count: number) => void;

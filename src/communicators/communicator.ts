@@ -1,4 +1,4 @@
-import { ShapeError } from '../errors.js';
+import { ShapeError } from '../base/errors.js';
 
 /** What collectives carry: network tensors are float32, scalars for people float64. */
 export type Payload = Float32Array | Float64Array;

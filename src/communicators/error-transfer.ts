@@ -1,4 +1,4 @@
-import * as errors from '../errors.js';
+import * as errors from '../base/errors.js';
 
 /** An error as it travels between threads; structured clone drops classes. */
 export interface TransferredError {

@@ -1,4 +1,4 @@
-import { DataError } from '../errors.js';
+import { DataError } from '../base/errors.js';
 import type { TeacherSpec } from './synthetic/teacher-spec.js';
 
 /** Class indices, one a row, or `width` numbers a row to come near to. */

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { DataError } from '../errors.js';
+import { DataError } from '../base/errors.js';
 
 /** A regular file opened for reading. */
 export interface OpenFile {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
 import * as fc from 'fast-check';
-import { DataError } from '../errors.js';
+import { DataError } from '../base/errors.js';
 
 /** A folder that lives as long as the test file. */
 export function temporaryFolder(name: string): string {

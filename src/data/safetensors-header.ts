@@ -1,4 +1,4 @@
-import { DataError } from '../errors.js';
+import { DataError } from '../base/errors.js';
 
 /** Element types this library reads and writes, with their size in bytes. */
 export const SAFETENSORS_BYTES = {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import * as fc from 'fast-check';
-import { DataError } from '../errors.js';
+import { DataError } from '../base/errors.js';
 import { SafetensorsFile, type SafetensorsTensor, writeSafetensors } from './safetensors.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'safetensors-'));

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DataError } from '../errors.js';
+import { DataError } from '../base/errors.js';
 import type { DataParts, TableDataset } from './dataset.js';
 import { findIdxImages, isIdxName, readIdx } from './readers/idx.js';
 import { readNpy } from './readers/npy.js';

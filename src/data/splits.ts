@@ -1,4 +1,4 @@
-import { DataError } from '../errors.js';
+import { DataError } from '../base/errors.js';
 import { randomStream } from '../tensor/random.js';
 import { sharedFloat32, sharedInt32, sharedUint8, type TableDataset } from './dataset.js';
 

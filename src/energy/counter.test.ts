@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { MeterError } from '../errors.js';
+import { MeterError } from '../base/errors.js';
 import { counterSource, type EnergyCounter, integratedSource } from './counter.js';
 
 /** A RAPL-like counter of microjoules that says what it is told to. */

@@ -1,4 +1,4 @@
-import { MeterError } from '../errors.js';
+import { MeterError } from '../base/errors.js';
 import type { EnergySource } from './meter.js';
 
 /** A counter of energy, as the hardware has it. */

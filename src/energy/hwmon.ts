@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { MeterError } from '../errors.js';
+import { MeterError } from '../base/errors.js';
 import { counterSource, integratedSource } from './counter.js';
 import type { EnergySource } from './meter.js';
 import { entries, readCount, readText } from './sysfs.js';

@@ -1,4 +1,4 @@
-import { MeterError } from '../errors.js';
+import { MeterError } from '../base/errors.js';
 import type { EnergyMeter, EnergyReading } from './meter.js';
 
 /** How often a meter looks while a piece of work lets others run. */

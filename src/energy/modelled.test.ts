@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import { completePower, modelledSource, modelledW, requirePower } from './modelled.js';
-import { checkPower, findMachineFile, readPower } from './power-file.js';
+import { checkPower, findMachineFile, readPower } from '../machine/power-file.js';
 
 const from = (value: number) => ({ value, source: 'this test' });
 const POWER = {

@@ -1,5 +1,5 @@
-import type { PowerModel, Sourced } from '../analysis/machine.js';
-import { MeterError } from '../errors.js';
+import type { PowerModel, Sourced } from '../machine/machine.js';
+import { MeterError } from '../base/errors.js';
 import type { EnergySource } from './meter.js';
 
 /** What a program has used since some time; both only grow. */

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { UnsupportedError } from '../errors.js';
+import { UnsupportedError } from '../base/errors.js';
 
 /** Of the kernel's clock as /proc tells it, on all systems that Node runs on. */
 const TICKS_A_SECOND = 100;

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { MeterError } from '../errors.js';
+import { MeterError } from '../base/errors.js';
 import type { EnergyCounter } from './counter.js';
 import { entries, readCount, readText } from './sysfs.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PHASE, PhaseClock, PHASES } from './phases.js';
+import { PHASE, PhaseClock, PHASES } from '../base/phases.js';
 import { runEnergy, shareOut } from './run-energy.js';
 
 const PARTS = {

@@ -1,5 +1,5 @@
 import type { Obtained } from './meter.js';
-import { PHASES, type PhaseName } from './phases.js';
+import { PHASES, type PhaseName } from '../base/phases.js';
 
 /** What a run's energy came to. Joules are of all machines; unknown is null. */
 export interface RunEnergy {

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { MeterError } from '../errors.js';
+import { MeterError } from '../base/errors.js';
 
 /** Where the kernel shows its devices; PHANTOM_SYSFS names another place, such as the host's `/sys`
  * in a container. */

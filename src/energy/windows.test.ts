@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MeterError } from '../errors.js';
+import { MeterError } from '../base/errors.js';
 import type { EnergySource } from './meter.js';
 import { WindowMeter } from './windows.js';
 

@@ -1,4 +1,4 @@
-import { MeterError } from '../errors.js';
+import { MeterError } from '../base/errors.js';
 import {
   type Clock,
   type EnergyMeter,

@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { ConfigError } from '../errors.js';
+import { ConfigError } from '../base/errors.js';
 import { type Host, parseHosts, slotsOf } from './hosts.js';
 import type { JobCommand } from './job.js';
 import { findMpirun, identifyMpirun, type Mpirun, mpirunArguments } from './mpirun.js';

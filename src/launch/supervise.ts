@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fromTransfer } from '../communicators/error-transfer.js';
-import { PhantomError } from '../errors.js';
+import { PhantomError } from '../base/errors.js';
 import type { EndEvent, TrainingEvent } from '../training/events.js';
 import { type Cause, causeOf } from './cause.js';
 import { type JobCommand, startJob } from './job.js';

@@ -1,7 +1,7 @@
 import type { Operator, OperatorCost } from '../autograd/operator.js';
 import { Parameter, type ParameterSlice, type Variable } from '../autograd/tape.js';
 import type { Engine } from '../engines/engine.js';
-import { ShapeError } from '../errors.js';
+import { ShapeError } from '../base/errors.js';
 import { BiasActivation } from '../operators/bias-activation.js';
 import { type BlockLayout, blockLayout, range } from '../operators/block-layout.js';
 import { ColumnLinear } from '../operators/column-linear.js';

@@ -1,5 +1,5 @@
 import type { Activation } from '../engines/engine.js';
-import { ConfigError } from '../errors.js';
+import { ConfigError } from '../base/errors.js';
 import { GHOST_PRECISIONS, type GhostPrecision } from '../tensor/precision.js';
 
 /**

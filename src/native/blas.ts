@@ -1,4 +1,4 @@
-import { NativeError } from '../errors.js';
+import { NativeError } from '../base/errors.js';
 import { openLibrary } from './library.js';
 import type { NativeLibrary } from './library.js';
 

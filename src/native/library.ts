@@ -1,6 +1,6 @@
 import type koffi from 'koffi';
 
-import { NativeError } from '../errors.js';
+import { NativeError } from '../base/errors.js';
 
 /** A foreign function: numbers, strings and views go in, a number, string or nothing comes out. */
 export type NativeFunction = (...parameters: unknown[]) => unknown;

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { NativeError } from '../errors.js';
+import { NativeError } from '../base/errors.js';
 import { type NativeFunction, type NativeLibrary, openLibrary } from './library.js';
 
 /** An address, a count, or a handle: a number in all cases. MPI returns 0 for success. */

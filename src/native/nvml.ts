@@ -1,4 +1,4 @@
-import { NativeError } from '../errors.js';
+import { NativeError } from '../base/errors.js';
 import { type NativeFunction, type NativeLibrary, openLibrary } from './library.js';
 
 /** A result code, 0 for success. Out parameters are views; devices are their handles. */

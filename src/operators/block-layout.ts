@@ -1,4 +1,4 @@
-import { ShapeError } from '../errors.js';
+import { ShapeError } from '../base/errors.js';
 
 /**
  * How the P blocks of a layer lie on R ranks: rank r hosts the P/R consecutive blocks from

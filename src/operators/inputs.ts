@@ -1,5 +1,5 @@
 import type { PassCost } from '../autograd/operator.js';
-import { ShapeError } from '../errors.js';
+import { ShapeError } from '../base/errors.js';
 
 /** The i-th element. @throws ShapeError where there is none: an operator was given too few inputs */
 export function at<T>(list: readonly T[], i: number): T {

@@ -1,6 +1,6 @@
 import type { Operator, OperatorContext, OperatorCost } from '../autograd/operator.js';
-import { PHASE } from '../energy/phases.js';
-import { ShapeError } from '../errors.js';
+import { PHASE } from '../base/phases.js';
+import { ShapeError } from '../base/errors.js';
 import { type GhostPrecision, rowBytes } from '../tensor/precision.js';
 import {
   asMatrix,

@@ -4,7 +4,7 @@ import {
   type OperatorContext,
   type OperatorCost,
 } from '../autograd/operator.js';
-import { PHASE } from '../energy/phases.js';
+import { PHASE } from '../base/phases.js';
 import { asMatrix, matrixRows, type Matrix, type Tensor, tensorRows } from '../tensor/tensor.js';
 import { type BlockLayout, range } from './block-layout.js';
 import { BlockSum } from './block-sum.js';

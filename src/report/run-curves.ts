@@ -1,4 +1,4 @@
-import { formatGhosts } from '../format.js';
+import { formatGhosts } from '../base/format.js';
 import type { Chart } from './chart.js';
 import type { Axis } from './frame.js';
 import type { RunRecord } from './run-record.js';

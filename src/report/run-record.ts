@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Obtained } from '../energy/meter.js';
-import { CheckpointError } from '../errors.js';
+import { CheckpointError } from '../base/errors.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
-import { readRunConfig, type RunConfig } from '../training/run-folder.js';
+import { readRunConfig, type RunConfig } from '../checkpoints/run-folder.js';
 import { quantity, readEnergy, readObtained, type RecordedEnergy } from './run-energy.js';
 
 /** A logged step; times and joules since the run's first start. Unknown is null. */

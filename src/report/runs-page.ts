@@ -5,7 +5,7 @@ import {
   formatLoss,
   formatPercent,
   formatSi,
-} from '../format.js';
+} from '../base/format.js';
 import type { Chart } from './chart.js';
 import { communicationBars, memoryBars, phaseBars, phaseEnergyBars } from './run-bars.js';
 import { lossCharts, scalingCharts } from './run-curves.js';

@@ -1,4 +1,4 @@
-import { formatDuration } from '../format.js';
+import { formatDuration } from '../base/format.js';
 
 /** In what an axis or a table shows its values: `value / divisor` has the unit `name`. */
 export interface ShownUnit {

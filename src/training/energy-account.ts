@@ -2,7 +2,7 @@ import type { Communicator } from '../communicators/communicator.js';
 import { threadCpuS } from '../energy/cpu-time.js';
 import type { EnergyMeter, Obtained } from '../energy/meter.js';
 import { modelledW, type PowerConstants } from '../energy/modelled.js';
-import { PHASE, type PhaseClock, PHASES } from '../energy/phases.js';
+import { PHASE, type PhaseClock, PHASES } from '../base/phases.js';
 import { type EmissionFactors, runEnergy, type RunEnergy } from '../energy/run-energy.js';
 
 /** What a rank has to account for its energy with. */

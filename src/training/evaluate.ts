@@ -4,8 +4,8 @@ import type { EmissionFactors, RunEnergy } from '../energy/run-energy.js';
 import { buildNetwork } from '../model/network.js';
 import { createOptimizer } from '../optimizers/optimizer.js';
 import { EnergyAccount } from './energy-account.js';
-import { loadWeights } from './load-checkpoint.js';
-import { Stepper } from './loop.js';
+import { loadWeights } from '../checkpoints/load-checkpoint.js';
+import { Stepper } from './stepper.js';
 import { createObjective } from './objective.js';
 import type { TrainingParts } from './trainer.js';
 

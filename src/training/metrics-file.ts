@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
-import { CheckpointError } from '../errors.js';
-import { isSystemError, remedyFor, writeWhole } from './files.js';
+import { CheckpointError } from '../base/errors.js';
+import { isSystemError, remedyFor, writeWhole } from '../base/files.js';
 import type { TrainingEvent } from './events.js';
 
 /** `metrics.jsonl` of a run: one event a line, whole lines only. */

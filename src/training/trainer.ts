@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Communicator } from '../communicators/communicator.js';
-import type { TrainingSettings } from '../config/settings.js';
+import type { TrainingSettings } from '../settings/settings.js';
 import type { BatchReader } from '../data/loader/batches.js';
 import type { Engine } from '../engines/engine.js';
 import { parameterCount } from '../analysis/cost.js';
@@ -9,16 +9,16 @@ import { buildNetwork } from '../model/network.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { createOptimizer } from '../optimizers/optimizer.js';
 import { learningRateAt } from '../optimizers/schedule.js';
-import { checkpointName } from './checkpoint-folder.js';
+import { checkpointName } from '../checkpoints/checkpoint-folder.js';
 import { EnergyAccount, type EnergyParts } from './energy-account.js';
 import type { EndEvent, StartEvent, TrainingEvent } from './events.js';
-import { loadCheckpoint, loadWeights } from './load-checkpoint.js';
-import { type Replicas, Stepper } from './loop.js';
+import { loadCheckpoint, loadWeights } from '../checkpoints/load-checkpoint.js';
+import { type Replicas, Stepper } from './stepper.js';
 import { MetricsFile } from './metrics-file.js';
-import { NestedGhosts } from './nested-ghosts.js';
+import { NestedGhosts } from '../model/nested-ghosts.js';
 import { createObjective } from './objective.js';
 import { type CollectiveName, type CollectiveTimes, hiddenShare } from './overlap.js';
-import { saveCheckpoint } from './save-checkpoint.js';
+import { saveCheckpoint } from '../checkpoints/save-checkpoint.js';
 import { StepTimes } from './step-times.js';
 
 /** A training run, resolved: what every rank needs to know. Structured-cloneable. */

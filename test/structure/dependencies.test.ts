@@ -40,7 +40,7 @@ describe('who may import whom', () => {
   const rules: [string, readonly string[], readonly string[]][] = [
     [
       'operators, model, optimizers, training and inference know contracts only',
-      ['operators/', 'model/', 'optimizers/', 'training/', 'inference/', 'autograd/'],
+      ['operators/', 'model/', 'optimizers/', 'training/', 'serving/', 'autograd/'],
       CONCRETE,
     ],
     [
@@ -51,20 +51,20 @@ describe('who may import whom', () => {
     [
       'calibration knows contracts only',
       ['calibration/'],
-      [...CONCRETE, 'config/', 'training/', 'model/', 'operators/'],
+      [...CONCRETE, 'app/', 'training/', 'model/', 'operators/'],
     ],
     ['data knows neither engines nor communicators', ['data/'], ['engines/', 'communicators/']],
     [
       'charts and pages compute nothing',
       ['report/'],
-      ['engines/', 'communicators/', 'operators/', 'autograd/', 'native/', 'data/', 'config/'],
+      ['engines/', 'communicators/', 'operators/', 'autograd/', 'native/', 'data/', 'app/'],
     ],
     ['communicators know no engines', ['communicators/'], ['engines/']],
     ['the command opens no native library', ['cli/'], ['native/']],
     [
       'energy knows no engines and no ranks',
       ['energy/'],
-      ['engines/', 'communicators/', 'training/', 'config/'],
+      ['engines/', 'communicators/', 'training/', 'app/'],
     ],
     [
       'solo, threads and recording open no native library',
@@ -78,7 +78,7 @@ describe('who may import whom', () => {
     ],
     [
       'nothing below the command imports it',
-      ['config/', 'training/', 'inference/', 'data/', 'report/', 'launch/'],
+      ['app/', 'training/', 'serving/', 'data/', 'report/', 'launch/'],
       ['cli/'],
     ],
   ];

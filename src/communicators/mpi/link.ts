@@ -1,4 +1,4 @@
-import { CollectiveError, ConfigError, NativeError, UnsupportedError } from '../../errors.js';
+import { CollectiveError, ConfigError, NativeError, UnsupportedError } from '../../base/errors.js';
 import { coreYielder } from '../../native/library.js';
 import {
   type Mpi,

@@ -1,8 +1,8 @@
 import { serialize } from 'node:v8';
 import { Worker } from 'node:worker_threads';
-import { NativeError } from '../../errors.js';
+import { NativeError } from '../../base/errors.js';
 import { prepareForMpi } from '../../native/mpi.js';
-import type { WasmModule } from '../../web-assembly.js';
+import type { WasmModule } from '../../base/web-assembly.js';
 import { fromTransfer, toTransfer, type TransferredError } from '../error-transfer.js';
 import type { ProcessPlace } from '../rank-context.js';
 import { DeathWatch } from './death-watch.js';

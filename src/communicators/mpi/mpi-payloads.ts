@@ -1,4 +1,4 @@
-import type { WasmModule } from '../../web-assembly.js';
+import type { WasmModule } from '../../base/web-assembly.js';
 import type { MovedPayload, Payload } from '../communicator.js';
 import type { MpiLink } from './link.js';
 import { HEADER_BYTES, INLINE_BYTES, type MpiOperation } from './mpi-operation.js';

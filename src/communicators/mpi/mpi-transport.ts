@@ -1,5 +1,5 @@
-import { CollectiveError } from '../../errors.js';
-import type { WasmModule } from '../../web-assembly.js';
+import { CollectiveError } from '../../base/errors.js';
+import type { WasmModule } from '../../base/web-assembly.js';
 import { type Call, describeCall, encodeCall, rankNames, shardLength } from '../call.js';
 import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
 import type { TransferredError } from '../error-transfer.js';

@@ -5,7 +5,7 @@ import {
   PAGE_BYTES,
   type WasmMemory,
   type WasmModule,
-} from '../../web-assembly.js';
+} from '../../base/web-assembly.js';
 import type { Payload } from '../communicator.js';
 
 /** Start of the memory, where a kernel module keeps what is its own. */

@@ -1,8 +1,8 @@
 import { cpus, hostname } from 'node:os';
 import { deserialize, serialize } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
-import { UnsupportedError } from '../../errors.js';
-import type { WasmModule } from '../../web-assembly.js';
+import { UnsupportedError } from '../../base/errors.js';
+import type { WasmModule } from '../../base/web-assembly.js';
 import { Communicator } from '../communicator.js';
 import { toTransfer, type TransferredError } from '../error-transfer.js';
 import type { ProcessPlace, RankContext } from '../rank-context.js';

@@ -1,4 +1,4 @@
-import { PHASE, PhaseClock } from '../../energy/phases.js';
+import { PHASE, PhaseClock } from '../../base/phases.js';
 import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
 
 export type CollectiveKind =

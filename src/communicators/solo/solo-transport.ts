@@ -1,4 +1,4 @@
-import { CollectiveError } from '../../errors.js';
+import { CollectiveError } from '../../base/errors.js';
 import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
 
 const DONE: PendingCollective = { wait() {} };

@@ -1,4 +1,4 @@
-import { ConfigError } from '../../errors.js';
+import { ConfigError } from '../../base/errors.js';
 import { GroupControl } from './control.js';
 import { controlBytes, GENERATION, POSTED, rankWord, SLOTS, slotWord } from './layout.js';
 import {
@@ -6,7 +6,7 @@ import {
   PAGE_BYTES,
   type WasmMemory,
   type WasmModule,
-} from '../../web-assembly.js';
+} from '../../base/web-assembly.js';
 
 export const MAXIMUM_RANKS = 256;
 const DEFAULT_STAGING_BYTES = 1024 * 1024;

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { ResourceLimits } from 'node:worker_threads';
-import { CollectiveError } from '../../errors.js';
+import { CollectiveError } from '../../base/errors.js';
 import { GroupControl } from './control.js';
 import {
   causeText,

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { CollectiveError } from '../../errors.js';
+import { CollectiveError } from '../../base/errors.js';
 import { type Call, describeCall, rankNames } from '../call.js';
 import { GroupControl } from './control.js';
 import type { ThreadsGroup } from './group.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { CollectiveError } from '../../errors.js';
+import { CollectiveError } from '../../base/errors.js';
 import type { PendingCollective } from '../communicator.js';
 import { GroupControl } from './control.js';
 import { createThreadsGroup, type ThreadsGroup } from './group.js';

@@ -1,4 +1,4 @@
-import { CollectiveError, ConfigError } from '../../errors.js';
+import { CollectiveError, ConfigError } from '../../base/errors.js';
 import { type Call, encodeCall, shardLength } from '../call.js';
 import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
 import { scratchLevelBytes, scratchStart, stagingStart, type ThreadsGroup } from './group.js';

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { UnsupportedError } from '../../errors.js';
+import { UnsupportedError } from '../../base/errors.js';
 import type { RankContext } from '../rank-context.js';
 import { GroupControl } from './control.js';
 import { causeText, toTransfer, type TransferredError } from '../error-transfer.js';

@@ -1,4 +1,4 @@
-import { DataError, ShapeError } from '../../errors.js';
+import { DataError, ShapeError } from '../../base/errors.js';
 import type { DataParts, Dataset, TableDataset, TeacherDataset } from '../dataset.js';
 import { createSampler, type Sampler } from '../sampler.js';
 import type { Standardization } from '../standardize.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DataError } from '../../errors.js';
+import { DataError } from '../../base/errors.js';
 import { randomStream } from '../../tensor/random.js';
 import { sharedFloat32, sharedInt32, sharedUint8, type TableDataset } from '../dataset.js';
 import { applyStandardization, fitStandardization } from '../standardize.js';

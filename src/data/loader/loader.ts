@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { DataError } from '../../errors.js';
+import { DataError } from '../../base/errors.js';
 import type { Batch, BatchReader } from './batches.js';
 import {
   answerRows,

@@ -1,4 +1,4 @@
-import { DataError } from '../../errors.js';
+import { DataError } from '../../base/errors.js';
 import type { Batch, BatchReader } from './batches.js';
 import { type BatchSchedule, columnsPerBatch, ScheduleCursor } from './schedule.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { ConfigError } from '../../errors.js';
+import { ConfigError } from '../../base/errors.js';
 import { type BatchSchedule, ScheduleCursor } from './schedule.js';
 
 const SCHEDULE: BatchSchedule = {

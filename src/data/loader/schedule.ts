@@ -1,4 +1,4 @@
-import { ConfigError } from '../../errors.js';
+import { ConfigError } from '../../base/errors.js';
 
 /** Which batches a run reads, in order; loader and ranks each walk it without talking. */
 export interface BatchSchedule {

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { DataError } from '../../errors.js';
+import { DataError } from '../../base/errors.js';
 import { assertFlipsSurvived, isDataError, temporaryFolder } from '../hostile.test.helper.js';
 import { readCsv } from './csv.js';
 import type { ReadOptions } from './table.js';

@@ -1,5 +1,5 @@
 import { closeSync, createReadStream } from 'node:fs';
-import { DataError } from '../../errors.js';
+import { DataError } from '../../base/errors.js';
 import type { TableDataset } from '../dataset.js';
 import { openFile, readAt } from '../files.js';
 import { quote } from '../safetensors-header.js';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { DataError } from '../../errors.js';
+import { DataError } from '../../base/errors.js';
 import { sharedUint8, type TableDataset } from '../dataset.js';
 import { type OpenFile, readAt, withFile } from '../files.js';
 import { rowWidth, makeTable, type ReadOptions, requireSameRows } from './table.js';

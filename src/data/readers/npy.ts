@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { DataError } from '../../errors.js';
+import { DataError } from '../../base/errors.js';
 import type { TableDataset } from '../dataset.js';
 import { type OpenFile, readAt, withFile } from '../files.js';
 import { FORMAT_BYTES, isInteger, type NumberFormat } from '../number-formats.js';

@@ -1,6 +1,6 @@
 // The process that decodes one Parquet file and sends what it found; started by `readParquet`.
 import { fileURLToPath } from 'node:url';
-import { PhantomError } from '../../errors.js';
+import { PhantomError } from '../../base/errors.js';
 import { decodeParquet, decodeParquetRows } from './parquet-table.js';
 import type { RawTable } from './table.js';
 

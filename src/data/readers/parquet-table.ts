@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { FileMetaData } from 'hyparquet';
-import { DataError } from '../../errors.js';
+import { DataError } from '../../base/errors.js';
 import { type OpenFile, openFile, readAt } from '../files.js';
 import { chooseColumns, type ChosenColumns, featureColumns, GrowingFloats } from './columns.js';
 import type { RawTable } from './table.js';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import { DataError } from '../../errors.js';
+import { DataError } from '../../base/errors.js';
 import {
   assertFlipsSurvived,
   assertTruncationsRefused,

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { DataError } from '../../errors.js';
+import { DataError } from '../../base/errors.js';
 import { sharedFloat32, type TableDataset } from '../dataset.js';
 import { openFile } from '../files.js';
 import type { ParquetAnswer, ParquetRequest } from './parquet-process.js';

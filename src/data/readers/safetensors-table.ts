@@ -1,4 +1,4 @@
-import { DataError } from '../../errors.js';
+import { DataError } from '../../base/errors.js';
 import { sharedFloat32, sharedUint8, type TableDataset } from '../dataset.js';
 import { SafetensorsFile } from '../safetensors.js';
 import { makeTable, type ReadOptions, requireSameRows, rowWidth } from './table.js';

@@ -1,4 +1,4 @@
-import { DataError } from '../../errors.js';
+import { DataError } from '../../base/errors.js';
 
 export const TEACHER_ACTIVATIONS = ['relu', 'silu', 'tanh', 'identity'] as const;
 export type TeacherActivation = (typeof TEACHER_ACTIVATIONS)[number];

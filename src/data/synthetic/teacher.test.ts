@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { DataError } from '../../errors.js';
+import { DataError } from '../../base/errors.js';
 import { Teacher, secondMoment, teacherParts } from './teacher.js';
 import {
   DEFAULT_TEACHER,

@@ -1,4 +1,4 @@
-import { MeterError } from '../../errors.js';
+import { MeterError } from '../../base/errors.js';
 import { openRocmSmi } from '../../native/rocm-smi.js';
 import { counterSource, integratedSource } from '../counter.js';
 import type { EnergySource } from '../meter.js';

@@ -1,9 +1,9 @@
-import { UnsupportedError } from '../../errors.js';
+import { UnsupportedError } from '../../base/errors.js';
 import { elementCount } from '../../tensor/tensor.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { KERNEL_RESERVED_BYTES } from './kernels.js';
-import { growableMemory, MAXIMUM_PAGES, PAGE_BYTES } from '../../web-assembly.js';
-import type { WasmMemory } from '../../web-assembly.js';
+import { growableMemory, MAXIMUM_PAGES, PAGE_BYTES } from '../../base/web-assembly.js';
+import type { WasmMemory } from '../../base/web-assembly.js';
 
 const ALIGNMENT = 64;
 // The last page stays unused, so that the end of an array is an address too.

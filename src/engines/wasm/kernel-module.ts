@@ -1,6 +1,6 @@
-import { UnsupportedError } from '../../errors.js';
-import { webAssembly } from '../../web-assembly.js';
-import type { WasmModule } from '../../web-assembly.js';
+import { UnsupportedError } from '../../base/errors.js';
+import { webAssembly } from '../../base/web-assembly.js';
+import type { WasmModule } from '../../base/web-assembly.js';
 
 const compiled = new Map<string, WasmModule>();
 

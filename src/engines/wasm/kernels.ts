@@ -1,5 +1,5 @@
-import { webAssembly } from '../../web-assembly.js';
-import type { WasmMemory, WasmModule } from '../../web-assembly.js';
+import { webAssembly } from '../../base/web-assembly.js';
+import type { WasmMemory, WasmModule } from '../../base/web-assembly.js';
 
 /**
  * The WebAssembly kernels (`kernels/`), as functions of byte addresses in the memory that they

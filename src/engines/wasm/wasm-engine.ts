@@ -5,7 +5,7 @@ import { Arena } from './arena.js';
 import { loadKernelModule } from './kernel-module.js';
 import { instantiateKernels } from './kernels.js';
 import type { Kernels } from './kernels.js';
-import type { WasmMemory, WasmModule } from '../../web-assembly.js';
+import type { WasmMemory, WasmModule } from '../../base/web-assembly.js';
 
 /** The numbers that kernels/activations.ts gives them. */
 const ACTIVATIONS: Readonly<Record<Activation, number>> = {

@@ -2,14 +2,14 @@ import { closeSync, openSync, readdirSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { Obtained } from '../../energy/meter.js';
-import { ConfigError } from '../../errors.js';
+import { ConfigError } from '../../base/errors.js';
 import {
   isSystemError,
   makeFolders,
   remedyFor,
   replaceFile,
   writeWhole,
-} from '../../training/files.js';
+} from '../../base/files.js';
 import type { TrainingEvent } from '../../training/events.js';
 import type { RunRecord } from '../run-record.js';
 import { encodeEvent, type Scalar, type TensorboardEvent } from './event.js';

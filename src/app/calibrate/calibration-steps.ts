@@ -1,0 +1,135 @@
+import { type StepShape, stepProgram } from '../../analysis/step-program.js';
+import { stepTime } from '../../analysis/step-time.js';
+import type { MeasuredCompute } from '../../machine/machine.js';
+import type { Rates } from '../../analysis/rates.js';
+import type { Transport } from '../../communicators/communicator.js';
+import type { Batch } from '../../data/loader/batches.js';
+import type { Engine } from '../../engines/engine.js';
+import { buildNetwork } from '../../model/network.js';
+import type { Strategy } from '../../model/specification.js';
+import { createOptimizer } from '../../optimizers/optimizer.js';
+import { createObjective } from '../../training/objective.js';
+import { Stepper } from '../../training/stepper.js';
+import { lowerQuartile } from '../../calibration/clock.js';
+import { countedParts } from '../ranks/rank-parts.js';
+
+const SIZES = [
+  { width: 256, depth: 2, columns: 32 },
+  { width: 512, depth: 4, columns: 64 },
+  { width: 1024, depth: 2, columns: 128 },
+  { width: 2048, depth: 2, columns: 128 },
+] as const;
+const STRATEGIES: readonly Strategy[] = ['phantom', 'tensor', 'tensor-paired'];
+const WARM_UP_MS = 200;
+const MEASURE_MS = 250;
+const FEWEST = 5;
+const OPTIMIZER = { momentum: 0.9, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
+
+/** Networks whose steps are timed, on so many ranks: one block each, but two at least. */
+export function calibrationShapes(ranks: number): StepShape[] {
+  const blocks = Math.max(2, ranks);
+  return SIZES.flatMap(({ width: atLeast, depth, columns }) => {
+    const width = Math.ceil(atLeast / blocks) * blocks;
+    const ghosts = Math.ceil(width / blocks / 16);
+    return STRATEGIES.map((strategy): StepShape => {
+      const ends = { kind: 'sharded' } as const;
+      const network = { strategy, width, depth, blocks, ghosts, activation: 'relu', ends } as const;
+      const rest = { loss: 'mse', optimizer: 'adam', inputGradient: true } as const;
+      return { specification: network, ranks, columns, ...rest };
+    });
+  });
+}
+
+/** The lower quartile of the seconds of a step of a network, on an engine of its own. */
+export function timeSteps(shape: StepShape, transport: Transport, engine: Engine): number {
+  const { specification, columns, loss } = shape;
+  const parts = countedParts(engine, transport);
+  const network = buildNetwork(specification, parts.engine, parts.communicator);
+  network.initialize(0);
+  const sizes = [network.layout, parts.engine, columns, columns, shape.inputGradient] as const;
+  const objective = createObjective(specification, loss, ...sizes);
+  const options = { ...OPTIMIZER, name: shape.optimizer };
+  const stepper = new Stepper({
+    ...parts,
+    replicas: null,
+    network,
+    objective,
+    optimizer: createOptimizer(options, parts.engine, network.parameters),
+    batchSize: columns,
+    microBatches: 1,
+    clipNorm: null,
+    nestedGhosts: null,
+    stopRequested: () => false,
+    batches: { next: sameBatch(specification.width, columns) },
+  });
+  let step = 0;
+  // Ranks take the same number of steps: rank 0's clock counts.
+  const go = Float64Array.of(1);
+  const onwards = (more: boolean): boolean => {
+    go[0] = more ? 1 : 0;
+    parts.control.broadcast(go, 0);
+    return go[0] === 1;
+  };
+  const begun = performance.now();
+  while (onwards(step < FEWEST || performance.now() - begun < WARM_UP_MS)) {
+    stepper.step(step++, 1e-5, false);
+  }
+  const samples: number[] = [];
+  const measuring = performance.now();
+  while (onwards(samples.length < FEWEST || performance.now() - measuring < MEASURE_MS)) {
+    const before = performance.now();
+    stepper.step(step++, 1e-5, false);
+    samples.push((performance.now() - before) / 1e3);
+  }
+  return lowerQuartile(samples);
+}
+
+/** The same batch for ever. */
+function sameBatch(width: number, columns: number): () => Batch {
+  const numbers = Float32Array.from({ length: width * columns }, (_, i) => Math.sin(i));
+  const batch: Batch = {
+    kind: 'training',
+    step: 0,
+    microBatch: 0,
+    index: 0,
+    columns,
+    validColumns: columns,
+    x: numbers,
+    y: numbers,
+  };
+  return () => batch;
+}
+
+/**
+ * How much longer work takes in a step than alone: a factor, for weights that have left the caches
+ * and ranks that wait for one another, and seconds an operation, for the program around kernels.
+ * Both by least squares of the relative errors over the steps that were timed.
+ */
+export function fitSteps(
+  shapes: readonly StepShape[],
+  seconds: readonly number[],
+  ratesOf: (shape: StepShape) => Rates,
+): MeasuredCompute['inStep'] {
+  // measured ≈ factor · work + perOperationS · operations + exposed, each over measured.
+  let [ww, wn, nn, w1, n1] = [0, 0, 0, 0, 0];
+  for (const [i, shape] of shapes.entries()) {
+    const program = stepProgram(shape, 0);
+    const time = stepTime(program, ratesOf(shape));
+    const measured = seconds[i];
+    if (time === null || measured === undefined) continue;
+    const work = time.computeS / measured;
+    const operations = program.length / measured;
+    const rest = 1 - time.exposedS / measured;
+    ww += work * work;
+    wn += work * operations;
+    nn += operations * operations;
+    w1 += work * rest;
+    n1 += operations * rest;
+  }
+  const determinant = ww * nn - wn * wn;
+  const perOperationS = (ww * n1 - wn * w1) / determinant;
+  if (perOperationS > 0) {
+    return { factor: (w1 * nn - n1 * wn) / determinant, perOperationS };
+  }
+  return { factor: w1 / ww, perOperationS: 0 };
+}

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import type { Machine } from '../../machine/machine.js';
+import { ratesOf } from '../../analysis/rates.js';
+import { stepProgram } from '../../analysis/step-program.js';
+import { stepTime } from '../../analysis/step-time.js';
+import { measureCollectives } from '../../calibration/collectives.js';
+import { callSeconds } from '../../calibration/clock.js';
+import { Communicator } from '../../communicators/communicator.js';
+import { SoloTransport } from '../../communicators/solo/solo-transport.js';
+import { calibrationShapes, fitSteps } from './calibration-steps.js';
+import { readMachine, writeMachine } from '../../machine/machines.js';
+
+describe('calibration', () => {
+  it('finds the two constants of steps that were made with them', async () => {
+    const machine = await readMachine('mi250x');
+    const shapes = calibrationShapes(2);
+    const rates = ratesOf(machine, 2);
+    const seconds = shapes.map((shape) => {
+      const program = stepProgram(shape, 0);
+      const time = stepTime(program, rates);
+      assert.ok(time);
+      return 1.25 * time.computeS + 3e-6 * program.length + time.exposedS;
+    });
+    const { factor, perOperationS } = fitSteps(shapes, seconds, () => rates);
+    assert.ok(Math.abs(factor - 1.25) < 1e-6, String(factor));
+    assert.ok(Math.abs(perOperationS - 3e-6) < 1e-9, String(perOperationS));
+  });
+
+  it('gives every call its number, and collectives a time at every size', () => {
+    const numbers: number[] = [];
+    const seconds = callSeconds((i) => numbers.push(i), 0.1);
+    assert.ok(seconds > 0);
+    assert.deepEqual(numbers, [...numbers.keys()]);
+    const times = measureCollectives(new Communicator(new SoloTransport()), () => {});
+    for (const list of Object.values(times)) {
+      assert.equal(list.length, 7);
+      for (const { startS, transferS, finishS } of list) {
+        assert.ok(startS >= 0 && transferS >= 0 && finishS >= 0 && startS + finishS > 0);
+      }
+    }
+  });
+
+  it('writes files that it reads, with lists in a line', async () => {
+    const axis = [1, 2];
+    const seconds = { NN: [1, 2, 3, 4, 5, 6, 7, 8], NT: [1, 2, 3, 4, 5, 6, 7, 8e-9] };
+    const machine: Machine = {
+      ...(await readMachine('mi250x')),
+      compute: {
+        kind: 'measured',
+        engine: 'blas',
+        source: 'a test',
+        ranks: 2,
+        products: {
+          first: axis,
+          second: axis,
+          batch: axis,
+          seconds: { ...seconds, TN: seconds.NN },
+        },
+        passes: { adam: [{ size: 1, seconds: 1 }] },
+        inStep: { factor: 1.1, perOperationS: 0 },
+      },
+    };
+    const file = path.join(mkdtempSync(path.join(tmpdir(), 'machine-')), 'new', 'own.json');
+    writeMachine(file, machine);
+    assert.deepEqual(await readMachine(file), machine);
+    assert.match(readFileSync(file, 'utf8'), /"NT": \[1, 2, 3, 4, 5, 6, 7, 8e-9\]/);
+  });
+});

@@ -1,0 +1,87 @@
+import type { Obtained } from '../../energy/meter.js';
+import type { EndEvent, StartEvent, TrainingEvent } from '../../training/events.js';
+
+/** What one run of a comparison came to; unknown is null. */
+export interface Outcome {
+  readonly contestant: string;
+  readonly rate: number;
+  readonly seed: number;
+  /** The validation loss that the run was to end at; null: fixed steps. */
+  readonly target: number | null;
+  /** Why it ended early, as a loss that is not finite; null: it did not. */
+  readonly failure: string | null;
+  readonly steps: number;
+  readonly validationLoss: number | null;
+  readonly validationAccuracy: number | null;
+  /** Validations on the way, as step and loss. */
+  readonly validations: readonly (readonly [step: number, loss: number])[];
+  readonly stepTimeS: number | null;
+  /** Between the first and the last logged step, validations in between included. */
+  readonly stepEnergyJ: number | null;
+  readonly energyObtained: Obtained;
+  readonly meter: string;
+  readonly parameters: number;
+  /** Of one rank in a step. */
+  readonly flopsPerStep: number;
+  readonly receivedBytesPerStep: number;
+  readonly exposedShare: number | null;
+  readonly hiddenShare: number | null;
+  readonly elapsedS: number;
+  readonly engine: string;
+  readonly runFolder: string;
+}
+
+/** Collects a run's events; `outcome` is to be asked when the run has ended. */
+export class OutcomeCollector {
+  #start: StartEvent | null = null;
+  readonly #validations: [number, number][] = [];
+  readonly #energies: { step: number; energyJ: number }[] = [];
+  #step = 0;
+
+  onEvent(event: TrainingEvent): void {
+    if (event.type === 'start') this.#start = event;
+    if (event.type === 'validation') this.#validations.push([event.step, event.loss]);
+    if (event.type !== 'step') return;
+    this.#step = event.step;
+    const { step, energyJ } = event;
+    if (energyJ !== null) this.#energies.push({ step, energyJ });
+  }
+
+  /** @param end null when the run failed */
+  outcome(
+    key: Pick<Outcome, 'contestant' | 'rate' | 'seed' | 'target'>,
+    end: EndEvent | null,
+    failure: string | null,
+  ): Outcome {
+    const start = this.#start;
+    if (start === null) throw new TypeError('a run ended that had not started');
+    const [first, last] = [this.#energies[0], this.#energies.at(-1)];
+    const span = first && last ? last.step - first.step : 0;
+    const stepEnergyJ = first && last && span > 0 ? (last.energyJ - first.energyJ) / span : null;
+    return {
+      ...key,
+      failure,
+      steps: end?.step ?? this.#step,
+      validationLoss: end?.validationLoss ?? null,
+      validationAccuracy: end?.validationAccuracy ?? null,
+      validations: this.#validations,
+      stepTimeS: end?.medianStepTimeS ?? null,
+      stepEnergyJ,
+      energyObtained: stepEnergyJ === null ? 'unavailable' : start.energyObtained,
+      meter: start.meterDescription,
+      parameters: start.parameters,
+      flopsPerStep: start.flopsPerStep,
+      receivedBytesPerStep: start.receivedBytesPerStep,
+      exposedShare: end?.exposedShare ?? null,
+      hiddenShare: end?.hiddenShare ?? null,
+      elapsedS: end?.elapsedS ?? 0,
+      engine: start.engineDescription,
+      runFolder: start.runFolder,
+    };
+  }
+}
+
+/** The step of the first validation whose loss is at most `target`; null: none was. */
+export function stepsTo(target: number, { validations }: Outcome): number | null {
+  return validations.find(([, loss]) => loss <= target)?.[0] ?? null;
+}

@@ -1,0 +1,180 @@
+import path from 'node:path';
+import { openSettingsData } from '../train/open-data.js';
+import { planRun } from '../train/plan-run.js';
+import type { TrainingSettings } from '../../settings/settings.js';
+import { ConfigError } from '../../base/errors.js';
+import { replaceFile, makeFolders } from '../../base/files.js';
+import { describeMachine } from '../../checkpoints/run-folder.js';
+import type { Field } from './contestants.js';
+import type { Outcome } from './outcome.js';
+import { chartFile } from '../../report/chart.js';
+import { comparisonCharts, comparisonPage } from './page.js';
+import { comparisonHash, runsDone, withoutOutcomes, writeComparison } from './record.js';
+import type { Budget, Findings, Job } from './study.js';
+import { type Table, tablesOf } from './tables.js';
+
+/** A comparison in a folder: what is done, and its files after each run. */
+export interface Session {
+  readonly folder: string;
+  readonly field: Field;
+  readonly runs: readonly Outcome[];
+  readonly findings: Findings | null;
+  readonly tables: readonly Table[];
+  find(job: Job): Outcome | undefined;
+  settingsOf(job: Job): TrainingSettings;
+  add(outcome: Outcome): void;
+  found(findings: Findings): void;
+  interrupted(): void;
+}
+
+/** Validations of a run that has no `validateEvery`. */
+const VALIDATIONS = 25;
+
+/**
+ * Opens a comparison, a new one or one to go on with.
+ *
+ * @param settings of tensor, the baseline; `out` is the comparison's folder
+ * @throws ConfigError when settings, data or the folder do not fit
+ */
+export async function openComparison(
+  settings: TrainingSettings,
+  budget: Budget,
+  triedGhosts: readonly number[] | null,
+): Promise<Session> {
+  const folder = settings.out ?? 'runs/compare';
+  const data = await openSettingsData(settings);
+  if (data.validation === null) {
+    throw new ConfigError(
+      'compare',
+      `${settings.data} has no validation part; use --validation 0.1`,
+    );
+  }
+  const plan = planRun(settings, data);
+  const { width, depth, blocks, ranks } = settings;
+  if (blocks < 2) throw new ConfigError('compare', 'blocks 1; phantom needs 2 or more');
+  const block = width / blocks;
+  const ghosts = triedGhosts ?? [
+    ...new Set([block / 16, block / 4].map((k) => Math.max(1, Math.round(k)))),
+  ];
+  const field: Field = { width, depth, blocks, ranks, ends: plan.specification.ends, ghosts };
+  const validateEvery = settings.validateEvery ?? Math.max(1, Math.floor(plan.steps / VALIDATIONS));
+  const shared: TrainingSettings = {
+    ...settings,
+    validateEvery,
+    steps: plan.steps,
+    epochs: null,
+    keepCheckpoints: 1,
+    checkpointEvery: null,
+    logEvery: Math.min(settings.logEvery, Math.max(1, Math.floor(plan.steps / 10))),
+  };
+  const {
+    out: _out,
+    lr: _lr,
+    seed: _seed,
+    ghosts: _ghosts,
+    layerGhosts: _layerGhosts,
+    strategy: _strategy,
+    ...compared
+  } = shared;
+  const hash = comparisonHash(compared);
+  const runs: Outcome[] = [...runsDone(folder, hash)];
+  const { machine, versions } = describeMachine();
+  makeFolders(folder);
+  let findings: Findings | null = null;
+  let tables: readonly Table[] = [];
+  const problems: string[] = [];
+
+  const write = () => {
+    const record = {
+      hash,
+      settings: compared,
+      budget: { ...budget, ghosts },
+      machine: { ...machine, ...versions },
+    };
+    const short = findings && withoutOutcomes(findings);
+    writeComparison(folder, { ...record, runs, findings: short, tables });
+    const about: [string, string][] = [
+      [
+        'data',
+        `${settings.data}, ${rowsText(data.training.rows)}, ${data.validation?.rows} for validation`,
+      ],
+      [
+        'tensor network',
+        `width ${width}, depth ${depth}, ${blocks} blocks on ${ranks} ranks, ${settings.activation}`,
+      ],
+      [
+        'training',
+        `${plan.steps} steps of ${settings.batch}, ${settings.optimizer}, ${settings.schedule} rate`,
+      ],
+      [
+        'budget',
+        `rates ${budget.rates.join(', ')}; ${budget.seeds.length} seeds; search of ${budget.searched}; ${budget.patience} × the steps to a loss`,
+      ],
+      ['machine', `${machine['cpu']}, ${machine['cores']} cores; ${runs[0]?.engine ?? ''}`],
+      ['runs', `${runs.length}, in ${path.join(folder, 'runs')}`],
+    ];
+    const html = comparisonPage({ findings, tables, about, problems });
+    replaceFile(path.join(folder, 'report.html'), html);
+    if (findings === null) return;
+    for (const [i, make] of comparisonCharts(findings).entries()) {
+      replaceFile(path.join(folder, `chart-${i + 1}.svg`), chartFile(make(680)));
+    }
+  };
+  const cores = Number(machine['cores']);
+  if (ranks > cores) {
+    problems.push(`${ranks} ranks share ${cores} cores: step times include waiting for a core.`);
+  }
+  const folderOf = ({ contestant, rate, seed, target }: Job) => {
+    const to = target === null ? '' : `-to${target}`;
+    return path.join(folder, 'runs', `${contestant.name}-lr${rate}-s${seed}${to}`);
+  };
+  return {
+    folder,
+    field,
+    runs,
+    get findings() {
+      return findings;
+    },
+    get tables() {
+      return tables;
+    },
+    find: ({ contestant, rate, seed, target }) =>
+      runs.find(
+        (one) =>
+          one.contestant === contestant.name &&
+          one.rate === rate &&
+          one.seed === seed &&
+          one.target === target,
+      ),
+    settingsOf: (job) => ({
+      ...shared,
+      strategy: job.contestant.strategy,
+      width: job.contestant.width,
+      blocks: job.contestant.blocks,
+      ghosts: Math.max(1, job.contestant.ghosts),
+      ranks: job.contestant.ranks,
+      lr: job.rate,
+      seed: job.seed,
+      targetLoss: job.target,
+      steps: Math.ceil(plan.steps * (job.target === null ? 1 : budget.patience)),
+      out: folderOf(job),
+    }),
+    add(outcome) {
+      runs.push(outcome);
+      write();
+    },
+    found(next) {
+      findings = next;
+      tables = tablesOf(next);
+      write();
+    },
+    interrupted() {
+      problems.push('The comparison was interrupted: it shows what was done by then.');
+      write();
+    },
+  };
+}
+
+function rowsText(rows: number): string {
+  return Number.isFinite(rows) ? `${rows} rows` : 'endless rows';
+}

@@ -1,0 +1,145 @@
+import { statSync } from 'node:fs';
+import type { Dataset } from '../../data/dataset.js';
+import { createBatchFiller } from '../../data/loader/fill.js';
+import { ScheduleCursor } from '../../data/loader/schedule.js';
+import { ConfigError, DataError } from '../../base/errors.js';
+import {
+  compress,
+  type CompressionReport,
+  type CompressionRequest,
+  type GhostChoice,
+} from '../../compression/compress.js';
+import { type DenseFileOptions, openDenseFile } from '../../models/dense-file.js';
+import { type DenseNetwork, denseOf } from '../../models/dense-network.js';
+import { openModel } from '../../models/model-source.js';
+import type { ProbeData } from '../../compression/probe.js';
+import type { Engine } from '../../engines/engine.js';
+import { createEngine } from '../ranks/engines.js';
+import { openSettingsData } from '../train/open-data.js';
+import type { EngineChoice } from '../../settings/settings.js';
+import { createSvd } from './svd.js';
+
+/** Most rows that the output error is measured on. */
+const MOST_ROWS = 2048;
+
+export interface CompressOptions {
+  /** A safetensors file, a run folder, a checkpoint or a model folder. */
+  readonly source: string;
+  readonly blocks: number;
+  readonly choice: GhostChoice;
+  readonly out: string;
+  /** Name or path of data to measure the output error on; null: it is not measured. */
+  readonly data: string | null;
+  readonly engine: EngineChoice;
+  /** Only for a file of weights, which does not say it; null: not given. */
+  readonly activation: DenseFileOptions['activation'] | null;
+  readonly loss: DenseFileOptions['loss'] | null;
+  readonly onProgress: CompressionRequest['onProgress'];
+}
+
+/**
+ * Turns a dense network into a phantom one and writes it as a model folder.
+ *
+ * @throws ConfigError, DataError, CheckpointError for what does not fit, is missing or damaged
+ */
+export async function compressModel(options: CompressOptions): Promise<CompressionReport> {
+  const { blocks, choice, out, data, onProgress } = options;
+  checkChoice(choice);
+  const opened = data === null ? null : await openSettingsData({ data, validation: null, seed: 0 });
+  const dataset = opened && (opened.validation ?? opened.training);
+  const engine = await createEngine(options.engine);
+  const svd = await createSvd(engine);
+  const network = openNetwork(options, dataset, engine);
+  try {
+    const probe = dataset && probeOf(network, dataset);
+    return compress({ network, blocks, choice, out, probe, onProgress }, engine, svd);
+  } finally {
+    network.close();
+  }
+}
+
+function checkChoice(choice: GhostChoice): void {
+  if (choice.by === 'energy' && !(choice.share > 0 && choice.share <= 1)) {
+    throw new ConfigError('compress', `energy ${choice.share}; needs a share above 0, at most 1`);
+  }
+  if (choice.by === 'ghosts' && !(Number.isSafeInteger(choice.ghosts) && choice.ghosts >= 1)) {
+    throw new ConfigError('compress', `ghosts ${choice.ghosts}; needs an integer of at least 1`);
+  }
+}
+
+function openNetwork(
+  { source, activation, loss }: CompressOptions,
+  dataset: Dataset | null,
+  engine: Engine,
+): DenseNetwork {
+  if (!isFile(source)) {
+    if (activation === null && loss === null) return denseOf(openModel(source), engine);
+    throw new ConfigError(
+      'compress',
+      `--activation or --loss with ${source}, which says its own; they are for files of weights`,
+    );
+  }
+  if (activation === null) {
+    throw new ConfigError(
+      'compress',
+      `${source} does not say what stands between its layers; give --activation`,
+    );
+  }
+  const labels = dataset && (dataset.answers.kind === 'labels' ? 'cross-entropy' : 'mse');
+  const chosen = loss ?? labels;
+  if (chosen === null) {
+    throw new ConfigError(
+      'compress',
+      `${source} does not say what it was trained for; give --loss mse or cross-entropy, or --data`,
+    );
+  }
+  return openDenseFile(source, { activation, loss: chosen });
+}
+
+function isFile(source: string): boolean {
+  return statSync(source, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+/** The first rows of the data, as the network sees them. */
+function probeOf(network: DenseNetwork, dataset: Dataset): ProbeData {
+  const { standardization, loss, ends, width, name } = network;
+  const [inputs, outputs] = ends.kind === 'sharded' ? [width, width] : [ends.inputs, ends.outputs];
+  const { answers, features } = dataset;
+  const targets = answers.kind === 'labels' ? answers.classes : answers.width;
+  const fits = loss === 'mse' ? targets === outputs : targets <= outputs;
+  if (features !== inputs || !fits || (loss === 'cross-entropy' && answers.kind !== 'labels')) {
+    throw new DataError(
+      'compress',
+      `${dataset.name} has ${features} features and ${targets} ` +
+        `${answers.kind === 'labels' ? 'classes' : 'targets'}, ${name} takes ${inputs} and gives ` +
+        `${outputs} (${loss})`,
+    );
+  }
+  const rows = Math.min(dataset.rows, MOST_ROWS);
+  const oneHot = loss === 'mse' && answers.kind === 'labels';
+  const schedule = {
+    firstStep: 0,
+    steps: 1,
+    batchSize: rows,
+    microBatches: 1,
+    validationRows: 0,
+    validateEvery: 0,
+  };
+  const cursor = new ScheduleCursor(schedule);
+  cursor.advance();
+  const filler = createBatchFiller({
+    data: {
+      training: dataset,
+      validation: null,
+    },
+    standardization,
+    seed: 0,
+    shuffle: false,
+    oneHot,
+    schedule,
+  });
+  const x = new Float32Array(inputs * rows);
+  const y = new Float32Array((loss === 'mse' ? outputs : 1) * rows);
+  filler.write(cursor, x, y);
+  return { x, y, rows };
+}

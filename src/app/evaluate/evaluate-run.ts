@@ -1,0 +1,264 @@
+import path from 'node:path';
+import { existsSync } from 'node:fs';
+import { largestPayloadBytes, stepCost } from '../../analysis/cost.js';
+import { findLauncher } from '../../communicators/mpi/launcher.js';
+import { startLoader } from '../../data/loader/loader.js';
+import type { Dataset } from '../../data/dataset.js';
+import { ConfigError } from '../../base/errors.js';
+import type { RunEnergy } from '../../energy/run-energy.js';
+import {
+  type NetworkSpecification,
+  validateRanks,
+  withFirstGhosts,
+} from '../../model/specification.js';
+import { inputWidth, outputWidth } from '../../models/model-folder.js';
+import { describeModel, type ModelSource, openModel } from '../../models/model-source.js';
+import type { Evaluation } from '../../training/evaluate.js';
+import { createEngine } from '../ranks/engines.js';
+import type { EvaluationRankData } from './evaluation-rank.js';
+import { openSettingsData } from '../train/open-data.js';
+import { networkSettings } from '../../settings/network-settings.js';
+import { beforeRanks, joinRanks } from '../ranks/ranks.js';
+import { resolveSettings } from '../../settings/resolve.js';
+import type { EngineChoice, TrainingSettings } from '../../settings/settings.js';
+
+export interface EvaluationRequest {
+  /** A run folder, a checkpoint in one, or a model folder. */
+  readonly model: string;
+  /** Name or path; null: the run's own validation part, or its training part if it had none. */
+  readonly data: string | null;
+  readonly engine: EngineChoice;
+  /** null: as many as the run had; for a model folder, what fits blocks and cores. */
+  readonly ranks: number | null;
+  /** null: the run's. */
+  readonly batch: number | null;
+  /** Name of a checkpoint in the run, or a path; null: the newest. */
+  readonly checkpoint: string | null;
+  /** Numbers of ghosts to evaluate with, `all`: 1, 2, 4, … K; left out or null: K alone. */
+  readonly sweepGhosts?: readonly number[] | 'all' | null;
+}
+
+/** What the first K' ghosts of a network give and cost. */
+export interface GhostsPoint {
+  /** K' */
+  readonly ghosts: number;
+  readonly loss: number;
+  readonly accuracy: number | null;
+  /** Forward, of one rank, a sample. */
+  readonly flopsPerSample: number;
+  readonly receivedBytesPerSample: number;
+  /** Of a sample, on all ranks; null: not measured. */
+  readonly energyJ: number | null;
+  readonly samplesPerS: number;
+}
+
+export interface EvaluationReport {
+  readonly checkpoint: string;
+  /** null: a model folder has none. */
+  readonly step: number | null;
+  readonly data: string;
+  readonly rows: number;
+  readonly loss: number;
+  readonly accuracy: number | null;
+  readonly engine: string;
+  readonly ranks: number;
+  readonly elapsedS: number;
+  readonly samplesPerS: number;
+  readonly energy: RunEnergy;
+  /** One point for each number of ghosts asked for, from few to many; null: nobody asked. */
+  readonly sweep: readonly GhostsPoint[] | null;
+}
+
+/**
+ * Loss and accuracy of a run's checkpoint or a model, on worker threads, or on the processes of an MPI job.
+ *
+ * @throws CheckpointError, DataError, ConfigError where something is missing or does not fit
+ */
+export async function evaluateRun(request: EvaluationRequest): Promise<EvaluationReport> {
+  const { settings, size } = await beforeRanks(() => {
+    const known = settingsOf(request);
+    return { settings: known, size: ranksOf(request, known) };
+  });
+  const ranks = await joinRanks({
+    size,
+    module: new URL('evaluation-rank.js', import.meta.url),
+    timeoutS: settings.timeout,
+    onMessage: () => {},
+  });
+  const { model, swept, data, engine } = await ranks.together(() =>
+    prepare(request, settings, size, ranks.here),
+  );
+  const { specification, loss } = model;
+  const batch = Math.min(request.batch ?? settings.batch, data.rows);
+  const loader = startLoader({
+    data: {
+      training: data,
+      validation: data,
+    },
+    standardization: model.standardization,
+    seed: settings.seed,
+    shuffle: false,
+    consumers: ranks.here.length,
+    oneHot: loss === 'mse' && data.answers.kind === 'labels',
+    schedule: {
+      firstStep: 0,
+      steps: swept?.length ?? 1,
+      batchSize: batch,
+      microBatches: 1,
+      validationRows: data.rows,
+      validateEvery: 1,
+    },
+  });
+  const rankData: EvaluationRankData = {
+    job: {
+      specification,
+      loss,
+      weights: model.weights,
+      rows: data.rows,
+      batch,
+      factors: { carbonIntensityGPerKWh: settings.carbonIntensity, pue: settings.pue },
+      sweepGhosts: swept,
+    },
+    metering: settings,
+    place: { ranksHere: ranks.here.length, firstOnMachine: ranks.firstOnMachine },
+    engine: request.engine,
+    relaxedSimd: settings.relaxedSimd,
+    batches: loader.handle,
+  };
+  const stagingBytes = Math.max(64 * 1024, largestPayloadBytes(specification, size, batch));
+  const started = ranks.start({ data: rankData, threads: { stagingBytes } });
+  try {
+    const results = (await Promise.race([started.done, loader.failed])) as Evaluation[] | undefined;
+    const result = results?.at(-1);
+    if (!results || !result) throw new TypeError('rank 0 returned no evaluation');
+    const measured = { specification, size, batch, rows: data.rows };
+    return {
+      checkpoint: model.weights,
+      step: model.step,
+      data: data.name,
+      rows: data.rows,
+      loss: result.loss,
+      accuracy: Number.isNaN(result.accuracy) ? null : result.accuracy,
+      engine,
+      ranks: size,
+      elapsedS: result.elapsedS,
+      samplesPerS: data.rows / result.elapsedS,
+      energy: result.energy,
+      sweep: swept && results.map((one, i) => pointOf(one, swept[i] ?? 0, measured)),
+    };
+  } catch (error) {
+    started.abort((error as Error).message);
+    throw error;
+  } finally {
+    await loader.close();
+  }
+}
+
+/** The run's settings; for a model folder, the usual ones. */
+function settingsOf(request: EvaluationRequest): TrainingSettings {
+  const { path: where, settings, specification } = describeModel(folderOf(request));
+  if (settings !== null) return settings;
+  if (request.data === null) {
+    throw new ConfigError('eval', `${where} is a model without data of its own; give --data`);
+  }
+  return resolveSettings([{ where, settings: networkSettings(specification) }]);
+}
+
+function ranksOf({ ranks }: EvaluationRequest, settings: TrainingSettings): number {
+  const launcher = findLauncher();
+  if (launcher === null) return ranks ?? settings.ranks;
+  if (ranks === null || ranks === launcher.size) return launcher.size;
+  throw new ConfigError(
+    'eval',
+    `ranks ${ranks}, and ${launcher.name} started ${launcher.size} processes; leave --ranks out`,
+  );
+}
+
+/** What every process finds out for itself. */
+async function prepare(
+  request: EvaluationRequest,
+  settings: TrainingSettings,
+  ranks: number,
+  here: readonly number[],
+) {
+  // Each process hashes its share of the files.
+  const share = { rank: (here[0] ?? 0) / here.length, size: ranks / here.length };
+  const model = openModel(folderOf(request), share);
+  const { specification } = model;
+  const swept = sweptGhosts(request.sweepGhosts ?? null, specification);
+  const parts = await openSettingsData(
+    request.data === null ? settings : { ...settings, data: request.data, validation: null },
+  );
+  const data = parts.validation ?? parts.training;
+  if (!Number.isFinite(data.rows)) {
+    throw new ConfigError('eval', `${data.name} has no end and no validation part; give a file`);
+  }
+  checkFits(model, data);
+  validateRanks(specification.blocks, ranks);
+  const { name: engine } = await createEngine(request.engine, settings);
+  return { model, swept, data, engine };
+}
+
+/** @throws ConfigError when a network cannot be evaluated on data */
+function checkFits({ specification, loss }: ModelSource, data: Dataset): void {
+  const inputs = inputWidth(specification);
+  if (data.features !== inputs) {
+    const what = `${data.name} has ${data.features} features, the network takes ${inputs}`;
+    throw new ConfigError('eval', what);
+  }
+  const { answers } = data;
+  if (loss === 'cross-entropy' && answers.kind !== 'labels') {
+    throw new ConfigError('eval', `${data.name} has no labels, the network predicts classes`);
+  }
+  const outputs = outputWidth(specification);
+  const width = answers.kind === 'labels' ? answers.classes : answers.width;
+  if (loss === 'cross-entropy' ? width > outputs : width !== outputs) {
+    throw new ConfigError('eval', `${data.name} has ${width} targets, the network has ${outputs}`);
+  }
+}
+
+/** @throws ConfigError for numbers that the network does not have */
+function sweptGhosts(
+  asked: readonly number[] | 'all' | null,
+  { strategy, ghosts }: NetworkSpecification,
+): readonly number[] | null {
+  if (asked === null) return null;
+  if (strategy !== 'phantom') {
+    throw new ConfigError('eval', `a sweep over ghosts of a ${strategy} network, which has none`);
+  }
+  if (asked === 'all') {
+    const octaves = Array.from({ length: Math.ceil(Math.log2(ghosts)) }, (_, i) => 2 ** i);
+    return [...octaves, ghosts];
+  }
+  for (const count of asked) {
+    if (Number.isInteger(count) && count >= 1 && count <= ghosts) continue;
+    throw new ConfigError('eval', `${count} ghosts; needs 1 to ${ghosts}, which the network has`);
+  }
+  return [...new Set(asked)].toSorted((a, b) => a - b);
+}
+
+function pointOf(
+  { loss, accuracy, elapsedS, energy }: Evaluation,
+  ghosts: number,
+  measured: { specification: NetworkSpecification; size: number; batch: number; rows: number },
+): GhostsPoint {
+  const { specification, size, batch, rows } = measured;
+  const network = withFirstGhosts(specification, ghosts);
+  const { flops, receivedBytes } = stepCost(network, size, batch).forward;
+  return {
+    ghosts,
+    loss,
+    accuracy: Number.isNaN(accuracy) ? null : accuracy,
+    flopsPerSample: flops / batch,
+    receivedBytesPerSample: receivedBytes / batch,
+    energyJ: energy.perSampleJ,
+    samplesPerS: rows / elapsedS,
+  };
+}
+
+/** What to open: the model as given, or the checkpoint asked for. */
+function folderOf({ model, checkpoint }: EvaluationRequest): string {
+  if (checkpoint === null) return model;
+  const inRun = path.join(model, 'checkpoints', checkpoint);
+  return existsSync(inRun) ? inRun : checkpoint;
+}

@@ -1,0 +1,102 @@
+import { largestPayloadBytes } from '../../analysis/cost.js';
+import { findLauncher } from '../../communicators/mpi/launcher.js';
+import { ConfigError } from '../../base/errors.js';
+import { ghostsRefusal, mostGhosts } from '../../models/ghosts.js';
+import type { InferenceMessage } from '../../serving/resident-rank.js';
+import { type LoadedModel, SessionModel } from '../../serving/loaded-model.js';
+import { createMailbox } from '../../serving/mailbox.js';
+import { inputWidth, outputWidth } from '../../models/model-folder.js';
+import { describeModel, type ModelSource } from '../../models/model-source.js';
+import { Session } from '../../serving/session.js';
+import { validateRanks } from '../../model/specification.js';
+import type { InferenceRankData } from './inference-rank.js';
+import { beforeRanks, joinRanks } from '../ranks/ranks.js';
+import type { EngineChoice } from '../../settings/settings.js';
+
+/** Rows that a loaded model takes at a time, unless told otherwise. */
+export const DEFAULT_MAX_BATCH = 256;
+const MOST_BATCH = 1 << 20;
+
+export interface LoadOptions {
+  /** Worker threads that hold the network; they divide its blocks. Default: as trained, else 1;
+   * under an MPI launcher the processes of the job. */
+  readonly ranks?: number;
+  readonly engine?: EngineChoice;
+  /** Most rows of a batch. */
+  readonly maxBatch?: number;
+  /** K': answers use the first so many ghosts of each block, unless a call says otherwise. Default:
+   * all. */
+  readonly ghosts?: number;
+  /** Seconds that a collective waits for missing ranks; 0: for ever. */
+  readonly timeoutS?: number;
+}
+
+/**
+ * Loads a run folder (its newest checkpoint), a checkpoint or a model folder on worker threads that
+ * stay, or, under an MPI launcher, on the processes of the job, which all call this and `predict`
+ * with the same rows and options. The caller closes it.
+ *
+ * @throws CheckpointError when it is missing or damaged, ConfigError for ranks that do not divide
+ *   the blocks or ghosts outside 1 … K, NativeError when `blas` was asked for and there is none
+ */
+export async function loadModel(folder: string, options: LoadOptions = {}): Promise<LoadedModel> {
+  const { engine: choice = 'auto', maxBatch = DEFAULT_MAX_BATCH, timeoutS = 60 } = options;
+  const { described, size, most } = await beforeRanks(() => {
+    if (!Number.isInteger(maxBatch) || maxBatch < 1 || maxBatch > MOST_BATCH) {
+      throw new ConfigError('model', `batches of ${maxBatch} rows; needs 1 to ${MOST_BATCH}`);
+    }
+    const found = describeModel(folder);
+    const ranks = ranksOf(found, options.ranks ?? null);
+    validateRanks(found.specification.blocks, ranks);
+    const there = mostGhosts(found.specification);
+    const refusal = options.ghosts === undefined ? null : ghostsRefusal(options.ghosts, there);
+    if (refusal !== null) {
+      throw new ConfigError('model', `${folder}: ghosts ${options.ghosts}; ${refusal}`);
+    }
+    return { described: found, size: ranks, most: there };
+  });
+  const { files, ...source } = described;
+  const { specification, standardization, weights } = source;
+  const ghosts = options.ghosts ?? most;
+
+  let heard: (message: InferenceMessage) => void = () => {};
+  const ranks = await joinRanks({
+    size,
+    module: new URL('inference-rank.js', import.meta.url),
+    timeoutS,
+    onMessage: (message) => heard(message as InferenceMessage),
+  });
+  const mailbox = createMailbox({
+    features: inputWidth(specification),
+    outputs: outputWidth(specification),
+    maxBatch,
+    ranksHere: ranks.here.length,
+  });
+  const data: InferenceRankData = {
+    job: { specification, standardization, weights, files, ghosts, mailbox },
+    engine: choice,
+  };
+  const stagingBytes = Math.max(64 * 1024, largestPayloadBytes(specification, size, maxBatch));
+  const started = ranks.start({ data, threads: { stagingBytes } });
+  const session = new Session(mailbox, started);
+  const engine = await new Promise<string>((resolve, reject) => {
+    heard = (message) => {
+      if (message.type === 'ready') resolve(message.engine);
+      else session.receive(message);
+    };
+    void session.ended.then(() => reject(session.failure as Error));
+  });
+  const isFirst = ranks.here.includes(0);
+  const sizes = { ...mailbox, ghosts, mostGhosts: most };
+  return new SessionModel(source, sizes, { size, engine, isFirst }, session);
+}
+
+function ranksOf({ settings }: ModelSource, asked: number | null): number {
+  const launcher = findLauncher();
+  if (launcher === null) return asked ?? settings?.ranks ?? 1;
+  if (asked === null || asked === launcher.size) return launcher.size;
+  throw new ConfigError(
+    'ranks',
+    `ranks ${asked}, and ${launcher.name} started ${launcher.size} processes; leave --ranks out`,
+  );
+}

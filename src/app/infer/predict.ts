@@ -1,0 +1,174 @@
+import { findLauncher } from '../../communicators/mpi/launcher.js';
+import type { MeterChoice, Obtained } from '../../energy/meter.js';
+import { ConfigError } from '../../base/errors.js';
+import { ghostsWarning } from '../../models/ghosts.js';
+import { inputWidth } from '../../models/model-folder.js';
+import { describeModel } from '../../models/model-source.js';
+import { openRows } from '../../serving/rows/row-source.js';
+import { formatOf, openSink, type RowSink } from '../../serving/rows/row-sink.js';
+import { SLOTS } from '../../serving/mailbox.js';
+import { loadModel } from './load-model.js';
+import { createMeter } from '../ranks/meters.js';
+import { beforeRanks } from '../ranks/ranks.js';
+import type { EngineChoice } from '../../settings/settings.js';
+
+/** What is written of an answer: the network's outputs, their softmax, or the largest's index. */
+export type PredictionKind = 'outputs' | 'probabilities' | 'labels';
+
+export interface PredictionRequest {
+  readonly model: string;
+  /** A file of rows, or a known data set. */
+  readonly data: string;
+  /** Its ending says the format. */
+  readonly out: string;
+  readonly what: PredictionKind;
+  readonly engine: EngineChoice;
+  /** null: as trained, else 1. */
+  readonly ranks: number | null;
+  /** Rows at a time. */
+  readonly batch: number;
+  /** K': answers use the first so many ghosts of each block; null: all. */
+  readonly ghosts: number | null;
+  /** What measures the energy, as in training; under an MPI launcher nothing does. */
+  readonly meter: MeterChoice;
+  /** Name or file of the machine whose constants model energy. */
+  readonly machine: string;
+}
+
+export interface PredictionReport {
+  readonly model: string;
+  readonly step: number | null;
+  readonly out: string;
+  readonly rows: number;
+  readonly outputs: number;
+  /** In use, of each block; 0: the network has none. */
+  readonly ghosts: number;
+  readonly engine: string;
+  readonly ranks: number;
+  /** From the first row read to the file's end on disk. */
+  readonly elapsedS: number;
+  readonly samplesPerS: number;
+  /** Of it, time that rank 0 computed, and was blocked in collectives. */
+  readonly computeS: number;
+  readonly exposedS: number;
+  /** Of that time; null: not measured. */
+  readonly energyJ: number | null;
+  readonly energyPerSampleJ: number | null;
+  readonly obtained: Obtained;
+}
+
+/**
+ * Answers the rows of a file, piece by piece, into another, which appears when it is complete. On
+ * worker threads, or under an MPI launcher on the processes of the job, each of which reads the
+ * file; the first writes.
+ *
+ * @param onProgress takes the rows so far
+ * @param onWarning takes what should be known before the answers are used
+ * @throws DataError, CheckpointError, ConfigError for what is missing, damaged or does not fit
+ */
+export async function predictFile(
+  request: PredictionRequest,
+  onProgress: (rows: number) => void = () => {},
+  onWarning: (message: string) => void = () => {},
+): Promise<PredictionReport> {
+  const { data, out, what, engine, ranks, batch, ghosts } = request;
+  await beforeRanks(async () => {
+    formatOf(out);
+    const { specification, loss } = describeModel(request.model);
+    if (what !== 'outputs' && loss !== 'cross-entropy') {
+      throw new ConfigError('what', `${what} of a network that fits numbers; use --what outputs`);
+    }
+    // The first rows, so that a file that cannot be read is told before any rank starts.
+    for await (const _ of openRows(data, inputWidth(specification), 1)) break;
+  });
+  const model = await loadModel(request.model, {
+    engine,
+    maxBatch: batch,
+    ...(ranks === null ? {} : { ranks }),
+    ...(ghosts === null ? {} : { ghosts }),
+  });
+  const warning = ghostsWarning(model.source, model.ghosts);
+  if (warning !== null) onWarning(warning);
+  const { features, outputs } = model;
+  // The meter sees this process, so not the others of a job.
+  const choice = findLauncher() === null ? request.meter : 'none';
+  const meter = await createMeter({ choice, machine: request.machine, cores: model.ranks });
+  const width = what === 'labels' ? 1 : outputs;
+  const shape = { name: what === 'labels' ? 'label' : 'y', width } as const;
+  const began = performance.now();
+  meter.begin('predict');
+  let sink: RowSink | null = null;
+  let rows = 0;
+  const cost = { computeS: 0, exposedS: 0 };
+  try {
+    if (model.isFirst) sink = await openSink(out, shape);
+    const underWay: ReturnType<typeof model.predictMeasured>[] = [];
+    const takeOne = async () => {
+      const next = underWay.shift();
+      if (next === undefined) return;
+      const { y, reading } = await next;
+      cost.computeS += reading.computeS;
+      cost.exposedS += reading.exposedS;
+      if (sink !== null) sink.write(transformed(y, outputs, what));
+      rows += y.length / outputs;
+      meter.sample();
+      onProgress(rows);
+    };
+    for await (const x of openRows(data, features, batch)) {
+      const answered = model.predictMeasured(x);
+      // Those that nobody comes to wait for fail with all the others.
+      answered.catch(() => {});
+      underWay.push(answered);
+      if (underWay.length > SLOTS) await takeOne();
+    }
+    while (underWay.length > 0) await takeOne();
+    sink?.finish();
+  } catch (error) {
+    sink?.abort();
+    meter.close();
+    model.session.abort((error as Error).message);
+    await model.session.ended;
+    throw error;
+  }
+  const elapsedS = (performance.now() - began) / 1000;
+  const { energyJ, obtained } = meter.end('predict');
+  meter.close();
+  await model.close();
+  return {
+    model: model.source.weights,
+    step: model.source.step,
+    out,
+    rows,
+    outputs: width,
+    ghosts: model.ghosts,
+    engine: model.engine,
+    ranks: model.ranks,
+    elapsedS,
+    samplesPerS: rows / elapsedS,
+    ...cost,
+    energyJ,
+    energyPerSampleJ: energyJ === null ? null : energyJ / rows,
+    obtained,
+  };
+}
+
+/** @param y [rows, outputs] */
+function transformed(y: Float32Array, outputs: number, what: PredictionKind): Float32Array {
+  if (what === 'outputs') return y;
+  const rows = y.length / outputs;
+  const labels = new Float32Array(what === 'labels' ? rows : 0);
+  for (let row = 0; row < rows; row++) {
+    const values = y.subarray(row * outputs, (row + 1) * outputs);
+    let best = 0;
+    for (let i = 1; i < outputs; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i;
+    if (what === 'labels') {
+      labels[row] = best;
+      continue;
+    }
+    const largest = values[best] ?? 0;
+    let sum = 0;
+    for (const value of values) sum += Math.exp(value - largest);
+    for (const [i, value] of values.entries()) values[i] = Math.exp(value - largest) / sum;
+  }
+  return what === 'labels' ? labels : y;
+}

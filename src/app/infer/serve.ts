@@ -1,0 +1,95 @@
+import path from 'node:path';
+import { ConfigError } from '../../base/errors.js';
+import { ghostsWarning } from '../../models/ghosts.js';
+import { describeModel } from '../../models/model-source.js';
+import type { Log } from '../../serving/server/log.js';
+import type { ModelEntry, RunningServer } from '../../serving/server/server.js';
+import { loadModel } from './load-model.js';
+import { createMeter } from '../ranks/meters.js';
+import type { EngineChoice } from '../../settings/settings.js';
+
+/** Settings of a server, with every default filled in. */
+export interface ServeSettings {
+  /** `path` or `name=path`. */
+  readonly models: readonly string[];
+  readonly host: string;
+  readonly port: number;
+  /** Of each model; null: as trained, else 1. */
+  readonly ranks: number | null;
+  readonly engine: EngineChoice;
+  readonly maxBatch: number;
+  /** K' of requests that ask for none, of each model; null: all. */
+  readonly ghosts: number | null;
+  readonly maxDelayMs: number;
+  readonly maxQueue: number;
+  readonly timeoutMs: number;
+  readonly maxBodyMib: number;
+  readonly token: string | null;
+  readonly reloadEveryS: number;
+}
+
+/** Loads models and serves them by the Open Inference Protocol, until the server is closed.
+ * @throws ConfigError, CheckpointError, NativeError for what cannot be served */
+export async function serve(
+  settings: ServeSettings,
+  version: string,
+  log: Log,
+): Promise<RunningServer> {
+  const { host, port, ranks, engine, maxBatch, ghosts, maxDelayMs, maxQueue, timeoutMs } = settings;
+  const options = {
+    engine,
+    maxBatch,
+    ...(ranks === null ? {} : { ranks }),
+    ...(ghosts === null ? {} : { ghosts }),
+  };
+  const warned = new Set<string>();
+  const load = async (name: string, folder: string) => {
+    const model = await loadModel(folder, options);
+    const warning = ghostsWarning(model.source, model.ghosts);
+    if (warning !== null && !warned.has(name)) log.warn({ model: name }, warning);
+    warned.add(name);
+    return model;
+  };
+  const models = namedModels(settings.models).map(([name, folder]): ModelEntry => ({
+    name,
+    load: () => load(name, folder),
+    newest: () => describeModel(folder).weights,
+  }));
+  const meter = await createMeter({ choice: 'auto', machine: 'default', cores: ranks ?? 1 });
+  // The HTTP server takes its time to load; who serves has it.
+  const { startServer } = await import('../../serving/server/server.js');
+  return startServer({
+    models,
+    host,
+    port,
+    limits: { maxDelayMs, maxQueue, timeoutMs },
+    maxBodyBytes: settings.maxBodyMib * 2 ** 20,
+    requestTimeoutMs: timeoutMs + 20_000,
+    token: settings.token,
+    version,
+    reloadEveryS: settings.reloadEveryS,
+    meter,
+    log,
+  });
+}
+
+/** Names and folders; a name that is not given is that of the folder.
+ * @throws ConfigError for two models of one name, or a name that is none */
+export function namedModels(models: readonly string[]): [string, string][] {
+  const named = new Map<string, string>();
+  for (const each of models) {
+    const [, given, folder = each] = /^([^=/\\]+)=(.+)$/.exec(each) ?? [];
+    const name = given ?? path.basename(path.resolve(folder));
+    if (!/^[\w.-]{1,128}$/.test(name) || name === '.' || name === '..') {
+      throw new ConfigError(
+        'serve',
+        `${JSON.stringify(name)} is no name of a model; name=path with letters, digits, _ . -`,
+      );
+    }
+    if (named.has(name)) {
+      throw new ConfigError('serve', `two models are named ${name}; use name=path`);
+    }
+    named.set(name, folder);
+  }
+  return [...named];
+}

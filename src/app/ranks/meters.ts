@@ -1,0 +1,145 @@
+import type { PowerModel } from '../../machine/machine.js';
+import { counterSource } from '../../energy/counter.js';
+import { processCpuS } from '../../energy/cpu-time.js';
+import { nvmlSources } from '../../energy/gpu/nvml.js';
+import { rocmSources } from '../../energy/gpu/rocm.js';
+import { hwmonSources } from '../../energy/hwmon.js';
+import type { EnergyMeter, EnergySource, MeterChoice } from '../../energy/meter.js';
+import { describePower, modelledSource, requirePower, type Usage } from '../../energy/modelled.js';
+import { findMachineFile, readPower } from '../../machine/power-file.js';
+import { raplCounters } from '../../energy/rapl.js';
+import { isDenied, sysfsRoot } from '../../energy/sysfs.js';
+import { WindowMeter } from '../../energy/windows.js';
+import { MeterError, PhantomError } from '../../base/errors.js';
+
+/** A meter of the hardware. */
+export type CounterName = 'rapl' | 'hwmon' | 'nvml' | 'rocm';
+
+export interface MeterRequest {
+  readonly choice: MeterChoice;
+  /** Name or file of the machine whose constants the model has. */
+  readonly machine: string;
+  /** Whether `auto` takes the GPUs' counters too: for programs that compute on them. */
+  readonly gpus?: boolean;
+  /** For the model: cores that the program has to itself. Default: one. */
+  readonly cores?: number;
+  /** For the model. Default: this process's CPU time, and no bytes. */
+  readonly usage?: Usage;
+}
+
+type ModelRequest = Pick<MeterRequest, 'machine' | 'cores' | 'usage'>;
+
+/** What one kind of hardware meter has found. */
+interface Found {
+  readonly name: string;
+  readonly description: string;
+  readonly sources: readonly EnergySource[];
+  readonly close: () => void;
+}
+
+const OWN_USAGE: Usage = { cpuS: processCpuS, sentBytes: () => 0 };
+/** Power has to be sampled; counters only before they wrap, or are found to have stopped. */
+const SAMPLE_S = { integrated: 0.1, counter: 1, modelled: 1 } as const;
+
+/**
+ * The meter that was asked for. `auto`: the counters of the processor, or of the machine, that may
+ * be read, else the model.
+ *
+ * @throws MeterError when it cannot be had, with what to do
+ */
+export async function createMeter(request: MeterRequest): Promise<EnergyMeter> {
+  const { choice } = request;
+  // Whatever meters, a machine file with a wrong number in it is no good.
+  const power = readPower(findMachineFile(request.machine));
+  if (choice === 'none') return together([]);
+  if (choice === 'modelled') return modelledMeter(request, power);
+  if (choice !== 'auto') return together([await findCounter(choice)]);
+
+  const reasons: unknown[] = [];
+  const attempt = async (name: CounterName) => {
+    try {
+      return await findCounter(name);
+    } catch (error) {
+      if (!(error instanceof MeterError)) throw error;
+      reasons.push(error);
+      return null;
+    }
+  };
+  const processor = (await attempt('rapl')) ?? (await attempt('hwmon'));
+  const gpus = request.gpus ? [await attempt('nvml'), await attempt('rocm')] : [];
+  const denied = reasons.some(isDenied) ? '; a counter is there and may not be read' : '';
+  const rest = processor ?? modelled(request, power, denied);
+  return together([rest, ...gpus.filter((found) => found !== null)]);
+}
+
+/** Whether a meter of the hardware can be had: a line on it, or why not. */
+export async function probeCounter(
+  name: CounterName,
+): Promise<{ available: boolean; detail: string; denied: boolean }> {
+  try {
+    const { description, close } = await findCounter(name);
+    close();
+    return { available: true, detail: description, denied: false };
+  } catch (error) {
+    if (!(error instanceof MeterError)) throw error;
+    return { available: false, detail: error.message, denied: isDenied(error) };
+  }
+}
+
+/** @throws MeterError when there is none, or it may not be read */
+async function findCounter(name: CounterName): Promise<Found> {
+  try {
+    const { sources, close } = await FINDERS[name]();
+    const what = sources.map((source) => source.name).join(', ');
+    const how = sources.some(({ obtained }) => obtained === 'integrated') ? ' (power samples)' : '';
+    const description = `${what}${how}: all that runs on this machine`;
+    return { name, description: `${name}: ${description}`, sources, close };
+  } catch (error) {
+    if (error instanceof MeterError || !(error instanceof PhantomError)) throw error;
+    throw new MeterError(name, error.message.replace(/^\[.*?\] /, ''), { cause: error });
+  }
+}
+
+const nothing = () => {};
+
+const FINDERS: Readonly<
+  Record<CounterName, () => Promise<{ sources: readonly EnergySource[]; close: () => void }>>
+> = {
+  rapl: async () => ({ sources: raplCounters(sysfsRoot()).map(counterSource), close: nothing }),
+  hwmon: async () => ({ sources: hwmonSources(sysfsRoot()), close: nothing }),
+  nvml: nvmlSources,
+  rocm: rocmSources,
+};
+
+/** The model with constants that are known already. @throws MeterError when one is missing */
+export function modelledMeter(request: ModelRequest, power: PowerModel): EnergyMeter {
+  return together([modelled(request, power)]);
+}
+
+function modelled(
+  { machine, cores = 1, usage = OWN_USAGE }: ModelRequest,
+  known: PowerModel,
+  remark = '',
+): Found {
+  const power = requirePower(machine, known);
+  const of = `the CPU time of ${cores} core${cores === 1 ? '' : 's'}`;
+  return {
+    name: 'modelled',
+    description: `modelled from ${of}: ${describePower(power)} (machine ${machine})${remark}`,
+    sources: [modelledSource(power, cores, usage)],
+    close: nothing,
+  };
+}
+
+function together(found: readonly Found[]): EnergyMeter {
+  const sources = found.flatMap((part) => part.sources);
+  return new WindowMeter({
+    name: found.map(({ name }) => name).join('+') || 'none',
+    description: found.map(({ description }) => description).join('; ') || 'not measured',
+    sources,
+    sampleEveryS: Math.min(...sources.map(({ obtained }) => SAMPLE_S[obtained]), 1),
+    close: () => {
+      for (const part of found) part.close();
+    },
+  });
+}

@@ -1,0 +1,97 @@
+import { Communicator, type Transport } from '../../communicators/communicator.js';
+import {
+  type CollectiveRecord,
+  type CommunicationRecord,
+  RecordingTransport,
+} from '../../communicators/recording/recording-transport.js';
+import { PhaseClock } from '../../base/phases.js';
+import { countingEngine, type FlopCounter } from '../../engines/counting/counting-engine.js';
+import type { Engine } from '../../engines/engine.js';
+import { inPieces } from '../../engines/pieces/pieces-engine.js';
+import type { Replicas } from '../../training/stepper.js';
+import type { WorkMeters } from '../../training/trainer.js';
+
+/** An engine and communicators that count what they do, for one rank. */
+export interface RankParts {
+  readonly engine: Engine;
+  /** Of the network. */
+  readonly communicator: Communicator;
+  /** The same ranks, for what is not counted: checkpoints. */
+  readonly shards: Communicator;
+  /** All ranks of all replicas, for agreement. */
+  readonly control: Communicator;
+  readonly replicas: Replicas | null;
+  readonly meters: WorkMeters;
+  /** Payload that this rank has sent, gradients and agreement included. */
+  readonly trafficBytes: () => number;
+  /** What the rank's time goes to. */
+  readonly phases: PhaseClock;
+}
+
+/** The transports of a rank among replicas. */
+export interface MeshTransports {
+  /** The ranks that hold the network together with this one. */
+  readonly network: Transport;
+  /** The ranks that hold the same blocks in every replica, by replica; null: one replica. */
+  readonly replicas: Transport | null;
+  /** All ranks. */
+  readonly world: Transport;
+}
+
+/** Puts counters around an engine and the transport of a group without replicas. */
+export function countedParts(engine: Engine, transport: Transport): RankParts {
+  return countedMesh(engine, { network: transport, replicas: null, world: transport });
+}
+
+/** Puts counters around an engine and a rank's transports. */
+export function countedMesh(engine: Engine, transports: MeshTransports): RankParts {
+  const counter: FlopCounter = { flops: 0, products: 0 };
+  const phases = new PhaseClock();
+  const network = new RecordingTransport(transports.network, phases);
+  const control = new RecordingTransport(transports.world, phases);
+  const gradients = transports.replicas && new RecordingTransport(transports.replicas, phases);
+  const exposedS = (record: CommunicationRecord) => total(record, 'exposedS');
+  const needing = [network, gradients, control].filter((one) => one?.needsProgress === true);
+  // Also where nothing has to progress: a library's bits may depend on the pieces.
+  const inEqualPieces = inPieces(engine, () => {
+    for (const one of needing) one?.progress();
+  });
+  return {
+    engine: countingEngine(inEqualPieces, counter),
+    communicator: new Communicator(network),
+    shards: new Communicator(transports.network),
+    control: new Communicator(control),
+    replicas: gradients && {
+      index: gradients.rank,
+      count: gradients.size,
+      communicator: new Communicator(gradients),
+    },
+    phases,
+    trafficBytes: () =>
+      [network, control, ...(gradients ? [gradients] : [])].reduce(
+        (bytes, { record }) => bytes + total(record, 'sentBytes'),
+        0,
+      ),
+    meters: {
+      flops: () => counter.flops,
+      sentBytes: () => total(network.record, 'sentBytes'),
+      receivedBytes: () => total(network.record, 'receivedBytes'),
+      exposedS: () =>
+        exposedS(network.record) +
+        exposedS(control.record) +
+        (gradients ? exposedS(gradients.record) : 0),
+      collectives: {
+        allGather: network.record.allGather,
+        allToAll: network.record.allToAll,
+        reduceScatter: network.record.reduceScatter,
+        allReduce: network.record.allReduce,
+        agreement: control.record.allReduce,
+        gradients: gradients?.record.allReduce ?? { postedS: 0, exposedS: 0 },
+      },
+    },
+  };
+}
+
+function total(record: CommunicationRecord, what: keyof CollectiveRecord): number {
+  return Object.values(record).reduce((sum, counts: CollectiveRecord) => sum + counts[what], 0);
+}

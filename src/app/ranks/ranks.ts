@@ -1,0 +1,129 @@
+import os from 'node:os';
+import { findLauncher, type Launcher } from '../../communicators/mpi/launcher.js';
+import { MpiMember } from '../../communicators/mpi/member.js';
+import type { ProcessPlace } from '../../communicators/rank-context.js';
+import { type LaunchOptions, launchRanks } from '../../communicators/threads/launch.js';
+import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
+
+/** What a run says of its ranks before it knows more of itself. */
+export interface RanksRequest {
+  readonly size: number;
+  /** The worker module; it calls `runRankProgram`. */
+  readonly module: URL;
+  readonly timeoutS: number;
+  /** Takes what ranks of this process post. */
+  readonly onMessage: (message: unknown) => void;
+}
+
+/** What ranks are started with. */
+export interface RanksStart {
+  readonly data: unknown;
+  /** For ranks that are threads. */
+  readonly threads: Pick<LaunchOptions, 'stagingBytes' | 'subgroups'>;
+}
+
+/** Ranks that have been started. */
+export interface StartedRanks {
+  /** What rank 0 returned; rejects with the first cause when a rank failed. */
+  readonly done: Promise<unknown>;
+  requestStop(): void;
+  abort(cause: string): void;
+}
+
+/** The ranks of a run: threads of this process, or one each of the processes of an MPI job. */
+export interface Ranks {
+  /** Those that this process runs. */
+  readonly here: readonly number[];
+  /** Ranks on this machine, of this run. */
+  readonly onMachine: number;
+  /** Whether the first of this machine's ranks is here; null: the launcher does not say. */
+  readonly firstOnMachine: boolean | null;
+  /** Of an MPI job, by rank; null: ranks are threads. */
+  readonly processes: readonly ProcessPlace[] | null;
+  /** What slows this process down, in a line; null: nothing known. */
+  readonly warning: string | null;
+  /** Does something in every process; where one fails, all do. */
+  together<T>(work: () => T | Promise<T>): Promise<T>;
+  /** Does something in the process of rank 0; all get its result, or its error. */
+  fromFirst<T>(work: () => T | Promise<T>): Promise<T>;
+  start(start: RanksStart): StartedRanks;
+}
+
+/** Threads; or MPI, under a launcher.
+ * @throws NativeError when the launcher's MPI library is missing or another */
+export async function joinRanks(request: RanksRequest): Promise<Ranks> {
+  const launcher = findLauncher();
+  if (launcher === null) return threadRanks(request);
+  const { module, timeoutS, onMessage } = request;
+  const kernels = loadKernelModule(false);
+  const member = await MpiMember.join({ launcher, module, timeoutS, kernels, onMessage });
+  return {
+    here: [member.rank],
+    processes: member.processes,
+    onMachine: launcher.localSize ?? 1,
+    firstOnMachine: launcher.localRank === null ? null : launcher.localRank === 0,
+    warning: bindingWarning(launcher),
+    together: (work) => member.together(work),
+    fromFirst: (work) => member.fromFirst(work),
+    start: ({ data }) => ({
+      done: member.run(data),
+      requestStop: () => member.requestStop(),
+      // This process ends with an error, and takes the job with it.
+      abort: () => {},
+    }),
+  };
+}
+
+/**
+ * Does what comes before `joinRanks`. Where it fails in a process of an MPI job, the process joins
+ * the others to say so: rank 0 tells the failure, and all end.
+ */
+export async function beforeRanks<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const launcher = findLauncher();
+    if (launcher === null) throw error;
+    const module = new URL('no-rank.js', import.meta.url);
+    const none = { timeoutS: 0, kernels: null, onMessage: () => {} };
+    const member = await MpiMember.join({ launcher, module, ...none });
+    return member.together(() => {
+      throw error;
+    });
+  }
+}
+
+function threadRanks({ size, module, timeoutS, onMessage }: RanksRequest): Ranks {
+  return {
+    here: Array.from({ length: size }, (_, rank) => rank),
+    onMachine: size,
+    firstOnMachine: true,
+    processes: null,
+    warning: null,
+    together: async (work) => work(),
+    fromFirst: async (work) => work(),
+    start({ data, threads }) {
+      const launch = launchRanks({
+        ...threads,
+        size,
+        module,
+        data,
+        timeoutS,
+        kernels: loadKernelModule(false),
+        onMessage: (_rank, message) => onMessage(message),
+      });
+      const first = async () => (await launch.done)[0];
+      return {
+        done: first(),
+        requestStop: () => launch.requestStop(),
+        abort: (cause) => launch.abort(cause),
+      };
+    },
+  };
+}
+
+/** Beside its rank, a process reads data and serves signals. */
+function bindingWarning({ name, localSize }: Launcher): string | null {
+  if (os.availableParallelism() > 1 || os.cpus().length <= (localSize ?? 1)) return null;
+  return `${name} has bound each process to one core; --bind-to none leaves room to read batches`;
+}

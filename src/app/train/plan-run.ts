@@ -1,0 +1,141 @@
+import os from 'node:os';
+import { stepCost } from '../../analysis/cost.js';
+import { rankMemory } from '../../analysis/step-memory.js';
+import type { AnswerShape, DataParts } from '../../data/dataset.js';
+import { ConfigError, UnsupportedError } from '../../base/errors.js';
+import {
+  type NetworkEnds,
+  type NetworkSpecification,
+  validateRanks,
+  validateSpecification,
+} from '../../model/specification.js';
+import type { LossName, TrainingSettings } from '../../settings/settings.js';
+
+/** What settings come to once the data are known. */
+export interface RunPlan {
+  readonly specification: NetworkSpecification;
+  readonly loss: LossName;
+  /** Labels are written as one-hot targets: a squared error on labels. */
+  readonly oneHot: boolean;
+  readonly steps: number;
+  /** Steps between validations; 0: none. */
+  readonly validateEvery: number;
+}
+
+/** @throws ConfigError when settings and data do not fit one another */
+export function planRun(settings: TrainingSettings, data: DataParts): RunPlan {
+  const { training, validation } = data;
+  const answers: AnswerShape = training.answers;
+  const loss = settings.loss ?? (answers.kind === 'labels' ? 'cross-entropy' : 'mse');
+  if (loss === 'cross-entropy' && answers.kind !== 'labels') {
+    throw new ConfigError(
+      'loss',
+      `cross-entropy needs integer labels, ${training.name} has ${answers.width} numbers a row; ` +
+        'use --loss mse',
+    );
+  }
+  const outputs = answers.kind === 'labels' ? answers.classes : answers.width;
+  const { strategy, width, depth, blocks, ghosts, layerGhosts, activation } = settings;
+  const specification: NetworkSpecification = {
+    strategy,
+    width,
+    depth,
+    blocks,
+    ghosts,
+    ...(layerGhosts && { layerGhosts }),
+    ghostPrecision: settings.ghostPrecision,
+    activation,
+    ends: endsOf(settings, training.features, outputs, loss),
+  };
+  validateSpecification(specification);
+  validateRanks(blocks, settings.ranks);
+  return {
+    specification,
+    loss,
+    oneHot: loss === 'mse' && answers.kind === 'labels',
+    steps: stepsOf(settings, training.rows),
+    validateEvery: validation === null ? 0 : validateEveryOf(settings, training.rows),
+  };
+}
+
+function endsOf(
+  { ends, width }: TrainingSettings,
+  inputs: number,
+  outputs: number,
+  loss: LossName,
+): NetworkEnds {
+  const fits = inputs === width && outputs === width && loss === 'mse';
+  if (ends === 'sharded' && !fits) {
+    throw new ConfigError(
+      'network',
+      `sharded ends need features = targets = width and mse; here are ${inputs} features, ` +
+        `${outputs} targets, width ${width}, ${loss}`,
+    );
+  }
+  return ends === 'sharded' || (ends === 'auto' && fits)
+    ? { kind: 'sharded' }
+    : { kind: 'replicated', inputs, outputs };
+}
+
+function stepsOf({ steps, epochs, batch, replicas }: TrainingSettings, rows: number): number {
+  if (steps !== null) return steps;
+  if (!Number.isFinite(rows)) {
+    throw new ConfigError('steps', 'the data have no end, so no epochs; set --steps');
+  }
+  return Math.ceil(((epochs ?? 1) * rows) / (batch * replicas));
+}
+
+function validateEveryOf(
+  { validateEvery, batch, replicas }: TrainingSettings,
+  rows: number,
+): number {
+  if (validateEvery !== null) return validateEvery;
+  return Number.isFinite(rows) ? Math.max(1, Math.ceil(rows / (batch * replicas))) : 500;
+}
+
+/**
+ * @param capacityBytes memory that one rank's engine can address
+ * @param onMachine ranks on this machine
+ * @returns a warning when the ranks need more memory than this machine has
+ * @throws UnsupportedError when a rank does not fit its engine's memory, with the sizes
+ */
+export function checkMemory(
+  { specification, loss }: RunPlan,
+  settings: TrainingSettings,
+  capacityBytes: number,
+  onMachine: number,
+): string | null {
+  const columns = settings.batch / settings.accumulate;
+  const { ranks, optimizer } = settings;
+  const shape = { specification, ranks, columns, loss, optimizer, inputGradient: false };
+  const bytes = rankMemory(shape, 0);
+  const gib = (count: number) => `${(count / 2 ** 30).toFixed(2)} GiB`;
+  if (bytes.totalBytes > capacityBytes) {
+    throw new UnsupportedError(
+      'memory',
+      `a rank needs ${gib(bytes.totalBytes)} (parameters ${gib(bytes.parameterBytes)}, gradients ` +
+        `${gib(bytes.gradientBytes)}, ${optimizer} state ${gib(bytes.optimizerBytes)}, ` +
+        `activations ${gib(bytes.activationBytes)}, buffers ${gib(bytes.bufferBytes)}), its engine can address ${gib(capacityBytes)}; use more ` +
+        'ranks, a smaller width or batch, or --accumulate',
+    );
+  }
+  const all = bytes.totalBytes * onMachine;
+  if (all <= os.totalmem()) return null;
+  return `${onMachine} ranks need ${gib(all)}, this machine has ${gib(os.totalmem())}`;
+}
+
+/** @returns a warning when a low precision of ghosts sends more than float32 would, as it can with
+ *   many blocks on a rank */
+export function costlyPrecision(
+  { specification }: RunPlan,
+  { ranks, batch, accumulate }: TrainingSettings,
+): string | null {
+  const sent = (network: NetworkSpecification) =>
+    stepCost(network, ranks, batch / accumulate).total.sentBytes;
+  const [own, plain] = [sent(specification), sent({ ...specification, ghostPrecision: 'float32' })];
+  if (own <= plain) return null;
+  return (
+    `ghosts in ${specification.ghostPrecision} send ${(own / plain).toFixed(2)} times the bytes of ` +
+    `float32 with ${specification.blocks / ranks} blocks on a rank; use more ranks, or float32`
+  );
+}

@@ -1,0 +1,61 @@
+import path from 'node:path';
+import { findLauncher, type Launcher } from '../../communicators/mpi/launcher.js';
+import { ConfigError } from '../../base/errors.js';
+import { listCheckpoints } from '../../checkpoints/checkpoint-folder.js';
+import { readRunConfig } from '../../checkpoints/run-folder.js';
+import { withModel } from './from-model.js';
+import { checkRecorded, checkResumable } from '../../settings/load.js';
+import { resolveSettings, type SettingsSource } from '../../settings/resolve.js';
+import type { TrainingSettings } from '../../settings/settings.js';
+
+/** A run to go on with, and from which of its checkpoints. */
+export interface Resume {
+  readonly runFolder: string;
+  /** `newest`: it has to be whole. `newest-whole`: damaged ones are put aside with a warning each;
+   * the run starts anew where none is left. */
+  readonly from: 'newest' | 'newest-whole';
+}
+
+/**
+ * Puts settings together for a run that is new or goes on.
+ *
+ * @param resume a run folder, to go on from its newest checkpoint; `auto`: with the run in the
+ *   folder that `out` names, from its newest whole checkpoint, or anew where it has none;
+ *   undefined: a new run
+ * @param given over what the run recorded
+ * @param launcher what will start the ranks, or has, and so sets their number
+ * @throws ConfigError when settings do not fit one another or the run; CheckpointError when the
+ *   folder holds no run
+ */
+export function settingsFor(
+  given: readonly SettingsSource[],
+  resume: string | undefined,
+  launcher: Pick<Launcher, 'name' | 'size'> | null = findLauncher(),
+): { readonly settings: TrainingSettings; readonly resume: Resume | null } {
+  const found = resume === 'auto' ? runIn(folderOf(given)) : newest(resume);
+  if (found === null) {
+    return { settings: resolveSettings(withModel(given), launcher), resume: null };
+  }
+  const where = `${found.runFolder}/config.json`;
+  const recorded = checkRecorded(where, readRunConfig(found.runFolder).settings);
+  for (const { settings } of given) checkResumable(recorded.settings, settings);
+  // A launcher says on how many ranks it goes on.
+  const { ranks: _ranks, ...others } = recorded.settings;
+  const base = launcher === null ? recorded : { ...recorded, settings: others };
+  return { settings: resolveSettings([base, ...given], launcher), resume: found };
+}
+
+function newest(runFolder: string | undefined): Resume | null {
+  return runFolder === undefined ? null : { runFolder, from: 'newest' };
+}
+
+function folderOf(given: readonly SettingsSource[]): string {
+  const out = given.findLast(({ settings }) => typeof settings.out === 'string')?.settings.out;
+  if (typeof out === 'string') return out;
+  throw new ConfigError('resume', 'auto, and no run folder; name it by --out (out in a file)');
+}
+
+function runIn(runFolder: string): Resume | null {
+  const steps = listCheckpoints(path.join(runFolder, 'checkpoints'));
+  return steps.length === 0 ? null : { runFolder, from: 'newest-whole' };
+}

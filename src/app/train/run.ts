@@ -1,0 +1,295 @@
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import { largestPayloadBytes } from '../../analysis/cost.js';
+import { findLauncher } from '../../communicators/mpi/launcher.js';
+import { createThreadsGroup, MAXIMUM_RANKS } from '../../communicators/threads/group.js';
+import type { DataParts } from '../../data/dataset.js';
+import { CheckpointError, ConfigError } from '../../base/errors.js';
+import { startLoader } from '../../data/loader/loader.js';
+import type { Standardization } from '../../data/standardize.js';
+import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
+import { listCheckpoints, readCheckpointState } from '../../checkpoints/checkpoint-folder.js';
+import type { EndEvent, TrainingEvent } from '../../training/events.js';
+import {
+  configHash,
+  createRunFolder,
+  describeMachine,
+  type FoundCheckpoint,
+  newestCheckpoint,
+  newestWholeCheckpoint,
+  type RunConfig,
+  trimMetrics,
+  writeRunConfig,
+} from '../../checkpoints/run-folder.js';
+import type { TrainingJob } from '../../training/trainer.js';
+import { createEngine } from '../ranks/engines.js';
+import { initialStandardization, openInitialModel } from './from-model.js';
+import { createMeter } from '../ranks/meters.js';
+import { openSettingsData } from './open-data.js';
+import { describeData, resumedStandardization } from './resumed-data.js';
+import { checkMemory, costlyPrecision, planRun, type RunPlan } from './plan-run.js';
+import { joinRanks, type Ranks } from '../ranks/ranks.js';
+import type { Resume } from './resume.js';
+import type { TrainingSettings } from '../../settings/settings.js';
+import type { Mesh, TrainingRankData } from './training-rank.js';
+
+export interface RunHooks {
+  readonly onEvent: (event: TrainingEvent) => void;
+  /** When it fires, the run writes a checkpoint after the current step and ends. */
+  readonly stop: AbortSignal;
+}
+
+/**
+ * Trains on `settings.ranks · settings.replicas` ranks and keeps everything in a run folder. The
+ * ranks are worker threads; under an MPI launcher, the processes of the job, each of which calls
+ * this: the first of them alone writes the folder and has events, all return the end.
+ *
+ * @param resume run to go on with; null: a new run
+ * @throws ConfigError, DataError, UnsupportedError before any rank starts; what ends a rank later
+ */
+export async function trainRun(
+  settings: TrainingSettings,
+  hooks: RunHooks,
+  resume: Resume | null,
+): Promise<EndEvent> {
+  const resumeFolder = resume?.runFolder ?? null;
+  const ranks = await joinRanks({
+    size: settings.ranks * settings.replicas,
+    module: new URL('training-rank.js', import.meta.url),
+    timeoutS: settings.timeout,
+    onMessage: (message) => hooks.onEvent(message as TrainingEvent),
+  });
+  const isFirst = ranks.here.includes(0);
+  const prepared = await ranks.together(() => prepare(settings, ranks, resumeFolder));
+  const { data, run, standardization } = prepared;
+  const { runFolder, checkpoint, damaged } = await ranks.fromFirst(() =>
+    openRunFolder(settings, prepared, resume),
+  );
+  const { trainingRows, validationRows } = prepared.recorded;
+  const { from } = prepared;
+  const job = jobOf(
+    settings,
+    run,
+    runFolder,
+    { resume: checkpoint, from },
+    {
+      trainingRows,
+      validationRows,
+      processes: ranks.processes,
+    },
+  );
+  const changed = checkpoint && changedSettings(job, checkpoint.folder);
+  const costly = costlyPrecision(run, settings);
+  for (const message of [ranks.warning, prepared.warning, costly, ...damaged, changed]) {
+    if (message && isFirst) hooks.onEvent({ type: 'warning', message });
+  }
+  const loaders = replicasOf(ranks.here, settings.ranks).map(({ replica, consumers }) =>
+    startLoader({
+      data,
+      standardization,
+      seed: settings.seed,
+      shuffle: settings.shuffle,
+      oneHot: run.oneHot,
+      consumers,
+      schedule: {
+        firstStep: checkpoint?.step ?? 0,
+        steps: run.steps,
+        batchSize: settings.batch,
+        microBatches: settings.accumulate,
+        validationRows: job.validationRows,
+        validateEvery: run.validateEvery,
+        replicas: settings.replicas,
+        replica,
+      },
+    }),
+  );
+  const columns = settings.batch / settings.accumulate;
+  const payload = largestPayloadBytes(run.specification, settings.ranks, columns);
+  const stagingBytes = Math.max(64 * 1024, payload);
+  const isMesh = settings.replicas > 1 && ranks.here.length > 1;
+  const mesh = isMesh ? createMesh(settings, stagingBytes) : null;
+  const rankData: TrainingRankData = {
+    job,
+    batches: loaders.map(({ handle }) => handle),
+    mesh,
+    meter: { ranksHere: ranks.here.length, firstOnMachine: ranks.firstOnMachine },
+    module: loadKernelModule(settings.relaxedSimd),
+  };
+  const subgroups = mesh ? [...mesh.network, ...mesh.replicas] : [];
+  const started = ranks.start({ data: rankData, threads: { stagingBytes, subgroups } });
+  const requestStop = () => started.requestStop();
+  hooks.stop.addEventListener('abort', requestStop);
+  if (hooks.stop.aborted) requestStop();
+  try {
+    const end = await Promise.race([started.done, ...loaders.map(({ failed }) => failed)]);
+    if (!end) throw new TypeError('rank 0 returned no end event');
+    return end as EndEvent;
+  } catch (error) {
+    started.abort((error as Error).message);
+    if (checkpoint === null && isFirst) removeUnusedRun(runFolder);
+    throw error;
+  } finally {
+    hooks.stop.removeEventListener('abort', requestStop);
+    await Promise.all(loaders.map((loader) => loader.close()));
+  }
+}
+
+/** What every process finds out for itself. */
+interface Prepared {
+  readonly data: DataParts;
+  readonly run: RunPlan;
+  readonly standardization: Standardization | null;
+  /** Folder of the weights that a new run begins with; null: random ones. */
+  readonly from: string | null;
+  /** What `config.json` says of the data. */
+  readonly recorded: RunConfig['data'];
+  readonly warning: string | null;
+}
+
+async function prepare(
+  settings: TrainingSettings,
+  { here, onMachine }: Ranks,
+  resumeFolder: string | null,
+): Promise<Prepared> {
+  if (here.length > MAXIMUM_RANKS) {
+    throw new ConfigError(
+      'threads',
+      `${settings.replicas} replicas of ${settings.ranks} ranks; one machine runs at most ` +
+        `${MAXIMUM_RANKS} worker threads`,
+    );
+  }
+  const data = await openSettingsData(settings);
+  const run = planRun(settings, data);
+  const model = resumeFolder === null ? openInitialModel(settings, run.specification, here) : null;
+  const standardization =
+    resumeFolder === null
+      ? initialStandardization(settings, data, model)
+      : resumedStandardization(resumeFolder, data);
+  // Engine and meter are tried here first, so that what is missing is told before a rank starts.
+  const { capacityBytes } = await createEngine(settings.engine, settings);
+  (await createMeter({ ...settings, choice: settings.meter })).close();
+  const warning = checkMemory(run, settings, capacityBytes, onMachine);
+  const recorded = describeData(data, standardization);
+  return { data, run, standardization, from: model?.weights ?? null, recorded, warning };
+}
+
+function openRunFolder(
+  settings: TrainingSettings,
+  { run, recorded }: Prepared,
+  resume: Resume | null,
+): { runFolder: string; checkpoint: FoundCheckpoint | null; damaged: string[] } {
+  const runFolder = resume?.runFolder ?? settings.out ?? newRunFolder(settings);
+  const damaged: string[] = [];
+  const checkpoint = resume && findCheckpoint(resume, settings, damaged);
+  if (checkpoint === null) createRunFolder(runFolder);
+  else trimMetrics(runFolder, checkpoint.step);
+  writeRunConfig(runFolder, {
+    format: 'phantom-parallel run',
+    version: 1,
+    created: new Date().toISOString(),
+    settings,
+    specification: run.specification,
+    loss: run.loss,
+    steps: run.steps,
+    data: recorded,
+    ...describeMachine(),
+  });
+  return { runFolder, checkpoint, damaged };
+}
+
+/**
+ * @param damaged takes a line for every checkpoint that is put aside
+ * @throws CheckpointError when a run that began with a model has no whole checkpoint
+ */
+function findCheckpoint(
+  { runFolder, from: which }: Resume,
+  { from }: TrainingSettings,
+  damaged: string[],
+): FoundCheckpoint | null {
+  if (which === 'newest') return newestCheckpoint(runFolder);
+  const found = newestWholeCheckpoint(runFolder, (line) => damaged.push(line));
+  if (found !== null) return found;
+  const what = `${runFolder} has no whole checkpoint`;
+  if (from !== null) {
+    // The model has not been opened: what a run goes on with is in its own folder.
+    throw new CheckpointError('run', `${what}; the same again starts it anew from ${from}`);
+  }
+  damaged.push(`${what}: the run starts anew`);
+  return null;
+}
+
+/** The replicas that have ranks in this process, and how many. */
+function replicasOf(here: readonly number[], ranks: number) {
+  const counts = new Map<number, number>();
+  for (const rank of here) {
+    const replica = Math.floor(rank / ranks);
+    counts.set(replica, (counts.get(replica) ?? 0) + 1);
+  }
+  return [...counts].map(([replica, consumers]) => ({ replica, consumers }));
+}
+
+/** Gradients of several layers are summed at a time, in larger pieces than activations are. */
+const GRADIENT_STAGING_BYTES = 4 << 20;
+
+function createMesh({ ranks, replicas, timeout }: TrainingSettings, stagingBytes: number): Mesh {
+  const options = { kernels: loadKernelModule(false), timeoutS: timeout };
+  return {
+    network: Array.from({ length: replicas }, () =>
+      createThreadsGroup({ ...options, stagingBytes, size: ranks }),
+    ),
+    replicas: Array.from({ length: ranks }, () =>
+      createThreadsGroup({ ...options, stagingBytes: GRADIENT_STAGING_BYTES, size: replicas }),
+    ),
+  };
+}
+
+function jobOf(
+  settings: TrainingSettings,
+  run: RunPlan,
+  runFolder: string,
+  begin: Pick<TrainingJob, 'resume' | 'from'>,
+  found: Pick<TrainingJob, 'trainingRows' | 'validationRows' | 'processes'>,
+): TrainingJob {
+  const { specification, loss, steps, validateEvery } = run;
+  return {
+    settings,
+    specification,
+    loss,
+    steps,
+    validateEvery,
+    runFolder,
+    ...begin,
+    ...found,
+    configHash: configHash(settings),
+    resumeCommand: `${launchPrefix()}phantom train --resume ${runFolder}`,
+  };
+}
+
+function launchPrefix(): string {
+  const launcher = findLauncher();
+  return launcher === null ? '' : `${launcher.command} -n ${launcher.size} `;
+}
+
+/** A run that failed before its first checkpoint leaves nothing behind. */
+function removeUnusedRun(runFolder: string): void {
+  if (listCheckpoints(path.join(runFolder, 'checkpoints')).length > 0) return;
+  for (const name of ['config.json', 'metrics.jsonl', 'checkpoints']) {
+    rmSync(path.join(runFolder, name), { recursive: true, force: true });
+  }
+  try {
+    rmSync(runFolder, { recursive: false });
+  } catch {
+    // Not ours alone: something else lies in it.
+  }
+}
+
+function changedSettings(job: TrainingJob, checkpoint: string): string | null {
+  if (readCheckpointState(checkpoint).configHash === job.configHash) return null;
+  return 'settings differ from those of the checkpoint: this is not the run that was interrupted';
+}
+
+/** A folder for a run that nobody has named. */
+export function newRunFolder({ strategy, width, blocks }: TrainingSettings): string {
+  const time = new Date().toISOString().replaceAll(/[-:]|\.\d+Z/g, '');
+  return path.join('runs', `${time}-${strategy}-${width}x${blocks}`);
+}

@@ -1,0 +1,206 @@
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+} from 'node:fs';
+import path from 'node:path';
+import { CheckpointError } from '../base/errors.js';
+
+/** Hashes and sizes of files, by name. */
+export type FileHashes = Readonly<
+  Record<string, { readonly sha256: string; readonly bytes: number }>
+>;
+
+/** `state.json` of a checkpoint. */
+export interface CheckpointState {
+  readonly format: 'phantom-parallel checkpoint';
+  readonly version: 1;
+  /** Optimiser steps done. */
+  readonly step: number;
+  /** Random draws depend on the seed and the position alone, so this is the generator's state. */
+  readonly random: { readonly seed: number; readonly nextBatch: number };
+  /** SHA-256 of the settings that determine the run's numbers. */
+  readonly configHash: string;
+  /** Ranks that wrote the shards. */
+  readonly ranks: number;
+  readonly files: FileHashes;
+  /** Of all the others, as `formatCheckpointState` writes them. */
+  readonly stateSha256: string;
+}
+
+const MAX_STATE_BYTES = 16 << 20;
+
+/** `step-00000100` */
+export function checkpointName(step: number): string {
+  return `step-${String(step).padStart(8, '0')}`;
+}
+
+/** Steps of the complete checkpoints below `checkpoints/`, ascending. */
+export function listCheckpoints(checkpointsFolder: string): number[] {
+  return folderEntries(checkpointsFolder)
+    .map((name) => /^step-(\d{8,})$/.exec(name)?.[1])
+    .flatMap((digits) => (digits === undefined ? [] : [Number(digits)]))
+    .toSorted((a, b) => a - b);
+}
+
+function folderEntries(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    throw new CheckpointError('checkpoint', `${folder}: ${(error as Error).message}`);
+  }
+}
+
+/** `model-00001-of-00004.safetensors`: the file of one rank. */
+export function shardName(kind: 'model' | 'optimizer', rank: number, ranks: number): string {
+  const number = (n: number) => String(n).padStart(5, '0');
+  return `${kind}-${number(rank + 1)}-of-${number(ranks)}.safetensors`;
+}
+
+/** The text of `state.json`, with a hash of its own: one changed byte in it is found too. */
+export function formatCheckpointState(state: Omit<CheckpointState, 'stateSha256'>): string {
+  const stateSha256 = createHash('sha256').update(JSON.stringify(state)).digest('hex');
+  return `${JSON.stringify({ ...state, stateSha256 }, null, 2)}\n`;
+}
+
+/** Reads `state.json`.
+ * @throws CheckpointError when it is missing, not of this format or not as it was written */
+export function readCheckpointState(folder: string): CheckpointState {
+  const file = path.join(folder, 'state.json');
+  const text = readBounded(file);
+  const state = parseJson(file, text) as Partial<CheckpointState> | null;
+  if (state?.format !== 'phantom-parallel checkpoint' || state.version !== 1) {
+    throw new CheckpointError('checkpoint', `${file}: not the state of a checkpoint (version 1)`);
+  }
+  const { step, ranks, files, random, configHash } = state;
+  const complete =
+    isCount(step) &&
+    isCount(ranks) &&
+    typeof configHash === 'string' &&
+    typeof random?.seed === 'number' &&
+    isFileHashes(files);
+  if (!complete) throw new CheckpointError('checkpoint', `${file}: entries are missing or damaged`);
+  const expected = [
+    'model.safetensors.index.json',
+    ...Array.from({ length: ranks }, (_, rank) => shardName('model', rank, ranks)),
+  ];
+  const unlisted = expected.find((name) => !Object.hasOwn(files, name));
+  if (unlisted !== undefined) {
+    throw new CheckpointError(
+      'checkpoint',
+      `${file}: it has no hash of ${unlisted}; it is damaged`,
+    );
+  }
+  const { stateSha256: _, ...others } = state as CheckpointState;
+  if (formatCheckpointState(others) !== text) {
+    throw new CheckpointError('checkpoint', `${file}: its hash is not its own; it is damaged`);
+  }
+  const named = /^step-(\d{8,})$/.exec(path.basename(path.resolve(folder)))?.[1];
+  if (named !== undefined && Number(named) !== step) {
+    throw new CheckpointError(
+      'checkpoint',
+      `${file}: step ${step}, the folder is of ${Number(named)}`,
+    );
+  }
+  return state as CheckpointState;
+}
+
+/** Whether a value from a file lists files of its own folder. */
+export function isFileHashes(files: unknown): files is FileHashes {
+  if (typeof files !== 'object' || files === null) return false;
+  return Object.entries(files as Record<string, Partial<FileHashes[string]> | null>).every(
+    ([name, entry]) =>
+      /^[a-z][a-z0-9.-]*$/.test(name) &&
+      typeof entry?.sha256 === 'string' &&
+      Number.isSafeInteger(entry.bytes),
+  );
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** Reads a JSON file of a run or checkpoint. @throws CheckpointError when that cannot be done */
+export function readJson(file: string): unknown {
+  return parseJson(file, readBounded(file));
+}
+
+function readBounded(file: string): string {
+  try {
+    const { size } = statSync(file);
+    if (size <= MAX_STATE_BYTES) return readFileSync(file, 'utf8');
+    throw new Error(`${size} bytes is too large to be genuine`);
+  } catch (error) {
+    throw new CheckpointError('checkpoint', `${file}: ${(error as Error).message}`);
+  }
+}
+
+function parseJson(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new CheckpointError('checkpoint', `${file}: ${(error as Error).message}`);
+  }
+}
+
+/**
+ * Compares files of a checkpoint or model with the sizes and hashes recorded of them.
+ *
+ * @param share ranks divide the files among themselves: file i is this rank's if i % size = rank
+ * @throws CheckpointError naming the first file that differs
+ */
+export function verifyFiles(
+  folder: string,
+  state: Pick<CheckpointState, 'files'>,
+  share: { readonly rank: number; readonly size: number } = { rank: 0, size: 1 },
+  remedy = 'phantom train --resume auto --out <run folder> goes on from an earlier one',
+): void {
+  for (const [i, [name, { sha256, bytes }]] of Object.entries(state.files).entries()) {
+    if (i % share.size !== share.rank) continue;
+    const file = path.join(folder, name);
+    const found = hashFile(file);
+    if (found.bytes !== bytes) {
+      throw new CheckpointError(
+        'checkpoint',
+        `${file}: ${found.bytes} bytes, ${bytes} were written; ${remedy}`,
+      );
+    }
+    if (found.sha256 !== sha256) {
+      throw new CheckpointError(
+        'checkpoint',
+        `${file}: its SHA-256 is not the one recorded, the file is damaged; ${remedy}`,
+      );
+    }
+  }
+}
+
+/** Streams a file through SHA-256. @throws CheckpointError when it cannot be read */
+export function hashFile(file: string): { sha256: string; bytes: number } {
+  const hash = createHash('sha256');
+  const chunk = Buffer.allocUnsafe(1 << 20);
+  let bytes = 0;
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, 'r');
+  } catch (error) {
+    throw new CheckpointError('checkpoint', `${file}: ${(error as Error).message}`);
+  }
+  try {
+    for (;;) {
+      const count = readSync(descriptor, chunk, 0, chunk.length, null);
+      if (count === 0) return { sha256: hash.digest('hex'), bytes };
+      hash.update(chunk.subarray(0, count));
+      bytes += count;
+    }
+  } catch (error) {
+    throw new CheckpointError('checkpoint', `${file}: ${(error as Error).message}`);
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,230 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { isStandardizationOf, type RecordedStandardization } from '../data/standardize.js';
+import type { TrainingSettings } from '../settings/settings.js';
+import { type NetworkSpecification, validateSpecification } from '../model/specification.js';
+import { CheckpointError, ConfigError } from '../base/errors.js';
+import {
+  checkpointName,
+  listCheckpoints,
+  readCheckpointState,
+  readJson,
+  verifyFiles,
+} from './checkpoint-folder.js';
+import { isSystemError, makeFolders, remedyFor, replaceFile } from '../base/files.js';
+
+/** `config.json` of a run folder. */
+export interface RunConfig {
+  readonly format: 'phantom-parallel run';
+  readonly version: 1;
+  readonly created: string;
+  readonly settings: TrainingSettings;
+  readonly specification: NetworkSpecification;
+  readonly loss: 'mse' | 'cross-entropy';
+  /** Steps, from `steps` or `epochs`. */
+  readonly steps: number;
+  /** What was read, and how it is standardised: x is replaced by (x − mean) / scale. */
+  readonly data: {
+    readonly name: string;
+    readonly trainingRows: number | null;
+    readonly validationRows: number;
+    readonly features: number;
+    readonly standardization: RecordedStandardization | null;
+  };
+  readonly versions: Readonly<Record<string, string>>;
+  readonly machine: Readonly<Record<string, string | number>>;
+}
+
+/** Settings that do not change any number of a run: where it runs and what it tells. */
+const NEUTRAL = new Set<keyof TrainingSettings>([
+  ...(['ranks', 'timeout', 'logEvery', 'checkpointEvery', 'keepCheckpoints', 'out'] as const),
+  ...(['steps', 'epochs', 'targetLoss', 'validateEvery'] as const),
+  ...(['meter', 'machine', 'carbonIntensity', 'pue'] as const),
+]);
+
+/** SHA-256 over the settings that determine a run's numbers; with a rate that falls towards the
+ * end, the length of the run is one of them. */
+export function configHash(settings: TrainingSettings): string {
+  const hasLength = settings.schedule !== 'constant';
+  const entries = Object.entries(settings)
+    .filter(
+      ([key]) =>
+        !NEUTRAL.has(key as keyof TrainingSettings) ||
+        (hasLength && (key === 'steps' || key === 'epochs')),
+    )
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return createHash('sha256').update(JSON.stringify(entries)).digest('hex');
+}
+
+/** Whether a folder is of a run that ended before its first checkpoint. */
+function isUnused(folder: string): boolean {
+  if (listCheckpoints(path.join(folder, 'checkpoints')).length > 0) return false;
+  try {
+    const { format } = readJson(path.join(folder, 'config.json')) as Partial<RunConfig>;
+    return format === 'phantom-parallel run';
+  } catch {
+    return false; // Whatever it is, it is not ours to write over.
+  }
+}
+
+/** @throws ConfigError when a folder holds a run already */
+export function refuseRun(folder: string): void {
+  if (!existsSync(path.join(folder, 'config.json')) || isUnused(folder)) return;
+  throw new ConfigError(
+    'run',
+    `${folder} holds a run already; go on with it by --resume ${folder}, or choose another --out`,
+  );
+}
+
+/** Makes a run folder. One that a run left before its first checkpoint is used again.
+ * @throws ConfigError when it holds a run already, or cannot be made */
+export function createRunFolder(folder: string): void {
+  refuseRun(folder);
+  try {
+    makeFolders(path.join(folder, 'checkpoints'));
+    rmSync(path.join(folder, 'metrics.jsonl'), { force: true });
+  } catch (error) {
+    throw new ConfigError('run', `cannot make ${folder}: ${(error as Error).message}; set --out`);
+  }
+}
+
+/** Writes `config.json`, whole or not at all. @throws ConfigError when that cannot be done */
+export function writeRunConfig(folder: string, config: RunConfig): void {
+  try {
+    replaceFile(path.join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+  } catch (error) {
+    throw new ConfigError(
+      'run',
+      `cannot write in ${folder}: ${(error as Error).message}; set --out`,
+    );
+  }
+}
+
+/** @throws CheckpointError when the folder holds no run of this version */
+export function readRunConfig(folder: string): RunConfig {
+  const file = path.join(folder, 'config.json');
+  if (!existsSync(file)) {
+    throw new CheckpointError('run', `${folder} is no run folder: it has no config.json`);
+  }
+  const config = readJson(file) as Partial<RunConfig> | null;
+  if (config?.format !== 'phantom-parallel run' || config.version !== 1) {
+    throw new CheckpointError('run', `${file}: not the config of a run (version 1)`);
+  }
+  const damage = damageOf(config);
+  if (damage !== null) throw new CheckpointError('run', `${file}: ${damage}; the file is damaged`);
+  return config as RunConfig;
+}
+
+/** What a run cannot be read with; null when nothing is wrong. */
+function damageOf({ settings, specification, loss, data }: Partial<RunConfig>): string | null {
+  if (loss !== 'mse' && loss !== 'cross-entropy') return `loss is ${JSON.stringify(loss)}`;
+  const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+  const counts = ['ranks', 'batch', 'accumulate', 'seed', 'timeout'] as const;
+  const wrong = counts.find((name) => !isCount(settings?.[name]));
+  if (wrong !== undefined) return `settings.${wrong} is ${JSON.stringify(settings?.[wrong])}`;
+  try {
+    if (!specification?.ends) return 'specification is incomplete';
+    validateSpecification(specification);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  if (!isCount(data?.features)) return 'data.features is missing';
+  const fits = isStandardizationOf(data?.standardization, data?.features ?? 0);
+  return fits ? null : 'data.standardization does not fit the features';
+}
+
+/** A checkpoint of a run. */
+export interface FoundCheckpoint {
+  readonly folder: string;
+  readonly step: number;
+}
+
+/** The newest checkpoint of a run. @throws CheckpointError when there is none */
+export function newestCheckpoint(runFolder: string): FoundCheckpoint {
+  const checkpoints = path.join(runFolder, 'checkpoints');
+  const step = listCheckpoints(checkpoints).at(-1);
+  if (step === undefined) {
+    throw new CheckpointError('run', `${runFolder} has no checkpoint; start it anew`);
+  }
+  const folder = path.join(checkpoints, checkpointName(step));
+  return { folder, step: readCheckpointState(folder).step };
+}
+
+/**
+ * The newest checkpoint of a run of which every file has the hash recorded. Damaged ones on the
+ * way get another name, so that they count no longer as checkpoints of the run.
+ *
+ * @param tell takes a line for each of them
+ * @returns null when none is whole
+ * @throws CheckpointError when a damaged one cannot be renamed
+ */
+export function newestWholeCheckpoint(
+  runFolder: string,
+  tell: (line: string) => void,
+): FoundCheckpoint | null {
+  const checkpoints = path.join(runFolder, 'checkpoints');
+  for (const step of listCheckpoints(checkpoints).toReversed()) {
+    const folder = path.join(checkpoints, checkpointName(step));
+    try {
+      verifyFiles(folder, readCheckpointState(folder), undefined, 'an earlier one may be whole');
+      return { folder, step };
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
+      tell(`${error.message}; checkpoint left out, kept as ${putAside(folder)}`);
+    }
+  }
+  return null;
+}
+
+function putAside(folder: string): string {
+  const aside = `${folder}.damaged`;
+  try {
+    rmSync(aside, { recursive: true, force: true });
+    renameSync(folder, aside);
+  } catch (error) {
+    throw new CheckpointError('run', `cannot rename ${folder}: ${(error as Error).message}`);
+  }
+  return aside;
+}
+
+/** Forgets metrics of steps after `step`: a resumed run computes them again. */
+export function trimMetrics(runFolder: string, step: number): void {
+  const file = path.join(runFolder, 'metrics.jsonl');
+  if (!existsSync(file)) return;
+  try {
+    const kept = readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => isUpTo(line, step));
+    replaceFile(file, kept.map((line) => `${line}\n`).join(''));
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    const what = `cannot write ${file}: ${error.message}; ${remedyFor(error)} and resume`;
+    throw new CheckpointError('run', what);
+  }
+}
+
+function isUpTo(line: string, step: number): boolean {
+  try {
+    const event = JSON.parse(line) as { type?: string; step?: number };
+    return event.type !== 'end' && (event.step ?? 0) <= step;
+  } catch {
+    return false; // an empty last line, or one cut off when the run died
+  }
+}
+
+/** Versions and machine, for the record. */
+export function describeMachine(): Pick<RunConfig, 'versions' | 'machine'> {
+  const [cpu] = os.cpus();
+  return {
+    versions: { node: process.version, v8: process.versions.v8 },
+    machine: {
+      platform: process.platform,
+      arch: process.arch,
+      cpu: cpu?.model ?? 'unknown',
+      cores: os.availableParallelism(),
+      memoryBytes: os.totalmem(),
+    },
+  };
+}

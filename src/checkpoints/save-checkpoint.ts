@@ -1,0 +1,282 @@
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { deserialize, serialize } from 'node:v8';
+import type { Parameter } from '../autograd/tape.js';
+import type { Communicator } from '../communicators/communicator.js';
+import {
+  fromTransfer,
+  toTransfer,
+  type TransferredError,
+} from '../communicators/error-transfer.js';
+import { Exchange } from '../communicators/exchange.js';
+import {
+  SafetensorsFile,
+  type SafetensorsTensor,
+  type SafetensorsWritten,
+  writeSafetensors,
+} from '../data/safetensors.js';
+import { CheckpointError } from '../base/errors.js';
+import type { OptimizerState } from '../optimizers/optimizer.js';
+import { type Entry, entriesOf, type Kind, KINDS } from './checkpoint-entries.js';
+import {
+  checkpointName,
+  formatCheckpointState,
+  hashFile,
+  listCheckpoints,
+  shardName,
+} from './checkpoint-folder.js';
+import { isSystemError, makeFolders, remedyFor, syncFolder, writeSynced } from '../base/files.js';
+
+/** What a checkpoint is made of; every rank gives its own part. */
+export interface CheckpointContents {
+  readonly parameters: readonly Parameter[];
+  readonly optimizerState: readonly OptimizerState[];
+  readonly step: number;
+  readonly seed: number;
+  readonly configHash: string;
+}
+
+/**
+ * Writes `<checkpoints>/step-…`, called by every rank. The folder appears under its name only when
+ * every file in it is written and synced; when that fails nothing is left of it.
+ *
+ * @param keep newest checkpoints to keep, besides that of step 0; null: all
+ * @returns the folder
+ * @throws CheckpointError when a file cannot be written, with the system's reason: on every rank
+ *   that of the first one that could not
+ */
+export function saveCheckpoint(
+  checkpoints: string,
+  contents: CheckpointContents,
+  communicator: Communicator,
+  keep: number | null = null,
+): string {
+  const { rank } = communicator;
+  const final = path.join(checkpoints, checkpointName(contents.step));
+  const partial = partialOf(final);
+  const all = <T>(work: () => T): T => together(work, checkpoints, communicator);
+  const first = (work: () => void): void => all(() => (rank === 0 ? work() : undefined));
+  try {
+    first(() => {
+      removeStale(checkpoints);
+      makeFolders(partial);
+    });
+    const written = KINDS.flatMap((kind) => {
+      const tensors = tensorsOf(kind, contents, communicator);
+      if (tensors === null) return [];
+      const file = path.join(partial, shardName(kind, rank, communicator.size));
+      return [all(() => writeSafetensors(file, tensors))];
+    });
+    const everyones = gatherHashes(written, communicator);
+    first(() => {
+      finish(partial, contents, everyones, communicator.size);
+      if (existsSync(final)) discard(final);
+      renameSync(partial, final);
+      syncFolder(checkpoints);
+      removeOld(checkpoints, keep);
+    });
+  } catch (error) {
+    if (rank === 0) removeFolder(partial);
+    throw error;
+  }
+  return final;
+}
+
+/**
+ * Does a rank's part of a work on files. Where a rank fails all do, with the first one's error: so
+ * that what people hear of is the cause, and nobody fails on what another has cleared away.
+ */
+function together<T>(work: () => T, checkpoints: string, communicator: Communicator): T {
+  let done: { readonly value: T } | null = null;
+  let failure: Uint8Array | null = null;
+  try {
+    done = { value: work() };
+  } catch (error) {
+    const told = isSystemError(error) ? saveError(checkpoints, error) : error;
+    failure = serialize(toTransfer(told));
+  }
+  const none = new Uint8Array(0);
+  const first = new Exchange(communicator).first(failure !== null, failure ?? none);
+  if (first.failed) throw fromTransfer(deserialize(first.bytes) as TransferredError);
+  return (done as { readonly value: T }).value;
+}
+
+/** Where a checkpoint is while it is written, or removed. */
+function partialOf(folder: string): string {
+  return path.join(path.dirname(folder), `.${path.basename(folder)}.partial`);
+}
+
+/** Removes what is left of a checkpoint. */
+function removeFolder(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+  } catch {
+    // What failed first is what people have to hear of; the next checkpoint removes the rest.
+  }
+}
+
+/** Removes a checkpoint: its name at once, so that none is left that lacks some of its files. */
+function discard(folder: string): void {
+  const partial = partialOf(folder);
+  rmSync(partial, { recursive: true, force: true });
+  renameSync(folder, partial);
+  removeFolder(partial);
+}
+
+function saveError(checkpoints: string, error: NodeJS.ErrnoException): CheckpointError {
+  const what = `cannot write a checkpoint in ${checkpoints}: ${error.message}`;
+  const rest =
+    listCheckpoints(checkpoints).length > 0
+      ? `earlier checkpoints are whole; ${remedyFor(error)} and resume`
+      : remedyFor(error);
+  return new CheckpointError('checkpoint', `${what}; ${rest}`);
+}
+
+/** What this rank writes of a kind; null: an optimiser without state. */
+function tensorsOf(
+  kind: Kind,
+  contents: CheckpointContents,
+  communicator: Communicator,
+): SafetensorsTensor[] | null {
+  const entries = entriesOf(kind, contents.parameters, contents.optimizerState);
+  if (kind === 'optimizer' && entries.length === 0) return null;
+  const own = entries
+    .filter((entry) => entry.parameter.slice === null)
+    .map(({ name, tensor }) => float32(name, tensor.shape, tensor.data));
+  return [...own, ...assembleSlices(entries, communicator)];
+}
+
+function float32(name: string, shape: readonly number[], data: Float32Array): SafetensorsTensor {
+  return { name, dtype: 'F32', shape, data };
+}
+
+/** Brings the parts of each sliced matrix together; rank 0 gets the matrices, the others none. */
+function assembleSlices(entries: readonly Entry[], communicator: Communicator) {
+  const sliced = new Map<string, Entry[]>();
+  for (const entry of entries) {
+    if (entry.parameter.slice === null) continue;
+    sliced.set(entry.name, [...(sliced.get(entry.name) ?? []), entry]);
+  }
+  const assembled: SafetensorsTensor[] = [];
+  for (const [name, parts] of sliced) {
+    const [first] = parts;
+    const slice = first?.parameter.slice;
+    if (!first || !slice) continue;
+    const partLength = first.tensor.data.length;
+    const send = new Float32Array(partLength * parts.length);
+    for (const [i, part] of parts.entries()) send.set(part.tensor.data, i * partLength);
+    const received = new Float32Array(send.length * communicator.size);
+    communicator.allGather(send, received);
+    if (communicator.rank !== 0) continue;
+
+    const width = slice.shape[1] ?? 1;
+    const partWidth = first.tensor.shape[1] ?? 1;
+    const partRows = partLength / partWidth;
+    const blocks = received.length / partLength;
+    // Parts are stacked by rows, or stand side by side.
+    const byRows = partWidth === width;
+    const whole = new Float32Array(received.length);
+    for (let block = 0; block < blocks; block++) {
+      for (let row = 0; row < partRows; row++) {
+        const from = block * partLength + row * partWidth;
+        const to = byRows ? (block * partRows + row) * width : row * width + block * partWidth;
+        whole.set(received.subarray(from, from + partWidth), to);
+      }
+    }
+    assembled.push(float32(name, slice.shape, whole));
+  }
+  return assembled;
+}
+
+/** Hashes and sizes of every rank's files, [rank][kind]. */
+function gatherHashes(
+  written: readonly SafetensorsWritten[],
+  communicator: Communicator,
+): SafetensorsWritten[][] {
+  // A byte travels as a float32, the size in three parts of 20 bits: exact.
+  const length = 32 + 3;
+  const send = new Float32Array(length * written.length);
+  for (const [i, { sha256, bytes }] of written.entries()) {
+    send.set(Buffer.from(sha256, 'hex'), i * length);
+    send.set(
+      [bytes % 2 ** 20, Math.floor(bytes / 2 ** 20) % 2 ** 20, Math.floor(bytes / 2 ** 40)],
+      i * length + 32,
+    );
+  }
+  const received = new Float32Array(send.length * communicator.size);
+  communicator.allGather(send, received);
+  return Array.from({ length: communicator.size }, (_, rank) =>
+    written.map((_file, i) => {
+      const from = (rank * written.length + i) * length;
+      const [low = 0, middle = 0, high = 0] = received.subarray(from + 32, from + 35);
+      return {
+        sha256: Buffer.from(Uint8Array.from(received.subarray(from, from + 32))).toString('hex'),
+        bytes: low + middle * 2 ** 20 + high * 2 ** 40,
+      };
+    }),
+  );
+}
+
+function finish(
+  folder: string,
+  contents: CheckpointContents,
+  everyones: readonly (readonly SafetensorsWritten[])[],
+  ranks: number,
+): void {
+  const files: Record<string, SafetensorsWritten> = {};
+  for (const [i, kind] of KINDS.entries()) {
+    const shards = everyones.flatMap((written, rank) => {
+      const file = written[i];
+      if (file === undefined) return [];
+      const name = shardName(kind, rank, ranks);
+      files[name] = file;
+      return [name];
+    });
+    if (shards.length === 0) continue;
+    const index = `${kind}.safetensors.index.json`;
+    writeSynced(path.join(folder, index), indexOf(folder, shards));
+    files[index] = hashFile(path.join(folder, index));
+  }
+  const state = formatCheckpointState({
+    format: 'phantom-parallel checkpoint',
+    version: 1,
+    step: contents.step,
+    random: { seed: contents.seed, nextBatch: contents.step },
+    configHash: contents.configHash,
+    ranks,
+    files,
+  });
+  writeSynced(path.join(folder, 'state.json'), state);
+  syncFolder(folder);
+}
+
+/** Which shard holds which tensor, as the Hugging Face convention has it. */
+export function indexOf(folder: string, shards: readonly string[]): string {
+  const map: Record<string, string> = {};
+  let bytes = 0;
+  for (const shard of shards) {
+    const file = new SafetensorsFile(path.join(folder, shard));
+    for (const [name, entry] of file.entries) {
+      map[name] = shard;
+      bytes += entry.byteLength;
+    }
+    file.close();
+  }
+  return `${JSON.stringify({ metadata: { total_size: bytes }, weight_map: map }, null, 2)}\n`;
+}
+
+/** Removes checkpoints that were being written or removed when a run was killed. */
+function removeStale(checkpoints: string): void {
+  if (!existsSync(checkpoints)) return;
+  for (const name of readdirSync(checkpoints)) {
+    if (/^\.step-\d+\.partial$/.test(name)) removeFolder(path.join(checkpoints, name));
+  }
+}
+
+function removeOld(checkpoints: string, keep: number | null): void {
+  if (keep === null) return;
+  const steps = listCheckpoints(checkpoints).filter((step) => step > 0);
+  for (const step of steps.slice(0, Math.max(0, steps.length - keep))) {
+    discard(path.join(checkpoints, checkpointName(step)));
+  }
+}

@@ -1,0 +1,185 @@
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import { SafetensorsFile, type SafetensorsTensor, writeSafetensors } from '../data/safetensors.js';
+import { recordStandardization } from '../data/standardize.js';
+import type { Engine } from '../engines/engine.js';
+import { ConfigError, UnsupportedError } from '../base/errors.js';
+import { isSystemError, makeFolders, remedyFor, syncFolder } from '../base/files.js';
+import { type DenseNetwork, denseOf } from '../models/dense-network.js';
+import type { ModelSource } from '../models/model-source.js';
+import { denseGraph } from './onnx/dense-graph.js';
+import { encodeModel } from './onnx/messages.js';
+import { phantomGraph } from './onnx/network-graph.js';
+import { WeightFiles } from '../models/weight-files.js';
+
+export const EXPORT_FORMATS = [
+  'safetensors',
+  'safetensors-dense',
+  'pytorch-names',
+  'onnx',
+] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+/** What protobuf's readers take. */
+const MOST_ONNX_BYTES = 2 ** 31 - 1;
+
+export interface ExportReport {
+  readonly file: string;
+  readonly format: ExportFormat;
+  readonly bytes: number;
+  readonly tensors: number;
+}
+
+/**
+ * Writes a model as one file, whole or not at all.
+ *
+ * | format | what it holds |
+ * |---|---|
+ * | safetensors | the tensors of a checkpoint, by their names |
+ * | safetensors-dense | whole matrices: `input.weight`, `layers.0.weight`, …, `head.weight` |
+ * | pytorch-names | the same as an nn.Sequential names them: `0.weight`, `2.weight`, … |
+ * | onnx | a graph in phantom form, or of whole matrices for a tensor-parallel model |
+ *
+ * Safetensors files say activation, loss and standardisation in their metadata.
+ *
+ * @throws ConfigError when the file is there already or cannot be written, UnsupportedError for
+ *   an ONNX file of more than 2 GiB
+ */
+export function exportModel(
+  source: ModelSource,
+  format: ExportFormat,
+  file: string,
+  engine: Engine,
+  version: string,
+): ExportReport {
+  if (existsSync(file)) {
+    throw new ConfigError('export', `${file} is there already; choose another --out, or remove it`);
+  }
+  if (format === 'onnx') return exportOnnx(source, file, engine, version);
+  return exportSafetensors(source, format, file, engine);
+}
+
+function exportSafetensors(
+  source: ModelSource,
+  format: Exclude<ExportFormat, 'onnx'>,
+  file: string,
+  engine: Engine,
+): ExportReport {
+  const { specification, loss, standardization } = source;
+  const metadata = {
+    format: 'pt',
+    activation: specification.activation,
+    loss,
+    specification: JSON.stringify(specification),
+    standardization: JSON.stringify(recordStandardization(standardization)),
+  };
+  const tensors =
+    format === 'safetensors' ? shardTensors(source) : denseTensors(source, format, engine);
+  const { bytes } = writeWhole(file, (descriptor) =>
+    writeSafetensors(descriptor, tensors, metadata),
+  );
+  return { file, format, bytes, tensors: tensors.length };
+}
+
+/** Every tensor of the model's shards. */
+function shardTensors(source: ModelSource): SafetensorsTensor[] {
+  const { shards } = new WeightFiles(source.weights);
+  return shards.flatMap((shard) => {
+    const file = new SafetensorsFile(path.join(source.weights, shard));
+    try {
+      return [...file.entries].map(([name, { shape }]): SafetensorsTensor => ({
+        name,
+        dtype: 'F32',
+        shape,
+        data: file.readFloat32(name),
+      }));
+    } finally {
+      file.close();
+    }
+  });
+}
+
+function denseTensors(
+  source: ModelSource,
+  format: 'safetensors-dense' | 'pytorch-names',
+  engine: Engine,
+): SafetensorsTensor[] {
+  return withNetwork(source, engine, (network) =>
+    network.layers.flatMap((layer, i) => {
+      const { name, rows, columns } = layer;
+      // An nn.Sequential counts the activations between the layers too.
+      const stem = format === 'pytorch-names' ? String(2 * i) : name;
+      const weight = engine.allocate([rows, columns]);
+      layer.readWeight(weight);
+      return [
+        { name: `${stem}.weight`, dtype: 'F32', shape: [rows, columns], data: weight.data },
+        { name: `${stem}.bias`, dtype: 'F32', shape: [rows], data: layer.readBias() },
+      ] as const;
+    }),
+  );
+}
+
+function withNetwork<T>(source: ModelSource, engine: Engine, use: (network: DenseNetwork) => T): T {
+  const network = denseOf(source, engine);
+  try {
+    return use(network);
+  } finally {
+    network.close();
+  }
+}
+
+function exportOnnx(
+  source: ModelSource,
+  file: string,
+  engine: Engine,
+  version: string,
+): ExportReport {
+  const write = (graph: ReturnType<typeof phantomGraph>): ExportReport => {
+    const encoded = encodeModel(graph, version);
+    const { bytes } = encoded;
+    if (bytes > MOST_ONNX_BYTES) {
+      throw new UnsupportedError(
+        'export',
+        `${bytes} bytes; an ONNX file holds less than 2 GiB: export safetensors instead`,
+      );
+    }
+    writeWhole(file, (descriptor) => {
+      for (const piece of encoded.pieces()) {
+        for (let done = 0; done < piece.length;) done += writeSync(descriptor, piece, done);
+      }
+    });
+    return { file, format: 'onnx', bytes, tensors: graph.tensors.length };
+  };
+  if (source.specification.strategy !== 'phantom') {
+    return withNetwork(source, engine, (network) => write(denseGraph(network, engine)));
+  }
+  const files = new WeightFiles(source.weights);
+  try {
+    return write(phantomGraph(source, files));
+  } finally {
+    files.close();
+  }
+}
+
+/** Writes a file beside its name and renames it when it is synced; nothing is left of a failure. */
+function writeWhole<T>(file: string, write: (descriptor: number) => T): T {
+  const partial = path.join(path.dirname(file), `.${path.basename(file)}.partial`);
+  try {
+    makeFolders(path.dirname(file));
+    const descriptor = openSync(partial, 'w');
+    let result: T;
+    try {
+      result = write(descriptor);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(partial, file);
+    syncFolder(path.dirname(file));
+    return result;
+  } catch (error) {
+    if (existsSync(partial)) rmSync(partial);
+    if (!isSystemError(error)) throw error;
+    throw new ConfigError('export', `cannot write ${file}: ${error.message}; ${remedyFor(error)}`);
+  }
+}

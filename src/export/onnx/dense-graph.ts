@@ -1,0 +1,46 @@
+import type { Engine } from '../../engines/engine.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import type { DenseNetwork } from '../../models/dense-network.js';
+import type { OnnxGraph } from './messages.js';
+import { GraphBuilder } from './network-graph.js';
+
+/** A network of whole matrices as an ONNX graph: one Gemm a layer. `x` [batch, features] → `y`. */
+export function denseGraph(network: DenseNetwork, engine: Engine): OnnxGraph {
+  const builder = new GraphBuilder();
+  let x = builder.standardize('x', network.standardization);
+  // Memory of an engine is never given back: matrices of one shape share it, one after another.
+  const memory = new Map<string, Tensor>();
+  for (const [i, layer] of network.layers.entries()) {
+    const { name, rows, columns } = layer;
+    const weight = builder.tensor({
+      name: `${name}.weight`,
+      shape: [rows, columns],
+      read() {
+        const tensor = memory.get(`${rows}×${columns}`) ?? engine.allocate([rows, columns]);
+        memory.set(`${rows}×${columns}`, tensor);
+        layer.readWeight(tensor);
+        return tensor.data;
+      },
+    });
+    const bias = builder.tensor({
+      name: `${name}.bias`,
+      shape: [rows],
+      read: () => layer.readBias(),
+    });
+    x = builder.gemm(`${name}.z`, x, weight, bias);
+    const isLast = i === network.layers.length - 1;
+    x = builder.activate(name, isLast ? 'identity' : network.activation, x);
+  }
+  builder.node('Identity', [x], 'y');
+  const { width, depth, activation, loss } = network;
+  return {
+    name: 'dense',
+    description:
+      `Feed-forward network: width ${width}, depth ${depth}, ${activation}; ` +
+      `y: ${loss === 'mse' ? 'numbers' : 'logits of classes'}.`,
+    nodes: builder.nodes,
+    tensors: builder.tensors,
+    inputs: [{ name: 'x', shape: ['batch', network.layers[0]?.columns ?? 0] }],
+    outputs: [{ name: 'y', shape: ['batch', network.layers.at(-1)?.rows ?? 0] }],
+  };
+}

@@ -1,0 +1,188 @@
+import type { Activation } from '../../engines/engine.js';
+import type { Standardization } from '../../data/standardize.js';
+import { formatGhosts } from '../../base/format.js';
+import { ghostsOf } from '../../model/specification.js';
+import { inputWidth, outputWidth } from '../../models/model-folder.js';
+import type { ModelSource } from '../../models/model-source.js';
+import type { WeightFiles } from '../../models/weight-files.js';
+import type { OnnxGraph, OnnxNode, OnnxTensor } from './messages.js';
+
+/**
+ * A phantom network as an ONNX graph in phantom form: `x` [batch, features] → `y` [batch, outputs],
+ * before any softmax. Activations are P tensors [batch, M]. Of each layer, with everything
+ * row-major and one sample a row:
+ *
+ *     g_j = Gemm(x_j, C_jᵀ)                 [batch, K]
+ *     G_{≠j} = Concat(g_i, i ≠ j)            [batch, (P−1)·K]
+ *     z_j = Gemm(x_j, L_jᵀ, b_j) + Gemm(G_{≠j}, D_jᵀ)
+ *
+ * A standardisation is the graph's first two nodes.
+ */
+export function phantomGraph(source: ModelSource, files: WeightFiles): OnnxGraph {
+  return new PhantomGraph(source, files).build();
+}
+
+class PhantomGraph {
+  readonly #source: ModelSource;
+  readonly #files: WeightFiles;
+  readonly #builder = new GraphBuilder();
+
+  constructor(source: ModelSource, files: WeightFiles) {
+    this.#source = source;
+    this.#files = files;
+  }
+
+  build(): OnnxGraph {
+    const { specification, standardization, loss } = this.#source;
+    const { depth, ends } = specification;
+    const builder = this.#builder;
+    let x = builder.standardize('x', standardization);
+    if (ends.kind === 'replicated') {
+      x = builder.gemm('input.z', x, this.#whole('input.weight'), this.#whole('input.bias'));
+      x = builder.activate('input', specification.activation, x);
+    }
+    let blocks = this.#split(x);
+    for (let layer = 0; layer < depth; layer++) {
+      const isLast = ends.kind === 'sharded' && layer === depth - 1;
+      blocks = this.#hidden(layer, blocks, isLast ? 'identity' : specification.activation);
+    }
+    const joined = builder.node('Concat', blocks, 'joined', { axis: 1 });
+    const y =
+      ends.kind === 'replicated'
+        ? builder.gemm('head.z', joined, this.#whole('head.weight'), this.#whole('head.bias'))
+        : joined;
+    builder.node('Identity', [y], 'y');
+    return {
+      name: 'phantom',
+      description: describe(this.#source, loss === 'mse' ? 'numbers' : 'logits of classes'),
+      nodes: builder.nodes,
+      tensors: builder.tensors,
+      inputs: [{ name: 'x', shape: ['batch', inputWidth(specification)] }],
+      outputs: [{ name: 'y', shape: ['batch', outputWidth(specification)] }],
+    };
+  }
+
+  #hidden(layer: number, x: readonly string[], activation: Activation): string[] {
+    const { specification } = this.#source;
+    const { width, blocks: P } = specification;
+    const [M, K] = [width / P, ghostsOf(specification, layer)];
+    const name = (what: string, block: number) => `layers.${layer}.${what}.${block}`;
+    const builder = this.#builder;
+    const ghosts = x.map((own, j) =>
+      builder.gemm(name('ghosts', j), own, this.#tensor(name('compressor', j), [K, M])),
+    );
+    return x.map((own, j) => {
+      const others = ghosts.toSpliced(j, 1);
+      const received =
+        others.length === 1
+          ? (others[0] as string)
+          : builder.node('Concat', others, name('received', j), { axis: 1 });
+      const local = builder.gemm(
+        ...([name('own', j), own, this.#tensor(name('local', j), [M, M])] as const),
+        this.#tensor(name('bias', j), [M]),
+      );
+      const decompressor = this.#tensor(name('decompressor', j), [M, (P - 1) * K]);
+      const remote = builder.gemm(name('remote', j), received, decompressor);
+      const z = builder.node('Add', [local, remote], name('z', j));
+      return builder.activate(name('out', j), activation, z);
+    });
+  }
+
+  #split(x: string): string[] {
+    const { blocks } = this.#source.specification;
+    const parts = Array.from({ length: blocks }, (_, j) => `block.${j}`);
+    // Without sizes, Split makes as many equal parts as there are outputs.
+    this.#builder.nodes.push({
+      operator: 'Split',
+      inputs: [x],
+      outputs: parts,
+      integers: { axis: 1 },
+    });
+    return parts;
+  }
+
+  #whole(name: 'input.weight' | 'input.bias' | 'head.weight' | 'head.bias'): string {
+    const { specification } = this.#source;
+    const { width } = specification;
+    const [rows, columns] = name.startsWith('input')
+      ? [width, inputWidth(specification)]
+      : [outputWidth(specification), width];
+    return this.#tensor(name, name.endsWith('bias') ? [rows] : [rows, columns]);
+  }
+
+  #tensor(name: string, shape: readonly number[]): string {
+    return this.#builder.tensor({ name, shape, read: () => this.#files.read(name, shape) });
+  }
+}
+
+function describe({ specification, standardization }: ModelSource, outputs: string): string {
+  const { width, depth, blocks, activation } = specification;
+  const input = standardization === null ? 'features' : 'features, standardised by the graph';
+  return (
+    `Feed-forward network in phantom form (arXiv:2508.00960): width ${width}, depth ${depth}, ` +
+    `${blocks} blocks, ${formatGhosts(specification)} ghosts, ${activation}. x: ${input}; y: ${outputs}.`
+  );
+}
+
+/** Collects nodes and constants under names of their own. */
+export class GraphBuilder {
+  readonly nodes: OnnxNode[] = [];
+  readonly tensors: OnnxTensor[] = [];
+
+  tensor(tensor: OnnxTensor): string {
+    this.tensors.push(tensor);
+    return tensor.name;
+  }
+
+  node(
+    operator: string,
+    inputs: readonly string[],
+    output: string,
+    integers: Readonly<Record<string, number>> = {},
+  ): string {
+    this.nodes.push({ operator, inputs, outputs: [output], integers });
+    return output;
+  }
+
+  /** x · weightᵀ, + bias where there is one. */
+  gemm(output: string, x: string, weight: string, bias: string | null = null): string {
+    const inputs = bias === null ? [x, weight] : [x, weight, bias];
+    return this.node('Gemm', inputs, output, { transB: 1 });
+  }
+
+  standardize(x: string, standardization: Standardization | null): string {
+    if (standardization === null) return x;
+    const { mean, scale } = standardization;
+    const shape = [mean.length];
+    const shift = this.tensor({ name: 'standardize.mean', shape, read: () => mean });
+    const factor = this.tensor({ name: 'standardize.scale', shape, read: () => scale });
+    const centred = this.node('Sub', [x, shift], 'standardize.centred');
+    return this.node('Div', [centred, factor], 'standardized');
+  }
+
+  /** The exact GELU, x·(1 + erf(x/√2))/2: opset 17 has no operator of that name. */
+  activate(name: string, activation: Activation, z: string): string {
+    switch (activation) {
+      case 'relu':
+        return this.node('Relu', [z], `${name}.relu`);
+      case 'tanh':
+        return this.node('Tanh', [z], `${name}.tanh`);
+      case 'silu':
+        return this.node('Mul', [z, this.node('Sigmoid', [z], `${name}.sigmoid`)], `${name}.silu`);
+      case 'gelu': {
+        const scaled = this.node('Mul', [z, this.#number('sqrt-half', Math.SQRT1_2)], `${name}.u`);
+        const erf = this.node('Erf', [scaled], `${name}.erf`);
+        const sum = this.node('Add', [erf, this.#number('one', 1)], `${name}.sum`);
+        const product = this.node('Mul', [z, sum], `${name}.product`);
+        return this.node('Mul', [product, this.#number('half', 0.5)], `${name}.gelu`);
+      }
+      default:
+        return z;
+    }
+  }
+
+  #number(name: string, value: number): string {
+    if (this.tensors.some((tensor) => tensor.name === name)) return name;
+    return this.tensor({ name, shape: [], read: () => Float32Array.of(value) });
+  }
+}

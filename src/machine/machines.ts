@@ -1,0 +1,59 @@
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Machine } from './machine.js';
+import { findMachineFile } from './power-file.js';
+import { ConfigError } from '../base/errors.js';
+import { isSystemError, makeFolders, remedyFor } from '../base/files.js';
+
+/** A calibration takes under a tenth of this. */
+const MOST_BYTES = 4 << 20;
+
+/**
+ * @param nameOrFile as `findMachineFile` takes it
+ * @throws ConfigError in a line, when there is none or a number is missing or out of range
+ */
+export async function readMachine(nameOrFile: string): Promise<Machine> {
+  const file = findMachineFile(nameOrFile);
+  const text = readText(file);
+  const { parseMachine } = await import('./machine-schema.js');
+  return parseMachine(file, text);
+}
+
+function readText(file: string): string {
+  try {
+    const { size } = statSync(file);
+    if (size > MOST_BYTES) {
+      throw new ConfigError(file, `${size} bytes; a machine file has at most ${MOST_BYTES}`);
+    }
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(file, `cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+  }
+}
+
+/** Writes a machine file, whole or not at all.
+ * @throws ConfigError when the system refuses */
+export function writeMachine(file: string, machine: Machine): void {
+  const text = JSON.stringify(machine, null, 2).replaceAll(NUMBER_LINES, joined);
+  writeText(file, `${text}\n`);
+}
+
+/** Writes a text whole or not at all.
+ * @throws ConfigError when the system refuses */
+export function writeText(file: string, text: string): void {
+  const beside = `${file}.${process.pid}.partial`;
+  try {
+    makeFolders(path.dirname(file));
+    writeFileSync(beside, text);
+    renameSync(beside, file);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    if (!isSystemError(error)) throw error;
+    throw new ConfigError(file, `cannot be written: ${error.code}; ${remedyFor(error)}`);
+  }
+}
+
+/** Lists of numbers, which stand in one line each. */
+const NUMBER_LINES = /\[[\s\d.,e+-]*\]/g;
+const joined = (list: string) => list.replaceAll(/\s+/g, ' ').replace('[ ', '[').replace(' ]', ']');

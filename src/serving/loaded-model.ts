@@ -1,0 +1,121 @@
+import { ConfigError, ShapeError } from '../base/errors.js';
+import { ghostsRefusal } from '../models/ghosts.js';
+import type { BatchReading } from './mailbox.js';
+import type { ModelSource } from '../models/model-source.js';
+import type { Session } from './session.js';
+
+export interface PredictOptions {
+  /** K': answers are those of the first so many ghosts of each block. Default: the model's. */
+  readonly ghosts?: number;
+}
+
+/** A network on resident ranks, forward only. */
+export interface LoadedModel {
+  readonly source: ModelSource;
+  /** Numbers in a row of x and in a row of y. */
+  readonly features: number;
+  readonly outputs: number;
+  readonly maxBatch: number;
+  /** Ghosts of each block that it answers with unless asked otherwise, and all that there are; 0:
+   * the network has none. */
+  readonly ghosts: number;
+  readonly mostGhosts: number;
+  readonly ranks: number;
+  /** What computes, for people. */
+  readonly engine: string;
+  /** Whether this process is that of rank 0, which has all answers; always so without MPI. */
+  readonly isFirst: boolean;
+  readonly session: Session;
+
+  /**
+   * The network's outputs for rows as the training data had them: standardised here as there.
+   * Calls may overlap; they are answered in order.
+   *
+   * @param x [rows, features]
+   * @returns y [rows, outputs]; logits, where the network was trained on classes
+   * @throws ShapeError unless x holds whole rows, ConfigError for ghosts outside 1 … K; what ended
+   *   the ranks
+   */
+  predict(x: Float32Array, options?: PredictOptions): Promise<Float32Array>;
+  /** The same, and what it cost. */
+  predictMeasured(
+    x: Float32Array,
+    options?: PredictOptions,
+  ): Promise<{ y: Float32Array; reading: BatchReading }>;
+  /** Answers what has been asked, then ends the ranks. */
+  close(): Promise<void>;
+}
+
+/** A loaded model on a session. */
+export class SessionModel implements LoadedModel {
+  readonly source: ModelSource;
+  readonly features: number;
+  readonly outputs: number;
+  readonly maxBatch: number;
+  readonly ghosts: number;
+  readonly mostGhosts: number;
+  readonly ranks: number;
+  readonly engine: string;
+  readonly isFirst: boolean;
+  readonly session: Session;
+
+  constructor(
+    source: ModelSource,
+    sizes: Pick<LoadedModel, 'features' | 'outputs' | 'maxBatch' | 'ghosts' | 'mostGhosts'>,
+    ranks: { readonly size: number; readonly engine: string; readonly isFirst: boolean },
+    session: Session,
+  ) {
+    this.source = source;
+    this.features = sizes.features;
+    this.outputs = sizes.outputs;
+    this.maxBatch = sizes.maxBatch;
+    this.ghosts = sizes.ghosts;
+    this.mostGhosts = sizes.mostGhosts;
+    this.ranks = ranks.size;
+    this.engine = ranks.engine;
+    this.isFirst = ranks.isFirst;
+    this.session = session;
+  }
+
+  async predict(x: Float32Array, options?: PredictOptions): Promise<Float32Array> {
+    return (await this.predictMeasured(x, options)).y;
+  }
+
+  async predictMeasured(
+    x: Float32Array,
+    options: PredictOptions = {},
+  ): Promise<{ y: Float32Array; reading: BatchReading }> {
+    const { features, outputs, maxBatch, mostGhosts } = this;
+    const refusal = options.ghosts === undefined ? null : ghostsRefusal(options.ghosts, mostGhosts);
+    if (refusal !== null) throw new ConfigError('predict', `ghosts ${options.ghosts}; ${refusal}`);
+    const { ghosts = this.ghosts } = options;
+    const rows = x.length / features;
+    if (!Number.isInteger(rows)) {
+      throw new ShapeError('predict', `${x.length} numbers are no rows of ${features} features`);
+    }
+    const y = new Float32Array(rows * outputs);
+    const batches: Promise<BatchReading>[] = [];
+    for (let first = 0; first < rows; first += maxBatch) {
+      const count = Math.min(maxBatch, rows - first);
+      const part = x.subarray(first * features, (first + count) * features);
+      batches.push(
+        this.session.run(
+          count,
+          ghosts,
+          (slot) => slot.set(part),
+          (answers) => y.set(answers, first * outputs),
+        ),
+      );
+    }
+    const reading = { computeS: 0, exposedS: 0 };
+    for (const { computeS, exposedS } of await Promise.all(batches)) {
+      reading.computeS += computeS;
+      reading.exposedS += exposedS;
+    }
+    return { y, reading };
+  }
+
+  close(): Promise<void> {
+    return this.session.close();
+  }
+}

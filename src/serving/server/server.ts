@@ -1,0 +1,136 @@
+import type { Server } from 'node:http';
+import { createAdaptorServer } from '@hono/node-server';
+import type { EnergyMeter } from '../../energy/meter.js';
+import { ConfigError } from '../../base/errors.js';
+import { createApp } from './app.js';
+import type { BatchEvent, BatcherLimits } from './batcher.js';
+import type { Log } from './log.js';
+import { createMetrics } from './metrics.js';
+import { ServedModel } from './served-model.js';
+import type { LoadedModel } from '../loaded-model.js';
+
+/** A model to serve. */
+export interface ModelEntry {
+  readonly name: string;
+  readonly load: () => Promise<LoadedModel>;
+  /** Names what is newest at its path, without loading it. */
+  readonly newest: () => string;
+}
+
+export interface ServerOptions {
+  readonly models: readonly ModelEntry[];
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  readonly limits: BatcherLimits;
+  readonly maxBodyBytes: number;
+  /** Longest time that a request may take to arrive. */
+  readonly requestTimeoutMs: number;
+  readonly token: string | null;
+  /** Of the package. */
+  readonly version: string;
+  /** How often each model's path is looked at for something newer; 0: never. */
+  readonly reloadEveryS: number;
+  /** Closed with the server. */
+  readonly meter: EnergyMeter;
+  readonly log: Log;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly models: readonly ServedModel[];
+  /** Loads every model of which something newer is there. */
+  reload(): Promise<void>;
+  /** Takes no more connections, answers what has been asked, and ends every rank.
+   * @param withinMs then connections are cut */
+  close(withinMs: number): Promise<void>;
+}
+
+const MOST_CONNECTIONS = 4096;
+const KEEP_ALIVE_MS = 65_000;
+const SAMPLE_MS = 1000;
+
+/**
+ * Loads the models and serves them.
+ *
+ * @throws what loading a model throws; ConfigError when the address cannot be listened on
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { log, limits, meter } = options;
+  let isDraining = false;
+  const models = new Map<string, ServedModel>();
+  const metrics = createMetrics(() => [...models.values()], meter);
+  meter.begin('serve');
+  for (const { name, load, newest } of options.models) {
+    const onBatch = (event: BatchEvent) => metrics.batch(name, event);
+    models.set(name, new ServedModel({ name, load, newest, limits, onBatch, log }));
+  }
+  const all = [...models.values()];
+  const { token, version, maxBodyBytes } = options;
+  const draining = () => isDraining;
+  const app = createApp({ models, version, metrics, maxBodyBytes, token, log, draining });
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    serverOptions: {
+      requestTimeout: options.requestTimeoutMs,
+      headersTimeout: Math.min(10_000, options.requestTimeoutMs),
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: 1000,
+    },
+  }) as Server;
+  server.maxConnections = MOST_CONNECTIONS;
+  let address: string;
+  try {
+    for (const model of all) await model.load();
+    address = await listen(server, options);
+  } catch (error) {
+    await Promise.all(all.map((model) => model.close()));
+    throw error;
+  }
+  const reload = async () => {
+    for (const model of all) await model.refresh();
+  };
+  const sampling = setInterval(() => meter.sample(), SAMPLE_MS);
+  const { reloadEveryS } = options;
+  const timer = reloadEveryS > 0 ? setInterval(() => void reload(), 1000 * reloadEveryS) : null;
+  return {
+    url: address,
+    models: all,
+    reload,
+    async close(withinMs) {
+      if (timer !== null) clearInterval(timer);
+      isDraining = true;
+      await closeServer(server, withinMs);
+      clearInterval(sampling);
+      await Promise.all(all.map((model) => model.close()));
+      meter.close();
+    },
+  };
+}
+
+function listen(server: Server, { host, port }: ServerOptions): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const free = error.code === 'EADDRINUSE' ? '; choose another --port' : '';
+      reject(new ConfigError('serve', `cannot listen on ${host}:${port}: ${error.message}${free}`));
+    });
+    server.listen(port, host, () => {
+      const bound = server.address();
+      const actual = typeof bound === 'object' && bound !== null ? bound.port : port;
+      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${actual}`);
+    });
+  });
+}
+
+/** Connections end with the answer that they are waiting for; after `withinMs` without it. */
+async function closeServer(server: Server, withinMs: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), withinMs);
+    const idle = setInterval(() => server.closeIdleConnections(), 50);
+    server.close(() => {
+      clearTimeout(cut);
+      clearInterval(idle);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { ConfigError } from '../base/errors.js';
+import { checkRecorded, checkResumable, loadConfigFile, readFlags } from './load.js';
+import { resolveSettings } from './resolve.js';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'config-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function load(text: string | Uint8Array, extension = 'yaml') {
+  const file = path.join(folder, `config.${extension}`);
+  writeFileSync(file, text);
+  return loadConfigFile(file).settings;
+}
+
+function messageOf(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    return error.message.replaceAll(`${folder}/`, '');
+  }
+  return assert.fail('nothing was thrown');
+}
+
+test('YAML and JSON give the same settings, and $schema is for editors', () => {
+  const expected = { width: 512, lr: 0.001, shuffle: false, validation: 0.1, clipNorm: null };
+  const yaml = '# a comment\nwidth: 512\nlr: 1e-3\nshuffle: false\nvalidation: 0.1\nclipNorm:\n';
+  assert.deepEqual(load(yaml), expected);
+  assert.deepEqual(load(JSON.stringify({ $schema: 'x.json', ...expected }), 'json'), expected);
+  assert.deepEqual(load(''), {});
+});
+
+test('every problem of a file is told, with its line, in their order', () => {
+  const text = 'widht: 512\nlr: fast\n\nbatch: 0\nbeta2: 1\nstrategy: tensr\n';
+  assert.deepEqual(messageOf(() => load(text)).split('\n'), [
+    '[config.yaml:1] unknown key "widht"; did you mean width?',
+    '[config.yaml:2] lr is "fast"; needs a number above 0',
+    '[config.yaml:4] batch is 0; needs an integer from 1 to 16777216',
+    '[config.yaml:5] beta2 is 1; needs a number of at least 0 and below 1',
+    '[config.yaml:6] strategy is "tensr"; needs one of phantom, tensor, tensor-paired; did you mean tensor?',
+  ]);
+});
+
+test('a list is written as a list, or with commas as a flag', () => {
+  assert.deepEqual(load('layerGhosts: [3, 8]'), { layerGhosts: [3, 8] });
+  assert.deepEqual(readFlags({ layerGhosts: '3,8' }).settings, { layerGhosts: [3, 8] });
+  assert.deepEqual(readFlags({ layerGhosts: 'none' }).settings, { layerGhosts: null });
+  for (const text of ['8', '[]', '[3, 0]', '[3, 1.5]', '[3, many]']) {
+    const message = messageOf(() => load(`layerGhosts: ${text}`));
+    assert.match(message, /^\[config.yaml:1\] layerGhosts is .*; needs a list of integers from 1/);
+  }
+  for (const text of ['', '3,', '3;8']) {
+    assert.match(
+      messageOf(() => readFlags({ layerGhosts: text })),
+      /--layer-ghosts is/,
+    );
+  }
+  checkResumable({ layerGhosts: [3, 8] }, { layerGhosts: [3, 8] });
+  assert.match(
+    messageOf(() => checkResumable({ layerGhosts: [3, 8] }, { layerGhosts: [8, 3] })),
+    /--layer-ghosts 8,3, but the run has layerGhosts 3,8/,
+  );
+});
+
+test('a flag spelling in a file is recognised', () => {
+  assert.match(
+    messageOf(() => load('weight-decay: 1')),
+    /did you mean weightDecay\?$/,
+  );
+});
+
+test('many problems are cut off with their number', () => {
+  const text = Array.from({ length: 20 }, (_, i) => `zz${i}: 1`).join('\n');
+  const lines = messageOf(() => load(text)).split('\n');
+  assert.equal(lines.length, 9);
+  assert.match(lines.at(-1) ?? '', /and 12 more$/);
+});
+
+test('broken and hostile files are refused in a line', () => {
+  const bomb = `a: &a [1,1,1,1,1,1,1,1,1]\n${Array.from({ length: 8 }, (_, i) => {
+    const previous = String.fromCharCode(97 + i);
+    return `${String.fromCharCode(98 + i)}: &${String.fromCharCode(98 + i)} [${`*${previous},`.repeat(9)}]`;
+  }).join('\n')}`;
+  const cases: [string | Uint8Array, string, RegExp][] = [
+    ['width: [1', 'yaml', /^\[config\.yaml:1\] /],
+    ['width: 1\nwidth: 2', 'yaml', /^\[config\.yaml:2\] Map keys must be unique$/],
+    ['- width', 'yaml', /^\[config\.yaml\] holds a list; needs keys and values/],
+    ['hello', 'yaml', /holds the string hello/],
+    ['width: !!js/function x', 'yaml', /^\[config\.yaml:1\] Unresolved tag/],
+    ['width: 1\n---\nwidth: 2', 'yaml', /more than one document/],
+    [bomb, 'yaml', /alias/i],
+    ['['.repeat(30_000), 'yaml', /nested too deeply|flow/i],
+    ['{"width": 1,}', 'json', /^\[config\.json.*\] not JSON/],
+    ['width: 1', 'json', /not JSON/],
+    ['{"width": 1, "width": 2}', 'json', /Map keys must be unique/],
+    ['{"__proto__": {"width": 3}}', 'json', /unknown key "__proto__"/],
+    [Uint8Array.of(0xff, 0xfe, 0x00), 'yaml', /not UTF-8/],
+    ['#'.repeat(70_000), 'yaml', /70000 bytes; a config has at most/],
+    ['width: 1e400', 'yaml', /width is Infinity/],
+    ['width: .nan', 'yaml', /width is NaN/],
+    ['steps: 9007199254740993', 'yaml', /steps is 9007199254740992; needs/],
+  ];
+  for (const [text, extension, expected] of cases) {
+    const message = messageOf(() => load(text, extension));
+    assert.match(message, expected);
+    assert.ok(message.length < 250, `${message.length} characters`);
+  }
+  assert.match(
+    messageOf(() => loadConfigFile('/nowhere/x.yaml')),
+    /no such config file/,
+  );
+  assert.match(
+    messageOf(() => loadConfigFile(folder)),
+    /no regular file/,
+  );
+});
+
+test('flags are read by what their setting is', () => {
+  const { settings } = readFlags({
+    lr: '3e-4',
+    width: '64',
+    shuffle: false,
+    data: '12',
+    validation: '0.25',
+    clipNorm: 'none',
+    out: 'none',
+  });
+  assert.deepEqual(settings, {
+    lr: 3e-4,
+    width: 64,
+    shuffle: false,
+    data: '12',
+    validation: 0.25,
+    clipNorm: null,
+    out: 'none',
+  });
+  assert.equal(readFlags({ validation: 'part.csv' }).settings.validation, 'part.csv');
+});
+
+test('flags that are no numbers, or outside their range, are named as they were typed', () => {
+  const text = messageOf(() => readFlags({ width: '0x10', weightDecay: '-1', validation: '2' }));
+  assert.deepEqual(text.split('\n').toSorted(), [
+    '[flags] --validation is 2; needs a fraction above 0 and below 1, or a path',
+    '[flags] --weight-decay is -1; needs a number of at least 0',
+    '[flags] --width is "0x10"; needs an integer from 1 to 1048576',
+  ]);
+});
+
+test('recorded settings are complete, and a resumed run keeps its network', () => {
+  const settings = resolveSettings([]);
+  const recorded = checkRecorded('config.json', { ...settings }).settings;
+  assert.deepEqual(recorded, settings);
+  const { lr: _, ...incomplete } = settings;
+  assert.match(
+    messageOf(() => checkRecorded('config.json', incomplete)),
+    /lr missing/,
+  );
+  assert.match(
+    messageOf(() => checkRecorded('config.json', 'x')),
+    /no table of keys/,
+  );
+  assert.match(
+    messageOf(() => checkResumable(recorded, { width: 8 })),
+    /--width 8, but the run has width 1024/,
+  );
+  checkResumable(recorded, { width: 1024, lr: 1, steps: 3, ranks: 1 });
+});

@@ -1,0 +1,230 @@
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { type Document, isMap, isScalar, LineCounter, parseDocument, type YAMLError } from 'yaml';
+import { ConfigError } from '../base/errors.js';
+import { flagOf, SETTING_KEYS, SETTINGS, type SettingKey } from './keys.js';
+import type { SettingsSource } from './resolve.js';
+import { checkGiven, type GivenSettings, type Problem } from './schema.js';
+import { sameSetting } from './settings.js';
+
+/** Far beyond any config; a larger file is something else. */
+const MAX_CONFIG_BYTES = 1 << 16;
+const MAX_PROBLEMS = 8;
+const TOO_DEEP = 'nested too deeply for a config';
+
+/**
+ * Reads a config file, YAML or JSON by its extension. An empty file sets nothing. The key
+ * `$schema` is for editors.
+ *
+ * @throws ConfigError with every problem of the file, one a line, each with its line number
+ */
+export function loadConfigFile(file: string): SettingsSource {
+  const json = path.extname(file).toLowerCase() === '.json';
+  const text = readBounded(file);
+  if (json) checkJson(file, text);
+  const lines = new LineCounter();
+  const document = parse(file, text, lines);
+  // What follows the first error of syntax is mostly its consequence.
+  const [broken] = [...document.errors, ...document.warnings];
+  if (broken) {
+    const { line } = lines.linePos(broken.pos[0]);
+    throw problemsOf(file, [{ line, message: wordsOf(broken) }]);
+  }
+
+  const given = plain(file, document);
+  if (given === null || given === undefined) return { where: file, settings: {} };
+  if (!isMap(document.contents)) {
+    throw new ConfigError(
+      file,
+      `holds ${kindOf(given)}; needs keys and values, as in "width: 1024"`,
+    );
+  }
+  const { $schema: _, ...settings } = given as Record<string, unknown>;
+  const checked = checkGiven(settings);
+  const lineOf = (key: string | null) => {
+    const pair = isMap(document.contents)
+      ? document.contents.items.find((item) => isScalar(item.key) && String(item.key.value) === key)
+      : undefined;
+    const start = isScalar(pair?.key) ? pair.key.range?.[0] : undefined;
+    return start === undefined ? null : lines.linePos(start).line;
+  };
+  if (checked.problems.length > 0) {
+    throw problemsOf(
+      file,
+      checked.problems
+        .map(({ key, message }) => ({ line: lineOf(key), message }))
+        .toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0)),
+    );
+  }
+  return { where: file, settings: checked.settings };
+}
+
+/**
+ * Settings from flags, by key: texts as they were typed, or true and false.
+ *
+ * @throws ConfigError with every problem, one a line
+ */
+export function readFlags(flags: Readonly<Record<string, string | boolean>>): SettingsSource {
+  const given = Object.fromEntries(
+    Object.entries(flags).map(([key, value]) => [key, fromText(key as SettingKey, value)]),
+  );
+  const { settings, problems } = checkGiven(given, flagOf);
+  if (problems.length > 0) throw joined('flags', problems);
+  return { where: 'flags', settings };
+}
+
+/**
+ * Settings as a program gave them, which types need not have checked.
+ *
+ * @throws ConfigError with every problem, one a line
+ */
+export function checkSettings(where: string, given: unknown): SettingsSource {
+  const { settings, problems } = checkGiven(given);
+  if (problems.length > 0) throw joined(where, problems);
+  return { where, settings };
+}
+
+/**
+ * Settings that a run folder recorded, for going on with it.
+ *
+ * @throws ConfigError when they are not settings of this version
+ */
+export function checkRecorded(where: string, recorded: unknown): SettingsSource {
+  const { settings } = checkSettings(where, recorded);
+  // A run folder says everything: what it leaves out would silently become a default.
+  const missing = SETTING_KEYS.filter((key) => !(key in settings));
+  if (missing.length > 0) {
+    throw new ConfigError(
+      where,
+      `${missing.join(', ')} missing; it is damaged or of another version`,
+    );
+  }
+  return { where, settings };
+}
+
+/** Flags that would change the network or the optimiser state of a run that is resumed. */
+export function checkResumable(recorded: GivenSettings, flags: GivenSettings): void {
+  const fixed = SETTING_KEYS.filter(
+    (key) => SETTINGS[key].group === 'Network' || key === 'optimizer',
+  );
+  for (const key of fixed) {
+    if (flags[key] === undefined || sameSetting(flags[key], recorded[key])) continue;
+    throw new ConfigError(
+      'resume',
+      `${flagOf(key)} ${flags[key]}, but the run has ${key} ${recorded[key]}; ` +
+        'a resumed run keeps its network and optimizer: start a new one, without --resume',
+    );
+  }
+}
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/** What is not of the key's form stays a text, and fails the schema with its value. */
+function fromText(key: SettingKey, text: string | boolean): unknown {
+  const setting = SETTINGS[key];
+  if (typeof text === 'boolean' || setting.kind === 'choice' || setting.kind === 'text') {
+    return setting.nullable && text === 'none' && key !== 'out' ? null : text;
+  }
+  if (setting.nullable && text === 'none') return null;
+  const numberOr = (part: string) => (NUMBER.test(part.trim()) ? Number(part) : part);
+  return setting.kind === 'integers' ? text.split(',').map(numberOr) : numberOr(text);
+}
+
+function readBounded(file: string): string {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, 'r');
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+  try {
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile()) {
+      throw new ConfigError(file, 'no regular file; a config is a YAML or JSON file');
+    }
+    if (stats.size > MAX_CONFIG_BYTES) {
+      const what = `${stats.size} bytes; a config has at most ${MAX_CONFIG_BYTES}: is this data?`;
+      throw new ConfigError(file, what);
+    }
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(descriptor));
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    if (error instanceof TypeError) throw new ConfigError(file, 'not UTF-8 text', { cause: error });
+    throw unreadable(file, error);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function unreadable(file: string, cause: unknown): ConfigError {
+  const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+  const what = code === 'ENOENT' ? 'no such config file' : `cannot be read: ${code}`;
+  return new ConfigError(file, what, { cause });
+}
+
+/** YAML takes more than JSON does; a `.json` file should be one for every tool. */
+function checkJson(file: string, text: string): void {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    const message = (error as Error).message;
+    const position = /at position (\d+)/.exec(message)?.[1];
+    const line = position === undefined ? null : text.slice(0, Number(position)).split('\n').length;
+    throw problemsOf(file, [{ line, message: `not JSON: ${firstLine(message)}` }]);
+  }
+}
+
+function wordsOf({ code, message }: YAMLError): string {
+  if (code === 'MULTIPLE_DOCS') return 'more than one document';
+  return /call stack/.test(message) ? TOO_DEEP : firstLine(message);
+}
+
+function parse(file: string, text: string, lineCounter: LineCounter): Document {
+  try {
+    return parseDocument(text, { lineCounter, prettyErrors: false });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ConfigError(file, TOO_DEEP, { cause: error });
+  }
+}
+
+function plain(file: string, document: Document): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 20 });
+  } catch (error) {
+    if (!(error instanceof ReferenceError || error instanceof RangeError)) throw error;
+    throw new ConfigError(file, firstLine(error.message), { cause: error });
+  }
+}
+
+function kindOf(value: unknown): string {
+  return Array.isArray(value) ? 'a list' : `the ${typeof value} ${String(value).slice(0, 40)}`;
+}
+
+function firstLine(message: string): string {
+  return message.split('\n', 1)[0]?.replace(/:$/, '') ?? '';
+}
+
+function problemsOf(
+  file: string,
+  problems: readonly { readonly line: number | null; readonly message: string }[],
+): ConfigError {
+  const lines = problems.map(({ line, message }) => ({
+    key: null,
+    message,
+    where: line === null ? file : `${file}:${line}`,
+  }));
+  return joined(file, lines);
+}
+
+/** One error of several lines, each of the form that errors have. */
+function joined(
+  where: string,
+  problems: readonly (Problem & { readonly where?: string })[],
+): ConfigError {
+  const [first, ...others] = problems.slice(0, MAX_PROBLEMS);
+  const rest = others.map((problem) => `\n[${problem.where ?? where}] ${problem.message}`);
+  const left = problems.length - MAX_PROBLEMS;
+  if (left > 0) rest.push(`\n[${where}] … and ${left} more`);
+  return new ConfigError(first?.where ?? where, `${first?.message ?? ''}${rest.join('')}`);
+}

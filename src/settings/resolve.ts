@@ -1,0 +1,127 @@
+import os from 'node:os';
+import { findLauncher, type Launcher } from '../communicators/mpi/launcher.js';
+import { ConfigError } from '../base/errors.js';
+import { validateRanks, validateSpecification } from '../model/specification.js';
+import { NESTED_MICRO_BATCHES } from '../model/nested-ghosts.js';
+import { SETTING_KEYS, SETTINGS } from './keys.js';
+import type { GivenSettings } from './schema.js';
+import type { TrainingSettings } from './settings.js';
+
+/** Settings and where they were given, for messages: a file, `flags`. */
+export interface SettingsSource {
+  readonly where: string;
+  readonly settings: GivenSettings;
+}
+
+export const DEFAULT_EPOCHS = 5;
+
+/** The most ranks that divide the blocks evenly and have a core each. */
+export function defaultRanks(blocks: number, cores: number = os.availableParallelism()): number {
+  let ranks = Math.max(1, Math.min(blocks, cores));
+  while (blocks % ranks !== 0) ranks--;
+  return ranks;
+}
+
+/**
+ * Puts sources together, the later over the earlier, and fills in what nobody set.
+ *
+ * @param launcher what started this process as a rank of a job, and so sets the number of ranks
+ * @throws ConfigError when the values do not fit one another
+ */
+export function resolveSettings(
+  sources: readonly SettingsSource[],
+  launcher: Pick<Launcher, 'name' | 'size'> | null = findLauncher(),
+): TrainingSettings {
+  const given: GivenSettings = {};
+  for (const { where, settings } of sources) {
+    if (typeof settings.steps === 'number' && typeof settings.epochs === 'number') {
+      throw new ConfigError(
+        where,
+        `steps ${settings.steps} and epochs ${settings.epochs}; a run has one of the two lengths`,
+      );
+    }
+    // A length in steps replaces one in epochs that an earlier source gave, and the other way.
+    if (typeof settings.steps === 'number') given.epochs = null;
+    if (typeof settings.epochs === 'number') given.steps = null;
+    for (const [key, value] of Object.entries(settings)) {
+      if (value !== undefined) Object.assign(given, { [key]: value });
+    }
+  }
+
+  const initial = Object.fromEntries(SETTING_KEYS.map((key) => [key, SETTINGS[key].initial]));
+  const merged = { ...(initial as unknown as TrainingSettings), ...given };
+  const settings: TrainingSettings = {
+    ...merged,
+    epochs: merged.steps === null && merged.epochs === null ? DEFAULT_EPOCHS : merged.epochs,
+    ghosts: given.ghosts ?? Math.max(...(given.layerGhosts ?? [clampedGhosts(merged)])),
+    accumulate: given.accumulate ?? (merged.nestedGhosts ? NESTED_MICRO_BATCHES : 1),
+    ranks: ranksOf(given, merged, launcher),
+  };
+  checkTogether(settings);
+  return settings;
+}
+
+function ranksOf(
+  { ranks }: GivenSettings,
+  { blocks, replicas }: TrainingSettings,
+  launcher: Pick<Launcher, 'name' | 'size'> | null,
+): number {
+  if (launcher === null) return ranks ?? defaultRanks(blocks);
+  const { name, size } = launcher;
+  if (ranks === undefined && size % replicas === 0) return size / replicas;
+  if (ranks !== undefined && ranks * replicas === size) return ranks;
+  const wanted = ranks === undefined ? '' : `ranks ${ranks}, `;
+  throw new ConfigError(
+    'settings',
+    `${wanted}replicas ${replicas}, and ${name} started ${size} processes; processes are ranks × ` +
+      'replicas: leave ranks out, or start as many',
+  );
+}
+
+/** The default number of ghosts must not be what makes a narrow network fail. */
+function clampedGhosts({ ghosts, width, blocks }: TrainingSettings): number {
+  return Math.max(1, Math.min(ghosts, Math.floor(width / blocks)));
+}
+
+function checkTogether(settings: TrainingSettings): void {
+  const { batch, accumulate } = settings;
+  // Whether the ends are sharded depends on the data; sizes of the layers do not.
+  const { layerGhosts, ...sizes } = settings;
+  const own = layerGhosts && { layerGhosts };
+  validateSpecification({ ...sizes, ...own, ends: { kind: 'sharded' } });
+  validateRanks(settings.blocks, settings.ranks);
+  if (batch % accumulate !== 0) {
+    const below = Math.floor(batch / accumulate) * accumulate;
+    const fits = [below, below + accumulate].filter((fit) => fit > 0).join(' and ');
+    throw new ConfigError(
+      'settings',
+      `batch ${batch} does not divide into ${accumulate} micro-batches (accumulate); ` +
+        `the nearest batches that fit: ${fits}`,
+    );
+  }
+  if (settings.nestedGhosts) checkNested(settings);
+  if (settings.ends === 'sharded' && settings.loss === 'cross-entropy') {
+    throw new ConfigError(
+      'settings',
+      'cross-entropy with sharded ends; sharded ends have mse: set loss mse or ends replicated',
+    );
+  }
+}
+
+function checkNested({ strategy, ghosts, accumulate }: TrainingSettings): void {
+  if (strategy !== 'phantom') {
+    throw new ConfigError(
+      'settings',
+      `nested ghosts with strategy ${strategy}, which has no ghosts; use strategy phantom`,
+    );
+  }
+  if (ghosts < 2) {
+    throw new ConfigError('settings', 'nested ghosts need at least 2 ghosts; here is 1');
+  }
+  if (accumulate < 2) {
+    throw new ConfigError(
+      'settings',
+      'nested ghosts need accumulate of at least 2: one micro-batch with all ghosts, one with 1',
+    );
+  }
+}
