@@ -4,13 +4,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import {
-  type GhostPrecision,
-  parameterCount,
-  readRunConfig,
-  train,
-  type TrainingSettings,
-} from 'phantom-parallel';
+import { parameterCount } from '#src/analysis/cost.js';
+import { train } from '#src/app/train/train.js';
+import { readRunConfig } from '#src/checkpoints/run-folder.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
+import type { GhostPrecision } from '#src/tensor/precision.js';
 
 const HELP = `npm run bench -- accuracy [--json] [--width 1024] [--depth 2] [--blocks 4] [--ranks 2]
   [--ghosts 1,4,16,64,256] [--precisions float32] [--rates 3e-4,1e-3] [--seeds 0,1] [--epochs 8] [--engine auto]

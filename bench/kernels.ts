@@ -9,15 +9,11 @@
  */
 import { parseArgs } from 'node:util';
 
-import {
-  asMatrix,
-  createBlasEngine,
-  createWasmEngine,
-  type Engine,
-  NativeError,
-  type Tensor,
-  UnsupportedError,
-} from 'phantom-parallel';
+import { NativeError, UnsupportedError } from '#src/base/errors.js';
+import { createBlasEngine } from '#src/engines/blas/blas-engine.js';
+import type { Engine } from '#src/engines/engine.js';
+import { createWasmEngine } from '#src/engines/wasm/wasm-engine.js';
+import { asMatrix, type Tensor } from '#src/tensor/tensor.js';
 
 /** transposeA, transposeB, m, n, k: layers of width 1024 with 128 columns, and their ghosts. */
 const PRODUCTS: readonly (readonly [boolean, boolean, number, number, number])[] = [

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { exportFile } from 'phantom-parallel';
+import { exportFile } from '#src/app/convert/export-file.js';
 
 /** Flags that name an installation of ONNX Runtime, for `parseArgs`. */
 export const ONNX_OPTIONS = { 'onnx-runtime': { type: 'string' } } as const;

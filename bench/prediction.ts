@@ -1,13 +1,9 @@
 // Measured step times against those that the analysis predicts from a calibration.
 import { parseArgs } from 'node:util';
-import {
-  type Machine,
-  type NetworkSpecification,
-  type Plan,
-  planStep,
-  readMachine,
-  type Strategy,
-} from 'phantom-parallel';
+import { type Plan, planStep } from '#src/analysis/plan.js';
+import type { Machine } from '#src/machine/machine.js';
+import { readMachine } from '#src/machine/machines.js';
+import type { NetworkSpecification, Strategy } from '#src/model/specification.js';
 import { quantile, timeSteps } from './step.js';
 
 const HELP = `npm run bench -- prediction --machine machines/<name>.json [--json]

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
-import { randomStream } from 'phantom-parallel';
+import { randomStream } from '#src/tensor/random.js';
 import { ONNX_HELP, ONNX_OPTIONS, openInOnnxRuntime, serveOnnx } from './onnx-runtime.js';
 import { binaryRequest, makeRun, NETWORK_OPTIONS, startServerProcess } from './served-model.js';
 

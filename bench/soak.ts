@@ -8,7 +8,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { loadModel, randomStream } from 'phantom-parallel';
+import { loadModel } from '#src/app/infer/load-model.js';
+import { randomStream } from '#src/tensor/random.js';
 import { binaryRequest, makeRun, NETWORK_OPTIONS, startServerProcess } from './served-model.js';
 
 const HELP = `npm run bench -- soak [--json] [--minutes 10] [--clients 32] [--ranks 2] [--width 512] …

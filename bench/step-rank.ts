@@ -1,22 +1,18 @@
 // One rank of the step benchmark.
-import {
-  type Batch,
-  buildNetwork,
-  COLLECTIVES,
-  countedParts,
-  createEngine,
-  createObjective,
-  createOptimizer,
-  type Engine,
-  type EngineChoice,
-  type NetworkSpecification,
-  type OptimizerName,
-  hiddenShare,
-  randomStream,
-  RecordingTransport,
-  runRankProgram,
-  Stepper,
-} from 'phantom-parallel';
+import { createEngine } from '#src/app/ranks/engines.js';
+import { countedParts } from '#src/app/ranks/rank-parts.js';
+import { runRankProgram } from '#src/app/ranks/rank-program.js';
+import { RecordingTransport } from '#src/communicators/recording/recording-transport.js';
+import type { Batch } from '#src/data/loader/batches.js';
+import type { Engine } from '#src/engines/engine.js';
+import { buildNetwork } from '#src/model/network.js';
+import type { NetworkSpecification } from '#src/model/specification.js';
+import { createOptimizer, type OptimizerName } from '#src/optimizers/optimizer.js';
+import type { EngineChoice } from '#src/settings/settings.js';
+import { randomStream } from '#src/tensor/random.js';
+import { createObjective } from '#src/training/objective.js';
+import { COLLECTIVES, hiddenShare } from '#src/training/overlap.js';
+import { Stepper } from '#src/training/stepper.js';
 import { readWire, type WireCounts } from './wire.js';
 
 export interface StepRequest {

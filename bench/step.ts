@@ -2,16 +2,13 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import {
-  type EngineChoice,
-  findLauncher,
-  type GhostPrecision,
-  joinRanks,
-  largestPayloadBytes,
-  type NetworkSpecification,
-  type OptimizerName,
-  type Strategy,
-} from 'phantom-parallel';
+import { largestPayloadBytes } from '#src/analysis/cost.js';
+import { joinRanks } from '#src/app/ranks/ranks.js';
+import { findLauncher } from '#src/communicators/mpi/launcher.js';
+import type { NetworkSpecification, Strategy } from '#src/model/specification.js';
+import type { OptimizerName } from '#src/optimizers/optimizer.js';
+import type { EngineChoice } from '#src/settings/settings.js';
+import type { GhostPrecision } from '#src/tensor/precision.js';
 import type { StepRequest, StepTimings } from './step-rank.js';
 
 const HELP = `npm run bench -- step [--json] [--strategy phantom|tensor|tensor-paired]

@@ -4,14 +4,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import {
-  chartFile,
-  type CompressionReport,
-  compressModel,
-  lineChart,
-  train,
-  type TrainingSettings,
-} from 'phantom-parallel';
+import { compressModel } from '#src/app/convert/compress-model.js';
+import { train } from '#src/app/train/train.js';
+import type { CompressionReport } from '#src/compression/compress.js';
+import { chartFile } from '#src/report/chart.js';
+import { lineChart } from '#src/report/xy-chart.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
 
 const HERE = fileURLToPath(new URL('../../../experiments/compress/', import.meta.url));
 const NETWORK = { width: 1024, depth: 2, blocks: 4, ranks: 2, batch: 128 } as const;

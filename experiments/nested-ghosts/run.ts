@@ -3,14 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os, { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import {
-  chartFile,
-  evaluateRun,
-  type GhostsPoint,
-  lineChart,
-  train,
-  type TrainingSettings,
-} from 'phantom-parallel';
+import { evaluateRun, type GhostsPoint } from '#src/app/evaluate/evaluate-run.js';
+import { train } from '#src/app/train/train.js';
+import { chartFile } from '#src/report/chart.js';
+import { lineChart } from '#src/report/xy-chart.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
 
 const HELP = `node build/experiments/nested-ghosts/run.js [--out experiments/nested-ghosts]
   [--ghosts 1,2,4,8,16,32,64] [--seeds 0,1] [--epochs 6] [--rate 1e-3] [--ranks 2]

@@ -1,16 +1,14 @@
 // One rank: three training steps of a network with its counters around it.
-import {
-  type Batch,
-  buildNetwork,
-  countedParts,
-  createEngine,
-  createObjective,
-  createOptimizer,
-  randomStream,
-  runRank,
-  Stepper,
-  type StepShape,
-} from 'phantom-parallel';
+import type { StepShape } from '#src/analysis/step-program.js';
+import { createEngine } from '#src/app/ranks/engines.js';
+import { countedParts } from '#src/app/ranks/rank-parts.js';
+import { runRank } from '#src/communicators/threads/worker.js';
+import type { Batch } from '#src/data/loader/batches.js';
+import { buildNetwork } from '#src/model/network.js';
+import { createOptimizer } from '#src/optimizers/optimizer.js';
+import { randomStream } from '#src/tensor/random.js';
+import { createObjective } from '#src/training/objective.js';
+import { Stepper } from '#src/training/stepper.js';
 
 export interface ScalingRequest extends StepShape {
   readonly steps: number;

@@ -2,14 +2,11 @@
 // counted with the analysis, and writes data.json; from the root of a
 // checkout.
 import { writeFileSync } from 'node:fs';
-import {
-  launchRanks,
-  type NetworkSpecification,
-  rankMemory,
-  stepCost,
-  type StepShape,
-  type Strategy,
-} from 'phantom-parallel';
+import { stepCost } from '#src/analysis/cost.js';
+import { rankMemory } from '#src/analysis/step-memory.js';
+import type { StepShape } from '#src/analysis/step-program.js';
+import { launchRanks } from '#src/communicators/threads/launch.js';
+import type { NetworkSpecification, Strategy } from '#src/model/specification.js';
 import type { ScalingRequest, ScalingResult } from './rank.js';
 
 const BLOCKS = 256;

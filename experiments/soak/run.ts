@@ -9,7 +9,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
-import { randomStream, train, type TrainingSettings } from 'phantom-parallel';
+import { train } from '#src/app/train/train.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
+import { randomStream } from '#src/tensor/random.js';
 import { losses, readCheckpoint } from '../../test/support/files.js';
 import { findMpiruns } from '../../test/support/mpi.js';
 import { type Kill, MOMENTS, runKilled } from './launched.js';

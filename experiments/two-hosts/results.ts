@@ -1,5 +1,6 @@
 // From measurements to tables and a chart.
-import { chartFile, stackedBars } from 'phantom-parallel';
+import { stackedBars } from '#src/report/bar-chart.js';
+import { chartFile } from '#src/report/chart.js';
 import type { RawTransfer } from './raw.js';
 
 /** The part of the step bench's report that is used here. */

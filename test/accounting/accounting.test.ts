@@ -1,21 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import {
-  GHOST_PRECISIONS,
-  type GhostPrecision,
-  launchRanks,
-  type NetworkSpecification,
-  type Operation,
-  type OptimizerName,
-  parameterCount,
-  rankMemory,
-  type RankCost,
-  stepCost,
-  stepProgram,
-  type StepShape,
-  type Strategy,
-} from 'phantom-parallel';
+import { parameterCount, type RankCost, stepCost } from '#src/analysis/cost.js';
+import type { Operation } from '#src/analysis/operations.js';
+import { rankMemory } from '#src/analysis/step-memory.js';
+import { stepProgram, type StepShape } from '#src/analysis/step-program.js';
+import { launchRanks } from '#src/communicators/threads/launch.js';
+import type { NetworkSpecification, Strategy } from '#src/model/specification.js';
+import type { OptimizerName } from '#src/optimizers/optimizer.js';
+import { GHOST_PRECISIONS, type GhostPrecision } from '#src/tensor/precision.js';
 import { called } from './called.js';
 import type { CountResult, Counts } from './rank.js';
 

@@ -1,20 +1,16 @@
 // One rank of the accounting tests: a training step of a network, counted.
-import {
-  buildNetwork,
-  type Communicator,
-  countedParts,
-  createEngine,
-  createObjective,
-  createOptimizer,
-  type Engine,
-  type Operation,
-  type PendingCollective,
-  type Start,
-  type StepShape,
-  RecordingTransport,
-  runRank,
-  Tape,
-} from 'phantom-parallel';
+import type { Operation, Start } from '#src/analysis/operations.js';
+import type { StepShape } from '#src/analysis/step-program.js';
+import { createEngine } from '#src/app/ranks/engines.js';
+import { countedParts } from '#src/app/ranks/rank-parts.js';
+import { Tape } from '#src/autograd/tape.js';
+import type { Communicator, PendingCollective } from '#src/communicators/communicator.js';
+import { RecordingTransport } from '#src/communicators/recording/recording-transport.js';
+import { runRank } from '#src/communicators/threads/worker.js';
+import type { Engine } from '#src/engines/engine.js';
+import { buildNetwork } from '#src/model/network.js';
+import { createOptimizer } from '#src/optimizers/optimizer.js';
+import { createObjective } from '#src/training/objective.js';
 import { called } from './called.js';
 
 export interface Counts {

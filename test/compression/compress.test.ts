@@ -2,16 +2,13 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import {
-  type CompressOptions,
-  compressModel,
-  evaluateRun,
-  openModel,
-  parameterCount,
-  PhantomError,
-  train,
-  writeSafetensors,
-} from 'phantom-parallel';
+import { parameterCount } from '#src/analysis/cost.js';
+import { type CompressOptions, compressModel } from '#src/app/convert/compress-model.js';
+import { evaluateRun } from '#src/app/evaluate/evaluate-run.js';
+import { train } from '#src/app/train/train.js';
+import { PhantomError } from '#src/base/errors.js';
+import { writeSafetensors } from '#src/data/safetensors.js';
+import { openModel } from '#src/models/model-source.js';
 import { densified, randomNumbers, sequential, writeSequential } from '../support/dense.js';
 import { readCheckpoint, temporaryFolder } from '../support/files.js';
 import { Matrix, SVD } from 'ml-matrix';

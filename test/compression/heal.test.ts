@@ -2,19 +2,16 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import {
-  compressModel,
-  ConfigError,
-  evaluateRun,
-  loadModel,
-  openModel,
-  parameterCount,
-  randomStream,
-  readRunConfig,
-  stepCost,
-  train,
-  type TrainingSettings,
-} from 'phantom-parallel';
+import { parameterCount, stepCost } from '#src/analysis/cost.js';
+import { compressModel } from '#src/app/convert/compress-model.js';
+import { evaluateRun } from '#src/app/evaluate/evaluate-run.js';
+import { loadModel } from '#src/app/infer/load-model.js';
+import { train } from '#src/app/train/train.js';
+import { ConfigError } from '#src/base/errors.js';
+import { readRunConfig } from '#src/checkpoints/run-folder.js';
+import { openModel } from '#src/models/model-source.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
+import { randomStream } from '#src/tensor/random.js';
 import { losses, temporaryFolder } from '../support/files.js';
 
 const SETTINGS = { engine: 'wasm', batch: 50, lr: 1e-3, logEvery: 1, ranks: 2 } as const;

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import {
-  CollectiveError,
-  type Communicator,
-  type MovedPayload,
-  type Payload,
-  type PendingCollective,
-  ShapeError,
-} from 'phantom-parallel';
+import { CollectiveError, ShapeError } from '#src/base/errors.js';
+import type {
+  Communicator,
+  MovedPayload,
+  Payload,
+  PendingCollective,
+} from '#src/communicators/communicator.js';
 import {
   byte,
   checkElements,

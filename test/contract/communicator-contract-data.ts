@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { MovedPayload, Payload } from 'phantom-parallel';
+import type { MovedPayload, Payload } from '#src/communicators/communicator.js';
 
 /** A number that everybody can compute: element `i` of what `rank` contributes to `stream`. Its
  * exponents differ so much that another order of a sum shows in its bits. */

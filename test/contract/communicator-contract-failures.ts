@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { CollectiveError, type Communicator, type PendingCollective } from 'phantom-parallel';
+import { CollectiveError } from '#src/base/errors.js';
+import type { Communicator, PendingCollective } from '#src/communicators/communicator.js';
 import { sleepMs } from './communicator-contract-data.js';
 
 /** A case that breaks its group, so each has a group of its own. It runs in every rank alike and

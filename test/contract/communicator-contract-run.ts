@@ -1,4 +1,4 @@
-import { Communicator, type Transport } from 'phantom-parallel';
+import { Communicator, type Transport } from '#src/communicators/communicator.js';
 import { communicatorCases } from './communicator-contract-cases.js';
 import { failureCases } from './communicator-contract-failures.js';
 

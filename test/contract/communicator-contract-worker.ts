@@ -1,4 +1,5 @@
-import { RecordingTransport, runRank } from 'phantom-parallel';
+import { RecordingTransport } from '#src/communicators/recording/recording-transport.js';
+import { runRank } from '#src/communicators/threads/worker.js';
 import { runContractCases } from './communicator-contract-run.js';
 
 await runRank<{ cases: readonly string[]; recording: boolean }>(({ data, transport }) => {

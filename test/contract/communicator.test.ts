@@ -1,4 +1,6 @@
-import { launchRanks, loadKernelModule, SoloTransport } from 'phantom-parallel';
+import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
+import { launchRanks } from '#src/communicators/threads/launch.js';
+import { loadKernelModule } from '#src/engines/wasm/kernel-module.js';
 import { communicatorContract, type ContractRun } from './communicator-contract.js';
 import { runContractCases } from './communicator-contract-run.js';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 
-import type { Activation, Engine } from 'phantom-parallel';
+import type { Activation, Engine } from '#src/engines/engine.js';
 
 import { ACTIVATIONS, Arrays, at, close, ROUNDING } from './engine-contract-reference.js';
 

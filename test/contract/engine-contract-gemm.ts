@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 
 import * as fc from 'fast-check';
-import { type Engine, inPieces, type Matrix, type Tensor } from 'phantom-parallel';
+import type { Engine } from '#src/engines/engine.js';
+import { inPieces } from '#src/engines/pieces/pieces-engine.js';
+import type { Matrix, Tensor } from '#src/tensor/tensor.js';
 
 import { Arrays, at, close, product, ROUNDING } from './engine-contract-reference.js';
 

@@ -2,15 +2,9 @@
 // JavaScript, bit for bit.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import {
-  asBytes,
-  type Bytes,
-  byteRange,
-  type EncodedPrecision,
-  type Engine,
-  rowBytes,
-  type Tensor,
-} from 'phantom-parallel';
+import type { Engine } from '#src/engines/engine.js';
+import { type EncodedPrecision, rowBytes } from '#src/tensor/precision.js';
+import { asBytes, type Bytes, byteRange, type Tensor } from '#src/tensor/tensor.js';
 import { Arrays, at } from './engine-contract-reference.js';
 
 const SHAPES = [

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 
-import type { AdamStep, Engine, Tensor } from 'phantom-parallel';
+import type { AdamStep, Engine } from '#src/engines/engine.js';
+import type { Tensor } from '#src/tensor/tensor.js';
 
 import { Arrays, at, close, ROUNDING } from './engine-contract-reference.js';
 

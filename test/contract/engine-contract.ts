@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import type { Engine } from 'phantom-parallel';
-import { UnsupportedError } from 'phantom-parallel';
+import type { Engine } from '#src/engines/engine.js';
+import { UnsupportedError } from '#src/base/errors.js';
 
 import { elementwiseContract } from './engine-contract-elementwise.js';
 import { gemmContract } from './engine-contract-gemm.js';

@@ -1,10 +1,7 @@
-import {
-  createBlasEngine,
-  createWasmEngine,
-  NativeError,
-  probeBlas,
-  UnsupportedError,
-} from 'phantom-parallel';
+import { NativeError, UnsupportedError } from '#src/base/errors.js';
+import { createBlasEngine } from '#src/engines/blas/blas-engine.js';
+import { createWasmEngine } from '#src/engines/wasm/wasm-engine.js';
+import { probeBlas } from '#src/native/blas.js';
 
 import { engineContract } from './engine-contract.js';
 

@@ -4,14 +4,12 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import {
-  compressModel,
-  exportFile,
-  openModel,
-  PhantomError,
-  train,
-  type TrainingSettings,
-} from 'phantom-parallel';
+import { compressModel } from '#src/app/convert/compress-model.js';
+import { exportFile } from '#src/app/convert/export-file.js';
+import { train } from '#src/app/train/train.js';
+import { PhantomError } from '#src/base/errors.js';
+import { openModel } from '#src/models/model-source.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
 import { PbfReader } from 'pbf';
 import type { Tensors } from '../reference/network.js';
 import { densified, randomNumbers } from '../support/dense.js';

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { blasAvailable, train, type TrainingSettings } from 'phantom-parallel';
+import { blasAvailable } from '#src/app/ranks/engines.js';
+import { train } from '#src/app/train/train.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
 import { losses, temporaryFolder } from '../support/files.js';
 import { GOLDEN_SETTINGS } from './settings.js';
 

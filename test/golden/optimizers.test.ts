@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { createEngine, createOptimizer, type OptimizerName, Parameter } from 'phantom-parallel';
+import { createEngine } from '#src/app/ranks/engines.js';
+import { Parameter } from '#src/autograd/tape.js';
+import { createOptimizer, type OptimizerName } from '#src/optimizers/optimizer.js';
 
 interface Golden {
   readonly source: string;

@@ -1,4 +1,4 @@
-import type { TrainingSettings } from 'phantom-parallel';
+import type { TrainingSettings } from '#src/settings/settings.js';
 
 /** The run whose losses are golden, for each strategy. */
 export const GOLDEN_SETTINGS: Partial<TrainingSettings> = {

@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import {
-  blasAvailable,
-  blockLayout,
-  checkGradients,
-  Communicator,
-  createEngine,
-  GHOST_PRECISIONS,
-  launchRanks,
-  PhantomLinear,
-  ShapeError,
-  SoloTransport,
-  Tape,
-} from 'phantom-parallel';
+import { blasAvailable, createEngine } from '#src/app/ranks/engines.js';
+import { checkGradients } from '#src/autograd/gradient-check.js';
+import { Tape } from '#src/autograd/tape.js';
+import { ShapeError } from '#src/base/errors.js';
+import { Communicator } from '#src/communicators/communicator.js';
+import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
+import { launchRanks } from '#src/communicators/threads/launch.js';
+import { blockLayout } from '#src/operators/block-layout.js';
+import { PhantomLinear } from '#src/operators/phantom-linear.js';
+import { GHOST_PRECISIONS } from '#src/tensor/precision.js';
 import { relativeError } from '../parity/assemble.js';
 import { type Dense, plus } from '../reference/matrix.js';
 import { denseOf, phantomPass, ROUNDINGS } from '../reference/phantom-layer.js';

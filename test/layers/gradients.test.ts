@@ -1,23 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import {
-  BiasActivation,
-  blockLayout,
-  checkGradients,
-  ColumnLinear,
-  Communicator,
-  createEngine,
-  GatherLinear,
-  type GradientCheck,
-  launchRanks,
-  type Operator,
-  type OperatorContext,
-  PhantomLinear,
-  RowLinear,
-  SoloTransport,
-  Tape,
-  type Tensor,
-} from 'phantom-parallel';
+import { createEngine } from '#src/app/ranks/engines.js';
+import { checkGradients, type GradientCheck } from '#src/autograd/gradient-check.js';
+import type { Operator, OperatorContext } from '#src/autograd/operator.js';
+import { Tape } from '#src/autograd/tape.js';
+import { Communicator } from '#src/communicators/communicator.js';
+import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
+import { launchRanks } from '#src/communicators/threads/launch.js';
+import { BiasActivation } from '#src/operators/bias-activation.js';
+import { blockLayout } from '#src/operators/block-layout.js';
+import { ColumnLinear } from '#src/operators/column-linear.js';
+import { GatherLinear } from '#src/operators/gather-linear.js';
+import { PhantomLinear } from '#src/operators/phantom-linear.js';
+import { RowLinear } from '#src/operators/row-linear.js';
+import type { Tensor } from '#src/tensor/tensor.js';
 import type { CheckRequest } from './rank.js';
 
 const [M, B, P, K, F] = [5, 7, 4, 2, 6];

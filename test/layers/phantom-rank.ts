@@ -1,16 +1,13 @@
 // One rank of the tests of phantom layers: passes with given ghosts in use, gradients summed.
-import {
-  blockLayout,
-  Communicator,
-  createEngine,
-  type EngineChoice,
-  type GhostPrecision,
-  PhantomLinear,
-  randomStream,
-  runRank,
-  Tape,
-  type Variable,
-} from 'phantom-parallel';
+import { createEngine } from '#src/app/ranks/engines.js';
+import { Tape, type Variable } from '#src/autograd/tape.js';
+import { Communicator } from '#src/communicators/communicator.js';
+import { runRank } from '#src/communicators/threads/worker.js';
+import { blockLayout } from '#src/operators/block-layout.js';
+import { PhantomLinear } from '#src/operators/phantom-linear.js';
+import type { EngineChoice } from '#src/settings/settings.js';
+import type { GhostPrecision } from '#src/tensor/precision.js';
+import { randomStream } from '#src/tensor/random.js';
 
 export interface PhantomRequest {
   readonly engine: EngineChoice;

@@ -1,15 +1,13 @@
 // One rank of the gradient checks.
-import {
-  blockLayout,
-  checkGradients,
-  ColumnLinear,
-  Communicator,
-  createEngine,
-  GatherLinear,
-  PhantomLinear,
-  RowLinear,
-  runRank,
-} from 'phantom-parallel';
+import { createEngine } from '#src/app/ranks/engines.js';
+import { checkGradients } from '#src/autograd/gradient-check.js';
+import { Communicator } from '#src/communicators/communicator.js';
+import { runRank } from '#src/communicators/threads/worker.js';
+import { blockLayout } from '#src/operators/block-layout.js';
+import { ColumnLinear } from '#src/operators/column-linear.js';
+import { GatherLinear } from '#src/operators/gather-linear.js';
+import { PhantomLinear } from '#src/operators/phantom-linear.js';
+import { RowLinear } from '#src/operators/row-linear.js';
 
 export interface CheckRequest {
   readonly kind: 'phantom' | 'gather' | 'column' | 'row';

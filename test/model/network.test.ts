@@ -1,20 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { createEngine } from '#src/app/ranks/engines.js';
+import { type Parameter, Tape } from '#src/autograd/tape.js';
+import { Communicator } from '#src/communicators/communicator.js';
+import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
+import type { Activation } from '#src/engines/engine.js';
+import { ACTIVATION_SECOND_MOMENT } from '#src/model/initialization.js';
+import { buildNetwork, type FeedForward } from '#src/model/network.js';
 import {
-  ACTIVATION_SECOND_MOMENT,
-  type Activation,
-  buildNetwork,
-  Communicator,
-  createEngine,
-  type FeedForward,
   type NetworkSpecification,
-  type Parameter,
-  randomStream,
-  SoloTransport,
   type Strategy,
-  Tape,
   validateSpecification,
-} from 'phantom-parallel';
+} from '#src/model/specification.js';
+import { randomStream } from '#src/tensor/random.js';
 import { activations } from '../reference/network.js';
 import { relativeError } from '../parity/assemble.js';
 

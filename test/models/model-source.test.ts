@@ -11,14 +11,11 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import {
-  CheckpointError,
-  ConfigError,
-  evaluateRun,
-  openModel,
-  train,
-  writeModel,
-} from 'phantom-parallel';
+import { evaluateRun } from '#src/app/evaluate/evaluate-run.js';
+import { train } from '#src/app/train/train.js';
+import { CheckpointError, ConfigError } from '#src/base/errors.js';
+import { writeModel } from '#src/models/model-folder.js';
+import { openModel } from '#src/models/model-source.js';
 import { readCheckpoint, temporaryFolder } from '../support/files.js';
 
 let folder = '';

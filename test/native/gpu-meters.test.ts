@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { createMeter } from 'phantom-parallel';
+import { createMeter } from '#src/app/ranks/meters.js';
 
 const required = process.env['PHANTOM_REQUIRE_NATIVE'] === '1';
 const hidden = process.env['PHANTOM_BLAS'] === 'none' && process.env['PHANTOM_MPI'] === 'none';

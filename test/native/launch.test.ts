@@ -4,7 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { before, describe, it, type TestContext } from 'node:test';
-import { train, type TrainingSettings } from 'phantom-parallel';
+import { train } from '#src/app/train/train.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
 import { losses, readCheckpoint, temporaryFolder } from '../support/files.js';
 import { startLaunch } from '../support/launch.js';
 import { findMpiruns, PHANTOM, runMpi } from '../support/mpi.js';
@@ -97,7 +98,7 @@ for (const { mpirun, skip } of findMpiruns()) {
           left.every((name) => /^step-\d{8}$/.test(name)),
           left.join(),
         );
-        const { newestWholeCheckpoint } = await import('phantom-parallel');
+        const { newestWholeCheckpoint } = await import('#src/checkpoints/run-folder.js');
         const damaged: string[] = [];
         const newest = newestWholeCheckpoint(path.join(folder, 'run'), (line) =>
           damaged.push(line),

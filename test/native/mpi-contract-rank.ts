@@ -1,13 +1,11 @@
 // A rank that runs contract cases under an MPI launcher; tells on stdout that it has passed.
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  findLauncher,
-  loadKernelModule,
-  MpiLink,
-  MpiTransport,
-  RecordingTransport,
-} from 'phantom-parallel';
+import { findLauncher } from '#src/communicators/mpi/launcher.js';
+import { MpiLink } from '#src/communicators/mpi/link.js';
+import { MpiTransport } from '#src/communicators/mpi/mpi-transport.js';
+import { RecordingTransport } from '#src/communicators/recording/recording-transport.js';
+import { loadKernelModule } from '#src/engines/wasm/kernel-module.js';
 import { runContractCases } from '../contract/communicator-contract-run.js';
 
 const { cases, timeoutS, kernels, recording } = JSON.parse(process.argv[2] ?? '') as {

@@ -4,7 +4,7 @@ import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EndEvent } from 'phantom-parallel';
+import type { EndEvent } from '#src/training/events.js';
 import { readMetrics, temporaryFolder } from '../support/files.js';
 import { findMpiruns, PHANTOM, startMpi } from '../support/mpi.js';
 

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import {
-  type Activation,
-  blasAvailable,
-  launchRanks,
-  type NetworkSpecification,
-  randomStream,
-  type Strategy,
-} from 'phantom-parallel';
+import { blasAvailable } from '#src/app/ranks/engines.js';
+import { launchRanks } from '#src/communicators/threads/launch.js';
+import type { Activation } from '#src/engines/engine.js';
+import type { NetworkSpecification, Strategy } from '#src/model/specification.js';
+import { randomStream } from '#src/tensor/random.js';
 import { dense } from '../reference/matrix.js';
 import { lossAndGradients } from '../reference/network.js';
 import { assemble, relativeError } from './assemble.js';

@@ -1,15 +1,13 @@
 // One rank of the parity tests: forward and backward passes of networks on given data.
-import {
-  buildNetwork,
-  Communicator,
-  createEngine,
-  createObjective,
-  type Engine,
-  type EngineChoice,
-  type NetworkSpecification,
-  runRank,
-  Tape,
-} from 'phantom-parallel';
+import { createEngine } from '#src/app/ranks/engines.js';
+import { Tape } from '#src/autograd/tape.js';
+import { Communicator } from '#src/communicators/communicator.js';
+import { runRank } from '#src/communicators/threads/worker.js';
+import type { Engine } from '#src/engines/engine.js';
+import { buildNetwork } from '#src/model/network.js';
+import type { NetworkSpecification } from '#src/model/specification.js';
+import type { EngineChoice } from '#src/settings/settings.js';
+import { createObjective } from '#src/training/objective.js';
 
 export interface PassRequest {
   readonly specification: NetworkSpecification;

@@ -5,25 +5,21 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import {
-  buildNetwork,
-  ConfigError,
-  countedParts,
-  createEngine,
-  type LoadedModel,
-  loadCheckpoint,
-  loadModel,
-  openModel,
-  predictFile,
-  randomStream,
-  serve,
-  type ServeSettings,
-  SoloTransport,
-  Tape,
-  train,
-  type TrainingSettings,
-  Variable,
-} from 'phantom-parallel';
+import { loadModel } from '#src/app/infer/load-model.js';
+import { predictFile } from '#src/app/infer/predict.js';
+import { serve, type ServeSettings } from '#src/app/infer/serve.js';
+import { createEngine } from '#src/app/ranks/engines.js';
+import { countedParts } from '#src/app/ranks/rank-parts.js';
+import { train } from '#src/app/train/train.js';
+import { Tape, Variable } from '#src/autograd/tape.js';
+import { ConfigError } from '#src/base/errors.js';
+import { loadCheckpoint } from '#src/checkpoints/load-checkpoint.js';
+import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
+import { buildNetwork } from '#src/model/network.js';
+import { openModel } from '#src/models/model-source.js';
+import type { LoadedModel } from '#src/serving/loaded-model.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
+import { randomStream } from '#src/tensor/random.js';
 import { temporaryFolder } from '../support/files.js';
 import { PHANTOM } from '../support/mpi.js';
 import { SERVE_SETTINGS } from '../support/serve-settings.js';

@@ -5,16 +5,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parquetWriteFile } from 'hyparquet-writer';
-import {
-  loadModel,
-  openDataset,
-  openModel,
-  predictFile,
-  type PredictionRequest,
-  SafetensorsFile,
-  train,
-  writeSafetensors,
-} from 'phantom-parallel';
+import { loadModel } from '#src/app/infer/load-model.js';
+import { predictFile, type PredictionRequest } from '#src/app/infer/predict.js';
+import { train } from '#src/app/train/train.js';
+import { SafetensorsFile, writeSafetensors } from '#src/data/safetensors.js';
+import { openDataset } from '#src/data/sources.js';
+import { openModel } from '#src/models/model-source.js';
 import { temporaryFolder } from '../support/files.js';
 import { findMpiruns, PHANTOM, runMpi } from '../support/mpi.js';
 

@@ -6,14 +6,12 @@ import net from 'node:net';
 import path from 'node:path';
 import zlib from 'node:zlib';
 import { after, before, describe, it } from 'node:test';
-import {
-  type LoadedModel,
-  loadModel,
-  openModel,
-  type RunningServer,
-  serve,
-  train,
-} from 'phantom-parallel';
+import { loadModel } from '#src/app/infer/load-model.js';
+import { serve } from '#src/app/infer/serve.js';
+import { train } from '#src/app/train/train.js';
+import { openModel } from '#src/models/model-source.js';
+import type { LoadedModel } from '#src/serving/loaded-model.js';
+import type { RunningServer } from '#src/serving/server/server.js';
 import { temporaryFolder } from '../support/files.js';
 import { SERVE_SETTINGS } from '../support/serve-settings.js';
 

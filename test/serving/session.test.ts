@@ -3,16 +3,12 @@ import assert from 'node:assert/strict';
 import { cpSync, rmSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import {
-  CheckpointError,
-  ConfigError,
-  loadModel,
-  openModel,
-  randomStream,
-  ShapeError,
-  train,
-  type TrainingSettings,
-} from 'phantom-parallel';
+import { loadModel } from '#src/app/infer/load-model.js';
+import { train } from '#src/app/train/train.js';
+import { CheckpointError, ConfigError, ShapeError } from '#src/base/errors.js';
+import { openModel } from '#src/models/model-source.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
+import { randomStream } from '#src/tensor/random.js';
 import { activations, layersOf, type Tensors } from '../reference/network.js';
 import { readCheckpoint, temporaryFolder } from '../support/files.js';
 

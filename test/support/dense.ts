@@ -1,4 +1,5 @@
-import { randomStream, type SafetensorsTensor, writeSafetensors } from 'phantom-parallel';
+import { type SafetensorsTensor, writeSafetensors } from '#src/data/safetensors.js';
+import { randomStream } from '#src/tensor/random.js';
 import type { Tensors } from '../reference/network.js';
 
 /** Random numbers in [-bound, bound). */

@@ -1,4 +1,7 @@
-import { readRunConfig, resolveSettings, trainRun, type TrainingSettings } from 'phantom-parallel';
+import { trainRun } from '#src/app/train/run.js';
+import { readRunConfig } from '#src/checkpoints/run-folder.js';
+import { resolveSettings } from '#src/settings/resolve.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
 
 const never = new AbortController().signal;
 

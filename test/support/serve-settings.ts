@@ -1,4 +1,4 @@
-import type { ServeSettings } from 'phantom-parallel';
+import type { ServeSettings } from '#src/app/infer/serve.js';
 
 /** Settings of a server for tests; they name its models and change what they are about. */
 export const SERVE_SETTINGS: ServeSettings = {

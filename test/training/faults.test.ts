@@ -12,17 +12,17 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { train } from '#src/app/train/train.js';
 import {
   CheckpointError,
   CollectiveError,
   ConfigError,
-  launchRanks,
-  train,
   TrainingError,
-  type TrainingSettings,
   UnsupportedError,
-  writeSafetensors,
-} from 'phantom-parallel';
+} from '#src/base/errors.js';
+import { launchRanks } from '#src/communicators/threads/launch.js';
+import { writeSafetensors } from '#src/data/safetensors.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
 import { temporaryFolder } from '../support/files.js';
 
 const SETTINGS: Partial<TrainingSettings> = {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { randomStream, train, type TrainingSettings, writeSafetensors } from 'phantom-parallel';
+import { train } from '#src/app/train/train.js';
+import { writeSafetensors } from '#src/data/safetensors.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
+import { randomStream } from '#src/tensor/random.js';
 import { relativeError } from '../parity/assemble.js';
 import { dense } from '../reference/matrix.js';
 import { lossAndGradients } from '../reference/network.js';

@@ -10,7 +10,10 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { ConfigError, train, type TrainingEvent, type TrainingSettings } from 'phantom-parallel';
+import { train } from '#src/app/train/train.js';
+import { ConfigError } from '#src/base/errors.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
+import type { TrainingEvent } from '#src/training/events.js';
 import { losses, readCheckpoint, temporaryFolder } from '../support/files.js';
 import { startLaunch } from '../support/launch.js';
 import { trainingProcesses } from '../support/processes.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { train } from 'phantom-parallel';
+import { train } from '#src/app/train/train.js';
 import { losses, temporaryFolder } from '../support/files.js';
 
 describe('256 blocks', () => {

@@ -1,25 +1,20 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import {
-  buildNetwork,
-  CheckpointError,
-  ConfigError,
-  countedParts,
-  createEngine,
-  evaluateRun,
-  loadCheckpoint,
-  NestedGhosts,
-  type NetworkSpecification,
-  randomStream,
-  SoloTransport,
-  stepCost,
-  Tape,
-  train,
-  type TrainingSettings,
-  Variable,
-  withFirstGhosts,
-} from 'phantom-parallel';
+import { stepCost } from '#src/analysis/cost.js';
+import { evaluateRun } from '#src/app/evaluate/evaluate-run.js';
+import { createEngine } from '#src/app/ranks/engines.js';
+import { countedParts } from '#src/app/ranks/rank-parts.js';
+import { train } from '#src/app/train/train.js';
+import { Tape, Variable } from '#src/autograd/tape.js';
+import { CheckpointError, ConfigError } from '#src/base/errors.js';
+import { loadCheckpoint } from '#src/checkpoints/load-checkpoint.js';
+import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
+import { NestedGhosts } from '#src/model/nested-ghosts.js';
+import { buildNetwork } from '#src/model/network.js';
+import { type NetworkSpecification, withFirstGhosts } from '#src/model/specification.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
+import { randomStream } from '#src/tensor/random.js';
 import { relativeError } from '../parity/assemble.js';
 import { columnsOf, beside, dense } from '../reference/matrix.js';
 import { lossAndGradients, type Tensors } from '../reference/network.js';

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { type Strategy, train, type TrainingSettings } from 'phantom-parallel';
+import { train } from '#src/app/train/train.js';
+import type { Strategy } from '#src/model/specification.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
 import { relativeError } from '../parity/assemble.js';
 import { losses, readCheckpoint, temporaryFolder } from '../support/files.js';
 

@@ -2,15 +2,13 @@ import assert from 'node:assert/strict';
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import {
-  CheckpointError,
-  evaluateRun,
-  newestCheckpoint,
-  resolveSettings,
-  train,
-  type TrainingSettings,
-  trainRun,
-} from 'phantom-parallel';
+import { evaluateRun } from '#src/app/evaluate/evaluate-run.js';
+import { trainRun } from '#src/app/train/run.js';
+import { train } from '#src/app/train/train.js';
+import { CheckpointError } from '#src/base/errors.js';
+import { newestCheckpoint } from '#src/checkpoints/run-folder.js';
+import { resolveSettings } from '#src/settings/resolve.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
 import { losses, readCheckpoint, temporaryFolder } from '../support/files.js';
 import { resume } from '../support/resume.js';
 

@@ -1,5 +1,9 @@
 // A rank whose part of a checkpoint is as large as the data say; returns what went wrong.
-import { Communicator, createEngine, Parameter, runRank, saveCheckpoint } from 'phantom-parallel';
+import { createEngine } from '#src/app/ranks/engines.js';
+import { Parameter } from '#src/autograd/tape.js';
+import { saveCheckpoint } from '#src/checkpoints/save-checkpoint.js';
+import { Communicator } from '#src/communicators/communicator.js';
+import { runRank } from '#src/communicators/threads/worker.js';
 
 await runRank<{ folder: string; elements: number[] }>(async (context) => {
   const { data, rank, transport, uninterrupted } = context;
