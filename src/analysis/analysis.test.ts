@@ -9,7 +9,7 @@ import type { Machine } from '../machine/machine.js';
 import { planStep } from './plan.js';
 import type { Rates } from './rates.js';
 import { searchPlans } from './search.js';
-import type { Start } from './operations.js';
+import type { Start } from '../layers/operations.js';
 import { stepProgram, type StepShape } from './step-program.js';
 import { stepTime } from './step-time.js';
 

@@ -1,4 +1,4 @@
-import type { NetworkCollective } from './operations.js';
+import type { NetworkCollective } from '../layers/operations.js';
 
 /** A link's latency α in seconds and its time for a byte β, 1 / bandwidth. */
 export interface AlphaBeta {

@@ -7,7 +7,7 @@ import type {
   MeasuredCompute,
   PeakCompute,
 } from '../machine/machine.js';
-import type { ElementPass, PassKernel, Product, Start } from './operations.js';
+import type { ElementPass, PassKernel, Product, Start } from '../layers/operations.js';
 
 /** What a collective asks of a rank, and how long it is under way beside it. */
 export interface CollectiveEstimate {

@@ -9,7 +9,7 @@ import type {
   Pass,
   PassKernel,
   Start,
-} from './operations.js';
+} from '../layers/operations.js';
 
 /** What determines a rank's step, besides the network. */
 export interface StepShape {

@@ -1,5 +1,5 @@
 import type { Rates } from './rates.js';
-import type { Operation, Part, Start } from './operations.js';
+import type { Operation, Part, Start } from '../layers/operations.js';
 
 /** What a rank's step takes, in seconds. */
 export interface StepTime {

@@ -19,6 +19,11 @@ export class Variable {
   }
 }
 
+/** What applies operators: a tape, or a pass that is only run forward. */
+export interface OperatorRunner {
+  apply(operator: Operator, ...inputs: Variable[]): Variable;
+}
+
 /**
  * Records the operators of a step and runs them backward.
  *

@@ -1,4 +1,4 @@
-import type { PassKernel } from '../analysis/operations.js';
+import type { PassKernel } from '../layers/operations.js';
 import {
   PRODUCT_FORMS,
   type ProductForm,

@@ -11,7 +11,7 @@ import {
   readJson,
   verifyFiles,
 } from './checkpoint-folder.js';
-import { copyFirst, firstGhosts, type NestedLoad } from './first-ghosts.js';
+import { copyFirst, firstGhosts, type NestedLoad } from '../layers/phantom/first-ghosts.js';
 
 /**
  * Reads a checkpoint into parameters and optimiser state, called by every rank; the files may

@@ -1,13 +1,18 @@
 import type { Operator, OperatorCost } from '../autograd/operator.js';
-import { Parameter, type ParameterSlice, type Variable } from '../autograd/tape.js';
+import {
+  type OperatorRunner,
+  Parameter,
+  type ParameterSlice,
+  type Variable,
+} from '../autograd/tape.js';
 import type { Engine } from '../engines/engine.js';
 import { ShapeError } from '../base/errors.js';
-import { BiasActivation } from '../operators/bias-activation.js';
-import { type BlockLayout, blockLayout, range } from '../operators/block-layout.js';
-import { ColumnLinear } from '../operators/column-linear.js';
-import { GatherLinear } from '../operators/gather-linear.js';
-import { PhantomLinear } from '../operators/phantom-linear.js';
-import { RowLinear } from '../operators/row-linear.js';
+import { BiasActivation } from '../layers/bias-activation.js';
+import { type BlockLayout, blockLayout, range } from '../layers/block-layout.js';
+import { ColumnLinear } from '../layers/column/operator.js';
+import { GatherLinear } from '../layers/gather/operator.js';
+import { PhantomLinear } from '../layers/phantom/operator.js';
+import { RowLinear } from '../layers/row/operator.js';
 import {
   ACTIVATION_SECOND_MOMENT,
   type InitialDraw,
@@ -31,11 +36,6 @@ interface Stage {
   readonly operator: Operator;
   readonly linear: CountedOperator | null;
   readonly parameters: readonly Parameter[];
-}
-
-/** What runs operators: a tape, or a pass that is only run forward. */
-export interface Applies {
-  apply(operator: Operator, ...inputs: Variable[]): Variable;
 }
 
 /** The rank's part of a feed-forward network. */
@@ -91,10 +91,10 @@ export class FeedForward {
    *   sharded input
    * @returns [outputs, B], the same on every rank; or the rank's rows of a sharded output
    */
-  forward(tape: Applies, x: Variable): Variable {
+  forward(runner: OperatorRunner, x: Variable): Variable {
     let activation = x;
     for (const { operator, parameters } of this.#stages) {
-      activation = tape.apply(operator, activation, ...parameters);
+      activation = runner.apply(operator, activation, ...parameters);
     }
     return activation;
   }

@@ -1,8 +1,8 @@
 import { Variable } from '../autograd/tape.js';
 import type { Batch } from '../data/loader/batches.js';
 import type { Engine } from '../engines/engine.js';
-import type { BlockLayout } from '../operators/block-layout.js';
-import { type LossOperator, SoftmaxCrossEntropy, SquaredError } from '../operators/losses.js';
+import type { BlockLayout } from '../layers/block-layout.js';
+import { type LossOperator, SoftmaxCrossEntropy, SquaredError } from '../layers/losses.js';
 import type { NetworkSpecification } from '../model/specification.js';
 
 /** What is minimised: the loss, and the tensors that a batch is read into. */

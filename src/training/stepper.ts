@@ -5,7 +5,7 @@ import { PHASE, type PhaseClock } from '../base/phases.js';
 import type { Engine } from '../engines/engine.js';
 import { TrainingError } from '../base/errors.js';
 import type { FeedForward } from '../model/network.js';
-import { treeSum } from '../operators/block-sum.js';
+import { treeSum } from '../layers/block-sum.js';
 import { clippingScale } from '../optimizers/clipping.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { GradientBuckets } from './gradient-buckets.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { parameterCount, type RankCost, stepCost } from '#src/analysis/cost.js';
-import type { Operation } from '#src/analysis/operations.js';
+import type { Operation } from '#src/layers/operations.js';
 import { rankMemory } from '#src/analysis/step-memory.js';
 import { stepProgram, type StepShape } from '#src/analysis/step-program.js';
 import { launchRanks } from '#src/communicators/threads/launch.js';

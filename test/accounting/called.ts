@@ -1,4 +1,4 @@
-import type { Operation } from '#src/analysis/operations.js';
+import type { Operation } from '#src/layers/operations.js';
 
 /** A called kernel or collective, as a text that can be compared. */
 export function called(operation: Operation): string {

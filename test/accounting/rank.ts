@@ -1,5 +1,5 @@
 // One rank of the accounting tests: a training step of a network, counted.
-import type { Operation, Start } from '#src/analysis/operations.js';
+import type { Operation, Start } from '#src/layers/operations.js';
 import type { StepShape } from '#src/analysis/step-program.js';
 import { createEngine } from '#src/app/ranks/engines.js';
 import { countedParts } from '#src/app/ranks/rank-parts.js';

@@ -7,12 +7,12 @@ import { Tape } from '#src/autograd/tape.js';
 import { Communicator } from '#src/communicators/communicator.js';
 import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
 import { launchRanks } from '#src/communicators/threads/launch.js';
-import { BiasActivation } from '#src/operators/bias-activation.js';
-import { blockLayout } from '#src/operators/block-layout.js';
-import { ColumnLinear } from '#src/operators/column-linear.js';
-import { GatherLinear } from '#src/operators/gather-linear.js';
-import { PhantomLinear } from '#src/operators/phantom-linear.js';
-import { RowLinear } from '#src/operators/row-linear.js';
+import { BiasActivation } from '#src/layers/bias-activation.js';
+import { blockLayout } from '#src/layers/block-layout.js';
+import { ColumnLinear } from '#src/layers/column/operator.js';
+import { GatherLinear } from '#src/layers/gather/operator.js';
+import { PhantomLinear } from '#src/layers/phantom/operator.js';
+import { RowLinear } from '#src/layers/row/operator.js';
 import type { Tensor } from '#src/tensor/tensor.js';
 import type { CheckRequest } from './rank.js';
 

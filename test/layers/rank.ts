@@ -3,11 +3,11 @@ import { createEngine } from '#src/app/ranks/engines.js';
 import { checkGradients } from '#src/autograd/gradient-check.js';
 import { Communicator } from '#src/communicators/communicator.js';
 import { runRank } from '#src/communicators/threads/worker.js';
-import { blockLayout } from '#src/operators/block-layout.js';
-import { ColumnLinear } from '#src/operators/column-linear.js';
-import { GatherLinear } from '#src/operators/gather-linear.js';
-import { PhantomLinear } from '#src/operators/phantom-linear.js';
-import { RowLinear } from '#src/operators/row-linear.js';
+import { blockLayout } from '#src/layers/block-layout.js';
+import { ColumnLinear } from '#src/layers/column/operator.js';
+import { GatherLinear } from '#src/layers/gather/operator.js';
+import { PhantomLinear } from '#src/layers/phantom/operator.js';
+import { RowLinear } from '#src/layers/row/operator.js';
 
 export interface CheckRequest {
   readonly kind: 'phantom' | 'gather' | 'column' | 'row';

@@ -39,25 +39,25 @@ function within(file: string, folders: readonly string[]): boolean {
 describe('who may import whom', () => {
   const rules: [string, readonly string[], readonly string[]][] = [
     [
-      'operators, model, optimizers, training and inference know contracts only',
-      ['operators/', 'model/', 'optimizers/', 'training/', 'serving/', 'autograd/'],
+      'layers, model, optimizers, training and inference know contracts only',
+      ['layers/', 'model/', 'optimizers/', 'training/', 'serving/', 'autograd/'],
       CONCRETE,
     ],
     [
       'analysis imports nothing that computes',
       ['analysis/'],
-      ['engines/', 'communicators/', 'operators/', 'autograd/', 'training/', 'native/', 'data/'],
+      ['engines/', 'communicators/', 'autograd/', 'training/', 'native/', 'data/'],
     ],
     [
       'calibration knows contracts only',
       ['calibration/'],
-      [...CONCRETE, 'app/', 'training/', 'model/', 'operators/'],
+      [...CONCRETE, 'app/', 'training/', 'model/', 'layers/'],
     ],
     ['data knows neither engines nor communicators', ['data/'], ['engines/', 'communicators/']],
     [
       'charts and pages compute nothing',
       ['report/'],
-      ['engines/', 'communicators/', 'operators/', 'autograd/', 'native/', 'data/', 'app/'],
+      ['engines/', 'communicators/', 'layers/', 'autograd/', 'native/', 'data/', 'app/'],
     ],
     ['communicators know no engines', ['communicators/'], ['engines/']],
     ['the command opens no native library', ['cli/'], ['native/']],
@@ -74,7 +74,7 @@ describe('who may import whom', () => {
     [
       'launch starts processes and computes nothing',
       ['launch/'],
-      [...CONCRETE, 'engines/', 'operators/', 'model/', 'autograd/', 'optimizers/'],
+      [...CONCRETE, 'engines/', 'layers/', 'model/', 'autograd/', 'optimizers/'],
     ],
     [
       'nothing below the command imports it',

@@ -1,7 +1,7 @@
-import type { Operator, OperatorContext, OperatorCost } from '../autograd/operator.js';
-import { PHASE } from '../base/phases.js';
-import { ShapeError } from '../base/errors.js';
-import { type GhostPrecision, rowBytes } from '../tensor/precision.js';
+import type { Operator, OperatorContext, OperatorCost } from '../../autograd/operator.js';
+import { PHASE } from '../../base/phases.js';
+import { ShapeError } from '../../base/errors.js';
+import { type GhostPrecision, rowBytes } from '../../tensor/precision.js';
 import {
   asMatrix,
   matrixColumns,
@@ -9,10 +9,10 @@ import {
   type Matrix,
   type Tensor,
   tensorRows,
-} from '../tensor/tensor.js';
-import { type BlockLayout, range } from './block-layout.js';
+} from '../../tensor/tensor.js';
+import { type BlockLayout, range } from '../block-layout.js';
 import { type GhostExchange, ghostExchange } from './ghost-exchange.js';
-import { at } from './inputs.js';
+import { elementOf } from '../element-of.js';
 
 /**
  * A linear layer in phantom form: each block multiplies its own activations, and hears of the
@@ -140,7 +140,7 @@ export class PhantomLinear implements Operator {
 
   backward(context: OperatorContext, dz: Tensor): void {
     const { engine, phases } = context;
-    const plan = this.#planOf(context, at(context.inputs, 0));
+    const plan = this.#planOf(context, elementOf(context.inputs, 0));
     plan.gradients ??= this.#planBackward(context, plan, dz);
     const { h, blocks: gradients, contribute } = plan.gradients;
     const isPart = this.#ghostsInUse < this.ghosts;
@@ -157,7 +157,7 @@ export class PhantomLinear implements Operator {
     phases.enter(PHASE.local);
     const betaX = gradients[0]?.dx === null ? 0 : context.gradientBeta(0);
     for (const [j, block] of plan.blocks.entries()) {
-      const gradient = at(gradients, j);
+      const gradient = elementOf(gradients, j);
       const beta = context.gradientBeta(this.#inputsOf(j).local);
       engine.gemm(false, true, 1, gradient.dz, block.x, beta, gradient.dL);
       if (gradient.dx) engine.gemm(true, false, 1, block.local, gradient.dz, betaX, gradient.dx);
@@ -165,7 +165,7 @@ export class PhantomLinear implements Operator {
     phases.enter(PHASE.compression);
     reduction.wait();
     for (const [j, block] of plan.blocks.entries()) {
-      const gradient = at(gradients, j);
+      const gradient = elementOf(gradients, j);
       const beta = context.gradientBeta(this.#inputsOf(j).compressor);
       if (isPart && beta === 0) engine.fill(gradient.wholeC, 0);
       engine.gemm(false, true, 1, gradient.h, block.x, beta, gradient.dC);
@@ -229,12 +229,12 @@ export class PhantomLinear implements Operator {
       exchange: ghostExchange(this.precision, place, ghosts),
       blocks: range(blocksHere).map((j) => {
         const { local, compressor, decompressor } = this.#inputsOf(j);
-        const decompressorMatrix = asMatrix(at(context.inputs, decompressor));
+        const decompressorMatrix = asMatrix(elementOf(context.inputs, decompressor));
         return {
           x: matrixRows(asMatrix(x), j * M, M),
           z: matrixRows(asMatrix(z), j * M, M),
-          local: asMatrix(at(context.inputs, local)),
-          compressor: matrixRows(asMatrix(at(context.inputs, compressor)), 0, inUse),
+          local: asMatrix(elementOf(context.inputs, local)),
+          compressor: matrixRows(asMatrix(elementOf(context.inputs, compressor)), 0, inUse),
           ownGhosts: matrixRows(ghostMatrix, (firstBlock + j) * inUse, inUse),
           parts: this.#partsOf(j).map(({ ghostRow, count, column }) => ({
             decompressor: matrixColumns(decompressorMatrix, column, count),
@@ -254,7 +254,7 @@ export class PhantomLinear implements Operator {
     const dx = context.gradient(0);
     const gradientOf = (input: number): Tensor =>
       context.gradient(input) ??
-      context.buffer(`unused ${input}`, ...at(context.inputs, input).shape);
+      context.buffer(`unused ${input}`, ...elementOf(context.inputs, input).shape);
     const gradients = range(blocksHere).map((j) => {
       const { local, compressor, decompressor } = this.#inputsOf(j);
       const wholeD = gradientOf(decompressor);
@@ -269,7 +269,7 @@ export class PhantomLinear implements Operator {
         wholeD,
         parts: this.#partsOf(j).map(({ column, count }, part) => ({
           dD: matrixColumns(asMatrix(wholeD), column, count),
-          ghosts: at(at(plan.blocks, j).parts, part).ghosts,
+          ghosts: elementOf(elementOf(plan.blocks, j).parts, part).ghosts,
         })),
       };
     });
@@ -293,9 +293,9 @@ export class PhantomLinear implements Operator {
         ),
       });
       engine.fill(rows.own, 0);
-      for (const [i, part] of at(plan.blocks, j).parts.entries()) {
-        const { dz } = at(gradients, j);
-        engine.gemm(true, false, 1, part.decompressor, dz, 0, at(rows.parts, i));
+      for (const [i, part] of elementOf(plan.blocks, j).parts.entries()) {
+        const { dz } = elementOf(gradients, j);
+        engine.gemm(true, false, 1, part.decompressor, dz, 0, elementOf(rows.parts, i));
       }
     };
   }

@@ -3,12 +3,13 @@ import {
   type Operator,
   type OperatorContext,
   type OperatorCost,
-} from '../autograd/operator.js';
-import { PHASE } from '../base/phases.js';
-import { asMatrix, matrixRows, type Matrix, type Tensor, tensorRows } from '../tensor/tensor.js';
-import { type BlockLayout, range } from './block-layout.js';
-import { BlockSum } from './block-sum.js';
-import { allReduceCost, at } from './inputs.js';
+} from '../../autograd/operator.js';
+import { PHASE } from '../../base/phases.js';
+import { asMatrix, matrixRows, type Matrix, type Tensor, tensorRows } from '../../tensor/tensor.js';
+import { type BlockLayout, range } from '../block-layout.js';
+import { BlockSum } from '../block-sum.js';
+import { elementOf } from '../element-of.js';
+import { allReduceCost } from '../inputs.js';
 
 /** Which rows of the output the rank's j-th block adds its bias to; null: none. */
 export type BiasRows = readonly ({ readonly from: number; readonly count: number } | null)[];
@@ -74,7 +75,7 @@ export class RowLinear implements Operator {
     const plan = context.plan(() => this.#plan(context, x));
     context.phases.enter(PHASE.local);
     plan.sum.into(plan.z, (j, target) => {
-      const block = at(plan.blocks, j);
+      const block = elementOf(plan.blocks, j);
       block.target ??= asMatrix(target);
       engine.gemm(false, false, 1, block.weight, block.x, 0, block.target);
       if (block.bias) {
@@ -89,13 +90,13 @@ export class RowLinear implements Operator {
 
   backward(context: OperatorContext, dz: Tensor): void {
     const { engine } = context;
-    const plan = context.plan(() => this.#plan(context, at(context.inputs, 0)));
+    const plan = context.plan(() => this.#plan(context, elementOf(context.inputs, 0)));
     plan.gradients ??= this.#planBackward(context, plan, dz);
     const { dz: dzMatrix, blocks } = plan.gradients;
     context.phases.enter(PHASE.local);
     const betaX = blocks[0]?.dx === null ? 0 : context.gradientBeta(0);
     for (const [j, block] of blocks.entries()) {
-      const { weight, x } = at(plan.blocks, j);
+      const { weight, x } = elementOf(plan.blocks, j);
       engine.gemm(false, true, 1, dzMatrix, x, context.gradientBeta(1 + j), block.dW);
       if (block.dx) engine.gemm(true, false, 1, weight, dzMatrix, betaX, block.dx);
       if (block.bias) {
@@ -120,8 +121,8 @@ export class RowLinear implements Operator {
         if (rows) biasInput++;
         return {
           x: matrixRows(asMatrix(x), j * M, M),
-          weight: asMatrix(at(context.inputs, 1 + j)),
-          bias: rows && { ...rows, input, value: at(context.inputs, input) },
+          weight: asMatrix(elementOf(context.inputs, 1 + j)),
+          bias: rows && { ...rows, input, value: elementOf(context.inputs, input) },
           target: null,
           biased: null,
         };

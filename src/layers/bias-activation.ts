@@ -1,7 +1,7 @@
 import type { Operator, OperatorContext } from '../autograd/operator.js';
 import type { Activation } from '../engines/engine.js';
 import { type Tensor, tensorRows } from '../tensor/tensor.js';
-import { at } from './inputs.js';
+import { elementOf } from './element-of.js';
 
 /**
  * Adds a bias to each row and applies the activation, in one pass over memory; element-wise, so
@@ -36,8 +36,8 @@ export class BiasActivation implements Operator {
   }
 
   backward(context: OperatorContext, dOutput: Tensor): void {
-    const plan = context.plan(() => this.#plan(context, at(context.inputs, 0)));
-    const dz = context.buffer('dz', ...at(context.inputs, 0).shape);
+    const plan = context.plan(() => this.#plan(context, elementOf(context.inputs, 0)));
+    const dz = context.buffer('dz', ...elementOf(context.inputs, 0).shape);
     for (const [j, part] of plan.parts.entries()) {
       part.backward ??= {
         dOutput: tensorRows(dOutput, part.from, part.rows),

@@ -1,14 +1,4 @@
 import type { PassCost } from '../autograd/operator.js';
-import { ShapeError } from '../base/errors.js';
-
-/** The i-th element. @throws ShapeError where there is none: an operator was given too few inputs */
-export function at<T>(list: readonly T[], i: number): T {
-  const element = list[i];
-  if (element === undefined) {
-    throw new ShapeError('operator', `input ${i} of ${list.length} is missing`);
-  }
-  return element;
-}
 
 /**
  * Traffic of a rank in an all-reduce of float32 elements: a reduce-scatter and an all-gather of

@@ -1,9 +1,9 @@
-import type { OperatorContext } from '../autograd/operator.js';
-import type { PendingCollective } from '../communicators/communicator.js';
-import { type EncodedPrecision, type GhostPrecision, rowBytes } from '../tensor/precision.js';
-import { asBytes, byteRange, type Bytes, type Tensor, tensorRows } from '../tensor/tensor.js';
-import { type BlockLayout, range } from './block-layout.js';
-import { BlockSum } from './block-sum.js';
+import type { OperatorContext } from '../../autograd/operator.js';
+import type { PendingCollective } from '../../communicators/communicator.js';
+import { type EncodedPrecision, type GhostPrecision, rowBytes } from '../../tensor/precision.js';
+import { asBytes, byteRange, type Bytes, type Tensor, tensorRows } from '../../tensor/tensor.js';
+import { type BlockLayout, range } from '../block-layout.js';
+import { BlockSum } from '../block-sum.js';
 
 /**
  * How the ghosts of a phantom layer travel, in one precision.

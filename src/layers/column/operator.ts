@@ -3,12 +3,13 @@ import {
   type Operator,
   type OperatorContext,
   type OperatorCost,
-} from '../autograd/operator.js';
-import { PHASE } from '../base/phases.js';
-import { asMatrix, matrixRows, type Matrix, type Tensor } from '../tensor/tensor.js';
-import { type BlockLayout, range } from './block-layout.js';
-import { BlockSum } from './block-sum.js';
-import { allReduceCost, at } from './inputs.js';
+} from '../../autograd/operator.js';
+import { PHASE } from '../../base/phases.js';
+import { asMatrix, matrixRows, type Matrix, type Tensor } from '../../tensor/tensor.js';
+import { type BlockLayout, range } from '../block-layout.js';
+import { BlockSum } from '../block-sum.js';
+import { elementOf } from '../element-of.js';
+import { allReduceCost } from '../inputs.js';
 
 /**
  * A linear layer from a replicated to a sharded activation: the column-parallel half of a
@@ -69,7 +70,7 @@ export class ColumnLinear implements Operator {
 
   backward(context: OperatorContext, dz: Tensor): void {
     const { engine, communicator } = context;
-    const plan = context.plan(() => this.#plan(context, at(context.inputs, 0)));
+    const plan = context.plan(() => this.#plan(context, elementOf(context.inputs, 0)));
     plan.gradients ??= this.#planBackward(context, dz);
     const { blocks, input } = plan.gradients;
 
@@ -77,7 +78,15 @@ export class ColumnLinear implements Operator {
     if (input) {
       input.sum.into(input.dx, (j, target) => {
         const whole = (input.targets[j] ??= asMatrix(target));
-        engine.gemm(true, false, 1, at(plan.blocks, j).weight, at(blocks, j).dz, 0, whole);
+        engine.gemm(
+          true,
+          false,
+          1,
+          elementOf(plan.blocks, j).weight,
+          elementOf(blocks, j).dz,
+          0,
+          whole,
+        );
       });
     }
     const reduction = input && communicator.startAllReduceSum(input.dx.data);
@@ -95,7 +104,7 @@ export class ColumnLinear implements Operator {
       z,
       x: asMatrix(x),
       blocks: range(blocksHere).map((j) => ({
-        weight: asMatrix(at(context.inputs, 1 + j)),
+        weight: asMatrix(elementOf(context.inputs, 1 + j)),
         z: matrixRows(asMatrix(z), j * this.blockWidth, this.blockWidth),
       })),
       gradients: null,

@@ -1,9 +1,15 @@
-import type { Operator, OperatorContext, OperatorCost } from '../autograd/operator.js';
-import { PHASE } from '../base/phases.js';
-import { asMatrix, matrixColumns, matrixRows, type Matrix, type Tensor } from '../tensor/tensor.js';
-import { type BlockLayout, range } from './block-layout.js';
-import { BlockSum } from './block-sum.js';
-import { at } from './inputs.js';
+import type { Operator, OperatorContext, OperatorCost } from '../../autograd/operator.js';
+import { PHASE } from '../../base/phases.js';
+import {
+  asMatrix,
+  matrixColumns,
+  matrixRows,
+  type Matrix,
+  type Tensor,
+} from '../../tensor/tensor.js';
+import { type BlockLayout, range } from '../block-layout.js';
+import { BlockSum } from '../block-sum.js';
+import { elementOf } from '../element-of.js';
 
 /**
  * A linear layer in tensor-parallel form, one collective a pass: each block holds rows of the
@@ -72,14 +78,14 @@ export class GatherLinear implements Operator {
 
   backward(context: OperatorContext, dz: Tensor): void {
     const { engine, communicator } = context;
-    const plan = context.plan(() => this.#plan(context, at(context.inputs, 0)));
+    const plan = context.plan(() => this.#plan(context, elementOf(context.inputs, 0)));
     plan.gradients ??= this.#planBackward(context, dz);
     const { blocks, input } = plan.gradients;
 
     context.phases.enter(PHASE.local);
     if (input) {
       input.sum.into(input.send, (j, target) => {
-        const { weight, dz: dzBlock } = at(blocks, j);
+        const { weight, dz: dzBlock } = elementOf(blocks, j);
         const whole = (input.targets[j] ??= asMatrix(target));
         engine.gemm(true, false, 1, weight, dzBlock, 0, whole);
       });
@@ -106,7 +112,7 @@ export class GatherLinear implements Operator {
       gathered,
       gatheredMatrix,
       blocks: range(blocksHere).map((j) => {
-        const weight = asMatrix(at(context.inputs, 1 + j));
+        const weight = asMatrix(elementOf(context.inputs, 1 + j));
         const own = (firstBlock + j) * M;
         const sides = [
           { from: 0, width: own },
@@ -141,7 +147,7 @@ export class GatherLinear implements Operator {
           }
         : null,
       blocks: range(blocksHere).map((j) => ({
-        weight: asMatrix(at(context.inputs, 1 + j)),
+        weight: asMatrix(elementOf(context.inputs, 1 + j)),
         dz: matrixRows(asMatrix(dz), j * M, M),
         dW: asMatrix(context.gradient(1 + j) ?? context.buffer(`unused ${j}`, M, blocks * M)),
       })),
