@@ -6,8 +6,8 @@ import {
   formatLoss,
   formatPercent,
   formatRatio,
-  formatQuantity,
   formatSi,
+  plural,
 } from './format.js';
 
 const cases = (format: (value: number) => string, expected: readonly [number, string][]) => {
@@ -26,16 +26,26 @@ test('SI values have three digits and the prefix that rounding leads to', () => 
       [65_536, '65.5 kB'],
       [999_499, '999 kB'],
       [999_500, '1.00 MB'],
-      [-3.1e6, '-3.10 MB'],
-      [Number.NaN, 'NaN B'],
+      [-3.1e6, '−3.10 MB'],
+      [Number.NaN, '–'],
     ],
   );
   assert.equal(formatSi(1.208e9, 'FLOP'), '1.21 GFLOP');
   assert.equal(formatSi(5_260_000), '5.26 M');
-  const quantities = [0, 0.999_51, 0.9, 0.0123, 4.5e-5, 1234, -0.5];
+  const quantities = [0, 0.999_51, 0.9, 0.0123, 4.5e-5, 1234, -0.5, 1e-18, 1e24];
   assert.deepEqual(
-    quantities.map((value) => formatQuantity(value, 'J')),
-    ['0 J', '1.00 J', '900 mJ', '12.3 mJ', '45.0 µJ', '1.23 kJ', '-500 mJ'],
+    quantities.map((value) => formatSi(value, 'J')),
+    [
+      '0 J',
+      '1.00 J',
+      '900 mJ',
+      '12.3 mJ',
+      '45.0 µJ',
+      '1.23 kJ',
+      '−500 mJ',
+      '1.00e−18 J',
+      '1.00e24 J',
+    ],
   );
 });
 
@@ -74,4 +84,10 @@ test('losses keep four digits, shares two decimals, ratios two or three digits',
     [345.6, '346×'],
   ]);
   assert.equal(formatCount(1_234_567), '1,234,567');
+});
+
+test('a count and its noun agree', () => {
+  assert.equal(plural(1, 'step'), '1 step');
+  assert.equal(plural(0, 'step'), '0 steps');
+  assert.equal(plural(12_345, 'process', 'processes'), '12,345 processes');
 });

@@ -1,31 +1,69 @@
-const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E'];
-const SMALL_PREFIXES = ['', 'm', 'µ', 'n', 'p'];
-/** Layers that are told one by one. */
+/** By power of 1000, from the thousandth of a millionth of a millionth up. */
+const PREFIXES = ['p', 'n', 'µ', 'm', '', 'k', 'M', 'G', 'T', 'P', 'E'];
+const UNSCALED = PREFIXES.indexOf('');
+/** Layers listed one by one. */
 const MOST_LISTED = 12;
 
-/** Three digits and an SI prefix: `1.21 GFLOP`, `3.10 MB`, `0 B`, `5.26 M`. */
+/**
+ * Three digits and an SI prefix: `1.21 GFLOP`, `3.10 MB`, `0 B`, `12.3 mJ`; counts without a unit
+ * too: `5.26 M`. Counts, bytes and FLOPs have no thousandths. What is not finite is `–`.
+ */
 export function formatSi(value: number, unit = ''): string {
-  if (!Number.isFinite(value)) return `${value} ${unit}`.trimEnd();
-  let scaled = value;
-  let power = 0;
-  while (Math.abs(scaled) >= 999.5 && power < PREFIXES.length - 1) {
-    scaled /= 1000;
-    power++;
+  if (!Number.isFinite(value)) return '–';
+  const least = /^(|B|FLOP)(\/|$)/.test(unit) ? UNSCALED : 0;
+  const sign = value < 0 ? '−' : '';
+  let scaled = Math.abs(value);
+  let power = UNSCALED;
+  for (; scaled >= 999.5 && power < PREFIXES.length - 1; power++) scaled /= 1000;
+  for (; scaled !== 0 && scaled < 0.9995 && power > least; power--) scaled *= 1000;
+  const text =
+    power === UNSCALED && Number.isInteger(scaled) ? String(scaled) : threeDigits(scaled);
+  if (scaled >= 999.5 || (scaled !== 0 && scaled < 0.005)) {
+    return `${exponent(value)} ${unit}`.trimEnd();
   }
-  const text = power === 0 && Number.isInteger(scaled) ? String(scaled) : threeDigits(scaled);
-  return `${text} ${PREFIXES[power]}${unit}`.trimEnd();
+  return `${sign}${text} ${PREFIXES[power]}${unit}`.trimEnd();
 }
 
-/** The same for what can be a small part of its unit: `12.3 mJ`, `45.0 µWh`. */
-export function formatQuantity(value: number, unit: string): string {
-  let scaled = value;
-  let power = 0;
-  while (scaled !== 0 && Math.abs(scaled) < 0.9995 && power < SMALL_PREFIXES.length - 1) {
-    scaled *= 1000;
-    power++;
-  }
-  if (power === 0) return formatSi(value, unit);
-  return `${threeDigits(scaled)} ${SMALL_PREFIXES[power]}${unit}`;
+/** A value of a chart or a table by its unit: `s` a duration, `%` a share, none a count or number. */
+export function formatValue(value: number, unit: string): string {
+  if (!Number.isFinite(value)) return '–';
+  if (Math.abs(value) >= 1e21) return `${exponent(value)} ${unit}`.trimEnd();
+  if (unit === 's') return formatDuration(value);
+  if (unit === '%') return formatPercent(value, 1);
+  if (unit !== '') return formatSi(value, unit);
+  return minus(
+    Number.isInteger(value) ? value.toLocaleString('en-US') : String(Number(value.toPrecision(4))),
+  );
+}
+
+/** In what an axis shows its values: `value / divisor` has the unit `name`. */
+export interface AxisUnit {
+  readonly divisor: number;
+  readonly name: string;
+}
+
+/** The multiple of a unit in which the largest of an axis's values has few digits. */
+export function axisUnit(unit: string, largest: number): AxisUnit {
+  if (unit === 's' && largest >= 7200) return { divisor: 3600, name: 'h' };
+  if (unit === 's' && largest >= 120) return { divisor: 60, name: 'min' };
+  if (unit === '%') return { divisor: 0.01, name: '%' };
+  const plain = { divisor: 1, name: unit };
+  if (largest === 0 || (unit === '' && largest < 10_000)) return plain;
+  const power = Math.floor(Math.log10(largest / 0.9995) / 3);
+  const kept = Math.min(Math.max(power, unit === '' ? 0 : -3), PREFIXES.length - 1 - UNSCALED);
+  const prefix = PREFIXES[UNSCALED + kept] ?? '';
+  const divisor = Number(`1e${3 * kept}`);
+  if (unit !== '') return { divisor, name: `${prefix}${unit}` };
+  return { divisor, name: { k: 'thousand', M: 'million' }[prefix] ?? `×${divisor}` };
+}
+
+/** A number of an axis: as many digits as it needs, an exponent where it is small or large. */
+export function formatTick(value: number): string {
+  const size = Math.abs(value);
+  const isPlain = value === 0 || (size >= 1e-4 && size < 1e6);
+  return minus(
+    isPlain ? String(Number(value.toPrecision(6))) : value.toExponential().replace('+', ''),
+  );
 }
 
 /** Whole numbers with separators: `12,345`. */
@@ -77,6 +115,19 @@ export function formatPercent(share: number | null, digits = 2): string {
 export function formatRatio(ratio: number): string {
   if (!Number.isFinite(ratio)) return '–';
   return `${ratio >= 99.95 ? ratio.toFixed(0) : ratio.toPrecision(ratio < 0.995 ? 2 : 3)}×`;
+}
+
+/** `1 step`, `2 steps`, `12,345 rows`. @param many where it is not the name with an s */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`;
+}
+
+function exponent(value: number): string {
+  return minus(value.toExponential(2).replace('+', ''));
+}
+
+function minus(text: string): string {
+  return text.replaceAll('-', '−');
 }
 
 function threeDigits(value: number): string {

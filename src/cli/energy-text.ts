@@ -1,11 +1,11 @@
 import type { Obtained } from '../energy/meter.js';
 import { PHASES, type PhaseName } from '../base/phases.js';
 import type { EmissionFactors, RunEnergy } from '../energy/run-energy.js';
-import { formatDuration, formatPercent, formatQuantity } from '../base/format.js';
+import { formatDuration, formatPercent, formatSi } from '../base/format.js';
 
 /** `12.3 J`, `12.3 J modelled`: a modelled energy is never without that word. */
 export function energyText(energyJ: number, obtained: Obtained): string {
-  return `${formatQuantity(energyJ, 'J')}${obtained === 'counter' ? '' : ` ${obtained}`}`;
+  return `${formatSi(energyJ, 'J')}${obtained === 'counter' ? '' : ` ${obtained}`}`;
 }
 
 const PHASE_TEXT: Readonly<Record<PhaseName, string>> = {
@@ -25,17 +25,17 @@ export function energyPairs(energy: RunEnergy): [string, string][] {
     return [['energy', energy.meter === 'none' ? 'not measured' : 'unavailable']];
   }
   const each = [
-    ...(perStepJ === null ? [] : [`${formatQuantity(perStepJ, 'J')}/step`]),
-    ...(perSampleJ === null ? [] : [`${formatQuantity(perSampleJ, 'J')}/sample`]),
+    ...(perStepJ === null ? [] : [`${formatSi(perStepJ, 'J')}/step`]),
+    ...(perSampleJ === null ? [] : [`${formatSi(perSampleJ, 'J')}/sample`]),
   ];
   const shares = PHASES.filter((name) => phases[name].timeS > 0).map((name) => {
     const { energyJ: partJ, timeS } = phases[name];
     const share = partJ === null ? formatDuration(timeS) : formatPercent(partJ / energyJ, 0);
     return `${PHASE_TEXT[name]} ${share}`;
   });
-  const total = `${energyText(energyJ, energy.obtained)} = ${formatQuantity(energyKWh * 1000, 'Wh')}`;
+  const total = `${energyText(energyJ, energy.obtained)} = ${formatSi(energyKWh * 1000, 'Wh')}`;
   return [
-    ['energy', [total, formatQuantity(meanPowerW, 'W'), ...each].join(', ')],
+    ['energy', [total, formatSi(meanPowerW, 'W'), ...each].join(', ')],
     ['', shares.join(', ')],
     emissionsPair(emissionsG, energy),
   ];
@@ -46,6 +46,6 @@ export function emissionsPair(
   emissionsG: number,
   { carbonIntensityGPerKWh, pue }: EmissionFactors,
 ): [string, string] {
-  const grams = formatQuantity(emissionsG, 'g');
+  const grams = formatSi(emissionsG, 'g');
   return ['emissions', `${grams} CO₂e at ${carbonIntensityGPerKWh} g/kWh, PUE ${pue}`];
 }

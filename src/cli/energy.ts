@@ -7,7 +7,7 @@ import { emissionsG, JOULES_PER_KWH } from '../energy/run-energy.js';
 import { createConsole, type Console } from './console.js';
 import { emissionsPair, energyText } from './energy-text.js';
 import { UsageError } from './failure.js';
-import { formatDuration, formatQuantity } from '../base/format.js';
+import { formatDuration, formatSi } from '../base/format.js';
 import { flagOption, valueOption } from './setting-flags.js';
 import { formatPairs } from './table.js';
 
@@ -167,8 +167,7 @@ function look(meter: EnergyMeter, { intervalS, json }: Metering, console: Consol
       console.out(JSON.stringify({ type: 'power', elapsedS, energyJ, powerW, obtained }));
       return;
     }
-    const power =
-      powerW === null ? 'unavailable' : `${formatQuantity(powerW, 'W')}${label(obtained)}`;
+    const power = powerW === null ? 'unavailable' : `${formatSi(powerW, 'W')}${label(obtained)}`;
     console.err(`${formatDuration(elapsedS)}  ${power}`);
   };
   // Power has to be sampled more often than it is told.
@@ -215,11 +214,11 @@ function tell(
   const total =
     energyJ === null || meanPowerW === null
       ? `unavailable, ${formatDuration(elapsedS)}`
-      : `${energyText(energyJ, obtained)} = ${formatQuantity(energyJ / 3600, 'Wh')}, ` +
-        `${formatQuantity(meanPowerW, 'W')} over ${formatDuration(elapsedS)}`;
+      : `${energyText(energyJ, obtained)} = ${formatSi(energyJ / 3600, 'Wh')}, ` +
+        `${formatSi(meanPowerW, 'W')} over ${formatDuration(elapsedS)}`;
   const pairs: [string, string][] = [['energy', total]];
   if (parts.length > 1) {
-    const each = parts.map((part) => `${part.name} ${formatQuantity(part.energyJ, 'J')}`);
+    const each = parts.map((part) => `${part.name} ${formatSi(part.energyJ, 'J')}`);
     pairs.push(['', each.join(', ')]);
   }
   if (grams !== null) pairs.push(emissionsPair(grams, { carbonIntensityGPerKWh, pue }));

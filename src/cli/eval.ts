@@ -10,7 +10,6 @@ import {
   formatDuration,
   formatLoss,
   formatPercent,
-  formatQuantity,
   formatSi,
 } from '../base/format.js';
 import { valueOption } from './setting-flags.js';
@@ -107,7 +106,7 @@ function sweepTable(sweep: readonly GhostsPoint[], obtained: Obtained): string[]
       point.accuracy === null ? '—' : formatPercent(point.accuracy),
       formatSi(point.flopsPerSample),
       formatSi(point.receivedBytesPerSample),
-      point.energyJ === null ? '—' : formatQuantity(point.energyJ, 'J'),
+      point.energyJ === null ? '—' : formatSi(point.energyJ, 'J'),
       formatSi(point.samplesPerS),
     ]),
   );

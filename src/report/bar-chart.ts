@@ -3,7 +3,7 @@ import { drawLegend } from './legend.js';
 import { type Markup, markup } from './markup.js';
 import { colourIndex } from './palette.js';
 import { createScale } from './scale.js';
-import { shownUnit, tickText, valueText } from './units.js';
+import { axisUnit, formatTick, formatValue } from '../base/format.js';
 
 /** A bar of parts that lie one after another. */
 export interface Bar {
@@ -37,7 +37,7 @@ export function stackedBars(spec: StackedBars): Chart {
   );
   const totals = spec.bars.map(({ values }) => total(values));
   const known = totals.filter((value) => value !== null);
-  const unit = shownUnit(spec.unit, Math.max(0, ...known));
+  const unit = axisUnit(spec.unit, Math.max(0, ...known));
   const [left, right] = [10, width - 84];
   const scale = createScale(
     'linear',
@@ -51,7 +51,7 @@ export function stackedBars(spec: StackedBars): Chart {
   const content = [
     ...scale.ticks.map((tick) => {
       const at = px(x(tick * unit.divisor));
-      return markup`<line class="grid" x1="${at}" x2="${at}" y1="${px(top)}" y2="${px(bottom)}"/><text class="middle soft" x="${at}" y="${px(bottom + 16)}">${tickText(tick)}</text>`;
+      return markup`<line class="grid" x1="${at}" x2="${at}" y1="${px(top)}" y2="${px(bottom)}"/><text class="middle soft" x="${at}" y="${px(bottom + 16)}">${formatTick(tick)}</text>`;
     }),
     ...spec.bars.map((bar, i) => drawBar(spec, bar, totals[i] ?? null, top + i * ROW, x, width)),
     markup`<text class="end soft" x="${px(right)}" y="${px(bottom + 36)}">${spec.axis}${unit.name === '' ? '' : `, ${unit.name}`}</text>`,
@@ -113,13 +113,13 @@ function nameOf({ label, modelled }: Bar): string {
 }
 
 function text(value: number | null, unit: string): string {
-  return value === null ? 'not measured' : valueText(value, unit);
+  return value === null ? 'not measured' : formatValue(value, unit);
 }
 
 function inWords(spec: StackedBars, bar: Bar): string {
   const parts = spec.parts.flatMap((name, i) => {
     const value = bar.values[i] ?? null;
-    return value === null ? [] : [`${name} ${valueText(value, spec.unit)}`];
+    return value === null ? [] : [`${name} ${formatValue(value, spec.unit)}`];
   });
   return `${nameOf(bar)}: ${parts.length === 0 ? 'not measured' : parts.join(', ')}.`;
 }

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { chartFile, lineChart, scatterChart, stackedBars } from './charts.js';
 import { escapeText, markup } from './markup.js';
 import { createScale } from './scale.js';
-import { valueText } from './units.js';
+import { formatValue } from '../base/format.js';
 
 const HOSTILE = `</title><script>alert("1")</script>&'\u0000`;
 
@@ -73,13 +73,13 @@ describe('values with units', () => {
     [1234567, '', '1,234,567'],
     [0.4217, '', '0.4217'],
     [1530, 'J', '1.53 kJ'],
-    [-0.02, 'J', '−20 mJ'],
+    [-0.02, 'J', '−20.0 mJ'],
     [0.034, 's', '34.0 ms'],
     [0.123, '%', '12.3%'],
     [Number.NaN, 'J', '–'],
   ];
   for (const [value, unit, text] of cases) {
-    it(`${value} ${unit}: ${text}`, () => assert.equal(valueText(value, unit), text));
+    it(`${value} ${unit}: ${text}`, () => assert.equal(formatValue(value, unit), text));
   }
 });
 

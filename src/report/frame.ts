@@ -1,7 +1,7 @@
 import { fitText, px, textWidth } from './chart.js';
 import { type Markup, markup } from './markup.js';
 import { createScale, type Scale, type ScaleKind } from './scale.js';
-import { type ShownUnit, shownUnit, tickText } from './units.js';
+import { type AxisUnit, axisUnit, formatTick } from '../base/format.js';
 
 /** What an axis shows. */
 export interface Axis {
@@ -55,7 +55,7 @@ export function drawFrame(
   const top = place.top + (title.y === '' ? 8 : 26);
   const bottom = top + place.plotHeight;
   const yScale = scaleOf(axes.y, values.y, units.y, Math.max(2, Math.floor(place.plotHeight / 44)));
-  const yTexts = yScale.ticks.map((tick) => tickText(tick));
+  const yTexts = yScale.ticks.map((tick) => formatTick(tick));
   const left = Math.max(36, 16 + Math.max(...yTexts.map(textWidth)));
   const right = place.width - Math.max(16, place.margin);
   const xScale = xScaleOf(axes.x, values.x, units.x, right - left);
@@ -68,7 +68,7 @@ export function drawFrame(
     }),
     ...xScale.ticks.map((tick) => {
       const at = px(x(tick * units.x.divisor));
-      return markup`<line class="axis" x1="${at}" x2="${at}" y1="${px(bottom)}" y2="${px(bottom + 4)}"/><text class="middle soft" x="${at}" y="${px(bottom + 18)}">${tickText(tick)}</text>`;
+      return markup`<line class="axis" x1="${at}" x2="${at}" y1="${px(bottom)}" y2="${px(bottom + 4)}"/><text class="middle soft" x="${at}" y="${px(bottom + 18)}">${formatTick(tick)}</text>`;
     }),
     markup`<line class="axis" x1="${px(left)}" x2="${px(right)}" y1="${px(bottom)}" y2="${px(bottom)}"/>`,
     markup`<text class="soft" x="8" y="${px(place.top + 14)}">${fitText(title.y, place.width - 16)}</text>`,
@@ -77,28 +77,28 @@ export function drawFrame(
   return { left, right, top, bottom, height: bottom + 46, content, x, y };
 }
 
-function unitOf({ unit = '' }: Axis, values: readonly number[]): ShownUnit {
-  return shownUnit(
+function unitOf({ unit = '' }: Axis, values: readonly number[]): AxisUnit {
+  return axisUnit(
     unit,
     values.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
   );
 }
 
-function axisTitle({ label, scale = 'linear' }: Axis, { name }: ShownUnit): string {
+function axisTitle({ label, scale = 'linear' }: Axis, { name }: AxisUnit): string {
   const unit = name === '' ? '' : `, ${name}`;
   return `${label}${unit}${scale === 'linear' ? '' : ' (logarithmic)'}`;
 }
 
-function scaleOf(axis: Axis, values: readonly number[], unit: ShownUnit, wanted: number): Scale {
+function scaleOf(axis: Axis, values: readonly number[], unit: AxisUnit, wanted: number): Scale {
   const shown = values.map((value) => value / unit.divisor);
   return createScale(axis.scale ?? 'linear', shown, wanted, axis.fromZero ?? false);
 }
 
 /** As many ticks as have room side by side. */
-function xScaleOf(axis: Axis, values: readonly number[], unit: ShownUnit, width: number): Scale {
+function xScaleOf(axis: Axis, values: readonly number[], unit: AxisUnit, width: number): Scale {
   for (let wanted = Math.max(2, Math.floor(width / 64)); ; wanted--) {
     const scale = scaleOf(axis, values, unit, wanted);
-    const widest = Math.max(...scale.ticks.map((tick) => textWidth(tickText(tick))));
+    const widest = Math.max(...scale.ticks.map((tick) => textWidth(formatTick(tick))));
     if (wanted <= 1 || scale.ticks.length * (widest + TICK_SPACE) <= width) return scale;
   }
 }

@@ -13,7 +13,6 @@ import { type Markup, markup } from './markup.js';
 import { facts, figures, page, problemList, section, table } from './page.js';
 import { modelledWord } from './run-energy.js';
 import type { RunRecord } from './run-record.js';
-import { valueText } from './units.js';
 
 /** The page of some runs. @param problems of folders that could not be read */
 export function runsPage(runs: readonly RunRecord[], problems: readonly string[]): string {
@@ -55,7 +54,7 @@ function summaryRow(run: RunRecord): string[] {
   const last = steps.at(-1);
   const word = modelledWord(energy?.obtained);
   const joules = (value: number | null | undefined) =>
-    value === null || value === undefined ? 'not measured' : `${valueText(value, 'J')}${word}`;
+    value === null || value === undefined ? 'not measured' : `${formatSi(value, 'J')}${word}`;
   const validation = run.validations.at(-1);
   return [
     run.name,
@@ -118,7 +117,7 @@ function provenance(run: RunRecord): Markup {
     const word = modelledWord(energy.obtained);
     pairs.push([
       'emissions',
-      `${valueText(energy.emissionsG, 'g')} CO₂e${word} (${energy.factors})`,
+      `${formatSi(energy.emissionsG, 'g')} CO₂e${word} (${energy.factors})`,
     ]);
   }
   if (end !== null) pairs.push(['time of the run', formatDuration(end.elapsedS)]);
@@ -128,12 +127,11 @@ function provenance(run: RunRecord): Markup {
 function energyText({ energy }: RunRecord): string {
   if (energy === null || energy.energyJ === null) return 'not measured';
   const power =
-    energy.meanPowerW === null ? '' : `, ${valueText(energy.meanPowerW, 'W')} on average`;
-  const sample =
-    energy.perSampleJ === null ? '' : `, ${valueText(energy.perSampleJ, 'J')} a sample`;
+    energy.meanPowerW === null ? '' : `, ${formatSi(energy.meanPowerW, 'W')} on average`;
+  const sample = energy.perSampleJ === null ? '' : `, ${formatSi(energy.perSampleJ, 'J')} a sample`;
   const ranks = energy.perRankJ.map((joules) =>
-    joules === null ? 'unknown' : valueText(joules, 'J'),
+    joules === null ? 'unknown' : formatSi(joules, 'J'),
   );
   const shared = ranks.length < 2 ? '' : `; by rank ${ranks.join(', ')}`;
-  return `${valueText(energy.energyJ, 'J')}, ${energy.obtained}${power}${sample}${shared}: ${energy.description}`;
+  return `${formatSi(energy.energyJ, 'J')}, ${energy.obtained}${power}${sample}${shared}: ${energy.description}`;
 }

@@ -5,7 +5,7 @@ import { drawLegend } from './legend.js';
 import { dashOf, shape } from './marks.js';
 import { type Markup, markup } from './markup.js';
 import { colourIndex } from './palette.js';
-import { valueText } from './units.js';
+import { formatValue } from '../base/format.js';
 
 /** A value of a series; `y` null where it is unknown: the curve has a gap there. */
 export interface Point {
@@ -190,7 +190,7 @@ function mark(series: Placed, point: PlacedPoint, frame: Frame, { x, y }: XyChar
     point.low === undefined || point.high === undefined
       ? null
       : markup`<line class="spread c${colourIndex(series.look)}" x1="${px(at)}" x2="${px(at)}" y1="${px(frame.y(point.low))}" y2="${px(frame.y(point.high))}"/>`;
-  return markup`<g><title>${series.label}: ${valueText(point.y, y.unit ?? '')} at ${valueText(point.x, x.unit ?? '')} (${x.label})${note}</title>${spread}${shape(series, at, height)}</g>`;
+  return markup`<g><title>${series.label}: ${formatValue(point.y, y.unit ?? '')} at ${formatValue(point.x, x.unit ?? '')} (${x.label})${note}</title>${spread}${shape(series, at, height)}</g>`;
 }
 
 function legendEntry(curves: boolean) {
@@ -218,7 +218,7 @@ function summary({ series, x, y }: XyChart): string {
     const [first, last] = [known[0], known.at(-1)];
     if (first === undefined || last === undefined) return `${namedModelled(each)}: no values.`;
     const value = (point: PlacedPoint) =>
-      `${valueText(point.y, y.unit ?? '')} at ${valueText(point.x, x.unit ?? '')}`;
+      `${formatValue(point.y, y.unit ?? '')} at ${formatValue(point.x, x.unit ?? '')}`;
     const range = first === last ? value(first) : `from ${value(first)} to ${value(last)}`;
     return `${namedModelled(each)}: ${range}.`;
   });
@@ -232,12 +232,12 @@ function table({ series, x, y }: XyChart): Chart['table'] {
     const stride = Math.ceil(each.points.length / TABLE_ROWS);
     const kept = each.points.filter((_, i) => i % stride === 0 || i === each.points.length - 1);
     return kept.map((point) => {
-      const text = point.y === null ? 'unknown' : valueText(point.y, y.unit ?? '');
+      const text = point.y === null ? 'unknown' : formatValue(point.y, y.unit ?? '');
       const spread =
         point.low === undefined || point.high === undefined
           ? ''
-          : ` (${valueText(point.low, y.unit ?? '')} to ${valueText(point.high, y.unit ?? '')})`;
-      return [namedModelled(each), valueText(point.x, x.unit ?? ''), text + spread];
+          : ` (${formatValue(point.low, y.unit ?? '')} to ${formatValue(point.high, y.unit ?? '')})`;
+      return [namedModelled(each), formatValue(point.x, x.unit ?? ''), text + spread];
     });
   });
   return { head: ['series', x.label, y.label], rows };

@@ -6,7 +6,6 @@ import {
   formatRatio,
   formatSi,
 } from '../../base/format.js';
-import { valueText } from '../../report/units.js';
 import { type Outcome, stepsTo } from './outcome.js';
 import { ratiosOf, type Spread, spreadOf } from './statistics.js';
 import type { Entry, Findings } from './study.js';
@@ -207,5 +206,5 @@ function ratio(entry: Entry, baseline: Entry | null, read: Reading): string {
 }
 
 function joules(value: number): string {
-  return valueText(value, 'J');
+  return formatSi(value, 'J');
 }
