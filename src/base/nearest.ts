@@ -71,7 +71,5 @@ export function nearestName(name: string, candidates: readonly string[]): string
 export function hint(name: string, candidates: readonly string[]): string {
   const nearest = nearestName(name, candidates);
   if (nearest !== null) return `; did you mean ${nearest}?`;
-  return candidates.length > 9
-    ? '; see phantom train --help'
-    : `; known are ${candidates.join(', ')}`;
+  return candidates.length > 9 ? '; see --help' : `; known are ${candidates.join(', ')}`;
 }

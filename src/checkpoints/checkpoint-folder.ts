@@ -159,7 +159,7 @@ export function verifyFiles(
   folder: string,
   state: Pick<CheckpointState, 'files'>,
   share: { readonly rank: number; readonly size: number } = { rank: 0, size: 1 },
-  remedy = 'phantom train --resume auto --out <run folder> goes on from an earlier one',
+  remedy = '--resume auto --out <run folder> goes on from an earlier one',
 ): void {
   for (const [i, [name, { sha256, bytes }]] of Object.entries(state.files).entries()) {
     if (i % share.size !== share.rank) continue;

@@ -3,6 +3,7 @@ import type { Machine, MeasuredCollectives, PowerModel } from '../machine/machin
 import { findLauncher } from '../communicators/mpi/launcher.js';
 import type { Calibration } from '../app/calibrate/calibrate.js';
 import type { EngineChoice } from '../settings/settings.js';
+import { commandLine } from '../base/invocation.js';
 import { createRankConsole, type Console } from './console.js';
 import { EXIT, UsageError } from './failure.js';
 import { formatDuration, formatSi } from '../base/format.js';
@@ -181,7 +182,7 @@ function render(machine: Machine, modelError: number | null, file: string): stri
             ] satisfies [string, string],
           ]),
       ['written', file],
-      ['next', `phantom plan --machine ${file}`],
+      ['next', commandLine('plan', '--machine', file)],
     ]),
   ];
 }

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { CompressionReport, GhostChoice } from '../compression/compress.js';
+import { commandLine } from '../base/invocation.js';
 import { createConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
 import { formatGhosts, formatLoss, formatPercent, formatRatio, formatSi } from '../base/format.js';
@@ -162,5 +163,5 @@ function describe({ model, specification, svd, layers, before, after, probe }: C
     const error = probe.outputError.toExponential(2);
     lines.push('', `outputs differ by ${error} of their size, on ${probe.rows} rows`);
   }
-  return [...lines, '', `heal it: phantom train --from ${model}`];
+  return [...lines, '', `heal it: ${commandLine('train', '--from', model)}`];
 }

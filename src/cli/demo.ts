@@ -3,6 +3,7 @@ import { findLauncher } from '../communicators/mpi/launcher.js';
 import type { GivenSettings } from '../settings/schema.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
+import { commandLine, invocation } from '../base/invocation.js';
 import { type Console, createConsole } from './console.js';
 import { comparisonRows, type Contestant } from './comparison.js';
 import { EXIT, UsageError } from './failure.js';
@@ -151,13 +152,13 @@ function report(console: Console, tensor: Contestant, phantom: Contestant): stri
     '',
     'What to try next:',
     ...formatPairs([
-      ['evaluate again', `phantom eval ${end.runFolder}`],
-      ['fewer ghosts', 'phantom train --ghosts 8 --lr 3e-4 --schedule cosine'],
+      ['evaluate again', commandLine('eval', end.runFolder)],
+      ['fewer ghosts', `${invocation()} train --ghosts 8 --lr 3e-4 --schedule cosine`],
       [
         'the stronger baseline',
-        'phantom train --strategy tensor-paired --lr 3e-4 --schedule cosine',
+        `${invocation()} train --strategy tensor-paired --lr 3e-4 --schedule cosine`,
       ],
-      ['a faster machine', 'phantom doctor'],
+      ['a faster machine', commandLine('doctor')],
     ]),
   ];
 }

@@ -7,6 +7,7 @@ import type { TrainingSettings } from '../settings/settings.js';
 import type { Placement } from '../launch/command.js';
 import type { RestartEvent } from '../launch/supervise.js';
 import type { EndEvent, TrainingEvent } from '../training/events.js';
+import { commandLine } from '../base/invocation.js';
 import { createConsole } from './console.js';
 import { EXIT, UsageError, usageError } from './failure.js';
 import { headerPairs } from './header.js';
@@ -233,8 +234,8 @@ function transportOf(text: string): 'auto' | 'mpi' | 'threads' {
 /** The command that goes on with a run. */
 function againCommand({ ranks, hosts, maxRestarts, transport, mpirun }: LaunchFlags, run: string) {
   const flags = Object.entries({ ranks, hosts, 'max-restarts': maxRestarts, transport, mpirun });
-  const own = flags.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${value}`]));
-  return ['phantom launch', ...own, '-- train --resume', run].join(' ');
+  const own = flags.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]));
+  return commandLine('launch', ...own, '--', 'train', '--resume', run);
 }
 
 function withCommand(end: EndEvent, command: string): EndEvent {

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import os from 'node:os';
 import type { BlasProbe, Engine } from '../engines/index.js';
 import { PhantomError } from '../base/errors.js';
+import { commandLine } from '../base/invocation.js';
 import { findMpirun } from '../launch/mpirun.js';
 
 /** One thing that a machine has or lacks. */
@@ -203,7 +204,7 @@ export function adviceFor(found: {
   if (found.auto !== 'blas' && relaxed > wasm * WORTHWHILE) {
     advice.push({
       what: `fused multiply-add is ${(relaxed / wasm).toFixed(1)} times as fast, and rounds by CPU`,
-      how: 'phantom train --relaxed-simd',
+      how: commandLine('train', '--relaxed-simd'),
     });
   }
   return advice;

@@ -4,6 +4,7 @@ import type { SettingsSource } from '../settings/resolve.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { EndEvent } from '../training/events.js';
 import { findLauncher } from '../communicators/mpi/launcher.js';
+import { commandLine } from '../base/invocation.js';
 import { createRankConsole, type Console } from './console.js';
 import { EXIT, UsageError } from './failure.js';
 import { headerPairs } from './header.js';
@@ -143,7 +144,7 @@ export function summary(console: Console, end: EndEvent): string[] {
   }[end.reason];
   const next: [string, string] =
     end.resumeCommand === null
-      ? ['evaluate', `phantom eval ${end.runFolder}`]
+      ? ['evaluate', commandLine('eval', end.runFolder)]
       : ['resume', end.resumeCommand];
   return ['', title, ...formatPairs([...endPairs(end), next])];
 }

@@ -154,7 +154,7 @@ for (const { mpirun, skip } of findMpiruns()) {
       for (const pid of processes(cwd)) process.kill(pid, 'SIGTERM');
       const { stdout, stderr } = await job.result;
       assert.match(stdout, /interrupted after \d+ steps/, stderr);
-      assert.match(stdout, /resume +mpirun -n 2 phantom train --resume run/);
+      assert.match(stdout, /resume +mpirun -n 2 node \S+main\.js train --resume run/);
       const step = Number(/interrupted after (\d+)/.exec(stdout)?.[1]);
       const more = ['train', '--resume', 'run', '--steps', String(step + 5)];
       const resumed = await runMpi(mpirun, 4, PHANTOM, more, { cwd });

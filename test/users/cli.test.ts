@@ -257,7 +257,7 @@ describe('a run', () => {
     assert.match(stdout, /^ +strategy +phantom, width 32, depth 2, 4 blocks, 8 ghosts, relu$/m);
     assert.match(stdout, /^step 10\/20  loss \d/m);
     assert.match(stdout, /validation loss \d/);
-    assert.match(stdout, /^ +evaluate +phantom eval told$/m);
+    assert.match(stdout, /^ +evaluate +node \/.*\/main\.js eval told$/m);
     assert.ok(!stdout.includes('\u001B') && !stdout.includes('\r'), 'no control characters');
 
     const evaluation = phantom('eval', 'told', '--json');
@@ -356,7 +356,7 @@ describe('a run', () => {
       });
       assert.equal(await ended(child), code);
       assert.match(stdout, /^interrupted after \d+ steps$/m);
-      assert.match(stdout, new RegExp(`^ +resume +phantom train --resume ${out}$`, 'm'));
+      assert.match(stdout, new RegExp(`^ +resume +node /.*/main\\.js train --resume ${out}$`, 'm'));
       const saved = Math.max(...checkpointsOf(out));
       assert.ok(saved > 0);
 

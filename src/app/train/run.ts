@@ -9,6 +9,7 @@ import { startLoader } from '../../data/loader/loader.js';
 import type { Standardization } from '../../data/standardize.js';
 import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
 import { listCheckpoints, readCheckpointState } from '../../checkpoints/checkpoint-folder.js';
+import { commandLine } from '../../base/invocation.js';
 import type { EndEvent, TrainingEvent } from '../../training/events.js';
 import {
   configHash,
@@ -261,7 +262,7 @@ function jobOf(
     ...begin,
     ...found,
     configHash: configHash(settings),
-    resumeCommand: `${launchPrefix()}phantom train --resume ${runFolder}`,
+    resumeCommand: `${launchPrefix()}${commandLine('train', '--resume', runFolder)}`,
   };
 }
 
