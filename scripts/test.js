@@ -1,24 +1,45 @@
-// Runs every test file, or those whose path contains one of the given words:
-// `npm test -- golden threads`. Options (`--test-name-pattern=…`) go to node's test runner.
+// Runs the test files, or those whose path contains one of the given words:
+// `npm test -- golden threads`. Slow ones (`*.slow.test.ts`) run with `--all` or when a word is part
+// of their file name. Other options (`--test-name-pattern=…`) go to node's test runner.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-const options = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
-const words = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const isOption = (argument) => argument.startsWith('--');
+const all = process.argv.includes('--all');
+const options = process.argv.slice(2).filter((each) => isOption(each) && each !== '--all');
+const words = process.argv.slice(2).filter((each) => !isOption(each));
+
+const wanted = (file) => words.length === 0 || words.some((word) => file.includes(word));
+const quick = (file) => !file.endsWith('.slow.test.js');
+const named = (file) => words.some((word) => path.basename(file).includes(word));
 
 const files = ['dist', 'build/test']
   .flatMap((folder) =>
     readdirSync(folder, { recursive: true }).map((name) => path.join(folder, name)),
   )
-  .filter((name) => name.endsWith('.test.js'))
-  .filter((name) => words.length === 0 || words.some((word) => name.includes(word)))
+  .filter((file) => file.endsWith('.test.js') && wanted(file))
+  .filter((file) => all || quick(file) || named(file))
   .toSorted();
 if (files.length === 0) {
   console.error(`no test file matches ${words.join(', ')}; build first with npm run build`);
   process.exit(2);
 }
-const result = spawnSync(process.execPath, ['--test', ...options, ...files], { stdio: 'inherit' });
+
+// Properties are tried with the same values each time; with --all with new ones.
+const seed = process.env['PHANTOM_TEST_SEED'] ?? (all ? Date.now() % 2 ** 31 : 1);
+if (all) console.log(`properties: PHANTOM_TEST_SEED=${seed}`);
+const result = spawnSync(
+  process.execPath,
+  [
+    ...['--import', './scripts/test-setup.js', '--test'],
+    ...[`--test-concurrency=${availableParallelism()}`],
+    ...['--test-reporter=./scripts/test-reporter.js', '--test-reporter-destination=stdout'],
+    ...[...options, ...files],
+  ],
+  { stdio: 'inherit', env: { ...process.env, PHANTOM_TEST_SEED: `${seed}` } },
+);
 process.exit(result.status ?? 1);

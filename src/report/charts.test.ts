@@ -57,6 +57,13 @@ describe('scales', () => {
             }
           },
         ),
+        // Almost one value, whose logarithmic axis has no room for linear steps.
+        {
+          examples: [
+            [[8005.784262062337, 8005.784262062342], 1],
+            [[1, 3.9], 1],
+          ],
+        },
       );
     });
   }

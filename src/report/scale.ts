@@ -60,10 +60,8 @@ function logarithmic(values: readonly number[], wanted: number, base: 2 | 10): S
   if (first === last) [first, last] = [first - 1, last + 1];
   if (base === 10 && high / low < NARROW && high > low) {
     const { ticks } = linear([low, high], wanted, false);
-    return ofLogarithms(
-      ticks.filter((tick) => tick > 0),
-      ticks.length,
-    );
+    // Steps as wide as the values begin at 0, which has no logarithm: then powers mark the axis.
+    if ((ticks[0] ?? 0) > 0) return ofLogarithms(ticks, ticks.length);
   }
   const within = fineTicks(low, high);
   if (base === 10 && last - first <= 2 && within.length > 2) {

@@ -1,0 +1,77 @@
+// A reporter for node's test runner: every failure in full as it happens, with what its file printed,
+// then what was skipped and why, the slowest files, and the counts.
+import path from 'node:path';
+import { inspect } from 'node:util';
+
+const SLOWEST = 8;
+const LAST_LINES = 60;
+
+/** @param {AsyncIterable<{ type: string, data: any }>} events */
+export default async function* report(events) {
+  const counts = new Map();
+  const times = new Map();
+  const skipped = new Map();
+  const printed = new Map();
+  const failed = new Map();
+  const open = new Map();
+
+  for await (const { type, data } of events) {
+    const file = data.file === undefined ? '' : path.relative('', data.file);
+    const isFile = data.name === data.file;
+    if (type === 'test:start') {
+      // Tests of a file are reported in order, so that the names above one are the latest of each level.
+      open.set(file, [...(open.get(file) ?? []).slice(0, data.nesting), data.name]);
+    } else if (type === 'test:complete' && isFile) {
+      times.set(file, data.details.duration_ms);
+    } else if (type === 'test:stdout' || type === 'test:stderr') {
+      printed.set(file, `${printed.get(file) ?? ''}${data.message}`);
+    } else if (type === 'test:pass' && data.skip !== undefined) {
+      const reason = typeof data.skip === 'string' ? data.skip : 'no reason given';
+      skipped.set(reason, (skipped.get(reason) ?? 0) + 1);
+    } else if (type === 'test:fail' && data.todo === undefined && !isOfSubtests(data)) {
+      const name = isFile
+        ? 'the file'
+        : open
+            .get(file)
+            .slice(0, data.nesting + 1)
+            .join(' › ');
+      failed.set(file, [...(failed.get(file) ?? []), name]);
+      yield `not ok ${file}: ${name}\n${indented(errorText(data.details.error))}\n`;
+    } else if (type === 'test:diagnostic') {
+      const [, key, value] = /^(\w+) ([\d.]+)$/.exec(data.message) ?? [];
+      if (key === undefined) yield `${data.message}\n`;
+      else counts.set(key, value);
+    }
+  }
+
+  for (const [file, names] of failed) {
+    const lines = (printed.get(file) ?? '').trimEnd().split('\n');
+    if (lines.join('') === '') continue;
+    yield `${file} (${names.length} failed) printed:\n`;
+    yield `${indented(lines.slice(-LAST_LINES).join('\n'))}\n`;
+  }
+  for (const [reason, count] of skipped) yield `skipped ${count}: ${reason}\n`;
+  const slowest = [...times].toSorted(([, a], [, b]) => b - a).slice(0, SLOWEST);
+  for (const [file, ms] of slowest) yield `${(ms / 1000).toFixed(1).padStart(6)} s  ${file}\n`;
+  for (const key of ['tests', 'pass', 'fail', 'cancelled', 'skipped']) {
+    yield `# ${key} ${counts.get(key) ?? 0}\n`;
+  }
+  yield `# ${(Number(counts.get('duration_ms') ?? 0) / 1000).toFixed(1)} s\n`;
+}
+
+/** Whether a test failed only since one within it did, which has been reported. */
+function isOfSubtests({ details: { error } }) {
+  return error.failureType === 'subtestsFailed' && typeof error.cause === 'string';
+}
+
+function errorText(error) {
+  const { cause = error } = error;
+  if (typeof cause === 'string') return `${cause} (${error.failureType})`;
+  return inspect(cause)
+    .replaceAll(/^ +at .*node:internal.*\n?/gm, '')
+    .trimEnd();
+}
+
+function indented(text) {
+  return text.replaceAll(/^/gm, '    ');
+}
