@@ -2,17 +2,13 @@
 // phantom network, and trains it on random numbers.
 // node examples/own-loop.js
 import { isMainThread } from 'node:worker_threads';
-import {
-  buildNetwork,
-  Communicator,
-  createEngine,
-  createOptimizer,
-  launchRanks,
-  randomStream,
-  runRank,
-  SquaredError,
-  Tape,
-} from 'phantom-parallel';
+import { Tape } from 'phantom-parallel/autograd';
+import { Communicator, launchRanks, runRank } from 'phantom-parallel/communicators';
+import { createEngine } from 'phantom-parallel/engines';
+import { SquaredError } from 'phantom-parallel/layers';
+import { buildNetwork } from 'phantom-parallel/model';
+import { createOptimizer } from 'phantom-parallel/optimizers';
+import { randomStream } from 'phantom-parallel/tensor';
 
 const [WIDTH, BATCH, STEPS] = [64, 32, 30];
 

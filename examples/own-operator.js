@@ -1,12 +1,13 @@
 // Write an operator with its gradient, and check the one against the other.
 // node examples/own-operator.js
-import { checkGradients, createEngine } from 'phantom-parallel';
+import { checkGradients } from 'phantom-parallel/autograd';
+import { createEngine } from 'phantom-parallel/engines';
 
 /** softplus(x) = log(1 + eˣ), element by element. */
 const softplus = {
   name: 'softplus',
 
-  /** @type {import('phantom-parallel').Operator['forward']} */
+  /** @type {import('phantom-parallel/autograd').Operator['forward']} */
   forward(context, x) {
     // A buffer is allocated at the first call and handed out again at every later one.
     const output = context.buffer('output', ...x.shape);
@@ -16,7 +17,7 @@ const softplus = {
     return output;
   },
 
-  /** @type {import('phantom-parallel').Operator['backward']} */
+  /** @type {import('phantom-parallel/autograd').Operator['backward']} */
   backward(context, dOutput) {
     const [x] = context.inputs;
     if (!x) return;

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { type Console, createConsole } from './console.js';
 import { EXIT } from './failure.js';
 import { formatRatio, formatSi } from '../base/format.js';
-import type { EngineFinding, Finding, MachineReport } from './machine-report.js';
+import type { EngineFinding, Finding, MachineReport } from '../app/doctor/machine-report.js';
 import { formatPairs, formatTable } from './table.js';
 
 const EXAMPLES = `
@@ -18,7 +18,7 @@ export function define(command: Command, done: (exitCode: number) => void): void
     .option('--json', 'one object on stdout, and nothing else')
     .addHelpText('after', EXAMPLES)
     .action(async () => {
-      const { examineMachine } = await import('./machine-report.js');
+      const { examineMachine } = await import('../app/doctor/machine-report.js');
       const report = await examineMachine();
       const console = createConsole();
       const json = command.opts<{ json?: true }>().json === true;

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { DOORS } from '../support/doors.js';
 
 const SRC = fileURLToPath(new URL('../../../src/', import.meta.url));
 
@@ -97,8 +98,7 @@ describe('who may import whom', () => {
 
   it('importing the package has no effect', async () => {
     const before = new Set(process.getActiveResourcesInfo());
-    const api = await import('phantom-parallel');
-    assert.ok(Object.keys(api).length > 30);
+    for (const door of DOORS) await import(door);
     assert.deepEqual(
       process.getActiveResourcesInfo().filter((resource) => !before.has(resource)),
       [],

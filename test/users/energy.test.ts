@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EndEvent, StepEvent } from 'phantom-parallel';
+import type { EndEvent, StepEvent } from 'phantom-parallel/training';
 import { readMetrics, temporaryFolder } from '../support/files.js';
 import { PHANTOM } from '../support/mpi.js';
 

@@ -7,6 +7,8 @@ import { ForwardingEngine } from '../forwarding-engine.js';
 import { createWasmEngine } from '../wasm/wasm-engine.js';
 import type { WasmEngineOptions } from '../wasm/wasm-engine.js';
 
+export { type BlasProbe, probeBlas } from '../../native/blas.js';
+
 export interface BlasEngineOptions extends WasmEngineOptions {
   /** Path or loader name of a BLAS library; else PHANTOM_BLAS, else what the system has. */
   readonly library?: string;

@@ -1,9 +1,10 @@
 import { createRequire } from 'node:module';
 import os from 'node:os';
-import type { BlasProbe, Engine } from '../engines/index.js';
-import { PhantomError } from '../base/errors.js';
-import { commandLine } from '../base/invocation.js';
-import { findMpirun } from '../launch/mpirun.js';
+import type { BlasProbe } from '../../engines/blas/blas-engine.js';
+import type { Engine } from '../../engines/engine.js';
+import { PhantomError } from '../../base/errors.js';
+import { commandLine } from '../../base/invocation.js';
+import { findMpirun } from '../../launch/mpirun.js';
 
 /** One thing that a machine has or lacks. */
 export interface Finding {
@@ -42,9 +43,10 @@ const WORTHWHILE = 1.1;
 
 /** Looks at everything that training can use here, and measures the engines. */
 export async function examineMachine(): Promise<MachineReport> {
-  const { createBlasEngine, createWasmEngine, measureEngine, probeBlas } =
-    await import('../engines/index.js');
-  const { createEngine } = await import('../app/ranks/engines.js');
+  const { createBlasEngine, probeBlas } = await import('../../engines/blas/blas-engine.js');
+  const { createWasmEngine } = await import('../../engines/wasm/wasm-engine.js');
+  const { measureEngine } = await import('../../engines/measure.js');
+  const { createEngine } = await import('../ranks/engines.js');
   const examine = async (name: string, make: () => Engine | Promise<Engine>) => {
     try {
       const engine = await make();
@@ -123,8 +125,9 @@ function communicatorFindings(): Finding[] {
 
 /** MPI libraries, each with its launcher where that is found. */
 async function mpiFindings(): Promise<Finding[]> {
-  const { findLauncher, MPI_REMEDY, probeMpi, probeThreadLevel } =
-    await import('../communicators/index.js');
+  const { findLauncher } = await import('../../communicators/mpi/launcher.js');
+  const { MPI_REMEDY, probeMpi, probeThreadLevel } =
+    await import('../../communicators/mpi/probe.js');
   const libraries = await probeMpi();
   if (libraries.length === 0) {
     return [{ name: 'MPI', available: false, detail: `for several machines; ${MPI_REMEDY}` }];
@@ -146,7 +149,7 @@ async function mpiFindings(): Promise<Finding[]> {
 
 /** Meters of energy; one that is there and may not be read says so. */
 async function meterFindings(): Promise<(Finding & { denied: boolean })[]> {
-  const { createMeter, probeCounter } = await import('../app/ranks/meters.js');
+  const { createMeter, probeCounter } = await import('../ranks/meters.js');
   const names = ['rapl', 'hwmon', 'nvml', 'rocm'] as const;
   const counters = await Promise.all(
     names.map(async (name) => ({ name, ...(await probeCounter(name)) })),

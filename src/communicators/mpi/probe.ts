@@ -1,0 +1,1 @@
+export { MPI_REMEDY, probeMpi, probeThreadLevel } from '../../native/mpi.js';

@@ -1,0 +1,21 @@
+/** Ranks and their collectives: start ranks, or write a transport of your own. */
+export { joinRanks, type Ranks, type RanksRequest, type RanksStart } from '../app/ranks/ranks.js';
+export { runRankProgram } from '../app/ranks/rank-program.js';
+export {
+  Communicator,
+  type MovedPayload,
+  type Payload,
+  type PendingCollective,
+  type Transport,
+  treeSplit,
+} from '../communicators/communicator.js';
+export type { ProcessPlace, RankContext } from '../communicators/rank-context.js';
+export {
+  type CollectiveKind,
+  type CollectiveRecord,
+  type CommunicationRecord,
+  RecordingTransport,
+} from '../communicators/recording/recording-transport.js';
+export { SoloTransport } from '../communicators/solo/solo-transport.js';
+export { type Launch, type LaunchOptions, launchRanks } from '../communicators/threads/launch.js';
+export { runRank } from '../communicators/threads/worker.js';

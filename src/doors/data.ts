@@ -1,0 +1,39 @@
+/** Data sets, batches made ahead of the ranks, and the safetensors format. */
+export {
+  type AnswerShape,
+  type DataParts,
+  type Dataset,
+  sharedFloat32,
+  sharedInt32,
+  sharedUint8,
+  type TableAnswers,
+  type TableDataset,
+  type TeacherDataset,
+} from '../data/dataset.js';
+export type { Batch, BatchReader } from '../data/loader/batches.js';
+export type { BatchOptions } from '../data/loader/fill.js';
+export {
+  inlineBatches,
+  type Loader,
+  type LoaderHandle,
+  type LoaderOptions,
+  openBatches,
+  startLoader,
+} from '../data/loader/loader.js';
+export type { BatchSchedule } from '../data/loader/schedule.js';
+export type { ReadOptions } from '../data/readers/table.js';
+export {
+  type SafetensorsDtype,
+  type SafetensorsEntry,
+  SafetensorsFile,
+  type SafetensorsTensor,
+  type SafetensorsWritten,
+  writeSafetensors,
+} from '../data/safetensors.js';
+export { KNOWN_DATASETS, openDataset, type OpenOptions } from '../data/sources.js';
+export {
+  fitStandardization,
+  type Standardization,
+  type StandardizeMode,
+} from '../data/standardize.js';
+export type { TeacherSpec } from '../data/synthetic/teacher-spec.js';

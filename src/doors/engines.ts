@@ -1,0 +1,18 @@
+/** Engines: the kernels that a training step needs, and their implementations. */
+export { createEngine, type EngineOptions } from '../app/ranks/engines.js';
+export type {
+  Activation,
+  AdamStep,
+  CrossEntropyResult,
+  Engine,
+  SgdStep,
+} from '../engines/engine.js';
+export { type BlasEngineOptions, createBlasEngine } from '../engines/blas/blas-engine.js';
+export { countingEngine, type FlopCounter } from '../engines/counting/counting-engine.js';
+export { ForwardingEngine } from '../engines/forwarding-engine.js';
+export { measureEngine } from '../engines/measure.js';
+export {
+  createWasmEngine,
+  type WasmEngine,
+  type WasmEngineOptions,
+} from '../engines/wasm/wasm-engine.js';

@@ -1,0 +1,12 @@
+/** Tensors in an engine's memory, and random numbers. */
+export { GHOST_PRECISIONS, type GhostPrecision } from '../tensor/precision.js';
+export { type RandomStream, randomStream } from '../tensor/random.js';
+export {
+  asMatrix,
+  type Matrix,
+  matrixColumns,
+  matrixRows,
+  type Tensor,
+  tensorPart,
+  tensorRows,
+} from '../tensor/tensor.js';

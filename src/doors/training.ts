@@ -1,0 +1,21 @@
+/** A training step and its events, for loops of your own. */
+export { countedParts, type RankParts } from '../app/ranks/rank-parts.js';
+export { PHASE, PhaseClock, type PhaseName } from '../base/phases.js';
+export { resolveSettings } from '../settings/resolve.js';
+export type {
+  CheckpointEvent,
+  EndEvent,
+  StartEvent,
+  StepEvent,
+  TrainingEvent,
+  ValidationEvent,
+  WarningEvent,
+} from '../training/events.js';
+export { createObjective, type Objective } from '../training/objective.js';
+export type { CollectiveName, CollectiveTimes } from '../training/overlap.js';
+export {
+  type Replicas,
+  Stepper,
+  type StepperOptions,
+  type StepResult,
+} from '../training/stepper.js';
