@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loadModel } from '#src/app/infer/load-model.js';
-import type { EngineChoice } from '#src/settings/settings.js';
+import type { EngineChoice } from '#src/engines/engine-list.js';
 import { randomStream } from '#src/tensor/random.js';
 import { ONNX_HELP, ONNX_OPTIONS, openInOnnxRuntime } from './onnx-runtime.js';
 import { makeRun, NETWORK_OPTIONS } from './served-model.js';

@@ -8,7 +8,7 @@ import type { Engine } from '#src/engines/engine.js';
 import { buildNetwork } from '#src/model/network.js';
 import type { NetworkSpecification } from '#src/model/specification.js';
 import { createOptimizer, type OptimizerName } from '#src/optimizers/optimizer.js';
-import type { EngineChoice } from '#src/settings/settings.js';
+import type { EngineChoice } from '#src/engines/engine-list.js';
 import { randomStream } from '#src/tensor/random.js';
 import { createObjective } from '#src/training/objective.js';
 import { COLLECTIVES, hiddenShare } from '#src/training/overlap.js';

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Machine, MeasuredCollectives, PowerModel } from '../machine/machine.js';
 import { findLauncher } from '../communicators/mpi/launcher.js';
 import type { Calibration } from '../app/calibrate/calibrate.js';
-import type { EngineChoice } from '../settings/settings.js';
+import type { EngineChoice } from '../engines/engine-list.js';
 import { commandLine } from '../base/invocation.js';
 import { createRankConsole, type Console } from './console.js';
 import { EXIT, UsageError } from './failure.js';

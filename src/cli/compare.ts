@@ -5,7 +5,7 @@ import { findLauncher } from '../communicators/mpi/launcher.js';
 import type { Job, Progress } from '../app/compare/study.js';
 import { OutcomeCollector, type Outcome } from '../app/compare/outcome.js';
 import type { Table } from '../app/compare/tables.js';
-import type { GivenSettings } from '../settings/schema.js';
+import type { GivenSettings } from '../settings/given.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import { TrainingError } from '../base/errors.js';
 import type { EndEvent } from '../training/events.js';

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { findLauncher } from '../communicators/mpi/launcher.js';
-import type { GivenSettings } from '../settings/schema.js';
+import type { GivenSettings } from '../settings/given.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
 import { commandLine, invocation } from '../base/invocation.js';

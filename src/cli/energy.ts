@@ -50,11 +50,10 @@ export function define(command: Command, done: (exitCode: number) => void): void
       const { settings } = readFlags(typed);
       done(
         await meterCommand(words, {
-          meter: settings.meter ?? (SETTINGS.meter.initial as MeterChoice),
-          machine: settings.machine ?? String(SETTINGS.machine.initial),
-          carbonIntensityGPerKWh:
-            settings.carbonIntensity ?? Number(SETTINGS.carbonIntensity.initial),
-          pue: settings.pue ?? Number(SETTINGS.pue.initial),
+          meter: settings.meter ?? SETTINGS.meter.initial,
+          machine: settings.machine ?? SETTINGS.machine.initial,
+          carbonIntensityGPerKWh: settings.carbonIntensity ?? SETTINGS.carbonIntensity.initial,
+          pue: settings.pue ?? SETTINGS.pue.initial,
           intervalS: readInterval(options['interval']),
           json: options.json === true,
         }),

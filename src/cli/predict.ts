@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { PredictionKind, PredictionRequest } from '../app/infer/predict.js';
-import type { EngineChoice } from '../settings/settings.js';
+import type { EngineChoice } from '../engines/engine-list.js';
 import { type MeterChoice, METERS } from '../energy/meter.js';
 import { createRankConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import type { EngineChoice } from '../settings/settings.js';
+import type { EngineChoice } from '../engines/engine-list.js';
 import type { ServeSettings } from '../app/infer/serve.js';
 import { ConfigError } from '../base/errors.js';
 import { EXIT, UsageError } from './failure.js';

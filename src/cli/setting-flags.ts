@@ -3,15 +3,15 @@ import {
   flagOf,
   SETTING_GROUPS,
   SETTING_KEYS,
-  SETTINGS,
-  type Setting,
+  settingOf,
   type SettingKey,
 } from '../settings/keys.js';
+import type { Setting } from '../settings/value-kinds.js';
 import { UsageError } from './failure.js';
 
 /** The flag of one setting, for a command that has a few of them. */
 export function flagOption(key: SettingKey): Option {
-  const [option] = optionsOf(key, SETTINGS[key]);
+  const [option] = optionsOf(key, settingOf(key));
   if (option === undefined) throw new TypeError(`${key} has no flag`);
   return option;
 }
@@ -23,8 +23,8 @@ export function addSettingFlags(
 ): void {
   for (const group of SETTING_GROUPS) {
     for (const key of keys) {
-      if (SETTINGS[key].group !== group) continue;
-      for (const option of optionsOf(key, SETTINGS[key])) {
+      if (settingOf(key).group !== group) continue;
+      for (const option of optionsOf(key, settingOf(key))) {
         command.addOption(option.helpGroup(`${group}:`));
       }
     }

@@ -1,7 +1,7 @@
 import { METERS } from '../energy/meter.js';
-import type { TrainingSettings } from './settings.js';
-
-export type SettingKey = keyof TrainingSettings;
+import { ENGINE_CHOICES } from '../engines/engine-list.js';
+import { LOSSES } from '../layers/loss-names.js';
+import { MOST, type Setting } from './value-kinds.js';
 
 /** Sections of `--help`, in its order. */
 export const SETTING_GROUPS = [
@@ -14,42 +14,9 @@ export const SETTING_GROUPS = [
   'Output',
 ] as const;
 
-interface Described {
-  readonly group: (typeof SETTING_GROUPS)[number];
-  readonly about: string;
-  /** What it is when nobody sets it; null: not set, or decided later (`about` says how). */
-  readonly initial: string | number | boolean | null;
-  /** Whether a file may say null, and a flag `none`. */
-  readonly nullable?: true;
-  /** The flag's placeholder. */
-  readonly placeholder?: string;
-}
+type Group = (typeof SETTING_GROUPS)[number];
 
-export type Setting = Described &
-  (
-    | { readonly kind: 'choice'; readonly choices: readonly string[] }
-    | { readonly kind: 'integer'; readonly least: number; readonly most: number }
-    | {
-        readonly kind: 'number';
-        readonly least: number;
-        readonly above?: true;
-        readonly below?: number;
-      }
-    | {
-        readonly kind: 'switch';
-        /** What `--no-…` does, where that is the flag people need. */
-        readonly off?: string;
-      }
-    | { readonly kind: 'text' }
-    | { readonly kind: 'integers'; readonly least: number; readonly most: number }
-    | { readonly kind: 'fraction-or-path' }
-  );
-
-const MOST = Number.MAX_SAFE_INTEGER;
-
-type Group = Described['group'];
-
-const choice = (group: Group, choices: readonly string[]) =>
+const choice = <const C extends readonly string[]>(group: Group, choices: C) =>
   ({ group, kind: 'choice', choices }) as const;
 
 const integer = (group: Group, placeholder: string, least: number, most: number = MOST) =>
@@ -63,10 +30,11 @@ const number = (
 ) => ({ group, kind: 'number', placeholder, least: 0, ...bounds }) as const;
 
 /**
- * Every key of a config file, from which the schema, the flags and their help are made. It stands
- * apart from the schema because `--help` must not wait for a validation library.
+ * Every setting of a training run, once. From it are made: the keys of config files and their JSON
+ * Schema, the flags and their help, the type `TrainingSettings` with its docstrings, and the
+ * documentation; `npm run generate` writes those that are files.
  */
-export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
+export const SETTINGS = {
   strategy: {
     ...choice('Network', ['phantom', 'tensor', 'tensor-paired']),
     about: 'how layers are split over blocks; tensor-paired: one all-reduce for two layers',
@@ -189,7 +157,7 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
     initial: null,
   },
   loss: {
-    ...choice('Training', ['mse', 'cross-entropy']),
+    ...choice('Training', LOSSES),
     nullable: true,
     about: 'without it cross-entropy for labels, mse for numbers',
     initial: null,
@@ -276,7 +244,7 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
     initial: 1,
   },
   engine: {
-    ...choice('Machine', ['auto', 'blas', 'wasm']),
+    ...choice('Machine', ENGINE_CHOICES),
     about: 'what computes; auto: the fastest that is there',
     initial: 'auto',
   },
@@ -341,39 +309,22 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting } = {
     group: 'Output',
     kind: 'text',
     placeholder: 'folder',
-    nullable: true,
+    nullable: 'file',
     about: 'run folder; without it a new one under runs/',
     initial: null,
   },
-};
+} as const satisfies Readonly<Record<string, Setting & { readonly group: Group }>>;
+
+export type SettingKey = keyof typeof SETTINGS;
 
 export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[];
+
+/** The table's entry of a key, of the type that all entries have. */
+export function settingOf(key: SettingKey): Setting & { readonly group: Group } {
+  return SETTINGS[key];
+}
 
 /** `weightDecay` → `--weight-decay` */
 export function flagOf(key: string): string {
   return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
-
-/** What a value must be, as the end of an error message: `an integer of at least 1`. */
-export function ruleOf(setting: Setting): string {
-  switch (setting.kind) {
-    case 'choice':
-      return `one of ${setting.choices.join(', ')}`;
-    case 'integer':
-      return setting.most === MOST
-        ? `an integer of at least ${setting.least}`
-        : `an integer from ${setting.least} to ${setting.most}`;
-    case 'integers':
-      return `a list of integers from ${setting.least} to ${setting.most}`;
-    case 'number': {
-      const lower = setting.above ? `above ${setting.least}` : `of at least ${setting.least}`;
-      return `a number ${lower}${setting.below === undefined ? '' : ` and below ${setting.below}`}`;
-    }
-    case 'switch':
-      return 'true or false';
-    case 'text':
-      return 'a text that is not empty';
-    default:
-      return 'a fraction above 0 and below 1, or a path';
-  }
 }

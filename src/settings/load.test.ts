@@ -161,7 +161,7 @@ test('recorded settings are complete, and a resumed run keeps its network', () =
   );
   assert.match(
     messageOf(() => checkRecorded('config.json', 'x')),
-    /no table of keys/,
+    /not a table of keys/,
   );
   assert.match(
     messageOf(() => checkResumable(recorded, { width: 8 })),

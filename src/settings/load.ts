@@ -2,10 +2,10 @@ import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Document, isMap, isScalar, LineCounter, parseDocument, type YAMLError } from 'yaml';
 import { ConfigError } from '../base/errors.js';
-import { flagOf, SETTING_KEYS, SETTINGS, type SettingKey } from './keys.js';
+import { flagOf, SETTING_KEYS, SETTINGS, settingOf, type SettingKey } from './keys.js';
 import type { SettingsSource } from './resolve.js';
-import { checkGiven, type GivenSettings, type Problem } from './schema.js';
-import { sameSetting } from './settings.js';
+import { checkGiven, type GivenSettings, type Problem, sameSetting } from './given.js';
+import { readText } from './value-kinds.js';
 
 /** Far beyond any config; a larger file is something else. */
 const MAX_CONFIG_BYTES = 1 << 16;
@@ -66,7 +66,10 @@ export function loadConfigFile(file: string): SettingsSource {
  */
 export function readFlags(flags: Readonly<Record<string, string | boolean>>): SettingsSource {
   const given = Object.fromEntries(
-    Object.entries(flags).map(([key, value]) => [key, fromText(key as SettingKey, value)]),
+    Object.entries(flags).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? readText(settingOf(key as SettingKey), value) : value,
+    ]),
   );
   const { settings, problems } = checkGiven(given, flagOf);
   if (problems.length > 0) throw joined('flags', problems);
@@ -115,19 +118,6 @@ export function checkResumable(recorded: GivenSettings, flags: GivenSettings): v
         'a resumed run keeps its network and optimizer: start a new one, without --resume',
     );
   }
-}
-
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-
-/** What is not of the key's form stays a text, and fails the schema with its value. */
-function fromText(key: SettingKey, text: string | boolean): unknown {
-  const setting = SETTINGS[key];
-  if (typeof text === 'boolean' || setting.kind === 'choice' || setting.kind === 'text') {
-    return setting.nullable && text === 'none' && key !== 'out' ? null : text;
-  }
-  if (setting.nullable && text === 'none') return null;
-  const numberOr = (part: string) => (NUMBER.test(part.trim()) ? Number(part) : part);
-  return setting.kind === 'integers' ? text.split(',').map(numberOr) : numberOr(text);
 }
 
 function readBounded(file: string): string {

@@ -1,5 +1,5 @@
 import type { NetworkSpecification } from '../model/specification.js';
-import type { GivenSettings } from './schema.js';
+import type { GivenSettings } from './given.js';
 
 /** The settings that make a network of this specification. */
 export function networkSettings(specification: NetworkSpecification): GivenSettings {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ConfigError } from '../base/errors.js';
 import { SETTING_KEYS } from './keys.js';
 import { defaultRanks, resolveSettings } from './resolve.js';
-import type { GivenSettings } from './schema.js';
+import type { GivenSettings } from './given.js';
 
 const resolve = (...settings: GivenSettings[]) =>
   resolveSettings(settings.map((given, i) => ({ where: `source ${i}`, settings: given })));

@@ -4,7 +4,7 @@ import { ConfigError } from '../base/errors.js';
 import { validateRanks, validateSpecification } from '../model/specification.js';
 import { NESTED_MICRO_BATCHES } from '../model/nested-ghosts.js';
 import { SETTING_KEYS, SETTINGS } from './keys.js';
-import type { GivenSettings } from './schema.js';
+import type { GivenSettings } from './given.js';
 import type { TrainingSettings } from './settings.js';
 
 /** Settings and where they were given, for messages: a file, `flags`. */

@@ -5,7 +5,7 @@ import { Communicator } from '#src/communicators/communicator.js';
 import { runRank } from '#src/communicators/threads/worker.js';
 import { blockLayout } from '#src/layers/block-layout.js';
 import { PhantomLinear } from '#src/layers/phantom/operator.js';
-import type { EngineChoice } from '#src/settings/settings.js';
+import type { EngineChoice } from '#src/engines/engine-list.js';
 import type { GhostPrecision } from '#src/tensor/precision.js';
 import { randomStream } from '#src/tensor/random.js';
 

@@ -6,7 +6,7 @@ import { runRank } from '#src/communicators/threads/worker.js';
 import type { Engine } from '#src/engines/engine.js';
 import { buildNetwork } from '#src/model/network.js';
 import type { NetworkSpecification } from '#src/model/specification.js';
-import type { EngineChoice } from '#src/settings/settings.js';
+import type { EngineChoice } from '#src/engines/engine-list.js';
 import { createObjective } from '#src/training/objective.js';
 
 export interface PassRequest {

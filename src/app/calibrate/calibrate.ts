@@ -21,7 +21,7 @@ import type { MeterComparison } from '../../energy/metered.js';
 import { checkPower, countWork, fitPower, openCounter } from './calibration-power.js';
 import { calibrationShapes, fitSteps } from './calibration-steps.js';
 import { joinRanks } from '../ranks/ranks.js';
-import type { EngineChoice } from '../../settings/settings.js';
+import type { EngineChoice } from '../../engines/engine-list.js';
 
 const RANK = new URL('calibration-rank.js', import.meta.url);
 

@@ -6,7 +6,7 @@ import { Communicator } from '../../communicators/communicator.js';
 import { createEngine } from '../ranks/engines.js';
 import { calibrationShapes, timeSteps } from './calibration-steps.js';
 import { runRankProgram } from '../ranks/rank-program.js';
-import type { EngineChoice } from '../../settings/settings.js';
+import type { EngineChoice } from '../../engines/engine-list.js';
 
 /** What `calibrate` gives every rank; null: collectives alone. */
 export interface CalibrationRequest {

@@ -16,7 +16,7 @@ import type { ProbeData } from '../../compression/probe.js';
 import type { Engine } from '../../engines/engine.js';
 import { createEngine } from '../ranks/engines.js';
 import { openSettingsData } from '../train/open-data.js';
-import type { EngineChoice } from '../../settings/settings.js';
+import type { EngineChoice } from '../../engines/engine-list.js';
 import { createSvd } from './svd.js';
 
 /** Most rows that the output error is measured on. */

@@ -1,7 +1,7 @@
 import type { ExportFormat, ExportReport } from '../../export/export-model.js';
 import { openModel } from '../../models/model-source.js';
 import { createEngine } from '../ranks/engines.js';
-import type { EngineChoice } from '../../settings/settings.js';
+import type { EngineChoice } from '../../engines/engine-list.js';
 
 export interface ExportOptions {
   /** A run folder, a checkpoint or a model folder. */

@@ -20,7 +20,8 @@ import { openSettingsData } from '../train/open-data.js';
 import { networkSettings } from '../../settings/network-settings.js';
 import { beforeRanks, joinRanks } from '../ranks/ranks.js';
 import { resolveSettings } from '../../settings/resolve.js';
-import type { EngineChoice, TrainingSettings } from '../../settings/settings.js';
+import type { EngineChoice } from '../../engines/engine-list.js';
+import type { TrainingSettings } from '../../settings/settings.js';
 
 export interface EvaluationRequest {
   /** A run folder, a checkpoint in one, or a model folder. */

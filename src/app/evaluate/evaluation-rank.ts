@@ -5,7 +5,8 @@ import { createEngine } from '../ranks/engines.js';
 import { countedParts } from '../ranks/rank-parts.js';
 import { type MeterPlace, rankEnergy } from '../ranks/rank-meter.js';
 import { runRankProgram } from '../ranks/rank-program.js';
-import type { EngineChoice, TrainingSettings } from '../../settings/settings.js';
+import type { EngineChoice } from '../../engines/engine-list.js';
+import type { TrainingSettings } from '../../settings/settings.js';
 
 /** What `evaluateRun` gives every rank. */
 export interface EvaluationRankData {

@@ -8,7 +8,7 @@ import {
 import { createEngine } from '../ranks/engines.js';
 import { countedParts } from '../ranks/rank-parts.js';
 import { runRankProgram } from '../ranks/rank-program.js';
-import type { EngineChoice } from '../../settings/settings.js';
+import type { EngineChoice } from '../../engines/engine-list.js';
 
 /** What `loadModel` gives every rank. */
 export interface InferenceRankData {

@@ -11,7 +11,7 @@ import { Session } from '../../serving/session.js';
 import { validateRanks } from '../../model/specification.js';
 import type { InferenceRankData } from './inference-rank.js';
 import { beforeRanks, joinRanks } from '../ranks/ranks.js';
-import type { EngineChoice } from '../../settings/settings.js';
+import type { EngineChoice } from '../../engines/engine-list.js';
 
 /** Rows that a loaded model takes at a time, unless told otherwise. */
 export const DEFAULT_MAX_BATCH = 256;

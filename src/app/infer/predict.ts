@@ -10,7 +10,7 @@ import { SLOTS } from '../../serving/mailbox.js';
 import { loadModel } from './load-model.js';
 import { createMeter } from '../ranks/meters.js';
 import { beforeRanks } from '../ranks/ranks.js';
-import type { EngineChoice } from '../../settings/settings.js';
+import type { EngineChoice } from '../../engines/engine-list.js';
 
 /** What is written of an answer: the network's outputs, their softmax, or the largest's index. */
 export type PredictionKind = 'outputs' | 'probabilities' | 'labels';

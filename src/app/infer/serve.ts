@@ -6,7 +6,7 @@ import type { Log } from '../../serving/server/log.js';
 import type { ModelEntry, RunningServer } from '../../serving/server/server.js';
 import { loadModel } from './load-model.js';
 import { createMeter } from '../ranks/meters.js';
-import type { EngineChoice } from '../../settings/settings.js';
+import type { EngineChoice } from '../../engines/engine-list.js';
 
 /** Settings of a server, with every default filled in. */
 export interface ServeSettings {

@@ -1,9 +1,7 @@
-import { createBlasEngine } from '../../engines/blas/blas-engine.js';
 import type { Engine } from '../../engines/engine.js';
-import { createWasmEngine } from '../../engines/wasm/wasm-engine.js';
+import { ENGINE_NAMES, ENGINES, type EngineChoice } from '../../engines/engine-list.js';
 import type { WasmModule } from '../../base/web-assembly.js';
 import { NativeError } from '../../base/errors.js';
-import type { EngineChoice } from '../../settings/settings.js';
 
 export interface EngineOptions {
   readonly relaxedSimd?: boolean;
@@ -23,19 +21,23 @@ export async function createEngine(
 ): Promise<Engine> {
   const { relaxedSimd: relaxed = false, module } = options;
   const kernels = module === undefined ? { relaxed } : { relaxed, module };
-  if (choice === 'wasm') return createWasmEngine(kernels);
-  try {
-    return await createBlasEngine(kernels);
-  } catch (error) {
-    if (choice === 'auto' && error instanceof NativeError) return createWasmEngine(kernels);
-    throw error;
+  if (choice !== 'auto') return ENGINES[choice](kernels);
+  let reason: unknown;
+  for (const name of ENGINE_NAMES) {
+    try {
+      return await ENGINES[name](kernels);
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error;
+      reason = error;
+    }
   }
+  throw reason;
 }
 
 /** Whether `createEngine('blas')` would find a library it can use. */
 export async function blasAvailable(): Promise<boolean> {
   try {
-    await createBlasEngine();
+    await createEngine('blas');
     return true;
   } catch (error) {
     if (error instanceof NativeError) return false;

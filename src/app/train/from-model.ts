@@ -7,7 +7,8 @@ import { networkSettings } from '../../settings/network-settings.js';
 import type { SettingsSource } from '../../settings/resolve.js';
 
 import type { SettingKey } from '../../settings/keys.js';
-import { sameSetting, type TrainingSettings } from '../../settings/settings.js';
+import { sameSetting } from '../../settings/given.js';
+import type { TrainingSettings } from '../../settings/settings.js';
 
 /**
  * Puts the settings of the network that a run is to begin with (`from`) before the others.

@@ -9,7 +9,8 @@ import {
   validateRanks,
   validateSpecification,
 } from '../../model/specification.js';
-import type { LossName, TrainingSettings } from '../../settings/settings.js';
+import type { LossName } from '../../layers/loss-names.js';
+import type { TrainingSettings } from '../../settings/settings.js';
 
 /** What settings come to once the data are known. */
 export interface RunPlan {

@@ -23,7 +23,6 @@ export async function train(
   settings: Partial<TrainingSettings>,
   { onEvent = () => {}, stop = new AbortController().signal, resume }: TrainOptions = {},
 ): Promise<EndEvent> {
-  // zod takes its time to load; who trains has it.
   const { checkSettings } = await import('../../settings/load.js');
   const { settingsFor } = await import('./resume.js');
   const given = checkSettings('train', settings);

@@ -1,0 +1,17 @@
+import type { Engine } from './engine.js';
+import type { WasmEngineOptions } from './wasm/wasm-engine.js';
+
+/** Makes an engine. @throws NativeError where what it needs is not there */
+type CreateEngine = (options: WasmEngineOptions) => Promise<Engine>;
+
+/** Every engine; the choice `auto` takes the first that can be had. Each is loaded when it is made. */
+export const ENGINES = {
+  blas: async (options) => (await import('./blas/blas-engine.js')).createBlasEngine(options),
+  wasm: async (options) => (await import('./wasm/wasm-engine.js')).createWasmEngine(options),
+} as const satisfies Readonly<Record<string, CreateEngine>>;
+
+export type EngineName = keyof typeof ENGINES;
+export type EngineChoice = 'auto' | EngineName;
+
+export const ENGINE_NAMES = Object.keys(ENGINES) as EngineName[];
+export const ENGINE_CHOICES: readonly EngineChoice[] = ['auto', ...ENGINE_NAMES];

@@ -1,0 +1,159 @@
+interface Integers<K> {
+  readonly kind: K;
+  readonly least: number;
+  readonly most: number;
+}
+
+interface Numbers<K> {
+  readonly kind: K;
+  readonly least: number;
+  /** Whether `least` itself is too small. */
+  readonly above?: true;
+  readonly most?: number;
+  /** The least number that is too large. */
+  readonly below?: number;
+  /** Units that may follow the number on a command line, and their factors; `''`: of none. */
+  readonly units?: Readonly<Record<string, number>>;
+}
+
+/** What values a setting, or a flag of a command, takes. */
+export type Kind =
+  | { readonly kind: 'choice'; readonly choices: readonly string[] }
+  | Integers<'integer'>
+  | Integers<'integers'>
+  | Numbers<'number'>
+  | Numbers<'numbers'>
+  | {
+      readonly kind: 'switch';
+      /** What `--no-…` does, where that is the flag people need. */
+      readonly off?: string;
+    }
+  | { readonly kind: 'text' }
+  | { readonly kind: 'fraction-or-path' };
+
+/** One setting or flag. */
+export type Setting = Kind & {
+  /** One line for `--help`, editors and the documentation. */
+  readonly about: string;
+  /** The default; null: not set, or decided later (`about` says how). */
+  readonly initial: string | number | boolean | null;
+  /** Whether it may be null: written so in a file, and as `none` on a command line. `file`: in a
+   * file only, as `none` may be the name of a folder. */
+  readonly nullable?: true | 'file';
+  /** Of the value, in `--help`. */
+  readonly placeholder?: string;
+};
+
+/** The largest integer that is exact. */
+export const MOST = Number.MAX_SAFE_INTEGER;
+
+/** Whether a value, of whatever type, is one of the setting. */
+export function accepts(setting: Setting, value: unknown): boolean {
+  if (value === null) return setting.nullable !== undefined;
+  switch (setting.kind) {
+    case 'choice':
+      return (setting.choices as readonly unknown[]).includes(value);
+    case 'integer':
+    case 'number':
+      return isWithin(setting, value);
+    case 'integers':
+    case 'numbers':
+      return (
+        Array.isArray(value) && value.length > 0 && value.every((one) => isWithin(setting, one))
+      );
+    case 'switch':
+      return typeof value === 'boolean';
+    case 'text':
+      return isText(value);
+    default:
+      return isText(value) || (typeof value === 'number' && value > 0 && value < 1);
+  }
+}
+
+const isText = (value: unknown) => typeof value === 'string' && value !== '';
+
+/** A setting of numbers. */
+export type Numeric = Extract<Setting, { least: number }>;
+
+function isWithin(setting: Numeric, value: unknown): boolean {
+  if (typeof value !== 'number' || !Number.isFinite(value)) return false;
+  if (setting.kind === 'integer' || setting.kind === 'integers') {
+    return Number.isSafeInteger(value) && value >= setting.least && value <= setting.most;
+  }
+  const { above, below = Number.POSITIVE_INFINITY, least, most = value } = setting;
+  return (above ? value > least : value >= least) && value <= most && value < below;
+}
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?(?=[a-z]*$)/i;
+
+/** The value that a text on a command line stands for; a text that stands for none is returned as
+ * it is, which the setting does not accept. */
+export function readText(setting: Setting, text: string): unknown {
+  if (setting.nullable === true && text === 'none') return null;
+  switch (setting.kind) {
+    case 'integer':
+    case 'fraction-or-path':
+      return numberOr(text);
+    case 'number':
+      return numberOr(text, setting.units);
+    case 'integers':
+    case 'numbers':
+      return text.split(',').map((part) => numberOr(part));
+    default:
+      return text;
+  }
+}
+
+function numberOr(text: string, units: Readonly<Record<string, number>> = { '': 1 }) {
+  const trimmed = text.trim();
+  const [digits] = NUMBER.exec(trimmed) ?? [];
+  const unit = digits === undefined ? '' : trimmed.slice(digits.length);
+  const factor = Object.hasOwn(units, unit) ? units[unit] : undefined;
+  return digits === undefined || factor === undefined ? text : factor * Number(digits);
+}
+
+/** What a value must be, as the end of an error message: `an integer of at least 1`. */
+export function ruleOf(setting: Setting): string {
+  switch (setting.kind) {
+    case 'choice':
+      return `one of ${setting.choices.join(', ')}`;
+    case 'integer':
+      return `an integer ${boundsOf(setting)}`;
+    case 'integers':
+      return `a list of integers ${boundsOf(setting)}, as in 4,16`;
+    case 'number': {
+      const units = Object.keys(setting.units ?? {}).filter((unit) => unit !== '');
+      const own = units.length === 0 ? '' : `, alone or with ${units.join(', ')}`;
+      return `a number ${boundsOf(setting)}${own}`;
+    }
+    case 'numbers':
+      return `a list of numbers ${boundsOf(setting)}, as in 1e-3,3e-3`;
+    case 'switch':
+      return 'true or false';
+    case 'text':
+      return 'a text that is not empty';
+    default:
+      return 'a fraction above 0 and below 1, or a path';
+  }
+}
+
+/** `from 1 to 9`, `of at least 1`, `above 0 and below 1` */
+function boundsOf(setting: Numeric): string {
+  const { least, most = MOST } = setting;
+  const { above, below } = limitsOf(setting);
+  if (!above && below === undefined && most !== MOST) return `from ${least} to ${most}`;
+  const lower = above ? `above ${least}` : `of at least ${least}`;
+  if (below !== undefined) return `${lower} and below ${below}`;
+  return most === MOST ? lower : `${lower} and at most ${most}`;
+}
+
+/** Those that only numbers can have, not integers. */
+export function limitsOf(setting: Numeric): { readonly above?: true; readonly below?: number } {
+  return setting.kind === 'integer' || setting.kind === 'integers' ? {} : setting;
+}
+
+/** A value for a message, on one line and not longer than a line. */
+export function quoteValue(value: unknown): string {
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'nothing');
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
