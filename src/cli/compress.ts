@@ -3,7 +3,14 @@ import type { CompressionReport, GhostChoice } from '../compression/compress.js'
 import { commandLine } from '../base/invocation.js';
 import { createConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
-import { formatGhosts, formatLoss, formatPercent, formatRatio, formatSi } from '../base/format.js';
+import {
+  formatGhosts,
+  formatLoss,
+  formatPercent,
+  formatRatio,
+  formatSi,
+  plural,
+} from '../base/format.js';
 import { numberOf, requiredOption } from './option-values.js';
 import { valueOption } from './setting-flags.js';
 import { formatPairs, formatTable } from './table.js';
@@ -15,7 +22,7 @@ phantom form: L is the block on the diagonal, and each block's K ghosts come fro
 singular value decomposition of what it sends to the others. --ghosts is K of every layer. --energy
 takes for each layer the fewest ghosts that keep this share of its squared off-diagonal weights;
 --budget the most ghosts that fit, in bytes, kB, MB or GB, each in the layer where it keeps most. The
-model is trained on, to heal it, by: phantom train --from <model>
+model is trained on, to recover what was lost, by: phantom train --from <model>
 
 Examples:
   $ phantom compress runs/dense --blocks 4 --ghosts 32 --out models/small --data fashion-10k
@@ -83,7 +90,7 @@ async function compressCommand(source: string, options: Options): Promise<number
   });
   console.live('');
   if (options.json === true) console.out(JSON.stringify({ type: 'compression', ...report }));
-  else for (const line of describe(report)) console.out(line);
+  else for (const line of describe(report, console.width)) console.out(line);
   return EXIT.fine;
 }
 
@@ -105,8 +112,9 @@ function bytesOf(text: string): number {
   return Number(digits) * ({ kB: 1e3, MB: 1e6, GB: 1e9 }[unit] ?? 1);
 }
 
-function describe({ model, specification, svd, layers, before, after, probe }: CompressionReport) {
-  const { blocks, width, depth } = specification;
+function describe(report: CompressionReport, width: number): string[] {
+  const { model, specification, svd, layers, before, after, probe } = report;
+  const { blocks, depth } = specification;
   const ghosts = formatGhosts(specification);
   const size = (name: string, a: number, b: number, unit: string) => [
     name,
@@ -114,14 +122,19 @@ function describe({ model, specification, svd, layers, before, after, probe }: C
     formatSi(b, unit),
     formatRatio(b / a),
   ];
+  const received = [before.receivedBytesPerSample, after.receivedBytesPerSample] as const;
   const lines = [
     ...formatPairs(
       [
         ['model', model],
-        ['network', `phantom, width ${width}, depth ${depth}, ${blocks} blocks, ${ghosts} ghosts`],
+        [
+          'network',
+          `phantom, width ${specification.width}, depth ${depth}, ${plural(blocks, 'block')}, ` +
+            `${ghosts} ghosts`,
+        ],
         ['singular values', svd],
       ],
-      '',
+      { width },
     ),
     '',
     ...formatTable(
@@ -129,6 +142,7 @@ function describe({ model, specification, svd, layers, before, after, probe }: C
       layers.map(({ name, ghosts: K, relativeError }) => {
         return [name, String(K), relativeError.toExponential(2)];
       }),
+      width,
     ),
     '',
     ...formatTable(
@@ -137,10 +151,7 @@ function describe({ model, specification, svd, layers, before, after, probe }: C
         size('parameters', before.parameters, after.parameters, ''),
         size('bytes of weights', before.bytes, after.bytes, 'B'),
         size('FLOPs per rank and sample', before.flopsPerSample, after.flopsPerSample, 'FLOP'),
-        size(
-          ...(['bytes received, likewise', before.receivedBytesPerSample] as const),
-          ...([after.receivedBytesPerSample, 'B'] as const),
-        ),
+        size('received per rank and sample', received[0], received[1], 'B'),
         ...(probe === null
           ? []
           : [
@@ -157,11 +168,13 @@ function describe({ model, specification, svd, layers, before, after, probe }: C
                   ]),
             ]),
       ],
+      width,
     ),
   ];
   if (probe !== null) {
     const error = probe.outputError.toExponential(2);
-    lines.push('', `outputs differ by ${error} of their size, on ${probe.rows} rows`);
+    lines.push('', `outputs differ by ${error} of their size, on ${plural(probe.rows, 'row')}`);
   }
-  return [...lines, '', `heal it: ${commandLine('train', '--from', model)}`];
+  const next = commandLine('train', '--from', model);
+  return [...lines, '', 'Train on to recover what was lost:', `  ${next}`];
 }

@@ -17,10 +17,12 @@ export interface Console {
   readonly interactive: boolean;
   /** Of the live line. */
   readonly columns: number;
+  /** Columns that result lines have; without a terminal they are never broken. */
+  readonly width: number;
   style(style: Style, text: string): string;
 }
 
-/** Colours follow the stream's own judgement: a terminal that has them, and no NO_COLOR. */
+/** Colors follow the stream's own judgement: a terminal that has them, and no NO_COLOR. */
 export function createConsole(
   stdout: NodeJS.WriteStream = process.stdout,
   stderr: NodeJS.WriteStream = process.stderr,
@@ -42,7 +44,7 @@ export function createConsole(
     stderr.write(line);
     shown = line;
   };
-  const coloured = stdout.isTTY && stdout.hasColors();
+  const colored = stdout.isTTY && stdout.hasColors();
   return {
     out: (line) => above(stdout, line),
     err: (line) => above(stderr, line),
@@ -50,7 +52,8 @@ export function createConsole(
     watched: stderr.isTTY,
     interactive: stdout.isTTY,
     columns: stderr.columns ?? 80,
-    style: (style, text) => (coloured ? styleText(style, text, { validateStream: false }) : text),
+    width: stdout.isTTY ? stdout.columns : Number.POSITIVE_INFINITY,
+    style: (style, text) => (colored ? styleText(style, text, { validateStream: false }) : text),
   };
 }
 
@@ -68,6 +71,7 @@ export function createRankConsole(): Console {
     live: nothing,
     watched: false,
     interactive: false,
+    width: Number.POSITIVE_INFINITY,
     style: (_style, text) => text,
   };
   return launcher.rank === 0 ? plain : { ...plain, out: nothing, err: nothing };

@@ -1,17 +1,19 @@
+import path from 'node:path';
 import { type Command, Option } from 'commander';
+import { plural } from '../base/format.js';
 import { findLauncher } from '../communicators/mpi/launcher.js';
 import type { GivenSettings } from '../settings/given.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
-import { commandLine, invocation } from '../base/invocation.js';
+import { commandLine } from '../base/invocation.js';
 import { type Console, createConsole } from './console.js';
 import { comparisonRows, type Contestant } from './comparison.js';
 import { EXIT, UsageError } from './failure.js';
-import { headerPairs } from './header.js';
 import { createProgress } from './progress.js';
 import { valueOption } from './setting-flags.js';
 import { type Stop, stopOnSignals } from './stop.js';
-import { formatPairs, formatTable } from './table.js';
+import { formatPairs, formatTable, wrapText } from './table.js';
+import { headerLines } from './train.js';
 
 /** What both networks share. */
 const SHARED: GivenSettings = {
@@ -74,7 +76,7 @@ async function demo(flags: GivenSettings, json: boolean): Promise<number> {
       ]);
       const contestant = await compete(console, settings, stop, json);
       if (contestant.end.reason === 'interrupted') {
-        if (!json) console.out(`resume this half with: ${contestant.end.resumeCommand}`);
+        if (!json) console.out(`Interrupted; go on with: ${contestant.end.resumeCommand}`);
         return stop.exitCode() ?? EXIT.fine;
       }
       contestants.push(contestant);
@@ -97,13 +99,11 @@ async function compete(
   const { trainRun } = await import('../app/train/run.js');
   let start: StartEvent | null = null;
   const progress = createProgress(console, {
-    logEvery: settings.logEvery,
     label: settings.strategy.padEnd('phantom'.length),
     header: (event) => [
       '',
       console.style('bold', `Training with ${settings.strategy} parallelism`),
-      ...formatPairs(headerPairs(settings, event)),
-      '',
+      ...headerLines(console, settings, event, false),
     ],
   });
   let end: EndEvent;
@@ -130,35 +130,35 @@ async function compete(
 function report(console: Console, tensor: Contestant, phantom: Contestant): string[] {
   const { settings, start, end } = phantom;
   const title =
-    `Tensor and phantom parallelism, width ${settings.width}, depth ${settings.depth}, ` +
-    `${settings.blocks} blocks on ${start.ranks} ranks, ${settings.data}, ${end.step} steps`;
+    `Tensor and phantom parallelism on ${settings.data}: width ${settings.width}, ` +
+    `${plural(settings.blocks, 'block')} on ${plural(start.ranks, 'rank')}, ` +
+    plural(end.step, 'step');
+  const rows = comparisonRows(tensor, phantom);
+  const commands: [string, string[]][] = [
+    ['both runs on a page', ['report', path.dirname(end.runFolder)]],
+    ['fewer ghosts', ['train', '--ghosts', '8', '--lr', '3e-4', '--schedule', 'cosine']],
+    [
+      'the stronger baseline',
+      ['train', '--strategy', 'tensor-paired', '--lr', '3e-4', '--schedule', 'cosine'],
+    ],
+    ['what this machine lacks', ['doctor']],
+  ];
   return [
     '',
-    console.style('bold', title),
+    ...wrapText(title, console.width).map((line) => console.style('bold', line)),
     '',
-    ...formatTable(['', 'tensor', 'phantom', 'phantom / tensor'], comparisonRows(tensor, phantom)),
+    ...formatTable(['', 'tensor', 'phantom', 'phantom / tensor'], rows, console.width),
+    '',
+    ...wrapText(REMARK, Math.min(console.width, 100)),
     '',
     ...formatPairs(
-      [
-        ['tensor run', tensor.end.runFolder],
-        ['phantom run', phantom.end.runFolder],
-      ],
-      '',
+      commands.map(([name, words]) => [name, commandLine(...words)]),
+      { indent: '  ' },
     ),
-    '',
-    'Each network has the best of seven learning rates for it. A tensor-parallel network can express',
-    'every phantom network of its width, so equal steps compare how fast the two learn. Step times',
-    'are of this machine; ranks beyond its cores share them.',
-    '',
-    'What to try next:',
-    ...formatPairs([
-      ['evaluate again', commandLine('eval', end.runFolder)],
-      ['fewer ghosts', `${invocation()} train --ghosts 8 --lr 3e-4 --schedule cosine`],
-      [
-        'the stronger baseline',
-        `${invocation()} train --strategy tensor-paired --lr 3e-4 --schedule cosine`,
-      ],
-      ['a faster machine', commandLine('doctor')],
-    ]),
   ];
 }
+
+const REMARK =
+  'Each network has the best of seven learning rates for it. A tensor-parallel network can ' +
+  'express every phantom network of its width, so equal steps compare how fast the two learn. ' +
+  'Step times are those of this machine; where there are more ranks than cores, they share them.';

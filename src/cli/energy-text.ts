@@ -8,6 +8,12 @@ export function energyText(energyJ: number, obtained: Obtained): string {
   return `${formatSi(energyJ, 'J')}${obtained === 'counter' ? '' : ` ${obtained}`}`;
 }
 
+/** `modelled`, `from rapl`, `not measured`. */
+export function obtainedWord(obtained: Obtained, meter: string): string {
+  if (obtained === 'modelled') return obtained;
+  return obtained === 'unavailable' ? 'not measured' : `from ${meter}`;
+}
+
 const PHASE_TEXT: Readonly<Record<PhaseName, string>> = {
   local: 'local products',
   compression: 'compression',
@@ -18,30 +24,41 @@ const PHASE_TEXT: Readonly<Record<PhaseName, string>> = {
   other: 'other',
 };
 
-/** A run's energy, in lines of names and values. */
-export function energyPairs(energy: RunEnergy): [string, string][] {
-  const { energyJ, energyKWh, meanPowerW, perStepJ, perSampleJ, emissionsG, phases } = energy;
-  if (energyJ === null || energyKWh === null || meanPowerW === null || emissionsG === null) {
-    return [['energy', energy.meter === 'none' ? 'not measured' : 'unavailable']];
-  }
-  const each = [
-    ...(perStepJ === null ? [] : [`${formatSi(perStepJ, 'J')}/step`]),
-    ...(perSampleJ === null ? [] : [`${formatSi(perSampleJ, 'J')}/sample`]),
-  ];
+/** A run's energy, in one line. @param per what `perSampleJ` or `perStepJ` are said for */
+export function energyPair(
+  energy: RunEnergy,
+  per: readonly ('step' | 'sample')[],
+): [string, string] {
+  const { energyJ, obtained, perStepJ, perSampleJ } = energy;
+  if (energyJ === null) return ['energy', energy.meter === 'none' ? 'not measured' : 'unavailable'];
+  const each = per.flatMap((name) => {
+    const value = name === 'step' ? perStepJ : perSampleJ;
+    return value === null ? [] : [`${formatSi(value, 'J')} per ${name}`];
+  });
+  return ['energy', [energyText(energyJ, obtained), ...each].join(', ')];
+}
+
+/** What else is known of it: in watt-hours, by phase, and its emissions. */
+export function energyDetails(energy: RunEnergy): [string, string][] {
+  const { energyJ, energyKWh, meanPowerW, emissionsG, phases } = energy;
+  if (energyJ === null || energyKWh === null || meanPowerW === null || emissionsG === null)
+    return [];
   const shares = PHASES.filter((name) => phases[name].timeS > 0).map((name) => {
     const { energyJ: partJ, timeS } = phases[name];
     const share = partJ === null ? formatDuration(timeS) : formatPercent(partJ / energyJ, 0);
     return `${PHASE_TEXT[name]} ${share}`;
   });
-  const total = `${energyText(energyJ, energy.obtained)} = ${formatSi(energyKWh * 1000, 'Wh')}`;
   return [
-    ['energy', [total, formatSi(meanPowerW, 'W'), ...each].join(', ')],
-    ['', shares.join(', ')],
+    [
+      'power',
+      `${formatSi(meanPowerW, 'W')} on average, ${formatSi(energyKWh * 1000, 'Wh')} in all`,
+    ],
+    ['by phase', shares.join(', ')],
     emissionsPair(emissionsG, energy),
   ];
 }
 
-/** Grams of CO₂ equivalent, with the factors they come of. */
+/** Grams of CO₂ equivalent, with the factors they come from. */
 export function emissionsPair(
   emissionsG: number,
   { carbonIntensityGPerKWh, pue }: EmissionFactors,

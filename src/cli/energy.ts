@@ -215,6 +215,7 @@ function tell(
       ? `unavailable, ${formatDuration(elapsedS)}`
       : `${energyText(energyJ, obtained)} = ${formatSi(energyJ / 3600, 'Wh')}, ` +
         `${formatSi(meanPowerW, 'W')} over ${formatDuration(elapsedS)}`;
+  const width = console.watched ? console.columns : Number.POSITIVE_INFINITY;
   const pairs: [string, string][] = [['energy', total]];
   if (parts.length > 1) {
     const each = parts.map((part) => `${part.name} ${formatSi(part.energyJ, 'J')}`);
@@ -223,5 +224,5 @@ function tell(
   if (grams !== null) pairs.push(emissionsPair(grams, { carbonIntensityGPerKWh, pue }));
   pairs.push(['meter', meter.description]);
   if (problem !== null) pairs.push(['problem', problem]);
-  for (const line of formatPairs(pairs, '')) console.err(line);
+  for (const line of formatPairs(pairs, { width })) console.err(line);
 }

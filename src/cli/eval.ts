@@ -3,7 +3,7 @@ import type { GhostsPoint } from '../app/evaluate/evaluate-run.js';
 import type { Obtained } from '../energy/meter.js';
 import { ConfigError } from '../base/errors.js';
 import { createRankConsole } from './console.js';
-import { energyPairs } from './energy-text.js';
+import { energyPair } from './energy-text.js';
 import { EXIT } from './failure.js';
 import {
   formatCount,
@@ -11,6 +11,7 @@ import {
   formatLoss,
   formatPercent,
   formatSi,
+  plural,
 } from '../base/format.js';
 import { valueOption } from './setting-flags.js';
 import { formatPairs, formatTable } from './table.js';
@@ -96,19 +97,20 @@ interface Request {
   readonly sweepGhosts: readonly number[] | 'all' | null;
 }
 
-function sweepTable(sweep: readonly GhostsPoint[], obtained: Obtained): string[] {
-  const energy = `J a sample${obtained === 'counter' ? '' : `, ${obtained}`}`;
+function sweepTable(sweep: readonly GhostsPoint[], obtained: Obtained, width: number): string[] {
+  const energy = `energy per sample${obtained === 'counter' ? '' : `, ${obtained}`}`;
   return formatTable(
-    ['ghosts', 'loss', 'accuracy', 'FLOPs a sample', 'bytes a sample', energy, 'samples/s'],
+    ['ghosts', 'loss', 'accuracy', 'FLOPs per sample', 'bytes per sample', energy, 'samples/s'],
     sweep.map((point) => [
       String(point.ghosts),
       formatLoss(point.loss),
-      point.accuracy === null ? '—' : formatPercent(point.accuracy),
+      point.accuracy === null ? '–' : formatPercent(point.accuracy),
       formatSi(point.flopsPerSample),
       formatSi(point.receivedBytesPerSample),
-      point.energyJ === null ? '—' : formatSi(point.energyJ, 'J'),
+      point.energyJ === null ? '–' : formatSi(point.energyJ, 'J'),
       formatSi(point.samplesPerS),
     ]),
+    width,
   );
 }
 
@@ -129,12 +131,14 @@ async function evaluate(request: Request, json: boolean): Promise<number> {
     ['rows', formatCount(result.rows)],
     ['loss', formatLoss(result.loss)],
     ...(accuracy === null ? [] : [['accuracy', formatPercent(accuracy)] as [string, string]]),
-    ['engine', `${result.engine}, ${result.ranks} ranks`],
-    ...energyPairs(result.energy),
+    ['engine', `${result.engine}, ${plural(result.ranks, 'rank')}`],
+    energyPair(result.energy, ['sample']),
     ['time', `${formatDuration(result.elapsedS)}, ${formatSi(result.samplesPerS)} samples/s`],
   ];
-  for (const line of formatPairs(pairs, '')) console.out(line);
-  if (result.sweep)
-    for (const line of sweepTable(result.sweep, result.energy.obtained)) console.out(line);
+  for (const line of formatPairs(pairs, { width: console.width })) console.out(line);
+  if (result.sweep) {
+    const table = sweepTable(result.sweep, result.energy.obtained, console.width);
+    for (const line of ['', ...table]) console.out(line);
+  }
   return EXIT.fine;
 }

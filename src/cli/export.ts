@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { createConsole } from './console.js';
 import { EXIT } from './failure.js';
-import { formatSi } from '../base/format.js';
+import { formatSi, plural } from '../base/format.js';
 import { requiredOption } from './option-values.js';
 import { valueOption } from './setting-flags.js';
 import { formatPairs } from './table.js';
@@ -53,9 +53,9 @@ export function define(command: Command, done: (exitCode: number) => void): void
         const bytes = formatSi(report.bytes, 'B');
         const pairs: [string, string][] = [
           ['file', report.file],
-          ['holds', `${report.tensors} tensors, ${bytes}, as ${report.format}`],
+          ['content', `${plural(report.tensors, 'tensor')}, ${bytes}, as ${report.format}`],
         ];
-        for (const line of formatPairs(pairs, '')) console.out(line);
+        for (const line of formatPairs(pairs, { width: console.width })) console.out(line);
       }
       done(EXIT.fine);
     });

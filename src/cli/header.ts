@@ -1,47 +1,73 @@
 import type { TrainingSettings } from '../settings/settings.js';
 import type { StartEvent } from '../training/events.js';
-import { formatCount, formatGhosts, formatSi } from '../base/format.js';
+import { formatCount, formatGhosts, formatSi, plural } from '../base/format.js';
+import { obtainedWord } from './energy-text.js';
 
-/** What a run is, in names and values: what was asked for and what was found to do it with. */
+/** What a run is, in three lines of names and values. */
 export function headerPairs(settings: TrainingSettings, start: StartEvent): [string, string][] {
-  const { width, depth, blocks, activation, batch, accumulate, optimizer } = settings;
-  const { ghostPrecision, nestedGhosts } = settings;
-  const precision = ghostPrecision === 'float32' ? '' : ` in ${ghostPrecision}`;
-  const exchanged = `, ${formatGhosts(settings)} ghosts${precision}${nestedGhosts ? ', nested' : ''}`;
-  const split = `${blocks} blocks${settings.strategy === 'phantom' ? exchanged : ''}`;
-  const micro = accumulate === 1 ? '' : ` in ${accumulate} micro-batches`;
-  const schedule = settings.schedule === 'constant' ? '' : `, ${settings.schedule}`;
-  const rows = start.trainingRows === null ? 'endless' : `${formatCount(start.trainingRows)} rows`;
-  const validation =
-    start.validationRows === 0 ? 'none' : `${formatCount(start.validationRows)} rows`;
-  const resumed = start.firstStep === 0 ? '' : `, from step ${formatCount(start.firstStep)}`;
+  const rows = start.trainingRows === null ? '' : `, ${plural(start.trainingRows, 'row')}`;
+  const energy = obtainedWord(start.energyObtained, start.meter);
+  const parameters = `${formatSi(start.parameters)} parameters`;
+  return [
+    ['network', `${networkText(settings)}, ${parameters}`],
+    ['training', `${settings.data}${rows}: ${courseText(settings, start)}`],
+    ['machine', `${groupText(start)}, ${start.engineDescription}, energy ${energy}`],
+  ];
+}
+
+/** The same with everything that was asked for and was found to do it with. */
+export function verbosePairs(settings: TrainingSettings, start: StartEvent): [string, string][] {
+  const rows = start.trainingRows === null ? 'endless' : plural(start.trainingRows, 'row');
+  const validation = start.validationRows === 0 ? 'none' : plural(start.validationRows, 'row');
   const sent = formatSi(start.sentBytesPerStep, 'B');
   const received = formatSi(start.receivedBytesPerStep, 'B');
+  const most = settings.nestedGhosts ? 'at most ' : '';
   return [
-    ['strategy', `${start.strategy}, width ${width}, depth ${depth}, ${split}, ${activation}`],
-    ['parameters', `${formatCount(start.parameters)} (${formatSi(start.parameters)})`],
-    ['data', `${settings.data}, ${rows} for training, validation ${validation}`],
-    [
-      'training',
-      `${formatCount(start.steps)} steps of ${batch}${micro}${resumed}, ` +
-        `${optimizer}, lr ${settings.lr}${schedule}, seed ${settings.seed}`,
-    ],
+    ['network', `${networkText(settings)}, ${settings.activation}`],
+    ['parameters', formatCount(start.parameters)],
+    ['data', `${settings.data}: ${rows} for training, validation ${validation}`],
+    ['training', courseText(settings, start)],
     ['engine', `${start.engine}: ${start.engineDescription}`],
-    ['ranks', `${start.ranks}: ${start.communicator}`],
+    ['ranks', groupText(start)],
     ...placePairs(start),
     ['energy', start.meterDescription],
     [
-      'rank and step',
-      `${nestedGhosts ? 'at most ' : ''}${formatSi(start.flopsPerStep, 'FLOP')}, ${sent} sent, ${received} received ` +
-        `(peak ${formatSi(start.peakFlopsPerS, 'FLOP/s')}, memory ${formatSi(start.memoryBytes, 'B')})`,
+      'per rank',
+      `${most}${formatSi(start.flopsPerStep, 'FLOP')} per step, ${sent} sent and ${received} ` +
+        `received; peak ${formatSi(start.peakFlopsPerS, 'FLOP/s')}, memory ` +
+        formatSi(start.memoryBytes, 'B'),
     ],
+    ['run folder', start.runFolder],
   ];
+}
+
+function networkText(settings: TrainingSettings): string {
+  const { strategy, width, depth, blocks, ghostPrecision, nestedGhosts } = settings;
+  const precision = ghostPrecision === 'float32' ? '' : ` in ${ghostPrecision}`;
+  const exchanged = `, ${formatGhosts(settings)} ghosts${precision}${nestedGhosts ? ', nested' : ''}`;
+  const ghosts = strategy === 'phantom' ? exchanged : '';
+  return `${strategy}, width ${width}, depth ${depth}, ${plural(blocks, 'block')}${ghosts}`;
+}
+
+function courseText(settings: TrainingSettings, start: StartEvent): string {
+  const { batch, accumulate, optimizer, lr, schedule, seed } = settings;
+  const parts = accumulate === 1 ? '' : ` in ${accumulate} micro-batches`;
+  const from = start.firstStep === 0 ? '' : ` from step ${formatCount(start.firstStep)}`;
+  const course = schedule === 'constant' ? '' : `, ${schedule}`;
+  return (
+    `${plural(start.steps, 'step')} of ${batch}${parts}${from}, ${optimizer}, lr ${lr}${course}, ` +
+    `seed ${seed}`
+  );
+}
+
+function groupText({ communicator, replicas }: StartEvent): string {
+  return replicas === 1 ? communicator : `${replicas} replicas of ${communicator}`;
 }
 
 /** Longer lists than this are in metrics.jsonl. */
 const LISTED_PROCESSES = 16;
 
-/** Launchers tell of a dead process by its number; this tells which rank it was. */
+/** Launchers name a dead process by its number; this says which rank it was. */
 function placePairs({ processes }: StartEvent): [string, string][] {
   if (processes === null || processes.length > LISTED_PROCESSES) return [];
   const hosts = new Set(processes.map(({ host }) => host));

@@ -10,12 +10,10 @@ import type { EndEvent, TrainingEvent } from '../training/events.js';
 import { commandLine } from '../base/invocation.js';
 import { createConsole } from './console.js';
 import { EXIT, UsageError, usageError } from './failure.js';
-import { headerPairs } from './header.js';
 import { createProgress } from './progress.js';
 import { flagArguments, givenFlags, valueOption } from './setting-flags.js';
 import { stopOnSignals } from './stop.js';
-import { formatPairs } from './table.js';
-import { addTrainFlags, readGiven, summary, type TrainFlags } from './train.js';
+import { addTrainFlags, headerLines, readGiven, summary, type TrainFlags } from './train.js';
 
 const DEFAULT_RESTARTS = 3;
 
@@ -105,12 +103,10 @@ async function launch(flags: LaunchFlags, args: readonly string[]): Promise<numb
 
   const console = createConsole();
   let starts = 0;
+  const verbose = train.verbose === true;
   const progress = createProgress(console, {
-    logEvery: settings.logEvery,
-    header: (start) => {
-      const first = starts++ === 0;
-      return first ? [...formatPairs(headerPairs(settings, start)), ''] : [];
-    },
+    verbose,
+    header: (start) => (starts++ === 0 ? headerLines(console, settings, start, verbose) : []),
   });
   const again = againCommand(flags, runFolder);
   const onEvent = (event: TrainingEvent | RestartEvent): void => {
@@ -152,7 +148,11 @@ async function launch(flags: LaunchFlags, args: readonly string[]): Promise<numb
       console.err(`phantom: stopped before a checkpoint was written; ${from}`);
       return stop.exitCode() ?? EXIT.internal;
     }
-    if (!json) for (const line of summary(console, withCommand(end, again))) console.out(line);
+    if (!json) {
+      for (const line of summary(console, settings, withCommand(end, again), verbose)) {
+        console.out(line);
+      }
+    }
     return end.reason === 'interrupted' ? (stop.exitCode() ?? 143) : EXIT.fine;
   } finally {
     progress.close();

@@ -3,8 +3,9 @@ import type { PredictionKind, PredictionRequest } from '../app/infer/predict.js'
 import type { EngineChoice } from '../engines/engine-list.js';
 import { type MeterChoice, METERS } from '../energy/meter.js';
 import { createRankConsole } from './console.js';
+import { energyText } from './energy-text.js';
 import { EXIT, UsageError } from './failure.js';
-import { formatCount, formatDuration, formatSi } from '../base/format.js';
+import { formatDuration, formatPercent, formatSi, plural } from '../base/format.js';
 import { ghostsOption } from './option-values.js';
 import { numberOption, valueOption } from './setting-flags.js';
 import { formatPairs } from './table.js';
@@ -87,7 +88,7 @@ async function predict(request: PredictionRequest, json: boolean): Promise<numbe
     if (!console.watched || now - shownMs < LIVE_MS) return;
     shownMs = now;
     const rate = formatSi((1000 * rows) / (now - began));
-    console.live(`${formatCount(rows)} rows, ${rate} samples/s`);
+    console.live(`${plural(rows, 'row')}, ${rate} samples/s`);
   };
   const report = await predictFile(request, onProgress, (message) =>
     console.err(console.style('yellow', `warning: ${message}`)),
@@ -98,21 +99,24 @@ async function predict(request: PredictionRequest, json: boolean): Promise<numbe
     return EXIT.fine;
   }
   const { step, rows, elapsedS, computeS, exposedS } = report;
-  const share = computeS > 0 ? ((100 * exposedS) / computeS).toFixed(1) : '0.0';
+  const waits = report.ranks > 1 && computeS > 0;
+  const waiting = waits ? `, waiting ${formatPercent(exposedS / computeS, 0)}` : '';
   const pairs: [string, string][] = [
     ['model', report.model + (step === null ? '' : ` (step ${step})`)],
-    ['answers', `${report.out}: ${formatCount(rows)} rows of ${report.outputs}`],
+    ['answers', `${report.out}: ${plural(rows, 'row')} of ${report.outputs}`],
     ...(request.ghosts === null
       ? []
       : [['ghosts', `the first ${report.ghosts} of each block`] as [string, string]]),
-    ['engine', `${report.engine}, ${report.ranks} ranks`],
+    ['engine', `${report.engine}, ${plural(report.ranks, 'rank')}`],
     ['time', `${formatDuration(elapsedS)}, ${formatSi(report.samplesPerS)} samples/s`],
-    ['of it computing', `${formatDuration(computeS)}, ${share}% waiting for ranks`],
+    ['compute', formatDuration(computeS) + waiting],
   ];
   const { energyPerSampleJ, obtained } = report;
-  const joules = energyPerSampleJ === null ? 'not measured' : `${formatSi(energyPerSampleJ)}J`;
-  const how = obtained === 'unavailable' ? '' : ` (${obtained})`;
-  pairs.push(['energy a sample', joules + how]);
-  for (const line of formatPairs(pairs, '')) console.out(line);
+  const energy =
+    energyPerSampleJ === null
+      ? 'not measured'
+      : `${energyText(energyPerSampleJ, obtained)} per sample`;
+  pairs.push(['energy', energy]);
+  for (const line of formatPairs(pairs, { width: console.width })) console.out(line);
   return EXIT.fine;
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { StartEvent, StepEvent, TrainingEvent } from '../training/events.js';
+import { PHASES, type PhaseName } from '../base/phases.js';
+import type { EndEvent, StartEvent, StepEvent, TrainingEvent } from '../training/events.js';
 import type { Console } from './console.js';
-import { createProgress, liveLine, strideOf } from './progress.js';
+import { createProgress, endPairs, liveLine } from './progress.js';
 
 const START: StartEvent = {
   type: 'start',
@@ -63,7 +64,7 @@ function stepEvent(step: number): StepEvent {
 }
 
 /** What a run's events become on a terminal or in a pipe. */
-function shown(where: 'terminal' | 'pipe', events: readonly TrainingEvent[], logEvery = 1) {
+function shown(where: 'terminal' | 'pipe', events: readonly TrainingEvent[], verbose = false) {
   const lines = { out: [] as string[], err: [] as string[], live: [] as string[] };
   const console: Console = {
     out: (line) => lines.out.push(line),
@@ -72,33 +73,38 @@ function shown(where: 'terminal' | 'pipe', events: readonly TrainingEvent[], log
     watched: where === 'terminal',
     interactive: where === 'terminal',
     columns: 60,
+    width: 60,
     style: (_style, text) => text,
   };
-  const progress = createProgress(console, { logEvery, header: () => ['header'] });
+  const progress = createProgress(console, { verbose, header: () => ['header'] });
   for (const event of events) progress.onEvent(event);
   return lines;
 }
 
 const STEPS = [START, ...Array.from({ length: 100 }, (_, i) => stepEvent(i + 1))];
 
-test('in a pipe every second of a hundred logged steps is a line, and the last', () => {
+test('in a pipe every logged step is a short line', () => {
   const { out, live } = shown('pipe', STEPS);
-  assert.equal(out.length, 1 + 50 + 1);
-  assert.equal(
-    out[1],
-    'step   1/100  loss 0.5000  accuracy 75.0%  10.0 ms/step  12.8 k samples/s  waiting for ranks 10%  12.3 J modelled  3.00 s left',
-  );
+  assert.equal(out.length, 1 + 100);
+  assert.equal(out[1], 'step   1/100  loss 0.5000  accuracy 75.0%  10.0 ms per step  3.00 s left');
   assert.match(out.at(-1) ?? '', /^step 100\/100 /);
   assert.deepEqual(live, []);
+});
+
+test('with --verbose a line has all readings, and checkpoints have one', () => {
+  const checkpoint = { type: 'checkpoint', step: 1, folder: 'runs/x/checkpoints/1' } as const;
+  const events = [START, stepEvent(1), checkpoint];
+  assert.deepEqual(shown('pipe', events, true).out.slice(1), [
+    'step   1/100  loss 0.5000  accuracy 75.0%  10.0 ms per step  12.8 k samples/s  waiting 10%  12.3 J modelled  3.00 s left',
+    'step   1/100  checkpoint runs/x/checkpoints/1',
+  ]);
+  assert.equal(shown('pipe', events).out.length, 2);
 });
 
 test('on a terminal steps are one live line that fits, the rest are lines', () => {
   const validation = { type: 'validation', step: 50, rows: 20, loss: 1, accuracy: 0.5 } as const;
   const { out, live } = shown('terminal', [...STEPS, validation]);
-  assert.deepEqual(out, [
-    'header',
-    'step  50/100  validation loss 1.0000  accuracy 50.00%  on 20 rows',
-  ]);
+  assert.deepEqual(out, ['header', 'step  50/100  validation loss 1.0000  accuracy 50.00%']);
   assert.ok(live.length >= 2, 'the first and the last step are always drawn');
   assert.equal(live.at(-1), '━━━━━━━━━━━━ 100/100 · loss 0.5000 · accuracy 75.0%');
   for (const line of live) assert.ok(Array.from(line).length <= 60, line);
@@ -116,6 +122,39 @@ test('the bar is empty, half and full where the run is', () => {
   );
 });
 
-test('short runs log every step that metrics do, long ones about fifty', () => {
-  assert.deepEqual([strideOf(40, 1), strideOf(500, 10), strideOf(5000, 10)], [1, 1, 10]);
+test('the last validation is a line in a pipe; on a terminal the summary has it', () => {
+  const validation = { type: 'validation', step: 100, rows: 20, loss: 1, accuracy: null } as const;
+  assert.equal(shown('pipe', [START, validation]).out.length, 2);
+  assert.equal(shown('terminal', [START, validation]).out.length, 1);
+});
+
+test('a run comes to four lines, with --verbose to all that is known', () => {
+  const phase = { timeS: 1, energyJ: 0.0006 };
+  const end: EndEvent = {
+    ...{ type: 'end', reason: 'finished', step: 100, loss: 0.5, accuracy: 0.75 },
+    ...{ validationLoss: 0.6, validationAccuracy: 0.7, medianStepTimeS: 0.01 },
+    ...{ samplesPerS: 12_800, ranks: 2, exposedShare: 0.3, hiddenShare: 0.5, elapsedS: 1 },
+    ...{ runFolder: 'runs/x', checkpoint: 'runs/x/checkpoints/100', resumeCommand: null },
+    energy: {
+      ...{ meter: 'modelled', description: '', obtained: 'modelled', energyJ: 0.0012 },
+      ...{ energyKWh: 3.3e-10, meanPowerW: 0.0012, perStepJ: 1.2e-5, perSampleJ: 1e-7 },
+      ...{ perRankJ: [], emissionsG: 2e-7, carbonIntensityGPerKWh: 473, pue: 1.5 },
+      phases: Object.fromEntries(PHASES.map((name) => [name, phase])) as Record<
+        PhaseName,
+        typeof phase
+      >,
+    },
+  };
+  assert.deepEqual(endPairs(end), [
+    ['validation', 'loss 0.6000, accuracy 70.00%'],
+    ['speed', '10.0 ms per step, 12.8 k samples/s, waiting 30%'],
+    ['energy', '1.20 mJ modelled, 12.0 µJ per step'],
+    ['checkpoint', 'runs/x/checkpoints/100'],
+  ]);
+  assert.deepEqual(
+    endPairs(end, true).map(([name]) => name),
+    'last batch;validation;speed;communication;energy;power;by phase;emissions;checkpoint'.split(
+      ';',
+    ),
+  );
 });

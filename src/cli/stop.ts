@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 
-/** Tells a run to stop, and knows why it was told to. */
+/** Tells a run to stop, and knows what asked for it. */
 export interface Stop {
   readonly signal: AbortSignal;
   /** 128 + the signal's number, as shells have it; null while nothing has been asked. */
@@ -17,7 +17,7 @@ export interface Stop {
  * @param beforeExit is called before it does
  */
 export function stopOnSignals(
-  tell: (line: string) => void,
+  say: (line: string) => void,
   beforeExit: () => void = () => {},
 ): Stop {
   const controller = new AbortController();
@@ -28,11 +28,12 @@ export function stopOnSignals(
   };
   const onSignal = (name: 'SIGINT' | 'SIGTERM') => {
     if (controller.signal.aborted) {
-      tell(`phantom: ${name} again, ended at once; no checkpoint was written`);
+      say('Stopped at once; no checkpoint was written.');
       beforeExit();
       process.exit(128 + constants.signals[name]);
     }
-    tell(`${name}: stopping after this step with a checkpoint; once more to end at once`);
+    const again = name === 'SIGINT' ? 'press Ctrl-C again' : `send ${name} again`;
+    say(`Stopping after this step, with a checkpoint; ${again} to stop at once.`);
     ask(name);
   };
   const onClosed = (error: NodeJS.ErrnoException) => {

@@ -2,16 +2,17 @@ import { type Command, Option } from 'commander';
 import type { Resume } from '../app/train/resume.js';
 import type { SettingsSource } from '../settings/resolve.js';
 import type { TrainingSettings } from '../settings/settings.js';
-import type { EndEvent } from '../training/events.js';
+import type { EndEvent, StartEvent } from '../training/events.js';
 import { findLauncher } from '../communicators/mpi/launcher.js';
 import { commandLine } from '../base/invocation.js';
 import { createRankConsole, type Console } from './console.js';
 import { EXIT, UsageError } from './failure.js';
-import { headerPairs } from './header.js';
+import { headerPairs, verbosePairs } from './header.js';
 import { createProgress, endPairs } from './progress.js';
 import { addSettingFlags, givenFlags, valueOption } from './setting-flags.js';
 import { stopOnSignals } from './stop.js';
 import { formatPairs } from './table.js';
+import { formatDuration, plural } from '../base/format.js';
 
 const EXAMPLES = `
 A config file has the same keys in camelCase (weightDecay for --weight-decay); flags win over it.
@@ -34,6 +35,7 @@ export interface TrainFlags {
   readonly json?: boolean;
   readonly watchStdin?: boolean;
   readonly tensorboard?: boolean;
+  readonly verbose?: boolean;
 }
 
 /** Gives a command the arguments and flags of training. */
@@ -51,6 +53,7 @@ export function addTrainFlags(command: Command): Command {
     .addOption(new Option('--watch-stdin', about).hideHelp())
     .optionsGroup('Output:')
     .option('--json', 'one object per line on stdout, and nothing else')
+    .option('--verbose', 'print all readings: sizes, meter, communication, energy by phase')
     .option('--tensorboard', 'write event files for TensorBoard too, into the run folder')
     .optionsGroup('Options:');
 }
@@ -96,13 +99,13 @@ export async function readGiven(
 async function train(
   settings: TrainingSettings,
   resume: Resume | null,
-  { json = false, watchStdin = false, tensorboard = false }: TrainFlags,
+  { json = false, watchStdin = false, tensorboard = false, verbose = false }: TrainFlags,
 ): Promise<number> {
   const { trainRun } = await import('../app/train/run.js');
   const console = createRankConsole();
   const progress = createProgress(console, {
-    logEvery: settings.logEvery,
-    header: (start) => [...formatPairs(headerPairs(settings, start)), ''],
+    verbose,
+    header: (start) => headerLines(console, settings, start, verbose),
   });
   // Who watches through stdin tells what happens.
   const stop = stopOnSignals((line) => (watchStdin ? undefined : console.err(line)));
@@ -125,7 +128,7 @@ async function train(
       resume,
     );
     progress.close();
-    if (!json) for (const line of summary(console, end)) console.out(line);
+    if (!json) for (const line of summary(console, settings, end, verbose)) console.out(line);
     // Rank 0's code is the job's: another's could end the job before rank 0 has told its end.
     if ((findLauncher()?.rank ?? 0) > 0) return EXIT.fine;
     return end.reason === 'interrupted' ? (stop.exitCode() ?? EXIT.fine) : EXIT.fine;
@@ -136,15 +139,51 @@ async function train(
   }
 }
 
-export function summary(console: Console, end: EndEvent): string[] {
+/** What stands above a run. */
+export function headerLines(
+  console: Console,
+  settings: TrainingSettings,
+  start: StartEvent,
+  verbose: boolean,
+): string[] {
+  const pairs = verbose ? verbosePairs(settings, start) : headerPairs(settings, start);
+  return [...formatPairs(dimNames(console, pairs), { width: console.width }), ''];
+}
+
+/** What a run came to, and the commands that go on from there. */
+export function summary(
+  console: Console,
+  settings: TrainingSettings,
+  end: EndEvent,
+  verbose: boolean,
+): string[] {
+  const after = `after ${plural(end.step, 'step')} in ${formatDuration(end.elapsedS)}`;
   const title = {
-    finished: console.style('green', `finished after ${end.step} steps`),
-    'target-loss': console.style('green', `target loss reached after ${end.step} steps`),
-    interrupted: console.style('yellow', `interrupted after ${end.step} steps`),
+    finished: console.style('green', `Finished ${after}`),
+    'target-loss': console.style('green', `Reached the target loss ${after}`),
+    interrupted: console.style('yellow', `Interrupted ${after}`),
   }[end.reason];
-  const next: [string, string] =
-    end.resumeCommand === null
-      ? ['evaluate', commandLine('eval', end.runFolder)]
-      : ['resume', end.resumeCommand];
-  return ['', title, ...formatPairs([...endPairs(end), next])];
+  const pairs = dimNames(console, endPairs(end, verbose));
+  return [
+    title,
+    ...formatPairs(pairs, { indent: '  ', width: console.width }),
+    '',
+    end.resumeCommand === null ? 'Next:' : 'To go on:',
+    ...nextCommands(settings, end).map((command) => `  ${command}`),
+  ];
+}
+
+function nextCommands({ data }: TrainingSettings, end: EndEvent): string[] {
+  const { runFolder, resumeCommand } = end;
+  if (resumeCommand !== null) return [resumeCommand];
+  // Generated data is no file that could be answered.
+  const answer = data.startsWith('synthetic:')
+    ? ['eval', runFolder]
+    : ['predict', runFolder, '--data', data, '--out', 'answers.csv'];
+  const commands = [['report', runFolder], answer, ['serve', runFolder]];
+  return commands.map((words) => commandLine(...words));
+}
+
+function dimNames(console: Console, pairs: readonly [string, string][]): [string, string][] {
+  return pairs.map(([name, value]) => [console.style('dim', name), value]);
 }

@@ -80,7 +80,10 @@ describe('a machine file', () => {
   test('that does not know a constant says so, and models nothing', () => {
     const power = checkPower(file, { ...POWER, sharedW: null });
     assert.equal(completePower(power), null);
-    assert.throws(() => requirePower('x', power), /x has no sharedW; an energy cannot be modelled/);
+    assert.throws(
+      () => requirePower('x', power),
+      /x has no sharedW, which modelled energy needs; fill it in/,
+    );
   });
 
   test('that is not there is answered with those that are', () => {

@@ -1,5 +1,6 @@
 import type { PowerModel, Sourced } from '../machine/machine.js';
 import { MeterError } from '../base/errors.js';
+import { formatSi } from '../base/format.js';
 import type { EnergySource } from './meter.js';
 
 /** What a program has used since some time; both only grow. */
@@ -25,8 +26,8 @@ export function requirePower(where: string, power: PowerModel): PowerConstants {
   if (complete !== null) return complete;
   throw new MeterError(
     'modelled',
-    `${where} has no ${unknownConstants(power).join(', ')}; an energy cannot be modelled ` +
-      'without; fill it in, or use --machine default',
+    `${where} has no ${unknownConstants(power).join(', ')}, which modelled energy needs; ` +
+      'fill it in, or use --machine default',
   );
 }
 
@@ -76,8 +77,10 @@ export function modelledSource(power: PowerConstants, cores: number, usage: Usag
 /** The constants, for people. */
 export function describePower(power: PowerConstants): string {
   const { busyW, waitingW, sharedW, energyPerByteJ } = power;
-  return (
-    `${busyW.value} W a busy core, ${waitingW.value} W a waiting one, ${sharedW.value} W shared, ` +
-    `${energyPerByteJ.value} J a byte sent`
-  );
+  return [
+    `${busyW.value} W per busy core`,
+    `${waitingW.value} W per idle core`,
+    ...(sharedW.value === 0 ? [] : [`${sharedW.value} W shared per core`]),
+    ...(energyPerByteJ.value === 0 ? [] : [`${formatSi(energyPerByteJ.value, 'J')} per byte sent`]),
+  ].join(', ');
 }

@@ -240,7 +240,11 @@ function useOneThread(library: NativeLibrary): void {
 function describeCblas(library: NativeLibrary): string {
   // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH NO_AFFINITY Cooperlake MAX_THREADS=128"
   const openblas = library.find('openblas_get_config', 'str', [])?.();
-  if (typeof openblas === 'string') return openblas.trim();
+  if (typeof openblas === 'string') {
+    const words = openblas.trim().split(/\s+/);
+    // Without how it was built; the name of the core stays.
+    return words.filter((word) => !/^[A-Z][A-Z_]+(=|$)/.test(word)).join(' ');
+  }
   const blis = library.find('bli_info_get_version_str', 'str', [])?.();
   if (typeof blis === 'string') return `BLIS ${blis}`;
   if (library.find('MKL_Set_Num_Threads', 'void', ['int']) !== undefined) return 'Intel MKL';

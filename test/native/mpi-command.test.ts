@@ -49,7 +49,7 @@ for (const { mpirun, skip } of findMpiruns()) {
         assert.equal(code, 0, stderr);
         const end = readMetrics(out).at(-1);
         assert.deepEqual([...losses(out), end?.['validationLoss']], golden[variant]);
-        assert.equal(stdout.match(/finished after 20 steps/g)?.length, 1);
+        assert.equal(stdout.match(/Finished after 20 steps/g)?.length, 1);
         assert.match(stdout, new RegExp(`ranks +${ranks}: ${ranks} processes, ${mpirun.family}`));
       });
     }
@@ -153,9 +153,9 @@ for (const { mpirun, skip } of findMpiruns()) {
       await firstSteps(job, out);
       for (const pid of processes(cwd)) process.kill(pid, 'SIGTERM');
       const { stdout, stderr } = await job.result;
-      assert.match(stdout, /interrupted after \d+ steps/, stderr);
-      assert.match(stdout, /resume +mpirun -n 2 node \S+main\.js train --resume run/);
-      const step = Number(/interrupted after (\d+)/.exec(stdout)?.[1]);
+      assert.match(stdout, /Interrupted after \d+ steps/, stderr);
+      assert.match(stdout, /To go on:\n  mpirun -n 2 node \S+main\.js train --resume run/);
+      const step = Number(/Interrupted after (\d+)/.exec(stdout)?.[1]);
       const more = ['train', '--resume', 'run', '--steps', String(step + 5)];
       const resumed = await runMpi(mpirun, 4, PHANTOM, more, { cwd });
       assert.equal(resumed.code, 0, resumed.stderr);

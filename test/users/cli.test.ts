@@ -254,10 +254,18 @@ describe('a run', () => {
   test('tells people what runs, how it goes, and what to do next', () => {
     const { status, stdout, stderr } = phantom('train', ...SMALL, '--steps', '20', '--out', 'told');
     assert.deepEqual([status, stderr], [0, '']);
-    assert.match(stdout, /^ +strategy +phantom, width 32, depth 2, 4 blocks, 8 ghosts, relu$/m);
+    assert.match(
+      stdout,
+      /^network +phantom, width 32, depth 2, 4 blocks, 8 ghosts, 3\.30 k parameters$/m,
+    );
     assert.match(stdout, /^step 10\/20  loss \d/m);
     assert.match(stdout, /validation loss \d/);
-    assert.match(stdout, /^ +evaluate +node \/.*\/main\.js eval told$/m);
+    assert.match(stdout, /^Finished after 20 steps in /m);
+    const next = stdout.slice(stdout.indexOf('\nNext:\n')).trim().split('\n');
+    assert.deepEqual(
+      next.map((line) => line.replace(/node \/.*\/main\.js/, 'phantom')),
+      ['Next:', '  phantom report told', '  phantom eval told', '  phantom serve told'],
+    );
     assert.ok(!stdout.includes('\u001B') && !stdout.includes('\r'), 'no control characters');
 
     const evaluation = phantom('eval', 'told', '--json');
@@ -277,12 +285,15 @@ describe('a run', () => {
     const nested = ['--nested-ghosts', '--ghost-precision', 'int8', '--out', 'nested'];
     const run = phantom('train', ...SMALL, '--steps', '4', ...nested);
     assert.equal(run.status, 0, run.stderr);
-    assert.match(run.stdout, /8 ghosts in int8, nested, relu$/m);
+    assert.match(run.stdout, /8 ghosts in int8, nested, [\d.]+ k parameters$/m);
     const { status, stdout, stderr } = phantom('eval', 'nested', '--sweep-ghosts');
     assert.equal(status, 0, stderr);
-    assert.match(stdout, /^ghosts +loss +accuracy +FLOPs a sample +bytes a sample +J a sample/m);
+    assert.match(
+      stdout,
+      /^ghosts +loss +accuracy +FLOPs per sample +bytes per sample +energy per sample/m,
+    );
     assert.deepEqual(
-      [...stdout.matchAll(/^(\d+) .*—/gm)].map(([, ghosts]) => ghosts),
+      [...stdout.matchAll(/^(\d+) .*–/gm)].map(([, ghosts]) => ghosts),
       ['1', '2', '4', '8'],
     );
     const [one] = eventsOf(phantom('eval', 'nested', '--sweep-ghosts', '2,8', '--json').stdout);
@@ -355,8 +366,11 @@ describe('a run', () => {
         stdout += chunk.toString();
       });
       assert.equal(await ended(child), code);
-      assert.match(stdout, /^interrupted after \d+ steps$/m);
-      assert.match(stdout, new RegExp(`^ +resume +node /.*/main\\.js train --resume ${out}$`, 'm'));
+      assert.match(stdout, /^Interrupted after \d+ steps in /m);
+      assert.match(
+        stdout,
+        new RegExp(`^To go on:\n  node /.*/main\\.js train --resume ${out}$`, 'm'),
+      );
       const saved = Math.max(...checkpointsOf(out));
       assert.ok(saved > 0);
 

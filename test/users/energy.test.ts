@@ -29,7 +29,7 @@ describe('phantom energy', { skip: process.platform !== 'linux' && 'reads /proc'
     assert.deepEqual([status, stdout], [3, 'out\n']);
     assert.match(stderr, /^energy +[\d.]+ m?J modelled = .*Wh, .*W over .*s$/m);
     assert.match(stderr, /^emissions .*g CO₂e at 473 g\/kWh, PUE 1\.56$/m);
-    assert.match(stderr, /^meter +modelled from the CPU time of \d+ cores?: 3\.5 W a busy core/m);
+    assert.match(stderr, /^meter +modelled from the CPU time of \d+ cores?: 3\.5 W per busy core/m);
   });
 
   test('models a program by its CPU time and that of what it starts', () => {
@@ -188,7 +188,7 @@ describe('a training run', () => {
       },
     );
     assert.equal(code, 0, text);
-    assert.match(text, /energy +rapl: package-0: all that runs on this machine/);
+    assert.match(text, /^machine +2 worker threads, .*, energy from rapl$/m);
     const events = readMetrics(out);
     const steps = events.filter(({ type }) => type === 'step') as unknown as StepEvent[];
     const energies = steps.map(({ energyJ }) => energyJ ?? Number.NaN);
@@ -240,11 +240,13 @@ describe('a training run', () => {
   test('without a meter has no joules, with the model it says so', (context) => {
     const out = path.join(temporaryFolder(context), 'run');
     const run = phantom(['train', ...`${SMALL} --steps 20 --out ${out} --meter none`.split(' ')]);
+    assert.match(run.stdout, /^machine .*, energy not measured$/m);
     assert.match(run.stdout, /^ +energy +not measured$/m);
-    const more = phantom(['train', '--resume', out, '--steps', '40', '--meter', 'modelled']);
+    const again = '--steps 40 --meter modelled --verbose'.split(' ');
+    const more = phantom(['train', '--resume', out, ...again]);
     assert.equal(more.stderr, '');
-    assert.match(more.stdout, /^step 40\/40 .* m?J modelled /m);
-    assert.match(more.stdout, /^ +energy +[\d.]+ m?J modelled = /m);
+    assert.match(more.stdout, /^step 40\/40 .* m?J modelled$/m);
+    assert.match(more.stdout, /^ +energy +[\d.]+ m?J modelled, .* per step, .* per sample$/m);
     const result = phantom(['eval', out, '--json']);
     const { energy } = jsonOf(result.stdout) as unknown as { energy: EndEvent['energy'] };
     assert.equal(energy.obtained, 'modelled');

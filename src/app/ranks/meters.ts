@@ -11,6 +11,7 @@ import { raplCounters } from '../../energy/rapl.js';
 import { isDenied, sysfsRoot } from '../../energy/sysfs.js';
 import { WindowMeter } from '../../energy/windows.js';
 import { MeterError, PhantomError } from '../../base/errors.js';
+import { plural } from '../../base/format.js';
 
 /** A meter of the hardware. */
 export type CounterName = 'rapl' | 'hwmon' | 'nvml' | 'rocm';
@@ -67,7 +68,9 @@ export async function createMeter(request: MeterRequest): Promise<EnergyMeter> {
   };
   const processor = (await attempt('rapl')) ?? (await attempt('hwmon'));
   const gpus = request.gpus ? [await attempt('nvml'), await attempt('rocm')] : [];
-  const denied = reasons.some(isDenied) ? '; a counter is there and may not be read' : '';
+  const denied = reasons.some(isDenied)
+    ? '; this user may not read the energy counter of this machine'
+    : '';
   const rest = processor ?? modelled(request, power, denied);
   return together([rest, ...gpus.filter((found) => found !== null)]);
 }
@@ -92,7 +95,7 @@ async function findCounter(name: CounterName): Promise<Found> {
     const { sources, close } = await FINDERS[name]();
     const what = sources.map((source) => source.name).join(', ');
     const how = sources.some(({ obtained }) => obtained === 'integrated') ? ' (power samples)' : '';
-    const description = `${what}${how}: all that runs on this machine`;
+    const description = `${what}${how}, of everything that runs on this machine`;
     return { name, description: `${name}: ${description}`, sources, close };
   } catch (error) {
     if (error instanceof MeterError || !(error instanceof PhantomError)) throw error;
@@ -122,7 +125,7 @@ function modelled(
   remark = '',
 ): Found {
   const power = requirePower(machine, known);
-  const of = `the CPU time of ${cores} core${cores === 1 ? '' : 's'}`;
+  const of = `the CPU time of ${plural(cores, 'core')}`;
   return {
     name: 'modelled',
     description: `modelled from ${of}: ${describePower(power)} (machine ${machine})${remark}`,

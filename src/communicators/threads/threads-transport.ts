@@ -1,4 +1,5 @@
 import { CollectiveError, ConfigError } from '../../base/errors.js';
+import { plural } from '../../base/format.js';
 import { type Call, encodeCall, shardLength } from '../call.js';
 import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
 import { scratchLevelBytes, scratchStart, stagingStart, type ThreadsGroup } from './group.js';
@@ -76,8 +77,7 @@ class ThreadsTransport implements Transport {
     const { size, memory, kernels } = group;
     this.rank = rank;
     this.size = size;
-    const stagingMiB = (SLOTS * size * group.stagingBytes) / 2 ** 20;
-    this.description = `${size} worker threads, ${stagingMiB.toFixed(1)} MiB of shared staging`;
+    this.description = plural(size, 'worker thread');
     this.#group = group;
     this.#rendezvous = new Rendezvous(group, rank);
     this.#float32 = new Float32Array(memory.buffer);

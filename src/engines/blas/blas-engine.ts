@@ -22,7 +22,7 @@ export async function createBlasEngine(options: BlasEngineOptions = {}): Promise
   const kernels = createWasmEngine(options);
   // The memory grows, but never moves: its address is good for the life of the engine.
   const base = await addressOf(kernels.memory.buffer);
-  return new BlasEngine(`${blas.description}, 1 thread`, blas, base, kernels);
+  return new BlasEngine(blas.description, blas, base, kernels);
 }
 
 class BlasEngine extends ForwardingEngine {

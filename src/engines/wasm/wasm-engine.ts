@@ -39,7 +39,7 @@ export class WasmEngine implements Engine {
 
   constructor(relaxed: boolean, module: WasmModule = loadKernelModule(relaxed)) {
     this.name = relaxed ? 'wasm-relaxed' : 'wasm';
-    this.description = `WebAssembly SIMD${relaxed ? ' with fused multiply-add' : ''}, 1 thread`;
+    this.description = `WebAssembly SIMD${relaxed ? ' with fused multiply-add' : ''}`;
     this.#kernels = instantiateKernels(module, this.#arena.memory);
   }
 
