@@ -13,8 +13,8 @@ import { parseArgs } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import { Communicator } from '#src/communicators/communicator.js';
 import type { RankContext } from '#src/communicators/rank-context.js';
-import { launchRanks } from '#src/communicators/threads/launch.js';
-import { runRank } from '#src/communicators/threads/worker.js';
+import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
+import { runRank } from '#src/communicators/threads/threads-worker.js';
 import { loadKernelModule } from '#src/engines/wasm/kernel-module.js';
 
 const SIZES_BYTES = [4, 64, 1024, 16_384, 65_536, 262_144, 1_048_576, 4_194_304];

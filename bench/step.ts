@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { largestPayloadBytes } from '#src/analysis/cost.js';
 import { joinRanks } from '#src/app/ranks/ranks.js';
-import { findLauncher } from '#src/communicators/mpi/launcher.js';
+import { findLauncher } from '#src/communicators/launcher.js';
 import type { NetworkSpecification, Strategy } from '#src/model/specification.js';
 import type { OptimizerName } from '#src/optimizers/optimizer.js';
 import type { EngineChoice } from '#src/engines/engine-list.js';

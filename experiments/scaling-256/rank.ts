@@ -2,7 +2,7 @@
 import type { StepShape } from '#src/analysis/step-program.js';
 import { createEngine } from '#src/app/ranks/engines.js';
 import { countedParts } from '#src/app/ranks/rank-parts.js';
-import { runRank } from '#src/communicators/threads/worker.js';
+import { runRank } from '#src/communicators/threads/threads-worker.js';
 import type { Batch } from '#src/data/loader/batches.js';
 import { buildNetwork } from '#src/model/network.js';
 import { createOptimizer } from '#src/optimizers/optimizer.js';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Machine, MeasuredCollectives, PowerModel } from '../machine/machine.js';
-import { findLauncher } from '../communicators/mpi/launcher.js';
+import { findLauncher } from '../communicators/launcher.js';
 import type { Calibration } from '../app/calibrate/calibrate.js';
 import type { EngineChoice } from '../engines/engine-list.js';
 import { commandLine } from '../base/invocation.js';

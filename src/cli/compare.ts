@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { type Command, Option } from 'commander';
-import { findLauncher } from '../communicators/mpi/launcher.js';
+import { findLauncher } from '../communicators/launcher.js';
 import type { Job, Progress } from '../app/compare/study.js';
 import { OutcomeCollector, type Outcome } from '../app/compare/outcome.js';
 import type { Table } from '../app/compare/tables.js';
@@ -159,7 +159,7 @@ function newFolder(): string {
 class Interrupted extends Error {}
 
 async function compare(settings: TrainingSettings, options: Options): Promise<number> {
-  const { openComparison } = await import('../app/compare/session.js');
+  const { openComparison } = await import('../app/compare/comparison.js');
   const { study } = await import('../app/compare/study.js');
   const console = createConsole();
   const seeds = Array.from({ length: options.seeds }, (_, i) => i);
@@ -183,7 +183,7 @@ async function compare(settings: TrainingSettings, options: Options): Promise<nu
     return outcome;
   };
   try {
-    await study(session.field, budget, run, (findings) => session.found(findings));
+    await study(session.baseline, budget, run, (findings) => session.found(findings));
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     session.interrupted();
@@ -215,7 +215,7 @@ async function runJob(
   stop: Stop,
   onStep: (step: number, of: number) => void,
 ): Promise<Outcome> {
-  const { trainRun } = await import('../app/train/run.js');
+  const { trainOnRanks } = await import('../app/train/train-on-ranks.js');
   const collector = new OutcomeCollector();
   const { rate, seed, target } = job;
   const key = { contestant: job.contestant.name, rate, seed, target };
@@ -226,7 +226,7 @@ async function runJob(
   // Of a run that was cut off; it is in no record.
   rmSync(folder, { recursive: true, force: true });
   try {
-    end = await trainRun(
+    end = await trainOnRanks(
       settings,
       {
         onEvent(event) {

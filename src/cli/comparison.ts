@@ -9,18 +9,18 @@ import {
 } from '../base/format.js';
 
 /** A run that took part in a comparison. */
-export interface Contestant {
+export interface ComparedRun {
   readonly settings: TrainingSettings;
   readonly start: StartEvent;
   readonly end: EndEvent;
 }
 
-type Reading = (contestant: Contestant) => number | null;
+type Reading = (contestant: ComparedRun) => number | null;
 
 const unit = (name: string) => (value: number) => formatSi(value, name);
 
 /** Rows of a table: name, baseline, other, other / baseline (points for a share). */
-export function comparisonRows(baseline: Contestant, other: Contestant): string[][] {
+export function comparisonRows(baseline: ComparedRun, other: ComparedRun): string[][] {
   const row = (name: string, read: Reading, format: (value: number) => string): string[] => {
     const [a, b] = [read(baseline), read(other)];
     const text = (value: number | null) => (value === null ? '–' : format(value));
@@ -46,11 +46,11 @@ export function comparisonRows(baseline: Contestant, other: Contestant): string[
 }
 
 /** Modelled joules say so. */
-function modelled(...contestants: readonly Contestant[]): string {
+function modelled(...contestants: readonly ComparedRun[]): string {
   return contestants.some(({ end }) => end.energy.obtained === 'modelled') ? ', modelled' : '';
 }
 
-function accuracyRow(baseline: Contestant, other: Contestant): string[] {
+function accuracyRow(baseline: ComparedRun, other: ComparedRun): string[] {
   const [a, b] = [baseline.end.validationAccuracy, other.end.validationAccuracy];
   const points = a === null || b === null ? null : 100 * (b - a);
   const change =

@@ -1,13 +1,13 @@
 import path from 'node:path';
 import { type Command, Option } from 'commander';
 import { plural } from '../base/format.js';
-import { findLauncher } from '../communicators/mpi/launcher.js';
+import { findLauncher } from '../communicators/launcher.js';
 import type { GivenSettings } from '../settings/given.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
 import { commandLine } from '../base/invocation.js';
 import { type Console, createConsole } from './console.js';
-import { comparisonRows, type Contestant } from './comparison.js';
+import { comparisonRows, type ComparedRun } from './comparison.js';
 import { EXIT, UsageError } from './failure.js';
 import { createProgress } from './progress.js';
 import { valueOption } from './setting-flags.js';
@@ -67,7 +67,7 @@ async function demo(flags: GivenSettings, json: boolean): Promise<number> {
   }
   const stop = stopOnSignals((line) => console.err(line));
   const time = new Date().toISOString().replaceAll(/[-:]|\.\d+Z/g, '');
-  const contestants: Contestant[] = [];
+  const contestants: ComparedRun[] = [];
   try {
     for (const own of CONTESTANTS) {
       const settings = resolveSettings([
@@ -95,8 +95,8 @@ async function compete(
   settings: TrainingSettings,
   stop: Stop,
   json: boolean,
-): Promise<Contestant> {
-  const { trainRun } = await import('../app/train/run.js');
+): Promise<ComparedRun> {
+  const { trainOnRanks } = await import('../app/train/train-on-ranks.js');
   let start: StartEvent | null = null;
   const progress = createProgress(console, {
     label: settings.strategy.padEnd('phantom'.length),
@@ -108,7 +108,7 @@ async function compete(
   });
   let end: EndEvent;
   try {
-    end = await trainRun(
+    end = await trainOnRanks(
       settings,
       {
         onEvent(event) {
@@ -127,7 +127,7 @@ async function compete(
   return { settings, start, end };
 }
 
-function report(console: Console, tensor: Contestant, phantom: Contestant): string[] {
+function report(console: Console, tensor: ComparedRun, phantom: ComparedRun): string[] {
   const { settings, start, end } = phantom;
   const title =
     `Tensor and phantom parallelism on ${settings.data}: width ${settings.width}, ` +

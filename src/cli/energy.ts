@@ -79,14 +79,12 @@ function readInterval(text: string | undefined): number | null {
 
 async function meterCommand(words: readonly string[], options: Metering): Promise<number> {
   const { createMeter } = await import('../app/ranks/meters.js');
-  const { childrenCpuS } = await import('../energy/process-tree.js');
-  const needsModel = options.meter === 'auto' || options.meter === 'modelled';
   const meter = await createMeter({
     choice: options.meter,
     machine: options.machine,
     gpus: true,
     cores: availableParallelism(),
-    ...(needsModel ? { usage: { cpuS: childrenCpuS(), sentBytes: () => 0 } } : {}),
+    usage: 'children',
   });
   const console = createConsole();
   meter.begin(WINDOW);

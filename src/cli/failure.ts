@@ -1,7 +1,7 @@
 import type { CommanderError } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ElsewhereError } from '../communicators/mpi/elsewhere.js';
-import { findLauncher } from '../communicators/mpi/launcher.js';
+import { ElsewhereError } from '../communicators/elsewhere.js';
+import { findLauncher } from '../communicators/launcher.js';
 import { hint } from '../base/nearest.js';
 import { PhantomError } from '../base/errors.js';
 

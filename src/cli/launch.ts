@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
-import { findLauncher } from '../communicators/mpi/launcher.js';
+import { findLauncher } from '../communicators/launcher.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { Placement } from '../launch/command.js';
 import type { RestartEvent } from '../launch/supervise.js';
@@ -191,7 +191,7 @@ async function planLaunch(
   }
   const { choosePlacement } = await import('../launch/command.js');
   const { settingsFor } = await import('../app/train/resume.js');
-  const { newRunFolder } = await import('../app/train/run.js');
+  const { newRunFolder } = await import('../app/train/train-on-ranks.js');
   const { refuseRun } = await import('../checkpoints/run-folder.js');
   const placement = choosePlacement({
     transport: transportOf(flags.transport ?? 'auto'),

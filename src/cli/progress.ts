@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { findLauncher } from '../communicators/mpi/launcher.js';
+import { findLauncher } from '../communicators/launcher.js';
 import { describeOverlap } from '../training/overlap.js';
 import type {
   EndEvent,

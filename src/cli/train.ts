@@ -3,7 +3,7 @@ import type { Resume } from '../app/train/resume.js';
 import type { SettingsSource } from '../settings/resolve.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
-import { findLauncher } from '../communicators/mpi/launcher.js';
+import { findLauncher } from '../communicators/launcher.js';
 import { commandLine } from '../base/invocation.js';
 import { createRankConsole, type Console } from './console.js';
 import { EXIT, UsageError } from './failure.js';
@@ -101,7 +101,7 @@ async function train(
   resume: Resume | null,
   { json = false, watchStdin = false, tensorboard = false, verbose = false }: TrainFlags,
 ): Promise<number> {
-  const { trainRun } = await import('../app/train/run.js');
+  const { trainOnRanks } = await import('../app/train/train-on-ranks.js');
   const console = createRankConsole();
   const progress = createProgress(console, {
     verbose,
@@ -115,7 +115,7 @@ async function train(
     ? (await import('../report/tensorboard/event-file.js')).createEventFile()
     : null;
   try {
-    const end = await trainRun(
+    const end = await trainOnRanks(
       settings,
       {
         onEvent(event) {

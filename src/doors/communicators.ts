@@ -17,5 +17,9 @@ export {
   RecordingTransport,
 } from '../communicators/recording/recording-transport.js';
 export { SoloTransport } from '../communicators/solo/solo-transport.js';
-export { type Launch, type LaunchOptions, launchRanks } from '../communicators/threads/launch.js';
-export { runRank } from '../communicators/threads/worker.js';
+export {
+  type Launch,
+  type LaunchOptions,
+  launchRanks,
+} from '../communicators/threads/launch-ranks.js';
+export { runRank } from '../communicators/threads/threads-worker.js';

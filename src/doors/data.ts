@@ -20,7 +20,7 @@ export {
   openBatches,
   startLoader,
 } from '../data/loader/loader.js';
-export type { BatchSchedule } from '../data/loader/schedule.js';
+export type { BatchSchedule } from '../data/loader/batch-schedule.js';
 export type { ReadOptions } from '../data/readers/table.js';
 export {
   type SafetensorsDtype,

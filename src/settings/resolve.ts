@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { findLauncher, type Launcher } from '../communicators/mpi/launcher.js';
+import { findLauncher, type Launcher } from '../communicators/launcher.js';
 import { ConfigError } from '../base/errors.js';
 import { validateRanks, validateSpecification } from '../model/specification.js';
 import { NESTED_MICRO_BATCHES } from '../model/nested-ghosts.js';

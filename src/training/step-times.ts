@@ -1,5 +1,5 @@
 import { type CollectiveName, COLLECTIVES, type CollectiveTimes, hiddenShare } from './overlap.js';
-import type { WorkMeters } from './trainer.js';
+import type { WorkMeters } from './work-meters.js';
 
 /** Steps whose times the overall median looks back on. */
 const WINDOW = 4096;

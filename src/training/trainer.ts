@@ -17,9 +17,10 @@ import { type Replicas, Stepper } from './stepper.js';
 import { MetricsFile } from './metrics-file.js';
 import { NestedGhosts } from '../model/nested-ghosts.js';
 import { createObjective } from './objective.js';
-import { type CollectiveName, type CollectiveTimes, hiddenShare } from './overlap.js';
+import { hiddenShare } from './overlap.js';
 import { saveCheckpoint } from '../checkpoints/save-checkpoint.js';
 import { StepTimes } from './step-times.js';
+import type { WorkMeters } from './work-meters.js';
 
 /** A training run, resolved: what every rank needs to know. Structured-cloneable. */
 export interface TrainingJob {
@@ -37,17 +38,6 @@ export interface TrainingJob {
   readonly from: string | null;
   readonly resumeCommand: string;
   readonly processes: StartEvent['processes'];
-}
-
-/** Counts since the rank started, of the network's own work and traffic. */
-export interface WorkMeters {
-  flops(): number;
-  sentBytes(): number;
-  receivedBytes(): number;
-  /** Seconds blocked in collectives. */
-  exposedS(): number;
-  /** Sums so far, in objects that change. */
-  readonly collectives: Readonly<Record<CollectiveName, CollectiveTimes>>;
 }
 
 /** What a rank is given besides the job. */

@@ -5,7 +5,7 @@ import { parameterCount, type RankCost, stepCost } from '#src/analysis/cost.js';
 import type { Operation } from '#src/layers/operations.js';
 import { rankMemory } from '#src/analysis/step-memory.js';
 import { stepProgram, type StepShape } from '#src/analysis/step-program.js';
-import { launchRanks } from '#src/communicators/threads/launch.js';
+import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
 import type { NetworkSpecification, Strategy } from '#src/model/specification.js';
 import type { OptimizerName } from '#src/optimizers/optimizer.js';
 import { GHOST_PRECISIONS, type GhostPrecision } from '#src/tensor/precision.js';

@@ -6,7 +6,7 @@ import { countedParts } from '#src/app/ranks/rank-parts.js';
 import { Tape } from '#src/autograd/tape.js';
 import type { Communicator, PendingCollective } from '#src/communicators/communicator.js';
 import { RecordingTransport } from '#src/communicators/recording/recording-transport.js';
-import { runRank } from '#src/communicators/threads/worker.js';
+import { runRank } from '#src/communicators/threads/threads-worker.js';
 import type { Engine } from '#src/engines/engine.js';
 import { buildNetwork } from '#src/model/network.js';
 import { createOptimizer } from '#src/optimizers/optimizer.js';

@@ -1,7 +1,7 @@
 import { ConfigError } from '#src/base/errors.js';
 import { Communicator } from '#src/communicators/communicator.js';
 import type { RankContext } from '#src/communicators/rank-context.js';
-import { runRank } from '#src/communicators/threads/worker.js';
+import { runRank } from '#src/communicators/threads/threads-worker.js';
 import { sleepMs } from './communicator-contract-data.js';
 
 /** What a rank of a launch under test does; rank 1 is the one that fails. */

@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { CollectiveError, ConfigError, UnsupportedError } from '#src/base/errors.js';
-import { launchRanks } from '#src/communicators/threads/launch.js';
-import { runRank } from '#src/communicators/threads/worker.js';
+import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
+import { runRank } from '#src/communicators/threads/threads-worker.js';
 
 const module = new URL('./communicator-launch-worker.js', import.meta.url);
 
@@ -152,7 +152,7 @@ describe('launchRanks', { timeout: 120_000 }, () => {
   // Under --input-type, too, which workers would inherit.
   test('leaves nothing behind that keeps the process alive', async () => {
     const code =
-      `import { launchRanks } from ${JSON.stringify(import.meta.resolve('#src/communicators/threads/launch.js'))};` +
+      `import { launchRanks } from ${JSON.stringify(import.meta.resolve('#src/communicators/threads/launch-ranks.js'))};` +
       `await launchRanks({ size: 2, module: new URL(${JSON.stringify(module.href)}),` +
       ` data: 'posts and returns' }).done; console.log(Math.round(performance.now()));` +
       `process.on('exit', () => console.log(Math.round(performance.now())));`;

@@ -1,5 +1,5 @@
 import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
-import { launchRanks } from '#src/communicators/threads/launch.js';
+import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
 import { loadKernelModule } from '#src/engines/wasm/kernel-module.js';
 import { communicatorContract, type ContractRun } from './communicator-contract.js';
 import { runContractCases } from './communicator-contract-run.js';

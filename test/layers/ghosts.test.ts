@@ -6,7 +6,7 @@ import { Tape } from '#src/autograd/tape.js';
 import { ShapeError } from '#src/base/errors.js';
 import { Communicator } from '#src/communicators/communicator.js';
 import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
-import { launchRanks } from '#src/communicators/threads/launch.js';
+import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
 import { blockLayout } from '#src/layers/block-layout.js';
 import { PhantomLinear } from '#src/layers/phantom/operator.js';
 import { GHOST_PRECISIONS } from '#src/tensor/precision.js';

@@ -6,7 +6,7 @@ import type { Operator, OperatorContext } from '#src/autograd/operator.js';
 import { Tape } from '#src/autograd/tape.js';
 import { Communicator } from '#src/communicators/communicator.js';
 import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
-import { launchRanks } from '#src/communicators/threads/launch.js';
+import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
 import { BiasActivation } from '#src/layers/bias-activation.js';
 import { blockLayout } from '#src/layers/block-layout.js';
 import { ColumnLinear } from '#src/layers/column/operator.js';

@@ -2,7 +2,7 @@
 import { createEngine } from '#src/app/ranks/engines.js';
 import { Tape, type Variable } from '#src/autograd/tape.js';
 import { Communicator } from '#src/communicators/communicator.js';
-import { runRank } from '#src/communicators/threads/worker.js';
+import { runRank } from '#src/communicators/threads/threads-worker.js';
 import { blockLayout } from '#src/layers/block-layout.js';
 import { PhantomLinear } from '#src/layers/phantom/operator.js';
 import type { EngineChoice } from '#src/engines/engine-list.js';

@@ -2,7 +2,7 @@
 import { createEngine } from '#src/app/ranks/engines.js';
 import { checkGradients } from '#src/autograd/gradient-check.js';
 import { Communicator } from '#src/communicators/communicator.js';
-import { runRank } from '#src/communicators/threads/worker.js';
+import { runRank } from '#src/communicators/threads/threads-worker.js';
 import { blockLayout } from '#src/layers/block-layout.js';
 import { ColumnLinear } from '#src/layers/column/operator.js';
 import { GatherLinear } from '#src/layers/gather/operator.js';

@@ -1,7 +1,7 @@
 // A rank that runs contract cases under an MPI launcher; tells on stdout that it has passed.
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findLauncher } from '#src/communicators/mpi/launcher.js';
+import { findLauncher } from '#src/communicators/launcher.js';
 import { MpiLink } from '#src/communicators/mpi/link.js';
 import { MpiTransport } from '#src/communicators/mpi/mpi-transport.js';
 import { RecordingTransport } from '#src/communicators/recording/recording-transport.js';

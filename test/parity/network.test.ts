@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { blasAvailable } from '#src/app/ranks/engines.js';
-import { launchRanks } from '#src/communicators/threads/launch.js';
+import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
 import type { Activation } from '#src/engines/engine.js';
 import type { NetworkSpecification, Strategy } from '#src/model/specification.js';
 import { randomStream } from '#src/tensor/random.js';

@@ -2,7 +2,7 @@
 import { createEngine } from '#src/app/ranks/engines.js';
 import { Tape } from '#src/autograd/tape.js';
 import { Communicator } from '#src/communicators/communicator.js';
-import { runRank } from '#src/communicators/threads/worker.js';
+import { runRank } from '#src/communicators/threads/threads-worker.js';
 import type { Engine } from '#src/engines/engine.js';
 import { buildNetwork } from '#src/model/network.js';
 import type { NetworkSpecification } from '#src/model/specification.js';

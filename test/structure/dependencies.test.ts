@@ -7,94 +7,108 @@ import { DOORS } from '../support/doors.js';
 
 const SRC = fileURLToPath(new URL('../../../src/', import.meta.url));
 
-/** Every `from '…'` and `import('…')` of a source file that points inside src, without type-only. */
-function imports(file: string): string[] {
-  const text = readFileSync(path.join(SRC, file), 'utf8');
-  const found = text.matchAll(/(import type[^;]*?)?(?:from|import\()\s*'(\.[^']+)'/g);
-  return [...found]
-    .filter(([, typeOnly]) => typeOnly === undefined)
-    .map(([, , specifier]) => path.join(path.dirname(file), specifier ?? ''));
-}
+/** The floors from the ground up, and the rooms on each: a room knows rooms of lower floors only. */
+const FLOORS: readonly (readonly string[])[] = [
+  ['base'],
+  ['tensor'],
+  ['native', 'data', 'machine'],
+  ['engines', 'communicators', 'energy'],
+  ['autograd'],
+  ['optimizers'],
+  ['layers'],
+  ['model'],
+  ['analysis'],
+  ['calibration'],
+  ['settings'],
+  ['checkpoints'],
+  ['models'],
+  ['training', 'compression', 'export', 'serving'],
+  ['report', 'launch'],
+  ['app/data', 'app/ranks'],
+  ['app/train', 'app/evaluate', 'app/convert', 'app/infer', 'app/calibrate', 'app/doctor'],
+  ['app/compare'],
+  ['doors'],
+  ['cli'],
+];
+
+/** What wraps native libraries: the only files that know them. */
+const WRAPPERS = [
+  'engines/blas/',
+  'communicators/mpi/',
+  'energy/gpu/',
+  'compression/lapack-svd.ts',
+];
 
 const files = (readdirSync(SRC, { recursive: true }) as string[])
-  .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
-  .map((file) => file.split(path.sep).join('/'));
+  .map((file) => file.split(path.sep).join('/'))
+  .filter((file) => file.endsWith('.ts') && !file.includes('.test.'));
 
-const CONCRETE = [
-  'energy/rapl',
-  'energy/hwmon',
-  'energy/gpu/',
-  'energy/process-tree',
-  'engines/blas/',
-  'engines/wasm/',
-  'communicators/threads/',
-  'communicators/recording/',
-  'communicators/mpi/',
-  'native/',
-];
+/** Files of src that a file names: imports of values and of types, on loading or later, and
+ * modules that it starts as workers. */
+const imports = new Map(files.map((file) => [file, importsOf(file)]));
+
+function importsOf(file: string): readonly string[] {
+  const text = readFileSync(path.join(SRC, file), 'utf8');
+  const found = text.matchAll(/(?:\bfrom|\bimport|\bimport\(|\bnew URL\()\s*'(\.[^']+\.js)'/g);
+  return [...found].map(([, specifier = '']) => {
+    const target = path.posix.join(path.posix.dirname(file), specifier).replace(/\.js$/, '.ts');
+    assert.ok(files.includes(target), `${file} names ${specifier}, which is not in src`);
+    return target;
+  });
+}
+
+function roomOf(file: string): string {
+  const [first = '', second] = file.split('/');
+  if (second === undefined) return 'doors';
+  return first === 'app' ? `app/${second}` : first;
+}
 
 function within(file: string, folders: readonly string[]): boolean {
   return folders.some((folder) => file.startsWith(folder));
 }
 
+/** Arrows of which a rule says that they must not be. */
+function broken(forbids: (from: string, to: string) => boolean): string[] {
+  return [...imports].flatMap(([from, targets]) =>
+    targets.filter((to) => forbids(from, to)).map((to) => `${from} → ${to}`),
+  );
+}
+
 describe('who may import whom', () => {
-  const rules: [string, readonly string[], readonly string[]][] = [
-    [
-      'layers, model, optimizers, training and inference know contracts only',
-      ['layers/', 'model/', 'optimizers/', 'training/', 'serving/', 'autograd/'],
-      CONCRETE,
-    ],
-    [
-      'analysis imports nothing that computes',
-      ['analysis/'],
-      ['engines/', 'communicators/', 'autograd/', 'training/', 'native/', 'data/'],
-    ],
-    [
-      'calibration knows contracts only',
-      ['calibration/'],
-      [...CONCRETE, 'app/', 'training/', 'model/', 'layers/'],
-    ],
-    ['data knows neither engines nor communicators', ['data/'], ['engines/', 'communicators/']],
-    [
-      'charts and pages compute nothing',
-      ['report/'],
-      ['engines/', 'communicators/', 'layers/', 'autograd/', 'native/', 'data/', 'app/'],
-    ],
-    ['communicators know no engines', ['communicators/'], ['engines/']],
-    ['the command opens no native library', ['cli/'], ['native/']],
-    [
-      'energy knows no engines and no ranks',
-      ['energy/'],
-      ['engines/', 'communicators/', 'training/', 'app/'],
-    ],
-    [
-      'solo, threads and recording open no native library',
-      ['communicators/solo/', 'communicators/threads/', 'communicators/recording/'],
-      ['native/', 'communicators/mpi/'],
-    ],
-    [
-      'launch starts processes and computes nothing',
-      ['launch/'],
-      [...CONCRETE, 'engines/', 'layers/', 'model/', 'autograd/', 'optimizers/'],
-    ],
-    [
-      'nothing below the command imports it',
-      ['app/', 'training/', 'serving/', 'data/', 'report/', 'launch/'],
-      ['cli/'],
-    ],
-  ];
-  for (const [name, from, forbidden] of rules) {
-    it(name, () => {
-      const members = files.filter((file) => within(file, from));
-      assert.ok(members.length > 0);
-      const broken = members.flatMap((file) =>
-        imports(file)
-          .filter((target) => within(target, forbidden))
-          .map((target) => `${file} → ${target}`),
-      );
-      assert.deepEqual(broken, []);
-    });
-  }
+  it('every file is in a room of a floor', () => {
+    const known = new Set(FLOORS.flat());
+    const unknown = files.filter((file) => !known.has(roomOf(file)));
+    assert.deepEqual(unknown, []);
+  });
+
+  it('a room knows rooms of lower floors only', () => {
+    const floor = new Map(FLOORS.flatMap((rooms, i) => rooms.map((room) => [room, i] as const)));
+    const floorOf = (file: string) => floor.get(roomOf(file)) ?? Number.NaN;
+    const up = broken((from, to) => roomOf(from) !== roomOf(to) && floorOf(to) >= floorOf(from));
+    assert.deepEqual(up, []);
+  });
+
+  it('no files import one another in a circle', () => {
+    const done = new Set<string>();
+    const circles: string[] = [];
+    const walk = (file: string, way: readonly string[]): void => {
+      if (way.includes(file)) {
+        circles.push([...way.slice(way.indexOf(file)), file].join(' → '));
+      } else if (!done.has(file)) {
+        for (const target of imports.get(file) ?? []) walk(target, [...way, file]);
+        done.add(file);
+      }
+    };
+    for (const file of files) walk(file, []);
+    assert.deepEqual(circles, []);
+  });
+
+  it('nothing but its wrappers knows native libraries', () => {
+    const wrong = broken(
+      (from, to) => within(to, ['native/']) && roomOf(from) !== 'native' && !within(from, WRAPPERS),
+    );
+    assert.deepEqual(wrong, []);
+  });
 
   it('importing the package has no effect', async () => {
     const before = new Set(process.getActiveResourcesInfo());

@@ -1,4 +1,4 @@
-import { trainRun } from '#src/app/train/run.js';
+import { trainOnRanks } from '#src/app/train/train-on-ranks.js';
 import { readRunConfig } from '#src/checkpoints/run-folder.js';
 import { resolveSettings } from '#src/settings/resolve.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
@@ -9,5 +9,9 @@ const never = new AbortController().signal;
 export async function resume(run: string, settings: Partial<TrainingSettings>) {
   const merged = { ...readRunConfig(run).settings, ...settings };
   const resolved = resolveSettings([{ where: 'test', settings: merged }]);
-  return trainRun(resolved, { onEvent: () => {}, stop: never }, { runFolder: run, from: 'newest' });
+  return trainOnRanks(
+    resolved,
+    { onEvent: () => {}, stop: never },
+    { runFolder: run, from: 'newest' },
+  );
 }

@@ -1,7 +1,7 @@
 // Rank 1 dies while the others wait for it.
 import { ConfigError } from '#src/base/errors.js';
 import { Communicator } from '#src/communicators/communicator.js';
-import { runRank } from '#src/communicators/threads/worker.js';
+import { runRank } from '#src/communicators/threads/threads-worker.js';
 
 await runRank<'throw' | 'exit' | 'out of memory'>(async ({ data, rank, transport }) => {
   const communicator = new Communicator(transport);

@@ -20,7 +20,7 @@ import {
   TrainingError,
   UnsupportedError,
 } from '#src/base/errors.js';
-import { launchRanks } from '#src/communicators/threads/launch.js';
+import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
 import { writeSafetensors } from '#src/data/safetensors.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
 import { temporaryFolder } from '../support/files.js';

@@ -3,7 +3,7 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { evaluateRun } from '#src/app/evaluate/evaluate-run.js';
-import { trainRun } from '#src/app/train/run.js';
+import { trainOnRanks } from '#src/app/train/train-on-ranks.js';
 import { train } from '#src/app/train/train.js';
 import { CheckpointError } from '#src/base/errors.js';
 import { newestCheckpoint } from '#src/checkpoints/run-folder.js';
@@ -69,7 +69,7 @@ describe('a run', () => {
     const onEvent = ({ type }: { type: string }) => {
       if (type === 'step') stop.abort();
     };
-    const end = await trainRun(settings, { onEvent, stop: stop.signal }, null);
+    const end = await trainOnRanks(settings, { onEvent, stop: stop.signal }, null);
     assert.equal(end.reason, 'interrupted');
     assert.ok(end.step >= 1 && end.step < 12);
     assert.match(end.resumeCommand ?? '', /--resume/);

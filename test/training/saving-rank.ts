@@ -3,7 +3,7 @@ import { createEngine } from '#src/app/ranks/engines.js';
 import { Parameter } from '#src/autograd/tape.js';
 import { saveCheckpoint } from '#src/checkpoints/save-checkpoint.js';
 import { Communicator } from '#src/communicators/communicator.js';
-import { runRank } from '#src/communicators/threads/worker.js';
+import { runRank } from '#src/communicators/threads/threads-worker.js';
 
 await runRank<{ folder: string; elements: number[] }>(async (context) => {
   const { data, rank, transport, uninterrupted } = context;

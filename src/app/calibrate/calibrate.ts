@@ -9,8 +9,8 @@ import type {
 import { ratesOf } from '../../analysis/rates.js';
 import { rounded } from '../../calibration/clock.js';
 import type { EnergyMeter } from '../../energy/meter.js';
-import { LARGEST_COLLECTIVE_BYTES } from '../../calibration/collectives.js';
-import { launchRanks } from '../../communicators/threads/launch.js';
+import { LARGEST_COLLECTIVE_BYTES } from '../../calibration/measure-collectives.js';
+import { launchRanks } from '../../communicators/threads/launch-ranks.js';
 import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
 import type {
   CalibrationProgress,
@@ -134,7 +134,7 @@ export async function calibrateMpi(
   onProgress: (progress: CalibrationProgress) => void,
 ): Promise<MeasuredCollectives | null> {
   const data: CalibrationRequest = { engine: null, relaxedSimd: false };
-  const { findLauncher } = await import('../../communicators/mpi/launcher.js');
+  const { findLauncher } = await import('../../communicators/launcher.js');
   const launcher = findLauncher();
   if (launcher === null) throw new TypeError('not under a launcher');
   const ranks = await joinRanks({

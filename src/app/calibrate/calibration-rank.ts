@@ -1,7 +1,11 @@
 // A rank of a calibration, on a worker thread or in a process of an MPI job.
 import type { MeasuredCollectives, ProductTable, SizeTime } from '../../machine/machine.js';
-import { measureCollectives } from '../../calibration/collectives.js';
-import { createWorkplace, measurePasses, measureProducts } from '../../calibration/kernels.js';
+import { measureCollectives } from '../../calibration/measure-collectives.js';
+import {
+  createWorkplace,
+  measurePasses,
+  measureProducts,
+} from '../../calibration/measure-kernels.js';
 import { Communicator } from '../../communicators/communicator.js';
 import { createEngine } from '../ranks/engines.js';
 import { calibrationShapes, timeSteps } from './calibration-steps.js';

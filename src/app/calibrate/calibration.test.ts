@@ -7,7 +7,7 @@ import type { Machine } from '../../machine/machine.js';
 import { ratesOf } from '../../analysis/rates.js';
 import { stepProgram } from '../../analysis/step-program.js';
 import { stepTime } from '../../analysis/step-time.js';
-import { measureCollectives } from '../../calibration/collectives.js';
+import { measureCollectives } from '../../calibration/measure-collectives.js';
 import { callSeconds } from '../../calibration/clock.js';
 import { Communicator } from '../../communicators/communicator.js';
 import { SoloTransport } from '../../communicators/solo/solo-transport.js';

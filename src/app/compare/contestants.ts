@@ -21,7 +21,7 @@ export interface Contestant {
 }
 
 /** What all contestants start from. */
-export interface Field {
+export interface Baseline {
   readonly width: number;
   readonly depth: number;
   readonly blocks: number;
@@ -33,29 +33,37 @@ export interface Field {
 
 type Sizes = Pick<Contestant, 'strategy' | 'width' | 'blocks' | 'ghosts' | 'ranks'>;
 
-function contestant(field: Field, sizes: Sizes): Contestant {
+function contestant(baseline: Baseline, sizes: Sizes): Contestant {
   const { strategy, width, blocks, ghosts, ranks } = sizes;
   const name =
     strategy === 'phantom'
       ? `phantom-n${width}-p${blocks}-k${ghosts}-r${ranks}`
       : `${strategy}-n${width}-p${blocks}-r${ranks}`;
-  return { name, ...sizes, depth: field.depth, parameters: parameterCount(specify(field, sizes)) };
+  return {
+    name,
+    ...sizes,
+    depth: baseline.depth,
+    parameters: parameterCount(specify(baseline, sizes)),
+  };
 }
 
-function specify(field: Field, { strategy, width, blocks, ghosts }: Sizes): NetworkSpecification {
-  const { depth, ends } = field;
+function specify(
+  baseline: Baseline,
+  { strategy, width, blocks, ghosts }: Sizes,
+): NetworkSpecification {
+  const { depth, ends } = baseline;
   return { strategy, width, depth, blocks, ghosts, ends, activation: 'relu' };
 }
 
 /** The two tensor-parallel networks, and a phantom one of the same width for each K. */
-export function equalWidth(field: Field): Contestant[] {
-  const { width, blocks, ranks } = field;
+export function equalWidth(baseline: Baseline): Contestant[] {
+  const { width, blocks, ranks } = baseline;
   const sizes = { width, blocks, ranks };
   return [
-    contestant(field, { ...sizes, strategy: 'tensor', ghosts: 0 }),
-    contestant(field, { ...sizes, strategy: 'tensor-paired', ghosts: 0 }),
-    ...ghostsOf(field, width / blocks).map((ghosts) =>
-      contestant(field, { ...sizes, strategy: 'phantom', ghosts }),
+    contestant(baseline, { ...sizes, strategy: 'tensor', ghosts: 0 }),
+    contestant(baseline, { ...sizes, strategy: 'tensor-paired', ghosts: 0 }),
+    ...ghostsOf(baseline, width / blocks).map((ghosts) =>
+      contestant(baseline, { ...sizes, strategy: 'phantom', ghosts }),
     ),
   ];
 }
@@ -65,14 +73,14 @@ export function equalWidth(field: Field): Contestant[] {
  * a width allows that the blocks divide. None where ends are as wide as the layers: there the data
  * fix the width.
  */
-export function equalParameters(field: Field): Contestant[] {
-  const { blocks, ranks, width: N } = field;
-  if (field.ends.kind === 'sharded') return [];
-  const [tensor] = equalWidth(field);
+export function equalParameters(baseline: Baseline): Contestant[] {
+  const { blocks, ranks, width: N } = baseline;
+  if (baseline.ends.kind === 'sharded') return [];
+  const [tensor] = equalWidth(baseline);
   const wanted = tensor?.parameters ?? 0;
-  return ghostsOf(field, N / blocks).map((ghosts) => {
+  return ghostsOf(baseline, N / blocks).map((ghosts) => {
     const at = (width: number) =>
-      contestant(field, { strategy: 'phantom', width, blocks, ghosts, ranks });
+      contestant(baseline, { strategy: 'phantom', width, blocks, ghosts, ranks });
     let width = N;
     while (at(width + blocks).parameters <= wanted) width += blocks;
     const [below, above] = [at(width), at(width + blocks)];
@@ -86,19 +94,19 @@ export function equalParameters(field: Field): Contestant[] {
  * ranks on which none holds more parameters than a rank of the tensor-parallel one, where that can be
  * had.
  */
-export function smallerPhantoms(field: Field): Contestant[] {
-  const largest = equalWidth(field)[0]?.parameters ?? 0;
+export function smallerPhantoms(baseline: Baseline): Contestant[] {
+  const largest = equalWidth(baseline)[0]?.parameters ?? 0;
   const all = new Map<string, Contestant>();
-  for (const width of widthsOf(field)) {
-    for (let blocks = 2; blocks <= Math.max(2, field.blocks); blocks *= 2) {
+  for (const width of widthsOf(baseline)) {
+    for (let blocks = 2; blocks <= Math.max(2, baseline.blocks); blocks *= 2) {
       if (width % blocks !== 0) continue;
-      const fitting = ranksThatFit(blocks).filter((ranks) => ranks <= field.ranks);
-      for (const ghosts of ghostsOf(field, width / blocks)) {
+      const fitting = ranksThatFit(blocks).filter((ranks) => ranks <= baseline.ranks);
+      for (const ghosts of ghostsOf(baseline, width / blocks)) {
         const on = (ranks: number) =>
-          contestant(field, { strategy: 'phantom', width, blocks, ghosts, ranks });
+          contestant(baseline, { strategy: 'phantom', width, blocks, ghosts, ranks });
         const { parameters } = on(1);
         if (parameters >= largest) continue;
-        const enough = fitting.find((ranks) => parameters / ranks <= largest / field.ranks);
+        const enough = fitting.find((ranks) => parameters / ranks <= largest / baseline.ranks);
         const each = on(enough ?? fitting.at(-1) ?? 1);
         all.set(each.name, each);
       }
@@ -108,16 +116,16 @@ export function smallerPhantoms(field: Field): Contestant[] {
 }
 
 /** The tensor-parallel network of another's width, blocks and ranks. */
-export function tensorLike(field: Field, { width, blocks, ranks }: Contestant): Contestant {
-  return contestant(field, { strategy: 'tensor', width, blocks, ghosts: 0, ranks });
+export function tensorLike(baseline: Baseline, { width, blocks, ranks }: Contestant): Contestant {
+  return contestant(baseline, { strategy: 'tensor', width, blocks, ghosts: 0, ranks });
 }
 
-function widthsOf({ width, ends }: Field): number[] {
+function widthsOf({ width, ends }: Baseline): number[] {
   if (ends.kind === 'sharded') return [width];
   return Array.from({ length: 8 }, (_, i) => Math.floor((width * (i + 1)) / 8));
 }
 
 /** The numbers of ghosts that blocks of a width can have. */
-function ghostsOf({ ghosts }: Field, blockWidth: number): number[] {
+function ghostsOf({ ghosts }: Baseline, blockWidth: number): number[] {
   return [...new Set(ghosts.map((count) => Math.max(1, Math.min(count, blockWidth))))];
 }

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { equalParameters, equalWidth, type Field, smallerPhantoms } from './contestants.js';
+import { equalParameters, equalWidth, type Baseline, smallerPhantoms } from './contestants.js';
 import type { Outcome } from './outcome.js';
 import { ratiosOf, spreadOf } from './statistics.js';
 import { type Budget, type Job, study } from './study.js';
 import { tablesOf } from './tables.js';
 
-const FIELD: Field = {
+const BASELINE: Baseline = {
   width: 64,
   depth: 2,
   blocks: 4,
@@ -55,7 +55,7 @@ function pretend(lossOf: (job: Job) => number) {
 describe('contestants', () => {
   it('of the same width: both tensor forms and a phantom for each K', () => {
     assert.deepEqual(
-      equalWidth({ ...FIELD, ghosts: [2, 8, 99] }).map(({ name }) => name),
+      equalWidth({ ...BASELINE, ghosts: [2, 8, 99] }).map(({ name }) => name),
       [
         'tensor-n64-p4-r4',
         'tensor-paired-n64-p4-r4',
@@ -67,8 +67,8 @@ describe('contestants', () => {
   });
 
   it('of the same number of parameters: no other width comes nearer', () => {
-    const wanted = equalWidth(FIELD)[0]?.parameters ?? 0;
-    const alike = equalParameters(FIELD);
+    const wanted = equalWidth(BASELINE)[0]?.parameters ?? 0;
+    const alike = equalParameters(BASELINE);
     assert.equal(alike.length, 2);
     for (const { width, ghosts, parameters } of alike) {
       const count = (N: number) => {
@@ -80,18 +80,18 @@ describe('contestants', () => {
         assert.ok(Math.abs(parameters - wanted) <= Math.abs(count(other) - wanted));
       }
     }
-    assert.deepEqual(equalParameters({ ...FIELD, ends: { kind: 'sharded' } }), []);
+    assert.deepEqual(equalParameters({ ...BASELINE, ends: { kind: 'sharded' } }), []);
   });
 
   it('smaller phantoms: ascending, each smaller than the dense one, on ranks that fit', () => {
-    const all = smallerPhantoms(FIELD);
+    const all = smallerPhantoms(BASELINE);
     const sizes = all.map(({ parameters }) => parameters);
     assert.deepEqual(
       sizes,
       sizes.toSorted((a, b) => a - b),
     );
-    assert.ok(sizes.every((size) => size < (equalWidth(FIELD)[0]?.parameters ?? 0)));
-    const share = (equalWidth(FIELD)[0]?.parameters ?? 0) / FIELD.ranks;
+    assert.ok(sizes.every((size) => size < (equalWidth(BASELINE)[0]?.parameters ?? 0)));
+    const share = (equalWidth(BASELINE)[0]?.parameters ?? 0) / BASELINE.ranks;
     for (const { parameters, blocks, ranks } of all) {
       assert.ok(parameters / ranks <= share || ranks === blocks);
       assert.ok(ranks === 1 || parameters / (ranks / 2) > share);
@@ -106,7 +106,7 @@ describe('contestants', () => {
 describe('a study', () => {
   it('gives every contestant the same rates, takes the best, and interleaves the seeds', async () => {
     const { jobs, run } = pretend(({ contestant }) => 100 / contestant.parameters);
-    const found = await study(FIELD, { ...BUDGET, searched: 0 }, run);
+    const found = await study(BASELINE, { ...BUDGET, searched: 0 }, run);
     const names = [...new Set(jobs.map(({ contestant }) => contestant.name))];
     assert.equal(names.length, 6);
     const swept = jobs.slice(0, 18);
@@ -132,11 +132,11 @@ describe('a study', () => {
   });
 
   it('takes the tensor-parallel loss as the target, rounded up, and finds the smallest that reaches it', async () => {
-    const enough = smallerPhantoms(FIELD)[5]?.parameters ?? 0;
+    const enough = smallerPhantoms(BASELINE)[5]?.parameters ?? 0;
     const { run } = pretend(({ contestant: { strategy, parameters } }) =>
       strategy !== 'phantom' || parameters >= enough ? 0.5 : 0.6,
     );
-    const found = await study(FIELD, BUDGET, run);
+    const found = await study(BASELINE, BUDGET, run);
     assert.equal(found.target, 0.502);
     assert.equal(found.smallest?.parameters, enough);
     assert.ok(found.tried.length <= BUDGET.searched);
@@ -163,7 +163,7 @@ describe('a study', () => {
     const { run } = pretend(({ contestant: { strategy, width } }) =>
       strategy !== 'phantom' && width < 64 ? 0.6 : 0.5,
     );
-    const found = await study(FIELD, BUDGET, run);
+    const found = await study(BASELINE, BUDGET, run);
     assert.equal(found.smallest?.strategy, 'phantom');
     assert.equal(found.control?.reached, false);
     assert.ok(found.toTarget?.every(({ contestant }) => contestant !== found.control?.contestant));
@@ -173,7 +173,7 @@ describe('a study', () => {
 
   it('says who missed the loss', async () => {
     const { run } = pretend(({ contestant }) => (contestant.strategy === 'phantom' ? 0.9 : 0.5));
-    const found = await study(FIELD, BUDGET, run);
+    const found = await study(BASELINE, BUDGET, run);
     assert.equal(found.smallest, null);
     assert.deepEqual(
       found.missed.map(({ strategy }) => strategy),

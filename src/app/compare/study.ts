@@ -2,7 +2,7 @@ import {
   type Contestant,
   equalParameters,
   equalWidth,
-  type Field,
+  type Baseline,
   smallerPhantoms,
   tensorLike,
 } from './contestants.js';
@@ -81,13 +81,15 @@ export interface Progress {
  * @param told called with the findings so far, after each part
  */
 export async function study(
-  field: Field,
+  baseline: Baseline,
   budget: Budget,
   run: Runner,
   told: (findings: Findings) => void = () => {},
 ): Promise<Findings> {
-  const wide = equalWidth(field);
-  const alike = equalParameters(field).filter(({ name }) => wide.every((one) => one.name !== name));
+  const wide = equalWidth(baseline);
+  const alike = equalParameters(baseline).filter(({ name }) =>
+    wide.every((one) => one.name !== name),
+  );
   const all = [...wide, ...alike];
   let findings: Findings = {
     equalWidth: null,
@@ -137,7 +139,7 @@ export async function study(
   };
 
   // Bisection over networks by ascending parameters: larger ones are taken to do no worse.
-  const candidates = smallerPhantoms(field);
+  const candidates = smallerPhantoms(baseline);
   const tried: Tried[] = [];
   let smallest: Entry | null = null;
   let [low, high] = [0, candidates.length];
@@ -156,7 +158,7 @@ export async function study(
     });
   }
   if (smallest === null) return findings;
-  const contestant = tensorLike(field, smallest.contestant);
+  const contestant = tensorLike(baseline, smallest.contestant);
   if (all.some(({ name }) => name === contestant.name)) return findings;
   const entry = await pursue('control', contestant);
   tell({

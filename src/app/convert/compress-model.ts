@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import type { Dataset } from '../../data/dataset.js';
 import { createBatchFiller } from '../../data/loader/fill.js';
-import { ScheduleCursor } from '../../data/loader/schedule.js';
+import { ScheduleCursor } from '../../data/loader/batch-schedule.js';
 import { ConfigError, DataError } from '../../base/errors.js';
 import {
   compress,
@@ -15,7 +15,7 @@ import { openModel } from '../../models/model-source.js';
 import type { ProbeData } from '../../compression/probe.js';
 import type { Engine } from '../../engines/engine.js';
 import { createEngine } from '../ranks/engines.js';
-import { openSettingsData } from '../train/open-data.js';
+import { openSettingsData } from '../data/open-data.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 import { createSvd } from './svd.js';
 

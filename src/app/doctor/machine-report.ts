@@ -125,7 +125,7 @@ function communicatorFindings(): Finding[] {
 
 /** MPI libraries, each with its launcher where that is found. */
 async function mpiFindings(): Promise<Finding[]> {
-  const { findLauncher } = await import('../../communicators/mpi/launcher.js');
+  const { findLauncher } = await import('../../communicators/launcher.js');
   const { MPI_REMEDY, probeMpi, probeThreadLevel } =
     await import('../../communicators/mpi/probe.js');
   const libraries = await probeMpi();

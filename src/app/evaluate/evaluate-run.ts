@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { existsSync } from 'node:fs';
 import { largestPayloadBytes, stepCost } from '../../analysis/cost.js';
-import { findLauncher } from '../../communicators/mpi/launcher.js';
+import { findLauncher } from '../../communicators/launcher.js';
 import { startLoader } from '../../data/loader/loader.js';
 import type { Dataset } from '../../data/dataset.js';
 import { ConfigError } from '../../base/errors.js';
@@ -16,7 +16,7 @@ import { describeModel, type ModelSource, openModel } from '../../models/model-s
 import type { Evaluation } from '../../training/evaluate.js';
 import { createEngine } from '../ranks/engines.js';
 import type { EvaluationRankData } from './evaluation-rank.js';
-import { openSettingsData } from '../train/open-data.js';
+import { openSettingsData } from '../data/open-data.js';
 import { networkSettings } from '../../settings/network-settings.js';
 import { beforeRanks, joinRanks } from '../ranks/ranks.js';
 import { resolveSettings } from '../../settings/resolve.js';

@@ -1,5 +1,5 @@
 import { largestPayloadBytes } from '../../analysis/cost.js';
-import { findLauncher } from '../../communicators/mpi/launcher.js';
+import { findLauncher } from '../../communicators/launcher.js';
 import { ConfigError } from '../../base/errors.js';
 import { ghostsRefusal, mostGhosts } from '../../models/ghosts.js';
 import type { InferenceMessage } from '../../serving/resident-rank.js';

@@ -1,4 +1,4 @@
-import { findLauncher } from '../../communicators/mpi/launcher.js';
+import { findLauncher } from '../../communicators/launcher.js';
 import type { MeterChoice, Obtained } from '../../energy/meter.js';
 import { ConfigError } from '../../base/errors.js';
 import { ghostsWarning } from '../../models/ghosts.js';

@@ -1,14 +1,15 @@
 import type { PowerModel } from '../../machine/machine.js';
 import { counterSource } from '../../energy/counter.js';
 import { processCpuS } from '../../energy/cpu-time.js';
-import { nvmlSources } from '../../energy/gpu/nvml.js';
-import { rocmSources } from '../../energy/gpu/rocm.js';
+import { nvmlSources } from '../../energy/gpu/nvml-sources.js';
+import { rocmSources } from '../../energy/gpu/rocm-sources.js';
 import { hwmonSources } from '../../energy/hwmon.js';
 import type { EnergyMeter, EnergySource, MeterChoice } from '../../energy/meter.js';
 import { describePower, modelledSource, requirePower, type Usage } from '../../energy/modelled.js';
 import { findMachineFile, readPower } from '../../machine/power-file.js';
 import { raplCounters } from '../../energy/rapl.js';
 import { isDenied, sysfsRoot } from '../../energy/sysfs.js';
+import { childrenCpuS } from '../../energy/process-tree.js';
 import { WindowMeter } from '../../energy/windows.js';
 import { MeterError, PhantomError } from '../../base/errors.js';
 import { plural } from '../../base/format.js';
@@ -24,8 +25,9 @@ export interface MeterRequest {
   readonly gpus?: boolean;
   /** For the model: cores that the program has to itself. Default: one. */
   readonly cores?: number;
-  /** For the model. Default: this process's CPU time, and no bytes. */
-  readonly usage?: Usage;
+  /** For the model. Default: this process's CPU time, and no bytes; `children`: the CPU time of
+   * programs that this process starts from now on. */
+  readonly usage?: Usage | 'children';
 }
 
 type ModelRequest = Pick<MeterRequest, 'machine' | 'cores' | 'usage'>;
@@ -125,11 +127,12 @@ function modelled(
   remark = '',
 ): Found {
   const power = requirePower(machine, known);
+  const used = usage === 'children' ? { cpuS: childrenCpuS(), sentBytes: () => 0 } : usage;
   const of = `the CPU time of ${plural(cores, 'core')}`;
   return {
     name: 'modelled',
     description: `modelled from ${of}: ${describePower(power)} (machine ${machine})${remark}`,
-    sources: [modelledSource(power, cores, usage)],
+    sources: [modelledSource(power, cores, used)],
     close: nothing,
   };
 }

@@ -9,7 +9,7 @@ import { countingEngine, type FlopCounter } from '../../engines/counting/countin
 import type { Engine } from '../../engines/engine.js';
 import { inPieces } from '../../engines/pieces/pieces-engine.js';
 import type { Replicas } from '../../training/stepper.js';
-import type { WorkMeters } from '../../training/trainer.js';
+import type { WorkMeters } from '../../training/work-meters.js';
 
 /** An engine and communicators that count what they do, for one rank. */
 export interface RankParts {

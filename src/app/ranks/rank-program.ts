@@ -1,6 +1,6 @@
-import { isMpiWorker, runMpiRank } from '../../communicators/mpi/worker.js';
+import { isMpiWorker, runMpiRank } from '../../communicators/mpi/mpi-worker.js';
 import type { RankContext } from '../../communicators/rank-context.js';
-import { runRank } from '../../communicators/threads/worker.js';
+import { runRank } from '../../communicators/threads/threads-worker.js';
 
 /** Runs the code of a rank, in a worker thread that is one of a group or stands for its process in
  * an MPI job. */

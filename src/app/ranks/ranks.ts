@@ -1,8 +1,8 @@
 import os from 'node:os';
-import { findLauncher, type Launcher } from '../../communicators/mpi/launcher.js';
+import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import { MpiMember } from '../../communicators/mpi/member.js';
 import type { ProcessPlace } from '../../communicators/rank-context.js';
-import { type LaunchOptions, launchRanks } from '../../communicators/threads/launch.js';
+import { type LaunchOptions, launchRanks } from '../../communicators/threads/launch-ranks.js';
 import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
 
 /** What a run says of its ranks before it knows more of itself. */

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { findLauncher, type Launcher } from '../../communicators/mpi/launcher.js';
+import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import { ConfigError } from '../../base/errors.js';
 import { listCheckpoints } from '../../checkpoints/checkpoint-folder.js';
 import { readRunConfig } from '../../checkpoints/run-folder.js';

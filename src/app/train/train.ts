@@ -1,5 +1,5 @@
 import type { EndEvent, TrainingEvent } from '../../training/events.js';
-import { trainRun } from './run.js';
+import { trainOnRanks } from './train-on-ranks.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 
 export interface TrainOptions {
@@ -27,5 +27,5 @@ export async function train(
   const { settingsFor } = await import('./resume.js');
   const given = checkSettings('train', settings);
   const found = settingsFor([given], resume);
-  return trainRun(found.settings, { onEvent, stop }, found.resume);
+  return trainOnRanks(found.settings, { onEvent, stop }, found.resume);
 }

@@ -11,7 +11,7 @@ import { countedMesh, type MeshTransports } from '../ranks/rank-parts.js';
 import { type MeterPlace, rankEnergy } from '../ranks/rank-meter.js';
 import { runRankProgram } from '../ranks/rank-program.js';
 
-/** What `trainRun` gives every rank. */
+/** What `trainOnRanks` gives every rank. */
 export interface TrainingRankData {
   readonly job: TrainingJob;
   /** By replica, of those in this process. */

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { ProcessPlace } from '../rank-context.js';
-import type { Launcher } from './launcher.js';
+import type { Launcher } from '../launcher.js';
 
 /** What a process says before it ends on purpose. */
 export const LEAVING = 'leaving\n';

@@ -8,7 +8,7 @@ import {
   prepareForMpi,
 } from '../../native/mpi.js';
 import { Addresses } from './native-memory.js';
-import type { Launcher } from './launcher.js';
+import type { Launcher } from '../launcher.js';
 
 /** A group of ranks of a started MPI library, seen from the one thread that calls it. */
 export class MpiLink {

@@ -6,8 +6,8 @@ import type { WasmModule } from '../../base/web-assembly.js';
 import { fromTransfer, toTransfer, type TransferredError } from '../error-transfer.js';
 import type { ProcessPlace } from '../rank-context.js';
 import { DeathWatch } from './death-watch.js';
-import { ElsewhereError } from './elsewhere.js';
-import type { Launcher } from './launcher.js';
+import { ElsewhereError } from '../elsewhere.js';
+import type { Launcher } from '../launcher.js';
 import {
   ABORT,
   type MpiReport,
@@ -16,7 +16,7 @@ import {
   revive,
   SHARED_WORDS,
   STOP,
-} from './worker.js';
+} from './mpi-worker.js';
 
 /** How long a process that failed because of another stays, so that the first cause comes first
  * and rank 0, which tells it, ends the job. */

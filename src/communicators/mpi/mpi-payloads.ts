@@ -1,7 +1,7 @@
 import type { WasmModule } from '../../base/web-assembly.js';
 import type { MovedPayload, Payload } from '../communicator.js';
 import type { MpiLink } from './link.js';
-import { HEADER_BYTES, INLINE_BYTES, type MpiOperation } from './mpi-operation.js';
+import { HEADER_BYTES, INLINE_BYTES, type MpiCollective } from './mpi-collective.js';
 import { Staging } from './staging.js';
 
 /** All-reduces up to this size are gathered whole, and summed by every rank for itself. */
@@ -38,7 +38,7 @@ export class MpiPayloads {
     this.#secondComm = link.duplicate();
   }
 
-  start(operation: MpiOperation): void {
+  start(operation: MpiCollective): void {
     const { mpi } = this.#link;
     const { call, send, addresses } = operation;
     operation.inline = call === 'barrier' || send.byteLength <= INLINE_BYTES;
@@ -57,7 +57,7 @@ export class MpiPayloads {
   }
 
   /** Writes the result of a payload that was in the headers. */
-  collectInline(operation: MpiOperation): void {
+  collectInline(operation: MpiCollective): void {
     const { call, send, receive, headers, length, root } = operation;
     if (length === 0 || call === 'barrier') return;
     const { rank, size } = this.#link;
@@ -91,7 +91,7 @@ export class MpiPayloads {
     this.#staging.sumInto(receive as Payload, 0, staged, size, length);
   }
 
-  #startPayload(operation: MpiOperation): number {
+  #startPayload(operation: MpiCollective): number {
     const { mpi, addresses, rank, size } = this.#link;
     const { call, send, receive, length, payloadRequest: request } = operation;
     const type = this.#type(send);
@@ -120,7 +120,7 @@ export class MpiPayloads {
   }
 
   /** Every rank sums one part, of 16 elements or a multiple. */
-  #startSplit(operation: MpiOperation, from: number, type: number): number {
+  #startSplit(operation: MpiCollective, from: number, type: number): number {
     const { mpi, rank, size } = this.#link;
     const { length, counts, offsets, partCounts, partOffsets } = operation;
     const part = 16 * Math.ceil(length / size / 16);
@@ -142,7 +142,7 @@ export class MpiPayloads {
 
   /** Writes the result, or starts its second half.
    * @returns whether there is something left to wait for */
-  collect(operation: MpiOperation): boolean {
+  collect(operation: MpiCollective): boolean {
     const { call, receive, length, staged } = operation;
     const { rank, size } = this.#link;
     if (call === 'all-reduce' && isSplit(operation)) {
@@ -158,7 +158,7 @@ export class MpiPayloads {
     return false;
   }
 
-  #startSecond({ receive, addresses: at, payloadRequest }: MpiOperation): number {
+  #startSecond({ receive, addresses: at, payloadRequest }: MpiCollective): number {
     const { mpi, addresses } = this.#link;
     const type = mpi.constants.float32;
     return mpi.iallgatherv(
@@ -169,7 +169,7 @@ export class MpiPayloads {
   }
 
   /** Makes room for what arrives. @returns its native address */
-  #stage(operation: MpiOperation, bytes: number): number {
+  #stage(operation: MpiCollective, bytes: number): number {
     operation.staged = this.#staging.reserve(operation.place, bytes);
     return this.#link.addresses.of(this.#staging.bytes) + operation.staged;
   }
@@ -180,7 +180,7 @@ export class MpiPayloads {
   }
 }
 
-function isSplit({ send }: MpiOperation): boolean {
+function isSplit({ send }: MpiCollective): boolean {
   return send.byteLength > SMALL_BYTES && send instanceof Float32Array;
 }
 

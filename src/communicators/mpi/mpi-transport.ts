@@ -5,7 +5,7 @@ import type { MovedPayload, Payload, PendingCollective, Transport } from '../com
 import type { TransferredError } from '../error-transfer.js';
 import { ControlChannel, endText, type GroupEnd } from './control-channel.js';
 import type { MpiLink } from './link.js';
-import { MpiOperation } from './mpi-operation.js';
+import { MpiCollective } from './mpi-collective.js';
 import { MpiPayloads } from './mpi-payloads.js';
 
 /** Collectives that may be started and not waited for; one more place is for calls that block. */
@@ -61,9 +61,9 @@ export class MpiTransport implements Transport {
   readonly #payloads: MpiPayloads;
   readonly #timeoutMs: number;
   readonly #spins: number;
-  readonly #operations: readonly MpiOperation[];
+  readonly #operations: readonly MpiCollective[];
   /** Started and not completed, the oldest first. */
-  readonly #queue: MpiOperation[] = [];
+  readonly #queue: MpiCollective[] = [];
   readonly #options: MpiTransportOptions;
   /** The group that this one is a part of; they end together. */
   readonly #whole: MpiTransport | null;
@@ -83,10 +83,10 @@ export class MpiTransport implements Transport {
     this.#payloads = new MpiPayloads(link, PLACES, options.kernels);
     this.#timeoutMs = 1000 * options.timeoutS;
     this.#spins = options.oversubscribed ? SPINS_OVERSUBSCRIBED : SPINS;
-    const finish = (operation: MpiOperation): void => this.#finish(operation);
+    const finish = (operation: MpiCollective): void => this.#finish(operation);
     this.#operations = Array.from(
       { length: PLACES },
-      (_, place) => new MpiOperation(place, link, finish),
+      (_, place) => new MpiCollective(place, link, finish),
     );
   }
 
@@ -181,9 +181,9 @@ export class MpiTransport implements Transport {
     this.#control.lookSometimes();
   }
 
-  #free(call: Call): MpiOperation {
+  #free(call: Call): MpiCollective {
     for (let i = 0; i < IN_FLIGHT; i++) {
-      const operation = this.#operations[i] as MpiOperation;
+      const operation = this.#operations[i] as MpiCollective;
       if (!operation.busy) return operation;
     }
     throw new CollectiveError(
@@ -192,12 +192,12 @@ export class MpiTransport implements Transport {
         'of them first',
     );
   }
-  #blocking(): MpiOperation {
-    return this.#operations[IN_FLIGHT] as MpiOperation;
+  #blocking(): MpiCollective {
+    return this.#operations[IN_FLIGHT] as MpiCollective;
   }
 
   #start(
-    operation: MpiOperation,
+    operation: MpiCollective,
     call: Call,
     send: Payload | MovedPayload,
     receive: Payload | MovedPayload,
@@ -223,9 +223,9 @@ export class MpiTransport implements Transport {
     return operation;
   }
 
-  #finish(operation: MpiOperation): void {
+  #finish(operation: MpiCollective): void {
     while (!operation.completed) {
-      const oldest = this.#queue[0] as MpiOperation;
+      const oldest = this.#queue[0] as MpiCollective;
       this.#await(oldest, oldest.request);
       this.#goOn(oldest);
       if (oldest.completed) this.#queue.shift();
@@ -234,7 +234,7 @@ export class MpiTransport implements Transport {
   }
 
   /** Takes up what a collective's request has brought; starts what comes next, or completes. */
-  #goOn(operation: MpiOperation): void {
+  #goOn(operation: MpiCollective): void {
     if (operation.stage === 'headers') {
       this.#compare(operation);
       if (!operation.inline) {
@@ -250,7 +250,7 @@ export class MpiTransport implements Transport {
   }
 
   /** @throws CollectiveError when the ranks called different things; ends the group */
-  #compare(operation: MpiOperation): void {
+  #compare(operation: MpiCollective): void {
     const rank = operation.firstUnequal();
     if (rank < 0) return;
     const [code, length] = operation.signatureOf(rank);
@@ -262,7 +262,7 @@ export class MpiTransport implements Transport {
     );
   }
 
-  #await(operation: MpiOperation, request: number): void {
+  #await(operation: MpiCollective, request: number): void {
     for (let spin = this.#spins; spin > 0; spin--) {
       if (this.#link.test(operation.call, request)) return;
     }
@@ -295,7 +295,7 @@ export class MpiTransport implements Transport {
     return this.#timeoutMs > 0 ? Math.min(TELL_AFTER_MS, this.#timeoutMs / 4) : TELL_AFTER_MS;
   }
 
-  #checkMissing(operation: MpiOperation, request: number, startedMs: number): void {
+  #checkMissing(operation: MpiCollective, request: number, startedMs: number): void {
     const { leftBefore, waitsIn, heardMs } = this.#control;
     const waitedMs = performance.now() - startedMs;
     const gone = leftBefore.findIndex((next) => next >= 0 && next <= operation.sequence);

@@ -4,7 +4,7 @@ import { type Call, encodeCall, shardLength } from '../call.js';
 import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
 import { scratchLevelBytes, scratchStart, stagingStart, type ThreadsGroup } from './group.js';
 import { IN_FLIGHT, SLOTS } from './layout.js';
-import { EMPTY, Operation } from './operation.js';
+import { EMPTY, StagedCollective } from './staged-collective.js';
 import { Rendezvous } from './rendezvous.js';
 import { addIn, TreeSum } from '../tree-sum.js';
 import { Views } from './views.js';
@@ -59,12 +59,12 @@ class ThreadsTransport implements Transport {
   /** Bytes of a payload that every rank sums for itself. */
   readonly #smallBytes: number;
 
-  readonly #operations: readonly Operation[];
+  readonly #operations: readonly StagedCollective[];
   /** For the calls that block. */
-  readonly #blocking: Operation;
+  readonly #blocking: StagedCollective;
   /** Started and not completed, a ring: #head is the oldest, #posting the first with a chunk that
    * is not staged, #tail the next free place. */
-  readonly #queue: Operation[];
+  readonly #queue: StagedCollective[];
   #head = 0;
   #posting = 0;
   #tail = 0;
@@ -91,9 +91,9 @@ class ThreadsTransport implements Transport {
     const add = kernels === null ? addIn(this.#float32) : addKernel(kernels, memory);
     this.#sum32 = new TreeSum(add, scratch, this.#smallBytes);
     this.#sum64 = new TreeSum(addIn(this.#float64), scratch, this.#smallBytes);
-    const finish = (operation: Operation): void => this.#finish(operation);
-    this.#operations = Array.from({ length: IN_FLIGHT }, () => new Operation(finish));
-    this.#blocking = new Operation(finish);
+    const finish = (operation: StagedCollective): void => this.#finish(operation);
+    this.#operations = Array.from({ length: IN_FLIGHT }, () => new StagedCollective(finish));
+    this.#blocking = new StagedCollective(finish);
     this.#queue = Array.from({ length: SLOTS }, () => this.#blocking);
     this.#next = group.firstSequence | 0;
     this.#completed = this.#next;
@@ -148,7 +148,7 @@ class ThreadsTransport implements Transport {
     this.#rendezvous.control.leave(this.rank);
   }
 
-  #free(call: Call): Operation {
+  #free(call: Call): StagedCollective {
     for (const operation of this.#operations) if (!operation.busy) return operation;
     throw new CollectiveError(
       call,
@@ -158,7 +158,7 @@ class ThreadsTransport implements Transport {
   }
 
   #start(
-    operation: Operation,
+    operation: StagedCollective,
     call: Call,
     send: Data,
     receive: Data,
@@ -187,7 +187,7 @@ class ThreadsTransport implements Transport {
   /** Stages what may be staged: at most D exchanges are in flight. */
   #post(): void {
     while (this.#posting !== this.#tail && ((this.#next - this.#completed) | 0) < IN_FLIGHT) {
-      const operation = this.#queue[this.#posting & (SLOTS - 1)] as Operation;
+      const operation = this.#queue[this.#posting & (SLOTS - 1)] as StagedCollective;
       const sequence = this.#next;
       this.#stage(operation, operation.posted, sequence & (SLOTS - 1));
       this.#rendezvous.sign(sequence, operation.code, operation.length);
@@ -198,9 +198,9 @@ class ThreadsTransport implements Transport {
     }
   }
 
-  #finish(operation: Operation): void {
+  #finish(operation: StagedCollective): void {
     while (operation.completed < operation.chunks) {
-      const oldest = this.#queue[this.#head & (SLOTS - 1)] as Operation;
+      const oldest = this.#queue[this.#head & (SLOTS - 1)] as StagedCollective;
       const sequence = this.#completed;
       this.#rendezvous.await(sequence, 0, oldest.call);
       this.#collect(oldest, oldest.completed, sequence);
@@ -213,7 +213,7 @@ class ThreadsTransport implements Transport {
   }
 
   /** Copies the own part of a chunk into the slot. */
-  #stage(operation: Operation, chunk: number, slot: number): void {
+  #stage(operation: StagedCollective, chunk: number, slot: number): void {
     const { call, send, length, chunkLength } = operation;
     const { rank, size } = this;
     const from = chunk * chunkLength;
@@ -239,7 +239,7 @@ class ThreadsTransport implements Transport {
   }
 
   /** Writes a chunk of the result, now that every rank's part is staged. */
-  #collect(operation: Operation, chunk: number, sequence: number): void {
+  #collect(operation: StagedCollective, chunk: number, sequence: number): void {
     const { call, send, receive, length, chunkLength } = operation;
     const from = chunk * chunkLength;
     const count = Math.min(chunkLength, length - from);

@@ -8,7 +8,7 @@ import {
   checkSchedule,
   columnsPerBatch,
   type ScheduleCursor,
-} from './schedule.js';
+} from './batch-schedule.js';
 
 /** Everything that decides what the batches hold. Plain data: can be posted to a thread. */
 export interface BatchOptions {

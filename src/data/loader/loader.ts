@@ -9,8 +9,8 @@ import {
   createBatchFiller,
 } from './fill.js';
 import { closeRing, createRing, failRing, type LoaderHandle, RingReader } from './ring.js';
-import { columnsPerBatch, ScheduleCursor } from './schedule.js';
-import type { LoaderWorkerData } from './worker.js';
+import { columnsPerBatch, ScheduleCursor } from './batch-schedule.js';
+import type { LoaderWorkerData } from './loader-worker.js';
 
 export type { LoaderHandle } from './ring.js';
 
@@ -52,7 +52,7 @@ export function startLoader(options: LoaderOptions): Loader {
     timeoutS,
   });
   const workerData: LoaderWorkerData = { handle, options: batchOptions };
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
+  const worker = new Worker(new URL('./loader-worker.js', import.meta.url), { workerData });
   // Ranks keep the process alive, not what reads ahead for them.
   worker.unref();
   const failed = new Promise<never>((_, reject) => {

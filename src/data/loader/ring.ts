@@ -1,6 +1,6 @@
 import { DataError } from '../../base/errors.js';
 import type { Batch, BatchReader } from './batches.js';
-import { type BatchSchedule, columnsPerBatch, ScheduleCursor } from './schedule.js';
+import { type BatchSchedule, columnsPerBatch, ScheduleCursor } from './batch-schedule.js';
 
 /*
  * A ring of slots in shared memory: one loader fills them in turn, R consumers read every one. A

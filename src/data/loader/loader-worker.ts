@@ -2,7 +2,7 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { type BatchOptions, createBatchFiller } from './fill.js';
 import { failRing, type LoaderHandle, RingWriter } from './ring.js';
-import { ScheduleCursor } from './schedule.js';
+import { ScheduleCursor } from './batch-schedule.js';
 
 export interface LoaderWorkerData {
   readonly handle: LoaderHandle;

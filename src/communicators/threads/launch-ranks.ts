@@ -10,7 +10,7 @@ import {
   type TransferredError,
 } from '../error-transfer.js';
 import { createThreadsGroup, type ThreadsGroup, type ThreadsGroupOptions } from './group.js';
-import type { RankMessage, RankWorkerData } from './worker.js';
+import type { RankMessage, RankWorkerData } from './threads-worker.js';
 
 /** How long ranks may take to end by themselves, after a failure or their results. */
 const GRACE_MS = 1000;

@@ -1,4 +1,5 @@
-import type { MpiFamily } from '../../native/mpi.js';
+/** Binary interface of an MPI library. */
+type MpiFamily = 'Open MPI' | 'MPICH';
 
 /** The program that started this process as one of several. */
 export interface Launcher {

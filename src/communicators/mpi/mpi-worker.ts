@@ -7,7 +7,7 @@ import { Communicator } from '../communicator.js';
 import { toTransfer, type TransferredError } from '../error-transfer.js';
 import type { ProcessPlace, RankContext } from '../rank-context.js';
 import { Exchange } from '../exchange.js';
-import type { Launcher } from './launcher.js';
+import type { Launcher } from '../launcher.js';
 import { MpiLink } from './link.js';
 import { MpiTransport } from './mpi-transport.js';
 

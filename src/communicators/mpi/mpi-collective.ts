@@ -9,7 +9,7 @@ const HEADER_WORDS = HEADER_BYTES / 4;
 const EMPTY = new Float32Array(0);
 
 /** A started collective and its native memory; reused, so that none is made while a program runs. */
-export class MpiOperation implements PendingCollective {
+export class MpiCollective implements PendingCollective {
   readonly place: number;
   call: Call = 'barrier';
   code = 0;
@@ -44,9 +44,9 @@ export class MpiOperation implements PendingCollective {
   readonly #ownWords: Int32Array;
   readonly #words: Int32Array;
   readonly #size: number;
-  readonly #finish: (operation: MpiOperation) => void;
+  readonly #finish: (operation: MpiCollective) => void;
 
-  constructor(place: number, { addresses, size }: MpiLink, finish: (one: MpiOperation) => void) {
+  constructor(place: number, { addresses, size }: MpiLink, finish: (one: MpiCollective) => void) {
     this.place = place;
     this.#size = size;
     this.#finish = finish;

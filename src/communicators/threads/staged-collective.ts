@@ -4,7 +4,7 @@ import type { MovedPayload, Payload, PendingCollective } from '../communicator.j
 export const EMPTY = new Float32Array(0);
 
 /** A started collective; reused, so that none is made while a program runs. */
-export class Operation implements PendingCollective {
+export class StagedCollective implements PendingCollective {
   call: Call = 'barrier';
   code = 0;
   send: Payload | MovedPayload = EMPTY;
@@ -18,9 +18,9 @@ export class Operation implements PendingCollective {
   completed = 0;
   /** Started, and not waited for. */
   busy = false;
-  readonly #finish: (operation: Operation) => void;
+  readonly #finish: (operation: StagedCollective) => void;
 
-  constructor(finish: (operation: Operation) => void) {
+  constructor(finish: (operation: StagedCollective) => void) {
     this.#finish = finish;
   }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { ConfigError } from '../../base/errors.js';
-import { type BatchSchedule, ScheduleCursor } from './schedule.js';
+import { type BatchSchedule, ScheduleCursor } from './batch-schedule.js';
 
 const SCHEDULE: BatchSchedule = {
   firstStep: 0,

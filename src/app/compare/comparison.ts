@@ -1,22 +1,22 @@
 import path from 'node:path';
-import { openSettingsData } from '../train/open-data.js';
+import { openSettingsData } from '../data/open-data.js';
 import { planRun } from '../train/plan-run.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 import { ConfigError } from '../../base/errors.js';
 import { replaceFile, makeFolders } from '../../base/files.js';
 import { describeMachine } from '../../checkpoints/run-folder.js';
-import type { Field } from './contestants.js';
+import type { Baseline } from './contestants.js';
 import type { Outcome } from './outcome.js';
 import { chartFile } from '../../report/chart.js';
-import { comparisonCharts, comparisonPage } from './page.js';
+import { comparisonCharts, comparisonPage } from './comparison-page.js';
 import { comparisonHash, runsDone, withoutOutcomes, writeComparison } from './record.js';
 import type { Budget, Findings, Job } from './study.js';
 import { type Table, tablesOf } from './tables.js';
 
 /** A comparison in a folder: what is done, and its files after each run. */
-export interface Session {
+export interface Comparison {
   readonly folder: string;
-  readonly field: Field;
+  readonly baseline: Baseline;
   readonly runs: readonly Outcome[];
   readonly findings: Findings | null;
   readonly tables: readonly Table[];
@@ -40,7 +40,7 @@ export async function openComparison(
   settings: TrainingSettings,
   budget: Budget,
   triedGhosts: readonly number[] | null,
-): Promise<Session> {
+): Promise<Comparison> {
   const folder = settings.out ?? 'runs/compare';
   const data = await openSettingsData(settings);
   if (data.validation === null) {
@@ -56,7 +56,7 @@ export async function openComparison(
   const ghosts = triedGhosts ?? [
     ...new Set([block / 16, block / 4].map((k) => Math.max(1, Math.round(k)))),
   ];
-  const field: Field = { width, depth, blocks, ranks, ends: plan.specification.ends, ghosts };
+  const baseline: Baseline = { width, depth, blocks, ranks, ends: plan.specification.ends, ghosts };
   const validateEvery = settings.validateEvery ?? Math.max(1, Math.floor(plan.steps / VALIDATIONS));
   const shared: TrainingSettings = {
     ...settings,
@@ -130,7 +130,7 @@ export async function openComparison(
   };
   return {
     folder,
-    field,
+    baseline,
     runs,
     get findings() {
       return findings;

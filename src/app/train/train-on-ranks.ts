@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { largestPayloadBytes } from '../../analysis/cost.js';
-import { findLauncher } from '../../communicators/mpi/launcher.js';
+import { findLauncher } from '../../communicators/launcher.js';
 import { createThreadsGroup, MAXIMUM_RANKS } from '../../communicators/threads/group.js';
 import type { DataParts } from '../../data/dataset.js';
 import { CheckpointError, ConfigError } from '../../base/errors.js';
@@ -26,7 +26,7 @@ import type { TrainingJob } from '../../training/trainer.js';
 import { createEngine } from '../ranks/engines.js';
 import { initialStandardization, openInitialModel } from './from-model.js';
 import { createMeter } from '../ranks/meters.js';
-import { openSettingsData } from './open-data.js';
+import { openSettingsData } from '../data/open-data.js';
 import { describeData, resumedStandardization } from './resumed-data.js';
 import { checkMemory, costlyPrecision, planRun, type RunPlan } from './plan-run.js';
 import { joinRanks, type Ranks } from '../ranks/ranks.js';
@@ -48,7 +48,7 @@ export interface RunHooks {
  * @param resume run to go on with; null: a new run
  * @throws ConfigError, DataError, UnsupportedError before any rank starts; what ends a rank later
  */
-export async function trainRun(
+export async function trainOnRanks(
   settings: TrainingSettings,
   hooks: RunHooks,
   resume: Resume | null,

@@ -1,0 +1,12 @@
+import type { CollectiveName, CollectiveTimes } from './overlap.js';
+
+/** Counts since the rank started, of the network's own work and traffic. */
+export interface WorkMeters {
+  flops(): number;
+  sentBytes(): number;
+  receivedBytes(): number;
+  /** Seconds blocked in collectives. */
+  exposedS(): number;
+  /** Sums so far, in objects that change. */
+  readonly collectives: Readonly<Record<CollectiveName, CollectiveTimes>>;
+}
