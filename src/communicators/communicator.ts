@@ -44,6 +44,14 @@ export interface Transport {
   readonly needsProgress: boolean;
   /** Lets started collectives go on, and returns at once. */
   progress(): void;
+  /**
+   * A part of the group: the ranks that give the same color, in their order. Every rank calls it,
+   * with no collective under way. The part has a sequence of calls of its own, and ends together
+   * with the whole: what aborts one aborts both.
+   *
+   * @param color an integer from 0 to 2³¹ − 1
+   */
+  split(color: number): Transport;
   /** Ends every rank of the group with this cause; the first cause wins. */
   abort(cause: string): void;
   /** Leaves the group. No collective may follow. */
@@ -138,6 +146,15 @@ export class Communicator {
    * transport needs it. */
   progress(): void {
     this.transport.progress();
+  }
+  /** The ranks that give the same color, in their order, as a communicator of their own. Every rank
+   * calls it, with no collective under way; the parts end together with the whole.
+   * @throws ShapeError unless the color is an integer from 0 to 2³¹ − 1 */
+  split(color: number): Communicator {
+    if (!Number.isInteger(color) || color < 0 || color > 0x7fffffff) {
+      throw new ShapeError('split', `color ${color}; needs an integer from 0 to 2147483647`);
+    }
+    return new Communicator(this.transport.split(color));
   }
   abort(cause: string): void {
     this.transport.abort(cause);

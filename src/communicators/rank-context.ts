@@ -15,9 +15,6 @@ export interface RankContext<Data> {
   /** `data` of the launch. */
   readonly data: Data;
   readonly transport: Transport;
-  /** Makes a part of the group from the ranks that give the same colour; null on threads, whose
-   * coordinator makes the groups. */
-  readonly split: ((colour: number) => Transport) | null;
   /** Sends to `onMessage` of the launch; messages arrive in order and before the result. */
   readonly post: (message: unknown) => void;
   /** Whether the coordinator has asked the ranks to stop. Ranks can see it at different times:

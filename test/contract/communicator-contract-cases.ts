@@ -237,6 +237,56 @@ export const communicatorCases: Readonly<Record<string, CommunicatorCase>> = {
     c.barrier();
   },
 
+  'splits into parts whose ranks keep their order': (c) => {
+    const part = c.split(c.rank % 3);
+    const members = Array.from({ length: c.size }, (_, rank) => rank).filter(
+      (rank) => rank % 3 === c.rank % 3,
+    );
+    assert.deepEqual([part.size, part.rank], [members.length, members.indexOf(c.rank)]);
+    const whom = new Float32Array(part.size);
+    part.allGather(new Float32Array([c.rank]), whom);
+    assert.deepEqual([...whom], members);
+    const buffer = fill(new Float32Array(5000), 11, c.rank);
+    part.allReduceSum(buffer);
+    const wanted = (i: number): number =>
+      treeSum(part.size, (rank) => element(11, members[rank] ?? 0, i), round32);
+    checkElements(buffer, wanted, 'all-reduce in a part');
+    part.close();
+    c.barrier();
+  },
+
+  'runs collectives of the whole and of its parts side by side': (c) => {
+    const [low, alone, all] = [c.split(c.rank < c.size / 2 ? 0 : 1), c.split(c.rank), c.split(7)];
+    assert.deepEqual([alone.size, alone.rank, all.size, all.rank], [1, 0, c.size, c.rank]);
+    for (const n of [4, 3000, 20_001]) {
+      const started = [c, low, alone, all].map((one, i) => startOne(one, i, n + i, 70 + i));
+      if (c.rank % 2 === 1) started.reverse();
+      for (const one of started) one.pending.wait();
+      for (const one of started) one.check();
+    }
+    randomCollectives(low, c.size <= 8 ? 100 : 20, 99);
+    for (const one of [low, alone, all]) one.close();
+  },
+
+  'splits a part again': (c) => {
+    const half = c.split(c.rank < c.size / 2 ? 0 : 1);
+    const quarter = half.split(half.rank % 2);
+    assert.equal(quarter.size, Math.ceil((half.size - (half.rank % 2)) / 2));
+    const sum = Float64Array.of(1);
+    quarter.allReduceSum(sum);
+    assert.equal(sum[0], quarter.size);
+    quarter.close();
+    half.barrier();
+    half.close();
+  },
+
+  'refuses a color that is none, without a word to the others': (c) => {
+    for (const color of [-1, 0.5, Number.NaN, 2 ** 31]) {
+      assert.throws(() => c.split(color), ShapeError);
+    }
+    c.barrier();
+  },
+
   'stays right over many collectives with random delays': (c) => {
     const count = c.size <= 4 ? 2000 : c.size <= 8 ? 500 : 60;
     randomCollectives(c, count, 12_345);

@@ -88,6 +88,38 @@ export const failureCases: Readonly<Record<string, FailureCase>> = {
     assert.ok(performance.now() - started < PROMPT_MS, 'took until the timeout');
   },
 
+  'an abort in a part ends all of them': (c) => {
+    // Rank 0 is alone, so it must hear of it from another part.
+    const part = c.split(c.rank === 0 ? 0 : 1);
+    const started = performance.now();
+    if (c.rank === c.size - 1) part.abort('stopped in a part');
+    failsWith(() => c.allReduceSum(new Float32Array(3)), `rank ${c.size - 1}`, 'stopped in a part');
+    failsWith(() => part.barrier(), 'stopped in a part');
+    assert.ok(performance.now() - started < PROMPT_MS, 'the abort was not prompt');
+  },
+
+  'an abort of the whole ends collectives of its parts': (c) => {
+    const part = c.split(c.rank === 0 ? 0 : 1);
+    const started = performance.now();
+    if (c.rank === c.size - 1) {
+      sleepMs(150);
+      c.abort('stopped in the whole');
+    }
+    failsWith(
+      () => {
+        for (;;) part.allReduceSum(new Float32Array(3));
+      },
+      `rank ${c.size - 1}`,
+      'stopped in the whole',
+    );
+    assert.ok(performance.now() - started < PROMPT_MS, 'the abort was not prompt');
+  },
+
+  'ranks that split while others do something else are named': (c) => {
+    const act = (): unknown => (c.rank === 1 ? c.split(1) : c.allReduceSum(new Float64Array(8)));
+    failsWith(act, 'unequal calls', 'all-reduce of 8 float64');
+  },
+
   'what is in flight ends with the group': (c) => {
     const one = c.startAllReduceSum(new Float32Array(3));
     const startTwo = (): PendingCollective =>

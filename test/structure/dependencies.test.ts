@@ -31,6 +31,21 @@ const FLOORS: readonly (readonly string[])[] = [
   ['cli'],
 ];
 
+/** Implementations of the contracts of engines, communicators and meters. */
+const CONCRETE = [
+  'engines/blas/',
+  'engines/wasm/',
+  'engines/counting/',
+  'engines/pieces/',
+  'communicators/threads/',
+  'communicators/recording/',
+  'communicators/mpi/',
+  'energy/rapl.ts',
+  'energy/hwmon.ts',
+  'energy/gpu/',
+  'energy/process-tree.ts',
+];
+
 /** What wraps native libraries: the only files that know them. */
 const WRAPPERS = [
   'engines/blas/',
@@ -38,6 +53,9 @@ const WRAPPERS = [
   'energy/gpu/',
   'compression/lapack-svd.ts',
 ];
+
+/** What computes, for the rule of analysis. */
+const COMPUTING = new Set(['native', 'data', 'engines', 'communicators', 'energy', 'autograd']);
 
 const files = (readdirSync(SRC, { recursive: true }) as string[])
   .map((file) => file.split(path.sep).join('/'))
@@ -103,10 +121,23 @@ describe('who may import whom', () => {
     assert.deepEqual(circles, []);
   });
 
+  it('concrete engines, communicators and meters meet in app/ranks, and in the doors', () => {
+    const wrong = broken(
+      (from, to) =>
+        within(to, CONCRETE) && ![roomOf(to), 'app/ranks', 'doors'].includes(roomOf(from)),
+    );
+    assert.deepEqual(wrong, []);
+  });
+
   it('nothing but its wrappers knows native libraries', () => {
     const wrong = broken(
       (from, to) => within(to, ['native/']) && roomOf(from) !== 'native' && !within(from, WRAPPERS),
     );
+    assert.deepEqual(wrong, []);
+  });
+
+  it('analysis knows nothing that computes', () => {
+    const wrong = broken((from, to) => roomOf(from) === 'analysis' && COMPUTING.has(roomOf(to)));
     assert.deepEqual(wrong, []);
   });
 

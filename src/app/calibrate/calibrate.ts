@@ -10,8 +10,6 @@ import { ratesOf } from '../../analysis/rates.js';
 import { rounded } from '../../calibration/clock.js';
 import type { EnergyMeter } from '../../energy/meter.js';
 import { LARGEST_COLLECTIVE_BYTES } from '../../calibration/measure-collectives.js';
-import { launchRanks } from '../../communicators/threads/launch-ranks.js';
-import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
 import type {
   CalibrationProgress,
   CalibrationRequest,
@@ -20,7 +18,7 @@ import type {
 import type { MeterComparison } from '../../energy/metered.js';
 import { checkPower, countWork, fitPower, openCounter } from './calibration-power.js';
 import { calibrationShapes, fitSteps } from './calibration-steps.js';
-import { joinRanks } from '../ranks/ranks.js';
+import { joinRanks, launchThreads } from '../ranks/ranks.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 
 const RANK = new URL('calibration-rank.js', import.meta.url);
@@ -64,11 +62,10 @@ async function measureMachine(
   const source = `phantom calibrate, ${new Date().toISOString().slice(0, 10)}, Node ${process.version}`;
   const measure = async (size: number, engine: EngineChoice | null) => {
     const data: CalibrationRequest = { engine, relaxedSimd: options.relaxedSimd };
-    const launch = launchRanks<RankCalibration>({
+    const launch = launchThreads<RankCalibration>({
       size,
       module: RANK,
       data,
-      kernels: loadKernelModule(false),
       stagingBytes: LARGEST_COLLECTIVE_BYTES,
       onMessage: (_rank, message) => options.onProgress(message as CalibrationProgress),
     });

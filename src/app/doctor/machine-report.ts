@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import os from 'node:os';
-import type { BlasProbe } from '../../engines/blas/blas-engine.js';
+import type { BlasProbe } from '../ranks/probes.js';
 import type { Engine } from '../../engines/engine.js';
 import { PhantomError } from '../../base/errors.js';
 import { commandLine } from '../../base/invocation.js';
@@ -43,8 +43,7 @@ const WORTHWHILE = 1.1;
 
 /** Looks at everything that training can use here, and measures the engines. */
 export async function examineMachine(): Promise<MachineReport> {
-  const { createBlasEngine, probeBlas } = await import('../../engines/blas/blas-engine.js');
-  const { createWasmEngine } = await import('../../engines/wasm/wasm-engine.js');
+  const { probeBlas } = await import('../ranks/probes.js');
   const { measureEngine } = await import('../../engines/measure.js');
   const { createEngine } = await import('../ranks/engines.js');
   const examine = async (name: string, make: () => Engine | Promise<Engine>) => {
@@ -60,11 +59,13 @@ export async function examineMachine(): Promise<MachineReport> {
 
   const probe = await probeBlas();
   // Relaxed first: Node 20 takes the flag for it only before the first module is compiled.
-  const relaxed = await examine('wasm --relaxed-simd', () => createWasmEngine({ relaxed: true }));
-  const wasm = await examine('wasm', () => createWasmEngine());
+  const relaxed = await examine('wasm --relaxed-simd', () =>
+    createEngine('wasm', { relaxedSimd: true }),
+  );
+  const wasm = await examine('wasm', () => createEngine('wasm'));
   const usable = probe.candidates.some((candidate) => candidate.usable);
   const blas = usable
-    ? await examine('blas', () => createBlasEngine())
+    ? await examine('blas', () => createEngine('blas'))
     : { name: 'blas', available: false, detail: 'no BLAS library can be used', flopsPerS: null };
   const auto = wasm.available ? (await createEngine('auto')).name : null;
   const engines = [blas, wasm, relaxed];
@@ -126,8 +127,7 @@ function communicatorFindings(): Finding[] {
 /** MPI libraries, each with its launcher where that is found. */
 async function mpiFindings(): Promise<Finding[]> {
   const { findLauncher } = await import('../../communicators/launcher.js');
-  const { MPI_REMEDY, probeMpi, probeThreadLevel } =
-    await import('../../communicators/mpi/probe.js');
+  const { MPI_REMEDY, probeMpi, probeThreadLevel } = await import('../ranks/probes.js');
   const libraries = await probeMpi();
   if (libraries.length === 0) {
     return [{ name: 'MPI', available: false, detail: `for several machines; ${MPI_REMEDY}` }];

@@ -1,5 +1,6 @@
 import type { Engine } from '../../engines/engine.js';
 import { ENGINE_NAMES, ENGINES, type EngineChoice } from '../../engines/engine-list.js';
+import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
 import type { WasmModule } from '../../base/web-assembly.js';
 import { NativeError } from '../../base/errors.js';
 
@@ -32,6 +33,11 @@ export async function createEngine(
     }
   }
   throw reason;
+}
+
+/** The kernels, compiled once for all engines of a process. */
+export function compiledKernels(relaxedSimd: boolean): WasmModule {
+  return loadKernelModule(relaxedSimd);
 }
 
 /** Whether `createEngine('blas')` would find a library it can use. */

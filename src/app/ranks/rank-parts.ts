@@ -28,28 +28,22 @@ export interface RankParts {
   readonly phases: PhaseClock;
 }
 
-/** The transports of a rank among replicas. */
-export interface MeshTransports {
-  /** The ranks that hold the network together with this one. */
-  readonly network: Transport;
-  /** The ranks that hold the same blocks in every replica, by replica; null: one replica. */
-  readonly replicas: Transport | null;
-  /** All ranks. */
-  readonly world: Transport;
-}
-
-/** Puts counters around an engine and the transport of a group without replicas. */
-export function countedParts(engine: Engine, transport: Transport): RankParts {
-  return countedMesh(engine, { network: transport, replicas: null, world: transport });
-}
-
-/** Puts counters around an engine and a rank's transports. */
-export function countedMesh(engine: Engine, transports: MeshTransports): RankParts {
+/**
+ * Puts counters around an engine and the transport of all ranks. With several replicas of R ranks,
+ * rank d·R + r is rank r of replica d: it joins the ranks of its replica, which hold the network, and
+ * the ranks that hold the same blocks in every replica.
+ *
+ * @param replicas that the ranks are divided into; default: one
+ */
+export function countedParts(engine: Engine, world: Transport, replicas = 1): RankParts {
   const counter: FlopCounter = { flops: 0, products: 0 };
   const phases = new PhaseClock();
-  const network = new RecordingTransport(transports.network, phases);
-  const control = new RecordingTransport(transports.world, phases);
-  const gradients = transports.replicas && new RecordingTransport(transports.replicas, phases);
+  const ranks = world.size / replicas;
+  const holders = replicas === 1 ? world : world.split(Math.floor(world.rank / ranks));
+  const alike = replicas === 1 ? null : world.split(world.rank % ranks);
+  const network = new RecordingTransport(holders, phases);
+  const control = new RecordingTransport(world, phases);
+  const gradients = alike && new RecordingTransport(alike, phases);
   const exposedS = (record: CommunicationRecord) => total(record, 'exposedS');
   const needing = [network, gradients, control].filter((one) => one?.needsProgress === true);
   // Also where nothing has to progress: a library's bits may depend on the pieces.
@@ -59,7 +53,7 @@ export function countedMesh(engine: Engine, transports: MeshTransports): RankPar
   return {
     engine: countingEngine(inEqualPieces, counter),
     communicator: new Communicator(network),
-    shards: new Communicator(transports.network),
+    shards: new Communicator(holders),
     control: new Communicator(control),
     replicas: gradients && {
       index: gradients.rank,

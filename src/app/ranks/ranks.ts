@@ -2,8 +2,16 @@ import os from 'node:os';
 import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import { MpiMember } from '../../communicators/mpi/member.js';
 import type { ProcessPlace } from '../../communicators/rank-context.js';
-import { type LaunchOptions, launchRanks } from '../../communicators/threads/launch-ranks.js';
+import { MAXIMUM_RANKS } from '../../communicators/threads/group.js';
+import {
+  type Launch,
+  type LaunchOptions,
+  launchRanks,
+} from '../../communicators/threads/launch-ranks.js';
 import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
+
+/** Ranks that one process can run as threads. */
+export const MAXIMUM_THREADS = MAXIMUM_RANKS;
 
 /** What a run says of its ranks before it knows more of itself. */
 export interface RanksRequest {
@@ -19,7 +27,7 @@ export interface RanksRequest {
 export interface RanksStart {
   readonly data: unknown;
   /** For ranks that are threads. */
-  readonly threads: Pick<LaunchOptions, 'stagingBytes' | 'subgroups'>;
+  readonly threads: Pick<LaunchOptions, 'stagingBytes'>;
 }
 
 /** Ranks that have been started. */
@@ -93,6 +101,11 @@ export async function beforeRanks<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
+/** Starts one worker thread for each rank, whose sums are made by the compiled kernels. */
+export function launchThreads<Result>(options: Omit<LaunchOptions, 'kernels'>): Launch<Result> {
+  return launchRanks({ ...options, kernels: loadKernelModule(false) });
+}
+
 function threadRanks({ size, module, timeoutS, onMessage }: RanksRequest): Ranks {
   return {
     here: Array.from({ length: size }, (_, rank) => rank),
@@ -103,13 +116,12 @@ function threadRanks({ size, module, timeoutS, onMessage }: RanksRequest): Ranks
     together: async (work) => work(),
     fromFirst: async (work) => work(),
     start({ data, threads }) {
-      const launch = launchRanks({
+      const launch = launchThreads({
         ...threads,
         size,
         module,
         data,
         timeoutS,
-        kernels: loadKernelModule(false),
         onMessage: (_rank, message) => onMessage(message),
       });
       const first = async () => (await launch.done)[0];

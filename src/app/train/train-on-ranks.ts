@@ -2,12 +2,10 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { largestPayloadBytes } from '../../analysis/cost.js';
 import { findLauncher } from '../../communicators/launcher.js';
-import { createThreadsGroup, MAXIMUM_RANKS } from '../../communicators/threads/group.js';
 import type { DataParts } from '../../data/dataset.js';
 import { CheckpointError, ConfigError } from '../../base/errors.js';
 import { startLoader } from '../../data/loader/loader.js';
 import type { Standardization } from '../../data/standardize.js';
-import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
 import { listCheckpoints, readCheckpointState } from '../../checkpoints/checkpoint-folder.js';
 import { commandLine } from '../../base/invocation.js';
 import type { EndEvent, TrainingEvent } from '../../training/events.js';
@@ -23,16 +21,16 @@ import {
   writeRunConfig,
 } from '../../checkpoints/run-folder.js';
 import type { TrainingJob } from '../../training/trainer.js';
-import { createEngine } from '../ranks/engines.js';
+import { compiledKernels, createEngine } from '../ranks/engines.js';
 import { initialStandardization, openInitialModel } from './from-model.js';
 import { createMeter } from '../ranks/meters.js';
 import { openSettingsData } from '../data/open-data.js';
 import { describeData, resumedStandardization } from './resumed-data.js';
 import { checkMemory, costlyPrecision, planRun, type RunPlan } from './plan-run.js';
-import { joinRanks, type Ranks } from '../ranks/ranks.js';
+import { joinRanks, MAXIMUM_THREADS, type Ranks } from '../ranks/ranks.js';
 import type { Resume } from './resume.js';
 import type { TrainingSettings } from '../../settings/settings.js';
-import type { Mesh, TrainingRankData } from './training-rank.js';
+import type { TrainingRankData } from './training-rank.js';
 
 export interface RunHooks {
   readonly onEvent: (event: TrainingEvent) => void;
@@ -106,18 +104,15 @@ export async function trainOnRanks(
   );
   const columns = settings.batch / settings.accumulate;
   const payload = largestPayloadBytes(run.specification, settings.ranks, columns);
-  const stagingBytes = Math.max(64 * 1024, payload);
-  const isMesh = settings.replicas > 1 && ranks.here.length > 1;
-  const mesh = isMesh ? createMesh(settings, stagingBytes) : null;
+  const gradients = settings.replicas > 1 ? GRADIENT_STAGING_BYTES : 0;
+  const stagingBytes = Math.max(64 * 1024, payload, gradients);
   const rankData: TrainingRankData = {
     job,
     batches: loaders.map(({ handle }) => handle),
-    mesh,
     meter: { ranksHere: ranks.here.length, firstOnMachine: ranks.firstOnMachine },
-    module: loadKernelModule(settings.relaxedSimd),
+    module: compiledKernels(settings.relaxedSimd),
   };
-  const subgroups = mesh ? [...mesh.network, ...mesh.replicas] : [];
-  const started = ranks.start({ data: rankData, threads: { stagingBytes, subgroups } });
+  const started = ranks.start({ data: rankData, threads: { stagingBytes } });
   const requestStop = () => started.requestStop();
   hooks.stop.addEventListener('abort', requestStop);
   if (hooks.stop.aborted) requestStop();
@@ -152,11 +147,11 @@ async function prepare(
   { here, onMachine }: Ranks,
   resumeFolder: string | null,
 ): Promise<Prepared> {
-  if (here.length > MAXIMUM_RANKS) {
+  if (here.length > MAXIMUM_THREADS) {
     throw new ConfigError(
       'threads',
       `${settings.replicas} replicas of ${settings.ranks} ranks; one machine runs at most ` +
-        `${MAXIMUM_RANKS} worker threads`,
+        `${MAXIMUM_THREADS} worker threads`,
     );
   }
   const data = await openSettingsData(settings);
@@ -231,18 +226,6 @@ function replicasOf(here: readonly number[], ranks: number) {
 
 /** Gradients of several layers are summed at a time, in larger pieces than activations are. */
 const GRADIENT_STAGING_BYTES = 4 << 20;
-
-function createMesh({ ranks, replicas, timeout }: TrainingSettings, stagingBytes: number): Mesh {
-  const options = { kernels: loadKernelModule(false), timeoutS: timeout };
-  return {
-    network: Array.from({ length: replicas }, () =>
-      createThreadsGroup({ ...options, stagingBytes, size: ranks }),
-    ),
-    replicas: Array.from({ length: ranks }, () =>
-      createThreadsGroup({ ...options, stagingBytes: GRADIENT_STAGING_BYTES, size: replicas }),
-    ),
-  };
-}
 
 function jobOf(
   settings: TrainingSettings,

@@ -74,10 +74,10 @@ export class MpiLink {
     return copy;
   }
 
-  /** The ranks of one colour, in their order; called by all ranks of the group. */
-  split(colour: number): MpiLink {
+  /** The ranks of one color, in their order; called by all ranks of the group. */
+  split(color: number): MpiLink {
     const { mpi, addresses, yieldCore, rank } = this;
-    const part = this.#made((to) => mpi.commSplit(this.#group, colour, rank, to));
+    const part = this.#made((to) => mpi.commSplit(this.#group, color, rank, to));
     return new MpiLink(mpi, addresses, yieldCore, part);
   }
 

@@ -133,10 +133,10 @@ export class MpiTransport implements Transport {
     return this.#whole === null ? this.#control.end : this.#whole.end;
   }
 
-  /** A part of the group: the ranks that give the same colour, in their order. Called by every
-   * rank, outside any collective. */
-  split(colour: number): MpiTransport {
-    const part = new MpiTransport(this.#link.split(colour), this.#options, this);
+  split(color: number): MpiTransport {
+    // Names ranks that call something else; the library would wait for them for ever.
+    this.barrier();
+    const part = new MpiTransport(this.#link.split(color), this.#options, this);
     this.#parts.push(part);
     return part;
   }
@@ -150,13 +150,13 @@ export class MpiTransport implements Transport {
   /** Ends MPI, when every rank has closed its transport and its parts; nothing may follow.
    * @throws CollectiveError when one of them ends the group instead */
   finalize(): void {
-    for (const part of this.#parts) part.#drain();
     this.#drain();
     this.#link.mpi.finalize();
   }
 
-  /** Waits until all have left: no message is under way then. */
+  /** Waits until all have left, the parts first: no message is under way then. */
   #drain(): void {
+    for (const part of this.#parts) part.#drain();
     this.close();
     while (!this.#control.allHaveLeft || !this.#control.allIsSent) {
       this.look();

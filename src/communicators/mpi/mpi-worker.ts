@@ -125,7 +125,6 @@ function contextOf<Data>(
     size: transport.size,
     data,
     transport,
-    split: (colour) => transport.split(colour),
     post: (message) => tell({ type: 'message', message }),
     stopRequested: () => Atomics.load(words, STOP) !== 0,
     // Nobody terminates this thread.

@@ -30,6 +30,7 @@ function pretend(rank: number, size: number): Transport {
     startAllReduceSum: start,
     broadcast: () => spin(3),
     barrier: () => spin(3),
+    split: (color) => pretend(color, 2),
     abort: () => {},
     close: () => {},
   };
@@ -122,4 +123,13 @@ test('tells time hidden from time exposed', () => {
   assert.ok(allReduce.exposedS >= 2 * 0.006, `${allReduce.exposedS} s exposed`);
   assert.ok(allReduce.postedS >= 0.012 + 0.014, `${allReduce.postedS} s posted`);
   assert.ok(barrier.exposedS >= 0.003 && barrier.postedS === 0);
+});
+
+test('a part of the group has counts of its own', () => {
+  const whole = new RecordingTransport(pretend(0, 4));
+  const part = whole.split(1);
+  part.startAllGather(new Float32Array(5), new Float32Array(10)).wait();
+  assert.deepEqual([part.rank, part.size], [1, 2]);
+  assert.deepEqual(counts(part)['allGather'], [1, 20, 20]);
+  assert.deepEqual(counts(whole)['allGather'], [0, 0, 0]);
 });

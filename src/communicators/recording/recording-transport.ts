@@ -39,7 +39,8 @@ export type CommunicationRecord = Readonly<Record<CollectiveKind, CollectiveReco
  * | broadcast of n elements | root: (R−1)·n·e, else 0 | root: 0, else n·e |
  * | barrier | 0 | 0 |
  *
- * A collective is counted when it is started. Inside a call the rank's phase is `waiting`.
+ * A collective is counted when it is started. Inside a call the rank's phase is `waiting`. A part
+ * of the group has counts of its own.
  */
 export class RecordingTransport implements Transport {
   readonly name: string;
@@ -150,6 +151,9 @@ export class RecordingTransport implements Transport {
     this.#phases.enter(phase);
   }
 
+  split(color: number): RecordingTransport {
+    return new RecordingTransport(this.#inner.split(color), this.#phases);
+  }
   abort(cause: string): void {
     this.#inner.abort(cause);
   }

@@ -11,7 +11,13 @@ export class SoloTransport implements Transport {
   readonly size = 1;
   readonly maxInFlight = Number.POSITIVE_INFINITY;
   readonly needsProgress = false;
-  #ended: string | null = null;
+  /** Shared with the group that this one is a part of. */
+  readonly #group: { ended: string | null };
+  #closed = false;
+
+  constructor(whole: SoloTransport | null = null) {
+    this.#group = whole === null ? { ended: null } : whole.#group;
+  }
 
   startAllGather(send: MovedPayload, receive: MovedPayload): PendingCollective {
     return this.#copy('all-gather', send, receive);
@@ -40,12 +46,17 @@ export class SoloTransport implements Transport {
 
   progress(): void {}
 
+  split(_color: number): SoloTransport {
+    this.#check('split');
+    return new SoloTransport(this);
+  }
+
   abort(cause: string): void {
-    this.#ended ??= `rank 0 ended the group: ${cause}`;
+    this.#group.ended ??= `rank 0 ended the group: ${cause}`;
   }
 
   close(): void {
-    this.#ended ??= 'rank 0 has closed its transport';
+    this.#closed = true;
   }
 
   #copy(where: string, send: MovedPayload, receive: MovedPayload): PendingCollective {
@@ -55,6 +66,7 @@ export class SoloTransport implements Transport {
   }
 
   #check(where: string): void {
-    if (this.#ended !== null) throw new CollectiveError(where, `rank 0: ${this.#ended}`);
+    const why = this.#group.ended ?? (this.#closed ? 'rank 0 has left the group' : null);
+    if (why !== null) throw new CollectiveError(where, `rank 0: ${why}`);
   }
 }

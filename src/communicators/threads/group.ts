@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { ConfigError } from '../../base/errors.js';
 import { GroupControl } from './control.js';
 import { controlBytes, GENERATION, POSTED, rankWord, SLOTS, slotWord } from './layout.js';
@@ -32,12 +33,16 @@ export interface ThreadsGroupOptions {
 
 /** What the ranks of a group share; structured clone carries it to workers. */
 export interface ThreadsGroup {
+  /** Of no other group. */
+  readonly id: string;
   readonly size: number;
   readonly control: SharedArrayBuffer;
   readonly memory: WasmMemory;
   readonly kernels: WasmModule | null;
   /** A multiple of 64. */
   readonly stagingBytes: number;
+  /** Before it was fitted to the size of the group. */
+  readonly stagingBytesAsked: number;
   readonly timeoutS: number;
   readonly firstSequence: number;
 }
@@ -71,6 +76,7 @@ export function createThreadsGroup(options: ThreadsGroupOptions): ThreadsGroup {
     words[slotWord(slot, 1) + GENERATION] = firstSequence;
   }
   return {
+    id: randomUUID(),
     size,
     control,
     memory: growableMemory(
@@ -78,6 +84,7 @@ export function createThreadsGroup(options: ThreadsGroupOptions): ThreadsGroup {
     ),
     kernels: options.kernels ?? null,
     stagingBytes: region,
+    stagingBytesAsked: stagingBytes,
     timeoutS,
     firstSequence,
   };

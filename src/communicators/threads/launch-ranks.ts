@@ -9,7 +9,7 @@ import {
   toTransfer,
   type TransferredError,
 } from '../error-transfer.js';
-import { createThreadsGroup, type ThreadsGroup, type ThreadsGroupOptions } from './group.js';
+import { createThreadsGroup, type ThreadsGroupOptions } from './group.js';
 import type { RankMessage, RankWorkerData } from './threads-worker.js';
 
 /** How long ranks may take to end by themselves, after a failure or their results. */
@@ -24,8 +24,6 @@ export interface LaunchOptions extends ThreadsGroupOptions {
   /** Passed to every rank by structured clone. */
   readonly data?: unknown;
   readonly onMessage?: (rank: number, message: unknown) => void;
-  /** Groups among the ranks, which end together with the group of all. */
-  readonly subgroups?: readonly ThreadsGroup[];
   /** Heap limits of every worker. */
   readonly resourceLimits?: ResourceLimits;
 }
@@ -96,7 +94,7 @@ class RankLaunch {
   }
 
   abort(cause: string): void {
-    this.#end(cause, -1);
+    this.control.abort(cause, -1);
     this.#fail(-1, null);
   }
 
@@ -142,18 +140,11 @@ class RankLaunch {
   #fail(index: number, failure: TransferredError | null): void {
     const rank = this.#ranks[index];
     if (rank !== undefined) rank.failure ??= failure;
-    if (failure !== null) this.#end(causeText(failure), index);
+    if (failure !== null) this.control.abort(causeText(failure), index);
     this.#failed = true;
     this.#firstFailure ??= failure;
     this.#endAfterGrace();
     this.#finishIfAllExited();
-  }
-
-  #end(cause: string, origin: number): void {
-    this.control.abort(cause, origin);
-    for (const { size, control } of this.#options.subgroups ?? []) {
-      new GroupControl(size, control).abort(cause, origin);
-    }
   }
 
   /** Gives the workers time to end by themselves, then terminates them, then reports. */

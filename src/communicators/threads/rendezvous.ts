@@ -3,6 +3,7 @@ import { CollectiveError } from '../../base/errors.js';
 import { type Call, describeCall, rankNames } from '../call.js';
 import { GroupControl } from './control.js';
 import type { ThreadsGroup } from './group.js';
+import type { Whole } from './part.js';
 import {
   ARRIVALS,
   GENERATION,
@@ -33,14 +34,17 @@ const SLEEP_SLICE_MS = 100;
  */
 export class Rendezvous {
   readonly control: GroupControl;
+  readonly #whole: Whole | null;
   readonly #words: Int32Array;
   readonly #rank: number;
   readonly #size: number;
   readonly #spins: number;
   readonly #timeoutS: number;
 
-  constructor(group: ThreadsGroup, rank: number) {
+  /** @param whole of a part of a group: they end together */
+  constructor(group: ThreadsGroup, rank: number, whole: Whole | null) {
     this.control = new GroupControl(group.size, group.control);
+    this.#whole = whole;
     this.#words = this.control.words;
     this.#rank = rank;
     this.#size = group.size;
@@ -81,9 +85,15 @@ export class Rendezvous {
     this.#sleep(generation, done, phase, call);
   }
 
+  /** Ends the group. @returns whether this cause was the first */
+  abort(cause: string): boolean {
+    const { control, ranks } = this.#whole ?? { control: this.control, ranks: null };
+    return control.abort(cause, ranks?.[this.#rank] ?? this.#rank);
+  }
+
   /** @throws CollectiveError when the group has ended */
   check(call: Call): void {
-    const end = this.control.end();
+    const end = (this.#whole?.control ?? this.control).end();
     if (end === null) return;
     const who = end.origin < 0 ? 'the coordinator' : `rank ${end.origin}`;
     throw new CollectiveError(call, `rank ${this.#rank}: ${who} ended the group: ${end.cause}`);
@@ -112,7 +122,7 @@ export class Rendezvous {
     let gone = -1;
     for (let rank = 0; rank < this.#size; rank++) {
       // `hasLeft` first: what a rank posted before it left must be seen.
-      const left = this.control.hasLeft(rank);
+      const left = this.#hasLeft(rank);
       const posted = Atomics.load(this.#words, rankWord(rank) + POSTED + phase);
       if (((posted - done) | 0) >= 0) continue;
       missing.push(rank);
@@ -135,6 +145,12 @@ export class Rendezvous {
     );
   }
 
+  /** Whether a rank has left the group, or the whole that it is a part of. */
+  #hasLeft(rank: number): boolean {
+    const whole = this.#whole;
+    return this.control.hasLeft(rank) || whole?.control.hasLeft(whole.ranks[rank] ?? -1) === true;
+  }
+
   /** Whether all ranks called the same; ends the group if not. */
   #compare(slot: number): boolean {
     const words = this.#words;
@@ -143,10 +159,9 @@ export class Rendezvous {
       const other = signatureWord(rank, slot);
       if (words[other] === words[own] && words[other + 1] === words[own + 1]) continue;
       const called = (word: number): string => describeCall(words[word] ?? 0, words[word + 1] ?? 0);
-      this.control.abort(
+      this.abort(
         `unequal calls: rank ${rank} called ${called(other)}, rank ${this.#rank} ` +
           `${called(own)}; every rank must make the same calls with the same sizes`,
-        this.#rank,
       );
       return false;
     }
@@ -156,7 +171,7 @@ export class Rendezvous {
   /** Ends the group with this, unless it has another cause, and throws. */
   #fail(call: Call, what: string): never {
     const error = new CollectiveError(call, what);
-    if (!this.control.abort(error.message, this.#rank)) this.check(call);
+    if (!this.abort(error.message)) this.check(call);
     throw error;
   }
 }

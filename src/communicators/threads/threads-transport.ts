@@ -4,6 +4,7 @@ import { type Call, encodeCall, shardLength } from '../call.js';
 import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
 import { scratchLevelBytes, scratchStart, stagingStart, type ThreadsGroup } from './group.js';
 import { IN_FLIGHT, SLOTS } from './layout.js';
+import { makePart, type Whole } from './part.js';
 import { EMPTY, StagedCollective } from './staged-collective.js';
 import { Rendezvous } from './rendezvous.js';
 import { addIn, TreeSum } from '../tree-sum.js';
@@ -72,14 +73,18 @@ class ThreadsTransport implements Transport {
   #next: number;
   #completed: number;
   #closed = false;
+  /** null: this is the group that was launched. */
+  readonly #whole: Whole | null;
+  #parts = 0;
 
-  constructor(group: ThreadsGroup, rank: number) {
+  constructor(group: ThreadsGroup, rank: number, whole: Whole | null = null) {
+    this.#whole = whole;
     const { size, memory, kernels } = group;
     this.rank = rank;
     this.size = size;
     this.description = plural(size, 'worker thread');
     this.#group = group;
-    this.#rendezvous = new Rendezvous(group, rank);
+    this.#rendezvous = new Rendezvous(group, rank, whole);
     this.#float32 = new Float32Array(memory.buffer);
     this.#float64 = new Float64Array(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
@@ -139,8 +144,16 @@ class ThreadsTransport implements Transport {
   }
   progress(): void {}
 
+  split(color: number): ThreadsTransport {
+    const name = `${this.#group.id} ${this.#parts++}`;
+    const { group, members, rank } = makePart(this, this.#group, color, name);
+    const ranks = members.map((member) => this.#whole?.ranks[member] ?? member);
+    const control = this.#whole?.control ?? this.#rendezvous.control;
+    return new ThreadsTransport(group, rank, { control, ranks });
+  }
+
   abort(cause: string): void {
-    this.#rendezvous.control.abort(cause, this.rank);
+    this.#rendezvous.abort(cause);
   }
 
   close(): void {

@@ -44,7 +44,6 @@ export async function runRank<Data>(body: (context: RankContext<Data>) => unknow
       size: group.size,
       data: given.data as Data,
       transport,
-      split: null,
       post: (message) => tell({ type: 'message', message }),
       stopRequested: () => control.stopRequested,
       uninterrupted: async (work) => {

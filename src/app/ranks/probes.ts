@@ -1,0 +1,3 @@
+/** What tells which native libraries a machine has. */
+export { type BlasProbe, probeBlas } from '../../engines/blas/blas-engine.js';
+export { MPI_REMEDY, probeMpi, probeThreadLevel } from '../../communicators/mpi/probe.js';
