@@ -229,7 +229,7 @@ async function raw(url: string): Promise<net.Socket> {
 }
 
 const head = (length: number, more = '') =>
-  `POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n${more}\r\n`;
+  `POST /v2/models/m/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n${more}\r\n`;
 
 async function cutBody(url: string): Promise<string> {
   const socket = await raw(url);

@@ -16,6 +16,7 @@ const x = Float32Array.from({ length: rows * features }, (_, i) => i % 256);
 // As JSON.
 const response = await fetch(`${server}/v2/models/${model}/infer`, {
   method: 'POST',
+  headers: { 'Content-Type': 'application/json' },
   body: JSON.stringify({
     id: 'first question',
     inputs: [{ name: input.name, datatype: 'FP32', shape: [rows, features], data: [...x] }],

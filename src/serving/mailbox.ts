@@ -8,6 +8,8 @@ const POSTED = 0;
 /** Words of a slot: rows, ghosts in use, ranks that are done. */
 const SLOT_WORDS = 3;
 const slotWord = (slot: number) => 1 + SLOT_WORDS * slot;
+/** Of a rank here: 1 + the last batch that it is done with. */
+const doneWord = (index: number) => slotWord(SLOTS) + index;
 
 /** What a batch cost, as rank 0 of a process saw it. */
 export interface BatchReading {
@@ -35,10 +37,10 @@ export interface MailboxHandle {
 export function createMailbox(
   sizes: Pick<MailboxHandle, 'features' | 'outputs' | 'maxBatch' | 'ranksHere'>,
 ): MailboxHandle {
-  const { features, outputs, maxBatch } = sizes;
+  const { features, outputs, maxBatch, ranksHere } = sizes;
   return {
     ...sizes,
-    words: new SharedArrayBuffer(4 * slotWord(SLOTS)),
+    words: new SharedArrayBuffer(4 * doneWord(ranksHere)),
     x: new SharedArrayBuffer(4 * SLOTS * maxBatch * features),
     y: new SharedArrayBuffer(4 * SLOTS * maxBatch * outputs),
     readings: new SharedArrayBuffer(8 * SLOTS * 2),
@@ -97,10 +99,23 @@ export class Mailbox {
     return this.#words[slotWord(batch % SLOTS) + 1] ?? 0;
   }
 
-  /** Called by every rank when it is done with a batch. @returns whether it was the last */
-  finish(batch: number): boolean {
+  /**
+   * Called by every rank when it is done with a batch.
+   *
+   * @param index the rank's place among those of its process
+   * @returns whether it was the last
+   */
+  finish(batch: number, index: number): boolean {
+    Atomics.store(this.#words, doneWord(index), (batch + 1) | 0);
     const done = slotWord(batch % SLOTS) + 2;
     return Atomics.add(this.#words, done, 1) === this.handle.ranksHere - 1;
+  }
+
+  /** Ranks of this process that are not done with a batch, by their places. */
+  unfinished(batch: number): number[] {
+    return Array.from({ length: this.handle.ranksHere }, (_, index) => index).filter(
+      (index) => ((Atomics.load(this.#words, doneWord(index)) - batch - 1) | 0) < 0,
+    );
   }
 
   write(batch: number, { computeS, exposedS }: BatchReading): void {

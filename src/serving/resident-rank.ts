@@ -71,6 +71,6 @@ export function answerBatches(job: InferenceJob, parts: InferenceParts): void {
       const computeS = (performance.now() - began) / 1000;
       mailbox.write(batch, { computeS, exposedS: parts.exposedS() - before });
     }
-    if (mailbox.finish(batch)) post({ type: 'done', batch });
+    if (mailbox.finish(batch, index)) post({ type: 'done', batch });
   }
 }

@@ -7,6 +7,16 @@ export interface SessionRanks {
   /** Settles when every rank has ended; rejects with the first cause when one failed. */
   readonly done: Promise<unknown>;
   abort(cause: string): void;
+  /** Those that have made the fewest collective calls: where one is stuck, the others wait in the
+   * call that it has not made. Empty: not known. */
+  behind(): readonly number[];
+}
+
+/** A batch that the ranks do not answer. */
+export interface Stall {
+  readonly forMs: number;
+  /** Ranks of this process that have not done their part, apart from those that wait for them. */
+  readonly ranks: readonly number[];
 }
 
 interface Batch {
@@ -18,6 +28,11 @@ interface Batch {
   readonly reject: (error: Error) => void;
 }
 
+interface PostedBatch extends Batch {
+  readonly number: number;
+  readonly postedMs: number;
+}
+
 /**
  * Batches on their way through resident ranks: at most `SLOTS` are with them, the others wait in
  * order. Batches are written straight into memory that the ranks read, and answers are read from
@@ -27,7 +42,7 @@ export class Session {
   readonly #mailbox: Mailbox;
   readonly #ranks: SessionRanks;
   readonly #waiting: Batch[] = [];
-  readonly #underWay: (Batch | null)[] = Array.from({ length: SLOTS }, () => null);
+  readonly #underWay: (PostedBatch | null)[] = Array.from({ length: SLOTS }, () => null);
   readonly #ended: Promise<void>;
   #posted = 0;
   #closing = false;
@@ -80,6 +95,20 @@ export class Session {
     });
   }
 
+  /** What the ranks have been at for the longest time; null: nothing. */
+  get stall(): Stall | null {
+    let oldest: PostedBatch | null = null;
+    for (const batch of this.#underWay) {
+      if (batch !== null && (oldest === null || batch.number < oldest.number)) oldest = batch;
+    }
+    if (oldest === null) return null;
+    const unfinished = this.#mailbox.unfinished(oldest.number);
+    const behind = this.#ranks.behind();
+    const stuck = unfinished.filter((index) => behind.includes(index));
+    const ranks = stuck.length > 0 ? stuck : unfinished;
+    return { forMs: performance.now() - oldest.postedMs, ranks };
+  }
+
   receive(message: InferenceMessage): void {
     if (message.type !== 'done') return;
     const { batch } = message;
@@ -128,7 +157,8 @@ export class Session {
         batch.reject(error as Error);
         continue;
       }
-      this.#underWay[this.#posted % SLOTS] = batch;
+      const posted = { ...batch, number: this.#posted, postedMs: performance.now() };
+      this.#underWay[this.#posted % SLOTS] = posted;
       this.#mailbox.post(this.#posted++, batch.rows, batch.ghosts);
     }
     if (!this.#busy) this.#idle?.();

@@ -198,7 +198,9 @@ describe('a server', () => {
     const shape = [x.length / FEATURES, FEATURES];
     const inputs = [{ name: 'x', datatype: 'FP32', shape, data: [...x] }];
     const body = JSON.stringify({ inputs, parameters });
-    const response = await fetch(`${url}/v2/models/${run}/infer`, { method: 'POST', body });
+    const headers = { 'content-type': 'application/json' };
+    const init = { method: 'POST', headers, body };
+    const response = await fetch(`${url}/v2/models/${run}/infer`, init);
     return {
       status: response.status,
       json: (await response.json()) as {

@@ -13,6 +13,10 @@ export const SERVE_SETTINGS: ServeSettings = {
   maxQueue: 64,
   timeoutMs: 5000,
   maxBodyMib: 1,
+  maxAnswerMib: 4,
+  maxMemoryMib: null,
+  allowHosts: [],
+  allowControl: true,
   token: null,
   reloadEveryS: 0,
 };

@@ -29,6 +29,8 @@ export interface LoadOptions {
   readonly ghosts?: number;
   /** Seconds that a collective waits for missing ranks; 0: for ever. */
   readonly timeoutS?: number;
+  /** Ends the ranks at once, also while they load. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -41,6 +43,7 @@ export interface LoadOptions {
  */
 export async function loadModel(folder: string, options: LoadOptions = {}): Promise<LoadedModel> {
   const { engine: choice = 'auto', maxBatch = DEFAULT_MAX_BATCH, timeoutS = 60 } = options;
+  const { signal } = options;
   const { described, size, most } = await beforeRanks(() => {
     if (!Number.isInteger(maxBatch) || maxBatch < 1 || maxBatch > MOST_BATCH) {
       throw new ConfigError('model', `batches of ${maxBatch} rows; needs 1 to ${MOST_BATCH}`);
@@ -79,6 +82,10 @@ export async function loadModel(folder: string, options: LoadOptions = {}): Prom
   const stagingBytes = Math.max(64 * 1024, largestPayloadBytes(specification, size, maxBatch));
   const started = ranks.start({ data, threads: { stagingBytes } });
   const session = new Session(mailbox, started);
+  const abort = () => session.abort('it was asked to end at once');
+  signal?.addEventListener('abort', abort);
+  void session.ended.then(() => signal?.removeEventListener('abort', abort));
+  if (signal?.aborted) abort();
   const engine = await new Promise<string>((resolve, reject) => {
     heard = (message) => {
       if (message.type === 'ready') resolve(message.engine);

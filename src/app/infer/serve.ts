@@ -2,7 +2,9 @@ import path from 'node:path';
 import { ConfigError } from '../../base/errors.js';
 import { ghostsWarning } from '../../models/ghosts.js';
 import { describeModel } from '../../models/model-source.js';
+import type { RequestBounds } from '../../serving/server/app.js';
 import type { Log } from '../../serving/server/log.js';
+import { LARGE_SHARE } from '../../serving/server/memory-budget.js';
 import type { ModelEntry, RunningServer } from '../../serving/server/server.js';
 import { loadModel } from './load-model.js';
 import { createMeter } from '../ranks/meters.js';
@@ -24,6 +26,16 @@ export interface ServeSettings {
   readonly maxQueue: number;
   readonly timeoutMs: number;
   readonly maxBodyMib: number;
+  /** Largest answer, in its encoding. */
+  readonly maxAnswerMib: number;
+  /** Of all bodies, inputs and answers that have not been sent, together; null: 512, or what the
+   * largest request needs. */
+  readonly maxMemoryMib: number | null;
+  /** Names that requests may be addressed to, besides `host`, those of the loopback interface, and
+   * the address that a connection came to; `*`: any. */
+  readonly allowHosts: readonly string[];
+  /** Whether requests without a token may load and unload models. */
+  readonly allowControl: boolean;
   readonly token: string | null;
   readonly reloadEveryS: number;
 }
@@ -43,8 +55,8 @@ export async function serve(
     ...(ghosts === null ? {} : { ghosts }),
   };
   const warned = new Set<string>();
-  const load = async (name: string, folder: string) => {
-    const model = await loadModel(folder, options);
+  const load = async (name: string, folder: string, signal: AbortSignal) => {
+    const model = await loadModel(folder, { ...options, signal });
     const warning = ghostsWarning(model.source, model.ghosts);
     if (warning !== null && !warned.has(name)) log.warn({ model: name }, warning);
     warned.add(name);
@@ -52,7 +64,7 @@ export async function serve(
   };
   const models = namedModels(settings.models).map(([name, folder]): ModelEntry => ({
     name,
-    load: () => load(name, folder),
+    load: (signal) => load(name, folder, signal),
     newest: () => describeModel(folder).weights,
   }));
   const meter = await createMeter({ choice: 'auto', machine: 'default', cores: ranks ?? 1 });
@@ -63,14 +75,39 @@ export async function serve(
     host,
     port,
     limits: { maxDelayMs, maxQueue, timeoutMs },
-    maxBodyBytes: settings.maxBodyMib * 2 ** 20,
+    bounds: boundsOf(settings),
     requestTimeoutMs: timeoutMs + 20_000,
-    token: settings.token,
+    admission: {
+      token: settings.token,
+      hosts: [host, ...settings.allowHosts],
+      control: settings.allowControl,
+    },
     version,
     reloadEveryS: settings.reloadEveryS,
     meter,
     log,
   });
+}
+
+/** @throws ConfigError when the largest request does not fit into the memory for all */
+function boundsOf(settings: ServeSettings): RequestBounds {
+  const { maxBodyMib, maxAnswerMib, timeoutMs } = settings;
+  // Bytes of a body may become four times as much, and a part of the memory is for small requests.
+  const neededMib = Math.ceil((5 * maxBodyMib + maxAnswerMib) / LARGE_SHARE);
+  const maxMemoryMib = settings.maxMemoryMib ?? Math.max(512, neededMib);
+  if (maxMemoryMib < neededMib) {
+    throw new ConfigError(
+      'serve',
+      `${maxMemoryMib} MiB for all requests; a body of ${maxBodyMib} MiB and an answer of ` +
+        `${maxAnswerMib} MiB need --max-memory-mib ${neededMib}`,
+    );
+  }
+  return {
+    maxBodyBytes: maxBodyMib * 2 ** 20,
+    maxAnswerBytes: maxAnswerMib * 2 ** 20,
+    maxMemoryBytes: maxMemoryMib * 2 ** 20,
+    timeoutMs,
+  };
 }
 
 /** Names and folders; a name that is not given is that of the folder.

@@ -36,6 +36,8 @@ export interface StartedRanks {
   readonly done: Promise<unknown>;
   requestStop(): void;
   abort(cause: string): void;
+  /** Ranks that have made the fewest collective calls; empty: not known. */
+  behind(): readonly number[];
 }
 
 /** The ranks of a run: threads of this process, or one each of the processes of an MPI job. */
@@ -78,6 +80,7 @@ export async function joinRanks(request: RanksRequest): Promise<Ranks> {
       requestStop: () => member.requestStop(),
       // This process ends with an error, and takes the job with it.
       abort: () => {},
+      behind: () => [],
     }),
   };
 }
@@ -129,6 +132,7 @@ function threadRanks({ size, module, timeoutS, onMessage }: RanksRequest): Ranks
         done: first(),
         requestStop: () => launch.requestStop(),
         abort: (cause) => launch.abort(cause),
+        behind: () => launch.behind(),
       };
     },
   };

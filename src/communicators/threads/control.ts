@@ -6,6 +6,7 @@ import {
   GUARD,
   LEFT,
   ORIGIN,
+  POSTED,
   rankWord,
   SLOTS,
   slotWord,
@@ -79,6 +80,21 @@ export class GroupControl {
   }
   get stopRequested(): boolean {
     return Atomics.load(this.words, STOP) !== 0;
+  }
+
+  /** The ranks that have posted the fewest collectives; all of them, where none is behind. */
+  behind(): number[] {
+    const posted = Array.from({ length: this.size }, (_, rank) => [
+      Atomics.load(this.words, rankWord(rank) + POSTED),
+      Atomics.load(this.words, rankWord(rank) + POSTED + 1),
+    ]);
+    // Counts wrap; no rank is far from another.
+    const [origin = []] = posted;
+    const ahead = posted.map((counts) =>
+      counts.reduce((sum, count, phase) => sum + ((count - (origin[phase] ?? 0)) | 0), 0),
+    );
+    const least = Math.min(...ahead);
+    return ahead.flatMap((count, rank) => (count === least ? [rank] : []));
   }
 
   /** Marks a rank that makes no further call. */

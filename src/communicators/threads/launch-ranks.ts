@@ -36,6 +36,8 @@ export interface Launch<Result> {
   abort(cause: string): void;
   /** Asks the ranks to stop at their next step boundary. */
   requestStop(): void;
+  /** The ranks that have made the fewest collective calls; all of them, where none is behind. */
+  behind(): readonly number[];
 }
 
 /**
@@ -50,6 +52,7 @@ export function launchRanks<Result = unknown>(options: LaunchOptions): Launch<Re
     done: launch.done as Promise<Result[]>,
     abort: (cause) => launch.abort(cause),
     requestStop: () => launch.control.requestStop(),
+    behind: () => launch.control.behind(),
   };
 }
 

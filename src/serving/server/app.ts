@@ -1,24 +1,41 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
+import { Admission, type AdmissionOptions } from './admission.js';
 import { BodyReader } from './body.js';
+import { mostAnswerBytes, sendAnswer } from './infer-answer.js';
+import { InferBody, INPUT, JSON_LENGTH, OUTPUT } from './infer-request.js';
+import { JsonReader } from './json-reader.js';
 import type { Log } from './log.js';
+import { MemoryBudget } from './memory-budget.js';
 import type { ServerMetrics } from './metrics.js';
 import { badRequest, type FailureReason, ProtocolError } from './protocol-error.js';
 import { ServedModel } from './served-model.js';
-import { formatInferResponse, INPUT, OUTPUT, parseInferRequest } from './tensors.js';
+import { WorkSlices } from './work-slices.js';
 
 export const EXTENSIONS = ['binary_tensor_data', 'model_repository'] as const;
-const JSON_LENGTH = 'Inference-Header-Content-Length';
+/** Of a request that is none for inference. */
+const MOST_CONTROL_BYTES = 1 << 16;
+
+/** What requests may cost. */
+export interface RequestBounds {
+  readonly maxBodyBytes: number;
+  /** Of an answer, in its encoding. */
+  readonly maxAnswerBytes: number;
+  /** Of all bodies, inputs and answers that have not been sent, together. */
+  readonly maxMemoryBytes: number;
+  /** Longest time from a request's arrival to its answer, and from there to the answer's end, to
+   * which a second is added for each 256 KiB. */
+  readonly timeoutMs: number;
+}
 
 export interface AppOptions {
   /** By name: a name in an address is looked up here and nowhere else. */
   readonly models: ReadonlyMap<string, ServedModel>;
   readonly version: string;
   readonly metrics: ServerMetrics;
-  readonly maxBodyBytes: number;
-  /** What a request has to carry, apart from those for health; null: nothing. */
-  readonly token: string | null;
+  readonly bounds: RequestBounds;
+  readonly admission: AdmissionOptions;
   readonly log: Log;
   /** Whether the server is about to end: it is not ready, and connections end with their answer. */
   readonly draining: () => boolean;
@@ -39,16 +56,43 @@ function modelPaths<Rest extends string>(rest: Rest) {
  * model repository, and beside it `/metrics` and `/openapi.json`.
  */
 export function createApp(options: AppOptions): Hono<Env> {
-  const { models, metrics, log, draining } = options;
-  const bodies = new BodyReader(options.maxBodyBytes);
+  const { models, metrics, log, draining, bounds } = options;
+  const { maxBodyBytes, maxAnswerBytes, maxMemoryBytes, timeoutMs } = bounds;
+  const admission = new Admission(options.admission);
+  const memory = new MemoryBudget(maxMemoryBytes);
+  const slices = new WorkSlices();
+  const bodies = new BodyReader(maxBodyBytes, slices);
+  const control = new BodyReader(MOST_CONTROL_BYTES, slices);
   const app = new Hono<Env>();
 
   app.use(async (c, next) => {
+    const { incoming } = c.env;
+    admission.check(incoming);
+    admission.checkType(incoming);
     await next();
-    if (draining()) c.res.headers.set('Connection', 'close');
+    if (draining() && !c.env.outgoing.headersSent) c.res.headers.set('Connection', 'close');
   });
-  if (options.token !== null) app.use(bearer(options.token));
 
+  /** A body that may be missing. */
+  const readObject = async (c: Context<Env>): Promise<Record<string, unknown>> => {
+    const lease = memory.lease();
+    try {
+      const json = new JsonReader(1, lease);
+      let bytes = 0;
+      const push = (block: Buffer) => {
+        bytes += block.length;
+        json.push(block);
+      };
+      await control.read(c.env.incoming, { push }, lease);
+      const value = bytes === 0 ? {} : json.end();
+      if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+        return value as Record<string, unknown>;
+      }
+      throw badRequest('the request is not an object');
+    } finally {
+      lease.release();
+    }
+  };
   const find = (c: Context<Env>): ServedModel => {
     const name = c.req.param('model') ?? '';
     const model = models.get(name);
@@ -87,34 +131,49 @@ export function createApp(options: AppOptions): Hono<Env> {
     const served = find(c);
     const version = versionIn(c);
     served.current(version);
-    const body = await bodies.read(c.env.incoming);
-    const arrived = performance.now();
-    // What answers now: it may have been loaded while the body was read.
-    const current = served.current(version);
-    const request = parseInferRequest(body, c.req.header(JSON_LENGTH), current);
-    const { x, rows, ghosts = current.ghosts } = request;
-    const left = new AbortController();
-    const leave = () => left.abort();
-    c.env.outgoing.once('close', leave);
-    const answer = await served.infer(x, rows, ghosts, version, left.signal);
-    c.env.outgoing.off('close', leave);
-    const { body: text, jsonLength } = formatInferResponse(
-      { model: served.name, version: answer.version, ghosts, y: answer.y },
-      request,
-    );
-    const totalS = (performance.now() - arrived) / 1000;
-    metrics.request(served.name, answer.queueS, answer.computeS, totalS, rows);
-    if (jsonLength === null) {
-      return c.body(text as string, 200, { 'Content-Type': 'application/json' });
+    const { incoming, outgoing } = c.env;
+    const lease = memory.lease();
+    try {
+      const { features } = served.current(version);
+      const jsonLength = c.req.header(JSON_LENGTH);
+      const { 'content-length': length, 'content-encoding': encoding } = incoming.headers;
+      const announced = length === undefined || encoding !== undefined ? null : Number(length);
+      const body = new InferBody({ jsonLength, announced }, features, lease);
+      await bodies.read(incoming, body, lease);
+      const arrived = performance.now();
+      // What answers now: it may have been loaded while the body was read.
+      const current = served.current(version);
+      const request = await body.request(current, slices);
+      const { rows, ghosts = current.ghosts } = request;
+      const most = mostAnswerBytes(request, current.outputs);
+      if (most > maxAnswerBytes) {
+        const what = `the answer to ${rows} rows may have ${most} bytes; ${maxAnswerBytes} are allowed`;
+        throw new ProtocolError('too_large', `${what}; send fewer rows at a time`);
+      }
+      lease.take(4 * rows * current.outputs);
+      const left = new AbortController();
+      const leave = () => left.abort();
+      outgoing.once('close', leave);
+      if (outgoing.destroyed) leave();
+      const answer = await served.infer({ ...request, ghosts }, version, left.signal);
+      outgoing.off('close', leave);
+      const totalS = (performance.now() - arrived) / 1000;
+      metrics.request(served.name, answer.queueS, answer.computeS, totalS, rows);
+      const sent = await sendAnswer(
+        outgoing,
+        { model: served.name, version: answer.version, ghosts, y: answer.y },
+        request,
+        { slices, graceMs: timeoutMs, headers: draining() ? { Connection: 'close' } : {} },
+      );
+      if (!sent) metrics.failure(served.name, 'slow_reader');
+      return RESPONSE_ALREADY_SENT;
+    } finally {
+      lease.release();
     }
-    return c.body(text as Buffer<ArrayBuffer>, 200, {
-      'Content-Type': 'application/octet-stream',
-      [JSON_LENGTH]: String(jsonLength),
-    });
   });
 
   app.post('/v2/repository/index', async (c) => {
-    const { ready = false } = await readObject(bodies, c.env.incoming);
+    const { ready = false } = await readObject(c);
     const all = [...models.values()].map((model) => ({
       name: model.name,
       ...(model.ready ? { version: ServedModel.versionOf(model.current(null)) } : {}),
@@ -124,9 +183,10 @@ export function createApp(options: AppOptions): Hono<Env> {
     return c.json(ready === true ? all.filter(({ state }) => state === 'READY') : all);
   });
   app.post('/v2/repository/models/:model/load', async (c) => {
+    admission.checkControl();
     const model = find(c);
-    const { parameters = {} } = await readObject(bodies, c.env.incoming);
-    if (Object.keys(parameters as object).length > 0) {
+    const { parameters } = await readObject(c);
+    if (Object.keys(parameters ?? {}).length > 0) {
       throw badRequest('a model is loaded from the path the server was started with');
     }
     try {
@@ -139,8 +199,9 @@ export function createApp(options: AppOptions): Hono<Env> {
     return c.body('', 200);
   });
   app.post('/v2/repository/models/:model/unload', async (c) => {
+    admission.checkControl();
     const model = find(c);
-    await readObject(bodies, c.env.incoming);
+    await readObject(c);
     await model.unload();
     return c.body('', 200);
   });
@@ -173,36 +234,4 @@ export function createApp(options: AppOptions): Hono<Env> {
     return c.json({ error: message }, status as 400);
   });
   return app;
-}
-
-/** A body that may be missing. */
-async function readObject(
-  bodies: BodyReader,
-  incoming: HttpBindings['incoming'],
-): Promise<Record<string, unknown>> {
-  const body = await bodies.read(incoming);
-  if (body.length === 0) return {};
-  let value: unknown;
-  try {
-    value = JSON.parse(body.toString('utf8'));
-  } catch {
-    throw badRequest('the request is not JSON');
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
-  }
-  throw badRequest('the request is not an object');
-}
-
-/** Compares hashes: the time tells neither the token's length nor how much of it was right. */
-function bearer(token: string) {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  const wanted = digest(`Bearer ${token}`);
-  return async (c: Context<Env>, next: () => Promise<void>): Promise<void> => {
-    const isHealth = c.req.path.startsWith('/v2/health/');
-    if (!isHealth && !timingSafeEqual(digest(c.req.header('Authorization') ?? ''), wanted)) {
-      throw new ProtocolError('unauthorized', 'a bearer token is needed, and this is not it');
-    }
-    await next();
-  };
 }

@@ -5,7 +5,7 @@ import type { LoadedModel } from '../loaded-model.js';
 import { Batcher } from './batcher.js';
 
 /** A model that answers x with itself, a batch whenever it is told to. */
-function controlled(maxBatch: number, maxDelayMs: number) {
+function controlled(maxBatch: number, maxDelayMs: number, maxQueue = 1000) {
   const batches: string[] = [];
   const underWay: (() => void)[] = [];
   const run = (
@@ -25,7 +25,7 @@ function controlled(maxBatch: number, maxDelayMs: number) {
     });
   };
   const model = { features: 1, outputs: 1, maxBatch, session: { run } } as unknown as LoadedModel;
-  const limits = { maxDelayMs, maxQueue: 1000, timeoutMs: 60_000 };
+  const limits = { maxDelayMs, maxQueue, timeoutMs: 60_000 };
   const batcher = new Batcher(model, limits, () => {});
   let value = 0;
   return {
@@ -33,7 +33,7 @@ function controlled(maxBatch: number, maxDelayMs: number) {
     batcher,
     submit(rows: number, ghosts: number, signal = new AbortController().signal) {
       const x = Float32Array.from({ length: rows }, () => value++);
-      return batcher.submit(x, rows, ghosts, signal).then(({ y }) => assert.deepEqual(y, x));
+      return batcher.submit({ x, rows, ghosts }, signal).then(({ y }) => assert.deepEqual(y, x));
     },
     /** Answers the oldest batch under way. */
     async answer() {
@@ -63,8 +63,8 @@ describe('batches of requests with different numbers of ghosts', () => {
       '1 rows of 9',
       '4 rows of 1',
       '4 rows of 2',
-      '3 rows of 2',
       '1 rows of 3',
+      '3 rows of 2',
     ]);
     await Promise.all(all);
     await batcher.drain();
@@ -113,6 +113,44 @@ describe('batches of requests with different numbers of ghosts', () => {
     for (let i = 0; i < 3; i++) await answer();
     assert.deepEqual(batches.slice(0, 1), ['1 rows of 9']);
     await Promise.all(all);
+    assert.equal(batcher.queuedRows, 0);
+  });
+});
+
+describe('requests of many rows', () => {
+  it('are answered a share at a time, and others in between', async () => {
+    const { batches, submit, answer, batcher } = controlled(4, 0);
+    const large = submit(40, 1);
+    await answer();
+    // Two batches of it are under way; those that come now share the next ones with it.
+    const small = [submit(1, 1), submit(1, 1), submit(1, 1), submit(1, 1), submit(1, 1)];
+    for (let i = 0; i < 4; i++) await answer();
+    await Promise.all(small);
+    assert.ok(batcher.queuedRows >= 15, 'the large one has waited');
+    for (let i = 0; i < 10; i++) await answer();
+    await large;
+    assert.ok(batches.every((batch) => batch === '4 rows of 1' || batch === '1 rows of 1'));
+  });
+
+  it('fill the queue no more than a batch does', async () => {
+    const { submit, answer } = controlled(4, 0, 10);
+    const all = [submit(1000, 1), submit(1000, 1), submit(1, 1), submit(1, 1)];
+    assert.throws(() => submit(1, 1), /rows wait already/);
+    for (let i = 0; i < 502; i++) await answer();
+    await Promise.all(all);
+  });
+
+  it('leave nothing behind when their answer has no room', async () => {
+    const { batcher } = controlled(4, 0);
+    // More than any machine has.
+    assert.throws(
+      () =>
+        batcher.submit(
+          { x: new Float32Array(1), rows: 2 ** 52, ghosts: 1 },
+          new AbortController().signal,
+        ),
+      /no memory for an answer/,
+    );
     assert.equal(batcher.queuedRows, 0);
   });
 });

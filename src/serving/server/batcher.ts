@@ -6,7 +6,7 @@ export interface BatcherLimits {
   /** How long the oldest waiting row may wait for others to share its batch. 0: a batch starts as
    * soon as the ranks are free, and others gather while they are not. */
   readonly maxDelayMs: number;
-  /** Rows that may wait. */
+  /** Rows that may wait; a request counts as one batch at most. */
   readonly maxQueue: number;
   /** Longest time from arrival to answer. */
   readonly timeoutMs: number;
@@ -18,6 +18,15 @@ export interface BatchEvent {
   readonly exposedS: number;
 }
 
+/** Rows to answer. */
+export interface RowsRequest {
+  /** [rows, features] */
+  readonly x: Float32Array;
+  readonly rows: number;
+  /** In use, 1 … K; 0: the model has none. */
+  readonly ghosts: number;
+}
+
 export interface Answer {
   /** [rows, outputs] */
   readonly y: Float32Array;
@@ -27,10 +36,7 @@ export interface Answer {
   readonly computeS: number;
 }
 
-interface Request {
-  readonly x: Float32Array;
-  readonly rows: number;
-  readonly ghosts: number;
+interface Request extends RowsRequest {
   readonly y: Float32Array;
   readonly arrivedMs: number;
   startedMs: number;
@@ -49,18 +55,20 @@ interface Part {
 }
 
 /**
- * Puts rows of many requests into batches for one loaded model. A request of more rows than a batch
- * has is spread over several; no row waits behind a batch that could have taken it. A batch is run
- * with one number of ghosts, that of the oldest row: later rows of the same number fill it, the
- * others wait. Only while the oldest row waits by choice, for others to share its batch, may a full
- * batch of another number start before it.
+ * Puts rows of many requests into batches for one loaded model. Every waiting request has a share of
+ * the next batch; one that has rows left then goes to the end of the queue, so that none waits behind
+ * another's thousands of rows. A batch is run with one number of ghosts, that of the request at the
+ * head: others of the same number fill it. Only while the head waits by choice, for others to share
+ * its batch, may a full batch of another number start before it.
  */
 export class Batcher {
   readonly #model: LoadedModel;
   readonly #limits: BatcherLimits;
   readonly #onBatch: (event: BatchEvent) => void;
-  readonly #queue: Request[] = [];
+  #queue: Request[] = [];
   #queuedRows = 0;
+  /** The same, where a request counts as one batch at most. */
+  #load = 0;
   /** The same, by number of ghosts. */
   readonly #queuedAt = new Map<number, number>();
   #underWay = 0;
@@ -79,34 +87,24 @@ export class Batcher {
   }
 
   /**
-   * @param x [rows, features]
-   * @param ghosts in use, 1 … K; 0: the model has none
    * @param disconnected fires when nobody waits for the answer any more
-   * @throws ProtocolError when the queue is full, the time is over, or the ranks have failed
+   * @throws ProtocolError when the queue is full, the time is over, the answer has no room, or the
+   *   ranks have failed
    */
-  submit(
-    x: Float32Array,
-    rows: number,
-    ghosts: number,
-    disconnected: AbortSignal,
-  ): Promise<Answer> {
+  submit({ x, rows, ghosts }: RowsRequest, disconnected: AbortSignal): Promise<Answer> {
     const { maxQueue, timeoutMs } = this.#limits;
     // A request that is larger than the queue is taken when it is the only one.
-    if (this.#queuedRows > 0 && this.#queuedRows + rows > maxQueue) {
+    if (this.#load > 0 && this.#load + this.#loadOf(rows) > maxQueue) {
       throw new ProtocolError('queue_full', `${this.#queuedRows} rows wait already; try again`);
     }
+    // Before anything refers to the request: this may throw.
+    const y = allocate(rows * this.#model.outputs);
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => {
-        const what = `no answer within ${timeoutMs} ms; the server is overloaded`;
-        request.settle(new ProtocolError('timeout', what));
-      }, timeoutMs);
-      const leave = () =>
-        request.settle(new ProtocolError('disconnected', 'the client has disconnected'));
       const request: Request = {
         x,
         rows,
         ghosts,
-        y: new Float32Array(rows * this.#model.outputs),
+        y,
         arrivedMs: performance.now(),
         startedMs: 0,
         taken: 0,
@@ -118,15 +116,21 @@ export class Batcher {
           clearTimeout(late);
           disconnected.removeEventListener('abort', leave);
           // Rows that are in no batch yet never will be.
-          this.#countRows(ghosts, request.taken - rows);
-          request.taken = rows;
+          this.#take(request, rows - request.taken);
           if (outcome instanceof ProtocolError) reject(outcome);
           else resolve(outcome);
         },
       };
+      const late = setTimeout(() => {
+        const what = `no answer within ${timeoutMs} ms; the server is overloaded`;
+        request.settle(new ProtocolError('timeout', what));
+      }, timeoutMs);
+      const leave = () =>
+        request.settle(new ProtocolError('disconnected', 'the client has disconnected'));
       disconnected.addEventListener('abort', leave, { once: true });
       this.#queue.push(request);
       this.#countRows(ghosts, rows);
+      this.#load += this.#loadOf(rows);
       if (disconnected.aborted) leave();
       this.#dispatch();
     });
@@ -164,7 +168,21 @@ export class Batcher {
 
   #countRows(ghosts: number, rows: number): void {
     this.#queuedRows += rows;
-    this.#queuedAt.set(ghosts, (this.#queuedAt.get(ghosts) ?? 0) + rows);
+    const all = (this.#queuedAt.get(ghosts) ?? 0) + rows;
+    if (all === 0) this.#queuedAt.delete(ghosts);
+    else this.#queuedAt.set(ghosts, all);
+  }
+
+  #loadOf(waiting: number): number {
+    return Math.min(waiting, this.#model.maxBatch);
+  }
+
+  /** Takes rows of a request out of the queue. */
+  #take(request: Request, count: number): void {
+    const waiting = request.rows - request.taken;
+    this.#load += this.#loadOf(waiting - count) - this.#loadOf(waiting);
+    this.#countRows(request.ghosts, -count);
+    request.taken += count;
   }
 
   /** Whether rows of so many ghosts fill a batch. */
@@ -180,37 +198,37 @@ export class Batcher {
 
   /** The first request that still has rows to be taken; there is one. */
   #oldest(): Request {
-    this.#forget();
+    const first = this.#queue.findIndex(({ rows, taken }) => taken < rows);
+    if (first > 0) this.#queue.splice(0, first);
     return this.#queue[0] as Request;
   }
 
-  /** Drops requests at the head that have no rows left to take. */
-  #forget(): void {
-    let done = 0;
-    while (
-      done < this.#queue.length &&
-      (this.#queue[done] as Request).taken === this.#queue[done]?.rows
-    ) {
-      done++;
-    }
-    if (done > 0) this.#queue.splice(0, done);
-  }
-
   #nextBatch(ghosts: number): Part[] {
-    const parts: Part[] = [];
-    let room = this.#model.maxBatch;
-    const now = performance.now();
+    const { maxBatch } = this.#model;
+    const sharing: Request[] = [];
     for (const request of this.#queue) {
-      if (room === 0) break;
-      const count = Math.min(room, request.rows - request.taken);
-      if (count === 0 || request.ghosts !== ghosts) continue;
-      if (request.taken === 0) request.startedMs = now;
-      parts.push({ request, from: request.taken, count });
-      request.taken += count;
-      this.#countRows(ghosts, -count);
-      room -= count;
+      if (request.ghosts === ghosts && request.taken < request.rows) sharing.push(request);
+      if (sharing.length === maxBatch) break;
     }
-    this.#forget();
+    // What some leave of their shares goes to the first that have more rows.
+    const share = Math.floor(maxBatch / sharing.length);
+    const shares = sharing.map(({ rows, taken }) => Math.min(share, rows - taken));
+    let room = maxBatch - shares.reduce((sum, count) => sum + count, 0);
+    const now = performance.now();
+    const parts = sharing.map((request, i): Part => {
+      const least = shares[i] as number;
+      const more = Math.min(room, request.rows - request.taken - least);
+      room -= more;
+      const part = { request, from: request.taken, count: least + more };
+      if (request.taken === 0) request.startedMs = now;
+      this.#take(request, part.count);
+      return part;
+    });
+    const unfinished = sharing.filter(({ rows, taken }) => taken < rows);
+    if (unfinished.length > 0) {
+      const others = this.#queue.filter((request) => !unfinished.includes(request));
+      this.#queue = [...others, ...unfinished];
+    }
     return parts;
   }
 
@@ -257,5 +275,15 @@ export class Batcher {
         request.settle({ y: request.y, queueS, computeS: (now - request.startedMs) / 1000 });
       }
     }
+  }
+}
+
+/** @throws ProtocolError when the machine does not have it */
+function allocate(length: number): Float32Array {
+  try {
+    return new Float32Array(length);
+  } catch {
+    const what = `no memory for an answer of ${length} numbers; send fewer rows at a time`;
+    throw new ProtocolError('unavailable', what);
   }
 }

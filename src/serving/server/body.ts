@@ -1,25 +1,33 @@
 import type { IncomingMessage } from 'node:http';
-import { promisify } from 'node:util';
 import zlib from 'node:zlib';
+import type { MemoryLease } from './memory-budget.js';
 import { badRequest, ProtocolError } from './protocol-error.js';
+import type { WorkSlices } from './work-slices.js';
 
-/** Bodies that are being read may take so many times the largest one between them. */
-const LARGEST_AT_ONCE = 8;
+const FIRST_BLOCK_BYTES = 1 << 10;
+const BLOCK_BYTES = 1 << 16;
+/** What a decoder holds. */
+const DECODER_BYTES = 1 << 18;
 
 const DECODERS = new Map([
-  ['gzip', promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gunzip)],
-  ['deflate', promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.inflate)],
+  ['gzip', () => zlib.createGunzip()],
+  ['deflate', () => zlib.createInflate()],
 ]);
 
-/** Reads bodies whole, and bounds what they take: each, and all together. */
+/** Takes a body as it arrives. */
+export interface BodySink {
+  /** @param block good beyond the call */
+  push(block: Buffer): void;
+}
+
+/** Reads bodies in blocks, whatever the pieces they arrive in, and bounds their size. */
 export class BodyReader {
   readonly #mostBytes: number;
-  readonly #budgetBytes: number;
-  #usedBytes = 0;
+  readonly #slices: WorkSlices;
 
-  constructor(mostBytes: number) {
+  constructor(mostBytes: number, slices: WorkSlices) {
     this.#mostBytes = mostBytes;
-    this.#budgetBytes = LARGEST_AT_ONCE * mostBytes;
+    this.#slices = slices;
   }
 
   /**
@@ -27,53 +35,80 @@ export class BodyReader {
    * all of a body before it reads would find a closed connection, and never see the answer.
    *
    * @throws ProtocolError for a body that is too large, cut off, in an unknown encoding, or too much
-   * for now
+   * for now; what the sink throws
    */
-  async read(incoming: IncomingMessage): Promise<Buffer> {
+  async read(incoming: IncomingMessage, sink: BodySink, lease: MemoryLease): Promise<void> {
     if (Number(incoming.headers['content-length'] ?? 0) > this.#mostBytes) throw this.#tooLarge();
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    try {
-      for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {
-        const part = chunk as Buffer;
-        bytes += part.length;
-        this.#usedBytes += part.length;
-        if (bytes > this.#mostBytes) throw this.#tooLarge();
-        if (this.#usedBytes > this.#budgetBytes) throw tooMuch();
-        chunks.push(part);
-      }
-    } catch (error) {
-      if (error instanceof ProtocolError) throw error;
-      throw new ProtocolError('disconnected', `the body was cut off: ${(error as Error).message}`);
-    } finally {
-      this.#usedBytes -= bytes;
-    }
-    const [only] = chunks;
-    const body = chunks.length === 1 && only ? only : Buffer.concat(chunks, bytes);
     const encoding = incoming.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
-    return encoding === 'identity' ? body : this.#decode(body, encoding);
+    if (encoding === 'identity') {
+      const pieces = incoming.iterator({ destroyOnReturn: false });
+      return this.#readPieces(pieces, sink, lease, cutOff);
+    }
+    const create = DECODERS.get(encoding);
+    if (create === undefined) {
+      const what = `Content-Encoding is ${JSON.stringify(encoding.slice(0, 40))}`;
+      const known = [...DECODERS.keys()].join(', ');
+      throw new ProtocolError('unsupported', `${what}; needs one of ${known}`);
+    }
+    lease.take(DECODER_BYTES);
+    const decoder = create();
+    let bytes = 0;
+    // Some bytes decode to nothing, in any number.
+    incoming.on('data', (piece: Buffer) => {
+      bytes += piece.length;
+      if (bytes > this.#mostBytes) decoder.destroy(this.#tooLarge());
+    });
+    incoming.once('close', () => {
+      if (!incoming.complete) decoder.destroy(cutOff(new Error('the connection was closed')));
+    });
+    incoming.pipe(decoder);
+    try {
+      await this.#readPieces(decoder, sink, lease, (error) =>
+        badRequest(`the body is not ${encoding}: ${error.message}`),
+      );
+    } finally {
+      decoder.destroy();
+      lease.give(DECODER_BYTES);
+    }
   }
 
-  async #decode(body: Buffer, encoding: string): Promise<Buffer> {
-    const decode = DECODERS.get(encoding);
-    if (decode === undefined) {
-      const what = `Content-Encoding is ${JSON.stringify(encoding.slice(0, 40))}`;
-      throw new ProtocolError(
-        'unsupported',
-        `${what}; needs one of ${[...DECODERS.keys()].join(', ')}`,
-      );
-    }
-    // It may come to that.
-    if (this.#usedBytes + this.#mostBytes > this.#budgetBytes) throw tooMuch();
-    this.#usedBytes += this.#mostBytes;
+  async #readPieces(
+    pieces: AsyncIterable<Buffer>,
+    sink: BodySink,
+    lease: MemoryLease,
+    failure: (error: Error) => ProtocolError,
+  ): Promise<void> {
+    let bytes = 0;
+    let block = Buffer.alloc(0);
+    let filled = 0;
+    const flush = async () => {
+      const full = block.subarray(0, filled);
+      if (filled > 0) await this.#slices.run(() => sink.push(full));
+      lease.give(block.length);
+      block = Buffer.alloc(0);
+      filled = 0;
+    };
     try {
-      return await decode(body, { maxOutputLength: this.#mostBytes });
+      for await (const piece of pieces) {
+        bytes += piece.length;
+        if (bytes > this.#mostBytes) throw this.#tooLarge();
+        for (let from = 0; from < piece.length;) {
+          if (filled === BLOCK_BYTES) await flush();
+          if (filled === block.length) {
+            const needed = Math.max(FIRST_BLOCK_BYTES, 2 * filled, piece.length - from);
+            const larger = Buffer.allocUnsafe(Math.min(BLOCK_BYTES, needed));
+            lease.take(larger.length - block.length);
+            block.copy(larger, 0, 0, filled);
+            block = larger;
+          }
+          const taken = piece.copy(block, filled, from);
+          filled += taken;
+          from += taken;
+        }
+      }
+      await flush();
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      if (code === 'ERR_BUFFER_TOO_LARGE') throw this.#tooLarge();
-      throw badRequest(`the body is not ${encoding}: ${message}`);
-    } finally {
-      this.#usedBytes -= this.#mostBytes;
+      throw error instanceof ProtocolError ? error : failure(error as Error);
     }
   }
 
@@ -83,6 +118,6 @@ export class BodyReader {
   }
 }
 
-function tooMuch(): ProtocolError {
-  return new ProtocolError('unavailable', 'too many bodies at once; try again');
+function cutOff(error: Error): ProtocolError {
+  return new ProtocolError('disconnected', `the body was cut off: ${error.message}`);
 }

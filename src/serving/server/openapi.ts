@@ -1,5 +1,5 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
-import { INPUT, OUTPUT } from './tensors.js';
+import { INPUT, OUTPUT } from './infer-request.js';
 
 type Route = Parameters<OpenAPIHono['openAPIRegistry']['registerPath']>[0];
 
@@ -99,9 +99,10 @@ const failures = (...statuses: readonly number[]) =>
 const WHY: Readonly<Record<number, string>> = {
   400: 'The request is wrong; the message says what.',
   401: 'The bearer token is missing or wrong.',
+  403: 'The request is addressed to another server, comes from a web page, or may not load models.',
   404: 'There is no such model or version.',
-  413: 'The body is too large.',
-  415: 'The body is in an encoding other than gzip and deflate.',
+  413: 'The body or its answer is too large.',
+  415: 'The body is of another type, or in an encoding other than gzip and deflate.',
   429: 'Too many rows wait; try again after Retry-After seconds.',
   503: 'Not ready, overloaded or about to end; try again after Retry-After seconds.',
 };
@@ -139,19 +140,19 @@ const ROUTES: readonly Route[] = [
     method: 'get',
     path: '/v2/health/ready',
     summary: 'Whether every model answers',
-    responses: { ...json(ready, 'Yes.'), ...failures(503) },
+    responses: { ...json(ready, 'Yes.'), ...failures(403, 503) },
   },
   {
     method: 'get',
     path: '/v2',
     summary: 'The server',
-    responses: { ...json(serverMetadata, 'Name, version, extensions.'), ...failures(401) },
+    responses: { ...json(serverMetadata, 'Name, version, extensions.'), ...failures(401, 403) },
   },
   ...forModel(
     {
       method: 'get',
       summary: 'A model',
-      responses: { ...json(modelMetadata, 'Its tensors.'), ...failures(401, 404, 503) },
+      responses: { ...json(modelMetadata, 'Its tensors.'), ...failures(401, 403, 404, 503) },
     },
     '',
   ),
@@ -159,7 +160,7 @@ const ROUTES: readonly Route[] = [
     {
       method: 'get',
       summary: 'Whether a model answers',
-      responses: { ...json(modelReady, 'Yes.'), ...failures(401, 404, 503) },
+      responses: { ...json(modelReady, 'Yes.'), ...failures(401, 403, 404, 503) },
     },
     '/ready',
   ),
@@ -170,7 +171,7 @@ const ROUTES: readonly Route[] = [
       request: { body: { content: both(inferRequest), required: true } },
       responses: {
         200: { description: 'The answers, a row each.', content: both(inferResponse) },
-        ...failures(400, 401, 404, 413, 415, 429, 503),
+        ...failures(400, 401, 403, 404, 413, 415, 429, 503),
       },
     },
     '/infer',
@@ -179,21 +180,21 @@ const ROUTES: readonly Route[] = [
     method: 'post',
     path: '/v2/repository/index',
     summary: 'All models',
-    responses: { ...json(index, 'Names and states.'), ...failures(400, 401) },
+    responses: { ...json(index, 'Names and states.'), ...failures(400, 401, 403) },
   },
   {
     method: 'post',
     path: '/v2/repository/models/{model}/load',
     summary: 'Loads a model, or what is newest at its path, without dropping a request',
     request: { params: model },
-    responses: { ...ok, ...failures(400, 401, 404) },
+    responses: { ...ok, ...failures(400, 401, 403, 404, 503) },
   },
   {
     method: 'post',
     path: '/v2/repository/models/{model}/unload',
     summary: 'Answers what has been asked, then ends the model',
     request: { params: model },
-    responses: { ...ok, ...failures(400, 401, 404) },
+    responses: { ...ok, ...failures(400, 401, 403, 404, 503) },
   },
   {
     method: 'get',
@@ -201,14 +202,14 @@ const ROUTES: readonly Route[] = [
     summary: 'Prometheus metrics',
     responses: {
       200: { description: 'Text.', content: { 'text/plain': { schema: z.string() } } },
-      ...failures(401),
+      ...failures(401, 403),
     },
   },
   {
     method: 'get',
     path: '/openapi.json',
     summary: 'This document',
-    responses: { 200: { description: 'OpenAPI 3.1.' }, ...failures(401) },
+    responses: { 200: { description: 'OpenAPI 3.1.' }, ...failures(401, 403) },
   },
 ];
 

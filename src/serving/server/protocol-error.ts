@@ -2,6 +2,7 @@
 export type FailureReason =
   | 'bad_request'
   | 'unauthorized'
+  | 'forbidden'
   | 'not_found'
   | 'too_large'
   | 'unsupported'
@@ -9,19 +10,22 @@ export type FailureReason =
   | 'timeout'
   | 'unavailable'
   | 'disconnected'
+  | 'slow_reader'
   | 'internal';
 
 const STATUS = {
   bad_request: 400,
   unauthorized: 401,
+  forbidden: 403,
   not_found: 404,
   too_large: 413,
   unsupported: 415,
   queue_full: 429,
   timeout: 503,
   unavailable: 503,
-  /** Nobody reads it. */
+  /** Nobody reads these. */
   disconnected: 499,
+  slow_reader: 499,
   internal: 500,
 } as const satisfies Record<FailureReason, number>;
 

@@ -1,15 +1,27 @@
 import type { LoadedModel } from '../loaded-model.js';
-import { type Answer, type BatchEvent, Batcher, type BatcherLimits } from './batcher.js';
+import {
+  type Answer,
+  type BatchEvent,
+  Batcher,
+  type BatcherLimits,
+  type RowsRequest,
+} from './batcher.js';
 import type { Log } from './log.js';
 import { ProtocolError } from './protocol-error.js';
 
-/** How long after a failure of its ranks a model is loaded again. */
-const RELOAD_AFTER_FAILURE_MS = 5000;
+/** How long after a second failure of its ranks a model is loaded again; twice that after the next. */
+const FIRST_RETRY_MS = 5000;
+const LAST_RETRY_MS = 60_000;
+/** Loads and unloads that may wait for one another. */
+const MOST_CHANGES = 8;
+/** A batch takes longer than this and than the longest time to an answer: its ranks are stuck. */
+const LEAST_STALL_MS = 5000;
+const WATCH_MS = 500;
 
 export interface ServedModelOptions {
   readonly name: string;
   /** Loads what is newest at the model's path. */
-  readonly load: () => Promise<LoadedModel>;
+  readonly load: (signal: AbortSignal) => Promise<LoadedModel>;
   /** Names what is newest there, without loading it. */
   readonly newest: () => string;
   readonly limits: BatcherLimits;
@@ -25,6 +37,7 @@ interface Generation {
 /**
  * A model under a name. Loading it again starts the new ranks beside the old ones; requests go to
  * the new ones from the moment they are ready, and the old ones end when they have answered theirs.
+ * Ranks that fail or get stuck are replaced in the same way.
  */
 export class ServedModel {
   readonly name: string;
@@ -34,13 +47,25 @@ export class ServedModel {
   #reason = 'it has not been loaded yet';
   /** Loads and unloads, one after another. */
   #changes: Promise<unknown> = Promise.resolve();
-  readonly #ending = new Set<Promise<void>>();
+  #waitingChanges = 0;
+  /** A load that has not begun: it serves all who ask for one meanwhile. */
+  #nextLoad: Promise<void> | null = null;
+  /** Generations that have not ended. */
+  readonly #generations = new Map<LoadedModel, Promise<void>>();
+  /** Fires when everything has to end at once. */
+  readonly #cut = new AbortController();
+  #retryMs = 0;
+  #loadedMs = 0;
+  readonly #stuck = new WeakSet<LoadedModel>();
   #retry: NodeJS.Timeout | null = null;
   #closed = false;
+  readonly #watch: NodeJS.Timeout;
 
   constructor(options: ServedModelOptions) {
     this.name = options.name;
     this.#options = options;
+    this.#watch = setInterval(() => this.#endStuck(), WATCH_MS);
+    this.#watch.unref();
   }
 
   get ready(): boolean {
@@ -68,32 +93,27 @@ export class ServedModel {
     return this.#generation(version).model;
   }
 
-  /** @param ghosts as for `Batcher.submit` */
   async infer(
-    x: Float32Array,
-    rows: number,
-    ghosts: number,
+    request: RowsRequest,
     version: string | null,
     disconnected: AbortSignal,
   ): Promise<Answer & { readonly version: string }> {
     const { model, batcher } = this.#generation(version);
-    const answer = await batcher.submit(x, rows, ghosts, disconnected);
+    const answer = await batcher.submit(request, disconnected);
     return { ...answer, version: ServedModel.versionOf(model) };
   }
 
-  /** Loads it, or loads it again. @throws what loading it threw; what was loaded before stays */
+  /**
+   * Loads it, or loads it again. Calls that come before a load has begun share it.
+   *
+   * @throws what loading it threw; what was loaded before stays
+   */
   load(): Promise<void> {
-    return this.#change(async () => {
-      const { limits, onBatch, log, load } = this.#options;
-      const model = await load();
-      const old = this.#current;
-      this.#current = { model, batcher: new Batcher(model, limits, onBatch) };
-      const { source, ranks, engine } = model;
-      const what = { model: this.name, version: ServedModel.versionOf(model) };
-      log.info({ ...what, path: source.weights, ranks, engine }, 'model loaded');
-      void model.session.ended.then(() => this.#onEnd(model));
-      if (old !== null) this.#end(old);
+    this.#nextLoad ??= this.#change(() => {
+      this.#nextLoad = null;
+      return this.#load();
     });
+    return this.#nextLoad;
   }
 
   /** Loads it if something newer is at its path. */
@@ -107,6 +127,8 @@ export class ServedModel {
   }
 
   unload(reason = 'it has been unloaded'): Promise<void> {
+    // A load that is asked for later is another one.
+    this.#nextLoad = null;
     return this.#change(() => {
       this.#reason = reason;
       if (this.#current !== null) this.#end(this.#current);
@@ -114,18 +136,76 @@ export class ServedModel {
     });
   }
 
-  /** Answers what has been asked, and ends every rank. */
-  async close(): Promise<void> {
+  /**
+   * Answers what has been asked, and ends every rank.
+   *
+   * @param withinMs then they are ended as they are, and what is being loaded too
+   */
+  async close(withinMs: number): Promise<void> {
     this.#closed = true;
     if (this.#retry !== null) clearTimeout(this.#retry);
+    const cut = setTimeout(() => {
+      this.#cut.abort();
+      for (const model of this.#generations.keys()) {
+        model.session.abort('the server is shutting down');
+      }
+    }, withinMs);
     await this.unload('the server is shutting down');
-    await Promise.all(this.#ending);
+    await Promise.all(this.#generations.values());
+    clearTimeout(cut);
+    clearInterval(this.#watch);
   }
 
   #change(work: () => void | Promise<void>): Promise<void> {
-    const done = this.#changes.then(work);
+    if (this.#waitingChanges >= MOST_CHANGES && !this.#closed) {
+      const what = `${MOST_CHANGES} loads and unloads of ${this.name} wait already; try again`;
+      return Promise.reject(new ProtocolError('unavailable', what));
+    }
+    this.#waitingChanges++;
+    const done = this.#inTurn(this.#changes, work);
     this.#changes = done.catch(() => {});
     return done;
+  }
+
+  async #inTurn(before: Promise<unknown>, work: () => void | Promise<void>): Promise<void> {
+    await before;
+    this.#waitingChanges--;
+    await work();
+  }
+
+  async #load(): Promise<void> {
+    const { limits, onBatch, log, load } = this.#options;
+    if (this.#closed) throw new ProtocolError('unavailable', 'the server is shutting down');
+    const model = await this.#unlessCut(load(this.#cut.signal));
+    const old = this.#current;
+    this.#loadedMs = performance.now();
+    this.#current = { model, batcher: new Batcher(model, limits, onBatch) };
+    const { source, ranks, engine } = model;
+    const what = { model: this.name, version: ServedModel.versionOf(model) };
+    log.info({ ...what, path: source.weights, ranks, engine }, 'model loaded');
+    this.#generations.set(model, this.#follow(model));
+    if (old !== null) this.#end(old);
+  }
+
+  /** What is being loaded; it is left to end by itself when the server has to end at once. */
+  async #unlessCut(loading: Promise<LoadedModel>): Promise<LoadedModel> {
+    const { signal } = this.#cut;
+    let cut: () => void = () => {};
+    const cutting = new Promise<never>((_, reject) => {
+      cut = () => reject(new ProtocolError('unavailable', 'the server is shutting down'));
+      if (signal.aborted) cut();
+      signal.addEventListener('abort', cut);
+    });
+    try {
+      return await Promise.race([loading, cutting]);
+    } catch (error) {
+      if (signal.aborted) {
+        loading.then((model) => model.session.abort('the server has ended')).catch(() => {});
+      }
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', cut);
+    }
   }
 
   #generation(version: string | null): Generation {
@@ -141,26 +221,54 @@ export class ServedModel {
   }
 
   #end({ model, batcher }: Generation): void {
-    const ending = batcher.drain().then(() => model.close());
-    this.#ending.add(ending);
-    void ending.finally(() => this.#ending.delete(ending));
+    void batcher
+      .drain()
+      .then(() => model.close())
+      .catch((error: unknown) => model.session.abort((error as Error).message));
   }
 
-  /** Its ranks have ended; when nobody asked for that, they are started again. */
-  #onEnd(model: LoadedModel): void {
+  /** Ends ranks that have had a batch for longer than anybody waits for an answer. */
+  #endStuck(): void {
+    const { limits, log } = this.#options;
+    for (const model of this.#generations.keys()) {
+      const { stall } = model.session;
+      if (stall === null || stall.forMs < Math.max(LEAST_STALL_MS, limits.timeoutMs)) continue;
+      if (this.#stuck.has(model)) continue;
+      this.#stuck.add(model);
+      const ranks = stall.ranks.length === 1 ? 'rank' : 'ranks';
+      const forS = (stall.forMs / 1000).toFixed(1);
+      const what = `stuck ${ranks} ${stall.ranks.join(', ')}: a batch has no answer after ${forS} s`;
+      log.error({ model: this.name, ranks: stall.ranks, stuckMs: stall.forMs }, what);
+      this.#replace(model, what);
+      model.session.abort(what);
+    }
+  }
+
+  /** When its ranks end, and nobody asked for that, they are started again. */
+  async #follow(model: LoadedModel): Promise<void> {
+    await model.session.ended;
+    this.#generations.delete(model);
     if (this.#current?.model !== model || this.#closed) return;
+    this.#replace(model, model.session.failure?.message ?? 'unknown');
+  }
+
+  #replace(model: LoadedModel, why: string): void {
     const { log } = this.#options;
+    if (this.#current?.model !== model) return;
     this.#current = null;
-    this.#reason = `its ranks have failed: ${model.session.failure?.message ?? 'unknown'}`;
-    log.error({ model: this.name, error: model.session.failure?.message }, 'model failed');
+    this.#reason = `its ranks have failed: ${why}`;
+    log.error({ model: this.name, error: why }, 'model failed');
+    if (performance.now() - this.#loadedMs > LAST_RETRY_MS) this.#retryMs = 0;
     const again = () => {
+      const waitMs = this.#retryMs;
+      this.#retryMs = Math.min(LAST_RETRY_MS, Math.max(FIRST_RETRY_MS, 2 * waitMs));
       this.#retry = setTimeout(() => {
         if (this.#closed || this.#current !== null) return;
         this.load().catch((error: unknown) => {
           log.error({ model: this.name, error: (error as Error).message }, 'model not loaded');
           again();
         });
-      }, RELOAD_AFTER_FAILURE_MS);
+      }, waitMs);
     };
     again();
   }

@@ -2,8 +2,10 @@ import type { Server } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
 import type { EnergyMeter } from '../../energy/meter.js';
 import { ConfigError } from '../../base/errors.js';
-import { createApp } from './app.js';
+import type { AdmissionOptions } from './admission.js';
+import { createApp, type RequestBounds } from './app.js';
 import type { BatchEvent, BatcherLimits } from './batcher.js';
+import { Drain } from './drain.js';
 import type { Log } from './log.js';
 import { createMetrics } from './metrics.js';
 import { ServedModel } from './served-model.js';
@@ -12,7 +14,7 @@ import type { LoadedModel } from '../loaded-model.js';
 /** A model to serve. */
 export interface ModelEntry {
   readonly name: string;
-  readonly load: () => Promise<LoadedModel>;
+  readonly load: (signal: AbortSignal) => Promise<LoadedModel>;
   /** Names what is newest at its path, without loading it. */
   readonly newest: () => string;
 }
@@ -23,10 +25,10 @@ export interface ServerOptions {
   /** 0: any that is free. */
   readonly port: number;
   readonly limits: BatcherLimits;
-  readonly maxBodyBytes: number;
+  readonly bounds: RequestBounds;
   /** Longest time that a request may take to arrive. */
   readonly requestTimeoutMs: number;
-  readonly token: string | null;
+  readonly admission: AdmissionOptions;
   /** Of the package. */
   readonly version: string;
   /** How often each model's path is looked at for something newer; 0: never. */
@@ -41,8 +43,12 @@ export interface RunningServer {
   readonly models: readonly ServedModel[];
   /** Loads every model of which something newer is there. */
   reload(): Promise<void>;
-  /** Takes no more connections, answers what has been asked, and ends every rank.
-   * @param withinMs then connections are cut */
+  /**
+   * Answers what has been asked and what still arrives, takes no more connections once nothing
+   * arrives any more, and ends every rank.
+   *
+   * @param withinMs then connections are cut, and ranks ended as they are
+   */
   close(withinMs: number): Promise<void>;
 }
 
@@ -57,7 +63,6 @@ const SAMPLE_MS = 1000;
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { log, limits, meter } = options;
-  let isDraining = false;
   const models = new Map<string, ServedModel>();
   const metrics = createMetrics(() => [...models.values()], meter);
   meter.begin('serve');
@@ -66,9 +71,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     models.set(name, new ServedModel({ name, load, newest, limits, onBatch, log }));
   }
   const all = [...models.values()];
-  const { token, version, maxBodyBytes } = options;
-  const draining = () => isDraining;
-  const app = createApp({ models, version, metrics, maxBodyBytes, token, log, draining });
+  const { bounds, admission, version } = options;
+  let drain: Drain | null = null;
+  const draining = () => drain?.hasBegun ?? false;
+  const app = createApp({ models, version, metrics, bounds, admission, log, draining });
   const server = createAdaptorServer({
     fetch: app.fetch,
     serverOptions: {
@@ -79,12 +85,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
   }) as Server;
   server.maxConnections = MOST_CONNECTIONS;
+  const ending = new Drain(server);
+  drain = ending;
   let address: string;
   try {
     for (const model of all) await model.load();
     address = await listen(server, options);
   } catch (error) {
-    await Promise.all(all.map((model) => model.close()));
+    await Promise.all(all.map((model) => model.close(0)));
     throw error;
   }
   const reload = async () => {
@@ -98,11 +106,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     models: all,
     reload,
     async close(withinMs) {
+      const endMs = performance.now() + withinMs;
       if (timer !== null) clearInterval(timer);
-      isDraining = true;
-      await closeServer(server, withinMs);
+      await ending.finish(withinMs);
       clearInterval(sampling);
-      await Promise.all(all.map((model) => model.close()));
+      const leftMs = Math.max(0, endMs - performance.now());
+      await Promise.all(all.map((model) => model.close(leftMs)));
       meter.close();
     },
   };
@@ -118,19 +127,6 @@ function listen(server: Server, { host, port }: ServerOptions): Promise<string> 
       const bound = server.address();
       const actual = typeof bound === 'object' && bound !== null ? bound.port : port;
       resolve(`http://${host.includes(':') ? `[${host}]` : host}:${actual}`);
-    });
-  });
-}
-
-/** Connections end with the answer that they are waiting for; after `withinMs` without it. */
-async function closeServer(server: Server, withinMs: number): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const cut = setTimeout(() => server.closeAllConnections(), withinMs);
-    const idle = setInterval(() => server.closeIdleConnections(), 50);
-    server.close(() => {
-      clearTimeout(cut);
-      clearInterval(idle);
-      resolve();
     });
   });
 }

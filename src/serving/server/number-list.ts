@@ -1,0 +1,199 @@
+import type { MemoryLease } from './memory-budget.js';
+import { badRequest } from './protocol-error.js';
+import type { WorkSlices } from './work-slices.js';
+
+const MOST_NESTED = 8;
+const FIRST_BLOCK = 256;
+const LARGEST_BLOCK = 1 << 14;
+const MOST_NUMBER_BYTES = 1024;
+
+/** Powers of ten that are exact in float64. */
+const POWERS = Float64Array.from({ length: 23 }, (_, i) => 10 ** i);
+/** Digits whose value is off by a few roundings at most when they are added up in float64. */
+const MOST_DIGITS = 19;
+/** More than those roundings, and that of the power, come to, relative to the number. */
+const ROUNDING = 4e-15;
+
+const VALUE = 0;
+const FIRST = 1;
+const COMMA = 2;
+
+/** A list of numbers, nested or flat, as float32: each is what rounding JSON's number gives. */
+export class NumberList {
+  readonly #features: number;
+  readonly #lease: MemoryLease;
+  readonly #blocks: Float32Array[] = [];
+  #block = new Float32Array(0);
+  /** Numbers in the last block, and in those before it. */
+  #inBlock = 0;
+  #before = 0;
+  #nested = 0;
+  #expects = VALUE;
+  /** Where something stands that is no number, as the last `read` found it; −1: nowhere. */
+  refused = -1;
+
+  /** @param features of a row, to name the place of what is wrong */
+  constructor(features: number, lease: MemoryLease) {
+    this.#features = features;
+    this.#lease = lease;
+  }
+
+  /** Whether its end has not been read. */
+  get isOpen(): boolean {
+    return this.#nested > 0;
+  }
+  get length(): number {
+    return this.#before + this.#inBlock;
+  }
+
+  /**
+   * Reads on, from the list's opening bracket or where the last call ended.
+   *
+   * @returns where it ended: after the list, at a number that is cut off, or at what is no number
+   */
+  read(bytes: Buffer, from: number): number {
+    let at = from;
+    let expects = this.#expects;
+    this.refused = -1;
+    for (; at < bytes.length;) {
+      const byte = bytes[at] as number;
+      if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) {
+        at++;
+      } else if (byte === 0x5d && expects !== VALUE) {
+        at++;
+        expects = COMMA;
+        if (--this.#nested === 0) break;
+      } else if (expects === COMMA) {
+        if (byte !== 0x2c) {
+          this.refused = at;
+          break;
+        }
+        at++;
+        expects = VALUE;
+      } else if (byte === 0x5b) {
+        if (++this.#nested > MOST_NESTED) {
+          throw badRequest(`data is nested too deep; it may be ${MOST_NESTED} deep`);
+        }
+        at++;
+        expects = FIRST;
+      } else {
+        const end = this.#number(bytes, at);
+        if (end === at) break;
+        at = end;
+        expects = COMMA;
+      }
+    }
+    this.#expects = expects;
+    return at;
+  }
+
+  /** All numbers, one after another. */
+  async join(slices: WorkSlices): Promise<Float32Array> {
+    if (this.#blocks.length === 0) return this.#block.subarray(0, this.#inBlock);
+    this.#lease.take(4 * this.length);
+    const all = new Float32Array(this.length);
+    let at = 0;
+    for (const block of [...this.#blocks, this.#block.subarray(0, this.#inBlock)]) {
+      await slices.run(() => all.set(block, at));
+      at += block.length;
+    }
+    this.#lease.give(4 * (this.#before + this.#block.length));
+    this.#blocks.length = 0;
+    return all;
+  }
+
+  /** @returns where the number ends; `at`: it is none, or may go on beyond these bytes */
+  #number(bytes: Buffer, at: number): number {
+    let i = at;
+    let c = bytes[i] as number;
+    const isNegative = c === 0x2d;
+    if (isNegative) c = bytes[++i] as number;
+    let value = 0;
+    let digits = 0;
+    let scale = 0;
+    const first = i;
+    while (c >= 0x30 && c <= 0x39) {
+      value = 10 * value + (c - 0x30);
+      c = bytes[++i] as number;
+    }
+    // No digits, or a zero before others.
+    let isFine = i > first && (bytes[first] !== 0x30 || i === first + 1);
+    digits = i - first;
+    if (c === 0x2e) {
+      const point = i;
+      c = bytes[++i] as number;
+      while (c >= 0x30 && c <= 0x39) {
+        value = 10 * value + (c - 0x30);
+        // Zeros before the first other digit cost no precision.
+        if (value > 0) digits++;
+        c = bytes[++i] as number;
+      }
+      scale = point + 1 - i;
+      isFine &&= scale < 0;
+    }
+    if (c === 0x65 || c === 0x45) {
+      c = bytes[++i] as number;
+      const isSmall = c === 0x2d;
+      if (isSmall || c === 0x2b) c = bytes[++i] as number;
+      const start = i;
+      let exponent = 0;
+      while (c >= 0x30 && c <= 0x39) {
+        exponent = Math.min(10 * exponent + (c - 0x30), 1e6);
+        c = bytes[++i] as number;
+      }
+      isFine &&= i > start;
+      scale += isSmall ? -exponent : exponent;
+    }
+    if (i - at > MOST_NUMBER_BYTES) {
+      throw badRequest(`a number of data has more than ${MOST_NUMBER_BYTES} characters`);
+    }
+    if (i >= bytes.length) return at;
+    if (!isFine) {
+      this.refused = at;
+      return at;
+    }
+    this.#add(this.#float32(bytes, at, i, value, digits, scale, isNegative));
+    return i;
+  }
+
+  #float32(
+    bytes: Buffer,
+    at: number,
+    end: number,
+    sum: number,
+    digits: number,
+    scale: number,
+    isNegative: boolean,
+  ): number {
+    if (digits <= MOST_DIGITS && scale >= -22 && scale <= 22) {
+      const value = scale < 0 ? sum / (POWERS[-scale] as number) : sum * (POWERS[scale] as number);
+      const low = Math.fround(value * (1 - ROUNDING));
+      // Unless a boundary between two float32 is that near, this is the right one of them.
+      if (low === Math.fround(value * (1 + ROUNDING))) return isNegative ? -low : low;
+    }
+    return Math.fround(Number(bytes.toString('latin1', at, end)));
+  }
+
+  #add(value: number): void {
+    if (value - value !== 0) {
+      const place = placeOf(this.length, this.#features);
+      throw badRequest(`${place} is ${value} in float32; inputs have to be finite`);
+    }
+    if (this.#inBlock === this.#block.length) this.#grow();
+    this.#block[this.#inBlock++] = value;
+  }
+
+  #grow(): void {
+    const length = Math.min(LARGEST_BLOCK, Math.max(FIRST_BLOCK, 2 * this.#block.length));
+    this.#lease.take(4 * length);
+    if (this.#block.length > 0) this.#blocks.push(this.#block);
+    this.#before += this.#inBlock;
+    this.#block = new Float32Array(length);
+    this.#inBlock = 0;
+  }
+}
+
+/** Where a number stands in the model's input. */
+export function placeOf(index: number, features: number): string {
+  return `x[${Math.floor(index / features)}, ${index % features}]`;
+}
