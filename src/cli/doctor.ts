@@ -2,12 +2,17 @@ import type { Command } from 'commander';
 import { type Console, createConsole } from './console.js';
 import { EXIT } from './failure.js';
 import { formatRatio, formatSi } from '../base/format.js';
-import type { EngineFinding, Finding, MachineReport } from '../app/doctor/machine-report.js';
-import { formatPairs, formatTable } from './table.js';
+import type {
+  Advice,
+  EngineFinding,
+  Finding,
+  MachineReport,
+} from '../app/doctor/machine-report.js';
+import { formatPairs, wrapText } from './table.js';
 
 const EXAMPLES = `
-The rates are those of one thread at a product of 384 × 384 × 384, measured now.
-PHANTOM_BLAS=/path/to/library names a BLAS library.
+Rates are measured now, on one core, with products of 384 × 384 × 384 matrices.
+PHANTOM_BLAS=/path/to/library chooses the matrix library (BLAS or oneDNN).
 
 Examples:
   $ phantom doctor
@@ -31,31 +36,45 @@ export function define(command: Command, done: (exitCode: number) => void): void
 }
 
 function render(console: Console, report: MachineReport): string[] {
+  const { width } = console;
   const mark = ({ available }: Finding) =>
-    available ? console.style('green', 'ok') : console.style('yellow', 'missing');
+    available ? console.style('green', 'ok     ') : console.style('yellow', 'missing');
   const section = (title: string, findings: readonly Finding[]) => [
     '',
     console.style('bold', title),
-    ...formatPairs(findings.map((found) => [`${pad(mark(found))} ${found.name}`, found.detail])),
+    ...formatPairs(
+      findings.map((found) => [`${mark(found)}  ${found.name}`, found.detail]),
+      { indent: '  ', width },
+    ),
   ];
   const found = report.libraries.filter(({ available }) => available);
   const libraries = found.length > 0 ? found : sameReasons(report.libraries);
-  const advice = report.advice.flatMap(({ what, how }) => [`  ${what}:`, `    ${how}`]);
+  const wasm = report.engines.find(({ name }) => name === 'wasm')?.flopsPerS ?? null;
+  const engines = report.engines.map((each) => ({ ...each, detail: engineText(each, wasm) }));
   return [
-    ...section('Machine', report.machine).slice(1),
-    ...section('BLAS libraries', libraries),
+    ...adviceLines(console, report.advice),
+    ...section('Engines', engines),
+    report.auto === null
+      ? '  No engine can be used.'
+      : `  --engine auto takes ${console.style('bold', report.auto)}.`,
+    ...section('Machine', report.machine),
+    ...section('Matrix libraries', libraries),
     ...section('Communicators', report.communicators),
     ...section('Energy meters', report.meters),
-    '',
-    console.style('bold', 'Engines'),
-    ...engineTable(report, mark).map((line) => `  ${line}`),
-    '',
-    report.auto === null
-      ? '  no engine can be used'
-      : `  --engine auto takes ${console.style('bold', report.auto)}`,
-    '',
-    console.style('bold', 'What would make it better'),
-    ...(advice.length > 0 ? advice : ['  nothing that this command knows of']),
+  ];
+}
+
+/** What is missing, what each part would give, and below it how to get it. */
+function adviceLines(console: Console, advice: readonly Advice[]): string[] {
+  if (advice.length === 0) return [console.style('green', 'Nothing is missing.')];
+  const lines = (text: string, indent: string) =>
+    wrapText(text, console.width - indent.length).map((line) => `${indent}${line}`);
+  return [
+    console.style('yellow', 'Missing'),
+    ...advice.flatMap(({ what, how }) => [
+      ...lines(what, '  '),
+      ...lines(how, '    ').map((line) => console.style('dim', line)),
+    ]),
   ];
 }
 
@@ -73,28 +92,9 @@ function sameReasons(candidates: readonly Finding[]): Finding[] {
   }));
 }
 
-const rate = ({ flopsPerS }: EngineFinding) =>
-  flopsPerS === null ? '–' : formatSi(flopsPerS, 'FLOP/s');
-
-function engineTable(report: MachineReport, mark: (found: Finding) => string): string[] {
-  const slowest = report.engines.find(({ name }) => name === 'wasm')?.flopsPerS ?? null;
-  const ratio = ({ flopsPerS }: EngineFinding) =>
-    flopsPerS === null || slowest === null ? '–' : formatRatio(flopsPerS / slowest);
-  const table = formatTable(
-    ['', 'one thread', '/ wasm'],
-    report.engines.map((engine) => [
-      `${pad(mark(engine))} ${engine.name}`,
-      rate(engine),
-      ratio(engine),
-    ]),
-  );
-  return table.map((line, i) => {
-    const engine = report.engines[i - 2];
-    return engine === undefined ? line : `${line}   ${engine.detail}`;
-  });
-}
-
-/** Marks take the same room, escape sequences left out. */
-function pad(marked: string): string {
-  return marked.includes('missing') ? marked : `${marked}     `;
+/** `94.6 GFLOP/s per core, 2.93× wasm: oneDNN 2.6.3` */
+function engineText({ flopsPerS, detail }: EngineFinding, wasm: number | null): string {
+  if (flopsPerS === null) return detail;
+  const ratio = wasm === null ? '' : `, ${formatRatio(flopsPerS / wasm)} wasm`;
+  return `${formatSi(flopsPerS, 'FLOP/s')} per core${ratio}: ${detail}`;
 }

@@ -28,7 +28,7 @@ export function raplCounters(sysfs: string): EnergyCounter[] {
   if (zones.length === 0) {
     throw new MeterError(
       'rapl',
-      `no counters in ${folder}; they need Linux on an Intel or AMD processor, no virtual machine, ` +
+      `no counters in ${folder}; needs Linux on an Intel or AMD processor, no virtual machine, ` +
         'and the kernel module intel_rapl_msr',
     );
   }

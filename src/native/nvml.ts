@@ -47,7 +47,7 @@ export async function openNvml(named = process.env['PHANTOM_NVML']): Promise<Nvm
   };
 }
 
-/** The first library of these that opens. @throws NativeError with the reason of the last */
+/** The first library of these that opens. @throws NativeError with the reason of the last one */
 export async function openFirst(
   where: string,
   paths: readonly string[],
@@ -63,7 +63,12 @@ export async function openFirst(
       reason = error.message.replace(/^\[.*?\] /, '');
     }
   }
-  throw new NativeError(where, `${paths.join(', ')}: ${reason}; ${remedy}`);
+  const names = paths.join(', ');
+  const missing = /no such file/i.test(reason);
+  throw new NativeError(
+    where,
+    missing ? `not installed (${names}); ${remedy}` : `${names}: ${reason}; ${remedy}`,
+  );
 }
 
 /** A function that returns an int. @throws NativeError when the library lacks it */

@@ -19,9 +19,11 @@ export interface EngineFinding extends Finding {
   readonly flopsPerS: number | null;
 }
 
-/** Something that would make this machine faster. */
+/** Something that this machine lacks. */
 export interface Advice {
+  /** What it is, and what it would give: `a native library: matrix products 2 to 5 times as fast`. */
   readonly what: string;
+  /** How to get it. */
   readonly how: string;
 }
 
@@ -84,6 +86,7 @@ export async function examineMachine(): Promise<MachineReport> {
     meters,
     advice: [
       ...adviceFor({ engines, auto, probe, koffi: koffiInstalled() }),
+      ...mpiAdvice(mpi),
       ...meterAdvice(meters),
     ],
   };
@@ -100,27 +103,27 @@ function machineFindings(): Finding[] {
     {
       name: 'cores',
       available: cores > 1,
-      detail: `${cores} (${cpu?.model.trim() ?? 'unknown model'})${cores > 1 ? '' : '; ranks take turns'}`,
+      detail: `${cores} (${cpu?.model.trim() ?? 'unknown model'})${cores > 1 ? '' : '; ranks take turns on it'}`,
     },
     {
       name: 'memory',
       available: true,
-      detail: `${gigabytes(os.totalmem())}, ${gigabytes(os.freemem())} free; a rank uses 4 GiB at most`,
+      detail: `${gigabytes(os.totalmem())}, ${gigabytes(os.freemem())} free; at most 4 GiB per rank`,
     },
     {
       name: 'koffi',
       available: koffiInstalled(),
       detail: koffiInstalled()
-        ? 'installed; it calls native libraries'
-        : 'not installed; it calls native libraries',
+        ? 'installed (calls native libraries)'
+        : 'not installed (calls native libraries)',
     },
   ];
 }
 
 function communicatorFindings(): Finding[] {
   return [
-    { name: 'solo', available: true, detail: 'one rank that hosts all blocks' },
-    { name: 'threads', available: true, detail: 'worker threads of one machine on shared memory' },
+    { name: 'solo', available: true, detail: 'one rank with all blocks' },
+    { name: 'threads', available: true, detail: 'ranks are worker threads of this machine' },
   ];
 }
 
@@ -130,7 +133,9 @@ async function mpiFindings(): Promise<Finding[]> {
   const { MPI_REMEDY, probeMpi, probeThreadLevel } = await import('../ranks/probes.js');
   const libraries = await probeMpi();
   if (libraries.length === 0) {
-    return [{ name: 'MPI', available: false, detail: `for several machines; ${MPI_REMEDY}` }];
+    return [
+      { name: 'MPI', available: false, detail: `needed for several machines; ${MPI_REMEDY}` },
+    ];
   }
   const here = findLauncher();
   const started = here === null ? '' : `; started by ${here.name}, rank ${here.rank}`;
@@ -139,34 +144,51 @@ async function mpiFindings(): Promise<Finding[]> {
     const how =
       launcher === null
         ? 'its launcher is not on the PATH'
-        : `${launcher.program} -n 2 phantom train`;
-    const level = probeThreadLevel(path) ?? 'it does not start alone, so its level is not known';
-    const threads = `threads: ${level} (MPI_THREAD_FUNNELED is used)`;
-    const detail = `${description} (${path}); ${threads}; ${how}${started}`;
+        : `${launcher.program} -n 2 ${commandLine('train')}`;
+    const level = probeThreadLevel(path) ?? 'thread level unknown: it does not start alone';
+    const detail = `${description} (${path}, ${level}); ${how}${started}`;
     return { name: 'MPI', available: true, detail };
   });
 }
 
-/** Meters of energy; one that is there and may not be read says so. */
+/** Meters of energy; one that this user may not read says so. */
 async function meterFindings(): Promise<(Finding & { denied: boolean })[]> {
   const { createMeter, probeCounter } = await import('../ranks/meters.js');
   const names = ['rapl', 'hwmon', 'nvml', 'rocm'] as const;
   const counters = await Promise.all(
-    names.map(async (name) => ({ name, ...(await probeCounter(name)) })),
+    names.map(async (name) => {
+      const { detail, ...found } = await probeCounter(name);
+      return { name, ...found, detail: detail.replace(`[${name}] `, '') };
+    }),
   );
   const model = await createMeter({ choice: 'modelled', machine: 'default' });
   const modelled = { name: model.name, available: true, detail: model.description, denied: false };
   return [...counters, modelled];
 }
 
+/** What would let ranks run on several machines. */
+function mpiAdvice(mpi: readonly Finding[]): Advice[] {
+  return mpi
+    .filter(({ available }) => !available)
+    .map(({ detail }) => ({ what: 'MPI: ranks on several machines', how: remedyIn(detail) }));
+}
+
 /** What would let energy be measured rather than modelled. */
 function meterAdvice(meters: readonly (Finding & { denied: boolean })[]): Advice[] {
-  return meters
-    .filter(({ denied }) => denied)
-    .map(({ name, detail }) => ({
-      what: `${name} counts the energy, and may not be read`,
-      how: detail,
-    }));
+  const what = (name: string) => `${name}: energy measured instead of modelled`;
+  const denied = meters.filter((meter) => meter.denied);
+  if (denied.length > 0) {
+    return denied.map(({ name, detail }) => ({ what: what(name), how: remedyIn(detail) }));
+  }
+  const processor = meters.filter(({ name }) => name === 'rapl' || name === 'hwmon');
+  if (processor.some(({ available }) => available)) return [];
+  const [rapl] = processor;
+  return [{ what: what('an energy counter'), how: remedyIn(rapl?.detail ?? '') }];
+}
+
+/** What a finding says after what is wrong. */
+function remedyIn(detail: string): string {
+  return detail.slice(detail.indexOf('; ') + 1).trim();
 }
 
 function koffiInstalled(): boolean {
@@ -190,23 +212,28 @@ export function adviceFor(found: {
   const [blas, wasm, relaxed] = [rate('blas'), rate('wasm'), rate('wasm --relaxed-simd')];
   const advice: Advice[] = [];
   if (!found.koffi) {
-    advice.push({ what: 'native libraries can be called by koffi', how: 'npm install koffi' });
+    advice.push({
+      what: 'koffi: native libraries for matrix products, MPI and GPU energy',
+      how: 'npm install koffi',
+    });
   }
   if (blas === 0) {
     advice.push({
-      what: 'a BLAS library multiplies matrices in native code',
+      what: 'a native matrix library: matrix products 2 to 5 times as fast',
       how: found.probe.remedy,
     });
   }
   if (blas > 0 && wasm > blas * WORTHWHILE) {
     advice.push({
-      what: `the BLAS library found is ${(wasm / blas).toFixed(1)} times as slow as WebAssembly`,
+      what: `a faster matrix library: the one found takes ${(wasm / blas).toFixed(1)} times as long as WebAssembly`,
       how: `--engine wasm, or a faster library: ${found.probe.remedy}`,
     });
   }
   if (found.auto !== 'blas' && relaxed > wasm * WORTHWHILE) {
     advice.push({
-      what: `fused multiply-add is ${(relaxed / wasm).toFixed(1)} times as fast, and rounds by CPU`,
+      what:
+        `fused multiply-add: matrix products ${(relaxed / wasm).toFixed(1)} times as fast; ` +
+        'results then differ between kinds of CPU',
       how: commandLine('train', '--relaxed-simd'),
     });
   }
