@@ -38,7 +38,8 @@ export function stepEnergy(
     notes.push('no source has the watts of a waiting rank: energy at most (≤), as if it were busy');
   }
   if (sharedJ === null) notes.push('without memory, board, fans and network switches: no source');
-  if (movingJ === null) notes.push('without the energy of moving bytes between ranks: no source');
+  if (movingJ === null)
+    notes.push('energy of moving bytes between ranks is left out: there is no source for it');
   const others = (sharedJ ?? 0) + (movingJ ?? 0);
   const energyJ = busyJ === null || waitingJ === null ? null : busyJ + waitingJ + others;
   const mostWaitingJ = waitingJ ?? times(power.busyW, time.exposedS);

@@ -167,11 +167,11 @@ function linkCollectives(near: Link, far: Link, perNode: number, ranks: number):
       return { startS: 0, transferS: seconds, finishS: 0, messages };
     },
     notes: [
-      'collectives by the α-β model, the fastest of ring, recursive and hierarchical; they use no ' +
-        'core or device of a rank',
+      'collectives by the α-β model, the fastest of ring, recursive and hierarchical; they are ' +
+        'assumed to use no core or device of a rank',
       ...(silent
         ? [
-            'the machine file has no latency of a link: messages count by their bytes alone, and ' +
+            'the machine file has no link latency: messages cost only their bytes, so ' +
               'communication times are lower bounds',
           ]
         : []),

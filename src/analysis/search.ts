@@ -64,11 +64,11 @@ export function searchPlans(
 
 function against(plan: Plan, memoryBytes: number | null, stepS: number | null): string | null {
   if (memoryBytes !== null && plan.memory.totalBytes > memoryBytes) {
-    return `a rank needs ${gigabytes(plan.memory.totalBytes)}, it may have ${gigabytes(memoryBytes)}`;
+    return `needs ${gigabytes(plan.memory.totalBytes)} per rank; the limit is ${gigabytes(memoryBytes)}`;
   }
-  if (plan.time === null) return 'the machine file does not tell what its communication takes';
+  if (plan.time === null) return 'the machine file has no communication times';
   if (stepS !== null && plan.time.stepS > stepS) {
-    return `a step takes ${milliseconds(plan.time.stepS)}, it may take ${milliseconds(stepS)}`;
+    return `${milliseconds(plan.time.stepS)} per step; the limit is ${milliseconds(stepS)}`;
   }
   return null;
 }

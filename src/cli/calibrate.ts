@@ -6,15 +6,15 @@ import type { EngineChoice } from '../engines/engine-list.js';
 import { commandLine } from '../base/invocation.js';
 import { createRankConsole, type Console } from './console.js';
 import { EXIT, UsageError } from './failure.js';
-import { formatDuration, formatSi } from '../base/format.js';
+import { formatDuration, formatSi, plural } from '../base/format.js';
 import { valueOption } from './setting-flags.js';
 import { formatPairs, formatTable } from './table.js';
 
 const EXAMPLES = `
-Kernels are measured on every core at once, collectives between 1, 2, 4, … worker threads, and a few
-whole steps, in under a minute; leave the machine alone meanwhile. Where a counter of energy may be
-read, so are the watts of an idle and of a busy core, and how far the modelled meter is off with
-them. Under an MPI launcher the collectives of the job are measured and added to the file.
+Measures kernels on all cores at once, collectives between 1, 2, 4, … worker threads, and a few whole
+steps, in under a minute; leave the machine alone meanwhile. Where an energy counter can be read, it
+also measures the watts of an idle and of a busy core, and the error of modelled energy with them.
+Under an MPI launcher it measures the collectives of the job and adds them to the file.
 
 Examples:
   $ phantom calibrate
@@ -63,7 +63,8 @@ async function run(options: Options): Promise<number> {
   const modelError = meterCheck?.error ?? null;
   if (options.json === true)
     console.out(JSON.stringify({ type: 'machine', ...machine, modelError }));
-  else for (const line of render(machine, modelError, options.out)) console.out(line);
+  else
+    for (const line of render(machine, modelError, options.out, console.width)) console.out(line);
   return EXIT.fine;
 }
 
@@ -125,7 +126,12 @@ function powerOf({ busyWatts, waitingWatts }: Options): PowerModel {
   };
 }
 
-function render(machine: Machine, modelError: number | null, file: string): string[] {
+function render(
+  machine: Machine,
+  modelError: number | null,
+  file: string,
+  width: number,
+): string[] {
   const { compute, collectives, power } = machine;
   if (compute.kind === 'peak') return [`wrote ${file}`];
   const { products } = compute;
@@ -153,36 +159,45 @@ function render(machine: Machine, modelError: number | null, file: string): stri
   return [
     `${machine.description}: ${compute.engine}`,
     '',
-    ...formatTable(['a core, all at once', 'forward', 'to inputs', 'to weights'], sizes),
+    ...formatTable(['per core, all busy', 'forward', 'to inputs', 'to weights'], sizes, width),
     '',
-    ...formatPairs([
-      ...collectives.map((one): [string, string] => [
-        `all-reduce, ${one.ranks} ${one.transport === 'mpi' ? 'processes' : 'threads'}`,
-        latency(one),
-      ]),
+    ...formatPairs(
       [
-        'in a step',
-        `work takes ${factor.toFixed(2)} times as long as alone, and ` +
-          `${formatDuration(perOperationS)} an operation`,
+        ...collectives.map((one): [string, string] => [
+          `all-reduce, ${groupText(one)}`,
+          latency(one),
+        ]),
+        [
+          'in a step',
+          `work takes ${factor.toFixed(2)} times as long as alone, plus ` +
+            `${formatDuration(perOperationS)} per operation`,
+        ],
+        [
+          'power',
+          power.busyW === null
+            ? 'unknown: no energy counter and no --busy-watts, so plans have no energy'
+            : `${power.busyW.value} W per busy core, ${power.waitingW?.value ?? 'unknown'} W per idle core ` +
+              `(${power.busyW.source})`,
+        ],
+        ...(modelError === null
+          ? []
+          : [
+              [
+                'modelled meter',
+                `${(100 * Math.abs(modelError)).toFixed(1)}% ${modelError < 0 ? 'below' : 'above'} ` +
+                  'the counter, checked on other work than the watts were fitted to',
+              ] satisfies [string, string],
+            ]),
+        ['wrote', file],
       ],
-      [
-        'power',
-        power.busyW === null
-          ? 'no counter was read and no watts were given: plans tell no energy'
-          : `${power.busyW.value} W busy, ${power.waitingW?.value ?? 'unknown'} W waiting ` +
-            `(${power.busyW.source})`,
-      ],
-      ...(modelError === null
-        ? []
-        : [
-            [
-              'modelled meter',
-              `${(100 * Math.abs(modelError)).toFixed(1)}% ${modelError < 0 ? 'below' : 'above'} ` +
-                'the counter, over work that the watts do not come from',
-            ] satisfies [string, string],
-          ]),
-      ['written', file],
-      ['next', commandLine('plan', '--machine', file)],
-    ]),
+      { width },
+    ),
+    '',
+    'Next:',
+    `  ${commandLine('plan', '--machine', file)}`,
   ];
+}
+
+function groupText({ transport, ranks }: MeasuredCollectives): string {
+  return transport === 'mpi' ? plural(ranks, 'process', 'processes') : plural(ranks, 'thread');
 }

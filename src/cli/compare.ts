@@ -11,10 +11,10 @@ import { TrainingError } from '../base/errors.js';
 import type { EndEvent } from '../training/events.js';
 import { type Console, createConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
-import { formatDuration, formatLoss } from '../base/format.js';
+import { formatDuration, formatLoss, plural } from '../base/format.js';
 import { addSettingFlags, givenFlags, valueOption } from './setting-flags.js';
 import { stopOnSignals, type Stop } from './stop.js';
-import { fitLine, formatTable } from './table.js';
+import { fitLine, formatTable, wrapText } from './table.js';
 
 const ABOUT = `
 Trains tensor, tensor-paired and phantom networks (each K of --try-ghosts) on the same data: at the
@@ -170,7 +170,9 @@ async function compare(settings: TrainingSettings, options: Options): Promise<nu
   const teller = createTeller(console, options.json);
   const { runs } = session;
   if (runs.length > 0 && !options.json) {
-    console.out(`${session.folder}: ${runs.length} runs are there already and are kept`);
+    console.out(
+      `${session.folder}: ${plural(runs.length, 'run')} found, which will not be repeated`,
+    );
   }
   const run = async (job: Job, about: Progress): Promise<Outcome> => {
     const known = session.find(job);
@@ -189,8 +191,8 @@ async function compare(settings: TrainingSettings, options: Options): Promise<nu
     session.interrupted();
     console.live('');
     if (!options.json) {
-      console.out(`interrupted; ${session.runs.length} runs are kept in ${session.folder}`);
-      console.out('the same command with this --out goes on from there');
+      console.out(`Interrupted; ${plural(session.runs.length, 'run')} kept in ${session.folder}.`);
+      console.out('The same command with this --out goes on from there.');
     }
     return stop.exitCode() ?? EXIT.fine;
   } finally {
@@ -204,7 +206,7 @@ async function compare(settings: TrainingSettings, options: Options): Promise<nu
     for (const line of session.tables.flatMap((table) => tableLines(console, table)))
       console.out(line);
     console.out('');
-    console.out(`written: ${path.join(session.folder, 'compare.json')}, report.html beside it`);
+    console.out(`wrote compare.json and report.html in ${session.folder}`);
   }
   return EXIT.fine;
 }
@@ -254,7 +256,9 @@ function createTeller(console: Console, json: boolean) {
   const durations: number[] = [];
   const left = ({ done, of }: Progress) => {
     const mean = durations.reduce((sum, each) => sum + each, 0) / durations.length;
-    return durations.length === 0 ? '' : ` · ${formatDuration(mean * (of - done))} left here`;
+    return durations.length === 0
+      ? ''
+      : ` · ${formatDuration(mean * (of - done))} left in this part`;
   };
   const name = ({ contestant, rate, seed }: Job) => `${contestant.name} rate ${rate} seed ${seed}`;
   return {
@@ -272,7 +276,7 @@ function createTeller(console: Console, json: boolean) {
       }
       const result =
         outcome.failure ??
-        `validation loss ${formatLoss(outcome.validationLoss)}, ${formatDuration(outcome.stepTimeS ?? 0)}/step`;
+        `validation loss ${formatLoss(outcome.validationLoss)}, ${formatDuration(outcome.stepTimeS ?? 0)} per step`;
       const elapsed = formatDuration(performance.now() / 1000 - startedS);
       console.out(
         `${about.stage} ${about.done + 1}/${about.of}  ${name(job)}  ${result}  (${elapsed}${left({ ...about, done: about.done + 1 })})`,
@@ -282,14 +286,13 @@ function createTeller(console: Console, json: boolean) {
 }
 
 function tableLines(console: Console, { title, remark, head, rows }: Table): string[] {
-  const lines = [''];
-  let line = '';
-  for (const word of remark.split(' ')) {
-    if (line.length + word.length >= 100) {
-      lines.push(line);
-      line = '';
-    }
-    line += line === '' ? word : ` ${word}`;
-  }
-  return ['', console.style('bold', title), '', ...formatTable(head, rows), ...lines, line];
+  const { width } = console;
+  return [
+    '',
+    ...wrapText(title, width).map((line) => console.style('bold', line)),
+    '',
+    ...formatTable(head, rows, width),
+    '',
+    ...wrapText(remark, Math.min(width, 100)),
+  ];
 }

@@ -1,7 +1,7 @@
 import type { Plan } from '../analysis/plan.js';
 import type { SearchLimits, SearchResult } from '../analysis/search.js';
-import { formatDuration, formatGhosts, formatPercent, formatSi } from '../base/format.js';
-import { formatTable } from './table.js';
+import { formatDuration, formatGhosts, formatPercent, formatSi, plural } from '../base/format.js';
+import { formatTable, wrapText } from './table.js';
 
 const UNKNOWN = 'unknown';
 const duration = (seconds: number | undefined) =>
@@ -12,7 +12,7 @@ const joules = ({ energy }: Plan) => {
 };
 
 /** A step of each strategy, side by side. */
-export function planTable(plans: readonly Plan[]): string[] {
+export function planTable(plans: readonly Plan[], width: number): string[] {
   const rows: [string, (plan: Plan) => string][] = [
     ['parameters, all', (plan) => formatSi(plan.parameters)],
     ['FLOPs forward', (plan) => formatSi(plan.forwardFlops, 'FLOP')],
@@ -27,7 +27,7 @@ export function planTable(plans: readonly Plan[]): string[] {
     ],
     ['  parameters', (plan) => formatSi(plan.memory.parameterBytes, 'B')],
     ['  gradients', (plan) => formatSi(plan.memory.gradientBytes, 'B')],
-    ['  optimiser', (plan) => formatSi(plan.memory.optimizerBytes, 'B')],
+    ['  optimizer', (plan) => formatSi(plan.memory.optimizerBytes, 'B')],
     ['  activations', (plan) => formatSi(plan.memory.activationBytes, 'B')],
     ['  buffers', (plan) => formatSi(plan.memory.bufferBytes, 'B')],
     ['step time', ({ time }) => duration(time?.stepS)],
@@ -36,7 +36,7 @@ export function planTable(plans: readonly Plan[]): string[] {
     ['    compression', ({ time }) => duration(time?.products.compression)],
     ['    decompression', ({ time }) => duration(time?.products.decompression)],
     ['    element-wise', ({ time }) => duration(time?.elementsS)],
-    ['    optimiser', ({ time }) => duration(time?.updateS)],
+    ['    optimizer', ({ time }) => duration(time?.updateS)],
     ['  communication', ({ time }) => duration(time?.communicationS)],
     ['    hidden', ({ time }) => duration(time?.hiddenS)],
     ['    exposed', ({ time }) => duration(time?.exposedS)],
@@ -44,42 +44,48 @@ export function planTable(plans: readonly Plan[]): string[] {
   ];
   const [first] = plans;
   if (first === undefined) return [];
-  const { width, depth, blocks, ranks, batch } = first;
+  const { depth, blocks, ranks, batch } = first;
   return [
-    `width ${width}, depth ${depth}, ${blocks} blocks on ${ranks} ranks, K = ${formatGhosts(first)}, batch ${batch}`,
+    `width ${first.width}, depth ${depth}, ${plural(blocks, 'block')} on ` +
+      `${plural(ranks, 'rank')}, K = ${formatGhosts(first)}, batch ${batch}`,
     '',
     ...formatTable(
-      ['a rank and step, modelled', ...plans.map(({ strategy }) => strategy)],
+      ['per rank and step, modelled', ...plans.map(({ strategy }) => strategy)],
       rows.map(([name, of]) => [name, ...plans.map(of)]),
+      width,
     ),
     '',
-    ...noteLines(plans),
-    ...(plans.some(({ fits }) => fits === false)
-      ? ['(!) more than a rank of the machine has']
-      : []),
+    ...noteLines(plans, width),
   ];
 }
 
 /** What figures rest on, each once. */
-function noteLines(plans: readonly Plan[]): string[] {
-  return [...new Set(plans.flatMap(({ notes }) => notes))].map((note) => `· ${note}`);
+function noteLines(plans: readonly Plan[], width: number): string[] {
+  const notes = [...new Set(plans.flatMap((plan) => plan.notes))];
+  if (plans.some(({ fits }) => fits === false)) notes.push('(!) more memory than a rank has');
+  return notes.flatMap((note) => bulleted(note, width));
 }
 
-export function sweepLines(plans: readonly Plan[], over: string): string[] {
+function bulleted(text: string, width: number): string[] {
+  return wrapText(text, width - 2).map((line, i) => `${i === 0 ? '·' : ' '} ${line}`);
+}
+
+export function sweepLines(plans: readonly Plan[], over: string, width: number): string[] {
   return [
     ...formatTable(
-      [over === 'blocks' ? 'P = R' : 'K', ...HEAD],
+      [over === 'blocks' ? 'ranks' : 'K', ...HEAD],
       plans.map((plan) => [
         String(over === 'blocks' ? plan.blocks : (plan.ghosts ?? '–')),
         ...cells(plan),
       ]),
+      width,
     ),
     '',
-    ...noteLines(plans),
+    ...noteLines(plans, width),
   ];
 }
 
-const HEAD = ['strategy', 'FLOPs', 'bytes sent', 'memory', 'step', 'exposed', 'energy, all'];
+const HEAD = ['strategy', 'FLOPs', 'bytes sent', 'memory', 'step', 'exposed', 'energy'];
 
 function cells(plan: Plan): string[] {
   const { strategy, forwardFlops, backwardFlops, sentBytes, memory, fits, time } = plan;
@@ -95,41 +101,45 @@ function cells(plan: Plan): string[] {
 }
 
 /** The best plans, why the others were refused, and why the first is first. */
-export function searchLines(result: SearchResult, limits: SearchLimits): string[] {
+export function searchLines(result: SearchResult, limits: SearchLimits, width: number): string[] {
   const { allowed, refused, by } = result;
   const place = ({ strategy, blocks, ghosts }: Plan) =>
-    `${strategy}, ${blocks} ranks${ghosts === null ? '' : `, K = ${ghosts}`}`;
-  const refusals = refused.map(({ plan, against }) => `  ${place(plan)}: ${against ?? ''}`);
+    `${strategy}, ${plural(blocks, 'rank')}${ghosts === null ? '' : `, K = ${ghosts}`}`;
+  const refusals = refused.map(({ plan, against }) => `${place(plan)}: ${against ?? ''}`);
   const [best, second] = allowed;
   const order =
     by === 'energy'
       ? 'least energy first'
-      : 'fewest rank-seconds first: the machine file has no watts to tell energy by';
+      : 'fewest rank-seconds first: the machine file has no watts';
   const chosen =
     best === undefined
-      ? ['no plan keeps the limits']
+      ? ['No plan is within the limits.']
       : [
-          `${place(best)}: ${best.time === null ? UNKNOWN : formatDuration(best.time.stepS)} a step, ` +
-            `${joules(best)}, ${formatSi(best.memory.totalBytes, 'B')} a rank`,
-          ...(second === undefined ? [] : [`  the next is ${place(second)}`]),
+          `${place(best)}: ${best.time === null ? UNKNOWN : formatDuration(best.time.stepS)} per step, ` +
+            `${joules(best)}, ${formatSi(best.memory.totalBytes, 'B')} per rank`,
+          ...(second === undefined ? [] : [`next best: ${place(second)}`]),
           ...(best.ghosts === null
             ? []
             : [
-                `  K is the smallest that is taken to cost no loss: ${limits.safeGhostShare} of the ` +
-                  'block width (--safe-ghosts)',
+                `K is the smallest assumed to cost no loss: ${limits.safeGhostShare} of the block ` +
+                  'width (--safe-ghosts)',
               ]),
         ];
   return [
-    ...chosen,
+    ...chosen.flatMap((line) => wrapText(line, width)),
     '',
+    `Plans, ${order}:`,
     ...formatTable(
-      [`P = R (${order})`, 'K', ...HEAD],
+      ['ranks', 'K', ...HEAD],
       allowed
         .slice(0, 12)
         .map((plan) => [String(plan.blocks), String(plan.ghosts ?? '–'), ...cells(plan)]),
+      width,
     ),
-    ...(refusals.length === 0 ? [] : ['', 'refused:', ...refusals]),
+    ...(refusals.length === 0
+      ? []
+      : ['', 'Not within the limits:', ...refusals.flatMap((line) => bulleted(line, width))]),
     '',
-    ...noteLines(allowed),
+    ...noteLines(allowed, width),
   ];
 }

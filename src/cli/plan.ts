@@ -4,6 +4,7 @@ import type { SearchResult } from '../analysis/search.js';
 import { addSettingFlags, givenFlags, valueOption } from './setting-flags.js';
 import { type Console, createConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
+import { wrapText } from './table.js';
 import { planTable, searchLines, sweepLines } from './plan-tables.js';
 
 const EXAMPLES = `
@@ -116,11 +117,11 @@ async function run(
   const rest = { loss: 'mse', optimizer, inputGradient: false } as const;
   const shape = { specification: network, ranks, columns: batch, ...rest };
   const console = createConsole();
-  const tell = (kind: string, found: object, lines: () => string[]) => {
+  const show = (kind: string, found: object, lines: () => string[]) => {
     const about = { type: 'plan', kind, machine: machine.name };
     if (options.json === true) console.out(JSON.stringify({ ...about, ...found }));
     else
-      for (const line of [machineLine(console, machine.description), '', ...lines()])
+      for (const line of [...machineLines(console, machine.description), '', ...lines()])
         console.out(line);
   };
 
@@ -131,7 +132,7 @@ async function run(
     const stepS = options.stepTime === undefined ? null : numberOf('--step-time', options.stepTime);
     const limits = { memoryBytes, stepS, mostRanks, safeGhostShare };
     const result: SearchResult = searchPlans(shape, machine, limits);
-    tell('search', result, () => searchLines(result, limits));
+    show('search', result, () => searchLines(result, limits, console.width));
     return EXIT.fine;
   }
   if (options.sweep !== undefined) {
@@ -140,7 +141,9 @@ async function run(
       throw new UsageError('flags', `--sweep is ${options.sweep}; it is one of blocks, ghosts`);
     }
     const plans = sweepPlans(shape, machine, options.sweep, mostRanks, options.transport);
-    tell('sweep', { over: options.sweep, plans }, () => sweepLines(plans, options.sweep ?? ''));
+    show('sweep', { over: options.sweep, plans }, () =>
+      sweepLines(plans, options.sweep ?? '', console.width),
+    );
     if (options.chart !== undefined)
       await drawChart(options.chart, plans, options.sweep, machine.name);
     return EXIT.fine;
@@ -151,11 +154,13 @@ async function run(
   const plans: Plan[] = (['phantom', 'tensor', 'tensor-paired'] as const).map((strategy) =>
     planStep({ ...shape, specification: { ...network, strategy } }, machine, options.transport),
   );
-  tell('step', { plans }, () => planTable(plans));
+  show('step', { plans }, () => planTable(plans, console.width));
   return EXIT.fine;
 }
 
-const machineLine = (console: Console, description: string) => console.style('bold', description);
+function machineLines(console: Console, description: string): string[] {
+  return wrapText(description, console.width).map((line) => console.style('bold', line));
+}
 
 function endsOf({ inputs, outputs }: Options) {
   if (inputs === undefined && outputs === undefined) return { kind: 'sharded' } as const;
@@ -188,12 +193,12 @@ async function drawChart(
 ): Promise<void> {
   const { chartFile, lineChart } = await import('../report/charts.js');
   const { writeText } = await import('../machine/machines.js');
-  const told = plans.every(({ energy }) => typeof energy?.atMostJ === 'number');
+  const hasEnergy = plans.every(({ energy }) => typeof energy?.atMostJ === 'number');
   const strategies = [...new Set(plans.map(({ strategy }) => strategy))];
   const chart = lineChart({
-    title: `A step on ${machine}: modelled ${told ? 'energy of all ranks' : 'time'}`,
+    title: `A step on ${machine}: modelled ${hasEnergy ? 'energy of all ranks' : 'time'}`,
     x: { label: over === 'blocks' ? 'blocks P, one rank each' : 'ghosts K', scale: 'log2' },
-    y: told
+    y: hasEnergy
       ? { label: 'energy', unit: 'J', fromZero: true }
       : { label: 'step time', unit: 's', fromZero: true },
     series: strategies.map((strategy) => ({
@@ -203,7 +208,7 @@ async function drawChart(
         .filter((plan) => plan.strategy === strategy)
         .map((plan) => ({
           x: over === 'blocks' ? plan.blocks : (plan.ghosts ?? 0),
-          y: (told ? plan.energy?.atMostJ : plan.time?.stepS) ?? null,
+          y: (hasEnergy ? plan.energy?.atMostJ : plan.time?.stepS) ?? null,
         })),
     })),
   });

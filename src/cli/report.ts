@@ -7,8 +7,8 @@ import { EXIT } from './failure.js';
 import { valueOption } from './setting-flags.js';
 
 const ABOUT = `
-The page is one file that opens from disk and needs no network. A folder that holds run folders
-stands for all of them. What cannot be read is told and left out.
+The page is one file that opens from disk and needs no network. A folder of run folders means all of
+them. What cannot be read is skipped, with a note.
 
 Examples:
   $ phantom report runs/seed-7
@@ -50,7 +50,7 @@ async function report(
     }
   }
   if (runs.length === 0) {
-    throw new ConfigError('report', `no run can be read\n${problems.join('\n')}`);
+    throw new ConfigError('report', `none of these runs can be read\n${problems.join('\n')}`);
   }
   for (const problem of problems) console.err(`phantom: ${problem}`);
   const files =
@@ -62,7 +62,7 @@ async function report(
   for (const { name, problems: remarks } of runs) {
     for (const remark of remarks) console.out(`${name}: ${remark}`);
   }
-  for (const file of files) console.out(`written: ${file}`);
+  for (const file of files) console.out(`wrote ${file}`);
   return EXIT.fine;
 }
 
@@ -91,7 +91,7 @@ async function writeEvents(runs: readonly RunRecord[]): Promise<string[]> {
   return runs.map(writeEventFile);
 }
 
-/** Base names, and as much of the path as tells equal ones apart. */
+/** Base names, and as much of the path as makes equal ones differ. */
 function distinctNames(folders: readonly string[]): string[] {
   const parts = folders.map((folder) => path.resolve(folder).split(path.sep));
   for (let length = 1; length < 32; length++) {

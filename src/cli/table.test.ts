@@ -30,10 +30,10 @@ test('titles of a table that is too wide take more lines, then columns follow be
   const head = ['network', 'FLOPs per rank', 'bytes'];
   const rows = [['tensor', '1.00 GFLOP', '2.00 kB']];
   assert.deepEqual(formatTable(head, rows, 33), [
-    '           FLOPs per',
-    'network         rank     bytes',
-    '─'.repeat(30),
-    'tensor    1.00 GFLOP   2.00 kB',
+    '          FLOPs per',
+    'network        rank    bytes',
+    '─'.repeat(28),
+    'tensor   1.00 GFLOP  2.00 kB',
   ]);
   const folded = formatTable(head, rows, 24);
   assert.ok(
@@ -42,7 +42,7 @@ test('titles of a table that is too wide take more lines, then columns follow be
   );
   assert.deepEqual(
     folded.filter((line) => line.startsWith('tensor')),
-    ['tensor    1.00 GFLOP', 'tensor    2.00 kB'],
+    ['tensor   1.00 GFLOP', 'tensor   2.00 kB'],
   );
 });
 

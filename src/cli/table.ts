@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 
-/** Between the columns of a table. */
-const GAP = 3;
+/** Spaces between the columns of a table, and where there is little room. */
+const [GAP, NARROW_GAP] = [3, 2];
 /** Values beside their names are not wrapped into less room than this. */
 const LEAST_VALUE = 20;
 
@@ -24,7 +24,7 @@ export function formatTable(
     const cells = rows.map((row) => row[i] ?? '');
     return { titles: [title], cells, width: widest([title, ...cells]), right: i > 0 };
   });
-  if (widthOf(columns) <= width) return block(columns);
+  if (widthOf(columns, GAP) <= width) return block(columns, GAP);
   const narrow = columns.map((column) => {
     const [title = ''] = column.titles;
     const least = Math.max(widest(title.split(' ')), widest(column.cells));
@@ -35,10 +35,10 @@ export function formatTable(
   const blocks: Column[][] = [];
   for (const column of others) {
     const last = blocks.at(-1);
-    if (last !== undefined && widthOf([...last, column]) <= width) last.push(column);
+    if (last !== undefined && widthOf([...last, column], NARROW_GAP) <= width) last.push(column);
     else blocks.push([first, column]);
   }
-  return blocks.flatMap((each, i) => (i === 0 ? block(each) : ['', ...block(each)]));
+  return blocks.flatMap((each, i) => [...(i === 0 ? [] : ['']), ...block(each, NARROW_GAP)]);
 }
 
 interface Column {
@@ -49,15 +49,15 @@ interface Column {
   readonly right: boolean;
 }
 
-function widthOf(columns: readonly Column[]): number {
-  return columns.reduce((sum, { width }) => sum + width, GAP * (columns.length - 1));
+function widthOf(columns: readonly Column[], gap: number): number {
+  return columns.reduce((sum, { width }) => sum + width, gap * (columns.length - 1));
 }
 
-function block(columns: readonly Column[]): string[] {
+function block(columns: readonly Column[], gap: number): string[] {
   const line = (read: (column: Column) => string | undefined) =>
     columns
       .map((column) => pad(read(column) ?? '', column.width, column.right))
-      .join(' '.repeat(GAP))
+      .join(' '.repeat(gap))
       .trimEnd();
   const height = Math.max(...columns.map(({ titles }) => titles.length));
   const rows = columns[0]?.cells ?? [];
@@ -65,7 +65,7 @@ function block(columns: readonly Column[]): string[] {
     ...Array.from({ length: height }, (_, i) =>
       line(({ titles }) => titles[i - height + titles.length]),
     ),
-    '─'.repeat(widthOf(columns)),
+    '─'.repeat(widthOf(columns, gap)),
     ...rows.map((_, i) => line(({ cells }) => cells[i])),
   ];
 }

@@ -38,7 +38,7 @@ export function page(title: string, about: Content, sections: Content): string {
 <body>
 <header><h1>${title}</h1>${about}</header>
 <main>${sections}</main>
-<footer><p>Filled marks and solid bars are measured. Hollow marks, dashed curves and pale bars are modelled: computed from sizes and constants, not metered.</p></footer>
+<footer><p>Filled marks and solid bars are measured. Hollow marks, dashed curves and pale bars are modelled: computed from sizes and constants.</p></footer>
 <output id="hover" hidden></output>
 ${script}
 </body>

@@ -20,16 +20,16 @@ function stepsOf(run: RunRecord): number {
 
 const PHASES = ['local', 'compression', 'decompression', 'waiting', 'optimizer', 'data', 'other'];
 
-/** Seconds a step by phase, of runs that recorded them. */
+/** Seconds per step by phase, of runs that recorded them. */
 export function phaseBars(runs: readonly RunRecord[]): Maker[] {
   const bars = phasesOf(runs, ({ timeS }) => timeS, false);
   if (bars.length === 0) return [];
   return [
     (width) =>
       stackedBars({
-        title: 'Time a step by phase, mean over ranks',
+        title: 'Time per step by phase, mean over ranks',
         width,
-        axis: 'time a step',
+        axis: 'time per step',
         unit: 's',
         parts: PHASES,
         bars,
@@ -37,16 +37,16 @@ export function phaseBars(runs: readonly RunRecord[]): Maker[] {
   ];
 }
 
-/** Joules a step by phase. */
+/** Joules per step by phase. */
 export function phaseEnergyBars(runs: readonly RunRecord[]): Maker[] {
   const bars = phasesOf(runs, ({ energyJ }) => energyJ, true);
   if (bars.every(({ values }) => values.every((value) => value === null))) return [];
   return [
     (width) =>
       stackedBars({
-        title: 'Energy a step by phase',
+        title: 'Energy per step by phase',
         width,
-        axis: 'energy a step',
+        axis: 'energy per step',
         unit: 'J',
         parts: PHASES,
         bars,
@@ -89,11 +89,11 @@ export function communicationBars(runs: readonly RunRecord[]): Maker[] {
   return [
     (width) =>
       stackedBars({
-        title: 'A step of rank 0: computing and waiting',
+        title: 'Computing and waiting of rank 0',
         width,
-        axis: 'time a step',
+        axis: 'time per step',
         unit: 's',
-        parts: ['computing', 'waiting for ranks (exposed)', 'waiting for data'],
+        parts: ['computing', 'waiting for other ranks (exposed)', 'waiting for data'],
         bars: times.map(({ label, rest, exposed, data }) => ({
           label,
           values: [rest, exposed, data],
@@ -101,9 +101,9 @@ export function communicationBars(runs: readonly RunRecord[]): Maker[] {
       }),
     (width) =>
       stackedBars({
-        title: 'Communication of rank 0: hidden behind its work, and exposed',
+        title: 'Communication of rank 0: hidden behind computing, and exposed',
         width,
-        axis: 'time a step',
+        axis: 'time per step',
         unit: 's',
         parts: ['hidden', 'exposed'],
         bars: times.map(({ label, exposed, hidden }) => ({ label, values: [hidden, exposed] })),
@@ -128,7 +128,7 @@ export function memoryBars(runs: readonly RunRecord[]): Maker[] {
   return [
     (width) =>
       stackedBars({
-        title: 'Tensors of rank 0, computed from sizes',
+        title: 'Memory of rank 0, computed from sizes',
         width,
         axis: 'memory',
         unit: 'B',

@@ -68,7 +68,7 @@ function lossSeries(
   return { label: run.name, points, modelled };
 }
 
-/** Step time, and energy of a sample, against P, K and ranks, where runs differ in them. */
+/** Step time, and energy per sample, against P, K and ranks, where runs differ in them. */
 export function scalingCharts(runs: readonly RunRecord[]): Maker[] {
   const axes = [
     { label: 'blocks P', of: ({ config }: RunRecord) => config.settings.blocks },
@@ -86,8 +86,8 @@ export function scalingCharts(runs: readonly RunRecord[]): Maker[] {
       of: ({ end }: RunRecord) => end?.medianStepTimeS ?? null,
     },
     {
-      title: 'Energy of a sample',
-      axis: { label: 'energy a sample', unit: 'J' },
+      title: 'Energy per sample',
+      axis: { label: 'energy per sample', unit: 'J' },
       of: ({ energy }: RunRecord) => energy?.perSampleJ ?? null,
     },
   ];

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Obtained } from '../energy/meter.js';
 import { CheckpointError } from '../base/errors.js';
+import { plural } from '../base/format.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
 import { readRunConfig, type RunConfig } from '../checkpoints/run-folder.js';
 import { quantity, readEnergy, readObtained, type RecordedEnergy } from './run-energy.js';
@@ -29,7 +30,7 @@ export interface ValidationRecord {
   readonly accuracy: number | null;
 }
 
-/** A run as its folder tells it. */
+/** A run as recorded in its folder. */
 export interface RunRecord {
   readonly folder: string;
   readonly name: string;
@@ -44,7 +45,7 @@ export interface RunRecord {
   readonly energy: RecordedEnergy | null;
   /** How the joules of steps were obtained; without that they are left out. */
   readonly obtained: Obtained;
-  /** What was left out, and what a reader has to know. */
+  /** What was skipped, and what a reader has to know. */
   readonly problems: readonly string[];
 }
 
@@ -72,7 +73,7 @@ export function readRun(folder: string, name = path.basename(path.resolve(folder
   const config = readRunConfig(folder);
   const file = path.join(folder, 'metrics.jsonl');
   if (!existsSync(file)) {
-    throw new CheckpointError('run', `${folder} has no metrics.jsonl; the run has not begun`);
+    throw new CheckpointError('run', `${folder} has no metrics.jsonl; the run has not started`);
   }
   const { size } = statSync(file);
   if (size > MOST_METRICS_BYTES) {
@@ -83,16 +84,19 @@ export function readRun(folder: string, name = path.basename(path.resolve(folder
   const lines = readFileSync(file, 'utf8').split('\n');
   const tail = lines.pop() ?? '';
   lines.forEach((line, i) => reader.read(line, i + 1));
-  if (tail !== '') reader.problems.push('metrics.jsonl ends inside a line; that line is left out');
+  if (tail !== '')
+    reader.problems.push('metrics.jsonl ends in the middle of a line, which was skipped');
   const { start, startTimeS, steps, validations, end, obtained } = reader;
   const problems = [...reader.problems];
-  if (start === null) problems.push('there is no start event; sizes and counts are unknown');
-  if (end === null) problems.push('the run has no end: it goes on, or was ended from outside');
-  else if (end.reason === 'interrupted') problems.push(`interrupted after ${end.step} steps`);
+  if (start === null) problems.push('no start event: sizes and counts are unknown');
+  if (end === null) problems.push('no end event: the run is still going, or was killed');
+  else if (end.reason === 'interrupted')
+    problems.push(`interrupted after ${plural(end.step, 'step')}`);
   const energy = end === null ? null : readEnergy(end.energy);
   if (reader.starts > 1) {
     problems.push(
-      `resumed ${reader.starts - 1} times: time and energy add up its parts as far as they were logged; its mean power and phases are of the last part`,
+      `resumed ${plural(reader.starts - 1, 'time')}: time and energy are sums over its parts as far as they ` +
+        'were logged; mean power and phases are those of the last part',
     );
   }
   return {
@@ -110,7 +114,7 @@ export function readRun(folder: string, name = path.basename(path.resolve(folder
   };
 }
 
-/** Takes events line by line; what is not one is told and left out. */
+/** Takes events line by line; what is not one is skipped, with a note. */
 class EventReader {
   start: StartEvent | null = null;
   startTimeS: number | null = null;
@@ -127,12 +131,12 @@ class EventReader {
   read(line: string, number: number): void {
     const leaveOut = (why: string) => {
       if (this.problems.length < 8)
-        this.problems.push(`metrics.jsonl line ${number} ${why}; left out`);
+        this.problems.push(`metrics.jsonl line ${number} ${why}; skipped`);
     };
     let event: Readonly<Record<string, unknown>>;
     try {
       const parsed: unknown = JSON.parse(line);
-      if (typeof parsed !== 'object' || parsed === null) return leaveOut('is no event');
+      if (typeof parsed !== 'object' || parsed === null) return leaveOut('is not an event');
       event = parsed as Readonly<Record<string, unknown>>;
     } catch {
       return leaveOut('is not JSON');
@@ -142,7 +146,7 @@ class EventReader {
     else if (type === 'step') this.#onStep(event, leaveOut);
     else if (type === 'validation') this.#onValidation(event, leaveOut);
     else if (type === 'end') this.#onEnd(event, leaveOut);
-    else if (type !== 'checkpoint' && type !== 'warning') leaveOut('is of an unknown type');
+    else if (type !== 'checkpoint' && type !== 'warning') leaveOut('has an unknown type');
   }
 
   #onStart(event: Readonly<Record<string, unknown>>, leaveOut: (why: string) => void): void {
@@ -167,7 +171,7 @@ class EventReader {
     const of = (name: string) => quantity(event[name]);
     const [step, loss, elapsedS] = [of('step'), finite(event['loss']), of('elapsedS')];
     if (step === null || loss === null || elapsedS === null) {
-      return leaveOut('is a step without its number, loss or time');
+      return leaveOut('is a step without number, loss or time');
     }
     const last = this.steps.at(-1);
     if (last !== undefined && step <= last.step) return leaveOut(`goes back to step ${step}`);
@@ -202,7 +206,7 @@ class EventReader {
 
   #onEnd(event: Readonly<Record<string, unknown>>, leaveOut: (why: string) => void): void {
     if (quantity(event['step']) === null || typeof event['reason'] !== 'string') {
-      return leaveOut('is an end without its step or reason');
+      return leaveOut('is an end without step or reason');
     }
     this.end = event as unknown as EndEvent;
   }

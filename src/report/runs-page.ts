@@ -5,6 +5,7 @@ import {
   formatLoss,
   formatPercent,
   formatSi,
+  plural,
 } from '../base/format.js';
 import type { Chart } from './chart.js';
 import { communicationBars, memoryBars, phaseBars, phaseEnergyBars } from './run-bars.js';
@@ -17,7 +18,7 @@ import type { RunRecord } from './run-record.js';
 /** The page of some runs. @param problems of folders that could not be read */
 export function runsPage(runs: readonly RunRecord[], problems: readonly string[]): string {
   const [first] = runs;
-  const title = runs.length === 1 && first ? `Run ${first.name}` : `${runs.length} runs`;
+  const title = runs.length === 1 && first ? `Run ${first.name}` : plural(runs.length, 'run');
   const remarks = [
     ...problems,
     ...runs.flatMap((run) => run.problems.map((problem) => `${run.name}: ${problem}`)),
@@ -25,27 +26,27 @@ export function runsPage(runs: readonly RunRecord[], problems: readonly string[]
   const charts = (name: string, makers: readonly ((width: number) => Chart)[]) =>
     figures(name, makers);
   return page(title, markup`<p class="soft">${about(runs)}</p>`, [
-    problemList('To know of these runs', remarks),
+    problemList('Notes', remarks),
     section('Results', [table('Each run', HEAD, runs.map(summaryRow))]),
     section('Loss', [charts('loss', lossCharts(runs))]),
-    section('Time and energy of a step', [
+    section('Time and energy per step', [
       charts('phase', [...phaseBars(runs), ...phaseEnergyBars(runs)]),
     ]),
-    section('Communication against computation', [charts('comm', communicationBars(runs))]),
-    section('Against blocks and ghosts', [charts('scale', scalingCharts(runs))]),
-    section('Memory of a rank', [charts('mem', memoryBars(runs))]),
+    section('Communication and computation', [charts('comm', communicationBars(runs))]),
+    section('Scaling with blocks, ranks and ghosts', [charts('scale', scalingCharts(runs))]),
+    section('Memory per rank', [charts('mem', memoryBars(runs))]),
     section('Where the numbers come from', runs.map(provenance)),
   ]);
 }
 
 function about(runs: readonly RunRecord[]): string {
   const data = [...new Set(runs.map(({ config }) => config.settings.data))];
-  return `Data: ${data.join('; ')}. Every number stands beside its run.`;
+  return `Data: ${data.join('; ')}`;
 }
 
 const HEAD = (
   'run;network;parameters;ranks;rate;steps;validation loss;accuracy;step time;samples/s;' +
-  'FLOPs a rank and step;received;energy;a step;state'
+  'FLOPs per rank and step;received;energy;energy per step;state'
 ).split(';');
 
 function summaryRow(run: RunRecord): string[] {
@@ -71,7 +72,7 @@ function summaryRow(run: RunRecord): string[] {
     start === null ? 'unknown' : formatSi(start.receivedBytesPerStep, 'B'),
     joules(energy?.energyJ),
     joules(energy?.perStepJ),
-    end === null ? 'not ended' : end.reason,
+    end === null ? 'running or killed' : end.reason,
   ];
 }
 
@@ -98,9 +99,9 @@ function provenance(run: RunRecord): Markup {
     .map(([key, value]) => `${key} ${String(value)}`);
   const pairs: [string, string][] = [
     ['folder', folder],
-    ['begun', config.created],
+    ['started', config.created],
     ['network', networkText(run)],
-    ['data', `${data.name}, ${data.validationRows} rows for validation`],
+    ['data', `${data.name}, ${plural(data.validationRows, 'row')} for validation`],
     ['settings', changed.join(', ')],
     ['engine', start === null ? 'unknown' : `${start.engine}: ${start.engineDescription}`],
     ['ranks', start === null ? 'unknown' : start.communicator],
@@ -120,7 +121,7 @@ function provenance(run: RunRecord): Markup {
       `${formatSi(energy.emissionsG, 'g')} CO₂e${word} (${energy.factors})`,
     ]);
   }
-  if (end !== null) pairs.push(['time of the run', formatDuration(end.elapsedS)]);
+  if (end !== null) pairs.push(['run time', formatDuration(end.elapsedS)]);
   return markup`<h3>${run.name}</h3>${facts(pairs)}`;
 }
 
@@ -128,7 +129,8 @@ function energyText({ energy }: RunRecord): string {
   if (energy === null || energy.energyJ === null) return 'not measured';
   const power =
     energy.meanPowerW === null ? '' : `, ${formatSi(energy.meanPowerW, 'W')} on average`;
-  const sample = energy.perSampleJ === null ? '' : `, ${formatSi(energy.perSampleJ, 'J')} a sample`;
+  const sample =
+    energy.perSampleJ === null ? '' : `, ${formatSi(energy.perSampleJ, 'J')} per sample`;
   const ranks = energy.perRankJ.map((joules) =>
     joules === null ? 'unknown' : formatSi(joules, 'J'),
   );

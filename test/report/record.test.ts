@@ -37,7 +37,7 @@ describe('phantom report', () => {
     });
     const { status, stdout } = report(cwd, 'runs', '--out', 'out/page.html');
     assert.equal(status, 0);
-    assert.match(stdout, /written: out\/page\.html/);
+    assert.match(stdout, /wrote out\/page\.html/);
     const page = readFileSync(path.join(cwd, 'out/page.html'), 'utf8');
     assert.match(page, /300 mJ \(modelled\)/);
     assert.match(page, /<td>300 mJ<\/td>/);
@@ -69,8 +69,8 @@ describe('phantom report', () => {
     const page = readFileSync(path.join(cwd, 'run/report.html'), 'utf8');
     assert.match(page, /Training loss against energy \(modelled\)/);
     assert.deepEqual(run?.problems, [
-      'metrics.jsonl ends inside a line; that line is left out',
-      'the run has no end: it goes on, or was ended from outside',
+      'metrics.jsonl ends in the middle of a line, which was skipped',
+      'no end event: the run is still going, or was killed',
     ]);
   });
 
@@ -93,7 +93,7 @@ describe('phantom report', () => {
     const [run] = json(stdout).runs;
     assert.equal(run?.step?.step, 100);
     assert.equal(run?.problems.length, broken.length);
-    const reasons = [/without its number/, /not JSON/, /unknown type/, /unknown type/];
+    const reasons = [/without number, loss or time/, /not JSON/, /unknown type/, /unknown type/];
     for (const [i, reason] of reasons.entries()) assert.match(run?.problems[i] ?? '', reason);
     assert.match(run?.problems[4] ?? '', /goes back to step 10/);
     assert.match(run?.problems[5] ?? '', /goes back in time/);
@@ -113,7 +113,7 @@ describe('phantom report', () => {
     const [run] = json(report(cwd, 'run', '--json').stdout).runs;
     assert.equal(run?.step?.elapsedS, 0.75);
     assert.equal(run?.step?.energyJ, 30);
-    assert.match(run?.problems.join('\n') ?? '', /resumed 1 times/);
+    assert.match(run?.problems.join('\n') ?? '', /resumed 1 time:/);
   });
 
   it('goes on without a folder that is no run, and ends with code 2 when none is', (context) => {
@@ -128,9 +128,12 @@ describe('phantom report', () => {
     assert.match(readFileSync(path.join(cwd, 'x.html'), 'utf8'), /not the config of a run/);
     const none = report(cwd, 'other');
     assert.equal(none.status, 2);
-    assert.match(none.stderr, /^phantom: \[report\] no run can be read\nphantom: \[run\] other/);
+    assert.match(
+      none.stderr,
+      /^phantom: \[report\] none of these runs can be read\nphantom: \[run\] other/,
+    );
     rmSync(path.join(cwd, 'good/metrics.jsonl'));
-    assert.match(report(cwd, 'good').stderr, /has no metrics\.jsonl; the run has not begun/);
+    assert.match(report(cwd, 'good').stderr, /has no metrics\.jsonl; the run has not started/);
     assert.equal(existsSync(path.join(cwd, 'good/report.html')), false);
   });
 

@@ -83,7 +83,7 @@ describe('phantom compare', () => {
 
     const again = compare(cwd, ...SMALL);
     assert.equal(again.status, 0);
-    assert.match(again.stdout, new RegExp(`${runs.length} runs are there already`));
+    assert.match(again.stdout, new RegExp(`${runs.length} runs found, which will not be repeated`));
     const other = compare(cwd, ...SMALL, '--batch', '16');
     assert.equal(other.status, 2);
     assert.match(other.stderr, /out\/compare\.json is a comparison with other settings/);

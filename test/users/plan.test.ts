@@ -46,8 +46,11 @@ describe('phantom plan', () => {
     assert.match(readFileSync(chart, 'utf8'), /^<svg[^]*tensor-paired[^]*<\/svg>\s*$/);
     const search = phantom('plan', '--width', '65536', '--search', '--memory', '1');
     assert.equal(search.status, 0);
-    assert.match(search.stdout, /phantom, \d+ ranks, K = \d+: .* a step/);
-    assert.match(search.stdout, /refused:\n.* a rank needs .* GB, it may have 1\.00 GB/);
+    assert.match(search.stdout, /phantom, \d+ ranks, K = \d+: .* per step/);
+    assert.match(
+      search.stdout,
+      /Not within the limits:\n.* needs .* GB per rank; the limit is 1\.00 GB/,
+    );
   });
 
   it('refuses what is wrong in one line', () => {

@@ -20,7 +20,7 @@ export interface ComparisonPage {
 export function comparisonPage({ findings, tables, about, problems }: ComparisonPage): string {
   const charts = findings === null ? [] : comparisonCharts(findings);
   return page('Phantom and tensor parallelism compared', markup`${facts(about)}`, [
-    problemList('To know of these numbers', problems),
+    problemList('Notes', problems),
     ...tables.map(({ title, remark, head, rows }) =>
       section(title, [markup`<p>${remark}</p>`, table(title, head, rows)]),
     ),
@@ -49,9 +49,9 @@ export function comparisonCharts(findings: Findings): ((width: number) => Chart)
   if (energy) {
     charts.push((width) =>
       against(
-        'Energy of a step and validation loss, fixed steps',
+        'Energy per step and validation loss, fixed steps',
         entries,
-        'energy a step',
+        'energy per step',
         'J',
         (entry) => spreadOf(entry.outcomes.map(({ stepEnergyJ }) => stepEnergyJ)),
         width,

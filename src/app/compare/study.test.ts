@@ -156,7 +156,7 @@ describe('a study', () => {
     const text = JSON.stringify(tablesOf(found));
     assert.match(text, /energy \(modelled\)/);
     assert.match(text, /Energy is modelled: pretended/);
-    assert.match(text, /As a control, tensor-n\d+-p\d-r\d, of the width found, reaches it too/);
+    assert.match(text, /Control: tensor-n\d+-p\d-r\d, of the width found, reaches it too/);
   });
 
   it('tells a small tensor-parallel network that does not do what the phantom one does', async () => {
@@ -168,7 +168,7 @@ describe('a study', () => {
     assert.equal(found.control?.reached, false);
     assert.ok(found.toTarget?.every(({ contestant }) => contestant !== found.control?.contestant));
     const text = JSON.stringify(tablesOf(found));
-    assert.match(text, /As a control, tensor-n\d+-p\d-r\d, of the width found, does not reach it/);
+    assert.match(text, /Control: tensor-n\d+-p\d-r\d, of the width found, does not reach it/);
   });
 
   it('says who missed the loss', async () => {

@@ -5,6 +5,7 @@ import {
   formatPercent,
   formatRatio,
   formatSi,
+  plural,
 } from '../../base/format.js';
 import { type Outcome, stepsTo } from './outcome.js';
 import { ratiosOf, type Spread, spreadOf } from './statistics.js';
@@ -50,14 +51,14 @@ function fixedSteps(title: string, entries: readonly Entry[], baseline: Entry | 
   const steps = entries[0]?.outcomes[0]?.steps ?? 0;
   return {
     title: `${title}: fixed steps, ${formatCount(steps)} each`,
-    remark: `${method(entries)} Equal steps compare how fast networks learn, not what they could.`,
+    remark: `${method(entries)} Equal steps compare how fast networks learn, not how well they could.`,
     head: [
       ...COMMON,
       'validation loss',
       ...(hasAccuracy(entries) ? ['accuracy'] : []),
       'step time',
       '/ tensor',
-      `${energyName(entries)} a step`,
+      `${energyName(entries)} per step`,
       '/ tensor',
     ],
     rows: entries.map((entry) => [
@@ -95,8 +96,8 @@ function convergence(entries: readonly Entry[], target: number, missed: readonly
   return {
     title: `To the validation loss ${formatLoss(target)}: convergence`,
     remark:
-      `${method(entries)} The loss is what tensor ended with or below with every seed, rounded up. Steps are to ` +
-      `the first validation at or below it; time and energy are steps × those of a step.${not}`,
+      `${method(entries)} The loss is one that tensor reached with every seed. Steps count to the first ` +
+      `validation at or below it; time and energy are steps × time and energy per step.${not}`,
     head: [...COMMON, 'ranks', 'steps', 'time', '/ tensor', energyName(entries), '/ tensor'],
     rows: entries.map((entry) => [
       ...common(entry),
@@ -114,8 +115,8 @@ function searched({ tried, smallest, control, target }: Findings): Table {
   return {
     title: `The smallest phantom network that reaches ${formatLoss(target)}: ${smallest?.name ?? 'none of those tried'}`,
     remark:
-      'Bisection over widths, blocks and ghosts by ascending parameters; each with all rates and ' +
-      'seeds. It takes a larger network to do no worse, which holds on the whole and not always.' +
+      'Bisection over widths, blocks and ghosts in order of parameters, each with all rates and ' +
+      'seeds. It assumes that a larger network does no worse, which usually but not always holds.' +
       controlText(control),
     head: ['network', 'width', 'blocks', 'ghosts', 'ranks', 'parameters', 'reached'],
     rows: [...tried, ...(control === null ? [] : [control])].map(
@@ -133,9 +134,9 @@ function controlText(control: Findings['control']): string {
   if (control === null) return '';
   const { contestant, reached } = control;
   return reached
-    ? ` As a control, ${contestant.name}, of the width found, reaches it too: what is saved against ` +
-        'the large network is also what a small one saves.'
-    : ` As a control, ${contestant.name}, of the width found, does not reach it.`;
+    ? ` Control: ${contestant.name}, of the width found, reaches it too, so part of the saving ` +
+        'over the large network is due to size alone.'
+    : ` Control: ${contestant.name}, of the width found, does not reach it.`;
 }
 
 /** How the numbers of a table were obtained. */
@@ -145,9 +146,9 @@ function method(entries: readonly Entry[]): string {
   const energy =
     first === undefined || first.energyObtained === 'unavailable'
       ? 'Energy was not measured.'
-      : `Energy is ${obtainedText(first.energyObtained)}: ${first.meter}.`;
+      : `Energy is ${obtainedText(first.energyObtained)}: ${first.meter.replace(/^modelled /, '')}.`;
   return (
-    `Medians over ${seeds} seeds (least to most), each network at the best rate for it; ratios pair ` +
+    `Medians over ${plural(seeds, 'seed')} (lowest to highest), each network at its best rate; ratios pair ` +
     `runs of the same seed. ${energy}`
   );
 }

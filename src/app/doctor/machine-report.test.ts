@@ -23,7 +23,10 @@ test('a machine with a fast library needs nothing', () => {
 });
 
 test('without a library it is named how to get one, and what helps until then', () => {
-  assert.deepEqual(advice(0, 30, 40), ['install a library', 'npx phantom-parallel train --relaxed-simd']);
+  assert.deepEqual(advice(0, 30, 40), [
+    'install a library',
+    'npx phantom-parallel train --relaxed-simd',
+  ]);
   assert.deepEqual(advice(0, 30, 31), ['install a library'], 'a gain within the noise is none');
 });
 
