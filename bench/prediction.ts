@@ -3,7 +3,8 @@ import { parseArgs } from 'node:util';
 import { type Plan, planStep } from '#src/analysis/plan.js';
 import type { Machine } from '#src/machine/machine.js';
 import { readMachine } from '#src/machine/machines.js';
-import type { NetworkSpecification, Strategy } from '#src/model/specification.js';
+import { type Strategy, STRATEGY_NAMES } from '#src/layers/strategies.js';
+import type { NetworkSpecification } from '#src/model/specification.js';
 import { quantile, timeSteps } from './step.js';
 
 const HELP = `npm run bench -- prediction --machine machines/<name>.json [--json]
@@ -58,7 +59,6 @@ const SHAPES: readonly Shape[] = [
   shape(960, 2, 4, 1, 20, 96),
   shape(1440, 2, 2, 1, 60, 80),
 ];
-const STRATEGIES: readonly Strategy[] = ['phantom', 'tensor', 'tensor-paired'];
 /** Differences below this are not told apart. */
 const APART = 1.1;
 
@@ -98,7 +98,7 @@ export async function predictionBench(args: string[]): Promise<void> {
   const machine = await readMachine(values.machine);
   const rows: Row[] = [];
   for (const one of SHAPES.slice(Number(values.from), Number(values.to))) {
-    for (const strategy of STRATEGIES) {
+    for (const strategy of STRATEGY_NAMES) {
       const row = await compare(one, strategy, machine, values.engine, Number(values.steps));
       rows.push(row);
       if (!values.json) console.log(line(row));
@@ -205,7 +205,7 @@ function summarise(rows: readonly Row[]) {
   return {
     medianAbsoluteError: errors(rows),
     byStrategy: Object.fromEntries(
-      STRATEGIES.map((strategy) => [
+      STRATEGY_NAMES.map((strategy) => [
         strategy,
         errors(rows.filter((row) => row.strategy === strategy)),
       ]),

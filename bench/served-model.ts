@@ -6,7 +6,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { train } from '#src/app/train/train.js';
-import type { Strategy } from '#src/model/specification.js';
+import type { Strategy } from '#src/layers/strategies.js';
 
 const COMMAND = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 

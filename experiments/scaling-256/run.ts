@@ -6,7 +6,8 @@ import { stepCost } from '#src/analysis/cost.js';
 import { rankMemory } from '#src/analysis/step-memory.js';
 import type { StepShape } from '#src/analysis/step-program.js';
 import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
-import type { NetworkSpecification, Strategy } from '#src/model/specification.js';
+import type { Strategy } from '#src/layers/strategies.js';
+import type { NetworkSpecification } from '#src/model/specification.js';
 import type { ScalingRequest, ScalingResult } from './rank.js';
 
 const BLOCKS = 256;

@@ -1,38 +1,22 @@
-import { ghostsOf, hiddenKind, type NetworkSpecification } from '../model/specification.js';
-import { rowBytes } from '../tensor/precision.js';
+import { blockLayout } from '../layers/block-layout.js';
+import { addCosts, costOf, layerOperations, type PassCost } from '../layers/cost.js';
+import type { Operation } from '../layers/operations.js';
+import { networkLayers, parameterSizes } from '../model/network-layers.js';
+import type { NetworkSpecification } from '../model/specification.js';
 import type { OptimizerName } from '../optimizers/optimizer.js';
 
-/** What one rank does, sends and holds; derived from sizes alone. */
-export interface RankCost {
-  readonly flops: number;
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
-  readonly collectives: number;
-}
-
-/** Forward and backward of one step, and the parameters of one rank. */
+/** Forward and backward of one step. */
 export interface StepCost {
-  readonly forward: RankCost;
-  readonly backward: RankCost;
-  readonly total: RankCost;
+  readonly forward: PassCost;
+  readonly backward: PassCost;
+  readonly total: PassCost;
 }
 
 /**
- * Matrix-product FLOPs and payload bytes of the rank that hosts P/R blocks, for one pass of B
- * columns, by the formulas of a layer (M = N/P; each product of an a×b by a b×c matrix is 2abc):
+ * Matrix-product FLOPs and payload bytes of a rank that hosts P/R blocks, for one pass of
+ * `columns` samples, from what its layers call: the same on every rank.
  *
- * | layer | forward FLOPs of a block | bytes of a rank in a pass |
- * |---|---|---|
- * | phantom | 2B(M² + P·K·M) | 4(R−1)(P/R)·K·B |
- * | phantom in low precision | 2B(M² + P·K·M) | (R−1)(P/R)·K·b, backward P/R times that |
- * | gather (tensor) | 2B·M·N | 4(R−1)(P/R)·M·B |
- * | row, column | 2B·M·N | all-reduce of N·B |
- * | input (column), head (row) | 2B·M·F, 2B·T·M | none, all-reduce of T·B |
- *
- * where b are the bytes of a row of B ghosts: 2B in bfloat16, 4 + B in int8.
- *
- * Backward is twice the forward, but for the layer that the data enter: it needs no gradient of
- * its input, unless `inputGradient` says so.
+ * @param inputGradient whether the gradient of the network's input is computed. Default false
  */
 export function stepCost(
   specification: NetworkSpecification,
@@ -40,89 +24,37 @@ export function stepCost(
   columns: number,
   inputGradient = false,
 ): StepCost {
-  const { width: N, depth, blocks: P, ghostPrecision = 'float32', ends } = specification;
-  const M = N / P;
-  const here = P / ranks;
-  const product = (rows: number, inner: number) => 2 * columns * here * rows * inner;
-  const forward = new Sum();
-  const backward = new Sum();
-  const allReduce = (rows: number) => 2 * (ranks - 1) * Math.ceil((rows * columns) / ranks) * 4;
-
-  if (ends.kind === 'replicated') {
-    forward.add(product(M, ends.inputs));
-    if (inputGradient) backward.add(2 * product(M, ends.inputs), allReduce(ends.inputs));
-    else backward.add(product(M, ends.inputs));
-    forward.add(product(ends.outputs, M), allReduce(ends.outputs));
-    backward.add(2 * product(ends.outputs, M));
-  }
-  for (let layer = 0; layer < depth; layer++) {
-    const needsGradient = layer > 0 || ends.kind === 'replicated' || inputGradient;
-    const kind = hiddenKind(specification, layer);
-    if (kind === 'phantom') {
-      const K = ghostsOf(specification, layer);
-      const bytes = (ranks - 1) * here * K * rowBytes(ghostPrecision, columns);
-      const returned = ghostPrecision === 'float32' ? bytes : bytes * here;
-      const once = product(M, M) + product(M, P * K);
-      forward.add(once, bytes);
-      backward.add(2 * once - (needsGradient ? 0 : product(M, M) + product(M, K)), returned);
-      continue;
-    }
-    const once = product(M, N);
-    const shards = 4 * (ranks - 1) * here * M * columns;
-    const twice = needsGradient ? 2 * once : once;
-    forward.add(once, kind === 'gather' ? shards : kind === 'row' ? allReduce(N) : null);
-    const communicates = needsGradient && kind !== 'row';
-    backward.add(twice, communicates ? (kind === 'gather' ? shards : allReduce(N)) : null);
-  }
-  return { forward: forward.cost(), backward: backward.cost(), total: forward.plus(backward) };
+  const passes = networkOperations(specification, ranks, columns, inputGradient);
+  const forward = costOf(passes.forward, ranks);
+  const backward = costOf(passes.backward, ranks);
+  return { forward, backward, total: addCosts(forward, backward) };
 }
 
-class Sum {
-  #flops = 0;
-  #bytes = 0;
-  #collectives = 0;
-
-  /** @param bytes sent, and as many received, by one collective; null: no collective */
-  add(flops: number, bytes: number | null = null): void {
-    this.#flops += flops;
-    if (bytes === null) return;
-    this.#bytes += bytes;
-    this.#collectives++;
-  }
-
-  cost(): RankCost {
-    return {
-      flops: this.#flops,
-      sentBytes: this.#bytes,
-      receivedBytes: this.#bytes,
-      collectives: this.#collectives,
-    };
-  }
-
-  plus(other: Sum): RankCost {
-    const sum = new Sum();
-    sum.#flops = this.#flops + other.#flops;
-    sum.#bytes = this.#bytes + other.#bytes;
-    sum.#collectives = this.#collectives + other.#collectives;
-    return sum.cost();
-  }
+/** What the linear layers of the first rank call. */
+function networkOperations(
+  specification: NetworkSpecification,
+  ranks: number,
+  columns: number,
+  inputGradient: boolean,
+): { forward: Operation[]; backward: Operation[] } {
+  const layout = blockLayout(specification.blocks, ranks, 0);
+  const passes = networkLayers(specification).map((layer, i) => {
+    const inputNeedsGradient = i > 0 || inputGradient;
+    return layerOperations(layer.kind, layer, { layout, columns, inputNeedsGradient });
+  });
+  return {
+    forward: passes.flatMap(({ forward }) => forward),
+    backward: passes.flatMap(({ backward }) => backward),
+  };
 }
 
 /** Parameters of the whole network. */
 export function parameterCount(specification: NetworkSpecification): number {
-  const { width: N, depth, blocks: P, strategy, ends } = specification;
-  const M = N / P;
-  let hidden = 0;
-  for (let layer = 0; layer < depth; layer++) {
-    const K = ghostsOf(specification, layer);
-    hidden += strategy === 'phantom' ? P * (M * M + P * K * M) + N : N * N + N;
-  }
-  const ports =
-    ends.kind === 'replicated' ? N * ends.inputs + N + ends.outputs * N + ends.outputs : 0;
-  return hidden + ports;
+  const whole = { firstBlock: 0, blocksHere: specification.blocks };
+  return parameterSizes(networkLayers(specification), whole).reduce((sum, size) => sum + size, 0);
 }
 
-/** float32 numbers that an optimiser keeps for each parameter. */
+/** float32 numbers that an optimizer keeps for each parameter. */
 export function optimizerStatesPerParameter(optimizer: OptimizerName): number {
   return { sgd: 0, momentum: 1, adam: 2, adamw: 2 }[optimizer];
 }
@@ -133,12 +65,10 @@ export function largestPayloadBytes(
   ranks: number,
   columns: number,
 ): number {
-  const { width: N, depth, blocks: P, ghosts: K, ghostPrecision = 'float32', ends } = specification;
   if (ranks === 1) return 0;
-  const contributors = ghostPrecision === 'float32' ? 1 : P / ranks;
-  const ghosts = contributors * P * K * rowBytes(ghostPrecision, columns);
-  const hidden = Array.from({ length: depth }, (_, layer) =>
-    hiddenKind(specification, layer) === 'phantom' ? ghosts : 4 * N * columns,
+  const { forward, backward } = networkOperations(specification, ranks, columns, false);
+  const bytes = [...forward, ...backward].map((operation) =>
+    operation.kind === 'start' ? operation.wholeBytes : 0,
   );
-  return Math.max(...hidden, ends.kind === 'replicated' ? 4 * ends.outputs * columns : 0);
+  return bytes.reduce((most, one) => Math.max(most, one), 0);
 }

@@ -1,10 +1,13 @@
-import type { NetworkSpecification, Strategy } from '../model/specification.js';
+import { blockLayout } from '../layers/block-layout.js';
+import { exchangesGhosts, type Strategy, STRATEGY_NAMES } from '../layers/strategies.js';
+import { networkLayers, parameterSizes } from '../model/network-layers.js';
+import type { NetworkSpecification } from '../model/specification.js';
 import { parameterCount, stepCost } from './cost.js';
 import { type StepEnergy, stepEnergy } from './energy.js';
 import type { Machine } from '../machine/machine.js';
 import { ratesOf } from './rates.js';
 import { type RankMemory, rankMemory } from './step-memory.js';
-import { parameterSizes, stepProgram, type StepShape } from './step-program.js';
+import { stepProgram, type StepShape } from './step-program.js';
 import { type StepTime, stepTime } from './step-time.js';
 
 /** What a training step comes to, without running anything. Of a rank, unless said otherwise. */
@@ -61,7 +64,7 @@ export function planStep(shape: StepShape, machine: Machine, transport?: string)
   const time = stepTime(stepProgram(shape, rank), rates);
   const energy = time && stepEnergy(machine.power, time, ranks, cost.total.sentBytes);
   const memory = rankMemory(shape, 0);
-  const weights = parameterSizes(specification, blocks / ranks, true);
+  const weights = parameterSizes(networkLayers(specification), blockLayout(blocks, ranks, 0));
   const limit = machine.rankMemoryBytes;
   return {
     strategy,
@@ -69,8 +72,8 @@ export function planStep(shape: StepShape, machine: Machine, transport?: string)
     depth,
     blocks,
     ranks,
-    ghosts: strategy === 'phantom' ? ghosts : null,
-    layerGhosts: strategy === 'phantom' ? layerGhosts : null,
+    ghosts: exchangesGhosts(strategy) ? ghosts : null,
+    layerGhosts: exchangesGhosts(strategy) ? layerGhosts : null,
     batch: columns,
     parameters: parameterCount(specification),
     forwardFlops: cost.forward.flops,
@@ -124,18 +127,17 @@ export function sweepPlans(
   const { width, blocks, ghosts } = shape.specification;
   const plan = (change: Parameters<typeof withNetwork>[1]) =>
     planStep(withNetwork(shape, change), machine, transport);
-  const strategies: readonly Strategy[] = ['phantom', 'tensor', 'tensor-paired'];
   if (over === 'blocks') {
     return sweepBlocks(width, mostRanks).flatMap((P) =>
-      strategies.map((strategy) => {
+      STRATEGY_NAMES.map((strategy) => {
         // Fewer ghosts where blocks become narrower than that.
         return plan({ strategy, blocks: P, ghosts: Math.min(ghosts, width / P) });
       }),
     );
   }
-  return [
-    ...sweepGhosts(width / blocks).map((K) => plan({ strategy: 'phantom', ghosts: K })),
-    plan({ strategy: 'tensor' }),
-    plan({ strategy: 'tensor-paired' }),
-  ];
+  return STRATEGY_NAMES.flatMap((strategy) =>
+    exchangesGhosts(strategy)
+      ? sweepGhosts(width / blocks).map((K) => plan({ strategy, ghosts: K }))
+      : [plan({ strategy })],
+  );
 }

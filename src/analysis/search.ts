@@ -1,4 +1,4 @@
-import type { Strategy } from '../model/specification.js';
+import { STRATEGY_NAMES } from '../layers/strategies.js';
 import type { Machine } from '../machine/machine.js';
 import { type Plan, planStep, sweepBlocks, withNetwork } from './plan.js';
 import type { StepShape } from './step-program.js';
@@ -27,8 +27,6 @@ export interface SearchResult {
   readonly by: 'energy' | 'rank-seconds';
 }
 
-const STRATEGIES: readonly Strategy[] = ['phantom', 'tensor', 'tensor-paired'];
-
 /**
  * Looks at every strategy and every P that is a power of two, one rank a block, phantom with the
  * smallest K that is loss-safe: fewer ghosts are less work, bytes and memory. Where the machine
@@ -41,7 +39,7 @@ export function searchPlans(
   limits: SearchLimits,
 ): SearchResult {
   const memory = limits.memoryBytes ?? machine.rankMemoryBytes?.value ?? null;
-  const candidates = STRATEGIES.flatMap((strategy) =>
+  const candidates = STRATEGY_NAMES.flatMap((strategy) =>
     sweepBlocks(shape.specification.width, limits.mostRanks).map((blocks): Candidate => {
       const M = shape.specification.width / blocks;
       const ghosts = Math.min(M, Math.max(1, Math.ceil(limits.safeGhostShare * M)));

@@ -3,21 +3,6 @@ import type { PhaseClock } from '../base/phases.js';
 import type { Engine } from '../engines/engine.js';
 import type { Tensor } from '../tensor/tensor.js';
 
-/** Work and traffic of one rank in one pass: matrix-product FLOPs and payload bytes. */
-export interface PassCost {
-  readonly flops: number;
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
-  readonly collectives: number;
-}
-
-export interface OperatorCost {
-  readonly forward: PassCost;
-  readonly backward: PassCost;
-}
-
-export const FREE: PassCost = { flops: 0, sentBytes: 0, receivedBytes: 0, collectives: 0 };
-
 /** What one place in a recorded step offers the operator that stands there. */
 export interface OperatorContext {
   readonly engine: Engine;

@@ -240,6 +240,15 @@ export interface ParameterSlice {
   readonly column: number;
 }
 
+export interface ParameterOptions {
+  readonly name: string;
+  /** The block that it belongs to. */
+  readonly block: number;
+  readonly shape: readonly number[];
+  /** Default: the checkpoint holds the tensor as it is. */
+  readonly slice?: ParameterSlice | null;
+}
+
 /** A trained tensor: it belongs to exactly one block, and its gradient outlives a pass. */
 export class Parameter extends Variable {
   readonly name: string;
@@ -247,13 +256,7 @@ export class Parameter extends Variable {
   /** Null when the checkpoint holds the tensor as it is. */
   readonly slice: ParameterSlice | null;
 
-  constructor(
-    engine: Engine,
-    name: string,
-    block: number,
-    shape: readonly number[],
-    slice: ParameterSlice | null = null,
-  ) {
+  constructor(engine: Engine, { name, block, shape, slice = null }: ParameterOptions) {
     super(engine.allocate(shape), true);
     this.name = name;
     this.block = block;

@@ -5,7 +5,8 @@ import {
   type ProductTable,
   type SizeTime,
 } from '../machine/machine.js';
-import type { Activation, Engine } from '../engines/engine.js';
+import { type Activation, ACTIVATION_NAMES } from '../engines/activations.js';
+import type { Engine } from '../engines/engine.js';
 import { type EncodedPrecision, rowBytes } from '../tensor/precision.js';
 import { asBytes, type Matrix, type Tensor } from '../tensor/tensor.js';
 import { callSeconds, rounded } from './clock.js';
@@ -107,10 +108,9 @@ export function measurePasses(
 }
 
 function passKernels(): PassKernel[] {
-  const activations: readonly Activation[] = ['relu', 'gelu', 'silu', 'tanh', 'identity'];
   return [
-    ...activations.map((name): PassKernel => `activation ${name}`),
-    ...activations.map((name): PassKernel => `activation gradient ${name}`),
+    ...ACTIVATION_NAMES.map((name): PassKernel => `activation ${name}`),
+    ...ACTIVATION_NAMES.map((name): PassKernel => `activation gradient ${name}`),
     ...(['add', 'fill', 'copy', 'mse', 'cross-entropy', 'sgd', 'momentum', 'adam'] as const),
     'adamw',
     'encode bfloat16',

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { type Activation, ACTIVATION_NAMES } from '../engines/activations.js';
 import type { CompressionReport, GhostChoice } from '../compression/compress.js';
 import { commandLine } from '../base/invocation.js';
 import { createConsole } from './console.js';
@@ -38,13 +39,12 @@ interface Options {
   readonly out?: string;
   readonly data?: string;
   readonly engine: 'auto' | 'blas' | 'wasm';
-  readonly activation?: 'relu' | 'gelu' | 'silu' | 'tanh' | 'identity';
+  readonly activation?: Activation;
   readonly loss?: 'mse' | 'cross-entropy';
   readonly json?: true;
 }
 
 export function define(command: Command, done: (exitCode: number) => void): void {
-  const activations = ['relu', 'gelu', 'silu', 'tanh', 'identity'];
   command
     .argument('<source>', 'safetensors file, run folder, checkpoint or model folder')
     .addOption(valueOption('--blocks <P>', 'blocks that a layer is split into; they divide it'))
@@ -55,7 +55,7 @@ export function define(command: Command, done: (exitCode: number) => void): void
     .addOption(valueOption('--budget <bytes>', 'or: most bytes of weights, as in 4MB'))
     .addOption(valueOption('--out <folder>', 'the model folder to write'))
     .addOption(valueOption('--data <name|path>', 'measure the output error on its first rows'))
-    .addOption(new Option('--activation <name>', 'of a safetensors file').choices(activations))
+    .addOption(new Option('--activation <name>', 'of a safetensors file').choices(ACTIVATION_NAMES))
     .addOption(
       new Option('--loss <name>', 'of a safetensors file').choices(['mse', 'cross-entropy']),
     )

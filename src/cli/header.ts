@@ -1,3 +1,4 @@
+import { exchangesGhosts } from '../layers/strategies.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { StartEvent } from '../training/events.js';
 import { formatCount, formatGhosts, formatSi, plural } from '../base/format.js';
@@ -45,7 +46,7 @@ function networkText(settings: TrainingSettings): string {
   const { strategy, width, depth, blocks, ghostPrecision, nestedGhosts } = settings;
   const precision = ghostPrecision === 'float32' ? '' : ` in ${ghostPrecision}`;
   const exchanged = `, ${formatGhosts(settings)} ghosts${precision}${nestedGhosts ? ', nested' : ''}`;
-  const ghosts = strategy === 'phantom' ? exchanged : '';
+  const ghosts = exchangesGhosts(strategy) ? exchanged : '';
   return `${strategy}, width ${width}, depth ${depth}, ${plural(blocks, 'block')}${ghosts}`;
 }
 

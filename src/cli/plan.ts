@@ -1,3 +1,4 @@
+import { STRATEGY_NAMES } from '../layers/strategies.js';
 import type { Command } from 'commander';
 import type { Plan } from '../analysis/plan.js';
 import type { SearchResult } from '../analysis/search.js';
@@ -151,7 +152,7 @@ async function run(
   if (options.chart !== undefined) {
     throw new UsageError('flags', '--chart without --sweep; a chart shows a sweep');
   }
-  const plans: Plan[] = (['phantom', 'tensor', 'tensor-paired'] as const).map((strategy) =>
+  const plans: Plan[] = STRATEGY_NAMES.map((strategy) =>
     planStep({ ...shape, specification: { ...network, strategy } }, machine, options.transport),
   );
   show('step', { plans }, () => planTable(plans, console.width));

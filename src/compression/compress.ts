@@ -2,24 +2,13 @@ import { parameterCount, stepCost } from '../analysis/cost.js';
 import type { SafetensorsTensor } from '../data/safetensors.js';
 import type { Engine } from '../engines/engine.js';
 import { ConfigError, DataError } from '../base/errors.js';
-import { ACTIVATION_SECOND_MOMENT } from '../model/initialization.js';
-import {
-  ghostsOf,
-  type NetworkSpecification,
-  validateSpecification,
-} from '../model/specification.js';
+import { type PhantomFactors, phantomTensors, subtractPhantom } from '../layers/phantom/dense.js';
+import { networkLayers } from '../model/network-layers.js';
+import { type NetworkSpecification, validateSpecification } from '../model/specification.js';
 import { type Tensor, tensorPart } from '../tensor/tensor.js';
 import type { DenseLayer, DenseNetwork } from '../models/dense-network.js';
 import { refuseExisting, writeModel } from '../models/model-folder.js';
-import {
-  factorize,
-  ghostEnergies,
-  ghostsForEnergy,
-  type PhantomFactors,
-  phantomTensors,
-  shareGhosts,
-  subtractPhantom,
-} from './phantom-factors.js';
+import { factorize, ghostEnergies, ghostsForEnergy, shareGhosts } from './phantom-factors.js';
 import { Probe, type ProbeData, type ProbeReport } from './probe.js';
 import type { TruncatedSvd } from './truncated-svd.js';
 
@@ -102,35 +91,28 @@ class Compression {
     const specification = this.#specification(this.#chooseGhosts());
     validateSpecification(specification);
     const probe = this.#request.probe && new Probe(this.#engine, this.#request.probe);
-    const layers: CompressedLayer[] = [];
-    let hidden = 0;
-    const shards = network.layers.map((layer, i) => () => {
-      const isLast = i === network.layers.length - 1;
-      const activation = isLast ? 'identity' : network.activation;
-      this.#request.onProgress(`layer ${i + 1} of ${network.layers.length}: ${layer.name}`);
+    const report: CompressedLayer[] = [];
+    const sizes = networkLayers(specification);
+    const shards = sizes.map((size, i) => () => {
+      const layer = network.layers[i] as DenseLayer;
+      const activation = size.activation ?? 'identity';
+      this.#request.onProgress(`layer ${i + 1} of ${sizes.length}: ${layer.name}`);
       const { weight, bias } = this.#read(layer);
       if (layer.role !== 'hidden') {
         probe?.layer(weight, bias, activation, null);
         return wholeTensors(layer, weight, bias);
       }
-      // What enters the first layer of sharded ends is data, of second moment one.
-      const moment = i === 0 ? 1 : ACTIVATION_SECOND_MOMENT[network.activation];
       const norm = Math.sqrt(this.#engine.sumOfSquares(weight));
-      const ghosts = ghostsOf(specification, hidden);
-      const factors = this.#factors(specification, ghosts);
-      const split = specification;
-      factorize(weight.data, split, ghosts, moment, this.#svd, factors);
-      const tensors = phantomTensors(hidden, weight.data, bias, split, factors);
-      const subtract = () => subtractPhantom(weight, split, factors, this.#engine);
+      const factors = this.#factors(specification, size.ghosts);
+      const { inputs: width, blocks, ghosts, secondMoment } = size;
+      factorize(weight.data, { width, blocks, ghosts, secondMoment }, this.#svd, factors);
+      const tensors = phantomTensors(size, weight.data, bias, factors);
+      const subtract = () => subtractPhantom(weight, size, factors, this.#engine);
       if (probe) probe.layer(weight, bias, activation, subtract);
       else subtract();
       const left = Math.sqrt(this.#engine.sumOfSquares(weight));
-      layers.push({
-        name: layer.name,
-        ghosts,
-        relativeError: norm === 0 ? 0 : left / norm,
-      });
-      hidden++;
+      const relativeError = norm === 0 ? 0 : left / norm;
+      report.push({ name: layer.name, ghosts, relativeError });
       return tensors;
     });
     const { loss, standardization } = network;
@@ -140,7 +122,7 @@ class Compression {
       model: out,
       specification,
       svd: this.#svd.description,
-      layers,
+      layers: report,
       before: sizeOf({ ...specification, strategy: 'tensor' }),
       after: sizeOf(specification),
       probe: probe && probe.report(loss),

@@ -1,6 +1,4 @@
-import type { SafetensorsTensor } from '../data/safetensors.js';
-import type { Engine } from '../engines/engine.js';
-import { asMatrix, type Matrix, matrixColumns, matrixRows, type Tensor } from '../tensor/tensor.js';
+import { ghostColumn, type PhantomFactors } from '../layers/phantom/dense.js';
 import type { TruncatedSvd } from './truncated-svd.js';
 
 /** How a dense layer is split. */
@@ -11,12 +9,12 @@ export interface Split {
   readonly blocks: number;
 }
 
-/** A dense layer in phantom form: what the best K ghosts a block leave of it. */
-export interface PhantomFactors {
-  /** Compressors of all blocks, [P·K, M]. */
-  readonly compressors: Tensor;
-  /** Decompressors of all blocks, [P·M, (P−1)·K]. */
-  readonly decompressors: Tensor;
+/** How a layer is brought into phantom form. */
+export interface FactorizedLayer extends Split {
+  /** K */
+  readonly ghosts: number;
+  /** Of what enters the layer. */
+  readonly secondMoment: number;
 }
 
 /**
@@ -69,8 +67,8 @@ export function shareGhosts(energies: readonly Float64Array[], count: number): n
 }
 
 /**
- * The best phantom form of a dense layer with K ghosts a block (Eckart and Young 1936). L_j = W_jj stays where it is; for each source block i, with W_{≠i,i} ≈ U Σ Vᵀ of
- * rank K,
+ * The best phantom form of a dense layer with K ghosts a block (Eckart and Young 1936).
+ * L_j = W_jj stays where it is; for each source block i, with W_{≠i,i} ≈ U Σ Vᵀ of rank K,
  *
  *     C_i = Vᵀ / √q      D_j[i] = U_j Σ √q
  *
@@ -84,14 +82,12 @@ export function shareGhosts(energies: readonly Float64Array[], count: number): n
  */
 export function factorize(
   weight: Float32Array,
-  split: Split,
-  ghosts: number,
-  secondMoment: number,
+  { ghosts: K, secondMoment, ...split }: FactorizedLayer,
   svd: TruncatedSvd,
   out: PhantomFactors,
 ): void {
   const { width: N, blocks: P } = split;
-  const [M, K] = [N / P, ghosts];
+  const M = N / P;
   const root = Math.sqrt(secondMoment);
   for (let i = 0; i < P; i++) {
     const { values, left, right } = svd.decompose(offDiagonal(weight, split, i), N - M, M, K);
@@ -101,72 +97,13 @@ export function factorize(
       // Row of the stacked blocks without i, and the place of block i among the others of j.
       const target = row < i * M ? row : row + M;
       const j = Math.floor(target / M);
-      const to = target * (P - 1) * K + (i < j ? i : i - 1) * K;
+      const to = target * (P - 1) * K + ghostColumn(i, j, K);
       for (let k = 0; k < K; k++) {
         const factor = (left[row * K + k] as number) * (values[k] as number) * root;
         out.decompressors.data[to + k] = factor;
       }
     }
   }
-}
-
-/** Replaces a layer's matrix by what its phantom form leaves of it: zero on the diagonal blocks,
- * W_ji − D_j[i]·C_i elsewhere. */
-export function subtractPhantom(
-  weight: Tensor,
-  split: Split,
-  { compressors, decompressors }: PhantomFactors,
-  engine: Engine,
-): void {
-  const { width: N, blocks: P } = split;
-  const M = N / P;
-  const K = (compressors.shape[0] as number) / P;
-  const block = (j: number, i: number): Matrix =>
-    matrixColumns(matrixRows(asMatrix(weight), j * M, M), i * M, M);
-  for (let j = 0; j < P; j++) {
-    for (let row = j * M; row < (j + 1) * M; row++) {
-      weight.data.fill(0, row * N + j * M, row * N + (j + 1) * M);
-    }
-    const d_j = matrixRows(asMatrix(decompressors), j * M, M);
-    for (let i = 0; i < P; i++) {
-      if (i === j) continue;
-      const d = matrixColumns(d_j, (i < j ? i : i - 1) * K, K);
-      const c = matrixRows(asMatrix(compressors), i * K, K);
-      engine.gemm(false, false, -1, d, c, 1, block(j, i));
-    }
-  }
-}
-
-/** A hidden layer's tensors by their names in checkpoints. */
-export function phantomTensors(
-  layer: number,
-  weight: Float32Array,
-  bias: Float32Array,
-  { width: N, blocks: P }: Split,
-  { compressors, decompressors }: PhantomFactors,
-): SafetensorsTensor[] {
-  const M = N / P;
-  const K = (compressors.shape[0] as number) / P;
-  return Array.from({ length: P }, (_, j) => {
-    const local = new Float32Array(M * M);
-    for (let row = 0; row < M; row++) {
-      const from = (j * M + row) * N + j * M;
-      local.set(weight.subarray(from, from + M), row * M);
-    }
-    const wide = (P - 1) * K;
-    const parts: [string, number[], Float32Array][] = [
-      ['local', [M, M], local],
-      ['compressor', [K, M], compressors.data.subarray(j * K * M, (j + 1) * K * M)],
-      ['decompressor', [M, wide], decompressors.data.subarray(j * M * wide, (j + 1) * M * wide)],
-      ['bias', [M], bias.subarray(j * M, (j + 1) * M)],
-    ];
-    return parts.map(([what, shape, data]): SafetensorsTensor => ({
-      name: `layers.${layer}.${what}.${j}`,
-      dtype: 'F32',
-      shape,
-      data,
-    }));
-  }).flat();
 }
 
 /** W_{≠i,i}: block column i without its diagonal block, [(N−M), M]. */

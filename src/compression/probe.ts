@@ -1,4 +1,5 @@
-import type { Activation, CrossEntropyResult, Engine } from '../engines/engine.js';
+import type { Activation } from '../engines/activations.js';
+import type { CrossEntropyResult, Engine } from '../engines/engine.js';
 import { asMatrix, type Tensor } from '../tensor/tensor.js';
 
 /** Rows that a network is compared on, as it sees them. */

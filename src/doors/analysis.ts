@@ -11,7 +11,6 @@ export {
   largestPayloadBytes,
   optimizerStatesPerParameter,
   parameterCount,
-  type RankCost,
   stepCost,
   type StepCost,
 } from '../analysis/cost.js';

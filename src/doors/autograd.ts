@@ -5,11 +5,12 @@ export {
   type GradientCheck,
   type GradientCheckOptions,
 } from '../autograd/gradient-check.js';
+export type { Operator, OperatorContext } from '../autograd/operator.js';
 export {
-  FREE,
-  type Operator,
-  type OperatorContext,
-  type OperatorCost,
-  type PassCost,
-} from '../autograd/operator.js';
-export { Parameter, type ParameterSlice, Tape, Variable } from '../autograd/tape.js';
+  type OperatorRunner,
+  Parameter,
+  type ParameterOptions,
+  type ParameterSlice,
+  Tape,
+  Variable,
+} from '../autograd/tape.js';

@@ -1,14 +1,30 @@
-/** The operators that networks are made of. */
-export { BiasActivation } from '../layers/bias-activation.js';
+/** The kinds of linear layer that networks are made of, and their operators. */
+export { BiasActivation } from '../layers/bias-activation/operator.js';
 export { type BlockLayout, blockLayout } from '../layers/block-layout.js';
 export { treeSum } from '../layers/block-sum.js';
 export { ColumnLinear } from '../layers/column/operator.js';
+export { costOf, layerCost, type LayerCost, type PassCost } from '../layers/cost.js';
 export { GatherLinear } from '../layers/gather/operator.js';
+export {
+  type GhostOperator,
+  type LayerKind,
+  type LayerMemory,
+  type LayerPlace,
+  type LayerSizes,
+  type ParameterShape,
+  type ShardReader,
+  type Spread,
+} from '../layers/kind.js';
+export { type KindName, KINDS } from '../layers/kinds.js';
+export { kindsOf, type NetworkKinds } from '../layers/network-kinds.js';
 export {
   type LossOperator,
   type LossReading,
   SoftmaxCrossEntropy,
   SquaredError,
 } from '../layers/losses.js';
+export { paddedBytes } from '../layers/memory-size.js';
+export { OperationList } from '../layers/operation-list.js';
 export { PhantomLinear } from '../layers/phantom/operator.js';
 export { RowLinear } from '../layers/row/operator.js';
+export { type Strategy, STRATEGY_NAMES } from '../layers/strategies.js';

@@ -1,9 +1,9 @@
 /** Networks: from a specification to the part that one rank holds. */
 export { NestedGhosts } from '../model/nested-ghosts.js';
-export { buildNetwork, FeedForward } from '../model/network.js';
+export { buildNetwork, FeedForward, type NetworkOptions } from '../model/network.js';
+export { networkLayers, type NetworkLayer } from '../model/network-layers.js';
 export {
   type NetworkEnds,
   type NetworkSpecification,
-  type Strategy,
   validateSpecification,
 } from '../model/specification.js';

@@ -1,8 +1,6 @@
 import type { EncodedPrecision } from '../tensor/precision.js';
 import type { Bytes, Matrix, Tensor } from '../tensor/tensor.js';
-
-/** Element-wise functions between linear layers. `gelu` is the exact form, x·Φ(x). */
-export type Activation = 'relu' | 'gelu' | 'silu' | 'tanh' | 'identity';
+import type { Activation } from './activations.js';
 
 /** What an optimiser kernel needs for one tensor; every buffer has the parameter's length. */
 export interface AdamStep {

@@ -1,6 +1,7 @@
 import type { EncodedPrecision } from '../tensor/precision.js';
 import type { Bytes, Matrix, Tensor } from '../tensor/tensor.js';
-import type { Activation, AdamStep, CrossEntropyResult, Engine, SgdStep } from './engine.js';
+import type { Activation } from './activations.js';
+import type { AdamStep, CrossEntropyResult, Engine, SgdStep } from './engine.js';
 
 /** An engine that passes every call to another: the base of engines that change a few of them. */
 export class ForwardingEngine implements Engine {

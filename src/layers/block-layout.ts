@@ -27,3 +27,10 @@ export function blockLayout(blocks: number, ranks: number, rank: number): BlockL
 export function range(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
 }
+
+/** Of the blocks before and after the rank's j-th, `each` rows of every one; sides without a block
+ * are left out. */
+export function rowsBeside(layout: BlockLayout, j: number, each: number): number[] {
+  const block = layout.firstBlock + j;
+  return [block * each, (layout.blocks - 1 - block) * each].filter((rows) => rows > 0);
+}

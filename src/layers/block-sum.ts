@@ -1,6 +1,7 @@
 import { treeSplit } from '../communicators/communicator.js';
 import type { Engine } from '../engines/engine.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { treeLevels } from './memory-size.js';
 
 /**
  * Sums what each block of a rank contributes, by the fixed binary tree over block indices: the
@@ -17,8 +18,7 @@ export class BlockSum {
   constructor(engine: Engine, count: number, spare: (level: number) => Tensor) {
     this.#engine = engine;
     this.#count = count;
-    const levels = count === 1 ? 0 : Math.ceil(Math.log2(count));
-    this.#spares = Array.from({ length: levels }, (_, level) => spare(level));
+    this.#spares = Array.from({ length: treeLevels(count) }, (_, level) => spare(level));
   }
 
   /** out = Σ over blocks of what `contribute(block, target)` writes into its target. */

@@ -1,4 +1,4 @@
-import type { Activation } from '../engines/engine.js';
+import type { Activation } from '../engines/activations.js';
 import type { OptimizerName } from '../optimizers/optimizer.js';
 import type { EncodedPrecision } from '../tensor/precision.js';
 

@@ -1,41 +1,34 @@
-import type { Operator, OperatorCost } from '../autograd/operator.js';
-import {
-  type OperatorRunner,
-  Parameter,
-  type ParameterSlice,
-  type Variable,
-} from '../autograd/tape.js';
-import type { Engine } from '../engines/engine.js';
+import type { Operator } from '../autograd/operator.js';
+import { type OperatorRunner, Parameter, type Variable } from '../autograd/tape.js';
 import { ShapeError } from '../base/errors.js';
-import { BiasActivation } from '../layers/bias-activation.js';
+import type { Engine } from '../engines/engine.js';
+import { BiasActivation } from '../layers/bias-activation/operator.js';
+import { shardedBias } from '../layers/bias-activation/parameters.js';
 import { type BlockLayout, blockLayout, range } from '../layers/block-layout.js';
-import { ColumnLinear } from '../layers/column/operator.js';
-import { GatherLinear } from '../layers/gather/operator.js';
-import { PhantomLinear } from '../layers/phantom/operator.js';
-import { RowLinear } from '../layers/row/operator.js';
+import { layerCost, type LayerCost } from '../layers/cost.js';
+import { hasGhosts, type ParameterShape } from '../layers/kind.js';
+import { parameterName } from '../layers/matrix-shards.js';
+import type { NetworkKinds } from '../layers/network-kinds.js';
+import { type InitialDraw, initialize } from './initialization.js';
+import { type NetworkLayer, networkLayers } from './network-layers.js';
 import {
-  ACTIVATION_SECOND_MOMENT,
-  type InitialDraw,
-  initialize,
-  weightVariances,
-} from './initialization.js';
-import {
-  ghostsOf,
-  hiddenKind,
   type NetworkSpecification,
   validateRanks,
   validateSpecification,
 } from './specification.js';
 
-/** A linear operator whose matrix products and traffic are known in advance. */
-interface CountedOperator extends Operator {
-  cost(columns: number, inputNeedsGradient: boolean): OperatorCost;
-}
-
 interface Stage {
   readonly operator: Operator;
-  readonly linear: CountedOperator | null;
+  /** Null: an activation. */
+  readonly layer: NetworkLayer | null;
   readonly parameters: readonly Parameter[];
+}
+
+interface NetworkParts {
+  readonly specification: NetworkSpecification;
+  readonly layout: BlockLayout;
+  readonly stages: readonly Stage[];
+  readonly draws: ReadonlyMap<Parameter, InitialDraw>;
 }
 
 /** The rank's part of a feed-forward network. */
@@ -47,12 +40,7 @@ export class FeedForward {
   readonly #stages: readonly Stage[];
   readonly #draws: ReadonlyMap<Parameter, InitialDraw>;
 
-  constructor(
-    specification: NetworkSpecification,
-    layout: BlockLayout,
-    stages: readonly Stage[],
-    draws: ReadonlyMap<Parameter, InitialDraw>,
-  ) {
+  constructor({ specification, layout, stages, draws }: NetworkParts) {
     this.specification = specification;
     this.layout = layout;
     this.#stages = stages;
@@ -78,7 +66,7 @@ export class FeedForward {
     const { ghosts } = this.specification;
     let found = false;
     for (const { operator } of this.#stages) {
-      if (!(operator instanceof PhantomLinear)) continue;
+      if (!hasGhosts(operator)) continue;
       // More than the largest is for the operator to refuse.
       operator.ghostsInUse = count > ghosts ? count : Math.min(count, operator.ghosts);
       found = true;
@@ -105,194 +93,94 @@ export class FeedForward {
    */
   layersBackward(): { operator: Operator; parameters: readonly Parameter[] }[] {
     const layers: { operator: Operator; parameters: Parameter[] }[] = [];
-    for (const { operator, linear, parameters } of this.#stages) {
-      if (linear) layers.push({ operator, parameters: [...parameters] });
+    for (const { operator, layer, parameters } of this.#stages) {
+      if (layer) layers.push({ operator, parameters: [...parameters] });
       else layers.at(-1)?.parameters.push(...parameters);
     }
     return layers.toReversed();
   }
 
   /** Work and traffic of this rank in one pass over `columns` samples, by linear layer. */
-  costs(columns: number, inputNeedsGradient = false): { name: string; cost: OperatorCost }[] {
+  costs(columns: number, inputNeedsGradient = false): { name: string; cost: LayerCost }[] {
+    const { layout } = this;
     return this.#stages
-      .flatMap(({ linear }) => (linear ? [linear] : []))
-      .map((linear, i) => ({
-        name: linear.name,
-        cost: linear.cost(columns, i > 0 || inputNeedsGradient),
-      }));
+      .flatMap(({ layer, operator }) => (layer ? [{ layer, operator }] : []))
+      .map(({ layer, operator }, i) => {
+        const inUse = hasGhosts(operator) ? { ...layer, ghosts: operator.ghostsInUse } : layer;
+        const place = { layout, columns, inputNeedsGradient: i > 0 || inputNeedsGradient };
+        return { name: layer.name, cost: layerCost(layer.kind, inUse, place) };
+      });
   }
 }
 
 /**
  * Plans the part of a network that one rank holds, and allocates its parameters.
  *
+ * @param ranks the rank and how many there are, such as a `Communicator`
  * @throws ConfigError when the sizes do not fit one another or the ranks
  */
 export function buildNetwork(
   specification: NetworkSpecification,
   engine: Engine,
   ranks: { readonly rank: number; readonly size: number },
+  options: NetworkOptions = {},
 ): FeedForward {
   validateSpecification(specification);
   validateRanks(specification.blocks, ranks.size);
-  return new NetworkBuilder(specification, engine, ranks).build();
-}
-
-class NetworkBuilder {
-  readonly #specification: NetworkSpecification;
-  readonly #engine: Engine;
-  readonly #layout: BlockLayout;
-  /** M */
-  readonly #blockWidth: number;
-  readonly #stages: Stage[] = [];
-  readonly #draws = new Map<Parameter, InitialDraw>();
-  /** Second moment of what enters the next linear layer. */
-  #moment = 1;
-
-  constructor(
-    specification: NetworkSpecification,
-    engine: Engine,
-    ranks: { readonly rank: number; readonly size: number },
-  ) {
-    this.#specification = specification;
-    this.#engine = engine;
-    this.#layout = blockLayout(specification.blocks, ranks.size, ranks.rank);
-    this.#blockWidth = specification.width / specification.blocks;
-  }
-
-  build(): FeedForward {
-    const { ends, depth } = this.#specification;
-    if (ends.kind === 'replicated') this.#input(ends.inputs);
-    for (let layer = 0; layer < depth; layer++) {
-      this.#hidden(layer, ends.kind === 'sharded' && layer === depth - 1);
-    }
-    if (ends.kind === 'replicated') this.#head(ends.outputs);
-    return new FeedForward(this.#specification, this.#layout, this.#stages, this.#draws);
-  }
-
-  #input(features: number): void {
-    const { width } = this.#specification;
-    const M = this.#blockWidth;
-    const operator = new ColumnLinear('input', this.#layout, M, features);
-    const weights = this.#perBlock((block) =>
-      this.#parameter('input.weight', block, [M, features], {
-        draw: { stream: 'input.weight', variance: 1 / features, row: block * M, columns: features },
-        slice: { shape: [width, features], row: block * M, column: 0 },
-      }),
-    );
-    const biases = this.#perBlock((block) =>
-      this.#parameter('input.bias', block, [M], {
-        slice: { shape: [width], row: block * M, column: 0 },
-      }),
-    );
-    this.#linear(operator, weights);
-    this.#activate('input', biases, false);
-  }
-
-  #hidden(layer: number, isLast: boolean): void {
-    const name = `layers.${layer}`;
-    const kind = hiddenKind(this.#specification, layer);
-    const M = this.#blockWidth;
-    const biases = this.#perBlock((block) => this.#parameter(`${name}.bias.${block}`, block, [M]));
-    switch (kind) {
-      case 'phantom':
-        this.#phantom(name, ghostsOf(this.#specification, layer));
-        break;
-      case 'gather':
-        this.#linear(new GatherLinear(name, this.#layout, M), this.#denseBlocks(name, 'rows'));
-        break;
-      case 'column': {
-        const { width } = this.#specification;
-        this.#linear(
-          new ColumnLinear(name, this.#layout, M, width),
-          this.#denseBlocks(name, 'rows'),
-        );
-        break;
-      }
-      case 'row': {
-        const { width } = this.#specification;
-        const rows = this.#perBlock((block) => ({ from: block * M, count: M }));
-        const operator = new RowLinear(name, this.#layout, M, width, rows);
-        this.#linear(operator, [...this.#denseBlocks(name, 'columns'), ...biases]);
-      }
-    }
-    this.#activate(name, kind === 'row' ? [] : biases, isLast);
-  }
-
-  #phantom(name: string, K: number): void {
-    const { blocks, ghostPrecision } = this.#specification;
-    const M = this.#blockWidth;
-    const variances = weightVariances(this.#specification, this.#moment, K);
-    const part = (what: 'local' | 'compressor' | 'decompressor', shape: [number, number]) =>
-      this.#perBlock((block) => {
-        const stream = `${name}.${what}.${block}`;
-        const draw = { stream, variance: variances[what], columns: shape[1] };
-        return this.#parameter(stream, block, shape, { draw });
-      });
-    this.#linear(new PhantomLinear(name, this.#layout, M, K, ghostPrecision), [
-      ...part('local', [M, M]),
-      ...part('compressor', [K, M]),
-      ...part('decompressor', [M, (blocks - 1) * K]),
-    ]);
-  }
-
-  /** Rows or columns of a dense N × N matrix, whose numbers do not depend on how it is split. */
-  #denseBlocks(name: string, split: 'rows' | 'columns'): Parameter[] {
-    const { width: N } = this.#specification;
-    const M = this.#blockWidth;
-    const variance = weightVariances(this.#specification, this.#moment).dense;
-    const shape = split === 'rows' ? [M, N] : [N, M];
-    return this.#perBlock((block) => {
-      const place = split === 'rows' ? { row: block * M } : { column: block * M };
-      const draw = { stream: `${name}.weight`, variance, ...place, columns: N };
-      return this.#parameter(`${name}.weight.${block}`, block, shape, { draw });
+  const layers = networkLayers(specification, options.kinds);
+  const layout = blockLayout(specification.blocks, ranks.size, ranks.rank);
+  const draws = new Map<Parameter, InitialDraw>();
+  const stages: Stage[] = [];
+  for (const layer of layers) {
+    const make = (of: (block: number) => readonly ParameterShape[]) =>
+      makeParameters({ layer, layout, engine, draws }, of);
+    stages.push({
+      operator: layer.kind.operator(layer, layout),
+      layer,
+      parameters: make((block) => layer.kind.parameters(layer, block)),
+    });
+    if (layer.activation === null) continue;
+    const isSharded = layer.kind.output === 'sharded';
+    stages.push({
+      operator: new BiasActivation(`${layer.name}.${layer.activation}`, layer.activation),
+      layer: null,
+      parameters: isSharded ? make((block) => [shardedBias(layer, block)]) : [],
     });
   }
+  return new FeedForward({ specification, layout, stages, draws });
+}
 
-  /** Block 0 adds the head's bias: it enters the sum once. */
-  #head(outputs: number): void {
-    const { width: N } = this.#specification;
-    const M = this.#blockWidth;
-    const variance = weightVariances(this.#specification, this.#moment).dense;
-    const weights = this.#perBlock((block) =>
-      this.#parameter('head.weight', block, [outputs, M], {
-        draw: { stream: 'head.weight', variance, column: block * M, columns: N },
-        slice: { shape: [outputs, N], row: 0, column: block * M },
-      }),
-    );
-    const bias = this.#layout.firstBlock === 0 ? [this.#parameter('head.bias', 0, [outputs])] : [];
-    const rows = this.#perBlock((block) => (block === 0 ? { from: 0, count: outputs } : null));
-    const operator = new RowLinear('head', this.#layout, M, outputs, rows);
-    this.#linear(operator, [...weights, ...bias]);
-  }
+export interface NetworkOptions {
+  /** The kind of every linear layer; default: those of the strategy, `kindsOf`. */
+  readonly kinds?: NetworkKinds;
+}
 
-  #linear(operator: CountedOperator, parameters: readonly Parameter[]): void {
-    this.#stages.push({ operator, linear: operator, parameters });
-  }
+interface ParameterOwner {
+  readonly layer: NetworkLayer;
+  readonly layout: BlockLayout;
+  readonly engine: Engine;
+  readonly draws: Map<Parameter, InitialDraw>;
+}
 
-  #activate(name: string, biases: readonly Parameter[], isLast: boolean): void {
-    const activation = isLast ? 'identity' : this.#specification.activation;
-    const operator = new BiasActivation(`${name}.${activation}`, activation);
-    this.#stages.push({ operator, linear: null, parameters: biases });
-    this.#moment = ACTIVATION_SECOND_MOMENT[activation];
-  }
-
-  #perBlock<T>(make: (block: number) => T): T[] {
-    return range(this.#layout.blocksHere).map((j) => make(this.#layout.firstBlock + j));
-  }
-
-  #parameter(
-    name: string,
-    block: number,
-    shape: readonly number[],
-    options: {
-      draw?: { stream: string; variance: number; row?: number; column?: number; columns: number };
-      slice?: ParameterSlice;
-    } = {},
-  ): Parameter {
-    const parameter = new Parameter(this.#engine, name, block, shape, options.slice ?? null);
-    const draw = options.draw ?? { stream: name, variance: 0, columns: 1 };
-    this.#draws.set(parameter, { row: 0, column: 0, ...draw });
-    return parameter;
-  }
+/** Allocates the rank's tensors: the first of every block, the second of every block, … */
+function makeParameters(
+  { layer, layout, engine, draws }: ParameterOwner,
+  of: (block: number) => readonly ParameterShape[],
+): Parameter[] {
+  const made = range(layout.blocksHere).flatMap((j) => {
+    const block = layout.firstBlock + j;
+    return of(block).map((shape, order) => {
+      const name = parameterName(layer, shape, block);
+      const { place, variance } = shape;
+      const isWhole = place === null || place.shape.join() === shape.shape.join();
+      const slice = layer.storedWhole && !isWhole ? place : null;
+      const parameter = new Parameter(engine, { name, block, shape: shape.shape, slice });
+      const { row, column } = place ?? { row: 0, column: 0 };
+      const stream = place === null ? name : `${layer.name}.${shape.part}`;
+      const columns = (place ?? shape).shape[1] ?? 1;
+      draws.set(parameter, { stream, variance, row, column, columns });
+      return { parameter, order };
+    });
+  });
+  return made.toSorted((a, b) => a.order - b.order).map(({ parameter }) => parameter);
 }

@@ -1,12 +1,7 @@
-import type { Activation } from '../engines/engine.js';
+import { type Activation, ACTIVATION_NAMES } from '../engines/activations.js';
+import { exchangesGhosts, type Strategy, STRATEGY_NAMES } from '../layers/strategies.js';
 import { ConfigError } from '../base/errors.js';
 import { GHOST_PRECISIONS, type GhostPrecision } from '../tensor/precision.js';
-
-/**
- * How a layer of width N is split over P blocks: `phantom`, `tensor` (one all-gather a layer), or
- * `tensor-paired` (one all-reduce for two layers).
- */
-export type Strategy = 'phantom' | 'tensor' | 'tensor-paired';
 
 /**
  * What a network's ends look like: `replicated` features enter through a linear layer `input` and
@@ -52,19 +47,14 @@ export function withFirstGhosts(
   return { ...specification, ghosts: count, ...(kept && { layerGhosts: kept }) };
 }
 
-/** The kind of the linear layer `l` of width N: paired layers are `row` then `column`. */
-export type HiddenKind = 'phantom' | 'gather' | 'row' | 'column';
+/** Features of a sample. */
+export function inputWidth({ ends, width }: NetworkSpecification): number {
+  return ends.kind === 'sharded' ? width : ends.inputs;
+}
 
-/**
- * A sharded activation enters a pair through the row-parallel layer and leaves it through the
- * column-parallel one. With the ends `input` (column) and `head` (row) every column-parallel
- * layer is then followed by a row-parallel one. An odd last layer is gathered.
- */
-export function hiddenKind(specification: NetworkSpecification, layer: number): HiddenKind {
-  if (specification.strategy === 'phantom') return 'phantom';
-  const unpaired = specification.depth % 2 === 1 && layer === specification.depth - 1;
-  if (specification.strategy === 'tensor' || unpaired) return 'gather';
-  return layer % 2 === 0 ? 'row' : 'column';
+/** Numbers in an answer. */
+export function outputWidth({ ends, width }: NetworkSpecification): number {
+  return ends.kind === 'sharded' ? width : ends.outputs;
 }
 
 function oneOf(name: string, value: string, known: readonly string[]): void {
@@ -76,8 +66,8 @@ function oneOf(name: string, value: string, known: readonly string[]): void {
 export function validateSpecification(specification: NetworkSpecification): void {
   const { strategy, width, depth, blocks, ghosts, ends, activation } = specification;
   const { ghostPrecision = 'float32', layerGhosts } = specification;
-  oneOf('strategy', strategy, ['phantom', 'tensor', 'tensor-paired']);
-  oneOf('activation', activation, ['relu', 'gelu', 'silu', 'tanh', 'identity']);
+  oneOf('strategy', strategy, STRATEGY_NAMES);
+  oneOf('activation', activation, ACTIVATION_NAMES);
   oneOf('ghostPrecision', ghostPrecision, GHOST_PRECISIONS);
   oneOf('ends', ends.kind, ['replicated', 'sharded']);
   const sizes: [string, number][] = [
@@ -85,7 +75,7 @@ export function validateSpecification(specification: NetworkSpecification): void
     ['depth', depth],
     ['blocks', blocks],
   ];
-  if (strategy === 'phantom') sizes.push(['ghosts', ghosts]);
+  if (exchangesGhosts(strategy)) sizes.push(['ghosts', ghosts]);
   if (ends.kind === 'replicated') sizes.push(['inputs', ends.inputs], ['outputs', ends.outputs]);
   for (const [name, size] of sizes) {
     if (!Number.isSafeInteger(size) || size < 1) {
@@ -100,7 +90,7 @@ export function validateSpecification(specification: NetworkSpecification): void
       `width ${width} does not divide into ${blocks} blocks; the nearest widths that fit: ${fits}`,
     );
   }
-  if (strategy !== 'phantom') {
+  if (!exchangesGhosts(strategy)) {
     if (ghostPrecision === 'float32' && layerGhosts === undefined) return;
     const given =
       layerGhosts === undefined ? `ghost precision ${ghostPrecision}` : 'ghosts of each layer';
@@ -113,7 +103,7 @@ export function validateSpecification(specification: NetworkSpecification): void
   if (blocks < 2) {
     throw new ConfigError(
       'network',
-      'phantom with 1 block has no ghosts to exchange; use --blocks 2 or more, or --strategy tensor',
+      `${strategy} with 1 block has no ghosts to exchange; use --blocks 2 or more, or --strategy tensor`,
     );
   }
   if (ghosts > width / blocks) {

@@ -1,9 +1,10 @@
+import { exchangesGhosts } from '../layers/strategies.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import type { ModelSource } from './model-source.js';
 
 /** K; 0: the network has no ghosts. */
 export function mostGhosts({ strategy, ghosts }: NetworkSpecification): number {
-  return strategy === 'phantom' ? ghosts : 0;
+  return exchangesGhosts(strategy) ? ghosts : 0;
 }
 
 /** Why a network of `most` ghosts a block cannot answer with as many as were asked for; null: it

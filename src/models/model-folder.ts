@@ -13,7 +13,11 @@ import {
   standardizationFrom,
 } from '../data/standardize.js';
 import { CheckpointError, ConfigError } from '../base/errors.js';
-import { type NetworkSpecification, validateSpecification } from '../model/specification.js';
+import {
+  inputWidth,
+  type NetworkSpecification,
+  validateSpecification,
+} from '../model/specification.js';
 import {
   type FileHashes,
   hashFile,
@@ -146,14 +150,4 @@ function damageOf({ specification, loss, standardization, files }: Partial<Model
   if (!isFileHashes(files) || !Object.hasOwn(files, WEIGHTS_INDEX)) return 'files is incomplete';
   const fits = isStandardizationOf(standardization, inputWidth(specification));
   return fits ? null : 'standardization does not fit the inputs';
-}
-
-/** Features of a sample. */
-export function inputWidth({ ends, width }: NetworkSpecification): number {
-  return ends.kind === 'sharded' ? width : ends.inputs;
-}
-
-/** Numbers in an answer. */
-export function outputWidth({ ends, width }: NetworkSpecification): number {
-  return ends.kind === 'sharded' ? width : ends.outputs;
 }

@@ -1,3 +1,4 @@
+import { exchangesGhosts } from '../layers/strategies.js';
 import { formatGhosts } from '../base/format.js';
 import type { Chart } from './chart.js';
 import type { Axis } from './frame.js';
@@ -76,7 +77,7 @@ export function scalingCharts(runs: readonly RunRecord[]): Maker[] {
     {
       label: 'ghosts K',
       of: ({ config: { settings } }: RunRecord) =>
-        settings.strategy === 'phantom' && !settings.layerGhosts ? settings.ghosts : null,
+        exchangesGhosts(settings.strategy) && !settings.layerGhosts ? settings.ghosts : null,
     },
   ];
   const values = [
@@ -123,7 +124,7 @@ function groupsOf(runs: readonly RunRecord[], isEnergy: boolean, axis: string) {
     const { strategy, width, blocks } = run.config.settings;
     const split = [
       ...(axis === 'blocks P' ? [] : [`P ${blocks}`]),
-      ...(axis === 'ghosts K' || strategy !== 'phantom'
+      ...(axis === 'ghosts K' || !exchangesGhosts(strategy)
         ? []
         : [`K ${formatGhosts(run.config.settings)}`]),
     ];

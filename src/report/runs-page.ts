@@ -1,3 +1,4 @@
+import { exchangesGhosts } from '../layers/strategies.js';
 import {
   formatCount,
   formatDuration,
@@ -78,9 +79,8 @@ function summaryRow(run: RunRecord): string[] {
 
 function networkText({ config }: RunRecord): string {
   const { strategy, width, depth, blocks } = config.settings;
-  const split =
-    strategy === 'phantom' ? `P ${blocks}, K ${formatGhosts(config.settings)}` : `P ${blocks}`;
-  return `${strategy}, N ${width}, L ${depth}, ${split}`;
+  const ghosts = exchangesGhosts(strategy) ? `, K ${formatGhosts(config.settings)}` : '';
+  return `${strategy}, N ${width}, L ${depth}, P ${blocks}${ghosts}`;
 }
 
 function ranksText(ranks: number, replicas: number): string {

@@ -1,6 +1,8 @@
 import { METERS } from '../energy/meter.js';
+import { ACTIVATION_NAMES } from '../engines/activations.js';
 import { ENGINE_CHOICES } from '../engines/engine-list.js';
 import { LOSSES } from '../layers/loss-names.js';
+import { STRATEGY_NAMES } from '../layers/strategies.js';
 import { MOST, type Setting } from './value-kinds.js';
 
 /** Sections of `--help`, in its order. */
@@ -36,7 +38,7 @@ const number = (
  */
 export const SETTINGS = {
   strategy: {
-    ...choice('Network', ['phantom', 'tensor', 'tensor-paired']),
+    ...choice('Network', STRATEGY_NAMES),
     about: 'how layers are split over blocks; tensor-paired: one all-reduce for two layers',
     initial: 'phantom',
   },
@@ -84,7 +86,7 @@ export const SETTINGS = {
     initial: 'float32',
   },
   activation: {
-    ...choice('Network', ['relu', 'gelu', 'silu', 'tanh', 'identity']),
+    ...choice('Network', ACTIVATION_NAMES),
     about: 'after every linear layer but the last; gelu is the exact form',
     initial: 'relu',
   },

@@ -1,6 +1,7 @@
 import os from 'node:os';
 import { findLauncher, type Launcher } from '../communicators/launcher.js';
 import { ConfigError } from '../base/errors.js';
+import { exchangesGhosts } from '../layers/strategies.js';
 import { validateRanks, validateSpecification } from '../model/specification.js';
 import { NESTED_MICRO_BATCHES } from '../model/nested-ghosts.js';
 import { SETTING_KEYS, SETTINGS } from './keys.js';
@@ -109,7 +110,7 @@ function checkTogether(settings: TrainingSettings): void {
 }
 
 function checkNested({ strategy, ghosts, accumulate }: TrainingSettings): void {
-  if (strategy !== 'phantom') {
+  if (!exchangesGhosts(strategy)) {
     throw new ConfigError(
       'settings',
       `nested ghosts with strategy ${strategy}, which has no ghosts; use strategy phantom`,

@@ -1,22 +1,25 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parameterCount, type RankCost, stepCost } from '#src/analysis/cost.js';
+import { largestPayloadBytes, parameterCount, stepCost } from '#src/analysis/cost.js';
 import type { Operation } from '#src/layers/operations.js';
 import { rankMemory } from '#src/analysis/step-memory.js';
 import { stepProgram, type StepShape } from '#src/analysis/step-program.js';
 import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
-import type { NetworkSpecification, Strategy } from '#src/model/specification.js';
+import type { PassCost } from '#src/layers/cost.js';
+import { type Strategy, STRATEGY_NAMES } from '#src/layers/strategies.js';
+import type { NetworkSpecification } from '#src/model/specification.js';
 import type { OptimizerName } from '#src/optimizers/optimizer.js';
 import { GHOST_PRECISIONS, type GhostPrecision } from '#src/tensor/precision.js';
 import { called } from './called.js';
+import { largestPayloadFormula, parameterCountFormula, stepCostFormula } from './formulas.js';
 import type { CountResult, Counts } from './rank.js';
 
 const RANK = new URL('rank.js', import.meta.url);
 
 const networks = fc
   .record({
-    strategy: fc.constantFrom<Strategy>('phantom', 'tensor', 'tensor-paired'),
+    strategy: fc.constantFrom(...STRATEGY_NAMES),
     ranks: fc.constantFrom(1, 2, 3, 4),
     blocksPerRank: fc.constantFrom(1, 2, 3),
     blockWidth: fc.integer({ min: 1, max: 24 }),
@@ -61,7 +64,7 @@ const networks = fc
     return { specification, columns, ranks, optimizer, loss, inputGradient };
   });
 
-function pick({ flops, sentBytes, receivedBytes, collectives }: RankCost): Counts {
+function pick({ flops, sentBytes, receivedBytes, collectives }: PassCost): Counts {
   return { flops, sentBytes, receivedBytes, collectives };
 }
 
@@ -91,7 +94,10 @@ describe('what a step counts', () => {
         const { specification, columns, ranks, inputGradient } = shape;
         const { done } = launchRanks<CountResult>({ size: ranks, module: RANK, data: shape });
         const results = await done;
-        const predicted = stepCost(specification, ranks, columns, inputGradient);
+        const predicted = stepCostFormula(specification, ranks, columns, inputGradient);
+        assert.deepEqual(stepCost(specification, ranks, columns, inputGradient), predicted);
+        const payload = largestPayloadFormula(specification, ranks, columns);
+        assert.equal(largestPayloadBytes(specification, ranks, columns), payload);
         for (const [rank, result] of results.entries()) {
           assert.deepEqual(result.forward, pick(predicted.forward));
           assert.deepEqual(result.total, pick(predicted.total));
@@ -100,6 +106,7 @@ describe('what a step counts', () => {
           compareCalls(stepProgram(shape, rank), result.calls);
         }
         const parameters = results.reduce((sum, result) => sum + result.parameters, 0);
+        assert.equal(parameters, parameterCountFormula(specification));
         assert.equal(parameters, parameterCount(specification));
       }),
       { numRuns: 40 },

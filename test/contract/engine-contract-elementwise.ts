@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 
-import type { Activation, Engine } from '#src/engines/engine.js';
+import type { Activation } from '#src/engines/activations.js';
+import type { Engine } from '#src/engines/engine.js';
 
 import { ACTIVATIONS, Arrays, at, close, ROUNDING } from './engine-contract-reference.js';
 

@@ -1,7 +1,8 @@
 // What the kernels compute, in float64 and plain loops, and how a test lays its arrays out.
 import assert from 'node:assert/strict';
 
-import type { Activation, Engine } from '#src/engines/engine.js';
+import type { Activation } from '#src/engines/activations.js';
+import type { Engine } from '#src/engines/engine.js';
 import type { Tensor } from '#src/tensor/tensor.js';
 
 /** Half the distance between 1 and the next float32: the largest relative error of one rounding. */

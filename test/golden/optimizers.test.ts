@@ -23,7 +23,11 @@ describe(`optimisers step as those of ${golden.source}`, () => {
   for (const { optimizer: name, options, weights } of golden.cases) {
     it(`${name} ${JSON.stringify(options)}`, async () => {
       const engine = await createEngine('wasm');
-      const parameter = new Parameter(engine, 'w', 0, [golden.initial.length]);
+      const parameter = new Parameter(engine, {
+        name: 'w',
+        block: 0,
+        shape: [golden.initial.length],
+      });
       parameter.value.data.set(golden.initial);
       parameter.gradient = engine.allocate([golden.initial.length]);
       const defaults = { momentum: 0.9, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };

@@ -7,19 +7,16 @@ import { Tape } from '#src/autograd/tape.js';
 import { Communicator } from '#src/communicators/communicator.js';
 import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
 import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
-import { BiasActivation } from '#src/layers/bias-activation.js';
+import { ACTIVATION_NAMES } from '#src/engines/activations.js';
+import { BiasActivation } from '#src/layers/bias-activation/operator.js';
 import { blockLayout } from '#src/layers/block-layout.js';
-import { ColumnLinear } from '#src/layers/column/operator.js';
 import { GatherLinear } from '#src/layers/gather/operator.js';
-import { PhantomLinear } from '#src/layers/phantom/operator.js';
-import { RowLinear } from '#src/layers/row/operator.js';
+import { KINDS } from '#src/layers/kinds.js';
 import type { Tensor } from '#src/tensor/tensor.js';
+import { layerCase, layerSizes } from './layer-case.js';
 import type { CheckRequest } from './rank.js';
 
-const [M, B, P, K, F] = [5, 7, 4, 2, 6];
-const layout = blockLayout(P, 1, 0);
-const blocks = Array.from({ length: P });
-const each = (shape: number[]) => blocks.map(() => shape);
+const [M, B] = [5, 7];
 
 function worst(checks: GradientCheck[], tolerance: number) {
   for (const check of checks) {
@@ -28,24 +25,18 @@ function worst(checks: GradientCheck[], tolerance: number) {
 }
 
 describe('gradients of the operators against difference quotients', () => {
-  const rows = blocks.map((_, j) => ({ from: j * M, count: M }));
-  const linear: [Operator, number[][]][] = [
-    [
-      new PhantomLinear('phantom', layout, M, K),
-      [[P * M, B], ...each([M, M]), ...each([K, M]), ...each([M, (P - 1) * K])],
-    ],
-    [new GatherLinear('gather', layout, M), [[P * M, B], ...each([M, P * M])]],
-    [new ColumnLinear('column', layout, M, F), [[F, B], ...each([M, F])]],
-    [new RowLinear('row', layout, M, P * M, rows), [[P * M, B], ...each([P * M, M]), ...each([M])]],
-  ];
-  for (const [operator, shapes] of linear) {
-    it(operator.name, async () => {
-      const engine = await createEngine('wasm');
-      // Products are linear in each input: the quotients have rounding errors only.
-      worst(checkGradients(operator, shapes, { engine }), 1e-3);
-    });
+  for (const kind of Object.values(KINDS)) {
+    for (const storedWhole of [false, true]) {
+      it(`${kind.name}${storedWhole ? ' at an end' : ''}`, async () => {
+        const engine = await createEngine('wasm');
+        const layer = layerSizes(kind, { storedWhole });
+        const { operator, shapes } = layerCase(kind, layer, B, { rank: 0, size: 1 });
+        // Products are linear in each input: the quotients have rounding errors only.
+        worst(checkGradients(operator, shapes, { engine }), 1e-3);
+      });
+    }
   }
-  for (const activation of ['relu', 'gelu', 'silu', 'tanh', 'identity'] as const) {
+  for (const activation of ACTIVATION_NAMES) {
     it(activation, async () => {
       const engine = await createEngine('wasm');
       // Away from zero, where ReLU has a kink.
@@ -58,8 +49,10 @@ describe('gradients of the operators against difference quotients', () => {
   }
 
   it('on two ranks, through their collectives', async () => {
-    for (const kind of ['phantom', 'gather', 'column', 'row'] as const) {
-      const data: CheckRequest = { kind, blockWidth: M, columns: B, blocks: P, ghosts: K };
+    const requests = Object.keys(KINDS).flatMap((kind) =>
+      [false, true].map((storedWhole) => ({ kind, storedWhole, columns: B }) as CheckRequest),
+    );
+    for (const data of requests) {
       const module = new URL('rank.js', import.meta.url);
       const { done } = launchRanks<GradientCheck[]>({ size: 2, module, data });
       for (const checks of await done) worst(checks, 1e-3);
@@ -72,7 +65,10 @@ describe('gradients of the operators against difference quotients', () => {
     const x = tape.variable(engine.allocate([2 * M, B]), true);
     const weights = [0, 1].map(() => tape.variable(engine.allocate([M, 2 * M]), true));
     for (const { value } of [x, ...weights]) value.data.fill(0.5);
-    const operator = new GatherLinear('gather', blockLayout(2, 1, 0), M);
+    const operator = new GatherLinear(
+      { name: 'gather', inputs: 2 * M, outputs: 2 * M },
+      blockLayout(2, 1, 0),
+    );
     const gradients = [0, 1, 2].map(() => {
       tape.begin();
       tape.backward(tape.apply(operator, x, ...weights));

@@ -56,7 +56,10 @@ await runRank<PhantomRequest>(async ({ data, transport, uninterrupted }) => {
     return variable;
   };
   const [x, dz] = [rows('x'), rows('dz').value];
-  const operator = new PhantomLinear('phantom', layout, M, K, precision);
+  const operator = new PhantomLinear(
+    { name: 'phantom', inputs: P * M, outputs: P * M, ghosts: K, ghostPrecision: precision },
+    layout,
+  );
   let z: Variable = x;
   const sums = [x, ...weights.map(({ variable }) => variable)].map(
     ({ value }) => new Float32Array(value.data.length),

@@ -4,14 +4,10 @@ import { createEngine } from '#src/app/ranks/engines.js';
 import { type Parameter, Tape } from '#src/autograd/tape.js';
 import { Communicator } from '#src/communicators/communicator.js';
 import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
-import type { Activation } from '#src/engines/engine.js';
-import { ACTIVATION_SECOND_MOMENT } from '#src/model/initialization.js';
+import { type Activation, ACTIVATIONS } from '#src/engines/activations.js';
+import type { Strategy } from '#src/layers/strategies.js';
 import { buildNetwork, type FeedForward } from '#src/model/network.js';
-import {
-  type NetworkSpecification,
-  type Strategy,
-  validateSpecification,
-} from '#src/model/specification.js';
+import { type NetworkSpecification, validateSpecification } from '#src/model/specification.js';
 import { randomStream } from '#src/tensor/random.js';
 import { activations } from '../reference/network.js';
 import { relativeError } from '../parity/assemble.js';
@@ -173,7 +169,7 @@ describe('initial weights', () => {
       for (let x = -12; x <= 12; x += step) {
         sum += (f(x) ** 2 * Math.exp((-x * x) / 2) * step) / Math.sqrt(2 * Math.PI);
       }
-      const known = ACTIVATION_SECOND_MOMENT[name as Activation];
+      const known = ACTIVATIONS[name as Activation].secondMoment;
       assert.ok(Math.abs(known - sum) < 1e-6, `${name}: ${known}, ${sum}`);
     }
   });

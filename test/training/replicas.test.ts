@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { train } from '#src/app/train/train.js';
-import type { Strategy } from '#src/model/specification.js';
+import type { Strategy } from '#src/layers/strategies.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
 import { relativeError } from '../parity/assemble.js';
 import { losses, readCheckpoint, temporaryFolder } from '../support/files.js';

@@ -8,7 +8,11 @@ import { runRank } from '#src/communicators/threads/threads-worker.js';
 await runRank<{ folder: string; elements: number[] }>(async (context) => {
   const { data, rank, transport, uninterrupted } = context;
   const engine = await uninterrupted(() => createEngine('wasm', { relaxedSimd: false }));
-  const parameter = new Parameter(engine, `part.${rank}`, rank, [data.elements[rank] ?? 1]);
+  const parameter = new Parameter(engine, {
+    name: `part.${rank}`,
+    block: rank,
+    shape: [data.elements[rank] ?? 1],
+  });
   const contents = {
     parameters: [parameter],
     optimizerState: [],

@@ -6,7 +6,7 @@ import type { Transport } from '../../communicators/communicator.js';
 import type { Batch } from '../../data/loader/batches.js';
 import type { Engine } from '../../engines/engine.js';
 import { buildNetwork } from '../../model/network.js';
-import type { Strategy } from '../../model/specification.js';
+import { STRATEGY_NAMES } from '../../layers/strategies.js';
 import { createOptimizer } from '../../optimizers/optimizer.js';
 import { createObjective } from '../../training/objective.js';
 import { Stepper } from '../../training/stepper.js';
@@ -19,7 +19,6 @@ const SIZES = [
   { width: 1024, depth: 2, columns: 128 },
   { width: 2048, depth: 2, columns: 128 },
 ] as const;
-const STRATEGIES: readonly Strategy[] = ['phantom', 'tensor', 'tensor-paired'];
 const WARM_UP_MS = 200;
 const MEASURE_MS = 250;
 const FEWEST = 5;
@@ -31,7 +30,7 @@ export function calibrationShapes(ranks: number): StepShape[] {
   return SIZES.flatMap(({ width: atLeast, depth, columns }) => {
     const width = Math.ceil(atLeast / blocks) * blocks;
     const ghosts = Math.ceil(width / blocks / 16);
-    return STRATEGIES.map((strategy): StepShape => {
+    return STRATEGY_NAMES.map((strategy): StepShape => {
       const ends = { kind: 'sharded' } as const;
       const network = { strategy, width, depth, blocks, ghosts, activation: 'relu', ends } as const;
       const rest = { loss: 'mse', optimizer: 'adam', inputGradient: true } as const;

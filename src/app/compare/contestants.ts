@@ -1,9 +1,9 @@
 import { parameterCount } from '../../analysis/cost.js';
+import { exchangesGhosts, type Strategy, STRATEGY_NAMES } from '../../layers/strategies.js';
 import {
   type NetworkEnds,
   type NetworkSpecification,
   ranksThatFit,
-  type Strategy,
 } from '../../model/specification.js';
 
 /** Who takes part in a comparison: what a run's settings get from it. */
@@ -35,10 +35,8 @@ type Sizes = Pick<Contestant, 'strategy' | 'width' | 'blocks' | 'ghosts' | 'rank
 
 function contestant(baseline: Baseline, sizes: Sizes): Contestant {
   const { strategy, width, blocks, ghosts, ranks } = sizes;
-  const name =
-    strategy === 'phantom'
-      ? `phantom-n${width}-p${blocks}-k${ghosts}-r${ranks}`
-      : `${strategy}-n${width}-p${blocks}-r${ranks}`;
+  const split = exchangesGhosts(strategy) ? `p${blocks}-k${ghosts}` : `p${blocks}`;
+  const name = `${strategy}-n${width}-${split}-r${ranks}`;
   return {
     name,
     ...sizes,
@@ -55,15 +53,18 @@ function specify(
   return { strategy, width, depth, blocks, ghosts, ends, activation: 'relu' };
 }
 
-/** The two tensor-parallel networks, and a phantom one of the same width for each K. */
+/** The networks without ghosts, and those of the same width with each K. */
 export function equalWidth(baseline: Baseline): Contestant[] {
   const { width, blocks, ranks } = baseline;
   const sizes = { width, blocks, ranks };
+  const without = STRATEGY_NAMES.filter((strategy) => !exchangesGhosts(strategy));
+  const withGhosts = STRATEGY_NAMES.filter(exchangesGhosts);
   return [
-    contestant(baseline, { ...sizes, strategy: 'tensor', ghosts: 0 }),
-    contestant(baseline, { ...sizes, strategy: 'tensor-paired', ghosts: 0 }),
-    ...ghostsOf(baseline, width / blocks).map((ghosts) =>
-      contestant(baseline, { ...sizes, strategy: 'phantom', ghosts }),
+    ...without.map((strategy) => contestant(baseline, { ...sizes, strategy, ghosts: 0 })),
+    ...withGhosts.flatMap((strategy) =>
+      ghostsOf(baseline, width / blocks).map((ghosts) =>
+        contestant(baseline, { ...sizes, strategy, ghosts }),
+      ),
     ),
   ];
 }

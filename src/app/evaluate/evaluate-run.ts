@@ -5,13 +5,14 @@ import { findLauncher } from '../../communicators/launcher.js';
 import { startLoader } from '../../data/loader/loader.js';
 import type { Dataset } from '../../data/dataset.js';
 import { ConfigError } from '../../base/errors.js';
+import { exchangesGhosts } from '../../layers/strategies.js';
 import type { RunEnergy } from '../../energy/run-energy.js';
 import {
   type NetworkSpecification,
   validateRanks,
   withFirstGhosts,
 } from '../../model/specification.js';
-import { inputWidth, outputWidth } from '../../models/model-folder.js';
+import { inputWidth, outputWidth } from '../../model/specification.js';
 import { describeModel, type ModelSource, openModel } from '../../models/model-source.js';
 import type { Evaluation } from '../../training/evaluate.js';
 import { createEngine } from '../ranks/engines.js';
@@ -224,7 +225,7 @@ function sweptGhosts(
   { strategy, ghosts }: NetworkSpecification,
 ): readonly number[] | null {
   if (asked === null) return null;
-  if (strategy !== 'phantom') {
+  if (!exchangesGhosts(strategy)) {
     throw new ConfigError('eval', `a sweep over ghosts of a ${strategy} network, which has none`);
   }
   if (asked === 'all') {

@@ -5,7 +5,7 @@ import { ghostsRefusal, mostGhosts } from '../../models/ghosts.js';
 import type { InferenceMessage } from '../../serving/resident-rank.js';
 import { type LoadedModel, SessionModel } from '../../serving/loaded-model.js';
 import { createMailbox } from '../../serving/mailbox.js';
-import { inputWidth, outputWidth } from '../../models/model-folder.js';
+import { inputWidth, outputWidth } from '../../model/specification.js';
 import { describeModel, type ModelSource } from '../../models/model-source.js';
 import { Session } from '../../serving/session.js';
 import { validateRanks } from '../../model/specification.js';

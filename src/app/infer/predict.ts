@@ -2,7 +2,7 @@ import { findLauncher } from '../../communicators/launcher.js';
 import type { MeterChoice, Obtained } from '../../energy/meter.js';
 import { ConfigError } from '../../base/errors.js';
 import { ghostsWarning } from '../../models/ghosts.js';
-import { inputWidth } from '../../models/model-folder.js';
+import { inputWidth } from '../../model/specification.js';
 import { describeModel } from '../../models/model-source.js';
 import { openRows } from '../../serving/rows/row-source.js';
 import { formatOf, openSink, type RowSink } from '../../serving/rows/row-sink.js';

@@ -1,20 +1,12 @@
 import type { EncodedPrecision } from '../../tensor/precision.js';
 import type { Bytes, Matrix, Tensor } from '../../tensor/tensor.js';
-import type { Activation, AdamStep, CrossEntropyResult, Engine, SgdStep } from '../engine.js';
+import { type Activation, ACTIVATIONS } from '../activations.js';
+import type { AdamStep, CrossEntropyResult, Engine, SgdStep } from '../engine.js';
 import { Arena } from './arena.js';
 import { loadKernelModule } from './kernel-module.js';
 import { instantiateKernels } from './kernels.js';
 import type { Kernels } from './kernels.js';
 import type { WasmMemory, WasmModule } from '../../base/web-assembly.js';
-
-/** The numbers that kernels/activations.ts gives them. */
-const ACTIVATIONS: Readonly<Record<Activation, number>> = {
-  relu: 0,
-  gelu: 1,
-  silu: 2,
-  tanh: 3,
-  identity: 4,
-};
 
 export interface WasmEngineOptions {
   /** Fused multiply-add: faster, and rounded differently on different processors. */
@@ -86,7 +78,7 @@ export class WasmEngine implements Engine {
   biasActivation(activation: Activation, z: Tensor, bias: Tensor | null, out: Tensor): void {
     const rows = z.shape[0] ?? 1;
     this.#kernels.biasActivation(
-      ACTIVATIONS[activation],
+      ACTIVATIONS[activation].kernel,
       z.byteOffset,
       bias === null ? 0 : bias.byteOffset,
       out.byteOffset,
@@ -105,7 +97,7 @@ export class WasmEngine implements Engine {
     dBias: Tensor | null,
   ): void {
     this.#kernels.biasActivationGradient(
-      ACTIVATIONS[activation],
+      ACTIVATIONS[activation].kernel,
       z.byteOffset,
       out.byteOffset,
       dOut.byteOffset,

@@ -1,8 +1,7 @@
-import type { Activation } from '../../engines/engine.js';
+import { type Activation, describeActivation } from '../../engines/activations.js';
 import type { Standardization } from '../../data/standardize.js';
 import { formatGhosts } from '../../base/format.js';
-import { ghostsOf } from '../../model/specification.js';
-import { inputWidth, outputWidth } from '../../models/model-folder.js';
+import { ghostsOf, inputWidth, outputWidth } from '../../model/specification.js';
 import type { ModelSource } from '../../models/model-source.js';
 import type { WeightFiles } from '../../models/weight-files.js';
 import type { OnnxGraph, OnnxNode, OnnxTensor } from './messages.js';
@@ -160,28 +159,21 @@ export class GraphBuilder {
     return this.node('Div', [centred, factor], 'standardized');
   }
 
-  /** The exact GELU, x·(1 + erf(x/√2))/2: opset 17 has no operator of that name. */
   activate(name: string, activation: Activation, z: string): string {
-    switch (activation) {
-      case 'relu':
-        return this.node('Relu', [z], `${name}.relu`);
-      case 'tanh':
-        return this.node('Tanh', [z], `${name}.tanh`);
-      case 'silu':
-        return this.node('Mul', [z, this.node('Sigmoid', [z], `${name}.sigmoid`)], `${name}.silu`);
-      case 'gelu': {
-        const scaled = this.node('Mul', [z, this.#number('sqrt-half', Math.SQRT1_2)], `${name}.u`);
-        const erf = this.node('Erf', [scaled], `${name}.erf`);
-        const sum = this.node('Add', [erf, this.#number('one', 1)], `${name}.sum`);
-        const product = this.node('Mul', [z, sum], `${name}.product`);
-        return this.node('Mul', [product, this.#number('half', 0.5)], `${name}.gelu`);
-      }
-      default:
-        return z;
+    const made = new Map([['z', z]]);
+    let result = z;
+    for (const [step, operator, ...inputs] of describeActivation(activation).onnx) {
+      const taken = inputs.map((input) =>
+        typeof input === 'number' ? this.#number(input) : (made.get(input) as string),
+      );
+      result = this.node(operator, taken, `${name}.${step}`);
+      made.set(step, result);
     }
+    return result;
   }
 
-  #number(name: string, value: number): string {
+  #number(value: number): string {
+    const name = `number.${value}`;
     if (this.tensors.some((tensor) => tensor.name === name)) return name;
     return this.tensor({ name, shape: [], read: () => Float32Array.of(value) });
   }

@@ -1,15 +1,10 @@
-import {
-  FREE,
-  type Operator,
-  type OperatorContext,
-  type OperatorCost,
-} from '../../autograd/operator.js';
+import type { Operator, OperatorContext } from '../../autograd/operator.js';
 import { PHASE } from '../../base/phases.js';
 import { asMatrix, matrixRows, type Matrix, type Tensor } from '../../tensor/tensor.js';
 import { type BlockLayout, range } from '../block-layout.js';
 import { BlockSum } from '../block-sum.js';
 import { elementOf } from '../element-of.js';
-import { allReduceCost } from '../inputs.js';
+import type { LayerSizes } from '../kind.js';
 
 /**
  * A linear layer from a replicated to a sharded activation: the column-parallel half of a
@@ -18,8 +13,10 @@ import { allReduceCost } from '../inputs.js';
  * | tensor | shape on a rank that hosts block j | |
  * |---|---|---|
  * | x | [F, B] | input, the same on every rank |
- * | W_j `weight` | [M, F] | rows of the matrix |
- * | z_j | [M, B] | output, sharded over blocks |
+ * | W_j `weight` | [n, F] | rows of the matrix |
+ * | z_j | [n, B] | output, sharded over blocks |
+ *
+ * F inputs, block width n = outputs / P.
  *
  * Inputs: x, then every W_j.
  *
@@ -28,7 +25,7 @@ import { allReduceCost } from '../inputs.js';
  * Backward: dx = allReduceSum of W_jᵀ dz_j (dual: none); dW_j += dz_j xᵀ, computed while the
  * all-reduce is under way. Without a gradient for x (data) there is no collective.
  *
- * Cost of a block: forward 2B·M·F FLOPs, backward twice that (once without dx); the all-reduce
+ * Cost of a block: forward 2B·n·F FLOPs, backward twice that (once without dx); the all-reduce
  * carries 4·F·B bytes. Saved: x.
  *
  * Source of the pairing: arXiv:1909.08053, section 3.
@@ -36,27 +33,16 @@ import { allReduceCost } from '../inputs.js';
 export class ColumnLinear implements Operator {
   readonly name: string;
   readonly layout: BlockLayout;
-  /** M */
-  readonly blockWidth: number;
   /** F */
-  readonly features: number;
+  readonly #features: number;
+  /** n */
+  readonly #outputWidth: number;
 
-  constructor(name: string, layout: BlockLayout, blockWidth: number, features: number) {
-    this.name = name;
+  constructor(layer: Pick<LayerSizes, 'name' | 'inputs' | 'outputs'>, layout: BlockLayout) {
+    this.name = layer.name;
     this.layout = layout;
-    this.blockWidth = blockWidth;
-    this.features = features;
-  }
-
-  cost(columns: number, inputNeedsGradient: boolean): OperatorCost {
-    const { blocksHere, ranks } = this.layout;
-    const flops = 2 * columns * blocksHere * this.blockWidth * this.features;
-    return {
-      forward: { ...FREE, flops },
-      backward: inputNeedsGradient
-        ? { flops: 2 * flops, ...allReduceCost(this.features * columns, ranks) }
-        : { ...FREE, flops },
-    };
+    this.#features = layer.inputs;
+    this.#outputWidth = layer.outputs / layout.blocks;
   }
 
   forward(context: OperatorContext, x: Tensor): Tensor {
@@ -99,13 +85,14 @@ export class ColumnLinear implements Operator {
 
   #plan(context: OperatorContext, x: Tensor): Plan {
     const { blocksHere } = this.layout;
-    const z = context.buffer('z', blocksHere * this.blockWidth, x.shape[1] ?? 1);
+    const n = this.#outputWidth;
+    const z = context.buffer('z', blocksHere * n, x.shape[1] ?? 1);
     return {
       z,
       x: asMatrix(x),
       blocks: range(blocksHere).map((j) => ({
         weight: asMatrix(elementOf(context.inputs, 1 + j)),
-        z: matrixRows(asMatrix(z), j * this.blockWidth, this.blockWidth),
+        z: matrixRows(asMatrix(z), j * n, n),
       })),
       gradients: null,
     };
@@ -113,7 +100,7 @@ export class ColumnLinear implements Operator {
 
   #planBackward(context: OperatorContext, dz: Tensor): BackwardPlan {
     const { blocksHere } = this.layout;
-    const { blockWidth: M, features: F } = this;
+    const [F, n] = [this.#features, this.#outputWidth];
     const columns = dz.shape[1] ?? 1;
     return {
       input: context.needsGradient(0)
@@ -126,8 +113,8 @@ export class ColumnLinear implements Operator {
           }
         : null,
       blocks: range(blocksHere).map((j) => ({
-        dz: matrixRows(asMatrix(dz), j * M, M),
-        dW: asMatrix(context.gradient(1 + j) ?? context.buffer(`unused ${j}`, M, F)),
+        dz: matrixRows(asMatrix(dz), j * n, n),
+        dW: asMatrix(context.gradient(1 + j) ?? context.buffer(`unused ${j}`, n, F)),
       })),
     };
   }

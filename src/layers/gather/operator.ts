@@ -1,4 +1,4 @@
-import type { Operator, OperatorContext, OperatorCost } from '../../autograd/operator.js';
+import type { Operator, OperatorContext } from '../../autograd/operator.js';
 import { PHASE } from '../../base/phases.js';
 import {
   asMatrix,
@@ -10,6 +10,7 @@ import {
 import { type BlockLayout, range } from '../block-layout.js';
 import { BlockSum } from '../block-sum.js';
 import { elementOf } from '../element-of.js';
+import type { LayerSizes } from '../kind.js';
 
 /**
  * A linear layer in tensor-parallel form, one collective a pass: each block holds rows of the
@@ -17,12 +18,14 @@ import { elementOf } from '../element-of.js';
  *
  * | tensor | shape on a rank that hosts block j | |
  * |---|---|---|
- * | x_j | [M, B] | input, sharded over blocks |
- * | W_j `weight` | [M, N] | rows of the matrix |
- * | X | [N, B] | everybody's activations |
- * | z_j | [M, B] | output, sharded over blocks |
+ * | x_j | [m, B] | input, sharded over blocks |
+ * | W_j `weight` | [n, P·m] | rows of the matrix |
+ * | X | [P·m, B] | everybody's activations |
+ * | z_j | [n, B] | output, sharded over blocks |
  *
- * Inputs: x (the rank's blocks stacked, [blocksHere·M, B]), then every W_j.
+ * Block widths m = inputs / P and n = outputs / P; both are M in a layer that keeps the width N.
+ *
+ * Inputs: x (the rank's blocks stacked, [blocksHere·m, B]), then every W_j.
  *
  * Forward: X = allGather(x_j) (dual: reduce-scatter); z_j = W_j X. The own column block,
  * W_jj x_j, is computed while the all-gather is under way.
@@ -30,33 +33,21 @@ import { elementOf } from '../element-of.js';
  * Backward: dx_j = reduceScatterSum of W_jᵀ dz_j (dual: all-gather); dW_j += dz_j Xᵀ, computed
  * while the reduce-scatter is under way. Without a gradient for x there is no collective.
  *
- * Cost of a block: forward 2B·M·N FLOPs, backward twice that; at R = P each pass receives and
- * sends 4(P−1)·M·B bytes. Saved: X.
+ * Cost of a block: forward 2B·n·P·m FLOPs, 2B·M·N where m = n = M, backward twice that; at R = P
+ * each pass receives and sends 4(P−1)·m·B bytes. Saved: X.
  */
 export class GatherLinear implements Operator {
   readonly name: string;
   readonly layout: BlockLayout;
-  /** M */
-  readonly blockWidth: number;
+  /** m and n */
+  readonly #inputWidth: number;
+  readonly #outputWidth: number;
 
-  constructor(name: string, layout: BlockLayout, blockWidth: number) {
-    this.name = name;
+  constructor(layer: Pick<LayerSizes, 'name' | 'inputs' | 'outputs'>, layout: BlockLayout) {
+    this.name = layer.name;
     this.layout = layout;
-    this.blockWidth = blockWidth;
-  }
-
-  cost(columns: number, inputNeedsGradient: boolean): OperatorCost {
-    const { blocks, blocksHere, ranks } = this.layout;
-    const M = this.blockWidth;
-    const flops = 2 * columns * blocksHere * M * (blocks * M);
-    const bytes = 4 * (ranks - 1) * blocksHere * M * columns;
-    const traffic = { sentBytes: bytes, receivedBytes: bytes, collectives: 1 };
-    return {
-      forward: { flops, ...traffic },
-      backward: inputNeedsGradient
-        ? { flops: 2 * flops, ...traffic }
-        : { flops, sentBytes: 0, receivedBytes: 0, collectives: 0 },
-    };
+    this.#inputWidth = layer.inputs / layout.blocks;
+    this.#outputWidth = layer.outputs / layout.blocks;
   }
 
   forward(context: OperatorContext, x: Tensor): Tensor {
@@ -102,10 +93,10 @@ export class GatherLinear implements Operator {
 
   #plan(context: OperatorContext, x: Tensor): Plan {
     const { blocks, blocksHere, firstBlock } = this.layout;
-    const M = this.blockWidth;
+    const [m, n] = [this.#inputWidth, this.#outputWidth];
     const columns = x.shape[1] ?? 1;
-    const z = context.buffer('z', blocksHere * M, columns);
-    const gathered = context.buffer('gathered', blocks * M, columns);
+    const z = context.buffer('z', blocksHere * n, columns);
+    const gathered = context.buffer('gathered', blocks * m, columns);
     const gatheredMatrix = asMatrix(gathered);
     return {
       z,
@@ -113,15 +104,15 @@ export class GatherLinear implements Operator {
       gatheredMatrix,
       blocks: range(blocksHere).map((j) => {
         const weight = asMatrix(elementOf(context.inputs, 1 + j));
-        const own = (firstBlock + j) * M;
+        const own = (firstBlock + j) * m;
         const sides = [
           { from: 0, width: own },
-          { from: own + M, width: (blocks - 1) * M - own },
+          { from: own + m, width: (blocks - 1) * m - own },
         ].filter((side) => side.width > 0);
         return {
-          x: matrixRows(asMatrix(x), j * M, M),
-          z: matrixRows(asMatrix(z), j * M, M),
-          ownWeight: matrixColumns(weight, own, M),
+          x: matrixRows(asMatrix(x), j * m, m),
+          z: matrixRows(asMatrix(z), j * n, n),
+          ownWeight: matrixColumns(weight, own, m),
           sides: sides.map(({ from, width }) => ({
             weight: matrixColumns(weight, from, width),
             x: matrixRows(gatheredMatrix, from, width),
@@ -134,22 +125,22 @@ export class GatherLinear implements Operator {
 
   #planBackward(context: OperatorContext, dz: Tensor): BackwardPlan {
     const { blocks, blocksHere } = this.layout;
-    const M = this.blockWidth;
+    const [m, n] = [this.#inputWidth, this.#outputWidth];
     const columns = dz.shape[1] ?? 1;
-    const whole = [blocks * M, columns] as const;
+    const whole = [blocks * m, columns] as const;
     return {
       input: context.needsGradient(0)
         ? {
             send: context.buffer('contribution', ...whole),
             sum: new BlockSum(context.engine, blocksHere, () => context.engine.allocate(whole)),
             targets: [],
-            received: context.buffer('dx', blocksHere * M, columns),
+            received: context.buffer('dx', blocksHere * m, columns),
           }
         : null,
       blocks: range(blocksHere).map((j) => ({
         weight: asMatrix(elementOf(context.inputs, 1 + j)),
-        dz: matrixRows(asMatrix(dz), j * M, M),
-        dW: asMatrix(context.gradient(1 + j) ?? context.buffer(`unused ${j}`, M, blocks * M)),
+        dz: matrixRows(asMatrix(dz), j * n, n),
+        dW: asMatrix(context.gradient(1 + j) ?? context.buffer(`unused ${j}`, n, blocks * m)),
       })),
     };
   }

@@ -1,7 +1,6 @@
-import type { Operator, OperatorContext, OperatorCost } from '../../autograd/operator.js';
+import type { OperatorContext } from '../../autograd/operator.js';
 import { PHASE } from '../../base/phases.js';
 import { ShapeError } from '../../base/errors.js';
-import { type GhostPrecision, rowBytes } from '../../tensor/precision.js';
 import {
   asMatrix,
   matrixColumns,
@@ -13,6 +12,7 @@ import {
 import { type BlockLayout, range } from '../block-layout.js';
 import { type GhostExchange, ghostExchange } from './ghost-exchange.js';
 import { elementOf } from '../element-of.js';
+import type { GhostOperator, LayerSizes } from '../kind.js';
 
 /**
  * A linear layer in phantom form: each block multiplies its own activations, and hears of the
@@ -20,14 +20,16 @@ import { elementOf } from '../element-of.js';
  *
  * | tensor | shape on a rank that hosts block j | |
  * |---|---|---|
- * | x_j | [M, B] | input, sharded over blocks |
- * | L_j `local` | [M, M] | own activations to own activations |
- * | C_j `compressor` | [K, M] | own activations to own ghosts |
- * | D_j `decompressor` | [M, (P−1)·K] | the others' ghosts, in block order without j |
+ * | x_j | [m, B] | input, sharded over blocks |
+ * | L_j `local` | [n, m] | own activations to own activations |
+ * | C_j `compressor` | [K, m] | own activations to own ghosts |
+ * | D_j `decompressor` | [n, (P−1)·K] | the others' ghosts, in block order without j |
  * | G `ghosts` | [P·K, B] | everybody's ghosts |
- * | z_j | [M, B] | output, sharded over blocks |
+ * | z_j | [n, B] | output, sharded over blocks |
  *
- * Inputs: x (the rank's blocks stacked, [blocksHere·M, B]), then every L_j, every C_j, every D_j.
+ * Block widths m = inputs / P and n = outputs / P; both are M in a layer that keeps the width.
+ *
+ * Inputs: x (the rank's blocks stacked, [blocksHere·m, B]), then every L_j, every C_j, every D_j.
  *
  * Forward: g_j = C_j x_j; G = allGather(g_j) (dual: reduce-scatter); z_j = L_j x_j + D_j G_{≠j}.
  * L_j x_j is computed while the all-gather is under way.
@@ -45,37 +47,37 @@ import { elementOf } from '../element-of.js';
  * K' of the K columns that D_j has for each other block; all equations hold with K' for K. The
  * matrices are read where they lie, one product a source block. Gradients of the rest are zero.
  *
- * Cost of a block: forward 2B(M² + P·K·M) FLOPs, backward twice that; at R = P each pass receives
- * and sends 4(P−1)·K·B bytes, or (P−1)·K·(4 + B) in int8. Saved: x, G.
+ * Cost of a block: forward 2B(n·m + K·m + (P−1)·K·n) FLOPs, 2B(M² + P·K·M) where m = n = M,
+ * backward twice that; at R = P each pass receives and sends 4(P−1)·K·B bytes, or (P−1)·K·(4 + B)
+ * in int8. Saved: x, G.
  *
  * @throws ShapeError for a number of ghosts outside 1 … K
  *
  * Source: arXiv:2508.00960; the equations are those of a dense layer whose block (j, i ≠ j) is
  * the product D_j[i]·C_i, by the chain rule. Straight-through: arXiv:1308.3432.
  */
-export class PhantomLinear implements Operator {
+export class PhantomLinear implements GhostOperator {
   readonly name: string;
   readonly layout: BlockLayout;
-  /** M */
-  readonly blockWidth: number;
   /** K */
   readonly ghosts: number;
-  readonly precision: GhostPrecision;
+  readonly precision: LayerSizes['ghostPrecision'];
+  /** m and n */
+  readonly #inputWidth: number;
+  readonly #outputWidth: number;
   #ghostsInUse: number;
 
   constructor(
-    name: string,
+    layer: Pick<LayerSizes, 'name' | 'inputs' | 'outputs' | 'ghosts' | 'ghostPrecision'>,
     layout: BlockLayout,
-    blockWidth: number,
-    ghosts: number,
-    precision: GhostPrecision = 'float32',
   ) {
-    this.name = name;
+    this.name = layer.name;
     this.layout = layout;
-    this.blockWidth = blockWidth;
-    this.ghosts = ghosts;
-    this.precision = precision;
-    this.#ghostsInUse = ghosts;
+    this.ghosts = layer.ghosts;
+    this.precision = layer.ghostPrecision;
+    this.#inputWidth = layer.inputs / layout.blocks;
+    this.#outputWidth = layer.outputs / layout.blocks;
+    this.#ghostsInUse = layer.ghosts;
   }
 
   /** K': a pass, forward and backward, is of the first so many ghosts of each block. */
@@ -87,33 +89,6 @@ export class PhantomLinear implements Operator {
       throw new ShapeError(this.name, `${count} ghosts in use; needs 1 to ${this.ghosts}`);
     }
     this.#ghostsInUse = count;
-  }
-
-  /** @param inputNeedsGradient whether dx is computed; h is needed for dC in any case */
-  cost(columns: number, inputNeedsGradient: boolean): OperatorCost {
-    const { blocks, blocksHere, ranks } = this.layout;
-    const { blockWidth: M, ghostsInUse: K, precision } = this;
-    const product = 2 * columns * blocksHere;
-    const local = product * M * M;
-    const compression = product * K * M;
-    const decompression = product * M * (blocks - 1) * K;
-    const bytes = (ranks - 1) * blocksHere * K * rowBytes(precision, columns);
-    const returned = precision === 'float32' ? bytes : bytes * blocksHere;
-    return {
-      forward: {
-        flops: local + compression + decompression,
-        sentBytes: bytes,
-        receivedBytes: bytes,
-        collectives: 1,
-      },
-      backward: {
-        flops:
-          local + compression + 2 * decompression + (inputNeedsGradient ? local + compression : 0),
-        sentBytes: returned,
-        receivedBytes: returned,
-        collectives: 1,
-      },
-    };
   }
 
   forward(context: OperatorContext, x: Tensor): Tensor {
@@ -218,9 +193,10 @@ export class PhantomLinear implements Operator {
 
   #plan(context: OperatorContext, x: Tensor): Plan {
     const { blocks, blocksHere, firstBlock } = this.layout;
-    const { blockWidth: M, ghosts: K, ghostsInUse: inUse, layout } = this;
+    const { ghosts: K, ghostsInUse: inUse, layout } = this;
+    const [m, n] = [this.#inputWidth, this.#outputWidth];
     const columns = x.shape[1] ?? 1;
-    const z = context.buffer('z', blocksHere * M, columns);
+    const z = context.buffer('z', blocksHere * n, columns);
     const ghosts = tensorRows(context.buffer('ghosts', blocks * K, columns), 0, blocks * inUse);
     const place = { context, layout, ghosts: K, inUse, columns };
     const ghostMatrix = asMatrix(ghosts);
@@ -231,8 +207,8 @@ export class PhantomLinear implements Operator {
         const { local, compressor, decompressor } = this.#inputsOf(j);
         const decompressorMatrix = asMatrix(elementOf(context.inputs, decompressor));
         return {
-          x: matrixRows(asMatrix(x), j * M, M),
-          z: matrixRows(asMatrix(z), j * M, M),
+          x: matrixRows(asMatrix(x), j * m, m),
+          z: matrixRows(asMatrix(z), j * n, n),
           local: asMatrix(elementOf(context.inputs, local)),
           compressor: matrixRows(asMatrix(elementOf(context.inputs, compressor)), 0, inUse),
           ownGhosts: matrixRows(ghostMatrix, (firstBlock + j) * inUse, inUse),
@@ -248,7 +224,8 @@ export class PhantomLinear implements Operator {
 
   #planBackward(context: OperatorContext, plan: Plan, dz: Tensor): BackwardPlan {
     const { blocksHere } = this.layout;
-    const { blockWidth: M, ghosts: K, ghostsInUse: inUse } = this;
+    const { ghosts: K, ghostsInUse: inUse } = this;
+    const [m, n] = [this.#inputWidth, this.#outputWidth];
     const columns = dz.shape[1] ?? 1;
     const h = tensorRows(context.buffer('h', blocksHere * K, columns), 0, blocksHere * inUse);
     const dx = context.gradient(0);
@@ -260,8 +237,8 @@ export class PhantomLinear implements Operator {
       const wholeD = gradientOf(decompressor);
       const wholeC = gradientOf(compressor);
       return {
-        dz: matrixRows(asMatrix(dz), j * M, M),
-        dx: dx && matrixRows(asMatrix(dx), j * M, M),
+        dz: matrixRows(asMatrix(dz), j * n, n),
+        dx: dx && matrixRows(asMatrix(dx), j * m, m),
         h: matrixRows(asMatrix(h), j * inUse, inUse),
         dL: asMatrix(gradientOf(local)),
         dC: matrixRows(asMatrix(wholeC), 0, inUse),

@@ -1,18 +1,11 @@
-import {
-  FREE,
-  type Operator,
-  type OperatorContext,
-  type OperatorCost,
-} from '../../autograd/operator.js';
+import type { Operator, OperatorContext } from '../../autograd/operator.js';
 import { PHASE } from '../../base/phases.js';
 import { asMatrix, matrixRows, type Matrix, type Tensor, tensorRows } from '../../tensor/tensor.js';
 import { type BlockLayout, range } from '../block-layout.js';
 import { BlockSum } from '../block-sum.js';
 import { elementOf } from '../element-of.js';
-import { allReduceCost } from '../inputs.js';
-
-/** Which rows of the output the rank's j-th block adds its bias to; null: none. */
-export type BiasRows = readonly ({ readonly from: number; readonly count: number } | null)[];
+import type { LayerSizes } from '../kind.js';
+import { biasRows, type RowRange } from './parameters.js';
 
 /**
  * A linear layer from a sharded to a replicated activation: the row-parallel half of a
@@ -20,10 +13,12 @@ export type BiasRows = readonly ({ readonly from: number; readonly count: number
  *
  * | tensor | shape on a rank that hosts block j | |
  * |---|---|---|
- * | x_j | [M, B] | input, sharded over blocks |
- * | W_j `weight` | [T, M] | columns of the matrix |
+ * | x_j | [m, B] | input, sharded over blocks |
+ * | W_j `weight` | [T, m] | columns of the matrix |
  * | b_j `bias` | the rows it covers | each output row's bias belongs to one block |
  * | z | [T, B] | output, the same on every rank |
+ *
+ * T outputs, block width m = inputs / P.
  *
  * Inputs: x (the rank's blocks stacked), then every W_j, then the b_j of the blocks that have one.
  *
@@ -33,7 +28,7 @@ export type BiasRows = readonly ({ readonly from: number; readonly count: number
  * Backward: dz is the same on every rank; dx_j = W_jᵀ dz; dW_j += dz x_jᵀ; db_j += row sums of
  * its rows of dz. No collective.
  *
- * Cost of a block: forward 2B·T·M FLOPs, backward twice that; the all-reduce carries 4·T·B bytes.
+ * Cost of a block: forward 2B·T·m FLOPs, backward twice that; the all-reduce carries 4·T·B bytes.
  * Saved: x.
  *
  * Source of the pairing: arXiv:1909.08053, section 3.
@@ -41,33 +36,22 @@ export type BiasRows = readonly ({ readonly from: number; readonly count: number
 export class RowLinear implements Operator {
   readonly name: string;
   readonly layout: BlockLayout;
-  /** M */
-  readonly blockWidth: number;
+  /** m */
+  readonly #inputWidth: number;
   /** T */
-  readonly outputs: number;
-  readonly biasRows: BiasRows;
+  readonly #outputs: number;
+  /** Of each of the rank's blocks. */
+  readonly #biasRows: readonly (RowRange | null)[];
 
   constructor(
-    name: string,
+    layer: Pick<LayerSizes, 'name' | 'inputs' | 'outputs' | 'blocks' | 'storedWhole'>,
     layout: BlockLayout,
-    blockWidth: number,
-    outputs: number,
-    biasRows: BiasRows,
   ) {
-    this.name = name;
+    this.name = layer.name;
     this.layout = layout;
-    this.blockWidth = blockWidth;
-    this.outputs = outputs;
-    this.biasRows = biasRows;
-  }
-
-  cost(columns: number, inputNeedsGradient: boolean): OperatorCost {
-    const { blocksHere, ranks } = this.layout;
-    const flops = 2 * columns * blocksHere * this.blockWidth * this.outputs;
-    return {
-      forward: { flops, ...allReduceCost(this.outputs * columns, ranks) },
-      backward: { ...FREE, flops: inputNeedsGradient ? 2 * flops : flops },
-    };
+    this.#inputWidth = layer.inputs / layout.blocks;
+    this.#outputs = layer.outputs;
+    this.#biasRows = range(layout.blocksHere).map((j) => biasRows(layer, layout.firstBlock + j));
   }
 
   forward(context: OperatorContext, x: Tensor): Tensor {
@@ -109,18 +93,18 @@ export class RowLinear implements Operator {
 
   #plan(context: OperatorContext, x: Tensor): Plan {
     const { blocksHere } = this.layout;
-    const { blockWidth: M, outputs: T } = this;
+    const [m, T] = [this.#inputWidth, this.#outputs];
     const columns = x.shape[1] ?? 1;
     let biasInput = 1 + blocksHere;
     return {
       z: context.buffer('z', T, columns),
       sum: new BlockSum(context.engine, blocksHere, () => context.engine.allocate([T, columns])),
       blocks: range(blocksHere).map((j) => {
-        const rows = this.biasRows[j] ?? null;
+        const rows = this.#biasRows[j] ?? null;
         const input = biasInput;
         if (rows) biasInput++;
         return {
-          x: matrixRows(asMatrix(x), j * M, M),
+          x: matrixRows(asMatrix(x), j * m, m),
           weight: asMatrix(elementOf(context.inputs, 1 + j)),
           bias: rows && { ...rows, input, value: elementOf(context.inputs, input) },
           target: null,
@@ -132,13 +116,13 @@ export class RowLinear implements Operator {
   }
 
   #planBackward(context: OperatorContext, plan: Plan, dz: Tensor): BackwardPlan {
-    const { blockWidth: M, outputs: T } = this;
+    const [m, T] = [this.#inputWidth, this.#outputs];
     const dx = context.gradient(0);
     return {
       dz: asMatrix(dz),
       blocks: plan.blocks.map(({ bias }, j) => ({
-        dW: asMatrix(context.gradient(1 + j) ?? context.buffer(`unused ${j}`, T, M)),
-        dx: dx && matrixRows(asMatrix(dx), j * M, M),
+        dW: asMatrix(context.gradient(1 + j) ?? context.buffer(`unused ${j}`, T, m)),
+        dx: dx && matrixRows(asMatrix(dx), j * m, m),
         bias: bias && {
           input: bias.input,
           rows: tensorRows(dz, bias.from, bias.count),

@@ -1,7 +1,7 @@
-import type { Operator, OperatorContext } from '../autograd/operator.js';
-import type { Activation } from '../engines/engine.js';
-import { type Tensor, tensorRows } from '../tensor/tensor.js';
-import { elementOf } from './element-of.js';
+import type { Operator, OperatorContext } from '../../autograd/operator.js';
+import type { Activation } from '../../engines/activations.js';
+import { type Tensor, tensorRows } from '../../tensor/tensor.js';
+import { elementOf } from '../element-of.js';
 
 /**
  * Adds a bias to each row and applies the activation, in one pass over memory; element-wise, so

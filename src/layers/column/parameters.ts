@@ -1,0 +1,4 @@
+import { matrixRowsOf } from '../matrix-shards.js';
+
+/** The rows of the matrix that belong to one block: `weight` [n, inputs]. */
+export const columnParameters = matrixRowsOf;

@@ -1,0 +1,105 @@
+import type { Operator } from '../autograd/operator.js';
+import type { ParameterSlice } from '../autograd/tape.js';
+import type { Engine } from '../engines/engine.js';
+import type { GhostPrecision } from '../tensor/precision.js';
+import type { Tensor } from '../tensor/tensor.js';
+import type { BlockLayout } from './block-layout.js';
+import type { OperationList } from './operation-list.js';
+
+/** Whether an activation is split over the blocks by rows, or the same on every rank. */
+export type Spread = 'sharded' | 'replicated';
+
+/** One linear layer of a network, by its sizes alone. */
+export interface LayerSizes {
+  /** What the names of its tensors begin with: `input`, `layers.0`, …, `head`. */
+  readonly name: string;
+  /** Whether checkpoints hold its matrix whole, as of `input` and `head`, or block by block. */
+  readonly storedWhole: boolean;
+  /** P */
+  readonly blocks: number;
+  /** Features that enter, of all blocks together. Of a sharded input each block has
+   * m = inputs / P. */
+  readonly inputs: number;
+  /** Features that leave, likewise: n = outputs / P of each block. */
+  readonly outputs: number;
+  /** K, for kinds that have ghosts. */
+  readonly ghosts: number;
+  readonly ghostPrecision: GhostPrecision;
+  /** q, the mean square of what enters a network of random weights. */
+  readonly secondMoment: number;
+}
+
+/** One tensor of one block. */
+export interface ParameterShape {
+  /** What it is in its layer: `weight`, `bias`, `local`, … */
+  readonly part: string;
+  readonly shape: readonly number[];
+  /** Of the uniform distribution that it starts from; 0: it starts at zero. */
+  readonly variance: number;
+  /** Where it is in the layer's whole tensor of that name; null: it is the block's own. */
+  readonly place: ParameterSlice | null;
+}
+
+/** Where one rank runs a layer. */
+export interface LayerPlace {
+  readonly layout: BlockLayout;
+  /** B */
+  readonly columns: number;
+  /** Whether the gradient of the layer's input is computed. */
+  readonly inputNeedsGradient: boolean;
+}
+
+/** Bytes that one rank allocates for a layer, without parameters and their gradients. */
+export interface LayerMemory {
+  /** What the forward pass saves and the gradient of the input. */
+  readonly activationBytes: number;
+  /** What collectives read and write, and what sums over the rank's blocks need. */
+  readonly bufferBytes: number;
+}
+
+/** Stored tensors of a layer, and memory to put them together. */
+export interface ShardReader {
+  readonly engine: Engine;
+  /** Reads a tensor, into `out` where it is given. @throws CheckpointError */
+  read(name: string, shape: readonly number[], out?: Float32Array): Float32Array;
+  /** Memory of the engine that all layers share under this name. */
+  scratch(name: string, shape: readonly number[]): Tensor;
+}
+
+/**
+ * A kind of linear layer, from [inputs, B] to [outputs, B]: its operator, and what the operator
+ * calls and allocates, derived from sizes. `analysis` sees these numbers only; a test compares
+ * every one with what the operator really does.
+ */
+export interface LayerKind {
+  readonly name: string;
+  readonly input: Spread;
+  readonly output: Spread;
+  /**
+   * The tensors of one block, in the order in which the operator takes them. The bias of a sharded
+   * output is not among them: it is added with the activation. That of a replicated output is.
+   */
+  parameters(layer: LayerSizes, block: number): readonly ParameterShape[];
+  /** Lists what `operator.forward` calls on one rank, in order. */
+  forward(layer: LayerSizes, list: OperationList): void;
+  /** Lists what `operator.backward` calls. */
+  backward(layer: LayerSizes, list: OperationList, inputNeedsGradient: boolean): void;
+  memory(layer: LayerSizes, place: LayerPlace): LayerMemory;
+  /** Takes the activation, then the first tensor of each of the rank's blocks, the second of each,
+   * and so on. */
+  operator(layer: LayerSizes, layout: BlockLayout): Operator;
+  /** Writes the whole matrix [outputs, inputs] that the stored tensors stand for. */
+  dense(layer: LayerSizes, shards: ShardReader, out: Tensor): void;
+}
+
+/** An operator that exchanges ghosts, and can do with the first few of them. */
+export interface GhostOperator extends Operator {
+  /** K */
+  readonly ghosts: number;
+  /** K', 1 to K. */
+  ghostsInUse: number;
+}
+
+export function hasGhosts(operator: Operator): operator is GhostOperator {
+  return 'ghostsInUse' in operator;
+}

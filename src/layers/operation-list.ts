@@ -1,0 +1,78 @@
+import type { OptimizerName } from '../optimizers/optimizer.js';
+import type { BlockLayout } from './block-layout.js';
+import type { NetworkCollective, Operation, Part, Pass, PassKernel, Start } from './operations.js';
+
+/**
+ * Writes down what one rank does, in order: matrix products, passes over memory and collectives.
+ * Layers are described with it as their operators are written.
+ */
+export class OperationList {
+  readonly operations: Operation[] = [];
+  readonly layout: BlockLayout;
+  /** B */
+  readonly columns: number;
+  pass: Pass = 'forward';
+
+  constructor(layout: BlockLayout, columns: number) {
+    this.layout = layout;
+    this.columns = columns;
+  }
+
+  /**
+   * @param form which operands are transposed. `NN`, `TN`: [rows, other] · [other, B];
+   *   `NT`: [rows, B] · [B, other]
+   */
+  product(part: Part, form: 'NN' | 'NT' | 'TN', rows: number, other: number): void {
+    const transposeB = form === 'NT';
+    this.operations.push({
+      kind: 'product',
+      part,
+      pass: this.pass,
+      transposeA: form === 'TN',
+      transposeB,
+      rows,
+      columns: transposeB ? other : this.columns,
+      inner: transposeB ? this.columns : other,
+    });
+  }
+
+  /** A pass over [rows, B]. */
+  elements(kernel: PassKernel, rows: number): void {
+    const { pass, columns } = this;
+    this.operations.push({ kind: 'elements', kernel, pass, elements: rows * columns, columns });
+  }
+
+  /** The optimizer's pass over a parameter. */
+  update(kernel: OptimizerName, elements: number): void {
+    this.operations.push({ kind: 'elements', kernel, pass: 'update', elements, columns: 1 });
+  }
+
+  /** @param wholeBytes of the collective's larger buffer, see `Start` */
+  start(collective: NetworkCollective, wholeBytes: number, of: Start['of'] = 'network'): Start {
+    const start: Start = { kind: 'start', collective, pass: this.pass, wholeBytes, of };
+    this.operations.push(start);
+    return start;
+  }
+
+  wait(start: Start): void {
+    this.operations.push({ kind: 'wait', start });
+  }
+
+  /** Of [rows, B] in float32. */
+  bytes(rows: number): number {
+    return 4 * rows * this.columns;
+  }
+
+  /** @param work for the rank's j-th block */
+  eachBlock(work: (j: number) => void): void {
+    for (let j = 0; j < this.layout.blocksHere; j++) work(j);
+  }
+
+  /** A sum of [rows, B] by the tree over so many blocks: one addition fewer than there are. */
+  blockSum(blocks: number, rows: number, contribute: (j: number) => void): void {
+    for (let j = 0; j < blocks; j++) {
+      contribute(j);
+      if (j > 0) this.elements('add', rows);
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import type { SafetensorsTensor } from '../../data/safetensors.js';
+import type { Engine } from '../../engines/engine.js';
+import {
+  asMatrix,
+  type Matrix,
+  matrixColumns,
+  matrixRows,
+  type Tensor,
+} from '../../tensor/tensor.js';
+import { copyBlock } from '../dense-shards.js';
+import type { LayerSizes, ShardReader } from '../kind.js';
+
+/** What a phantom layer holds off its diagonal blocks: every product D_j[i]·C_i. */
+export interface PhantomFactors {
+  /** Compressors of all blocks, [P·K, m]. */
+  readonly compressors: Tensor;
+  /** Decompressors of all blocks, [P·n, (P−1)·K]. */
+  readonly decompressors: Tensor;
+}
+
+/** Sizes that a matrix of phantom form has. */
+export type PhantomSizes = Pick<LayerSizes, 'name' | 'blocks' | 'inputs' | 'outputs' | 'ghosts'>;
+
+/** Writes the matrix whose diagonal block (j, j) is L_j and whose block (j, i) is D_j[i]·C_i. */
+export function phantomDense(layer: PhantomSizes, shards: ShardReader, out: Tensor): void {
+  const { name, blocks: P, inputs, outputs, ghosts: K } = layer;
+  const [m, n] = [inputs / P, outputs / P];
+  const compressors = shards.scratch('compressors', [P * K, m]);
+  const decompressor = shards.scratch('decompressor', [n, (P - 1) * K]);
+  for (let i = 0; i < P; i++) {
+    const values = compressors.data.subarray(i * K * m, (i + 1) * K * m);
+    shards.read(`${name}.compressor.${i}`, [K, m], values);
+  }
+  for (let j = 0; j < P; j++) {
+    const local = shards.read(`${name}.local.${j}`, [n, m]);
+    copyBlock(local, m, out.data, { row: j * n, column: j * m, stride: inputs });
+    shards.read(`${name}.decompressor.${j}`, [n, (P - 1) * K], decompressor.data);
+    for (let i = 0; i < P; i++) {
+      if (i === j) continue;
+      const d = matrixColumns(asMatrix(decompressor), ghostColumn(i, j, K), K);
+      const c = matrixRows(asMatrix(compressors), i * K, K);
+      shards.engine.gemm(false, false, 1, d, c, 0, blockOf(out, layer, j, i));
+    }
+  }
+}
+
+/** Replaces a layer's matrix by what its phantom form leaves of it: zero on the diagonal blocks,
+ * W_ji − D_j[i]·C_i elsewhere. */
+export function subtractPhantom(
+  weight: Tensor,
+  layer: PhantomSizes,
+  { compressors, decompressors }: PhantomFactors,
+  engine: Engine,
+): void {
+  const { blocks: P, inputs, outputs, ghosts: K } = layer;
+  const [m, n] = [inputs / P, outputs / P];
+  for (let j = 0; j < P; j++) {
+    for (let row = j * n; row < (j + 1) * n; row++) {
+      weight.data.fill(0, row * inputs + j * m, row * inputs + (j + 1) * m);
+    }
+    const own = matrixRows(asMatrix(decompressors), j * n, n);
+    for (let i = 0; i < P; i++) {
+      if (i === j) continue;
+      const d = matrixColumns(own, ghostColumn(i, j, K), K);
+      const c = matrixRows(asMatrix(compressors), i * K, K);
+      engine.gemm(false, false, -1, d, c, 1, blockOf(weight, layer, j, i));
+    }
+  }
+}
+
+/** A layer's tensors by their names in checkpoints: `weight` gives the diagonal blocks. */
+export function phantomTensors(
+  layer: PhantomSizes,
+  weight: Float32Array,
+  bias: Float32Array,
+  { compressors, decompressors }: PhantomFactors,
+): SafetensorsTensor[] {
+  const { name, blocks: P, inputs, outputs, ghosts: K } = layer;
+  const [m, n] = [inputs / P, outputs / P];
+  return Array.from({ length: P }, (_, j) => {
+    const local = new Float32Array(n * m);
+    for (let row = 0; row < n; row++) {
+      const from = (j * n + row) * inputs + j * m;
+      local.set(weight.subarray(from, from + m), row * m);
+    }
+    const wide = (P - 1) * K;
+    const parts: [string, number[], Float32Array][] = [
+      ['local', [n, m], local],
+      ['compressor', [K, m], compressors.data.subarray(j * K * m, (j + 1) * K * m)],
+      ['decompressor', [n, wide], decompressors.data.subarray(j * n * wide, (j + 1) * n * wide)],
+      ['bias', [n], bias.subarray(j * n, (j + 1) * n)],
+    ];
+    return parts.map(([part, shape, data]): SafetensorsTensor => ({
+      name: `${name}.${part}.${j}`,
+      dtype: 'F32',
+      shape,
+      data,
+    }));
+  }).flat();
+}
+
+/** The first of the K columns of D_j that take the ghosts of block i ≠ j. */
+export function ghostColumn(i: number, j: number, K: number): number {
+  return (i < j ? i : i - 1) * K;
+}
+
+function blockOf(
+  weight: Tensor,
+  { blocks: P, inputs, outputs }: PhantomSizes,
+  j: number,
+  i: number,
+): Matrix {
+  const [m, n] = [inputs / P, outputs / P];
+  return matrixColumns(matrixRows(asMatrix(weight), j * n, n), i * m, m);
+}
