@@ -115,7 +115,7 @@ function measureProducts(engines: readonly Engine[], budgetMs: number): ProductT
   });
 }
 
-/** Name, bytes an element, call. */
+/** Name, bytes per element, call. */
 type Kernel = readonly [string, number, () => void];
 
 function elementwiseKernels(engine: Engine, count: number): Kernel[] {
@@ -126,8 +126,8 @@ function elementwiseKernels(engine: Engine, count: number): Kernel[] {
     return tensor;
   };
   const [a, b, c] = [random(), random(), random()];
-  // The optimisers' own: what other kernels leave behind is no gradient, and subnormal numbers
-  // in it would be timed as well.
+  // The optimizers have tensors of their own: values that other kernels leave may be subnormal, which
+  // would be timed as well.
   const [weights, gradient, first, second] = [random(), random(), random(), random()];
   engine.fill(gradient, 0.01);
   engine.fill(second, 1e-4);

@@ -59,7 +59,7 @@ const SHAPES: readonly Shape[] = [
   shape(960, 2, 4, 1, 20, 96),
   shape(1440, 2, 2, 1, 60, 80),
 ];
-/** Differences below this are not told apart. */
+/** Smaller ratios count as equal. */
 const APART = 1.1;
 
 interface Row extends Shape {
@@ -104,7 +104,7 @@ export async function predictionBench(args: string[]): Promise<void> {
       if (!values.json) console.log(line(row));
     }
   }
-  const summary = summarise(rows);
+  const summary = summarize(rows);
   if (values.json) console.log(JSON.stringify({ machine: values.machine, rows, ...summary }));
   else console.log(JSON.stringify(summary, null, 2));
 }
@@ -160,7 +160,7 @@ async function compare(
 }
 
 function partsOf({ time }: Plan): Parts {
-  if (time === null) throw new Error('the machine file tells no communication times');
+  if (time === null) throw new Error('the machine file has no communication times');
   const { local, compression, decompression } = time.products;
   return {
     productsMs: 1e3 * (local + compression + decompression),
@@ -185,20 +185,20 @@ function line(row: Row): string {
 }
 
 /** Errors in the middle, and whether strategies that differ by over 10% come in the right order. */
-function summarise(rows: readonly Row[]) {
+function summarize(rows: readonly Row[]) {
   const errors = (of: readonly Row[]) =>
     quantile(
       of.map(({ error }) => Math.abs(error)),
       0.5,
     );
-  let [told, right] = [0, 0];
+  let [apart, right] = [0, 0];
   for (const a of rows) {
     for (const b of rows) {
       const same = (['width', 'depth', 'blocks', 'ranks', 'batch', 'ghosts'] as const).every(
         (key) => a[key] === b[key],
       );
       if (!same || a.measuredMs < APART * b.measuredMs) continue;
-      told++;
+      apart++;
       if (a.predictedMs > b.predictedMs) right++;
     }
   }
@@ -211,7 +211,7 @@ function summarise(rows: readonly Row[]) {
       ]),
     ),
     largestAbsoluteError: Math.max(...rows.map(({ error }) => Math.abs(error))),
-    pairsApart: told,
+    pairsApart: apart,
     pairsInOrder: right,
   };
 }

@@ -2,7 +2,7 @@
 
 python3 bench/pytorch_step.py [--width 2048] [--depth 2] [--ranks 2] [--batch 128] [--steps 30]
 
-One process and one thread a rank, gloo between them; Adam; layers of rows of the matrix with an
+One process and one thread per rank, gloo between them; Adam; layers of rows of the matrix with an
 all-gather forward and a reduce-scatter backward; mse; ReLU between layers; the gradient of the
 input is computed. Activations are [features, batch], as there. Prints one JSON object.
 """

@@ -1,4 +1,4 @@
-// Load with faults: valid clients whose every answer is checked, beside clients that are slow, send
+// Load with faults: valid clients whose every answer is checked, among clients that are slow, send
 // nonsense, or leave.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -14,11 +14,11 @@ import { binaryRequest, makeRun, NETWORK_OPTIONS, startServerProcess } from './s
 
 const HELP = `npm run bench -- soak [--json] [--minutes 10] [--clients 32] [--ranks 2] [--width 512] …
 
-Valid requests of 1 to 5 rows at saturation, whose every answer is compared with predict's, beside
+Valid requests of 1 to 5 rows at saturation, whose every answer is compared with predict's, among
 slow clients, broken and oversize bodies, disconnects, wrong shapes and NaN; the model is loaded
-again every 20 seconds. Says what was lost or wrong (nothing may be), and how memory went.`;
+again every 20 seconds. Says what was lost or wrong (nothing may be), and how much memory it took.`;
 
-/** Largest difference from predict's answers, whose batches are other ones: bits differ with the
+/** Largest difference from predict's answers, whose batches differ: bits depend on the
  * number of columns that BLAS multiplies at once. */
 const TOLERANCE = 1e-4;
 const REQUESTS = 50;

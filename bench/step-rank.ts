@@ -30,24 +30,24 @@ export interface StepTimings {
   readonly engine: string;
   readonly communicator: string;
   readonly stepsMs: readonly number[];
-  /** Blocked in collectives: of the rank that was longest, and of the one that was least, which is
-   * what no rank's work hid. The difference is one rank's waiting for another that works longer. */
+  /** Blocked in collectives: of the rank that was blocked longest, and of the one that was blocked
+   * least. The difference is one rank waiting for another that works longer. */
   readonly exposedMs: readonly number[];
   readonly leastExposedMs: readonly number[];
-  /** Share of the communication that was under way beside rank 0's own work, over all steps. */
+  /** Share of the communication that was under way during rank 0's own work, over all steps. */
   readonly hiddenShare: number | null;
-  /** Means a step of rank 0: under way beside its work, and blocking it. */
+  /** Means per step of rank 0: under way during its work, and blocking it. */
   readonly collectives: Readonly<Record<string, { postedMs: number; exposedMs: number }>>;
-  /** The step's own matrix products and nothing else, and its optimiser alone. */
+  /** The step's own matrix products and nothing else, and its optimizer alone. */
   readonly productsMs: readonly number[];
   readonly optimizerMs: readonly number[];
-  /** What moving the optimiser's bytes takes at the rate of a large copy. */
+  /** What moving the optimizer's bytes takes at the rate of a large copy. */
   readonly optimizerFloorMs: number;
   readonly flops: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;
   /** What went through the interfaces of each rank's machine during the timed steps; null: the
-   * ranks are threads, or the system does not tell. */
+   * ranks are threads, or the system does not say. */
   readonly wire: WireReport | null;
   readonly allocatedBytes: number;
 }

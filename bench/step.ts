@@ -1,4 +1,4 @@
-// A whole training step against its bare matrix products and the optimiser's memory traffic.
+// A whole training step against its bare matrix products and the optimizer's memory traffic.
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -19,9 +19,9 @@ const HELP = `npm run bench -- step [--json] [--strategy phantom|tensor|tensor-p
 
 Times steps of the hidden layers alone, with sharded ends, and with the gradient of the input as
 inside a deeper network: FLOPs and bytes are those of L layers, three passes each. A time is that of
-the slowest rank, step by step; leastExposedMs is what every rank was blocked in collectives,
-exposedMs has one rank's waiting for another's work as well. Under mpirun each process is a rank, and
-the bytes that the machine's interfaces carried during the timed steps are told, by rank (Linux).`;
+the slowest rank, step by step; leastExposedMs is the time in which all ranks were blocked in
+collectives, exposedMs also has one rank's waiting for another's work. Under mpirun each process is a rank, and
+the bytes that the machine's interfaces carried during the timed steps are listed by rank (Linux).`;
 
 export function quantile(values: readonly number[], q: number): number {
   const sorted = values.toSorted((a, b) => a - b);

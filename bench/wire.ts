@@ -11,7 +11,7 @@ export interface WireCounts {
 
 const FILE = '/proc/self/net/dev';
 
-/** Counts of this process's network namespace; null where the system does not tell. */
+/** Counts of this process's network namespace; null where the system does not say. */
 export function readWire(): WireCounts | null {
   if (!existsSync(FILE)) return null;
   const sum = { sentBytes: 0, sentPackets: 0, receivedBytes: 0, receivedPackets: 0 };

@@ -1,6 +1,6 @@
-// Asks a model that `phantom serve` serves, as any client of the Open Inference Protocol does.
+// Asks a model that the command `serve` serves, as any client of the Open Inference Protocol does.
 //
-//   phantom serve runs/first &
+//   npx phantom-parallel serve runs/first &
 //   node examples/client.js http://127.0.0.1:8000 first
 const [server = 'http://127.0.0.1:8000', model = 'first'] = process.argv.slice(2);
 
@@ -26,7 +26,7 @@ const answer = JSON.parse(await response.text());
 if (!response.ok) throw new Error(answer.error);
 console.log(answer.id, answer.outputs[0].shape, answer.outputs[0].data.slice(0, 3));
 
-// As bytes: a fifth of the size, and no digits to read. The JSON's length stands in a header.
+// As bytes: a fifth of the size, and no digits to read. A header has the JSON's length.
 const json = JSON.stringify({
   parameters: { binary_data_output: true },
   inputs: [

@@ -123,7 +123,7 @@ async function main(): Promise<void> {
     series: curves,
   });
   writeFileSync(path.join(values.out, 'loss.svg'), chartFile(chart));
-  console.log(`\n| K′ | FLOPs a sample | bytes a sample | ${networks.join(' | ')} |`);
+  console.log(`\n| K′ | FLOPs per sample | bytes per sample | ${networks.join(' | ')} |`);
   console.log('|---|---|---|---|---|---|');
   for (const [i, count] of ghosts.entries()) {
     const cells = curves.map(({ points }) => {

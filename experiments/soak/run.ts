@@ -67,7 +67,7 @@ const folder = mkdtempSync(path.join(tmpdir(), 'phantom-soak-'));
 const reference = path.join(folder, 'undisturbed');
 await train({ ...SETTINGS, ranks: RANKS, out: reference });
 
-/** What a run came to: weights, optimiser's state, every loss. */
+/** What a run ended with: weights, optimizer's state, every loss. */
 function cameTo(run: string) {
   const checkpoint = path.join(run, 'checkpoints', `step-${String(STEPS).padStart(8, '0')}`);
   return [readCheckpoint(checkpoint), readCheckpoint(checkpoint, 'optimizer'), losses(run)];

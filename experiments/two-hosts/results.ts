@@ -59,7 +59,7 @@ export interface Summary {
   readonly packets: number;
 }
 
-/** What each rank says of a collective to each other rank, beside the payload. */
+/** What each rank says of a collective to each other rank, besides the payload. */
 const HEADER_BYTES = 64;
 /** Ethernet 14, IP 20, TCP 20 and its timestamps 12; the interfaces do not count the checksum. */
 const PACKET_BYTES = 66;

@@ -136,7 +136,7 @@ async function experiment(): Promise<void> {
           const step = await trainStep(hosts, strategy);
           measurements.push({ rate: nameOf(rate), bitsPerS: rate, strategy, step });
           console.log(
-            `${nameOf(rate).padEnd(10)} ${strategy.padEnd(14)} ${step.stepMs.toFixed(1)} ms a step, ` +
+            `${nameOf(rate).padEnd(10)} ${strategy.padEnd(14)} ${step.stepMs.toFixed(1)} ms per step, ` +
               `${step.exposedMs.toFixed(1)} ms of it exposed`,
           );
         }
