@@ -83,6 +83,19 @@ describe('what is written about the repository', () => {
     assert.deepEqual(missing, []);
   });
 
+  it('has every room in ARCHITECTURE.md', () => {
+    const { text } = readPage('ARCHITECTURE.md');
+    const folders = (parent: string): string[] =>
+      readdirSync(path.join(ROOT, 'src', parent), { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => `${parent}${name}/`);
+    const rooms = [...folders('').filter((room) => room !== 'app/'), ...folders('app/')];
+    assert.deepEqual(
+      rooms.filter((room) => !text.includes(`\`${room}\``)),
+      [],
+    );
+  });
+
   it('links to files and headings that there are', () => {
     const broken = pages.flatMap((page) =>
       brokenLinks(page).map((target) => `${page.name}: ${target}`),
