@@ -1,7 +1,7 @@
 import { exp, normalDistribution, sigmoid, tanh } from './math';
 import { loadSome, madd, storeSome, sumLanes } from './simd';
 
-// One class an activation, so that each gets loops of its own: comparisons of `idof` are decided
+// One class per activation, so that each gets loops of its own: comparisons of `idof` are decided
 // by the compiler.
 class Relu {}
 class Gelu {}
@@ -9,7 +9,7 @@ class Silu {}
 class Tanh {}
 class Identity {}
 
-// Activations by number: the order of `ACTIVATIONS` in src/engines/wasm/wasm-engine.ts.
+// Activations by number: `kernel` in src/engines/activations.ts.
 const RELU = 0;
 const GELU = 1;
 const SILU = 2;

@@ -123,7 +123,8 @@ describe('crossovers', () => {
         fc.record({ energyPerFlopJ: rate, energyPerByteJ: rate, energyPerMessageJ: rate }),
         (N, K, B, rates) => {
           const best = crossovers.leastEnergyBlocks(N, K, B, rates);
-          const energy = (P: number) => crossovers.phantomLayerEnergyJ(N, P, K, B, rates);
+          const energy = (P: number) =>
+            crossovers.phantomLayerEnergyJ({ width: N, blocks: P, ghosts: K, batch: B }, rates);
           let [P, least] = [1, energy(1)];
           for (let next = 2; next <= 2 * best + 2; next++) {
             if (energy(next) < least) [P, least] = [next, energy(next)];

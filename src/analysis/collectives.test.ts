@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { NetworkCollective } from '../layers/operations.js';
 import { bestCollective, collectiveCost, type Topology } from './collectives.js';
 import { collectiveSeconds, productSeconds, sizeSeconds } from './interpolate.js';
 
@@ -28,6 +29,12 @@ describe('collectives', () => {
     return { messages, sent: (messages * bytes) / ranks };
   }
 
+  const size = (collective: NetworkCollective, ranks: number) => ({
+    collective,
+    ranks,
+    wholeBytes: 1e6,
+  });
+
   /** Exchanges of recursive doubling, step by step. */
   function doubling(ranks: number, bytes: number): { messages: number; sent: number } {
     let [messages, held] = [0, 1];
@@ -43,26 +50,26 @@ describe('collectives', () => {
   it('sends what playing the algorithms sends', () => {
     for (const ranks of [2, 4, 8, 16]) {
       const near = { ...topology, perNode: ranks };
-      const rung = collectiveCost('all-gather', 'ring', ranks, 1e6, near);
+      const rung = collectiveCost(size('all-gather', ranks), 'ring', near);
       assert.equal(rung.messages, ring(ranks, 1e6).messages);
       close(rung.sentBytes, ring(ranks, 1e6).sent);
       close(rung.seconds, rung.messages * 1e-6 + rung.sentBytes * 1e-9);
-      const doubled = collectiveCost('all-gather', 'recursive', ranks, 1e6, near);
+      const doubled = collectiveCost(size('all-gather', ranks), 'recursive', near);
       assert.equal(doubled.messages, doubling(ranks, 1e6).messages);
       close(doubled.sentBytes, doubling(ranks, 1e6).sent);
-      const reduced = collectiveCost('all-reduce', 'recursive', ranks, 1e6, near);
+      const reduced = collectiveCost(size('all-reduce', ranks), 'recursive', near);
       close(reduced.seconds, 2 * doubled.seconds);
     }
   });
 
   it('goes between nodes with a share of the bytes, where that is faster', () => {
-    const cost = collectiveCost('all-gather', 'hierarchical', 16, 1e6, topology);
+    const cost = collectiveCost(size('all-gather', 16), 'hierarchical', topology);
     const far = 2 * 5e-6 + 0.75 * 0.25e6 * 1e-8;
     const near = 2 * 1e-6 + 0.75 * 1e6 * 1e-9;
     close(cost.seconds, far + near);
-    assert.equal(bestCollective('all-gather', 16, 1e6, topology).algorithm, 'hierarchical');
-    assert.equal(bestCollective('all-gather', 4, 1e6, topology).algorithm, 'recursive');
-    assert.equal(bestCollective('all-gather', 1, 1e6, topology).seconds, 0);
+    assert.equal(bestCollective(size('all-gather', 16), topology).algorithm, 'hierarchical');
+    assert.equal(bestCollective(size('all-gather', 4), topology).algorithm, 'recursive');
+    assert.equal(bestCollective(size('all-gather', 1), topology).seconds, 0);
   });
 });
 
@@ -73,9 +80,9 @@ describe('interpolation', () => {
     const list = axis.flatMap((a) => axis.flatMap((b) => axis.map((c) => time(a, b, c))));
     const seconds = { NN: list, NT: list, TN: list };
     const table = { first: axis, second: axis, batch: axis, seconds };
-    close(productSeconds(table, 'NN', 10, 100, 77), time(10, 100, 77));
-    close(productSeconds(table, 'NT', 512, 300, 256), time(512, 300, 256));
-    close(productSeconds(table, 'TN', 1, 32, 32), time(4, 32, 32));
+    close(productSeconds(table, 'NN', [10, 100, 77]), time(10, 100, 77));
+    close(productSeconds(table, 'NT', [512, 300, 256]), time(512, 300, 256));
+    close(productSeconds(table, 'TN', [1, 32, 32]), time(4, 32, 32));
     const times = [
       { size: 10, seconds: 1 },
       { size: 1000, seconds: 10 },

@@ -15,6 +15,14 @@ export interface Topology {
 
 export type Algorithm = 'ring' | 'recursive' | 'hierarchical';
 
+export interface CollectiveSize {
+  readonly collective: NetworkCollective;
+  /** R */
+  readonly ranks: number;
+  /** Bytes of the larger buffer, n. */
+  readonly wholeBytes: number;
+}
+
 /** What one rank does in a collective. */
 export interface CollectiveCost {
   readonly algorithm: Algorithm;
@@ -40,10 +48,8 @@ export interface CollectiveCost {
  * doubling is taken for Bruck's form, which sends as many bytes.
  */
 export function collectiveCost(
-  collective: NetworkCollective,
+  { collective, ranks, wholeBytes }: CollectiveSize,
   algorithm: Algorithm,
-  ranks: number,
-  wholeBytes: number,
   topology: Topology,
 ): CollectiveCost {
   const passes = collective === 'all-reduce' ? 2 : 1;
@@ -87,12 +93,8 @@ function flat(
 }
 
 /** The algorithm that takes least time; on a tie the one that is named first. */
-export function bestCollective(
-  collective: NetworkCollective,
-  ranks: number,
-  wholeBytes: number,
-  topology: Topology,
-): CollectiveCost {
+export function bestCollective(size: CollectiveSize, topology: Topology): CollectiveCost {
+  const { collective, ranks } = size;
   const algorithms: readonly Algorithm[] =
     collective === 'all-to-all'
       ? ['ring']
@@ -100,6 +102,6 @@ export function bestCollective(
         ? ['hierarchical', 'recursive', 'ring']
         : ['recursive', 'ring'];
   return algorithms
-    .map((algorithm) => collectiveCost(collective, algorithm, ranks, wholeBytes, topology))
+    .map((algorithm) => collectiveCost(size, algorithm, topology))
     .reduce((best, cost) => (cost.seconds < best.seconds ? cost : best));
 }

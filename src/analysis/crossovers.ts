@@ -38,13 +38,18 @@ export interface EnergyRates {
   readonly energyPerMessageJ: number;
 }
 
+/** N, P, K and B. */
+export interface PhantomLayerSizes {
+  readonly width: number;
+  readonly blocks: number;
+  readonly ghosts: number;
+  readonly batch: number;
+}
+
 /** Joules of a phantom layer's step over all ranks: A/P + C·P + D·P(P−1), three passes of
  * products and two of ghosts. */
 export function phantomLayerEnergyJ(
-  width: number,
-  blocks: number,
-  ghosts: number,
-  batch: number,
+  { width, blocks, ghosts, batch }: PhantomLayerSizes,
   rates: EnergyRates,
 ): number {
   const { A, C, D } = layerTerms(width, ghosts, batch, rates);

@@ -27,9 +27,7 @@ function place(axis: readonly number[], value: number): Place {
 export function productSeconds(
   table: ProductTable,
   form: ProductForm,
-  first: number,
-  second: number,
-  batch: number,
+  [first, second, batch]: readonly [first: number, second: number, batch: number],
 ): number {
   const seconds = table.seconds[form];
   const places = [

@@ -116,13 +116,18 @@ export function sweepGhosts(blockWidth: number): number[] {
   return [...ghosts, blockWidth];
 }
 
+export interface Sweep {
+  readonly over: 'blocks' | 'ghosts';
+  readonly mostRanks: number;
+  /** As of `planStep`. */
+  readonly transport?: string | undefined;
+}
+
 /** Every strategy over P (one rank a block) or over K, which the tensor strategies have once. */
 export function sweepPlans(
   shape: StepShape,
   machine: Machine,
-  over: 'blocks' | 'ghosts',
-  mostRanks: number,
-  transport?: string,
+  { over, mostRanks, transport }: Sweep,
 ): Plan[] {
   const { width, blocks, ghosts } = shape.specification;
   const plan = (change: Parameters<typeof withNetwork>[1]) =>

@@ -99,9 +99,9 @@ function measuredRates(compute: MeasuredCompute, here: number): WorkRates {
   return {
     productS({ transposeA, transposeB, rows, columns, inner }) {
       const { products } = compute;
-      if (transposeB) return scale * productSeconds(products, 'NT', rows, columns, inner);
+      if (transposeB) return scale * productSeconds(products, 'NT', [rows, columns, inner]);
       const form = transposeA ? 'TN' : 'NN';
-      return scale * productSeconds(products, form, rows, inner, columns);
+      return scale * productSeconds(products, form, [rows, inner, columns]);
     },
     passS({ kernel, elements }) {
       const times = compute.passes[kernel];
@@ -163,7 +163,7 @@ function linkCollectives(near: Link, far: Link, perNode: number, ranks: number):
   const silent = [near, ...(ranks > perNode ? [far] : [])].some((link) => link.latencyS === null);
   return {
     collective({ collective, wholeBytes }) {
-      const { seconds, messages } = bestCollective(collective, ranks, wholeBytes, topology);
+      const { seconds, messages } = bestCollective({ collective, ranks, wholeBytes }, topology);
       return { startS: 0, transferS: seconds, finishS: 0, messages };
     },
     notes: [

@@ -81,7 +81,7 @@ export class ForwardPass {
   apply(operator: Operator, ...inputs: Variable[]): Variable {
     let place = this.#places[this.#applied];
     if (place === undefined) {
-      place = new Place(this, this.#memory, (this.#applied % 2) as 0 | 1, operator, inputs);
+      place = new Place(this, this.#memory.half((this.#applied % 2) as 0 | 1), operator, inputs);
       this.#places.push(place);
     } else if (place.operator !== operator) {
       throw new ShapeError('forward', `${operator.name}: this pass has not the operators before`);
@@ -106,12 +106,11 @@ class Place implements OperatorContext {
 
   constructor(
     pass: ForwardPass,
-    memory: ForwardMemory,
-    half: 0 | 1,
+    take: (shape: readonly number[]) => Tensor,
     operator: Operator,
     variables: readonly Variable[],
   ) {
-    this.#scratch = new ScratchEngine(pass.engine, memory.half(half));
+    this.#scratch = new ScratchEngine(pass.engine, take);
     this.engine = this.#scratch;
     this.communicator = pass.communicator;
     this.phases = pass.phases;

@@ -141,7 +141,11 @@ async function run(
     if (options.sweep !== 'blocks' && options.sweep !== 'ghosts') {
       throw new UsageError('flags', `--sweep is ${options.sweep}; it is one of blocks, ghosts`);
     }
-    const plans = sweepPlans(shape, machine, options.sweep, mostRanks, options.transport);
+    const plans = sweepPlans(shape, machine, {
+      over: options.sweep,
+      mostRanks,
+      transport: options.transport,
+    });
     show('sweep', { over: options.sweep, plans }, () =>
       sweepLines(plans, options.sweep ?? '', console.width),
     );

@@ -10,39 +10,43 @@ import { treeLevels } from './memory-size.js';
  */
 export class BlockSum {
   readonly #engine: Engine;
-  readonly #count: number;
-  /** One spare buffer for each level of the tree. */
-  readonly #spares: readonly Tensor[];
+  readonly #tree: SumTree;
 
-  /** @param spare makes the buffer for one level, of the shape of what is summed */
+  /** @param spare makes the buffer for one level of the tree, of the shape of what is summed */
   constructor(engine: Engine, count: number, spare: (level: number) => Tensor) {
     this.#engine = engine;
-    this.#count = count;
-    this.#spares = Array.from({ length: treeLevels(count) }, (_, level) => spare(level));
+    const spares = Array.from({ length: treeLevels(count) }, (_, level) => spare(level));
+    this.#tree = sumTree(0, count, spares);
   }
 
   /** out = Σ over blocks of what `contribute(block, target)` writes into its target. */
   into(out: Tensor, contribute: (block: number, target: Tensor) => void): void {
-    this.#sum(0, this.#count, out, 0, contribute);
+    this.#sum(this.#tree, out, contribute);
   }
 
-  #sum(
-    from: number,
-    count: number,
-    out: Tensor,
-    level: number,
-    contribute: (block: number, target: Tensor) => void,
-  ): void {
-    const spare = this.#spares[level];
-    if (count === 1 || spare === undefined) {
-      contribute(from, out);
+  #sum(tree: SumTree, out: Tensor, contribute: (block: number, target: Tensor) => void): void {
+    if (typeof tree === 'number') {
+      contribute(tree, out);
       return;
     }
-    const split = treeSplit(count);
-    this.#sum(from, split, out, level + 1, contribute);
-    this.#sum(from + split, count - split, spare, level + 1, contribute);
-    this.#engine.add(out, spare, out);
+    this.#sum(tree.left, out, contribute);
+    this.#sum(tree.right, tree.spare, contribute);
+    this.#engine.add(out, tree.spare, out);
   }
+}
+
+/** A block, or the sum of two parts, of which the right one is made in a spare buffer. */
+type SumTree = number | { readonly left: SumTree; readonly right: SumTree; readonly spare: Tensor };
+
+/** @param spares one for each level from here down */
+function sumTree(from: number, count: number, [spare, ...below]: readonly Tensor[]): SumTree {
+  if (count === 1 || spare === undefined) return from;
+  const split = treeSplit(count);
+  return {
+    left: sumTree(from, split, below),
+    right: sumTree(from + split, count - split, below),
+    spare,
+  };
 }
 
 /** Σ values by the same tree, in float64: losses and norms that each block has its part of. */

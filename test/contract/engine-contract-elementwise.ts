@@ -5,7 +5,8 @@ import { it } from 'node:test';
 import type { Activation } from '#src/engines/activations.js';
 import type { Engine } from '#src/engines/engine.js';
 
-import { ACTIVATIONS, Arrays, at, close, ROUNDING } from './engine-contract-reference.js';
+import { REFERENCE_ACTIVATIONS } from '../reference/activations.js';
+import { Arrays, at, close, ROUNDING } from './engine-contract-reference.js';
 
 /** Rows and columns: empty, single, odd, a multiple of the vector, longer than any unrolling. */
 const SHAPES: readonly (readonly [number, number])[] = [
@@ -24,7 +25,7 @@ const SHAPES: readonly (readonly [number, number])[] = [
   ] as const),
 ];
 const COUNTS = [0, 1, 3, 4, 5, 15, 16, 17, 63, 64, 67, 1000];
-const KINDS = Object.keys(ACTIVATIONS) as Activation[];
+const KINDS = Object.keys(REFERENCE_ACTIVATIONS) as Activation[];
 
 // Absolute error, as a share of max(1, |x|), of values and slopes of order 1. For gelu the
 // contract allows 2e-7 for erf, of which x/2 times arrives in the value; the slope adds the
@@ -97,7 +98,7 @@ export function elementwiseContract(make: () => Promise<Engine>): void {
 }
 
 function activationContract(kind: Activation, make: () => Promise<Engine>): void {
-  const { value, slope } = ACTIVATIONS[kind];
+  const { value, slope } = REFERENCE_ACTIVATIONS[kind];
 
   it(`adds the bias and applies ${kind}`, async () => {
     const arrays = new Arrays(await make());

@@ -1,7 +1,6 @@
 // What the kernels compute, in float64 and plain loops, and how a test lays its arrays out.
 import assert from 'node:assert/strict';
 
-import type { Activation } from '#src/engines/activations.js';
 import type { Engine } from '#src/engines/engine.js';
 import type { Tensor } from '#src/tensor/tensor.js';
 
@@ -69,35 +68,6 @@ export function close(
     `${what}: ${actual}, expected ${expected}`,
   );
 }
-
-/** The error function from its series of positive terms, for |x| ≤ 6. */
-export function erf(x: number): number {
-  if (Math.abs(x) > 6) return Math.sign(x);
-  let term = x;
-  let sum = x;
-  for (let n = 1; n < 200; n++) {
-    term *= (2 * x * x) / (2 * n + 1);
-    sum += term;
-  }
-  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
-}
-
-const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
-const distribution = (x: number) => 0.5 * (1 + erf(x * Math.SQRT1_2));
-const density = (x: number) => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
-
-export const ACTIVATIONS: Readonly<
-  Record<Activation, { value: (x: number) => number; slope: (x: number) => number }>
-> = {
-  relu: { value: (x) => (x < 0 ? 0 : x), slope: (x) => (x <= 0 ? 0 : 1) },
-  gelu: { value: (x) => x * distribution(x), slope: (x) => distribution(x) + x * density(x) },
-  silu: {
-    value: (x) => x * sigmoid(x),
-    slope: (x) => sigmoid(x) * (1 + x * (1 - sigmoid(x))),
-  },
-  tanh: { value: (x) => Math.tanh(x), slope: (x) => 1 - Math.tanh(x) ** 2 },
-  identity: { value: (x) => x, slope: () => 1 },
-};
 
 /** op(a)[i, p] · op(b)[p, j] summed over p, and the sum of the products' sizes. */
 export function product(

@@ -12,6 +12,7 @@ import { openModel } from '#src/models/model-source.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
 import { PbfReader } from 'pbf';
 import type { Tensors } from '../reference/network.js';
+import { REFERENCE_ACTIVATIONS } from '../reference/activations.js';
 import { densified, randomNumbers } from '../support/dense.js';
 import { readCheckpoint, temporaryFolder } from '../support/files.js';
 import { readStrictSafetensors } from '../support/strict-safetensors.js';
@@ -51,26 +52,6 @@ async function onnxRuntime(): Promise<OnnxRuntime | null> {
 
 const runtime = await onnxRuntime();
 const missing = runtime === null && 'no ONNX Runtime: npm ci --prefix test/onnx';
-
-/** Activations in float64; erf by its series, which converges for every number here. */
-const ACTIVATIONS: Record<TrainingSettings['activation'], (z: number) => number> = {
-  relu: (z) => Math.max(0, z),
-  tanh: Math.tanh,
-  silu: (z) => z / (1 + Math.exp(-z)),
-  gelu: (z) => (z / 2) * (1 + erf(z / Math.SQRT2)),
-  identity: (z) => z,
-};
-
-function erf(x: number): number {
-  if (Math.abs(x) > 5) return Math.sign(x);
-  let term = x;
-  let sum = x;
-  for (let n = 1; Math.abs(term) > 1e-18; n++) {
-    term *= -(x * x) / n;
-    sum += term / (2 * n + 1);
-  }
-  return (2 / Math.sqrt(Math.PI)) * sum;
-}
 
 /** Outputs [rows, …] of dense layers in float64, from tensors named as an nn.Sequential does. */
 function forward(
@@ -214,7 +195,12 @@ describe('export', () => {
             const { mean, scale: deviation } = standardization;
             return (value - mean[feature]) / deviation[feature];
           });
-          const expected = forward(tensors, seen, rows, ACTIVATIONS[specification.activation]);
+          const expected = forward(
+            tensors,
+            seen,
+            rows,
+            REFERENCE_ACTIVATIONS[specification.activation].value,
+          );
           const feeds = { x: new runtime.Tensor('float32', x, [rows, features]) };
           const { y } = await session.run(feeds);
           assert.ok(y);

@@ -2,6 +2,8 @@
  * A float64 feed-forward network by plain loops: phantom and dense forms, both losses. It shares
  * no code with the package, and knows it only through the names and shapes in checkpoints.
  */
+import type { Activation } from '#src/engines/activations.js';
+import { REFERENCE_ACTIVATIONS } from './activations.js';
 import {
   beside,
   columnsOf,
@@ -28,7 +30,7 @@ export interface ReferenceShape {
   readonly ghosts: number;
   /** By hidden layer, where they differ. */
   readonly layerGhosts?: readonly number[];
-  readonly activation: string;
+  readonly activation: Activation;
   readonly loss: string;
 }
 
@@ -37,38 +39,6 @@ function tensor(tensors: Tensors, name: string): Dense {
   if (found === undefined) throw new Error(`no tensor ${name}; have ${[...tensors.keys()].join()}`);
   return dense(found.shape[0], found.shape[1] ?? 1, found.values);
 }
-
-function erf(x: number): number {
-  // Series for small arguments, continued fraction for large ones: full double precision.
-  const a = Math.abs(x);
-  if (a > 6) return Math.sign(x);
-  if (a < 3) {
-    let term = a;
-    let sum = a;
-    for (let n = 1; n < 200; n++) {
-      term *= (-a * a) / n;
-      sum += term / (2 * n + 1);
-    }
-    return Math.sign(x) * (2 / Math.sqrt(Math.PI)) * sum;
-  }
-  let fraction = 0;
-  for (let n = 120; n > 0; n--) fraction = n / 2 / (a + fraction);
-  return Math.sign(x) * (1 - Math.exp(-a * a) / Math.sqrt(Math.PI) / (a + fraction));
-}
-
-const normalCdf = (x: number) => (1 + erf(x / Math.SQRT2)) / 2;
-const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
-
-export const activations: Record<string, { f(x: number): number; d(x: number): number }> = {
-  relu: { f: (x) => Math.max(0, x), d: (x) => (x > 0 ? 1 : 0) },
-  gelu: {
-    f: (x) => x * normalCdf(x),
-    d: (x) => normalCdf(x) + (x * Math.exp((-x * x) / 2)) / Math.sqrt(2 * Math.PI),
-  },
-  silu: { f: (x) => x * sigmoid(x), d: (x) => sigmoid(x) * (1 + x * (1 - sigmoid(x))) },
-  tanh: { f: Math.tanh, d: (x) => 1 - Math.tanh(x) ** 2 },
-  identity: { f: (x) => x, d: () => 1 },
-};
 
 /** The dense matrix that a hidden layer is: `weight` shards put together, or the phantom's. */
 export function denseHidden(shape: ReferenceShape, tensors: Tensors, layer: number): Dense {
@@ -98,7 +68,7 @@ interface Layer {
   readonly name: string;
   readonly matrix: Dense;
   readonly bias: Dense;
-  readonly activation: string;
+  readonly activation: Activation;
 }
 
 export function layersOf(shape: ReferenceShape, tensors: Tensors): Layer[] {
@@ -155,7 +125,7 @@ export function lossAndGradients(shape: ReferenceShape, tensors: Tensors, x: Den
       ),
     };
     preActivations.push(z);
-    activation = { ...z, data: z.data.map(activations[layer.activation]?.f) };
+    activation = { ...z, data: z.data.map(REFERENCE_ACTIVATIONS[layer.activation].value) };
   }
   const { loss, gradient, correct } =
     shape.loss === 'mse' ? squaredError(activation, y) : crossEntropy(activation, y);
@@ -165,7 +135,7 @@ export function lossAndGradients(shape: ReferenceShape, tensors: Tensors, x: Den
   for (let l = layers.length - 1; l >= 0; l--) {
     const layer = layers[l];
     const z = preActivations[l];
-    const derivative = activations[layer.activation]?.d;
+    const derivative = REFERENCE_ACTIVATIONS[layer.activation].slope;
     const dz = {
       ...dActivation,
       data: dActivation.data.map((value, i) => value * derivative(z.data[i])),

@@ -9,7 +9,8 @@ import { CheckpointError, ConfigError, ShapeError } from '#src/base/errors.js';
 import { openModel } from '#src/models/model-source.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
 import { randomStream } from '#src/tensor/random.js';
-import { activations, layersOf, type Tensors } from '../reference/network.js';
+import { REFERENCE_ACTIVATIONS } from '../reference/activations.js';
+import { layersOf, type Tensors } from '../reference/network.js';
 import { readCheckpoint, temporaryFolder } from '../support/files.js';
 
 const COMMON: Partial<TrainingSettings> = {
@@ -78,7 +79,7 @@ function reference(run: string, x: Float32Array): Float64Array {
         for (const [j, value] of values.entries()) {
           sum += (matrix.data[i * matrix.columns + j] ?? 0) * value;
         }
-        return activations[activation]?.f(sum) ?? Number.NaN;
+        return REFERENCE_ACTIVATIONS[activation].value(sum);
       });
     }
     answers.push(...values);

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 const expected: Record<string, RegExp> = {
+  'own-layer.js': /layers\.1: 32768 FLOPs and 0 bytes [^]*loss [1-9]\S* → 0\.\d+ in 30 steps\n$/,
   'own-loop.js': /^loss \d\S* → 0\.\d+ in 30 steps\n$/,
   'own-operator.js': /^input 0: largest relative error \d\.\de-\d\n$/,
   'train-on-ranks.js': /tensor: \d\d\.\d% [^]*phantom: \d\d\.\d% /,
