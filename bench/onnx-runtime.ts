@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { exportFile } from '#src/app/convert/export-file.js';
+import { exportModel } from '#src/app/convert/export-file.js';
 
 /** Flags that name an installation of ONNX Runtime, for `parseArgs`. */
 export const ONNX_OPTIONS = { 'onnx-runtime': { type: 'string' } } as const;
@@ -40,7 +40,7 @@ export async function openInOnnxRuntime(
   const runtime = require('onnxruntime-node') as OnnxRuntime;
   const { version } = require('onnxruntime-node/package.json') as { version: string };
   const out = path.join(path.dirname(model), 'model.onnx');
-  await exportFile({ model, format: 'onnx', out, engine: 'auto', version: 'bench' });
+  await exportModel({ model, format: 'onnx', out, engine: 'auto' });
   const session = await runtime.InferenceSession.create(out, {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { compressModel } from '#src/app/convert/compress-model.js';
+import { compress } from '#src/app/convert/compress-model.js';
 import { train } from '#src/app/train/train.js';
 import type { CompressionReport } from '#src/compression/compress.js';
 import { chartFile } from '#src/report/chart.js';
@@ -71,8 +71,8 @@ async function rowsOf(seed: number): Promise<Row[]> {
   const rows: Row[] = [];
   for (const ghosts of numbers(values.ghosts)) {
     const out = path.join(folder, `model-${seed}-${ghosts}`);
-    const { layers, probe, before, after } = await compressModel({
-      ...({ source: dense.out, blocks: NETWORK.blocks, out, data: 'fashion-10k' } as const),
+    const { layers, probe, before, after } = await compress({
+      ...({ model: dense.out, blocks: NETWORK.blocks, out, data: 'fashion-10k' } as const),
       ...({ choice: { by: 'ghosts', ghosts }, engine: 'auto', activation: null } as const),
       loss: null,
       onProgress: () => {},

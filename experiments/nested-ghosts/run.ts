@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os, { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { evaluateRun, type GhostsPoint } from '#src/app/evaluate/evaluate-run.js';
+import { evaluate, type GhostsPoint } from '#src/app/evaluate/evaluate-run.js';
 import { train } from '#src/app/train/train.js';
 import { chartFile } from '#src/report/chart.js';
 import { lineChart } from '#src/report/xy-chart.js';
@@ -60,7 +60,7 @@ async function trained(
   };
   await train({ ...common, ...settings, seed, out });
   const request = { model: out, data: null, engine: 'auto', ranks: null, batch: null } as const;
-  const report = await evaluateRun({ ...request, checkpoint: null, sweepGhosts });
+  const report = await evaluate({ ...request, checkpoint: null, sweepGhosts });
   rmSync(folder, { recursive: true });
   const points = report.sweep ?? [];
   for (const { ghosts: count, loss, accuracy } of points) {

@@ -39,6 +39,29 @@ export interface GradientCheck {
  *
  * @param shapes of the inputs, on this rank
  * @returns one result per input
+ *
+ * @example
+ * ```ts
+ * import { checkGradients, type Operator } from 'phantom-parallel/autograd';
+ * import { createEngine } from 'phantom-parallel/engines';
+ *
+ * const square: Operator = {
+ *   name: 'square',
+ *   forward(context, x) {
+ *     const output = context.buffer('output', ...x.shape);
+ *     output.data.set(x.data.map((value) => value * value));
+ *     return output;
+ *   },
+ *   backward(context, dOutput) {
+ *     const x = context.inputs[0]!;
+ *     const dx = context.buffer('dx', ...x.shape);
+ *     dx.data.set(dOutput.data.map((value, i) => 2 * x.data[i]! * value));
+ *     context.giveGradient(0, dx);
+ *   },
+ * };
+ * const [check] = checkGradients(square, [[6, 5]], { engine: await createEngine('auto') });
+ * console.log(`largest relative error ${check?.error.toExponential(1)}`);
+ * ```
  */
 export function checkGradients(
   operator: Operator,

@@ -76,9 +76,9 @@ async function compressCommand(source: string, options: Options): Promise<number
   const blocks = numberOf('--blocks', requiredOption('--blocks', options.blocks));
   const out = requiredOption('--out', options.out);
   const console = createConsole();
-  const { compressModel } = await import('../app/convert/compress-model.js');
-  const report = await compressModel({
-    source,
+  const { compress } = await import('../app/convert/compress-model.js');
+  const report = await compress({
+    model: source,
     blocks,
     choice,
     out,

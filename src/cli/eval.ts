@@ -73,7 +73,7 @@ export function define(command: Command, done: (exitCode: number) => void): void
         checkpoint: options['checkpoint'] ?? null,
         sweepGhosts: ghostsOf(options.sweepGhosts),
       } as const;
-      done(await evaluate(request, options.json === true));
+      done(await run(request, options.json === true));
     });
 }
 
@@ -114,11 +114,11 @@ function sweepTable(sweep: readonly GhostsPoint[], obtained: Obtained, width: nu
   );
 }
 
-async function evaluate(request: Request, json: boolean): Promise<number> {
-  const { evaluateRun } = await import('../app/evaluate/evaluate-run.js');
+async function run(request: Request, json: boolean): Promise<number> {
+  const { evaluate } = await import('../app/evaluate/evaluate-run.js');
   const console = createRankConsole();
   // No handlers for signals: nothing has to be saved, they may end the process at once.
-  const result = await evaluateRun(request);
+  const result = await evaluate(request);
   if (json) {
     console.out(JSON.stringify({ type: 'evaluation', ...result }));
     return EXIT.fine;

@@ -43,9 +43,8 @@ export function define(command: Command, done: (exitCode: number) => void): void
       const { engine, json, ...given } = command.opts<Options>();
       const format = requiredOption('--format', given.format);
       const out = requiredOption('--out', given.out);
-      const { exportFile } = await import('../app/convert/export-file.js');
-      const { packageVersion } = await import('./version.js');
-      const report = await exportFile({ model, format, out, engine, version: packageVersion() });
+      const { exportModel } = await import('../app/convert/export-file.js');
+      const report = await exportModel({ model, format, out, engine });
       const console = createConsole();
       if (json) {
         console.out(JSON.stringify({ type: 'export', ...report }));

@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { hint } from '../base/nearest.js';
 import { flushed, tolerateClosedPipe } from './console.js';
 import { EXIT, reportRankFailure, UsageError, usageError } from './failure.js';
-import { packageVersion } from './version.js';
+import { packageVersion } from '../base/version.js';
 
 /** What a command's file exports: it is loaded when the command is called. */
 interface CommandModule {

@@ -2,6 +2,7 @@ import { STRATEGY_NAMES } from '../layers/strategies.js';
 import type { Command } from 'commander';
 import type { Plan } from '../analysis/plan.js';
 import type { SearchResult } from '../analysis/search.js';
+import type { Strategy } from '../layers/strategies.js';
 import { addSettingFlags, givenFlags, valueOption } from './setting-flags.js';
 import { type Console, createConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
@@ -87,16 +88,16 @@ async function run(
   const { resolveSettings } = await import('../settings/resolve.js');
   const { readMachine } = await import('../machine/machines.js');
   const { planStep } = await import('../analysis/plan.js');
+  const { shapeOf } = await import('../app/plan/plan-step.js');
   const flags = readFlags(givenFlags(command));
   const sources = [...(config === undefined ? [] : [loadConfigFile(config)]), flags];
   const given = Object.assign({}, ...sources.map(({ settings }) => settings)) as {
     ranks?: number;
   };
   const settings = resolveSettings(sources, null);
-  const ranks = given.ranks ?? settings.blocks;
+  const ranks = given.ranks ?? null;
   const machine = await readMachine(options.machine);
   const ends = endsOf(options);
-  const { width, depth, blocks, ghosts, ghostPrecision, activation, batch, optimizer } = settings;
   const { layerGhosts } = settings;
   if (layerGhosts !== null && (options.search === true || options.sweep !== undefined)) {
     throw new UsageError(
@@ -104,19 +105,8 @@ async function run(
       '--layer-ghosts with --sweep or --search, which set K themselves',
     );
   }
-  const network = {
-    strategy: 'phantom',
-    width,
-    depth,
-    blocks,
-    ghosts,
-    ...(layerGhosts && { layerGhosts }),
-    ghostPrecision,
-    activation,
-    ends,
-  } as const;
-  const rest = { loss: 'mse', optimizer, inputGradient: false } as const;
-  const shape = { specification: network, ranks, columns: batch, ...rest };
+  const shapes = (strategy: Strategy) => shapeOf(settings, { strategy, ranks, ends });
+  const shape = shapes('phantom');
   const console = createConsole();
   const show = (kind: string, found: object, lines: () => string[]) => {
     const about = { type: 'plan', kind, machine: machine.name };
@@ -157,7 +147,7 @@ async function run(
     throw new UsageError('flags', '--chart without --sweep; a chart shows a sweep');
   }
   const plans: Plan[] = STRATEGY_NAMES.map((strategy) =>
-    planStep({ ...shape, specification: { ...network, strategy } }, machine, options.transport),
+    planStep(shapes(strategy), machine, options.transport),
   );
   show('step', { plans }, () => planTable(plans, console.width));
   return EXIT.fine;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { PredictionKind, PredictionRequest } from '../app/infer/predict.js';
+import type { PredictionKind, PredictFileOptions } from '../app/infer/predict.js';
 import type { EngineChoice } from '../engines/engine-list.js';
 import { type MeterChoice, METERS } from '../energy/meter.js';
 import { createRankConsole } from './console.js';
@@ -54,7 +54,7 @@ export function define(command: Command, done: (exitCode: number) => void): void
     .addHelpText('after', EXAMPLES)
     .action(async (model: string) => {
       const options = command.opts<Record<string, string & number> & { json?: true }>();
-      const request: PredictionRequest = {
+      const request: PredictFileOptions = {
         model,
         data: options['data'] ?? '',
         out: options['out'] ?? '',
@@ -66,7 +66,7 @@ export function define(command: Command, done: (exitCode: number) => void): void
         meter: oneOf('--meter', options['meter'] ?? 'auto', METERS) as MeterChoice,
         machine: options['machine'] ?? 'default',
       };
-      done(await predict(request, options.json === true));
+      done(await run(request, options.json === true));
     });
 }
 
@@ -78,8 +78,8 @@ function oneOf(flag: string, value: string, known: readonly string[]): string {
   throw new UsageError('flags', `${flag} is ${value}; needs one of ${known.join(', ')}`);
 }
 
-async function predict(request: PredictionRequest, json: boolean): Promise<number> {
-  const { predictFile } = await import('../app/infer/predict.js');
+async function run(options: PredictFileOptions, json: boolean): Promise<number> {
+  const { predict } = await import('../app/infer/predict.js');
   const console = createRankConsole();
   const began = performance.now();
   let shownMs = 0;
@@ -90,9 +90,9 @@ async function predict(request: PredictionRequest, json: boolean): Promise<numbe
     const rate = formatSi((1000 * rows) / (now - began));
     console.live(`${plural(rows, 'row')}, ${rate} samples/s`);
   };
-  const report = await predictFile(request, onProgress, (message) =>
-    console.err(console.style('yellow', `warning: ${message}`)),
-  );
+  const onWarning = (message: string) =>
+    console.err(console.style('yellow', `warning: ${message}`));
+  const report = await predict({ ...options, onProgress, onWarning });
   console.live('');
   if (json) {
     console.out(JSON.stringify({ type: 'prediction', ...report }));
@@ -104,7 +104,7 @@ async function predict(request: PredictionRequest, json: boolean): Promise<numbe
   const pairs: [string, string][] = [
     ['model', report.model + (step === null ? '' : ` (step ${step})`)],
     ['answers', `${report.out}: ${plural(rows, 'row')} of ${report.outputs}`],
-    ...(request.ghosts === null
+    ...((options.ghosts ?? null) === null
       ? []
       : [['ghosts', `the first ${report.ghosts} of each block`] as [string, string]]),
     ['engine', `${report.engine}, ${plural(report.ranks, 'rank')}`],

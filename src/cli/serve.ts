@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { EngineChoice } from '../engines/engine-list.js';
-import type { ServeSettings } from '../app/infer/serve.js';
+import type { ServeOptions } from '../app/infer/serve.js';
 import { ConfigError } from '../base/errors.js';
 import { EXIT, UsageError } from './failure.js';
 import { ghostsOption } from './option-values.js';
@@ -114,7 +114,7 @@ async function run(
   if (!LOG_LEVELS.includes(level)) {
     throw new UsageError('flags', `--log-level is ${level}; needs one of ${LOG_LEVELS.join(', ')}`);
   }
-  const settings: ServeSettings = {
+  const settings = {
     models,
     host: given('host', '127.0.0.1'),
     port: given('port', 8000),
@@ -135,15 +135,14 @@ async function run(
     allowControl: given('allowControl', false),
     token: readToken(given<string | null>('tokenFile', null)),
     reloadEveryS: given('reloadEvery', 0),
-  };
+  } satisfies ServeOptions;
   const drainMs = 1000 * given('drainS', 30);
-  const [log, { serve }, { packageVersion }] = await Promise.all([
+  const [log, { serve }] = await Promise.all([
     createServerLog(level),
     import('../app/infer/serve.js'),
-    import('./version.js'),
   ]);
   const defect = firstDefect();
-  const server = await serve(settings, packageVersion(), log);
+  const server = await serve({ ...settings, log });
   const loopback = /^(127\.|::1$|localhost$)/.test(settings.host);
   if (!loopback && settings.token === null) {
     log.warn({ host: settings.host }, 'other machines can reach it, and no token is set');

@@ -65,7 +65,7 @@ export interface CompressionReport {
  *
  * @throws ConfigError when the sizes do not fit, DataError for weights that are not finite
  */
-export function compress(
+export function compressNetwork(
   request: CompressionRequest,
   engine: Engine,
   svd: TruncatedSvd,

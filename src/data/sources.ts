@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DataError } from '../base/errors.js';
+import { type ArrayData, IN_MEMORY, openArrays } from './arrays.js';
 import type { DataParts, TableDataset } from './dataset.js';
 import { findIdxImages, isIdxName, readIdx } from './readers/idx.js';
 import { readNpy } from './readers/npy.js';
@@ -13,9 +14,10 @@ import { isTeacherName, parseTeacherName } from './synthetic/teacher-spec.js';
 export interface OpenOptions extends ReadOptions {
   /**
    * What to validate on: a fraction of the rows (0 to 1, neither included), the path of a second
-   * file, or null for nothing. Default: the split of a known data set, nothing for a file.
+   * file, rows in memory, or null for nothing. Default: the split of a known data set, nothing for a
+   * file or rows in memory.
    */
-  readonly validation?: number | string | null;
+  readonly validation?: number | string | ArrayData | null;
   /** Chooses the rows of a validation fraction. Default 0. */
   readonly seed?: number;
 }
@@ -32,15 +34,18 @@ const FASHION_FOLDER = '/usr/share/datasets/fashion-mnist';
 const FASHION_10K_TRAINING_ROWS = 8000;
 
 /**
- * Opens data by name (see `KNOWN_DATASETS`) or path.
+ * Opens data by name (see `KNOWN_DATASETS`) or path, or rows in memory.
  *
  * @throws DataError for what is missing, damaged, unknown, or does not fit its validation part.
  */
 export async function openDataset(
-  nameOrPath: string,
+  source: string | ArrayData,
   options: OpenOptions = {},
 ): Promise<DataParts> {
-  const own = await openOwnParts(nameOrPath, options);
+  const own =
+    typeof source === 'string'
+      ? await openOwnParts(source, options)
+      : { training: openArrays(source), validation: null };
   const { validation } = options;
   if (validation === undefined) return fitted(own);
   if (validation === null) return { training: own.training, validation: null };
@@ -48,11 +53,15 @@ export async function openDataset(
   if (training.kind !== 'table') {
     throw new DataError(
       'data',
-      `${nameOrPath}: rows are generated; give the rows to validate on as validation=2048 in it`,
+      `${training.name}: rows are generated; give the rows to validate on as validation=2048 in it`,
     );
   }
   if (typeof validation === 'number') return splitRandomly(training, validation, options.seed ?? 0);
-  return fitted({ training, validation: (await openPath(validation, options)).training });
+  const second =
+    typeof validation === 'string'
+      ? (await openPath(validation, options)).training
+      : openArrays(validation);
+  return fitted({ training, validation: second });
 }
 
 async function openOwnParts(name: string, options: OpenOptions): Promise<DataParts> {
@@ -88,6 +97,13 @@ function openFashionMnist(folder: string, options: ReadOptions): DataParts {
 }
 
 async function openPath(location: string, options: ReadOptions): Promise<DataParts> {
+  if (location === IN_MEMORY) {
+    throw new DataError(
+      'data',
+      'the rows were in memory and are in no file; give them again, { data: { x, y } }, or name a ' +
+        'file with --data (and --validation)',
+    );
+  }
   if (!existsSync(location)) throw notFound(location);
   if (statSync(location).isDirectory()) return openFolder(location, options);
   return { training: await readFile(location, options), validation: null };

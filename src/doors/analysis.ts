@@ -1,5 +1,10 @@
 /** A training step derived from its sizes: FLOPs, bytes, memory, time and energy. */
 export {
+  calibrate,
+  type Calibration,
+  type CalibrationOptions,
+} from '../app/calibrate/calibrate.js';
+export {
   type Algorithm,
   type AlphaBeta,
   bestCollective,

@@ -1,4 +1,5 @@
 /** Data sets, batches made ahead of the ranks, and the safetensors format. */
+export { type ArrayData, type FlatRows, openArrays, type Rows } from '../data/arrays.js';
 export {
   type AnswerShape,
   type DataParts,

@@ -4,6 +4,7 @@ import { SafetensorsFile, type SafetensorsTensor, writeSafetensors } from '../da
 import { recordStandardization } from '../data/standardize.js';
 import type { Engine } from '../engines/engine.js';
 import { ConfigError, UnsupportedError } from '../base/errors.js';
+import { packageVersion } from '../base/version.js';
 import { isSystemError, makeFolders, remedyFor, syncFolder } from '../base/files.js';
 import { type DenseNetwork, denseOf } from '../models/dense-network.js';
 import type { ModelSource } from '../models/model-source.js';
@@ -45,17 +46,16 @@ export interface ExportReport {
  * @throws ConfigError when the file is there already or cannot be written, UnsupportedError for
  *   an ONNX file of more than 2 GiB
  */
-export function exportModel(
+export function writeExport(
   source: ModelSource,
   format: ExportFormat,
   file: string,
   engine: Engine,
-  version: string,
 ): ExportReport {
   if (existsSync(file)) {
     throw new ConfigError('export', `${file} is there already; choose another --out, or remove it`);
   }
-  if (format === 'onnx') return exportOnnx(source, file, engine, version);
+  if (format === 'onnx') return exportOnnx(source, file, engine);
   return exportSafetensors(source, format, file, engine);
 }
 
@@ -128,14 +128,9 @@ function withNetwork<T>(source: ModelSource, engine: Engine, use: (network: Dens
   }
 }
 
-function exportOnnx(
-  source: ModelSource,
-  file: string,
-  engine: Engine,
-  version: string,
-): ExportReport {
+function exportOnnx(source: ModelSource, file: string, engine: Engine): ExportReport {
   const write = (graph: ReturnType<typeof phantomGraph>): ExportReport => {
-    const encoded = encodeModel(graph, version);
+    const encoded = encodeModel(graph, packageVersion());
     const { bytes } = encoded;
     if (bytes > MOST_ONNX_BYTES) {
       throw new UnsupportedError(

@@ -1,9 +1,11 @@
 import { ConfigError, ShapeError } from '../base/errors.js';
+import { flatRows } from '../data/arrays.js';
 import { ghostsRefusal } from '../models/ghosts.js';
 import type { BatchReading } from './mailbox.js';
 import type { ModelSource } from '../models/model-source.js';
 import type { Session } from './session.js';
 
+/** How one call of `predict` is answered. */
 export interface PredictOptions {
   /** K': answers are those of the first so many ghosts of each block. Default: the model's. */
   readonly ghosts?: number;
@@ -28,15 +30,16 @@ export interface LoadedModel {
   readonly session: Session;
 
   /**
-   * The network's outputs for rows as the training data had them: standardised here as there.
+   * The network's outputs for rows as the training data had them: standardized here as there.
    * Calls may overlap; they are answered in order.
    *
-   * @param x [rows, features]
-   * @returns y [rows, outputs]; logits, where the network was trained on classes
-   * @throws ShapeError unless x holds whole rows, ConfigError for ghosts outside 1 … K; what ended
-   *   the ranks
+   * @param x [rows, features], row after row in one array, or an array per row
+   * @returns y [rows, outputs], in the same form; logits, where the network was trained on classes
+   * @throws ShapeError unless x holds whole rows, DataError for what is not a number, ConfigError
+   *   for ghosts outside 1 … K; what ended the ranks
    */
   predict(x: Float32Array, options?: PredictOptions): Promise<Float32Array>;
+  predict(x: readonly ArrayLike<number>[], options?: PredictOptions): Promise<Float32Array[]>;
   /** The same, and what it cost. */
   predictMeasured(
     x: Float32Array,
@@ -77,8 +80,17 @@ export class SessionModel implements LoadedModel {
     this.session = session;
   }
 
-  async predict(x: Float32Array, options?: PredictOptions): Promise<Float32Array> {
-    return (await this.predictMeasured(x, options)).y;
+  predict(x: Float32Array, options?: PredictOptions): Promise<Float32Array>;
+  predict(x: readonly ArrayLike<number>[], options?: PredictOptions): Promise<Float32Array[]>;
+  async predict(
+    x: Float32Array | readonly ArrayLike<number>[],
+    options?: PredictOptions,
+  ): Promise<Float32Array | Float32Array[]> {
+    const { features, outputs } = this;
+    if (x instanceof Float32Array) return (await this.predictMeasured(x, options)).y;
+    const rows = flatRows('predict', 'x', x, features);
+    const { y } = await this.predictMeasured(rows.data, options);
+    return x.map((_, row) => y.subarray(row * outputs, (row + 1) * outputs));
   }
 
   async predictMeasured(
@@ -91,7 +103,10 @@ export class SessionModel implements LoadedModel {
     const { ghosts = this.ghosts } = options;
     const rows = x.length / features;
     if (!Number.isInteger(rows)) {
-      throw new ShapeError('predict', `${x.length} numbers are no rows of ${features} features`);
+      throw new ShapeError(
+        'predict',
+        `x has ${x.length} numbers, which are not whole rows; needs [rows, ${features}]`,
+      );
     }
     const y = new Float32Array(rows * outputs);
     const batches: Promise<BatchReading>[] = [];

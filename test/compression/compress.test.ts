@@ -3,8 +3,8 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { parameterCount } from '#src/analysis/cost.js';
-import { type CompressOptions, compressModel } from '#src/app/convert/compress-model.js';
-import { evaluateRun } from '#src/app/evaluate/evaluate-run.js';
+import { type CompressOptions, compress } from '#src/app/convert/compress-model.js';
+import { evaluate } from '#src/app/evaluate/evaluate-run.js';
 import { train } from '#src/app/train/train.js';
 import { PhantomError } from '#src/base/errors.js';
 import { writeSafetensors } from '#src/data/safetensors.js';
@@ -47,7 +47,7 @@ describe('compress', () => {
       const dense = writeSequential(source, sequential(WIDTHS));
       const out = path.join(folder, 'model');
       const choice = { by: 'ghosts', ghosts: 8 } as const;
-      const report = await compressModel({ ...COMMON, engine, source, choice, out });
+      const report = await compress({ ...COMMON, engine, model: source, choice, out });
       const written = readCheckpoint(out);
       for (const [layer, name] of ['2', '4'].entries()) {
         const weight = dense.get(`${name}.weight`)?.values as Float64Array;
@@ -72,7 +72,7 @@ describe('compress', () => {
       for (const K of [1, 3, 7]) {
         const out = path.join(folder, `model-${K}`);
         const choice = { by: 'ghosts', ghosts: K } as const;
-        const { layers } = await compressModel({ ...COMMON, engine, source, choice, out });
+        const { layers } = await compress({ ...COMMON, engine, model: source, choice, out });
         const weight = dense.get('net.4.weight')?.values as Float64Array;
         const best = Math.sqrt(tail(weight, 32, 4, K));
         const error = distance(weight, densified(readCheckpoint(out), 1, 32, 4));
@@ -88,7 +88,7 @@ describe('compress', () => {
     const source = path.join(folder, 'dense.safetensors');
     const dense = writeSequential(source, sequential(WIDTHS));
     const run = (choice: CompressOptions['choice'], out: string) =>
-      compressModel({ ...COMMON, source, choice, out: path.join(folder, out) });
+      compress({ ...COMMON, model: source, choice, out: path.join(folder, out) });
     const { layers, specification } = await run({ by: 'energy', share: 0.8 }, 'energy');
     for (const [i, name] of ['2', '4'].entries()) {
       const weight = dense.get(`${name}.weight`)?.values as Float64Array;
@@ -133,9 +133,9 @@ describe('compress', () => {
     const weights = [...RANKS.keys()].map((name) => dense.get(name)?.values as Float64Array);
     const run = async (choice: CompressOptions['choice'], name: string) => {
       const out = path.join(folder, name);
-      const { layers, specification, after } = await compressModel({
+      const { layers, specification, after } = await compress({
         ...COMMON,
-        ...{ source, choice, out },
+        ...{ model: source, choice, out },
       });
       const written = readCheckpoint(out);
       for (const [layer, { ghosts, relativeError }] of layers.entries()) {
@@ -194,12 +194,12 @@ describe('compress', () => {
       } as const;
       await train({ ...shape, steps: 5, out: `${source}-${strategy}` });
       const out = path.join(folder, `model-${strategy}`);
-      const { probe } = await compressModel({
+      const { probe } = await compress({
         ...COMMON,
         activation: null,
         loss: null,
         data: 'fashion-10k',
-        source: `${source}-${strategy}`,
+        model: `${source}-${strategy}`,
         choice: { by: 'ghosts', ghosts: 2 },
         out,
       });
@@ -209,8 +209,8 @@ describe('compress', () => {
         batch: 500,
         checkpoint: null,
       } as const;
-      const before = await evaluateRun({ ...request, ranks: 1, model: `${source}-${strategy}` });
-      const after = await evaluateRun({ ...request, ranks: 4, model: out });
+      const before = await evaluate({ ...request, ranks: 1, model: `${source}-${strategy}` });
+      const after = await evaluate({ ...request, ranks: 4, model: out });
       assert.equal(probe?.rows, 2000);
       for (const [told, found] of [
         [probe.before, before],
@@ -227,10 +227,10 @@ describe('compress', () => {
     const folder = temporaryFolder(context);
     const file = path.join(folder, 'weights.safetensors');
     const out = path.join(folder, 'models', 'm');
-    const request = { ...COMMON, source: file, choice: { by: 'ghosts', ghosts: 2 }, out } as const;
+    const request = { ...COMMON, model: file, choice: { by: 'ghosts', ghosts: 2 }, out } as const;
     const refused = async (message: RegExp, changes: Partial<CompressOptions> = {}) => {
       await assert.rejects(
-        compressModel({ ...request, ...changes }),
+        compress({ ...request, ...changes }),
         (error) => error instanceof PhantomError && message.test(error.message),
         String(message),
       );

@@ -3,8 +3,8 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { parameterCount, stepCost } from '#src/analysis/cost.js';
-import { compressModel } from '#src/app/convert/compress-model.js';
-import { evaluateRun } from '#src/app/evaluate/evaluate-run.js';
+import { compress } from '#src/app/convert/compress-model.js';
+import { evaluate } from '#src/app/evaluate/evaluate-run.js';
 import { loadModel } from '#src/app/infer/load-model.js';
 import { train } from '#src/app/train/train.js';
 import { ConfigError } from '#src/base/errors.js';
@@ -23,8 +23,8 @@ describe('training from a model', () => {
     const shape = { strategy: 'tensor', width: 32, blocks: 2, depth: 2, ...SETTINGS } as const;
     const dense = await train({ ...shape, steps: 40, out: at('dense') });
     const model = at('model');
-    const { probe } = await compressModel({
-      ...({ source: at('dense'), blocks: 4, choice: { by: 'ghosts', ghosts: 2 } } as const),
+    const { probe } = await compress({
+      ...({ model: at('dense'), blocks: 4, choice: { by: 'ghosts', ghosts: 2 } } as const),
       ...({ out: model, data: 'fashion-10k', engine: 'wasm', activation: null } as const),
       loss: null,
       onProgress: () => {},
@@ -61,8 +61,8 @@ describe('training from a model', () => {
     const { specification: dense } = openModel(at('dense'));
     const three = { ...dense, strategy: 'phantom', blocks: 4, ghosts: 3 } as const;
     const bytes = 4 * (parameterCount(three) + 4 * 32);
-    const report = await compressModel({
-      ...({ ...compressed, source: at('dense'), blocks: 4, out: model } as const),
+    const report = await compress({
+      ...({ ...compressed, model: at('dense'), blocks: 4, out: model } as const),
       ...({ choice: { by: 'budget', bytes }, onProgress: () => {} } as const),
     });
     assert.equal(report.after.bytes, bytes);
@@ -84,15 +84,15 @@ describe('training from a model', () => {
 
     // A run, a dense matrix, and K = M again are one network.
     const request = { data: null, engine: 'wasm', batch: 50, checkpoint: null } as const;
-    const { loss, sweep } = await evaluateRun({
+    const { loss, sweep } = await evaluate({
       ...{ ...request, ranks: 2, model: at('healed'), sweepGhosts: 'all' },
     });
     assert.equal(loss, healed.validationLoss);
     assert.equal(sweep?.at(-1)?.loss, loss);
     const cost = stepCost(specification, 2, 50).forward;
     assert.equal(sweep?.at(-1)?.flopsPerSample, cost.flops / 50);
-    await compressModel({
-      ...({ ...compressed, source: at('healed'), blocks: 4, out: at('whole') } as const),
+    await compress({
+      ...({ ...compressed, model: at('healed'), blocks: 4, out: at('whole') } as const),
       ...({ choice: { by: 'ghosts', ghosts: 8 }, onProgress: () => {} } as const),
     });
     const x = new Float32Array(7 * 784);

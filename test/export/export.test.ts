@@ -4,8 +4,8 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { compressModel } from '#src/app/convert/compress-model.js';
-import { exportFile } from '#src/app/convert/export-file.js';
+import { compress } from '#src/app/convert/compress-model.js';
+import { exportModel } from '#src/app/convert/export-file.js';
 import { train } from '#src/app/train/train.js';
 import { PhantomError } from '#src/base/errors.js';
 import { openModel } from '#src/models/model-source.js';
@@ -129,8 +129,8 @@ after(() => {
 
 const run = (i: number) => path.join(folder, `run-${i}`);
 const out = (i: number, name: string) => path.join(folder, `${i}-${name}`);
-const write = (i: number, format: Parameters<typeof exportFile>[0]['format'], name: string) =>
-  exportFile({ model: run(i), format, out: out(i, name), engine: 'wasm', version: '1.2.3' });
+const write = (i: number, format: Parameters<typeof exportModel>[0]['format'], name: string) =>
+  exportModel({ model: run(i), format, out: out(i, name), engine: 'wasm' });
 
 describe('export', () => {
   for (const [i, [name, settings]] of CASES.entries()) {
@@ -238,13 +238,13 @@ describe('export', () => {
   it('goes a round: export, compress at K = M, export again', async () => {
     const model = path.join(folder, 'round');
     const source = out(0, 'pytorch.safetensors');
-    await compressModel({
-      ...({ source, blocks: 4, choice: { by: 'ghosts', ghosts: 8 }, out: model } as const),
+    await compress({
+      ...({ model: source, blocks: 4, choice: { by: 'ghosts', ghosts: 8 }, out: model } as const),
       ...({ data: null, engine: 'wasm', activation: 'relu', loss: 'mse' } as const),
       onProgress: () => {},
     });
     const file = path.join(folder, 'round.safetensors');
-    await exportFile({ model, format: 'pytorch-names', out: file, engine: 'wasm', version: '1' });
+    await exportModel({ model, format: 'pytorch-names', out: file, engine: 'wasm' });
     const [first, second] = [source, file].map((each) => readStrictSafetensors(each).tensors);
     assert.equal(first?.size, second?.size);
     for (const [name, { values }] of first ?? []) {
@@ -259,7 +259,7 @@ describe('export', () => {
     const file = path.join(folder, 'there.onnx');
     writeFileSync(file, 'mine');
     const to = (target: string) =>
-      exportFile({ model: run(0), format: 'onnx', out: target, engine: 'wasm', version: '1' });
+      exportModel({ model: run(0), format: 'onnx', out: target, engine: 'wasm' });
     await assert.rejects(
       to(file),
       (error) => error instanceof PhantomError && /there already/.test(error.message),

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { evaluateRun } from '#src/app/evaluate/evaluate-run.js';
+import { evaluate } from '#src/app/evaluate/evaluate-run.js';
 import { train } from '#src/app/train/train.js';
 import { CheckpointError, ConfigError } from '#src/base/errors.js';
 import { writeModel } from '#src/models/model-folder.js';
@@ -69,14 +69,14 @@ describe('a model', () => {
 
   it('is evaluated like the checkpoint that it was written from, on other ranks too', async () => {
     const request = { data: 'fashion-10k', engine: 'wasm', batch: 500, checkpoint: null } as const;
-    const whole = await evaluateRun({ ...request, model: run, ranks: 1 });
+    const whole = await evaluate({ ...request, model: run, ranks: 1 });
     for (const ranks of [1, 4]) {
-      const report = await evaluateRun({ ...request, model, ranks });
+      const report = await evaluate({ ...request, model, ranks });
       assert.equal(report.loss, whole.loss);
       assert.equal(report.accuracy, whole.accuracy);
       assert.equal(report.step, null);
     }
-    await assert.rejects(evaluateRun({ ...request, model, ranks: 1, data: null }), /give --data/);
+    await assert.rejects(evaluate({ ...request, model, ranks: 1, data: null }), /give --data/);
   });
 
   it('is written whole or not at all', () => {

@@ -6,8 +6,8 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { loadModel } from '#src/app/infer/load-model.js';
-import { predictFile } from '#src/app/infer/predict.js';
-import { serve, type ServeSettings } from '#src/app/infer/serve.js';
+import { predict } from '#src/app/infer/predict.js';
+import { serve, type ServeOptions } from '#src/app/infer/serve.js';
 import { createEngine } from '#src/app/ranks/engines.js';
 import { countedParts } from '#src/app/ranks/rank-parts.js';
 import { train } from '#src/app/train/train.js';
@@ -181,12 +181,12 @@ describe('a server', () => {
   };
 
   async function served<T>(
-    settings: Partial<ServeSettings>,
+    settings: Partial<ServeOptions>,
     work: (url: string, reload: () => Promise<void>) => Promise<T>,
   ): Promise<T> {
     const names = Object.keys(RUNS).filter((name) => settings.ghosts == null || name !== 'tensor');
     const models = settings.models ?? names.map(at);
-    const server = await serve({ ...SETTINGS, ...settings, models }, '0', log);
+    const server = await serve({ ...SETTINGS, ...settings, models, log });
     try {
       return await work(server.url, () => server.reload());
     } finally {
@@ -329,33 +329,33 @@ describe('a server', () => {
 describe('the commands', () => {
   const phantom = (...args: string[]) =>
     spawnSync(process.execPath, [PHANTOM, ...args], { cwd: folder, encoding: 'utf8' });
-  const predict = (run: string, ...args: string[]) =>
+  const predictCommand = (run: string, ...args: string[]) =>
     phantom('predict', run, '--data', 'rows.csv', '--out', 'y.csv', '--engine', 'wasm', ...args);
 
   it('predict answers a file, and warns where ghosts are not nested', async () => {
     const x = rowsOf(3);
     const table = [0, 1, 2].map((row) => x.subarray(row * FEATURES, (row + 1) * FEATURES).join());
     writeFileSync(at('rows.csv'), table.join('\n'));
-    const plain = predict('nested', '--ghosts-at-serving', '2');
+    const plain = predictCommand('nested', '--ghosts-at-serving', '2');
     assert.deepEqual([plain.status, plain.stderr], [0, '']);
     assert.match(plain.stdout, /^ghosts +the first 2 of each block$/m);
-    const unordered = predict('plain', '--ghosts-at-serving', '2', '--json');
+    const unordered = predictCommand('plain', '--ghosts-at-serving', '2', '--json');
     assert.equal(unordered.status, 0);
     assert.match(unordered.stderr, /^warning: plain was trained without nested ghosts.*\n$/);
     assert.equal((JSON.parse(unordered.stdout) as { ghosts: number }).ghosts, 2);
-    assert.deepEqual(predict('plain', '--ghosts-at-serving', '6').stderr, '');
+    assert.deepEqual(predictCommand('plain', '--ghosts-at-serving', '6').stderr, '');
     const request = {
       ...{ model: at('nested'), data: at('rows.csv'), out: at('y.csv'), machine: 'default' },
       ...({ what: 'outputs', engine: 'wasm', ranks: 1, batch: 5, meter: 'none' } as const),
     };
-    assert.equal((await predictFile({ ...request, ghosts: 4 })).ghosts, 4);
-    assert.equal((await predictFile({ ...request, ghosts: null })).ghosts, MOST);
+    assert.equal((await predict({ ...request, ghosts: 4 })).ghosts, 4);
+    assert.equal((await predict({ ...request, ghosts: null })).ghosts, MOST);
   });
 
   it('end with one line and exit code 2 for ghosts that there are not', () => {
     const serving = (run: string, ...args: string[]) =>
       phantom('serve', run, '--port', '0', ...args);
-    for (const command of [predict, serving]) {
+    for (const command of [predictCommand, serving]) {
       for (const [run, value, message] of [
         ['nested', '0', /nested: ghosts 0; the model takes an integer from 1 to 6$/],
         ['nested', '7', /ghosts 7; .* from 1 to 6$/],

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parquetWriteFile } from 'hyparquet-writer';
 import { loadModel } from '#src/app/infer/load-model.js';
-import { predictFile, type PredictionRequest } from '#src/app/infer/predict.js';
+import { predict, type PredictFileOptions } from '#src/app/infer/predict.js';
 import { train } from '#src/app/train/train.js';
 import { SafetensorsFile, writeSafetensors } from '#src/data/safetensors.js';
 import { openDataset } from '#src/data/sources.js';
@@ -78,8 +78,8 @@ after(() => {
   for (const work of cleanup) work();
 });
 
-const request = (data: string, out: string, more: Partial<PredictionRequest> = {}) =>
-  predictFile({
+const request = (data: string, out: string, more: Partial<PredictFileOptions> = {}) =>
+  predict({
     model: run,
     data: at(data),
     out: at(out),

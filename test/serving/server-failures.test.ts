@@ -29,7 +29,7 @@ before(async () => {
   run = await trainServedRun(
     temporaryFolder({ after: (work: () => unknown) => cleanup.push(work) }),
   );
-  server = await serve({ ...SERVE_SETTINGS, models: [`m=${run}`, `n=${run}`] }, '0.0.0', quietLog);
+  server = await serve({ ...SERVE_SETTINGS, models: [`m=${run}`, `n=${run}`], log: quietLog });
   model = await loadModel(run, { engine: 'wasm' });
 });
 after(async () => {

@@ -35,11 +35,13 @@ after(async () => {
 
 describe('a server of its own', () => {
   it('asks for the token everywhere but for health', async () => {
-    const own = await serve(
-      { ...SERVE_SETTINGS, models: [run], token: 'secret', ranks: 1 },
-      '0',
-      quietLog,
-    );
+    const own = await serve({
+      ...SERVE_SETTINGS,
+      models: [run],
+      token: 'secret',
+      ranks: 1,
+      log: quietLog,
+    });
     try {
       const { url } = own;
       const name = path.basename(run);
@@ -58,18 +60,15 @@ describe('a server of its own', () => {
   });
 
   it('refuses rows beyond the queue, and answers those that wait', async () => {
-    const own = await serve(
-      {
-        ...SERVE_SETTINGS,
-        models: [`m=${run}`],
-        ranks: 1,
-        maxBatch: 100,
-        maxDelayMs: 300,
-        maxQueue: 3,
-      },
-      '0',
-      quietLog,
-    );
+    const own = await serve({
+      ...SERVE_SETTINGS,
+      models: [`m=${run}`],
+      ranks: 1,
+      maxBatch: 100,
+      maxDelayMs: 300,
+      maxQueue: 3,
+      log: quietLog,
+    });
     try {
       const { url } = own;
       const body = JSON.stringify(inferBody(rowsOf(1)));
@@ -88,18 +87,15 @@ describe('a server of its own', () => {
   });
 
   it('says that it was too late, when it was', async () => {
-    const own = await serve(
-      {
-        ...SERVE_SETTINGS,
-        models: [`m=${run}`],
-        ranks: 1,
-        maxBatch: 9,
-        maxDelayMs: 500,
-        timeoutMs: 50,
-      },
-      '0',
-      quietLog,
-    );
+    const own = await serve({
+      ...SERVE_SETTINGS,
+      models: [`m=${run}`],
+      ranks: 1,
+      maxBatch: 9,
+      maxDelayMs: 500,
+      timeoutMs: 50,
+      log: quietLog,
+    });
     try {
       const body = JSON.stringify(inferBody(rowsOf(1)));
       const late = await post(`${own.url}/v2/models/m/infer`, body);
@@ -115,11 +111,12 @@ describe('a server of its own', () => {
     cpSync(run, growing, { recursive: true });
     const newest = openModel(growing).weights;
     rmSync(newest, { recursive: true });
-    const own = await serve(
-      { ...SERVE_SETTINGS, models: [`m=${growing}`], ranks: 2 },
-      '0',
-      quietLog,
-    );
+    const own = await serve({
+      ...SERVE_SETTINGS,
+      models: [`m=${growing}`],
+      ranks: 2,
+      log: quietLog,
+    });
     const bodies = [1, 2, 3].map((rows) => JSON.stringify(inferBody(rowsOf(rows))));
     const versions = new Map<string, number>();
     let stopping = false;

@@ -1,7 +1,7 @@
-import type { ServeSettings } from '#src/app/infer/serve.js';
+import type { ServeOptions } from '#src/app/infer/serve.js';
 
 /** Settings of a server for tests; they name its models and change what they are about. */
-export const SERVE_SETTINGS: ServeSettings = {
+export const SERVE_SETTINGS: ServeOptions = {
   models: [],
   host: '127.0.0.1',
   port: 0,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { stepCost } from '#src/analysis/cost.js';
-import { evaluateRun } from '#src/app/evaluate/evaluate-run.js';
+import { evaluate } from '#src/app/evaluate/evaluate-run.js';
 import { createEngine } from '#src/app/ranks/engines.js';
 import { countedParts } from '#src/app/ranks/rank-parts.js';
 import { train } from '#src/app/train/train.js';
@@ -135,7 +135,7 @@ describe('training with nested ghosts', () => {
       ranks: 2,
       checkpoint: null,
     } as const;
-    const { sweep, loss } = await evaluateRun({ ...request, sweepGhosts: 'all' });
+    const { sweep, loss } = await evaluate({ ...request, sweepGhosts: 'all' });
     assert.ok(sweep);
     assert.deepEqual(
       sweep.map(({ ghosts }) => ghosts),
@@ -149,13 +149,13 @@ describe('training with nested ghosts', () => {
       assert.deepEqual([12 * flopsPerSample, 12 * receivedBytesPerSample], [flops, receivedBytes]);
       assert.ok(energyJ === null || energyJ > 0, `${energyJ} J`);
     }
-    const some = await evaluateRun({ ...request, ranks: 1, sweepGhosts: [4, 2, 4] });
+    const some = await evaluate({ ...request, ranks: 1, sweepGhosts: [4, 2, 4] });
     assert.deepEqual(
       some.sweep?.map((point) => point.loss),
       [sweep[1].loss, sweep[2].loss],
     );
     for (const sweepGhosts of [[7], [0], [Number.NaN]]) {
-      await assert.rejects(evaluateRun({ ...request, sweepGhosts }), ConfigError);
+      await assert.rejects(evaluate({ ...request, sweepGhosts }), ConfigError);
     }
   });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { evaluateRun } from '#src/app/evaluate/evaluate-run.js';
+import { evaluate } from '#src/app/evaluate/evaluate-run.js';
 import { trainOnRanks } from '#src/app/train/train-on-ranks.js';
 import { train } from '#src/app/train/train.js';
 import { CheckpointError } from '#src/base/errors.js';
@@ -144,12 +144,12 @@ describe('a run', () => {
     const end = await train({ ...SETTINGS, out });
     const request = { model: out, data: null, engine: 'wasm', batch: 12 } as const;
     for (const ranks of [1, 2, 4]) {
-      const report = await evaluateRun({ ...request, ranks, checkpoint: null });
+      const report = await evaluate({ ...request, ranks, checkpoint: null });
       assert.equal(report.loss, end.validationLoss);
       assert.equal(report.accuracy, end.validationAccuracy);
       assert.equal(report.rows, 2000);
     }
-    const first = await evaluateRun({ ...request, ranks: 1, checkpoint: 'step-00000000' });
+    const first = await evaluate({ ...request, ranks: 1, checkpoint: 'step-00000000' });
     assert.ok(first.loss > (end.validationLoss as number));
   });
 });

@@ -4,7 +4,7 @@ import { createBatchFiller } from '../../data/loader/fill.js';
 import { ScheduleCursor } from '../../data/loader/batch-schedule.js';
 import { ConfigError, DataError } from '../../base/errors.js';
 import {
-  compress,
+  compressNetwork,
   type CompressionReport,
   type CompressionRequest,
   type GhostChoice,
@@ -22,37 +22,62 @@ import { createSvd } from './svd.js';
 /** Most rows that the output error is measured on. */
 const MOST_ROWS = 2048;
 
+/** What `compress` makes of what. */
 export interface CompressOptions {
-  /** A safetensors file, a run folder, a checkpoint or a model folder. */
-  readonly source: string;
+  /** A safetensors file with the names of a PyTorch nn.Sequential, a run folder, a checkpoint or a
+   * model folder. */
+  readonly model: string;
+  /** P: what a layer is split into; divides its width. */
   readonly blocks: number;
+  /** K in each layer: `ghosts`, the same in all; `energy`, the fewest that keep that share of the
+   * layer's squared off-diagonal weights; `budget`, the most that fit so many bytes. */
   readonly choice: GhostChoice;
+  /** The model folder to write; it must not be there yet. */
   readonly out: string;
-  /** Name or path of data to measure the output error on; null: it is not measured. */
-  readonly data: string | null;
-  readonly engine: EngineChoice;
-  /** Only for a file of weights, which does not say it; null: not given. */
-  readonly activation: DenseFileOptions['activation'] | null;
-  readonly loss: DenseFileOptions['loss'] | null;
-  readonly onProgress: CompressionRequest['onProgress'];
+  /** Name or path of data to measure the output error on. Default null: it is not measured. */
+  readonly data?: string | null;
+  /** Default `auto`. */
+  readonly engine?: EngineChoice;
+  /** What stands between the layers of a file of weights, which does not say it. */
+  readonly activation?: DenseFileOptions['activation'] | null;
+  /** What a file of weights was trained for. Default: what `data` has, labels or numbers. */
+  readonly loss?: DenseFileOptions['loss'] | null;
+  /** Takes what is being done, in a few words. */
+  readonly onProgress?: CompressionRequest['onProgress'];
 }
 
 /**
- * Turns a dense network into a phantom one and writes it as a model folder.
+ * Turns a dense network into a phantom one by truncated singular value decompositions and writes
+ * it as a model folder. `train` with `from` trains it on.
  *
- * @throws ConfigError, DataError, CheckpointError for what does not fit, is missing or damaged
+ * @returns sizes before and after, ghosts and error of each layer, and the output error on `data`
+ * @throws ConfigError for sizes that do not fit, DataError and CheckpointError for what is missing
+ *   or damaged
+ *
+ * @example
+ * ```ts
+ * import { compress } from 'phantom-parallel';
+ *
+ * const { before, after } = await compress({
+ *   model: 'runs/xor',
+ *   blocks: 2,
+ *   choice: { by: 'ghosts', ghosts: 4 },
+ *   out: 'models/small',
+ * });
+ * console.log(`${before.parameters} parameters became ${after.parameters}`);
+ * ```
  */
-export async function compressModel(options: CompressOptions): Promise<CompressionReport> {
-  const { blocks, choice, out, data, onProgress } = options;
+export async function compress(options: CompressOptions): Promise<CompressionReport> {
+  const { blocks, choice, out, data = null, onProgress = () => {} } = options;
   checkChoice(choice);
   const opened = data === null ? null : await openSettingsData({ data, validation: null, seed: 0 });
   const dataset = opened && (opened.validation ?? opened.training);
-  const engine = await createEngine(options.engine);
+  const engine = await createEngine(options.engine ?? 'auto');
   const svd = await createSvd(engine);
   const network = openNetwork(options, dataset, engine);
   try {
     const probe = dataset && probeOf(network, dataset);
-    return compress({ network, blocks, choice, out, probe, onProgress }, engine, svd);
+    return compressNetwork({ network, blocks, choice, out, probe, onProgress }, engine, svd);
   } finally {
     network.close();
   }
@@ -68,21 +93,21 @@ function checkChoice(choice: GhostChoice): void {
 }
 
 function openNetwork(
-  { source, activation, loss }: CompressOptions,
+  { model, activation = null, loss = null }: CompressOptions,
   dataset: Dataset | null,
   engine: Engine,
 ): DenseNetwork {
-  if (!isFile(source)) {
-    if (activation === null && loss === null) return denseOf(openModel(source), engine);
+  if (!isFile(model)) {
+    if (activation === null && loss === null) return denseOf(openModel(model), engine);
     throw new ConfigError(
       'compress',
-      `--activation or --loss with ${source}, which says its own; they are for files of weights`,
+      `--activation or --loss with ${model}, which says its own; they are for files of weights`,
     );
   }
   if (activation === null) {
     throw new ConfigError(
       'compress',
-      `${source} does not say what stands between its layers; give --activation`,
+      `${model} does not say what stands between its layers; give --activation`,
     );
   }
   const labels = dataset && (dataset.answers.kind === 'labels' ? 'cross-entropy' : 'mse');
@@ -90,10 +115,10 @@ function openNetwork(
   if (chosen === null) {
     throw new ConfigError(
       'compress',
-      `${source} does not say what it was trained for; give --loss mse or cross-entropy, or --data`,
+      `${model} does not say what it was trained for; give --loss mse or cross-entropy, or --data`,
     );
   }
-  return openDenseFile(source, { activation, loss: chosen });
+  return openDenseFile(model, { activation, loss: chosen });
 }
 
 function isFile(source: string): boolean {

@@ -3,21 +3,41 @@ import { openModel } from '../../models/model-source.js';
 import { createEngine } from '../ranks/engines.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 
+/** What `exportModel` writes, and where. */
 export interface ExportOptions {
-  /** A run folder, a checkpoint or a model folder. */
+  /** A run folder (its newest checkpoint), a checkpoint or a model folder. */
   readonly model: string;
   readonly format: ExportFormat;
-  /** The file to write. */
+  /** The file to write; it must not be there yet. */
   readonly out: string;
-  readonly engine: EngineChoice;
-  /** Of this package, for the record. */
-  readonly version: string;
+  /** What multiplies where whole matrices are written. Default `auto`. */
+  readonly engine?: EngineChoice;
 }
 
-/** Writes a model as one file for other programs.
- * @throws CheckpointError, ConfigError, UnsupportedError */
-export async function exportFile(options: ExportOptions): Promise<ExportReport> {
-  const { model, format, out, engine, version } = options;
-  const { exportModel } = await import('../../export/export-model.js');
-  return exportModel(openModel(model), format, out, await createEngine(engine), version);
+/**
+ * Writes a model as one file for other programs, whole or not at all.
+ *
+ * | format | what it holds |
+ * |---|---|
+ * | `safetensors` | the tensors of a checkpoint, by their names |
+ * | `safetensors-dense` | whole matrices: `input.weight`, `layers.0.weight`, …, `head.weight` |
+ * | `pytorch-names` | the same as an nn.Sequential names them: `0.weight`, `2.weight`, … |
+ * | `onnx` | a graph from `x` [batch, features] to `y` [batch, outputs] |
+ *
+ * @returns the file's size and number of tensors
+ * @throws CheckpointError when the model is missing or damaged, ConfigError when `out` is there
+ *   already or cannot be written, UnsupportedError for an ONNX file of more than 2 GiB
+ *
+ * @example
+ * ```ts
+ * import { exportModel } from 'phantom-parallel';
+ *
+ * const { bytes } = await exportModel({ model: 'runs/xor', format: 'onnx', out: 'xor.onnx' });
+ * console.log(`xor.onnx has ${bytes} bytes`);
+ * ```
+ */
+export async function exportModel(options: ExportOptions): Promise<ExportReport> {
+  const { model, format, out, engine = 'auto' } = options;
+  const { writeExport } = await import('../../export/export-model.js');
+  return writeExport(openModel(model), format, out, await createEngine(engine));
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { largestPayloadBytes, stepCost } from '../../analysis/cost.js';
 import { findLauncher } from '../../communicators/launcher.js';
 import { startLoader } from '../../data/loader/loader.js';
+import type { ArrayData } from '../../data/arrays.js';
 import type { Dataset } from '../../data/dataset.js';
 import { ConfigError } from '../../base/errors.js';
 import { exchangesGhosts } from '../../layers/strategies.js';
@@ -24,19 +25,23 @@ import { resolveSettings } from '../../settings/resolve.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 
-export interface EvaluationRequest {
+/** What `evaluate` evaluates, and on what. `null` is the default too. */
+export interface EvaluateOptions {
   /** A run folder, a checkpoint in one, or a model folder. */
   readonly model: string;
-  /** Name or path; null: the run's own validation part, or its training part if it had none. */
-  readonly data: string | null;
-  readonly engine: EngineChoice;
-  /** null: as many as the run had; for a model folder, what fits blocks and cores. */
-  readonly ranks: number | null;
-  /** null: the run's. */
-  readonly batch: number | null;
-  /** Name of a checkpoint in the run, or a path; null: the newest. */
-  readonly checkpoint: string | null;
-  /** Numbers of ghosts to evaluate with, `all`: 1, 2, 4, … K; left out or null: K alone. */
+  /** Name, path, or rows in memory. Default: the run's own validation part, or its training part
+   * if it had none. */
+  readonly data?: string | ArrayData | null;
+  /** Default `auto`. */
+  readonly engine?: EngineChoice;
+  /** Worker threads; they divide the network's blocks. Default: as many as the run had; for a model
+   * folder, what fits blocks and cores. */
+  readonly ranks?: number | null;
+  /** Rows at a time. Default: the run's. */
+  readonly batch?: number | null;
+  /** Name of a checkpoint in the run, or a path. Default: the newest. */
+  readonly checkpoint?: string | null;
+  /** Numbers of ghosts to evaluate with; `all`: 1, 2, 4, … K. Default: K alone. */
   readonly sweepGhosts?: readonly number[] | 'all' | null;
 }
 
@@ -72,11 +77,26 @@ export interface EvaluationReport {
 }
 
 /**
- * Loss and accuracy of a run's checkpoint or a model, on worker threads, or on the processes of an MPI job.
+ * Loss and accuracy of a run's checkpoint or a model on data, on worker threads or, under an MPI
+ * launcher, on the processes of the job.
  *
- * @throws CheckpointError, DataError, ConfigError where something is missing or does not fit
+ * @returns the mean loss over the rows, the share of rows classified correctly (null for numbers),
+ *   and what it took: seconds and joules
+ * @throws CheckpointError when the model is missing or damaged, DataError when the data are,
+ *   ConfigError when they do not fit each other or the ranks
+ *
+ * @example
+ * ```ts
+ * import { evaluate } from 'phantom-parallel';
+ *
+ * const { loss, accuracy } = await evaluate({
+ *   model: 'runs/xor',
+ *   data: { x: [[0, 1], [1, 1]], y: [1, 0] },
+ * });
+ * console.log(`loss ${loss}, ${accuracy === null ? 'no' : 100 * accuracy}% correct`);
+ * ```
  */
-export async function evaluateRun(request: EvaluationRequest): Promise<EvaluationReport> {
+export async function evaluate(request: EvaluateOptions): Promise<EvaluationReport> {
   const { settings, size } = await beforeRanks(() => {
     const known = settingsOf(request);
     return { settings: known, size: ranksOf(request, known) };
@@ -123,7 +143,7 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
     },
     metering: settings,
     place: { ranksHere: ranks.here.length, firstOnMachine: ranks.firstOnMachine },
-    engine: request.engine,
+    engine: request.engine ?? 'auto',
     relaxedSimd: settings.relaxedSimd,
     batches: loader.handle,
   };
@@ -157,16 +177,16 @@ export async function evaluateRun(request: EvaluationRequest): Promise<Evaluatio
 }
 
 /** The run's settings; for a model folder, the usual ones. */
-function settingsOf(request: EvaluationRequest): TrainingSettings {
+function settingsOf(request: EvaluateOptions): TrainingSettings {
   const { path: where, settings, specification } = describeModel(folderOf(request));
   if (settings !== null) return settings;
-  if (request.data === null) {
+  if ((request.data ?? null) === null) {
     throw new ConfigError('eval', `${where} is a model without data of its own; give --data`);
   }
   return resolveSettings([{ where, settings: networkSettings(specification) }]);
 }
 
-function ranksOf({ ranks }: EvaluationRequest, settings: TrainingSettings): number {
+function ranksOf({ ranks = null }: EvaluateOptions, settings: TrainingSettings): number {
   const launcher = findLauncher();
   if (launcher === null) return ranks ?? settings.ranks;
   if (ranks === null || ranks === launcher.size) return launcher.size;
@@ -178,7 +198,7 @@ function ranksOf({ ranks }: EvaluationRequest, settings: TrainingSettings): numb
 
 /** What every process finds out for itself. */
 async function prepare(
-  request: EvaluationRequest,
+  request: EvaluateOptions,
   settings: TrainingSettings,
   ranks: number,
   here: readonly number[],
@@ -188,8 +208,9 @@ async function prepare(
   const model = openModel(folderOf(request), share);
   const { specification } = model;
   const swept = sweptGhosts(request.sweepGhosts ?? null, specification);
+  const { data: asked = null } = request;
   const parts = await openSettingsData(
-    request.data === null ? settings : { ...settings, data: request.data, validation: null },
+    asked === null ? settings : { ...settings, data: asked, validation: null },
   );
   const data = parts.validation ?? parts.training;
   if (!Number.isFinite(data.rows)) {
@@ -197,7 +218,7 @@ async function prepare(
   }
   checkFits(model, data);
   validateRanks(specification.blocks, ranks);
-  const { name: engine } = await createEngine(request.engine, settings);
+  const { name: engine } = await createEngine(request.engine ?? 'auto', settings);
   return { model, swept, data, engine };
 }
 
@@ -259,7 +280,7 @@ function pointOf(
 }
 
 /** What to open: the model as given, or the checkpoint asked for. */
-function folderOf({ model, checkpoint }: EvaluationRequest): string {
+function folderOf({ model, checkpoint = null }: EvaluateOptions): string {
   if (checkpoint === null) return model;
   const inRun = path.join(model, 'checkpoints', checkpoint);
   return existsSync(inRun) ? inRun : checkpoint;

@@ -8,7 +8,7 @@ import { runRankProgram } from '../ranks/rank-program.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 
-/** What `evaluateRun` gives every rank. */
+/** What `evaluate` gives every rank. */
 export interface EvaluationRankData {
   readonly job: EvaluationJob;
   readonly engine: EngineChoice;

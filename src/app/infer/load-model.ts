@@ -17,17 +17,19 @@ import type { EngineChoice } from '../../engines/engine-list.js';
 export const DEFAULT_MAX_BATCH = 256;
 const MOST_BATCH = 1 << 20;
 
+/** How a model is loaded. */
 export interface LoadOptions {
   /** Worker threads that hold the network; they divide its blocks. Default: as trained, else 1;
    * under an MPI launcher the processes of the job. */
   readonly ranks?: number;
+  /** Default `auto`. */
   readonly engine?: EngineChoice;
-  /** Most rows of a batch. */
+  /** Most rows that the ranks take at a time. Default 256. */
   readonly maxBatch?: number;
   /** K': answers use the first so many ghosts of each block, unless a call says otherwise. Default:
    * all. */
   readonly ghosts?: number;
-  /** Seconds that a collective waits for missing ranks; 0: for ever. */
+  /** Seconds that a collective waits for missing ranks; 0: for ever. Default 60. */
   readonly timeoutS?: number;
   /** Ends the ranks at once, also while they load. */
   readonly signal?: AbortSignal;
@@ -40,6 +42,16 @@ export interface LoadOptions {
  *
  * @throws CheckpointError when it is missing or damaged, ConfigError for ranks that do not divide
  *   the blocks or ghosts outside 1 … K, NativeError when `blas` was asked for and there is none
+ *
+ * @example
+ * ```ts
+ * import { loadModel } from 'phantom-parallel';
+ *
+ * const model = await loadModel('runs/xor', { ranks: 2 });
+ * const [first] = await model.predict([[0, 1], [1, 1]]);
+ * console.log(`logits ${first}`);
+ * await model.close();
+ * ```
  */
 export async function loadModel(folder: string, options: LoadOptions = {}): Promise<LoadedModel> {
   const { engine: choice = 'auto', maxBatch = DEFAULT_MAX_BATCH, timeoutS = 60 } = options;

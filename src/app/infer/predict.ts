@@ -7,7 +7,7 @@ import { describeModel } from '../../models/model-source.js';
 import { openRows } from '../../serving/rows/row-source.js';
 import { formatOf, openSink, type RowSink } from '../../serving/rows/row-sink.js';
 import { SLOTS } from '../../serving/mailbox.js';
-import { loadModel } from './load-model.js';
+import { DEFAULT_MAX_BATCH, loadModel } from './load-model.js';
 import { createMeter } from '../ranks/meters.js';
 import { beforeRanks } from '../ranks/ranks.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
@@ -15,24 +15,32 @@ import type { EngineChoice } from '../../engines/engine-list.js';
 /** What is written of an answer: the network's outputs, their softmax, or the largest's index. */
 export type PredictionKind = 'outputs' | 'probabilities' | 'labels';
 
-export interface PredictionRequest {
+/** What `predict` answers, and where to. `null` is the default too. */
+export interface PredictFileOptions {
+  /** A run folder (its newest checkpoint), a checkpoint or a model folder. */
   readonly model: string;
   /** A file of rows, or a known data set. */
   readonly data: string;
-  /** Its ending says the format. */
+  /** The file to write: .csv, .npy, .parquet, .safetensors or .jsonl. */
   readonly out: string;
-  readonly what: PredictionKind;
-  readonly engine: EngineChoice;
-  /** null: as trained, else 1. */
-  readonly ranks: number | null;
-  /** Rows at a time. */
-  readonly batch: number;
-  /** K': answers use the first so many ghosts of each block; null: all. */
-  readonly ghosts: number | null;
-  /** What measures the energy, as in training; under an MPI launcher nothing does. */
-  readonly meter: MeterChoice;
+  /** Default `outputs`: logits, where the network was trained on classes. */
+  readonly what?: PredictionKind;
+  /** Default `auto`. */
+  readonly engine?: EngineChoice;
+  /** Worker threads; they divide the network's blocks. Default: as trained, else 1. */
+  readonly ranks?: number | null;
+  /** Rows at a time. Default 256. */
+  readonly batch?: number;
+  /** K': answers use the first so many ghosts of each block. Default: all. */
+  readonly ghosts?: number | null;
+  /** What measures the energy, as in training; under an MPI launcher nothing does. Default `auto`. */
+  readonly meter?: MeterChoice;
   /** Name or file of the machine whose constants model energy. */
-  readonly machine: string;
+  readonly machine?: string;
+  /** Takes the rows so far. */
+  readonly onProgress?: (rows: number) => void;
+  /** Takes what should be known before the answers are used. */
+  readonly onWarning?: (message: string) => void;
 }
 
 export interface PredictionReport {
@@ -62,37 +70,52 @@ export interface PredictionReport {
  * worker threads, or under an MPI launcher on the processes of the job, each of which reads the
  * file; the first writes.
  *
- * @param onProgress takes the rows so far
- * @param onWarning takes what should be known before the answers are used
+ * @returns rows, seconds and joules
  * @throws DataError, CheckpointError, ConfigError for what is missing, damaged or does not fit
+ *
+ * @example
+ * ```ts
+ * import { writeFileSync } from 'node:fs';
+ * import { predict } from 'phantom-parallel';
+ *
+ * writeFileSync('rows.csv', 'a,b\n0,1\n1,1\n');
+ * const { rows } = await predict({
+ *   model: 'runs/xor',
+ *   data: 'rows.csv',
+ *   out: 'answers.csv',
+ *   what: 'labels',
+ * });
+ * console.log(`${rows} rows answered`);
+ * ```
  */
-export async function predictFile(
-  request: PredictionRequest,
-  onProgress: (rows: number) => void = () => {},
-  onWarning: (message: string) => void = () => {},
-): Promise<PredictionReport> {
-  const { data, out, what, engine, ranks, batch, ghosts } = request;
+export async function predict(options: PredictFileOptions): Promise<PredictionReport> {
+  const { data, out, what = 'outputs', engine = 'auto', batch = DEFAULT_MAX_BATCH } = options;
+  const { ranks = null, ghosts = null, onProgress, onWarning } = options;
   await beforeRanks(async () => {
     formatOf(out);
-    const { specification, loss } = describeModel(request.model);
+    const { specification, loss } = describeModel(options.model);
     if (what !== 'outputs' && loss !== 'cross-entropy') {
       throw new ConfigError('what', `${what} of a network that fits numbers; use --what outputs`);
     }
     // The first rows, so that a file that cannot be read is told before any rank starts.
     for await (const _ of openRows(data, inputWidth(specification), 1)) break;
   });
-  const model = await loadModel(request.model, {
+  const model = await loadModel(options.model, {
     engine,
     maxBatch: batch,
     ...(ranks === null ? {} : { ranks }),
     ...(ghosts === null ? {} : { ghosts }),
   });
   const warning = ghostsWarning(model.source, model.ghosts);
-  if (warning !== null) onWarning(warning);
+  if (warning !== null) onWarning?.(warning);
   const { features, outputs } = model;
   // The meter sees this process, so not the others of a job.
-  const choice = findLauncher() === null ? request.meter : 'none';
-  const meter = await createMeter({ choice, machine: request.machine, cores: model.ranks });
+  const choice = findLauncher() === null ? (options.meter ?? 'auto') : 'none';
+  const meter = await createMeter({
+    choice,
+    machine: options.machine ?? 'default',
+    cores: model.ranks,
+  });
   const width = what === 'labels' ? 1 : outputs;
   const shape = { name: what === 'labels' ? 'label' : 'y', width } as const;
   const began = performance.now();
@@ -112,7 +135,7 @@ export async function predictFile(
       if (sink !== null) sink.write(transformed(y, outputs, what));
       rows += y.length / outputs;
       meter.sample();
-      onProgress(rows);
+      onProgress?.(rows);
     };
     for await (const x of openRows(data, features, batch)) {
       const answered = model.predictMeasured(x);

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { ConfigError } from '../../base/errors.js';
+import { packageVersion } from '../../base/version.js';
 import { ghostsWarning } from '../../models/ghosts.js';
 import { describeModel } from '../../models/model-source.js';
 import type { RequestBounds } from '../../serving/server/app.js';
@@ -10,45 +11,96 @@ import { loadModel } from './load-model.js';
 import { createMeter } from '../ranks/meters.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 
-/** Settings of a server, with every default filled in. */
-export interface ServeSettings {
-  /** `path` or `name=path`. */
+/** What `serve` serves, and how. */
+export interface ServeOptions {
+  /** Folders of models, or `name=folder`; a name that is not given is that of the folder. */
   readonly models: readonly string[];
-  readonly host: string;
-  readonly port: number;
-  /** Of each model; null: as trained, else 1. */
-  readonly ranks: number | null;
-  readonly engine: EngineChoice;
-  readonly maxBatch: number;
-  /** K' of requests that ask for none, of each model; null: all. */
-  readonly ghosts: number | null;
-  readonly maxDelayMs: number;
-  readonly maxQueue: number;
-  readonly timeoutMs: number;
-  readonly maxBodyMib: number;
-  /** Largest answer, in its encoding. */
-  readonly maxAnswerMib: number;
-  /** Of all bodies, inputs and answers that have not been sent, together; null: 512, or what the
-   * largest request needs. */
-  readonly maxMemoryMib: number | null;
+  /** Address to listen on. Default `127.0.0.1`: this machine only. */
+  readonly host?: string;
+  /** TCP port; 0: any that is free. Default 8000. */
+  readonly port?: number;
+  /** Worker threads of each model; they divide its blocks. Default null: as trained, else 1. */
+  readonly ranks?: number | null;
+  /** Default `auto`. */
+  readonly engine?: EngineChoice;
+  /** Most rows of a batch. Default 64. */
+  readonly maxBatch?: number;
+  /** K' of requests that ask for none, of each model. Default null: all. */
+  readonly ghosts?: number | null;
+  /** How long a row may wait for others to share its batch, in ms; 0: only while ranks are busy.
+   * Default 0. */
+  readonly maxDelayMs?: number;
+  /** Rows that may wait; more are refused with status 429. Default 4096. */
+  readonly maxQueue?: number;
+  /** Longest time from arrival to answer, in ms. Default 10 000. */
+  readonly timeoutMs?: number;
+  /** Largest request, in MiB. Default 16. */
+  readonly maxBodyMib?: number;
+  /** Largest answer in its encoding, in MiB. Default 64. */
+  readonly maxAnswerMib?: number;
+  /** Of all bodies, inputs and answers that have not been sent, together, in MiB. Default null: 512,
+   * or what the largest request needs. */
+  readonly maxMemoryMib?: number | null;
   /** Names that requests may be addressed to, besides `host`, those of the loopback interface, and
-   * the address that a connection came to; `*`: any. */
-  readonly allowHosts: readonly string[];
-  /** Whether requests without a token may load and unload models. */
-  readonly allowControl: boolean;
-  readonly token: string | null;
-  readonly reloadEveryS: number;
+   * the address that a connection came to; `*`: any. Default none. */
+  readonly allowHosts?: readonly string[];
+  /** Whether requests without a token may load and unload models. Default false. */
+  readonly allowControl?: boolean;
+  /** Bearer token that every request but those for health has to carry. Default null: none. */
+  readonly token?: string | null;
+  /** Seconds between looks for newer checkpoints; 0: only when `reload` is called. Default 0. */
+  readonly reloadEveryS?: number;
+  /** Takes log lines, as a pino logger does. Default: they are dropped. */
+  readonly log?: Log;
 }
 
-/** Loads models and serves them by the Open Inference Protocol, until the server is closed.
- * @throws ConfigError, CheckpointError, NativeError for what cannot be served */
-export async function serve(
-  settings: ServeSettings,
-  version: string,
-  log: Log,
-): Promise<RunningServer> {
-  const { host, port, ranks, engine, maxBatch, ghosts, maxDelayMs, maxQueue, timeoutMs } = settings;
-  const options = {
+const DEFAULTS: Required<Omit<ServeOptions, 'models'>> = {
+  host: '127.0.0.1',
+  port: 8000,
+  ranks: null,
+  engine: 'auto',
+  maxBatch: 64,
+  ghosts: null,
+  maxDelayMs: 0,
+  maxQueue: 4096,
+  timeoutMs: 10_000,
+  maxBodyMib: 16,
+  maxAnswerMib: 64,
+  maxMemoryMib: null,
+  allowHosts: [],
+  allowControl: false,
+  token: null,
+  reloadEveryS: 0,
+  log: { info() {}, warn() {}, error() {} },
+};
+
+/**
+ * Loads models and serves them by the Open Inference Protocol, until the server is closed.
+ *
+ * @returns the running server: its `url`, `reload` and `close`
+ * @throws ConfigError, CheckpointError, NativeError for what cannot be served
+ *
+ * @example
+ * ```ts
+ * import { serve } from 'phantom-parallel';
+ *
+ * const server = await serve({ models: ['runs/xor'], port: 0 });
+ * const response = await fetch(`${server.url}/v2/models/xor/infer`, {
+ *   method: 'POST',
+ *   headers: { 'Content-Type': 'application/json' },
+ *   body: JSON.stringify({
+ *     inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 2], data: [0, 1] }],
+ *   }),
+ * });
+ * console.log(await response.text());
+ * await server.close();
+ * ```
+ */
+export async function serve(options: ServeOptions): Promise<RunningServer> {
+  const settings = { ...DEFAULTS, ...options };
+  const { host, port, ranks, engine, maxBatch, ghosts, maxDelayMs, maxQueue } = settings;
+  const { timeoutMs, log } = settings;
+  const loading = {
     engine,
     maxBatch,
     ...(ranks === null ? {} : { ranks }),
@@ -56,7 +108,7 @@ export async function serve(
   };
   const warned = new Set<string>();
   const load = async (name: string, folder: string, signal: AbortSignal) => {
-    const model = await loadModel(folder, { ...options, signal });
+    const model = await loadModel(folder, { ...loading, signal });
     const warning = ghostsWarning(model.source, model.ghosts);
     if (warning !== null && !warned.has(name)) log.warn({ model: name }, warning);
     warned.add(name);
@@ -82,7 +134,7 @@ export async function serve(
       hosts: [host, ...settings.allowHosts],
       control: settings.allowControl,
     },
-    version,
+    version: packageVersion(),
     reloadEveryS: settings.reloadEveryS,
     meter,
     log,
@@ -90,7 +142,7 @@ export async function serve(
 }
 
 /** @throws ConfigError when the largest request does not fit into the memory for all */
-function boundsOf(settings: ServeSettings): RequestBounds {
+function boundsOf(settings: Required<ServeOptions>): RequestBounds {
   const { maxBodyMib, maxAnswerMib, timeoutMs } = settings;
   // Bytes of a body may become four times as much, and a part of the memory is for small requests.
   const neededMib = Math.ceil((5 * maxBodyMib + maxAnswerMib) / LARGE_SHARE);

@@ -17,9 +17,10 @@ import { plural } from '../../base/format.js';
 /** A meter of the hardware. */
 export type CounterName = 'rapl' | 'hwmon' | 'nvml' | 'rocm';
 
+/** What `createMeter` makes. */
 export interface MeterRequest {
   readonly choice: MeterChoice;
-  /** Name or file of the machine whose constants the model has. */
+  /** Name or file of the machine whose constants the model has; `default`: those of this package. */
   readonly machine: string;
   /** Whether `auto` takes the GPUs' counters too: for programs that compute on them. */
   readonly gpus?: boolean;
@@ -49,6 +50,19 @@ const SAMPLE_S = { integrated: 0.1, counter: 1, modelled: 1 } as const;
  * be read, else the model.
  *
  * @throws MeterError when it cannot be had, with what to do
+ *
+ * @example
+ * ```ts
+ * import { createMeter } from 'phantom-parallel/energy';
+ *
+ * const meter = await createMeter({ choice: 'auto', machine: 'default' });
+ * meter.begin('sum');
+ * let sum = 0;
+ * for (let i = 0; i < 1e8; i++) sum += i;
+ * const { energyJ, elapsedS, obtained } = meter.end('sum');
+ * meter.close();
+ * console.log(`${sum}: ${energyJ?.toFixed(3)} J (${obtained}) in ${elapsedS.toFixed(2)} s`);
+ * ```
  */
 export async function createMeter(request: MeterRequest): Promise<EnergyMeter> {
   const { choice } = request;

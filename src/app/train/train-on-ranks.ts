@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { largestPayloadBytes } from '../../analysis/cost.js';
 import { findLauncher } from '../../communicators/launcher.js';
+import { type ArrayData, IN_MEMORY } from '../../data/arrays.js';
 import type { DataParts } from '../../data/dataset.js';
 import { CheckpointError, ConfigError } from '../../base/errors.js';
 import { startLoader } from '../../data/loader/loader.js';
@@ -44,12 +45,14 @@ export interface RunHooks {
  * this: the first of them alone writes the folder and has events, all return the end.
  *
  * @param resume run to go on with; null: a new run
+ * @param rows in memory, where settings name them as `IN_MEMORY`
  * @throws ConfigError, DataError, UnsupportedError before any rank starts; what ends a rank later
  */
 export async function trainOnRanks(
   settings: TrainingSettings,
   hooks: RunHooks,
   resume: Resume | null,
+  rows: RowsInMemory = {},
 ): Promise<EndEvent> {
   const resumeFolder = resume?.runFolder ?? null;
   const ranks = await joinRanks({
@@ -59,7 +62,7 @@ export async function trainOnRanks(
     onMessage: (message) => hooks.onEvent(message as TrainingEvent),
   });
   const isFirst = ranks.here.includes(0);
-  const prepared = await ranks.together(() => prepare(settings, ranks, resumeFolder));
+  const prepared = await ranks.together(() => prepare(settings, ranks, resumeFolder, rows));
   const { data, run, standardization } = prepared;
   const { runFolder, checkpoint, damaged } = await ranks.fromFirst(() =>
     openRunFolder(settings, prepared, resume),
@@ -130,6 +133,12 @@ export async function trainOnRanks(
   }
 }
 
+/** Rows that a program gave in place of names. */
+export interface RowsInMemory {
+  readonly data?: ArrayData;
+  readonly validation?: ArrayData;
+}
+
 /** What every process finds out for itself. */
 interface Prepared {
   readonly data: DataParts;
@@ -146,6 +155,7 @@ async function prepare(
   settings: TrainingSettings,
   { here, onMachine }: Ranks,
   resumeFolder: string | null,
+  rows: RowsInMemory,
 ): Promise<Prepared> {
   if (here.length > MAXIMUM_THREADS) {
     throw new ConfigError(
@@ -154,7 +164,7 @@ async function prepare(
         `${MAXIMUM_THREADS} worker threads`,
     );
   }
-  const data = await openSettingsData(settings);
+  const data = await openSettingsData({ ...settings, ...rows });
   const run = planRun(settings, data);
   const model = resumeFolder === null ? openInitialModel(settings, run.specification, here) : null;
   const standardization =
@@ -245,7 +255,10 @@ function jobOf(
     ...begin,
     ...found,
     configHash: configHash(settings),
-    resumeCommand: `${launchPrefix()}${commandLine('train', '--resume', runFolder)}`,
+    resumeCommand:
+      settings.data === IN_MEMORY
+        ? `train({ data: { x, y } }, { resume: ${JSON.stringify(runFolder)} })`
+        : `${launchPrefix()}${commandLine('train', '--resume', runFolder)}`,
   };
 }
 

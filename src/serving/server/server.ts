@@ -40,20 +40,21 @@ export interface ServerOptions {
 
 export interface RunningServer {
   readonly url: string;
-  readonly models: readonly ServedModel[];
+  readonly models: readonly { readonly name: string }[];
   /** Loads every model of which something newer is there. */
   reload(): Promise<void>;
   /**
    * Answers what has been asked and what still arrives, takes no more connections once nothing
    * arrives any more, and ends every rank.
    *
-   * @param withinMs then connections are cut, and ranks ended as they are
+   * @param withinMs then connections are cut, and ranks ended as they are; default 30 000
    */
-  close(withinMs: number): Promise<void>;
+  close(withinMs?: number): Promise<void>;
 }
 
 const MOST_CONNECTIONS = 4096;
 const KEEP_ALIVE_MS = 65_000;
+const DRAIN_MS = 30_000;
 const SAMPLE_MS = 1000;
 
 /**
@@ -105,7 +106,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     url: address,
     models: all,
     reload,
-    async close(withinMs) {
+    async close(withinMs = DRAIN_MS) {
       const endMs = performance.now() + withinMs;
       if (timer !== null) clearInterval(timer);
       await ending.finish(withinMs);

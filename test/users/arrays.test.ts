@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import {
+  type ArrayData,
+  DataError,
+  evaluate,
+  loadModel,
+  ShapeError,
+  train,
+} from 'phantom-parallel';
+import { temporaryFolder } from '../support/files.js';
+
+const SIZES = { width: 16, depth: 1, blocks: 4, ghosts: 2, engine: 'wasm' } as const;
+
+/** Two clouds that a line parts: labels 0 and 1. */
+const X = Array.from({ length: 40 }, (_, i) => [
+  Math.sin(i),
+  Math.cos(3 * i),
+  i % 2 === 0 ? 1 : -1,
+]);
+const LABELS = X.map((_, i) => i % 2);
+
+describe('rows in memory', () => {
+  it('train as a file of the same rows does, on any ranks', async (context) => {
+    const folder = temporaryFolder(context);
+    const settings = { ...SIZES, steps: 12, batch: 8, lr: 0.01 };
+    const ends = [];
+    for (const ranks of [1, 2]) {
+      const out = path.join(folder, `ranks-${ranks}`);
+      const data = { x: X, y: LABELS };
+      ends.push(await train({ ...settings, ranks, data, validation: 0.25, out }));
+    }
+    const flat = { data: Float32Array.from(X.flat()), shape: [40, 3] } as const;
+    const out = path.join(folder, 'flat');
+    ends.push(
+      await train({
+        ...settings,
+        data: { x: flat, y: Uint8Array.from(LABELS) },
+        validation: 0.25,
+        out,
+      }),
+    );
+    const losses = ends.map(({ loss, validationLoss }) => [loss, validationLoss]);
+    assert.deepEqual(losses, [losses[0], losses[0], losses[0]]);
+    const [{ validationAccuracy, runFolder }] = ends;
+    assert.ok((validationAccuracy ?? 0) > 0.8, String(validationAccuracy));
+    const config = JSON.parse(readFileSync(path.join(runFolder, 'config.json'), 'utf8')) as {
+      settings: { data: string };
+      data: { name: string; trainingRows: number; features: number };
+    };
+    assert.equal(config.settings.data, 'in memory');
+    assert.deepEqual(
+      [config.data.name, config.data.trainingRows, config.data.features],
+      ['in memory', 30, 3],
+    );
+  });
+
+  it('are given again to resume a run or to evaluate it', async (context) => {
+    const folder = temporaryFolder(context);
+    const data = { x: X, y: LABELS };
+    const settings = { ...SIZES, batch: 8, data, validation: data };
+    const whole = await train({ ...settings, steps: 10, out: path.join(folder, 'whole') });
+    const first = await train({ ...settings, steps: 6, out: path.join(folder, 'parts') });
+    const resume = first.runFolder;
+    await assert.rejects(train({ steps: 10 }, { resume }), (error) => {
+      assert.ok(error instanceof DataError);
+      return /in memory and are in no file; give them again/.test(error.message);
+    });
+    const end = await train({ data, validation: data, steps: 10 }, { resume });
+    assert.equal(end.validationLoss, whole.validationLoss);
+    await assert.rejects(evaluate({ model: resume }), /give them again/);
+    const { loss, rows } = await evaluate({ model: resume, data, engine: 'wasm' });
+    assert.deepEqual([loss, rows], [whole.validationLoss, 40]);
+    const other = { x: X.slice(1), y: LABELS.slice(1) };
+    await assert.rejects(
+      train({ data: other, validation: data, steps: 12 }, { resume }),
+      /trainingRows 39, the run began with 40/,
+    );
+  });
+
+  it('hold labels, a number or several for each row', async (context) => {
+    const folder = temporaryFolder(context);
+    const losses = new Map<string, string>();
+    const answers = {
+      fractions: X.map(([a = 0]) => a),
+      integers: X.map((_, i) => [i - 20]),
+      several: X,
+      floats: Float32Array.from(LABELS),
+      labels: LABELS,
+    };
+    for (const [name, y] of Object.entries(answers)) {
+      const out = path.join(folder, name);
+      await train({ ...SIZES, steps: 1, batch: 8, data: { x: X, y }, out });
+      const { loss } = JSON.parse(readFileSync(path.join(out, 'config.json'), 'utf8')) as {
+        loss: string;
+      };
+      losses.set(name, loss);
+    }
+    assert.deepEqual([...losses.values()], ['mse', 'mse', 'mse', 'mse', 'cross-entropy']);
+  });
+
+  const refused: [string, ArrayData, typeof ShapeError | typeof DataError, RegExp][] = [
+    [
+      'ragged rows',
+      { x: [[1, 2], [3]], y: [0, 1] },
+      ShapeError,
+      /x: row 1 has 1 numbers; .*\[rows, 2\]/,
+    ],
+    ['one row for all', { x: [1, 2] as never, y: [0, 1] }, ShapeError, /row 0 is 1, not an array/],
+    [
+      'no shape',
+      { x: new Float32Array(4) as never, y: [0, 1] },
+      ShapeError,
+      /without a shape; needs/,
+    ],
+    [
+      'a shape that does not fit',
+      { x: { data: new Float32Array(5), shape: [2, 2] }, y: [0, 1] },
+      ShapeError,
+      /shape \[2, 2\] and 5 numbers/,
+    ],
+    ['no rows', { x: [], y: [] }, ShapeError, /x has 0 rows/],
+    ['too few answers', { x: [[1], [2]], y: [0] }, ShapeError, /x has 2 rows and y 1/],
+    ['no answers', { x: [[1], [2]] } as never, ShapeError, /y is undefined; needs an array/],
+    [
+      'a text',
+      { x: [['1'], [2]] as never, y: [0, 1] },
+      DataError,
+      /column 0 of row 0 is "1"; needs a number/,
+    ],
+    [
+      'class names',
+      { x: [[1], [2]], y: ['a', 'b'] as never },
+      DataError,
+      /y: row 0 is "a"; .*integers from 0/,
+    ],
+    ['NaN', { x: [[1], [Number.NaN]], y: [0, 1] }, DataError, /x\[0\] of row 1 is NaN/],
+    [
+      'negative labels',
+      { x: [[1], [2]], y: [0, -1] },
+      DataError,
+      /row 1 is -1, .* as \[\[-1\], …\]/,
+    ],
+  ];
+  for (const [name, data, kind, message] of refused) {
+    it(`refuse ${name} in one clear line`, async (context) => {
+      const out = path.join(temporaryFolder(context), 'run');
+      await assert.rejects(train({ ...SIZES, steps: 1, batch: 1, data, out }), (error) => {
+        assert.ok(error instanceof kind, String(error));
+        assert.match(error.message, message);
+        return !error.message.includes('\n');
+      });
+    });
+  }
+
+  it('are answered row by row, or all in one', async (context) => {
+    const out = path.join(temporaryFolder(context), 'run');
+    await train({ ...SIZES, steps: 1, batch: 8, data: { x: X, y: LABELS }, out });
+    const model = await loadModel(out, { engine: 'wasm', ranks: 2, maxBatch: 16 });
+    try {
+      const flat = await model.predict(Float32Array.from(X.flat()));
+      const rows = await model.predict(X);
+      assert.deepEqual(
+        rows.map((row) => row.length),
+        X.map(() => 2),
+      );
+      assert.deepEqual(
+        rows.flatMap((row) => [...row]),
+        [...flat],
+      );
+      assert.deepEqual(await model.predict([]), []);
+      await assert.rejects(model.predict(new Float32Array(4)), {
+        name: 'ShapeError',
+        message: '[predict] x has 4 numbers, which are not whole rows; needs [rows, 3]',
+      });
+      await assert.rejects(
+        model.predict([
+          [1, 2, 3],
+          [4, 5],
+        ]),
+        {
+          name: 'ShapeError',
+          message: '[predict] x: row 1 has 2 numbers; needs [rows, 3], an array per row',
+        },
+      );
+      await assert.rejects(
+        model.predict([1, 2, 3] as never),
+        /row 0 is 1, not an array; needs \[rows, 3\]/,
+      );
+    } finally {
+      await model.close();
+    }
+  });
+});
