@@ -7,7 +7,7 @@ import { joinRanks } from '#src/app/ranks/ranks.js';
 import { findLauncher } from '#src/communicators/launcher.js';
 import type { Strategy } from '#src/layers/strategies.js';
 import type { NetworkSpecification } from '#src/model/specification.js';
-import type { OptimizerName } from '#src/optimizers/optimizer.js';
+import type { OptimizerName } from '#src/optimizers/optimizer-list.js';
 import type { EngineChoice } from '#src/engines/engine-list.js';
 import type { GhostPrecision } from '#src/tensor/precision.js';
 import type { StepRequest, StepTimings } from './step-rank.js';

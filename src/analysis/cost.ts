@@ -3,7 +3,6 @@ import { addCosts, costOf, layerOperations, type PassCost } from '../layers/cost
 import type { Operation } from '../layers/operations.js';
 import { networkLayers, parameterSizes } from '../model/network-layers.js';
 import type { NetworkSpecification } from '../model/specification.js';
-import type { OptimizerName } from '../optimizers/optimizer.js';
 
 /** Forward and backward of one step. */
 export interface StepCost {
@@ -52,11 +51,6 @@ function networkOperations(
 export function parameterCount(specification: NetworkSpecification): number {
   const whole = { firstBlock: 0, blocksHere: specification.blocks };
   return parameterSizes(networkLayers(specification), whole).reduce((sum, size) => sum + size, 0);
-}
-
-/** float32 numbers that an optimizer keeps for each parameter. */
-export function optimizerStatesPerParameter(optimizer: OptimizerName): number {
-  return { sgd: 0, momentum: 1, adam: 2, adamw: 2 }[optimizer];
 }
 
 /** Bytes of the largest payload that a rank hands to one collective in a step of B columns. */

@@ -3,6 +3,7 @@ import { exchangesGhosts, type Strategy, STRATEGY_NAMES } from '../layers/strate
 import { networkLayers, parameterSizes } from '../model/network-layers.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { parameterCount, stepCost } from './cost.js';
+import { OPTIMIZERS } from '../optimizers/optimizer-list.js';
 import { type StepEnergy, stepEnergy } from './energy.js';
 import type { Machine } from '../machine/machine.js';
 import { ratesOf } from './rates.js';
@@ -45,10 +46,6 @@ export interface Plan {
   readonly notes: readonly string[];
 }
 
-/** Arithmetic operations of an optimiser on one element: what its equation has, square root and
- * division counted as one each, without weight decay but for AdamW's. */
-const UPDATE_FLOPS = { sgd: 2, momentum: 6, adam: 13, adamw: 15 } as const;
-
 /** A rank that does as much as any: where both sides of a block exist there are most products. */
 function busyRank({ ranks }: StepShape): number {
   return ranks > 2 ? 1 : 0;
@@ -78,7 +75,7 @@ export function planStep(shape: StepShape, machine: Machine, transport?: string)
     parameters: parameterCount(specification),
     forwardFlops: cost.forward.flops,
     backwardFlops: cost.backward.flops,
-    updateFlops: UPDATE_FLOPS[optimizer] * weights.reduce((sum, size) => sum + size, 0),
+    updateFlops: OPTIMIZERS[optimizer].updateFlops * weights.reduce((sum, size) => sum + size, 0),
     sentBytes: cost.total.sentBytes,
     receivedBytes: cost.total.receivedBytes,
     collectives: cost.total.collectives,

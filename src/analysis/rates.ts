@@ -1,3 +1,4 @@
+import { OPTIMIZER_NAMES, optimizerStatesPerParameter } from '../optimizers/optimizer-list.js';
 import { bestCollective, type Topology } from './collectives.js';
 import { collectiveSeconds, productSeconds, sizeSeconds } from './interpolate.js';
 import type {
@@ -42,12 +43,14 @@ export function passBytes(kernel: PassKernel): number {
     copy: 8,
     mse: 12,
     'cross-entropy': 8,
-    sgd: 12,
-    momentum: 20,
-    adam: 28,
-    adamw: 28,
   };
-  return bytes[kernel] ?? Number.NaN;
+  return bytes[kernel] ?? updateBytes(kernel);
+}
+
+/** Weights and states are read and written, the gradient is read. */
+function updateBytes(kernel: string): number {
+  const optimizer = OPTIMIZER_NAMES.find((name) => name === kernel);
+  return optimizer === undefined ? Number.NaN : 12 + 8 * optimizerStatesPerParameter(optimizer);
 }
 
 /** @param transport which of a machine's measured transports carries the ranks' collectives */

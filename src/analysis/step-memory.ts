@@ -1,7 +1,7 @@
 import { blockLayout } from '../layers/block-layout.js';
 import { paddedBytes } from '../layers/memory-size.js';
 import { networkLayers, parameterSizes } from '../model/network-layers.js';
-import { optimizerStatesPerParameter } from './cost.js';
+import { optimizerStatesPerParameter } from '../optimizers/optimizer-list.js';
 import type { StepShape } from './step-program.js';
 
 /** Bytes of tensors that one rank holds in training, as an engine's arena counts them. */

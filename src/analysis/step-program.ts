@@ -4,7 +4,7 @@ import { OperationList } from '../layers/operation-list.js';
 import type { Operation } from '../layers/operations.js';
 import { type NetworkLayer, networkLayers, parameterSizes } from '../model/network-layers.js';
 import type { NetworkSpecification } from '../model/specification.js';
-import type { OptimizerName } from '../optimizers/optimizer.js';
+import type { OptimizerName } from '../optimizers/optimizer-list.js';
 
 /** What determines a rank's step, besides the network. */
 export interface StepShape {

@@ -5,6 +5,7 @@ import {
   type ProductTable,
   type SizeTime,
 } from '../machine/machine.js';
+import { OPTIMIZER_NAMES, type OptimizerName, OPTIMIZERS } from '../optimizers/optimizer-list.js';
 import { type Activation, ACTIVATION_NAMES } from '../engines/activations.js';
 import type { Engine } from '../engines/engine.js';
 import { type EncodedPrecision, rowBytes } from '../tensor/precision.js';
@@ -111,8 +112,8 @@ function passKernels(): PassKernel[] {
   return [
     ...ACTIVATION_NAMES.map((name): PassKernel => `activation ${name}`),
     ...ACTIVATION_NAMES.map((name): PassKernel => `activation gradient ${name}`),
-    ...(['add', 'fill', 'copy', 'mse', 'cross-entropy', 'sgd', 'momentum', 'adam'] as const),
-    'adamw',
+    ...(['add', 'fill', 'copy', 'mse', 'cross-entropy'] as const),
+    ...OPTIMIZER_NAMES,
     'encode bfloat16',
     'decode bfloat16',
     'encode int8',
@@ -120,24 +121,8 @@ function passKernels(): PassKernel[] {
   ];
 }
 
-const ADAM = {
-  learningRate: 1e-6,
-  beta1: 0.9,
-  beta2: 0.999,
-  epsilon: 1e-8,
-  weightDecay: 0,
-  biasCorrection1: 1,
-  biasCorrection2: 1,
-  gradientScale: 1,
-};
-const SGD = {
-  learningRate: 1e-6,
-  momentum: 0,
-  nesterov: false,
-  weightDecay: 0,
-  gradientScale: 1,
-};
-const MOMENTUM = { ...SGD, momentum: 0.9, nesterov: true };
+const CONSTANTS = { momentum: 0.9, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
+const UPDATE_STEP = { step: 1000, learningRate: 1e-6, gradientScale: 1 };
 
 /** One kernel on four operands of so many elements, other ones in every call. */
 function elementPass(
@@ -199,13 +184,14 @@ function passCall(
       const result = { lossSum: 0, correct: 0 };
       return ({ a, b, c }) => engine.softmaxCrossEntropy(a, b, c, 1e-3, a.shape[1] ?? 1, result);
     }
-    case 'sgd':
-      return ({ a, b }) => engine.sgdStep(a, b, null, SGD);
-    case 'momentum':
-      return ({ a, b, c }) => engine.sgdStep(a, b, c, MOMENTUM);
     default: {
-      const step = { ...ADAM, decoupled: kernel === 'adamw' };
-      return ({ a, b, c, d }) => engine.adamStep(a, b, c, d, step);
+      const name = kernel as OptimizerName;
+      const { states, create } = OPTIMIZERS[name];
+      const update = create(CONSTANTS, engine);
+      return ({ a: value, b: computedGradient, c, d }) => {
+        const kept = [{ tensor: c }, { tensor: d }].slice(0, states.length);
+        update(UPDATE_STEP, { value, computedGradient }, kept);
+      };
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { Parameter } from '../autograd/tape.js';
-import type { OptimizerState } from '../optimizers/optimizer.js';
+import type { OptimizerState } from '../optimizers/update.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 /** A tensor of a checkpoint, as one rank holds it: whole, or a part of a matrix that is sliced. */

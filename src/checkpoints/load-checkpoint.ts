@@ -3,7 +3,7 @@ import type { Parameter } from '../autograd/tape.js';
 import type { Communicator } from '../communicators/communicator.js';
 import { SafetensorsFile } from '../data/safetensors.js';
 import { CheckpointError, DataError } from '../base/errors.js';
-import type { OptimizerState } from '../optimizers/optimizer.js';
+import type { OptimizerState } from '../optimizers/update.js';
 import { type Entry, entriesOf, type Kind, KINDS } from './checkpoint-entries.js';
 import {
   type CheckpointState,

@@ -16,7 +16,7 @@ import {
   writeSafetensors,
 } from '../data/safetensors.js';
 import { CheckpointError } from '../base/errors.js';
-import type { OptimizerState } from '../optimizers/optimizer.js';
+import type { OptimizerState } from '../optimizers/update.js';
 import { type Entry, entriesOf, type Kind, KINDS } from './checkpoint-entries.js';
 import {
   checkpointName,

@@ -12,13 +12,7 @@ export {
   collectiveCost,
   type Topology,
 } from '../analysis/collectives.js';
-export {
-  largestPayloadBytes,
-  optimizerStatesPerParameter,
-  parameterCount,
-  stepCost,
-  type StepCost,
-} from '../analysis/cost.js';
+export { largestPayloadBytes, parameterCount, stepCost, type StepCost } from '../analysis/cost.js';
 export {
   type EnergyRates,
   ghostDominance,

@@ -1,4 +1,4 @@
-import type { OptimizerName } from '../optimizers/optimizer.js';
+import type { OptimizerName } from '../optimizers/optimizer-list.js';
 import type { BlockLayout } from './block-layout.js';
 import type { NetworkCollective, Operation, Part, Pass, PassKernel, Start } from './operations.js';
 

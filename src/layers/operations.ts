@@ -1,5 +1,5 @@
 import type { Activation } from '../engines/activations.js';
-import type { OptimizerName } from '../optimizers/optimizer.js';
+import type { OptimizerName } from '../optimizers/optimizer-list.js';
 import type { EncodedPrecision } from '../tensor/precision.js';
 
 /** What a matrix product is for. A tensor-parallel layer's are all `local`. */

@@ -3,6 +3,7 @@ import { ACTIVATION_NAMES } from '../engines/activations.js';
 import { ENGINE_CHOICES } from '../engines/engine-list.js';
 import { LOSSES } from '../layers/loss-names.js';
 import { STRATEGY_NAMES } from '../layers/strategies.js';
+import { OPTIMIZER_NAMES } from '../optimizers/optimizer-list.js';
 import { MOST, type Setting } from './value-kinds.js';
 
 /** Sections of `--help`, in its order. */
@@ -183,7 +184,7 @@ export const SETTINGS = {
     initial: null,
   },
   optimizer: {
-    ...choice('Optimizer', ['sgd', 'momentum', 'adam', 'adamw']),
+    ...choice('Optimizer', OPTIMIZER_NAMES),
     about: "momentum is Nesterov's form",
     initial: 'adam',
   },

@@ -9,7 +9,7 @@ import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
 import type { PassCost } from '#src/layers/cost.js';
 import { type Strategy, STRATEGY_NAMES } from '#src/layers/strategies.js';
 import type { NetworkSpecification } from '#src/model/specification.js';
-import type { OptimizerName } from '#src/optimizers/optimizer.js';
+import type { OptimizerName } from '#src/optimizers/optimizer-list.js';
 import { GHOST_PRECISIONS, type GhostPrecision } from '#src/tensor/precision.js';
 import { called } from './called.js';
 import { largestPayloadFormula, parameterCountFormula, stepCostFormula } from './formulas.js';

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { createEngine } from '#src/app/ranks/engines.js';
 import { Parameter } from '#src/autograd/tape.js';
-import { createOptimizer, type OptimizerName } from '#src/optimizers/optimizer.js';
+import { createOptimizer } from '#src/optimizers/optimizer.js';
+import type { OptimizerName } from '#src/optimizers/optimizer-list.js';
 
 interface Golden {
   readonly source: string;
