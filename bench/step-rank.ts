@@ -11,6 +11,7 @@ import { createOptimizer } from '#src/optimizers/optimizer.js';
 import type { OptimizerName } from '#src/optimizers/optimizer-list.js';
 import type { EngineChoice } from '#src/engines/engine-list.js';
 import { randomStream } from '#src/tensor/random.js';
+import { LossPass } from '#src/training/loss-pass.js';
 import { createObjective } from '#src/training/objective.js';
 import { COLLECTIVES, hiddenShare } from '#src/training/overlap.js';
 import { Stepper } from '#src/training/stepper.js';
@@ -91,34 +92,27 @@ await runRankProgram<StepRequest>(
   async ({ data, transport, uninterrupted }): Promise<StepTimings> => {
     const { relaxedSimd, specification, batch, steps, warmup } = data;
     const bare = await uninterrupted(() => createEngine(data.engine, { relaxedSimd }));
-    const sizes = [specification, 'mse', batch, batch] as const;
     const run = () => {
       const parts = countedParts(bare, transport);
       const recorder = recordProducts(parts.engine);
       const { engine } = recorder;
-      const network = buildNetwork(sizes[0], engine, parts.communicator);
+      const network = buildNetwork(specification, engine, parts.communicator);
       network.initialize(0);
-      const objective = createObjective(
-        ...([sizes[0], sizes[1], network.layout, engine, sizes[2], sizes[3], true] as const),
-      );
-      const options = { momentum: 0.9, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
-      const optimizer = createOptimizer(
-        ...([{ ...options, name: data.optimizer }, engine, network.parameters] as const),
-      );
-      const stepper = new Stepper({
-        ...parts,
+      const objective = createObjective({
+        specification,
+        loss: 'mse',
+        layout: network.layout,
         engine,
-        replicas: null,
-        network,
-        objective,
-        optimizer,
-        batchSize: batch,
-        microBatches: 1,
-        nestedGhosts: null,
-        clipNorm: null,
-        stopRequested: () => false,
-        batches: repeated(specification, batch),
+        columns: batch,
+        samples: batch,
+        inputGradient: true,
       });
+      const options = { momentum: 0.9, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
+      const named = { ...options, name: data.optimizer };
+      const optimizer = createOptimizer(named, engine, network.parameters);
+      const batches = repeated(specification, batch);
+      const pass = new LossPass({ ...parts, engine, network, objective, batches });
+      const stepper = new Stepper({ pass, optimizer });
       return { parts, recorder, stepper, network, optimizer };
     };
 

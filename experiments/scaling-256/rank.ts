@@ -7,6 +7,7 @@ import type { Batch } from '#src/data/loader/batches.js';
 import { buildNetwork } from '#src/model/network.js';
 import { createOptimizer } from '#src/optimizers/optimizer.js';
 import { randomStream } from '#src/tensor/random.js';
+import { LossPass } from '#src/training/loss-pass.js';
 import { createObjective } from '#src/training/objective.js';
 import { Stepper } from '#src/training/stepper.js';
 
@@ -29,7 +30,9 @@ await runRank<ScalingRequest>(async ({ data, transport }): Promise<ScalingResult
   const { engine, communicator, meters } = parts;
   const network = buildNetwork(specification, engine, communicator);
   network.initialize(0);
-  const objective = createObjective(specification, loss, network.layout, engine, columns, columns);
+  const { layout } = network;
+  const sizes = { columns, samples: columns };
+  const objective = createObjective({ specification, loss, layout, engine, ...sizes });
   const options = { name, momentum: 0, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
   const optimizer = createOptimizer(options, engine, network.parameters);
   const numbers = (stream: string) => {
@@ -47,18 +50,9 @@ await runRank<ScalingRequest>(async ({ data, transport }): Promise<ScalingResult
     x: numbers('x'),
     y: numbers('y'),
   };
-  const stepper = new Stepper({
-    ...parts,
-    network,
-    objective,
-    optimizer,
-    batches: { next: () => batch },
-    batchSize: columns,
-    microBatches: 1,
-    clipNorm: null,
-    nestedGhosts: null,
-    stopRequested: () => false,
-  });
+  const batches = { next: () => batch };
+  const pass = new LossPass({ ...parts, network, objective, batches });
+  const stepper = new Stepper({ pass, optimizer });
   const losses: number[] = [];
   for (let step = 0; step < steps; step++) losses.push(stepper.step(step, 1e-3, false).loss);
   return {

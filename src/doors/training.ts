@@ -11,7 +11,9 @@ export type {
   ValidationEvent,
   WarningEvent,
 } from '../training/events.js';
-export { createObjective, type Objective } from '../training/objective.js';
+export { Evaluator } from '../training/evaluator.js';
+export { LossPass, type LossPassParts } from '../training/loss-pass.js';
+export { createObjective, type Objective, type ObjectiveOptions } from '../training/objective.js';
 export type { CollectiveName, CollectiveTimes } from '../training/overlap.js';
 export {
   type Replicas,

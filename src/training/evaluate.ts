@@ -1,11 +1,10 @@
-import type { BatchReader } from '../data/loader/batches.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import type { EmissionFactors, RunEnergy } from '../energy/run-energy.js';
 import { buildNetwork } from '../model/network.js';
-import { createOptimizer } from '../optimizers/optimizer.js';
 import { EnergyAccount } from './energy-account.js';
 import { loadWeights } from '../checkpoints/load-checkpoint.js';
-import { Stepper } from './stepper.js';
+import { Evaluator } from './evaluator.js';
+import { LossPass } from './loss-pass.js';
 import { createObjective } from './objective.js';
 import type { TrainingParts } from './trainer.js';
 
@@ -29,54 +28,31 @@ export interface Evaluation {
   readonly energy: RunEnergy;
 }
 
+/** What a rank evaluates with. */
+export type EvaluationParts = Pick<
+  TrainingParts,
+  'engine' | 'communicator' | 'control' | 'energy' | 'batches'
+>;
+
 /**
  * Loss and accuracy of a checkpoint, on one rank of those that evaluate it.
  *
- * @param parts its batches are, for each evaluation, one of training, which is passed over, then
- *   those of a validation
+ * @param parts its batches are those of one pass over the rows for each evaluation
  * @returns one evaluation, or one for each number of ghosts
  */
-export function runEvaluation(
-  job: EvaluationJob,
-  parts: Pick<TrainingParts, 'engine' | 'communicator' | 'control' | 'energy'> & {
-    batches: BatchReader;
-  },
-): Evaluation[] {
-  const { engine, communicator, control, batches } = parts;
+export function runEvaluation(job: EvaluationJob, parts: EvaluationParts): Evaluation[] {
+  const { engine, communicator, control } = parts;
   const { specification, loss, batch } = job;
   const network = buildNetwork(specification, engine, communicator);
   loadWeights(job.weights, network.parameters);
-  const objective = createObjective(specification, loss, network.layout, engine, batch, batch);
-  const none = {
-    name: 'sgd',
-    weightDecay: 0,
-    momentum: 0,
-    beta1: 0,
-    beta2: 0,
-    epsilon: 0,
-  } as const;
-  const stepper = new Stepper({
-    engine,
-    communicator,
-    phases: parts.energy.phases,
-    control,
-    replicas: null,
-    network,
-    objective,
-    batches,
-    optimizer: createOptimizer(none, engine, network.parameters),
-    batchSize: batch,
-    microBatches: 1,
-    nestedGhosts: null,
-    clipNorm: null,
-    stopRequested: () => false,
-  });
+  const [{ layout }, sizes] = [network, { columns: batch, samples: batch }];
+  const objective = createObjective({ specification, loss, layout, engine, ...sizes });
+  const { phases } = parts.energy;
+  const evaluator = new Evaluator(new LossPass({ ...parts, phases, network, objective }));
   return (job.sweepGhosts ?? [null]).map((ghosts) => {
-    if (ghosts !== null) network.useGhosts(ghosts);
-    batches.next();
     const account = new EnergyAccount(parts.energy, control);
     const before = performance.now();
-    const result = stepper.validate(job.rows);
+    const result = evaluator.evaluate(job.rows, ghosts);
     const elapsedS = (performance.now() - before) / 1000;
     const { energy } = account.end(0, job.rows, job.factors);
     return { ...result, elapsedS, energy };

@@ -12,24 +12,27 @@ export interface Objective {
   readonly y: Variable;
   /** Whether each rank's loss is a part of the sum, or already the whole. */
   readonly sharded: boolean;
+  /** Samples of a step of all replicas: the loss is a mean over them. */
+  readonly samples: number;
   /** Copies a batch, or this rank's rows of it, into `x` and `y`. */
   read(batch: Batch): void;
 }
 
-/**
- * @param columns samples of a micro-batch
- * @param batchSize samples of a step: losses are means over it
- * @param inputGradient whether the gradient of x is computed, as inside a deeper network
- */
-export function createObjective(
-  specification: NetworkSpecification,
-  loss: 'mse' | 'cross-entropy',
-  layout: BlockLayout,
-  engine: Engine,
-  columns: number,
-  batchSize: number,
-  inputGradient = false,
-): Objective {
+export interface ObjectiveOptions {
+  readonly specification: NetworkSpecification;
+  readonly loss: 'mse' | 'cross-entropy';
+  readonly layout: BlockLayout;
+  readonly engine: Engine;
+  /** Samples of a micro-batch. */
+  readonly columns: number;
+  /** Samples of a step of all replicas: losses are means over them. */
+  readonly samples: number;
+  /** Whether the gradient of x is computed, as inside a deeper network. Default: not. */
+  readonly inputGradient?: boolean;
+}
+
+export function createObjective(options: ObjectiveOptions): Objective {
+  const { specification, loss, layout, engine, columns, samples } = options;
   const { ends, width, blocks } = specification;
   const sharded = ends.kind === 'sharded';
   const rows = layout.blocksHere * (width / blocks);
@@ -42,11 +45,12 @@ export function createObjective(
   return {
     loss:
       loss === 'mse'
-        ? new SquaredError(1 / (batchSize * targets), columns, sharded ? layout.blocksHere : 1)
-        : new SoftmaxCrossEntropy(1 / batchSize, columns),
-    x: new Variable(x, inputGradient),
+        ? new SquaredError(1 / (samples * targets), columns, sharded ? layout.blocksHere : 1)
+        : new SoftmaxCrossEntropy(1 / samples, columns),
+    x: new Variable(x, options.inputGradient ?? false),
     y: new Variable(y, false),
     sharded,
+    samples,
     read(batch) {
       x.data.set(batch.x.subarray(first, first + x.data.length));
       y.data.set(batch.y.subarray(firstTarget, firstTarget + y.data.length));

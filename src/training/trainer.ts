@@ -13,6 +13,8 @@ import { checkpointName } from '../checkpoints/checkpoint-folder.js';
 import { EnergyAccount, type EnergyParts } from './energy-account.js';
 import type { EndEvent, StartEvent, TrainingEvent } from './events.js';
 import { loadCheckpoint, loadWeights } from '../checkpoints/load-checkpoint.js';
+import { Evaluator } from './evaluator.js';
+import { LossPass } from './loss-pass.js';
 import { type Replicas, Stepper } from './stepper.js';
 import { MetricsFile } from './metrics-file.js';
 import { NestedGhosts } from '../model/nested-ghosts.js';
@@ -92,20 +94,19 @@ class Trainer {
       network.parameters,
     );
     const columns = settings.batch / settings.accumulate;
-    const objective = createObjective(
-      ...([specification, job.loss, network.layout, engine, columns, this.#samples] as const),
-    );
-    const stepper = new Stepper({
-      engine,
-      communicator,
+    const [{ loss }, { layout }, samples] = [job, network, this.#samples];
+    const pass = new LossPass({
+      ...parts,
       phases: parts.energy.phases,
-      control,
-      replicas,
       network,
-      objective,
+      objective: createObjective({ specification, loss, layout, engine, columns, samples }),
+    });
+    const isFirstReplica = (replicas?.index ?? 0) === 0;
+    const evaluator = new Evaluator(pass, isFirstReplica);
+    const stepper = new Stepper({
+      pass,
       optimizer,
-      batches: parts.batches,
-      batchSize: settings.batch,
+      replicas,
       microBatches: settings.accumulate,
       nestedGhosts: settings.nestedGhosts ? new NestedGhosts(settings.seed, settings.ghosts) : null,
       clipNorm: settings.clipNorm,
@@ -132,7 +133,7 @@ class Trainer {
       };
       const folder = path.join(checkpoints, checkpointName(step));
       // Replicas hold the same weights: the first writes them, the others wait until it has.
-      if ((replicas?.index ?? 0) === 0) {
+      if (isFirstReplica) {
         saveCheckpoint(checkpoints, contents, shards, settings.keepCheckpoints);
       }
       if (replicas) control.barrier();
@@ -142,6 +143,8 @@ class Trainer {
     let checkpoint = job.resume?.folder ?? save(0);
     let checkpointStep = firstStep;
 
+    // Networks of nested ghosts are judged with all of them.
+    const allGhosts = settings.nestedGhosts ? settings.ghosts : null;
     const times = new StepTimes(settings.logEvery, parts.meters);
     let reason: EndEvent['reason'] = 'finished';
     let last: { loss: number; accuracy: number } | null = null;
@@ -160,7 +163,7 @@ class Trainer {
       const isLast = step === job.steps;
       const due = job.validateEvery > 0 && (step % job.validateEvery === 0 || isLast);
       if (due && job.validationRows > 0) {
-        this.#validation = stepper.validate(job.validationRows);
+        this.#validation = evaluator.evaluate(job.validationRows, allGhosts);
         this.#emit({
           type: 'validation',
           step,

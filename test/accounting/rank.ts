@@ -162,8 +162,15 @@ await runRank<StepShape>(async ({ data, transport }): Promise<CountResult> => {
     ...([{ ...options, name: data.optimizer }, notedEngine, network.parameters] as const),
   );
   network.initialize(0);
-  const sizes = [network.layout, notedEngine, columns, columns, inputGradient] as const;
-  const objective = createObjective(specification, lossName, ...sizes);
+  const objective = createObjective({
+    specification,
+    loss: lossName,
+    layout: network.layout,
+    engine: notedEngine,
+    columns,
+    samples: columns,
+    inputGradient,
+  });
   const tape = new Tape(notedEngine, notingCommunicator(communicator, note));
   const read = (): Counts => ({
     flops: meters.flops(),

@@ -54,10 +54,10 @@ await runRank<readonly PassRequest[]>(
 function resultOf(data: PassRequest, engine: Engine, communicator: Communicator): PassResult {
   const network = buildNetwork(data.specification, engine, communicator);
   network.initialize(data.seed);
-  const { columns } = data;
-  const objective = createObjective(
-    ...([data.specification, data.loss, network.layout, engine, columns, columns] as const),
-  );
+  const { columns, specification, loss } = data;
+  const { layout } = network;
+  const sizes = { columns, samples: columns };
+  const objective = createObjective({ specification, loss, layout, engine, ...sizes });
   const tape = new Tape(engine, communicator);
   for (let pass = 0; pass <= data.passes; pass++) {
     for (const parameter of network.parameters) parameter.clearGradient();

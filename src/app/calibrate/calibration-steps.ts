@@ -8,6 +8,7 @@ import type { Engine } from '../../engines/engine.js';
 import { buildNetwork } from '../../model/network.js';
 import { STRATEGY_NAMES } from '../../layers/strategies.js';
 import { createOptimizer } from '../../optimizers/optimizer.js';
+import { LossPass } from '../../training/loss-pass.js';
 import { createObjective } from '../../training/objective.js';
 import { Stepper } from '../../training/stepper.js';
 import { lowerQuartile } from '../../calibration/clock.js';
@@ -45,21 +46,19 @@ export function timeSteps(shape: StepShape, transport: Transport, engine: Engine
   const parts = countedParts(engine, transport);
   const network = buildNetwork(specification, parts.engine, parts.communicator);
   network.initialize(0);
-  const sizes = [network.layout, parts.engine, columns, columns, shape.inputGradient] as const;
-  const objective = createObjective(specification, loss, ...sizes);
+  const { layout } = network;
+  const { engine: counted } = parts;
+  const sizes = { columns, samples: columns, inputGradient: shape.inputGradient };
+  const objective = createObjective({ specification, loss, layout, engine: counted, ...sizes });
   const options = { ...OPTIMIZER, name: shape.optimizer };
   const stepper = new Stepper({
-    ...parts,
-    replicas: null,
-    network,
-    objective,
-    optimizer: createOptimizer(options, parts.engine, network.parameters),
-    batchSize: columns,
-    microBatches: 1,
-    clipNorm: null,
-    nestedGhosts: null,
-    stopRequested: () => false,
-    batches: { next: sameBatch(specification.width, columns) },
+    pass: new LossPass({
+      ...parts,
+      network,
+      objective,
+      batches: { next: sameBatch(specification.width, columns) },
+    }),
+    optimizer: createOptimizer(options, counted, network.parameters),
   });
   let step = 0;
   // Ranks take the same number of steps: rank 0's clock counts.

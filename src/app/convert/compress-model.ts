@@ -1,7 +1,6 @@
 import { statSync } from 'node:fs';
 import type { Dataset } from '../../data/dataset.js';
-import { createBatchFiller } from '../../data/loader/fill.js';
-import { ScheduleCursor } from '../../data/loader/batch-schedule.js';
+import { inlineBatches } from '../../data/loader/loader.js';
 import { ConfigError, DataError } from '../../base/errors.js';
 import {
   compressNetwork,
@@ -142,29 +141,13 @@ function probeOf(network: DenseNetwork, dataset: Dataset): ProbeData {
   }
   const rows = Math.min(dataset.rows, MOST_ROWS);
   const oneHot = loss === 'mse' && answers.kind === 'labels';
-  const schedule = {
-    firstStep: 0,
-    steps: 1,
-    batchSize: rows,
-    microBatches: 1,
-    validationRows: 0,
-    validateEvery: 0,
-  };
-  const cursor = new ScheduleCursor(schedule);
-  cursor.advance();
-  const filler = createBatchFiller({
-    data: {
-      training: dataset,
-      validation: null,
-    },
+  const batches = inlineBatches({
+    data: { training: dataset, validation: null },
     standardization,
-    seed: 0,
-    shuffle: false,
     oneHot,
-    schedule,
+    schedule: { passes: 1, batchSize: rows, validationRows: rows },
   });
-  const x = new Float32Array(inputs * rows);
-  const y = new Float32Array((loss === 'mse' ? outputs : 1) * rows);
-  filler.write(cursor, x, y);
-  return { x, y, rows };
+  const batch = batches.next();
+  if (batch === null) throw new DataError('compress', `${dataset.name} has no rows`);
+  return { x: batch.x, y: batch.y, rows };
 }

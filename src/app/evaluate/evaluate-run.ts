@@ -113,23 +113,11 @@ export async function evaluate(request: EvaluateOptions): Promise<EvaluationRepo
   const { specification, loss } = model;
   const batch = Math.min(request.batch ?? settings.batch, data.rows);
   const loader = startLoader({
-    data: {
-      training: data,
-      validation: data,
-    },
+    data: { training: data, validation: null },
     standardization: model.standardization,
-    seed: settings.seed,
-    shuffle: false,
     consumers: ranks.here.length,
     oneHot: loss === 'mse' && data.answers.kind === 'labels',
-    schedule: {
-      firstStep: 0,
-      steps: swept?.length ?? 1,
-      batchSize: batch,
-      microBatches: 1,
-      validationRows: data.rows,
-      validateEvery: 1,
-    },
+    schedule: { passes: swept?.length ?? 1, batchSize: batch, validationRows: data.rows },
   });
   const rankData: EvaluationRankData = {
     job: {

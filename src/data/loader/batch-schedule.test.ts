@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { ConfigError } from '../../base/errors.js';
-import { type BatchSchedule, ScheduleCursor } from './batch-schedule.js';
+import { type BatchSchedule, ScheduleCursor, type TrainingSchedule } from './batch-schedule.js';
 
-const SCHEDULE: BatchSchedule = {
+const SCHEDULE: TrainingSchedule = {
   firstStep: 0,
   steps: 4,
   batchSize: 6,
@@ -45,9 +45,18 @@ test('micro-batches of each step, and all validation rows after every n-th and t
   ]);
 });
 
+test('an evaluation reads validation rows alone, as often as it has passes', () => {
+  const pass = (step: number) => [0, 1, 2].map((i) => `validate ${step}.${i} of ${i < 2 ? 4 : 1}`);
+  const schedule = { passes: 2, batchSize: 4, validationRows: 9 };
+  assert.deepEqual(walk(schedule), [...pass(0), ...pass(1)]);
+  assert.deepEqual(walk({ ...schedule, passes: 0 }), []);
+  assert.deepEqual(walk({ ...schedule, validationRows: 0 }), []);
+  assert.throws(() => walk({ ...schedule, batchSize: 0 }), ConfigError);
+});
+
 test('a resumed run reads exactly the rest', () => {
   const small = fc.integer({ min: 1, max: 4 });
-  const schedules = fc.record<BatchSchedule>({
+  const schedules = fc.record<TrainingSchedule>({
     firstStep: fc.nat(12),
     steps: fc.nat(12),
     batchSize: small.map((n) => 12 * n),

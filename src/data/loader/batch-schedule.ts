@@ -1,7 +1,10 @@
 import { ConfigError } from '../../base/errors.js';
 
 /** Which batches a run reads, in order; loader and ranks each walk it without talking. */
-export interface BatchSchedule {
+export type BatchSchedule = TrainingSchedule | EvaluationSchedule;
+
+/** The batches of training steps, and of the validations between them. */
+export interface TrainingSchedule {
   /** Steps already done: a run resumed at step s continues with batch s. */
   readonly firstStep: number;
   /** Steps done when the run ends, those before `firstStep` included. */
@@ -20,6 +23,14 @@ export interface BatchSchedule {
   readonly validateEvery: number;
 }
 
+/** Passes over the first rows of the validation part, or of the training part where there is none:
+ * validation batches alone. */
+export interface EvaluationSchedule {
+  readonly passes: number;
+  readonly batchSize: number;
+  readonly validationRows: number;
+}
+
 /** @throws ConfigError for sizes that do not fit one another. */
 export function checkSchedule(schedule: BatchSchedule): void {
   for (const [name, value] of Object.entries(schedule)) {
@@ -27,6 +38,7 @@ export function checkSchedule(schedule: BatchSchedule): void {
     if (Number.isSafeInteger(value) && value >= least) continue;
     throw new ConfigError('batches', `${name} ${value}; an integer of at least ${least} is needed`);
   }
+  if (isEvaluation(schedule)) return;
   const { batchSize, microBatches } = schedule;
   if (batchSize % microBatches === 0) return;
   throw new ConfigError(
@@ -35,13 +47,17 @@ export function checkSchedule(schedule: BatchSchedule): void {
   );
 }
 
-/** Columns of every batch that is read: batchSize / microBatches. */
-export function columnsPerBatch({ batchSize, microBatches }: BatchSchedule): number {
-  return batchSize / microBatches;
+export function isEvaluation(schedule: BatchSchedule): schedule is EvaluationSchedule {
+  return 'passes' in schedule;
+}
+
+/** Columns of every batch that is read. */
+export function columnsPerBatch(schedule: BatchSchedule): number {
+  return isEvaluation(schedule) ? schedule.batchSize : schedule.batchSize / schedule.microBatches;
 }
 
 /** Whether the run is validated after step `step`, counted from 0. */
-export function validatesAfter(schedule: BatchSchedule, step: number): boolean {
+export function validatesAfter(schedule: TrainingSchedule, step: number): boolean {
   const { steps, validationRows, validateEvery } = schedule;
   if (validateEvery === 0 || validationRows === 0) return false;
   return (step + 1) % validateEvery === 0 || step + 1 === steps;
@@ -54,11 +70,12 @@ export function validationBatches(schedule: BatchSchedule): number {
 
 /**
  * A position in the schedule: the micro-batches of a step, then, where the step is validated, the
- * validation batches. Fields change in place, so that walking allocates nothing.
+ * validation batches; of an evaluation these alone. Fields change in place, so that walking allocates nothing.
  */
 export class ScheduleCursor {
   kind: 'training' | 'validation' = 'training';
-  /** The training step, from 0, that the batch belongs to or that was validated. */
+  /** The training step, from 0, that the batch belongs to or that was validated; of an evaluation
+   * the pass. */
   step: number;
   /** Part of the step's columns, from 0; 0 for validation. */
   microBatch = -1;
@@ -71,23 +88,32 @@ export class ScheduleCursor {
   constructor(schedule: BatchSchedule) {
     checkSchedule(schedule);
     this.schedule = schedule;
-    this.step = schedule.firstStep;
+    this.step = isEvaluation(schedule) ? 0 : schedule.firstStep;
     this.validColumns = columnsPerBatch(schedule);
   }
 
   /** Moves to the first or next batch; false when there is none. */
   advance(): boolean {
     const { schedule } = this;
+    if (isEvaluation(schedule)) return this.advanceEvaluation(schedule);
     if (this.step >= schedule.steps) return false;
     if (this.kind === 'training') {
       if (++this.microBatch < schedule.microBatches) return true;
       if (validatesAfter(schedule, this.step)) return this.toValidation(0);
-      return this.toStep(this.step + 1);
+      return this.toStep(this.step + 1, schedule.steps);
     }
     const next = this.index + 1;
     return next < validationBatches(schedule)
       ? this.toValidation(next)
-      : this.toStep(this.step + 1);
+      : this.toStep(this.step + 1, schedule.steps);
+  }
+
+  private advanceEvaluation(schedule: EvaluationSchedule): boolean {
+    const next = this.kind === 'training' ? 0 : this.index + 1;
+    if (next < validationBatches(schedule))
+      return this.step < schedule.passes && this.toValidation(next);
+    this.step++;
+    return schedule.validationRows > 0 && this.step < schedule.passes && this.toValidation(0);
   }
 
   private toValidation(index: number): boolean {
@@ -99,12 +125,12 @@ export class ScheduleCursor {
     return true;
   }
 
-  private toStep(step: number): boolean {
+  private toStep(step: number, steps: number): boolean {
     this.kind = 'training';
     this.step = step;
     this.microBatch = 0;
     this.index = 0;
     this.validColumns = columnsPerBatch(this.schedule);
-    return step < this.schedule.steps;
+    return step < steps;
   }
 }

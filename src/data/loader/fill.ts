@@ -7,6 +7,7 @@ import {
   type BatchSchedule,
   checkSchedule,
   columnsPerBatch,
+  isEvaluation,
   type ScheduleCursor,
 } from './batch-schedule.js';
 
@@ -16,8 +17,10 @@ export interface BatchOptions {
   /** What `fitStandardization` found on the training part; null to use x as it is. */
   readonly standardization: Standardization | null;
   readonly schedule: BatchSchedule;
-  readonly seed: number;
-  readonly shuffle: boolean;
+  /** Of the order of the training rows. Default: 0. */
+  readonly seed?: number;
+  /** Default: training rows come as they are in the data. */
+  readonly shuffle?: boolean;
   /** Write labels as [classes, columns] of zeros and ones, for a squared error on labels. */
   readonly oneHot: boolean;
 }
@@ -39,10 +42,11 @@ export function checkBatchOptions(options: BatchOptions): void {
   if (!(training.rows > 0)) {
     throw new DataError('batches', `${training.name}: no rows; at least one is needed`);
   }
-  if (schedule.validationRows > (validation?.rows ?? 0)) {
+  const there = (validation ?? (isEvaluation(schedule) ? training : null))?.rows ?? 0;
+  if (schedule.validationRows > there) {
     throw new DataError(
       'batches',
-      `${schedule.validationRows} validation rows of ${validation?.rows ?? 0} in the data`,
+      `${schedule.validationRows} validation rows of ${there} in the data`,
     );
   }
   const { mean, scale } = standardization ?? {};
@@ -73,20 +77,22 @@ class Filler implements BatchFiller {
   private readonly validation: ColumnWriter | null;
 
   constructor(options: BatchOptions) {
-    const { data, schedule, seed, shuffle } = options;
+    const { data, schedule, seed = 0, shuffle = false } = options;
     checkBatchOptions(options);
     this.schedule = schedule;
     this.columns = columnsPerBatch(schedule);
     this.rows = new Float64Array(this.columns);
     this.sampler = createSampler(data.training.rows, seed, shuffle);
     this.training = columnWriter(data.training, options);
-    this.validation = data.validation && columnWriter(data.validation, options);
+    const evaluated = data.validation ?? (isEvaluation(schedule) ? data.training : null);
+    this.validation = evaluated && columnWriter(evaluated, options);
   }
 
   write(cursor: ScheduleCursor, x_FB: Float32Array, y: Float32Array): void {
     const { columns, rows } = this;
-    if (cursor.kind === 'training') {
-      const { batchSize, replicas = 1, replica = 0 } = this.schedule;
+    const { schedule } = this;
+    if (cursor.kind === 'training' && !isEvaluation(schedule)) {
+      const { batchSize, replicas = 1, replica = 0 } = schedule;
       const batch = cursor.step * replicas + replica;
       const first = batch * batchSize + cursor.microBatch * columns;
       this.sampler.rowsAt(first, rows);

@@ -222,6 +222,18 @@ test('closing ends readers that would wait', async () => {
   assert.throws(() => reader.next(), /closed before the end/);
 });
 
+test('an evaluation reads the validation part, or the training part where there is none', () => {
+  const evaluation = { passes: 1, batchSize: 8, validationRows: 11 };
+  const [training, validation] = [numbers(50, 4), numbers(11, 4)];
+  for (const [i, x] of validation.x.entries()) validation.x[i] = x + 10;
+  const read = (data: BatchOptions['data']) =>
+    drain(inlineBatches({ data, standardization: null, oneHot: false, schedule: evaluation }));
+  const [first, last] = read({ training, validation });
+  assert.deepEqual([first?.kind, first?.validColumns, last?.validColumns], ['validation', 8, 3]);
+  assert.deepEqual(first?.x, read({ training: validation, validation: null })[0]?.x);
+  assert.notDeepEqual(first?.x, read({ training, validation: null })[0]?.x);
+});
+
 test('what cannot be served is refused at once', () => {
   const with_ = (schedule: object) => ({
     ...OPTIONS,

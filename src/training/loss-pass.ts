@@ -1,0 +1,141 @@
+import { Tape, type Variable } from '../autograd/tape.js';
+import { TrainingError } from '../base/errors.js';
+import { PHASE, type PhaseClock } from '../base/phases.js';
+import type { Communicator, PendingCollective } from '../communicators/communicator.js';
+import type { Batch, BatchReader } from '../data/loader/batches.js';
+import type { Engine } from '../engines/engine.js';
+import { treeSum } from '../layers/block-sum.js';
+import type { FeedForward } from '../model/network.js';
+import type { Objective } from './objective.js';
+
+export interface LossPassParts {
+  readonly engine: Engine;
+  /** Of the ranks that hold the network. */
+  readonly communicator: Communicator;
+  /** All ranks of all replicas, for agreement on loss and stopping. */
+  readonly control: Communicator;
+  /** The rank's clock: what its time goes to. */
+  readonly phases: PhaseClock;
+  readonly network: FeedForward;
+  readonly objective: Objective;
+  readonly batches: BatchReader;
+}
+
+/**
+ * Takes batches through a network to their loss, on one rank, and sums the losses of several. What
+ * trains and what evaluates a network share one, and with it the memory of its activations.
+ */
+export class LossPass {
+  readonly parts: LossPassParts;
+  readonly tape: Tape;
+  /** Seconds that this rank waited for batches since `begin`. */
+  dataWaitS = 0;
+  readonly #lossSums: Float64Array;
+  #correct = 0;
+  /** Loss sum, correct columns, stop requests. */
+  readonly #agreement = new Float64Array(3);
+
+  constructor(parts: LossPassParts) {
+    const { engine, communicator, phases, objective } = parts;
+    this.parts = parts;
+    this.tape = new Tape(engine, communicator, phases);
+    this.#lossSums = new Float64Array(objective.loss.reading.blockSums.length);
+  }
+
+  /** Forgets the sums. */
+  begin(): void {
+    this.dataWaitS = 0;
+    this.#lossSums.fill(0);
+    this.#correct = 0;
+  }
+
+  /** Takes the next batch through the network and adds its losses to the sums.
+   * @returns the loss
+   * @throws TrainingError when the next batch is not of this kind */
+  forward(kind: Batch['kind']): Variable {
+    const { network, objective, phases } = this.parts;
+    const batch = this.#next(kind);
+    const { loss, x, y } = objective;
+    objective.read(batch);
+    loss.validColumns = batch.validColumns;
+    phases.enter(PHASE.other);
+    this.tape.begin();
+    const output = this.tape.apply(loss, network.forward(this.tape, x), y);
+    for (const [j, sum] of loss.reading.blockSums.entries()) {
+      this.#lossSums[j] = (this.#lossSums[j] ?? 0) + sum;
+    }
+    this.#correct += loss.reading.correct;
+    return output;
+  }
+
+  /**
+   * Starts the sum over ranks of losses, correct columns and stop requests. Of a loss that every
+   * rank of a replica computes, the first rank's counts.
+   *
+   * @param counts whether this replica's samples count
+   */
+  startAgreement(counts: boolean, stop: boolean): PendingCollective {
+    const { control, communicator, objective } = this.parts;
+    const isFirst = communicator.rank === 0;
+    this.#agreement[0] = counts && (objective.sharded || isFirst) ? treeSum(this.#lossSums) : 0;
+    this.#agreement[1] = counts && isFirst ? this.#correct : 0;
+    this.#agreement[2] = stop ? 1 : 0;
+    return control.startAllReduceSum(this.#agreement);
+  }
+
+  /** What ranks agreed on, when the sum has been waited for: Σ of losses, not scaled … */
+  get lossSum(): number {
+    return this.#agreement[0] ?? 0;
+  }
+  /** … columns classified correctly … */
+  get correct(): number {
+    return this.#agreement[1] ?? 0;
+  }
+  /** … and whether any rank was asked to stop. */
+  get stop(): boolean {
+    return (this.#agreement[2] ?? 0) > 0;
+  }
+
+  #next(kind: Batch['kind']): Batch {
+    this.parts.phases.enter(PHASE.data);
+    const before = performance.now();
+    const batch = this.parts.batches.next();
+    this.dataWaitS += (performance.now() - before) / 1000;
+    if (batch === null || batch.kind !== kind) {
+      throw new TrainingError('batches', `expected a ${kind} batch, got ${batch?.kind ?? 'none'}`);
+    }
+    return batch;
+  }
+
+  /** Ends the run with the first tensor that is not finite, in the order of computation.
+   * @throws TrainingError on every rank */
+  explain(where: string, loss: number): never {
+    const { engine, network, objective, control } = this.parts;
+    const candidates = [
+      { name: 'the input batch', tensor: objective.x.value },
+      { name: 'the target batch', tensor: objective.y.value },
+      ...network.parameters.map(({ name, value }) => ({
+        name: `the weights ${name}`,
+        tensor: value,
+      })),
+      ...this.tape.outputs().map(({ operator, output }) => ({
+        name: `the output of ${operator.name}`,
+        tensor: output.value,
+      })),
+    ];
+    const first = candidates.findIndex(
+      ({ tensor }) => !Number.isFinite(engine.sumOfSquares(tensor)),
+    );
+    const everyones = new Float32Array(control.size);
+    control.allGather(Float32Array.of(first < 0 ? candidates.length : first), everyones);
+    // Ranks may hold different numbers of tensors (the head's bias): the earliest position wins.
+    const earliest = Math.min(...everyones);
+    if (everyones.indexOf(earliest) !== control.rank) control.barrier();
+    const name = candidates[first]?.name ?? 'the loss itself';
+    throw new TrainingError(
+      'training',
+      `the loss of ${where} is ${loss}; the first tensor that is not finite is ${name}; ` +
+        'try a smaller --lr, a --warmup or --clip-norm',
+    );
+  }
+}
