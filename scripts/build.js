@@ -31,18 +31,34 @@ function buildKernels() {
   mkdirSync('dist/engines/wasm', { recursive: true });
   const shared = [
     'kernels/index.ts',
-    ...['--runtime', 'stub', '--importMemory', '--sharedMemory', '--maximumMemory', '65536'],
-    ...['-O3', '--noAssert', '--converge'],
+    '--runtime',
+    'stub',
+    '--importMemory',
+    '--sharedMemory',
+    '--maximumMemory',
+    '65536',
+    '-O3',
+    '--noAssert',
+    '--converge',
   ];
   const features = 'simd,threads,bulk-memory,sign-extension,mutable-globals,nontrapping-f2i';
   run('assemblyscript/bin/asc.js', [
     ...shared,
-    ...['--enable', features, '--use', 'RELAXED=0', '-o', strict],
+    '--enable',
+    features,
+    '--use',
+    'RELAXED=0',
+    '-o',
+    strict,
   ]);
   run('assemblyscript/bin/asc.js', [
     ...shared,
-    ...['--enable', `${features},relaxed-simd`, '--use', 'RELAXED=1'],
-    ...['-o', relaxed],
+    '--enable',
+    `${features},relaxed-simd`,
+    '--use',
+    'RELAXED=1',
+    '-o',
+    relaxed,
   ]);
 }
 

@@ -35,10 +35,14 @@ if (all) console.log(`properties: PHANTOM_TEST_SEED=${seed}`);
 const result = spawnSync(
   process.execPath,
   [
-    ...['--import', './scripts/test-setup.js', '--test'],
-    ...[`--test-concurrency=${availableParallelism()}`],
-    ...['--test-reporter=./scripts/test-reporter.js', '--test-reporter-destination=stdout'],
-    ...[...options, ...files],
+    '--import',
+    './scripts/test-setup.js',
+    '--test',
+    `--test-concurrency=${availableParallelism()}`,
+    '--test-reporter=./scripts/test-reporter.js',
+    '--test-reporter-destination=stdout',
+    ...options,
+    ...files,
   ],
   { stdio: 'inherit', env: { ...process.env, PHANTOM_TEST_SEED: `${seed}` } },
 );

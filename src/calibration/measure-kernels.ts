@@ -85,7 +85,6 @@ function product(
     const weight = weights[i % weights.length] as Matrix;
     if (form === 'NT') engine.gemm(false, true, 1, output, input, 0, weight);
     else engine.gemm(form === 'TN', false, 1, weight, input, 0, output);
-    engine.synchronize();
   };
 }
 
@@ -112,7 +111,11 @@ function passKernels(): PassKernel[] {
   return [
     ...ACTIVATION_NAMES.map((name): PassKernel => `activation ${name}`),
     ...ACTIVATION_NAMES.map((name): PassKernel => `activation gradient ${name}`),
-    ...(['add', 'fill', 'copy', 'mse', 'cross-entropy'] as const),
+    'add',
+    'fill',
+    'copy',
+    'mse',
+    'cross-entropy',
     ...OPTIMIZER_NAMES,
     'encode bfloat16',
     'decode bfloat16',
@@ -138,7 +141,6 @@ function elementPass(
   const run = passCall(engine, kernel, size / columns, columns);
   return (i) => {
     run(sets[i % sets.length] as Operands);
-    engine.synchronize();
   };
 }
 

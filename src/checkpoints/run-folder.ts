@@ -39,9 +39,20 @@ export interface RunConfig {
 
 /** Settings that do not change any number of a run: where it runs and what it tells. */
 const NEUTRAL = new Set<keyof TrainingSettings>([
-  ...(['ranks', 'timeout', 'logEvery', 'checkpointEvery', 'keepCheckpoints', 'out'] as const),
-  ...(['steps', 'epochs', 'targetLoss', 'validateEvery'] as const),
-  ...(['meter', 'machine', 'carbonIntensity', 'pue'] as const),
+  'ranks',
+  'timeout',
+  'logEvery',
+  'checkpointEvery',
+  'keepCheckpoints',
+  'out',
+  'steps',
+  'epochs',
+  'targetLoss',
+  'validateEvery',
+  'meter',
+  'machine',
+  'carbonIntensity',
+  'pue',
 ]);
 
 /** SHA-256 over the settings that determine a run's numbers; with a rate that falls towards the

@@ -23,8 +23,13 @@ Examples:
   $ phantom plan --width 65536 --search --memory 40 --step-time 0.05`;
 
 const NETWORK = [
-  ...(['width', 'depth', 'blocks', 'ghosts', 'layerGhosts'] as const),
-  ...(['ghostPrecision', 'activation'] as const),
+  'width',
+  'depth',
+  'blocks',
+  'ghosts',
+  'layerGhosts',
+  'ghostPrecision',
+  'activation',
 ] as const;
 const KEYS = [...NETWORK, 'batch', 'optimizer', 'ranks'] as const;
 

@@ -47,9 +47,21 @@ class LapackSvd implements TruncatedSvd {
     const info = int(0);
     const call = (work: Float64Array, workLength: number) => {
       this.#lapack.dgesdd(
-        ...([job, int(columns), int(rows), a, int(columns), values] as const),
-        ...([u, int(columns), vt, int(Math.max(1, vectors))] as const),
-        ...([work, int(workLength), integers, info, 1] as const),
+        job,
+        int(columns),
+        int(rows),
+        a,
+        int(columns),
+        values,
+        u,
+        int(columns),
+        vt,
+        int(Math.max(1, vectors)),
+        work,
+        int(workLength),
+        integers,
+        info,
+        1,
       );
       if (info[0] === 0) return;
       throw new NativeError(

@@ -101,7 +101,10 @@ export class RandomizedSvd implements TruncatedSvd {
 
   #transposed(a: Float64Array, rows: number, columns: number, count: number): SingularTriplets {
     const { values, left, right } = this.decompose(
-      ...([transpose(a, rows, columns), columns, rows, count] as const),
+      transpose(a, rows, columns),
+      columns,
+      rows,
+      count,
     );
     return {
       values,

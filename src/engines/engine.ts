@@ -35,9 +35,9 @@ export interface CrossEntropyResult {
 /**
  * The kernels of a training step, on memory that the engine allocates.
  *
- * Calls return at once with the result in memory, or enqueue (a device); `synchronize` waits for
- * all that was enqueued. Scalars that kernels return are float64. Shapes are checked where an
- * operator is planned, not here. No call allocates, apart from `allocate`.
+ * When a call returns, its result is in memory: collectives and readers may use it. Scalars that
+ * kernels return are float64. Shapes are checked where an operator is planned, not here. No call
+ * allocates, apart from `allocate`.
  */
 export interface Engine {
   /** `blas`, `wasm` or `wasm-relaxed`. */
@@ -134,7 +134,4 @@ export interface Engine {
     secondMoment: Tensor,
     step: AdamStep,
   ): number;
-
-  /** Waits until everything enqueued is done; does nothing on a synchronous engine. */
-  synchronize(): void;
 }

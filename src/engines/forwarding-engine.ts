@@ -109,7 +109,4 @@ export class ForwardingEngine implements Engine {
   ): number {
     return this.#engine.adamStep(weights, gradient, firstMoment, secondMoment, step);
   }
-  synchronize(): void {
-    this.#engine.synchronize();
-  }
 }

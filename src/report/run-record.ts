@@ -151,8 +151,14 @@ class EventReader {
 
   #onStart(event: Readonly<Record<string, unknown>>, leaveOut: (why: string) => void): void {
     const counts = [
-      ...(['ranks', 'replicas', 'parameters', 'steps', 'flopsPerStep'] as const),
-      ...(['sentBytesPerStep', 'receivedBytesPerStep', 'memoryBytes'] as const),
+      'ranks',
+      'replicas',
+      'parameters',
+      'steps',
+      'flopsPerStep',
+      'sentBytesPerStep',
+      'receivedBytesPerStep',
+      'memoryBytes',
     ];
     const wrong = counts.find((name) => quantity(event[name]) === null);
     if (wrong !== undefined) return leaveOut(`has ${wrong} ${String(event[wrong])}`);

@@ -123,7 +123,6 @@ export class NetworkRunner {
     if (ghosts > 0) this.#network.useGhosts(ghosts);
     plan.pass.begin();
     const { value } = this.#network.forward(plan.pass, plan.x);
-    this.#engine.synchronize();
     if (plan.gathered !== null) this.#communicator.allGather(value.data, plan.gathered);
     if (!writesAnswers) return;
     writeRows(plan.gathered ?? value.data, rows, y, this.#outputs, this.#firstOutput);

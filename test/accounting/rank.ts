@@ -159,7 +159,9 @@ await runRank<StepShape>(async ({ data, transport }): Promise<CountResult> => {
   const network = buildNetwork(specification, notedEngine, communicator);
   const options = { momentum: 0.9, beta1: 0.9, beta2: 0.9, epsilon: 1e-8, weightDecay: 0 };
   const optimizer = createOptimizer(
-    ...([{ ...options, name: data.optimizer }, notedEngine, network.parameters] as const),
+    { ...options, name: data.optimizer },
+    notedEngine,
+    network.parameters,
   );
   network.initialize(0);
   const objective = createObjective({

@@ -25,7 +25,6 @@ export function engineContract(
       const engine = await make();
       assert.equal(engine.name, name);
       assert.match(engine.description, /\S/);
-      engine.synchronize();
     });
     allocationContract(make);
     gemmContract(make);

@@ -66,7 +66,10 @@ function compare(request: PhantomRequest, actual: ReadonlyMap<string, PhantomTen
   };
   const passes = request.passes.map((inUse) =>
     phantomPass(
-      ...([weights, denseOf(x.shape, x.value), denseOf(z.shape, z.gradient), inUse] as const),
+      weights,
+      denseOf(x.shape, x.value),
+      denseOf(z.shape, z.gradient),
+      inUse,
       ROUNDINGS[request.precision],
     ),
   );

@@ -104,7 +104,10 @@ describe('initial weights', () => {
   const cases: [Strategy, number, number, Activation][] = [
     ...([1, 4, 16] as const).flatMap((ghosts) =>
       ([2, 4, 16] as const).map((blocks): [Strategy, number, number, Activation] => [
-        ...(['phantom', blocks, Math.min(ghosts, 512 / blocks), 'relu'] as const),
+        'phantom',
+        blocks,
+        Math.min(ghosts, 512 / blocks),
+        'relu',
       ]),
     ),
     ['phantom', 4, 8, 'gelu'],

@@ -169,8 +169,24 @@ describe('event files for TensorBoard', () => {
     };
     const data = 'synthetic:teacher?widths=8,16,4&validation=32';
     train(
-      ...['--data', data, '--width', '16', '--blocks', '2', '--ghosts', '2', '--ranks', '1'],
-      ...['--engine', 'wasm', '--batch', '8', '--steps', '20', '--out', 'run'],
+      '--data',
+      data,
+      '--width',
+      '16',
+      '--blocks',
+      '2',
+      '--ghosts',
+      '2',
+      '--ranks',
+      '1',
+      '--engine',
+      'wasm',
+      '--batch',
+      '8',
+      '--steps',
+      '20',
+      '--out',
+      'run',
     );
     train('--resume', 'run', '--steps', '40');
     const files = eventsIn(path.join(cwd, 'run'));

@@ -18,8 +18,11 @@ export async function launchBrowser(path: string): Promise<Browser> {
   return chromium.launch({
     executablePath: path,
     args: [
-      ...['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-      ...['--disable-component-update', '--disable-sync'],
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
     ],
   });
 }

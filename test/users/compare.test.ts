@@ -10,9 +10,32 @@ import { temporaryFolder } from '../support/files.js';
 const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 
 const SMALL = [
-  ...['--data', 'synthetic:teacher?widths=8,16,4&validation=32', '--width', '16', '--blocks', '2'],
-  ...['--ranks', '1', '--engine', 'wasm', '--batch', '8', '--steps', '20', '--out', 'out'],
-  ...['--try-ghosts', '2', '--rates', '0.01', '--seeds', '1', '--patience', '1', '--search', '1'],
+  '--data',
+  'synthetic:teacher?widths=8,16,4&validation=32',
+  '--width',
+  '16',
+  '--blocks',
+  '2',
+  '--ranks',
+  '1',
+  '--engine',
+  'wasm',
+  '--batch',
+  '8',
+  '--steps',
+  '20',
+  '--out',
+  'out',
+  '--try-ghosts',
+  '2',
+  '--rates',
+  '0.01',
+  '--seeds',
+  '1',
+  '--patience',
+  '1',
+  '--search',
+  '1',
 ];
 
 function compare(cwd: string, ...args: readonly string[]) {

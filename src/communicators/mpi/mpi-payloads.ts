@@ -48,9 +48,14 @@ export class MpiPayloads {
     this.#link.check(
       call,
       mpi.iallgather(
-        ...([addresses.ownHeader, HEADER_BYTES, byte] as const),
-        ...([addresses.headers, HEADER_BYTES, byte] as const),
-        ...([this.#headerComm, operation.headerRequest] as const),
+        addresses.ownHeader,
+        HEADER_BYTES,
+        byte,
+        addresses.headers,
+        HEADER_BYTES,
+        byte,
+        this.#headerComm,
+        operation.headerRequest,
       ),
     );
     if (!operation.inline) this.#link.check(call, this.#startPayload(operation));
@@ -135,8 +140,16 @@ export class MpiPayloads {
     }
     const at = operation.addresses;
     return mpi.ialltoallv(
-      ...([from, at.counts, at.offsets, type, to, at.partCounts, at.partOffsets, type] as const),
-      ...([this.#payloadComm, operation.payloadRequest] as const),
+      from,
+      at.counts,
+      at.offsets,
+      type,
+      to,
+      at.partCounts,
+      at.partOffsets,
+      type,
+      this.#payloadComm,
+      operation.payloadRequest,
     );
   }
 
@@ -162,9 +175,15 @@ export class MpiPayloads {
     const { mpi, addresses } = this.#link;
     const type = mpi.constants.float32;
     return mpi.iallgatherv(
-      ...([mpi.constants.inPlace, 0, type] as const),
-      ...([addresses.of(receive), at.counts, at.offsets, type] as const),
-      ...([this.#secondComm, payloadRequest] as const),
+      mpi.constants.inPlace,
+      0,
+      type,
+      addresses.of(receive),
+      at.counts,
+      at.offsets,
+      type,
+      this.#secondComm,
+      payloadRequest,
     );
   }
 

@@ -216,10 +216,6 @@ export class WasmEngine implements Engine {
       weights.data.length,
     );
   }
-
-  synchronize(): void {
-    // Every kernel has finished when its call returns.
-  }
 }
 
 /** Columns of a two-dimensional tensor; a one-dimensional one is a column. */

@@ -77,7 +77,9 @@ class PhantomGraph {
           ? (others[0] as string)
           : builder.node('Concat', others, name('received', j), { axis: 1 });
       const local = builder.gemm(
-        ...([name('own', j), own, this.#tensor(name('local', j), [M, M])] as const),
+        name('own', j),
+        own,
+        this.#tensor(name('local', j), [M, M]),
         this.#tensor(name('bias', j), [M]),
       );
       const decompressor = this.#tensor(name('decompressor', j), [M, (P - 1) * K]);

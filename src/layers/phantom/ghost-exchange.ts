@@ -116,7 +116,6 @@ class EncodedExchange implements GhostExchange {
   startGather(): PendingCollective {
     const { engine, communicator } = this.#place.context;
     engine.encodeRows(this.#precision, this.#own, this.#ownEncoded);
-    engine.synchronize();
     return this.#gather.of(communicator.startAllGather(this.#ownEncoded.data, this.#encoded.data));
   }
 
@@ -171,7 +170,6 @@ class EncodedReturn {
         if (rows) engine.encodeRows(this.#precision, rows, slab);
       }
     }
-    engine.synchronize();
     return this.#received.of(communicator.startAllToAll(this.#send.data, this.#receive.data));
   }
 }
