@@ -31,6 +31,7 @@ export function quantile(values: readonly number[], q: number): number {
 /** Runs steps on ranks. @returns null in a process that is not rank 0 of its job */
 export async function timeSteps(request: StepRequest, size: number): Promise<StepTimings | null> {
   const ranks = await joinRanks({
+    launcher: findLauncher(),
     size,
     module: new URL('step-rank.js', import.meta.url),
     timeoutS: 60,

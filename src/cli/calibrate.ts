@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Machine, MeasuredCollectives, PowerModel } from '../machine/machine.js';
-import { findLauncher } from '../communicators/launcher.js';
+import type { Launcher } from '../communicators/launcher.js';
 import type { Calibration } from '../app/calibrate/calibrate.js';
 import type { EngineChoice } from '../engines/engine-list.js';
 import { commandLine } from '../base/invocation.js';
@@ -32,7 +32,11 @@ interface Options {
   readonly json?: true;
 }
 
-export function define(command: Command, done: (exitCode: number) => void): void {
+export function define(
+  command: Command,
+  done: (exitCode: number) => void,
+  launcher: Launcher | null,
+): void {
   command
     .addOption(valueOption('--out <file>', 'machine file to write').default('machines/this.json'))
     .addOption(valueOption('--engine <name>', 'auto, blas, wasm').default('auto'))
@@ -42,21 +46,21 @@ export function define(command: Command, done: (exitCode: number) => void): void
     .option('--json', 'the machine as one object on stdout, and nothing else')
     .addHelpText('after', EXAMPLES)
     .action(async () => {
-      done(await run(command.opts<Options>()));
+      done(await run(command.opts<Options>(), launcher));
     });
 }
 
-async function run(options: Options): Promise<number> {
-  const console = createRankConsole();
+async function run(options: Options, launcher: Launcher | null): Promise<number> {
+  const console = createRankConsole(launcher);
   const { engine } = options;
   if (engine !== 'auto' && engine !== 'blas' && engine !== 'wasm') {
     throw new UsageError('flags', `--engine is ${engine}; it is one of auto, blas, wasm`);
   }
   const { writeMachine } = await import('../machine/machines.js');
   const calibration =
-    findLauncher() === null
+    launcher === null
       ? await measureHere(options, engine, console)
-      : await measureJob(options, console);
+      : await measureJob(options, launcher, console);
   if (calibration === null) return EXIT.fine;
   const { machine, meterCheck } = calibration;
   writeMachine(options.out, machine);
@@ -81,13 +85,17 @@ async function measureHere(
 }
 
 /** Only what an MPI job adds; null: not on this rank. */
-async function measureJob(options: Options, console: Console): Promise<Calibration | null> {
+async function measureJob(
+  options: Options,
+  launcher: Launcher,
+  console: Console,
+): Promise<Calibration | null> {
   const { readMachine } = await import('../machine/machines.js');
   const { beforeRanks } = await import('../app/ranks/ranks.js');
-  const machine = await beforeRanks(() => readMachine(options.out));
+  const machine = await beforeRanks(launcher, () => readMachine(options.out));
   const { calibrateMpi } = await import('../app/calibrate/calibrate.js');
-  const measured = await calibrateMpi(progress(console));
-  if (measured === null || (findLauncher()?.rank ?? 0) > 0) return null;
+  const measured = await calibrateMpi(launcher, progress(console));
+  if (measured === null || launcher.rank > 0) return null;
   const others = machine.collectives.filter(
     (one) => one.transport !== measured.transport || one.ranks !== measured.ranks,
   );

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { type Command, Option } from 'commander';
-import { findLauncher } from '../communicators/launcher.js';
+import type { Launcher } from '../communicators/launcher.js';
 import type { Job, Progress } from '../app/compare/study.js';
 import { OutcomeCollector, type Outcome } from '../app/compare/outcome.js';
 import type { Table } from '../app/compare/tables.js';
@@ -53,7 +53,11 @@ interface Options {
   readonly json: boolean;
 }
 
-export function define(command: Command, done: (exitCode: number) => void): void {
+export function define(
+  command: Command,
+  done: (exitCode: number) => void,
+  launcher: Launcher | null,
+): void {
   command.argument('[config]', 'YAML or JSON file of settings');
   addSettingFlags(command);
   for (const option of command.options) if (OWN[option.attributeName()]) option.hideHelp();
@@ -72,6 +76,12 @@ export function define(command: Command, done: (exitCode: number) => void): void
     .addOption(new Option('--json', 'one object per run and the tables on stdout, nothing else'))
     .addHelpText('after', ABOUT)
     .action(async (config: string | undefined) => {
+      if (launcher !== null) {
+        throw new UsageError(
+          'compare',
+          `runs on worker threads; start it without ${launcher.command}`,
+        );
+      }
       const typed = givenFlags(command);
       for (const [key, remedy] of Object.entries(OWN)) {
         if (typed[key] !== undefined)
@@ -135,10 +145,6 @@ async function readSettings(
 ): Promise<TrainingSettings> {
   const { loadConfigFile, readFlags } = await import('../settings/load.js');
   const { resolveSettings } = await import('../settings/resolve.js');
-  const launcher = findLauncher();
-  if (launcher !== null) {
-    throw new UsageError('compare', `runs on worker threads; start it without ${launcher.command}`);
-  }
   const given = [...(config === undefined ? [] : [loadConfigFile(config)]), readFlags(typed)].map(
     ({ where, settings }) => {
       const kept = Object.entries(settings).filter(([key]) => !(key in OWN));

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { findLauncher } from '../communicators/launcher.js';
+import type { Launcher } from '../communicators/launcher.js';
 
 export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan';
 
@@ -19,6 +19,8 @@ export interface Console {
   readonly columns: number;
   /** Columns that result lines have; without a terminal they are never broken. */
   readonly width: number;
+  /** Of the job that this process is a rank of; null: it is alone. */
+  readonly launcher: Launcher | null;
   style(style: Style, text: string): string;
 }
 
@@ -52,6 +54,7 @@ export function createConsole(
     watched: stderr.isTTY,
     interactive: stdout.isTTY,
     columns: stderr.columns ?? 80,
+    launcher: null,
     width: stdout.isTTY ? stdout.columns : Number.POSITIVE_INFINITY,
     style: (style, text) => (colored ? styleText(style, text, { validateStream: false }) : text),
   };
@@ -61,13 +64,13 @@ export function createConsole(
  * The console of a command that may be one of several processes: rank 0 alone writes, in lines. A
  * launcher may give it a terminal of its own, but what people see went through the launcher.
  */
-export function createRankConsole(): Console {
+export function createRankConsole(launcher: Launcher | null): Console {
   const console = createConsole();
-  const launcher = findLauncher();
   if (launcher === null) return console;
   const nothing = () => {};
   const plain: Console = {
     ...console,
+    launcher,
     live: nothing,
     watched: false,
     interactive: false,

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { type Command, Option } from 'commander';
 import { plural } from '../base/format.js';
-import { findLauncher } from '../communicators/launcher.js';
+import type { Launcher } from '../communicators/launcher.js';
 import type { GivenSettings } from '../settings/given.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
@@ -42,13 +42,23 @@ const CONTESTANTS: readonly GivenSettings[] = [
 
 const SHARED_FLAGS = ['engine', 'ranks', 'epochs'] as const;
 
-export function define(command: Command, done: (exitCode: number) => void): void {
+export function define(
+  command: Command,
+  done: (exitCode: number) => void,
+  launcher: Launcher | null,
+): void {
   command
     .addOption(valueOption('--engine <name>', 'auto, blas, wasm: what computes (default: auto)'))
     .addOption(valueOption('--ranks <R>', `worker threads, 1, 2 or 4 (default: ${SHARED.ranks})`))
     .addOption(valueOption('--epochs <E>', `passes over the data (default: ${SHARED.epochs})`))
     .addOption(new Option('--json', "the runs' events, one object per line, and nothing else"))
     .action(async () => {
+      if (launcher !== null) {
+        throw new UsageError(
+          'demo',
+          `runs on worker threads; start it without ${launcher.command}`,
+        );
+      }
       const options = command.opts<Record<string, string> & { json?: true }>();
       const typed = Object.fromEntries(
         SHARED_FLAGS.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])),
@@ -61,10 +71,6 @@ export function define(command: Command, done: (exitCode: number) => void): void
 async function demo(flags: GivenSettings, json: boolean): Promise<number> {
   const { resolveSettings } = await import('../settings/resolve.js');
   const console = createConsole();
-  const launcher = findLauncher();
-  if (launcher !== null) {
-    throw new UsageError('demo', `runs on worker threads; start it without ${launcher.command}`);
-  }
   const stop = stopOnSignals((line) => console.err(line));
   const time = new Date().toISOString().replaceAll(/[-:]|\.\d+Z/g, '');
   const contestants: ComparedRun[] = [];

@@ -1,3 +1,4 @@
+import type { Launcher } from '../communicators/launcher.js';
 import type { Command } from 'commander';
 import type { GhostsPoint } from '../app/evaluate/evaluate-run.js';
 import type { Obtained } from '../energy/meter.js';
@@ -29,7 +30,11 @@ Examples:
 /** Flags that are settings of training too, with the same rules. */
 const SHARED = ['data', 'ranks', 'engine', 'batch'] as const;
 
-export function define(command: Command, done: (exitCode: number) => void): void {
+export function define(
+  command: Command,
+  done: (exitCode: number) => void,
+  launcher: Launcher | null,
+): void {
   command
     .argument('<model>', 'a run folder, a checkpoint in one, or a model folder')
     .addOption(
@@ -62,7 +67,7 @@ export function define(command: Command, done: (exitCode: number) => void): void
       );
       const { readFlags } = await import('../settings/load.js');
       const { beforeRanks } = await import('../app/ranks/ranks.js');
-      const { settings } = await beforeRanks(() => readFlags(typed));
+      const { settings } = await beforeRanks(launcher, () => readFlags(typed));
       const { data, ranks, engine, batch } = settings;
       const request = {
         model,
@@ -73,7 +78,7 @@ export function define(command: Command, done: (exitCode: number) => void): void
         checkpoint: options['checkpoint'] ?? null,
         sweepGhosts: ghostsOf(options.sweepGhosts),
       } as const;
-      done(await run(request, options.json === true));
+      done(await run(request, launcher, options.json === true));
     });
 }
 
@@ -114,11 +119,11 @@ function sweepTable(sweep: readonly GhostsPoint[], obtained: Obtained, width: nu
   );
 }
 
-async function run(request: Request, json: boolean): Promise<number> {
+async function run(request: Request, launcher: Launcher | null, json: boolean): Promise<number> {
   const { evaluate } = await import('../app/evaluate/evaluate-run.js');
-  const console = createRankConsole();
+  const console = createRankConsole(launcher);
   // No handlers for signals: nothing has to be saved, they may end the process at once.
-  const result = await evaluate(request);
+  const result = await evaluate(request, launcher);
   if (json) {
     console.out(JSON.stringify({ type: 'evaluation', ...result }));
     return EXIT.fine;

@@ -1,7 +1,6 @@
 import type { CommanderError } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ElsewhereError } from '../communicators/elsewhere.js';
-import { findLauncher } from '../communicators/launcher.js';
 import { hint } from '../base/nearest.js';
 import { PhantomError } from '../base/errors.js';
 
@@ -44,8 +43,11 @@ const SILENCE_MS = 2000;
  * The same for a process that may be one of several: rank 0 tells, and its exit ends the job. What
  * failed on another rank alone is told by it, after a time in which rank 0 would have.
  */
-export async function reportRankFailure(error: unknown, json: boolean): Promise<number> {
-  const rank = findLauncher()?.rank ?? 0;
+export async function reportRankFailure(
+  error: unknown,
+  json: boolean,
+  rank: number,
+): Promise<number> {
   if (rank === 0) return reportFailure(error, json);
   await sleep(SILENCE_MS);
   // Every process has the same command line.

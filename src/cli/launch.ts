@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
-import { findLauncher } from '../communicators/launcher.js';
+import type { Launcher } from '../communicators/launcher.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { Placement } from '../launch/command.js';
 import type { RestartEvent } from '../launch/supervise.js';
@@ -38,7 +38,11 @@ interface LaunchFlags {
   readonly json?: true;
 }
 
-export function define(command: Command, done: (exitCode: number) => void): void {
+export function define(
+  command: Command,
+  done: (exitCode: number) => void,
+  launcher: Launcher | null,
+): void {
   command
     .argument('<train…>', 'after --: the training command and its flags')
     .usage('[options] -- train [config] [settings]')
@@ -65,6 +69,9 @@ export function define(command: Command, done: (exitCode: number) => void): void
     .addHelpText('after', EXAMPLES)
     .allowExcessArguments()
     .action(async () => {
+      if (launcher !== null) {
+        throw new UsageError('launch', `starts mpirun itself; start it without ${launcher.name}`);
+      }
       done(await launch(command.opts<LaunchFlags>(), command.args));
     });
 }
@@ -185,10 +192,6 @@ async function planLaunch(
   config: string | undefined,
   resume: string | undefined,
 ): Promise<Plan> {
-  const launcher = findLauncher();
-  if (launcher !== null) {
-    throw new UsageError('launch', `starts mpirun itself; start it without ${launcher.name}`);
-  }
   const { choosePlacement } = await import('../launch/command.js');
   const { settingsFor } = await import('../app/train/resume.js');
   const { newRunFolder } = await import('../app/train/train-on-ranks.js');

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { findLauncher, type Launcher } from '../communicators/launcher.js';
 import { hint } from '../base/nearest.js';
 import { flushed, tolerateClosedPipe } from './console.js';
 import { EXIT, reportRankFailure, UsageError, usageError } from './failure.js';
@@ -7,8 +8,8 @@ import { packageVersion } from '../base/version.js';
 
 /** What a command's file exports: it is loaded when the command is called. */
 interface CommandModule {
-  /** @param done takes the exit code */
-  define(command: Command, done: (exitCode: number) => void): void;
+  /** @param done takes the exit code @param launcher of the job that this process is a rank of */
+  define(command: Command, done: (exitCode: number) => void, launcher: Launcher | null): void;
 }
 
 const COMMANDS: Readonly<
@@ -81,7 +82,7 @@ Examples:
   $ phantom serve runs/<name>
   $ phantom <command> --help`;
 
-async function main(args: readonly string[]): Promise<number> {
+async function main(args: readonly string[], launcher: Launcher | null): Promise<number> {
   let exitCode: number = EXIT.fine;
   const program = new Command('phantom')
     .description('Train feed-forward networks with phantom and tensor parallelism.')
@@ -99,9 +100,10 @@ async function main(args: readonly string[]): Promise<number> {
     const command = program.command(key, { hidden: hidden ?? false }).description(about);
     if (key !== name) continue;
     const module = await load();
-    module.define(command, (code) => {
+    const done = (code: number) => {
       exitCode = code;
-    });
+    };
+    module.define(command, done, launcher);
   }
   try {
     if (name !== undefined && !Object.hasOwn(COMMANDS, name)) {
@@ -128,8 +130,9 @@ function ownArguments(all: readonly string[]): readonly string[] {
 
 tolerateClosedPipe();
 const args = process.argv.slice(2);
-const exitCode = await main(args).catch((error: unknown) =>
-  reportRankFailure(error, ownArguments(args).includes('--json')),
+const launcher = findLauncher();
+const exitCode = await main(args, launcher).catch((error: unknown) =>
+  reportRankFailure(error, ownArguments(args).includes('--json'), launcher?.rank ?? 0),
 );
 await flushed();
 // Not by returning: a rank that hangs after a failure must not keep the command alive.

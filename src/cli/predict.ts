@@ -1,3 +1,4 @@
+import type { Launcher } from '../communicators/launcher.js';
 import type { Command } from 'commander';
 import type { PredictionKind, PredictFileOptions } from '../app/infer/predict.js';
 import type { EngineChoice } from '../engines/engine-list.js';
@@ -25,7 +26,11 @@ Examples:
 /** How often a terminal hears of progress. */
 const LIVE_MS = 200;
 
-export function define(command: Command, done: (exitCode: number) => void): void {
+export function define(
+  command: Command,
+  done: (exitCode: number) => void,
+  launcher: Launcher | null,
+): void {
   command
     .argument('<model>', 'run folder, checkpoint or model folder')
     .addOption(valueOption('--data <path|name>', 'rows to answer').makeOptionMandatory())
@@ -66,7 +71,7 @@ export function define(command: Command, done: (exitCode: number) => void): void
         meter: oneOf('--meter', options['meter'] ?? 'auto', METERS) as MeterChoice,
         machine: options['machine'] ?? 'default',
       };
-      done(await run(request, options.json === true));
+      done(await run(request, launcher, options.json === true));
     });
 }
 
@@ -78,9 +83,13 @@ function oneOf(flag: string, value: string, known: readonly string[]): string {
   throw new UsageError('flags', `${flag} is ${value}; needs one of ${known.join(', ')}`);
 }
 
-async function run(options: PredictFileOptions, json: boolean): Promise<number> {
+async function run(
+  options: PredictFileOptions,
+  launcher: Launcher | null,
+  json: boolean,
+): Promise<number> {
   const { predict } = await import('../app/infer/predict.js');
-  const console = createRankConsole();
+  const console = createRankConsole(launcher);
   const began = performance.now();
   let shownMs = 0;
   const onProgress = (rows: number) => {
@@ -92,7 +101,7 @@ async function run(options: PredictFileOptions, json: boolean): Promise<number> 
   };
   const onWarning = (message: string) =>
     console.err(console.style('yellow', `warning: ${message}`));
-  const report = await predict({ ...options, onProgress, onWarning });
+  const report = await predict({ ...options, onProgress, onWarning }, launcher);
   console.live('');
   if (json) {
     console.out(JSON.stringify({ type: 'prediction', ...report }));

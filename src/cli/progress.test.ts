@@ -71,6 +71,7 @@ function shown(where: 'terminal' | 'pipe', events: readonly TrainingEvent[], ver
     err: (line) => lines.err.push(line),
     live: (line) => lines.live.push(line),
     watched: where === 'terminal',
+    launcher: null,
     interactive: where === 'terminal',
     columns: 60,
     width: 60,

@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { findLauncher } from '../communicators/launcher.js';
+import type { Launcher } from '../communicators/launcher.js';
 import { describeOverlap } from '../training/overlap.js';
 import type {
   EndEvent,
@@ -151,7 +151,11 @@ const result = (loss: number | null, accuracy: number | null) =>
   `loss ${formatLoss(loss)}${accuracy === null ? '' : `, accuracy ${formatPercent(accuracy)}`}`;
 
 /** What a run came to: four lines of names and values, or all that is known. */
-export function endPairs(end: EndEvent, verbose = false): [string, string][] {
+export function endPairs(
+  end: EndEvent,
+  verbose = false,
+  launcher: Launcher | null = null,
+): [string, string][] {
   const pairs: [string, string][] = [];
   const { loss, validationLoss, medianStepTimeS, samplesPerS, exposedShare } = end;
   if (loss !== null && (verbose || validationLoss === null)) {
@@ -168,7 +172,6 @@ export function endPairs(end: EndEvent, verbose = false): [string, string][] {
   }
   if (verbose && waits) {
     // A launcher may bind each process to a core of its own.
-    const launcher = findLauncher();
     const cores = launcher === null ? os.availableParallelism() : os.cpus().length;
     const ranks = launcher?.localSize ?? end.ranks;
     const text = describeOverlap(exposedShare, end.hiddenShare, ranks, cores);

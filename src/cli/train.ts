@@ -3,7 +3,7 @@ import type { Resume } from '../app/train/resume.js';
 import type { SettingsSource } from '../settings/resolve.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
-import { findLauncher } from '../communicators/launcher.js';
+import type { Launcher } from '../communicators/launcher.js';
 import { commandLine } from '../base/invocation.js';
 import { createRankConsole, type Console } from './console.js';
 import { EXIT, UsageError } from './failure.js';
@@ -58,18 +58,22 @@ export function addTrainFlags(command: Command): Command {
     .optionsGroup('Options:');
 }
 
-export function define(command: Command, done: (exitCode: number) => void): void {
+export function define(
+  command: Command,
+  done: (exitCode: number) => void,
+  launcher: Launcher | null,
+): void {
   addTrainFlags(command)
     .addHelpText('after', EXAMPLES)
     .action(async (config: string | undefined) => {
       const flags = command.opts<TrainFlags>();
       const { beforeRanks } = await import('../app/ranks/ranks.js');
-      const { settings, resume } = await beforeRanks(async () => {
+      const { settings, resume } = await beforeRanks(launcher, async () => {
         const { settingsFor } = await import('../app/train/resume.js');
         const given = await readGiven(config, givenFlags(command), flags.resume);
-        return settingsFor(given, flags.resume);
+        return settingsFor(given, flags.resume, launcher);
       });
-      done(await train(settings, resume, flags));
+      done(await train(settings, resume, launcher, flags));
     });
 }
 
@@ -99,10 +103,11 @@ export async function readGiven(
 async function train(
   settings: TrainingSettings,
   resume: Resume | null,
+  launcher: Launcher | null,
   { json = false, watchStdin = false, tensorboard = false, verbose = false }: TrainFlags,
 ): Promise<number> {
   const { trainOnRanks } = await import('../app/train/train-on-ranks.js');
-  const console = createRankConsole();
+  const console = createRankConsole(launcher);
   const progress = createProgress(console, {
     verbose,
     header: (start) => headerLines(console, settings, start, verbose),
@@ -110,7 +115,7 @@ async function train(
   // Who watches through stdin tells what happens.
   const stop = stopOnSignals((line) => (watchStdin ? undefined : console.err(line)));
   // A launcher gives the others none.
-  if (watchStdin && (findLauncher()?.rank ?? 0) === 0) stop.whenEnds(process.stdin);
+  if (watchStdin && (launcher?.rank ?? 0) === 0) stop.whenEnds(process.stdin);
   const eventFile = tensorboard
     ? (await import('../report/tensorboard/event-file.js')).createEventFile()
     : null;
@@ -126,11 +131,12 @@ async function train(
         stop: stop.signal,
       },
       resume,
+      { launcher },
     );
     progress.close();
     if (!json) for (const line of summary(console, settings, end, verbose)) console.out(line);
     // Rank 0's code is the job's: another's could end the job before rank 0 has told its end.
-    if ((findLauncher()?.rank ?? 0) > 0) return EXIT.fine;
+    if ((launcher?.rank ?? 0) > 0) return EXIT.fine;
     return end.reason === 'interrupted' ? (stop.exitCode() ?? EXIT.fine) : EXIT.fine;
   } finally {
     eventFile?.close();
@@ -163,7 +169,7 @@ export function summary(
     'target-loss': console.style('green', `Reached the target loss ${after}`),
     interrupted: console.style('yellow', `Interrupted ${after}`),
   }[end.reason];
-  const pairs = dimNames(console, endPairs(end, verbose));
+  const pairs = dimNames(console, endPairs(end, verbose, console.launcher));
   return [
     title,
     ...formatPairs(pairs, { indent: '  ', width: console.width }),

@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { findLauncher, type Launcher } from '../communicators/launcher.js';
+import type { Launcher } from '../communicators/launcher.js';
 import { ConfigError } from '../base/errors.js';
 import { exchangesGhosts } from '../layers/strategies.js';
 import { validateRanks, validateSpecification } from '../model/specification.js';
@@ -31,7 +31,7 @@ export function defaultRanks(blocks: number, cores: number = os.availableParalle
  */
 export function resolveSettings(
   sources: readonly SettingsSource[],
-  launcher: Pick<Launcher, 'name' | 'size'> | null = findLauncher(),
+  launcher: Pick<Launcher, 'name' | 'size'> | null = null,
 ): TrainingSettings {
   const given: GivenSettings = {};
   for (const { where, settings } of sources) {

@@ -8,6 +8,7 @@ import type {
 } from '../../machine/machine.js';
 import { ratesOf } from '../../analysis/rates.js';
 import { rounded } from '../../calibration/clock.js';
+import type { Launcher } from '../../communicators/launcher.js';
 import type { EnergyMeter } from '../../energy/meter.js';
 import { LARGEST_COLLECTIVE_BYTES } from '../../calibration/measure-collectives.js';
 import type {
@@ -128,13 +129,12 @@ async function measureMachine(
 
 /** Collectives of the MPI job that this process is a rank of; null on other ranks than the first. */
 export async function calibrateMpi(
+  launcher: Launcher,
   onProgress: (progress: CalibrationProgress) => void,
 ): Promise<MeasuredCollectives | null> {
   const data: CalibrationRequest = { engine: null, relaxedSimd: false };
-  const { findLauncher } = await import('../../communicators/launcher.js');
-  const launcher = findLauncher();
-  if (launcher === null) throw new TypeError('not under a launcher');
   const ranks = await joinRanks({
+    launcher,
     size: launcher.size,
     module: RANK,
     timeoutS: 60,

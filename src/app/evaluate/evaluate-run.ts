@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { existsSync } from 'node:fs';
 import { largestPayloadBytes, stepCost } from '../../analysis/cost.js';
-import { findLauncher } from '../../communicators/launcher.js';
+import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import { startLoader } from '../../data/loader/loader.js';
 import type { ArrayData } from '../../data/arrays.js';
 import type { Dataset } from '../../data/dataset.js';
@@ -20,7 +20,7 @@ import { createEngine } from '../ranks/engines.js';
 import type { EvaluationRankData } from './evaluation-rank.js';
 import { openSettingsData } from '../data/open-data.js';
 import { networkSettings } from '../../settings/network-settings.js';
-import { beforeRanks, joinRanks } from '../ranks/ranks.js';
+import { beforeRanks, joinRanks, rankCount } from '../ranks/ranks.js';
 import { resolveSettings } from '../../settings/resolve.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 import type { TrainingSettings } from '../../settings/settings.js';
@@ -96,12 +96,19 @@ export interface EvaluationReport {
  * console.log(`loss ${loss}, ${accuracy === null ? 'no' : 100 * accuracy}% correct`);
  * ```
  */
-export async function evaluate(request: EvaluateOptions): Promise<EvaluationReport> {
-  const { settings, size } = await beforeRanks(() => {
+export async function evaluate(
+  request: EvaluateOptions,
+  launcher: Launcher | null = findLauncher(),
+): Promise<EvaluationReport> {
+  const { settings, size } = await beforeRanks(launcher, () => {
     const known = settingsOf(request);
-    return { settings: known, size: ranksOf(request, known) };
+    return {
+      settings: known,
+      size: rankCount('eval', launcher, request.ranks ?? null, known.ranks),
+    };
   });
   const ranks = await joinRanks({
+    launcher,
     size,
     module: new URL('evaluation-rank.js', import.meta.url),
     timeoutS: settings.timeout,
@@ -172,16 +179,6 @@ function settingsOf(request: EvaluateOptions): TrainingSettings {
     throw new ConfigError('eval', `${where} is a model without data of its own; give --data`);
   }
   return resolveSettings([{ where, settings: networkSettings(specification) }]);
-}
-
-function ranksOf({ ranks = null }: EvaluateOptions, settings: TrainingSettings): number {
-  const launcher = findLauncher();
-  if (launcher === null) return ranks ?? settings.ranks;
-  if (ranks === null || ranks === launcher.size) return launcher.size;
-  throw new ConfigError(
-    'eval',
-    `ranks ${ranks}, and ${launcher.name} started ${launcher.size} processes; leave --ranks out`,
-  );
 }
 
 /** What every process finds out for itself. */

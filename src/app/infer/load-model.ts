@@ -1,16 +1,16 @@
 import { largestPayloadBytes } from '../../analysis/cost.js';
-import { findLauncher } from '../../communicators/launcher.js';
+import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import { ConfigError } from '../../base/errors.js';
 import { ghostsRefusal, mostGhosts } from '../../models/ghosts.js';
 import type { InferenceMessage } from '../../serving/resident-rank.js';
 import { type LoadedModel, SessionModel } from '../../serving/loaded-model.js';
 import { createMailbox } from '../../serving/mailbox.js';
 import { inputWidth, outputWidth } from '../../model/specification.js';
-import { describeModel, type ModelSource } from '../../models/model-source.js';
+import { describeModel } from '../../models/model-source.js';
 import { Session } from '../../serving/session.js';
 import { validateRanks } from '../../model/specification.js';
 import type { InferenceRankData } from './inference-rank.js';
-import { beforeRanks, joinRanks } from '../ranks/ranks.js';
+import { beforeRanks, joinRanks, rankCount } from '../ranks/ranks.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 
 /** Rows that a loaded model takes at a time, unless told otherwise. */
@@ -53,15 +53,20 @@ export interface LoadOptions {
  * await model.close();
  * ```
  */
-export async function loadModel(folder: string, options: LoadOptions = {}): Promise<LoadedModel> {
+export async function loadModel(
+  folder: string,
+  options: LoadOptions = {},
+  launcher: Launcher | null = findLauncher(),
+): Promise<LoadedModel> {
   const { engine: choice = 'auto', maxBatch = DEFAULT_MAX_BATCH, timeoutS = 60 } = options;
   const { signal } = options;
-  const { described, size, most } = await beforeRanks(() => {
+  const { described, size, most } = await beforeRanks(launcher, () => {
     if (!Number.isInteger(maxBatch) || maxBatch < 1 || maxBatch > MOST_BATCH) {
       throw new ConfigError('model', `batches of ${maxBatch} rows; needs 1 to ${MOST_BATCH}`);
     }
     const found = describeModel(folder);
-    const ranks = ranksOf(found, options.ranks ?? null);
+    const usual = found.settings?.ranks ?? 1;
+    const ranks = rankCount('ranks', launcher, options.ranks ?? null, usual);
     validateRanks(found.specification.blocks, ranks);
     const there = mostGhosts(found.specification);
     const refusal = options.ghosts === undefined ? null : ghostsRefusal(options.ghosts, there);
@@ -76,6 +81,7 @@ export async function loadModel(folder: string, options: LoadOptions = {}): Prom
 
   let heard: (message: InferenceMessage) => void = () => {};
   const ranks = await joinRanks({
+    launcher,
     size,
     module: new URL('inference-rank.js', import.meta.url),
     timeoutS,
@@ -108,14 +114,4 @@ export async function loadModel(folder: string, options: LoadOptions = {}): Prom
   const isFirst = ranks.here.includes(0);
   const sizes = { ...mailbox, ghosts, mostGhosts: most };
   return new SessionModel(source, sizes, { size, engine, isFirst }, session);
-}
-
-function ranksOf({ settings }: ModelSource, asked: number | null): number {
-  const launcher = findLauncher();
-  if (launcher === null) return asked ?? settings?.ranks ?? 1;
-  if (asked === null || asked === launcher.size) return launcher.size;
-  throw new ConfigError(
-    'ranks',
-    `ranks ${asked}, and ${launcher.name} started ${launcher.size} processes; leave --ranks out`,
-  );
 }

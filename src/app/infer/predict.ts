@@ -1,4 +1,4 @@
-import { findLauncher } from '../../communicators/launcher.js';
+import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import type { MeterChoice, Obtained } from '../../energy/meter.js';
 import { ConfigError } from '../../base/errors.js';
 import { ghostsWarning } from '../../models/ghosts.js';
@@ -88,10 +88,13 @@ export interface PredictionReport {
  * console.log(`${rows} rows answered`);
  * ```
  */
-export async function predict(options: PredictFileOptions): Promise<PredictionReport> {
+export async function predict(
+  options: PredictFileOptions,
+  launcher: Launcher | null = findLauncher(),
+): Promise<PredictionReport> {
   const { data, out, what = 'outputs', engine = 'auto', batch = DEFAULT_MAX_BATCH } = options;
   const { ranks = null, ghosts = null, onProgress, onWarning } = options;
-  await beforeRanks(async () => {
+  await beforeRanks(launcher, async () => {
     formatOf(out);
     const { specification, loss } = describeModel(options.model);
     if (what !== 'outputs' && loss !== 'cross-entropy') {
@@ -100,17 +103,21 @@ export async function predict(options: PredictFileOptions): Promise<PredictionRe
     // The first rows, so that a file that cannot be read is told before any rank starts.
     for await (const _ of openRows(data, inputWidth(specification), 1)) break;
   });
-  const model = await loadModel(options.model, {
-    engine,
-    maxBatch: batch,
-    ...(ranks === null ? {} : { ranks }),
-    ...(ghosts === null ? {} : { ghosts }),
-  });
+  const model = await loadModel(
+    options.model,
+    {
+      engine,
+      maxBatch: batch,
+      ...(ranks === null ? {} : { ranks }),
+      ...(ghosts === null ? {} : { ghosts }),
+    },
+    launcher,
+  );
   const warning = ghostsWarning(model.source, model.ghosts);
   if (warning !== null) onWarning?.(warning);
   const { features, outputs } = model;
   // The meter sees this process, so not the others of a job.
-  const choice = findLauncher() === null ? (options.meter ?? 'auto') : 'none';
+  const choice = launcher === null ? (options.meter ?? 'auto') : 'none';
   const meter = await createMeter({
     choice,
     machine: options.machine ?? 'default',

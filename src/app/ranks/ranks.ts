@@ -1,5 +1,6 @@
 import os from 'node:os';
-import { findLauncher, type Launcher } from '../../communicators/launcher.js';
+import { ConfigError } from '../../base/errors.js';
+import type { Launcher } from '../../communicators/launcher.js';
 import { MpiMember } from '../../communicators/mpi/member.js';
 import type { ProcessPlace } from '../../communicators/rank-context.js';
 import { MAXIMUM_RANKS } from '../../communicators/threads/group.js';
@@ -15,6 +16,8 @@ export const MAXIMUM_THREADS = MAXIMUM_RANKS;
 
 /** What a run says of its ranks before it knows more of itself. */
 export interface RanksRequest {
+  /** Of the MPI job that this process is one of; null: ranks are threads of this process. */
+  readonly launcher: Launcher | null;
   readonly size: number;
   /** The worker module; it calls `runRankProgram`. */
   readonly module: URL;
@@ -62,9 +65,8 @@ export interface Ranks {
 /** Threads; or MPI, under a launcher.
  * @throws NativeError when the launcher's MPI library is missing or another */
 export async function joinRanks(request: RanksRequest): Promise<Ranks> {
-  const launcher = findLauncher();
+  const { launcher, module, timeoutS, onMessage } = request;
   if (launcher === null) return threadRanks(request);
-  const { module, timeoutS, onMessage } = request;
   const kernels = loadKernelModule(false);
   const member = await MpiMember.join({ launcher, module, timeoutS, kernels, onMessage });
   return {
@@ -89,11 +91,13 @@ export async function joinRanks(request: RanksRequest): Promise<Ranks> {
  * Does what comes before `joinRanks`. Where it fails in a process of an MPI job, the process joins
  * the others to say so: rank 0 tells the failure, and all end.
  */
-export async function beforeRanks<T>(work: () => T | Promise<T>): Promise<T> {
+export async function beforeRanks<T>(
+  launcher: Launcher | null,
+  work: () => T | Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const launcher = findLauncher();
     if (launcher === null) throw error;
     const module = new URL('no-rank.js', import.meta.url);
     const none = { timeoutS: 0, kernels: null, onMessage: () => {} };
@@ -102,6 +106,25 @@ export async function beforeRanks<T>(work: () => T | Promise<T>): Promise<T> {
       throw error;
     });
   }
+}
+
+/**
+ * @param asked null: nobody asked for a number
+ * @param usual where nobody asked and no launcher has started the ranks
+ * @throws ConfigError for another number than the launcher has started
+ */
+export function rankCount(
+  where: string,
+  launcher: Launcher | null,
+  asked: number | null,
+  usual: number,
+): number {
+  if (launcher === null) return asked ?? usual;
+  if (asked === null || asked === launcher.size) return launcher.size;
+  throw new ConfigError(
+    where,
+    `ranks ${asked}, and ${launcher.name} started ${launcher.size} processes; leave --ranks out`,
+  );
 }
 
 /** Starts one worker thread for each rank, whose sums are made by the compiled kernels. */

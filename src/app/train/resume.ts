@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { findLauncher, type Launcher } from '../../communicators/launcher.js';
+import type { Launcher } from '../../communicators/launcher.js';
 import { ConfigError } from '../../base/errors.js';
 import { listCheckpoints } from '../../checkpoints/checkpoint-folder.js';
 import { readRunConfig } from '../../checkpoints/run-folder.js';
@@ -30,7 +30,7 @@ export interface Resume {
 export function settingsFor(
   given: readonly SettingsSource[],
   resume: string | undefined,
-  launcher: Pick<Launcher, 'name' | 'size'> | null = findLauncher(),
+  launcher: Pick<Launcher, 'name' | 'size'> | null,
 ): { readonly settings: TrainingSettings; readonly resume: Resume | null } {
   const found = resume === 'auto' ? runIn(folderOf(given)) : newest(resume);
   if (found === null) {

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { largestPayloadBytes } from '../../analysis/cost.js';
-import { findLauncher } from '../../communicators/launcher.js';
+import type { Launcher } from '../../communicators/launcher.js';
 import { type ArrayData, IN_MEMORY } from '../../data/arrays.js';
 import type { DataParts } from '../../data/dataset.js';
 import { CheckpointError, ConfigError } from '../../base/errors.js';
@@ -45,17 +45,18 @@ export interface RunHooks {
  * this: the first of them alone writes the folder and has events, all return the end.
  *
  * @param resume run to go on with; null: a new run
- * @param rows in memory, where settings name them as `IN_MEMORY`
+ * @param given what settings cannot say
  * @throws ConfigError, DataError, UnsupportedError before any rank starts; what ends a rank later
  */
 export async function trainOnRanks(
   settings: TrainingSettings,
   hooks: RunHooks,
   resume: Resume | null,
-  rows: RowsInMemory = {},
+  { rows = {}, launcher = null }: RunGiven = {},
 ): Promise<EndEvent> {
   const resumeFolder = resume?.runFolder ?? null;
   const ranks = await joinRanks({
+    launcher,
     size: settings.ranks * settings.replicas,
     module: new URL('training-rank.js', import.meta.url),
     timeoutS: settings.timeout,
@@ -68,18 +69,26 @@ export async function trainOnRanks(
     openRunFolder(settings, prepared, resume),
   );
   const { trainingRows, validationRows } = prepared.recorded;
-  const { from } = prepared;
-  const job = jobOf(
+  const { specification, loss, steps, validateEvery } = run;
+  const prefix = launcher === null ? '' : `${launcher.command} -n ${launcher.size} `;
+  const job: TrainingJob = {
     settings,
-    run,
+    specification,
+    loss,
+    steps,
+    validateEvery,
+    trainingRows,
+    validationRows,
     runFolder,
-    { resume: checkpoint, from },
-    {
-      trainingRows,
-      validationRows,
-      processes: ranks.processes,
-    },
-  );
+    configHash: configHash(settings),
+    resume: checkpoint,
+    from: prepared.from,
+    resumeCommand:
+      settings.data === IN_MEMORY
+        ? `train({ data: { x, y } }, { resume: ${JSON.stringify(runFolder)} })`
+        : prefix + commandLine('train', '--resume', runFolder),
+    processes: ranks.processes,
+  };
   const changed = checkpoint && changedSettings(job, checkpoint.folder);
   const costly = costlyPrecision(run, settings);
   for (const message of [ranks.warning, prepared.warning, costly, ...damaged, changed]) {
@@ -137,6 +146,14 @@ export async function trainOnRanks(
 export interface RowsInMemory {
   readonly data?: ArrayData;
   readonly validation?: ArrayData;
+}
+
+/** What settings cannot say. */
+export interface RunGiven {
+  /** Where settings name their data as `IN_MEMORY`. */
+  readonly rows?: RowsInMemory;
+  /** Of the MPI job that this process is one of; null, the default: ranks are threads. */
+  readonly launcher?: Launcher | null;
 }
 
 /** What every process finds out for itself. */
@@ -236,36 +253,6 @@ function replicasOf(here: readonly number[], ranks: number) {
 
 /** Gradients of several layers are summed at a time, in larger pieces than activations are. */
 const GRADIENT_STAGING_BYTES = 4 << 20;
-
-function jobOf(
-  settings: TrainingSettings,
-  run: RunPlan,
-  runFolder: string,
-  begin: Pick<TrainingJob, 'resume' | 'from'>,
-  found: Pick<TrainingJob, 'trainingRows' | 'validationRows' | 'processes'>,
-): TrainingJob {
-  const { specification, loss, steps, validateEvery } = run;
-  return {
-    settings,
-    specification,
-    loss,
-    steps,
-    validateEvery,
-    runFolder,
-    ...begin,
-    ...found,
-    configHash: configHash(settings),
-    resumeCommand:
-      settings.data === IN_MEMORY
-        ? `train({ data: { x, y } }, { resume: ${JSON.stringify(runFolder)} })`
-        : `${launchPrefix()}${commandLine('train', '--resume', runFolder)}`,
-  };
-}
-
-function launchPrefix(): string {
-  const launcher = findLauncher();
-  return launcher === null ? '' : `${launcher.command} -n ${launcher.size} `;
-}
 
 /** A run that failed before its first checkpoint leaves nothing behind. */
 function removeUnusedRun(runFolder: string): void {

@@ -1,5 +1,6 @@
 import { type ArrayData, IN_MEMORY } from '../../data/arrays.js';
 import type { EndEvent, TrainingEvent } from '../../training/events.js';
+import { findLauncher } from '../../communicators/launcher.js';
 import { type RowsInMemory, trainOnRanks } from './train-on-ranks.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 
@@ -59,8 +60,9 @@ export async function train(
   const { settingsFor } = await import('./resume.js');
   const { named, rows } = withoutRows(settings);
   const given = checkSettings('train', named);
-  const found = settingsFor([given], resume);
-  return trainOnRanks(found.settings, { onEvent, stop }, found.resume, rows);
+  const launcher = findLauncher();
+  const found = settingsFor([given], resume, launcher);
+  return trainOnRanks(found.settings, { onEvent, stop }, found.resume, { rows, launcher });
 }
 
 /** Settings that name all data, and the rows in memory. */
