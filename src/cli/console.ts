@@ -80,12 +80,15 @@ export function createRankConsole(launcher: Launcher | null): Console {
   return launcher.rank === 0 ? plain : { ...plain, out: nothing, err: nothing };
 }
 
-/** A closed pipe (`phantom doctor | head`) is the reader's choice and no failure. */
-export function tolerateClosedPipe(): void {
+/** What cannot be written ends nothing: a closed pipe (`phantom doctor | head`) is the reader's choice,
+ * and on a full disk a run has its checkpoints to write. */
+export function tolerateLostOutput(): void {
   for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
+    stream.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE' || stream === process.stderr) return;
+      process.stderr.write(`phantom: stdout: ${error.message}; going on without it\n`);
     });
+    stream.on('error', () => {});
   }
 }
 

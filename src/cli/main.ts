@@ -2,7 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { findLauncher, type Launcher } from '../communicators/launcher.js';
 import { hint } from '../base/nearest.js';
-import { flushed, tolerateClosedPipe } from './console.js';
+import { flushed, tolerateLostOutput } from './console.js';
 import { EXIT, reportRankFailure, UsageError, usageError } from './failure.js';
 import { packageVersion } from '../base/version.js';
 
@@ -128,7 +128,7 @@ function ownArguments(all: readonly string[]): readonly string[] {
   return end < 0 ? all : all.slice(0, end);
 }
 
-tolerateClosedPipe();
+tolerateLostOutput();
 const args = process.argv.slice(2);
 const launcher = findLauncher();
 const exitCode = await main(args, launcher).catch((error: unknown) =>

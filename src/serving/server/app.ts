@@ -3,7 +3,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
 import { Admission, type AdmissionOptions } from './admission.js';
 import { BodyReader } from './body.js';
-import { mostAnswerBytes, sendAnswer } from './infer-answer.js';
+import { LEAST_BYTES_PER_S, mostAnswerBytes, sendAnswer } from './infer-answer.js';
 import { InferBody, INPUT, JSON_LENGTH, OUTPUT } from './infer-request.js';
 import { JsonReader } from './json-reader.js';
 import type { Log } from './log.js';
@@ -153,17 +153,23 @@ export function createApp(options: AppOptions): Hono<Env> {
       lease.take(4 * rows * current.outputs);
       const left = new AbortController();
       const leave = () => left.abort();
-      outgoing.once('close', leave);
-      if (outgoing.destroyed) leave();
-      const answer = await served.infer({ ...request, ghosts }, version, left.signal);
-      outgoing.off('close', leave);
+      incoming.socket.once('close', leave);
+      if (incoming.socket.destroyed) leave();
+      const answer = await served
+        .infer({ ...request, ghosts }, version, left.signal)
+        .finally(() => incoming.socket.off('close', leave));
       const totalS = (performance.now() - arrived) / 1000;
       metrics.request(served.name, answer.queueS, answer.computeS, totalS, rows);
       const sent = await sendAnswer(
         outgoing,
         { model: served.name, version: answer.version, ghosts, y: answer.y },
         request,
-        { slices, graceMs: timeoutMs, headers: draining() ? { Connection: 'close' } : {} },
+        {
+          slices,
+          graceMs: timeoutMs,
+          leastBytesPerS: LEAST_BYTES_PER_S,
+          headers: draining() ? { Connection: 'close' } : {},
+        },
       );
       if (!sent) metrics.failure(served.name, 'slow_reader');
       return RESPONSE_ALREADY_SENT;

@@ -11,8 +11,8 @@ const HEAD_BYTES = 1024;
 const SLICE = 1 << 12;
 /** Bytes that are handed to a connection at a time. */
 const PIECE_BYTES = 1 << 18;
-/** A reader that is slower than this, after some time of grace, is cut off. */
-const LEAST_BYTES_PER_S = 1 << 18;
+/** What a reader has to take, after some time of grace. */
+export const LEAST_BYTES_PER_S = 1 << 18;
 
 export interface InferAnswer {
   readonly model: string;
@@ -34,7 +34,7 @@ export function mostAnswerBytes(
 
 /**
  * Sends an answer in pieces, as fast as it is read. A connection that takes longer than `graceMs` and
- * a second for each 256 KiB is cut.
+ * the time of its bytes at the least rate is cut.
  *
  * @param headers besides those of the answer
  * @returns whether all of it was taken
@@ -43,7 +43,7 @@ export async function sendAnswer(
   outgoing: ServerResponse,
   answer: InferAnswer,
   { id, rows, binaryOutput }: InferRequest,
-  { slices, graceMs, headers }: SendOptions,
+  { slices, graceMs, leastBytesPerS, headers }: SendOptions,
 ): Promise<boolean> {
   const { model, version, ghosts, y } = answer;
   const tensor = { name: OUTPUT, datatype: 'FP32', shape: [rows, y.length / rows] };
@@ -54,7 +54,8 @@ export async function sendAnswer(
     ...(ghosts === 0 ? {} : { parameters: { ghosts } }),
   };
   const bytes = binaryOutput ? y.byteLength : MOST_NUMBER_BYTES * y.length;
-  const slow = setTimeout(() => outgoing.destroy(), graceMs + (1000 * bytes) / LEAST_BYTES_PER_S);
+  const { socket } = outgoing.req;
+  const slow = setTimeout(() => socket.destroy(), graceMs + (1000 * bytes) / leastBytesPerS);
   const sending = new Sending(outgoing, slices);
   try {
     if (binaryOutput) {
@@ -68,9 +69,10 @@ export async function sendAnswer(
     await sending.closed;
   } catch {
     // It has begun: there is no other answer to give.
-    outgoing.destroy();
+    socket.destroy();
   } finally {
     clearTimeout(slow);
+    sending.end();
   }
   return outgoing.writableFinished;
 }
@@ -78,22 +80,32 @@ export async function sendAnswer(
 export interface SendOptions {
   readonly slices: WorkSlices;
   readonly graceMs: number;
+  /** Of its reader, after that. */
+  readonly leastBytesPerS: number;
   readonly headers: Readonly<Record<string, string>>;
 }
 
 /** One answer on its way. */
 class Sending {
   readonly closed: Promise<void>;
+  /** Forgets the connection. */
+  readonly end: () => void;
   readonly #outgoing: ServerResponse;
   readonly #slices: WorkSlices;
 
   constructor(outgoing: ServerResponse, slices: WorkSlices) {
+    const { socket } = outgoing.req;
     this.#outgoing = outgoing;
     this.#slices = slices;
+    let close = () => {};
     this.closed = new Promise<void>((resolve) => {
-      if (outgoing.destroyed) resolve();
-      else outgoing.once('close', resolve);
+      close = resolve;
     });
+    // An answer that waits for those before it on its connection does not hear of the connection's end.
+    socket.once('close', close);
+    outgoing.once('close', close);
+    this.end = () => socket.off('close', close);
+    if (socket.destroyed) close();
   }
 
   async binary(json: string, y: Float32Array, headers: SendOptions['headers']): Promise<void> {
@@ -145,7 +157,7 @@ class Sending {
     if (outgoing.writableNeedDrain) {
       await Promise.race([once(outgoing, 'drain'), this.closed]);
     }
-    return !outgoing.destroyed;
+    return !outgoing.req.socket.destroyed;
   }
 }
 

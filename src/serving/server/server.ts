@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { EnergyMeter } from '../../energy/meter.js';
 import { ConfigError } from '../../base/errors.js';
@@ -86,6 +87,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     },
   }) as Server;
   server.maxConnections = MOST_CONNECTIONS;
+  // Each request listens for the end of its connection, and a connection may have many.
+  server.on('connection', (socket: Socket) => socket.setMaxListeners(0));
   const ending = new Drain(server);
   drain = ending;
   let address: string;
