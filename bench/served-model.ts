@@ -61,9 +61,13 @@ export interface ServerProcess {
 }
 
 /** Starts `phantom serve` on a free port of the loopback interface. */
-export async function startServerProcess(args: readonly string[]): Promise<ServerProcess> {
+export async function startServerProcess(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServerProcess> {
   const child = spawn(process.execPath, [COMMAND, 'serve', ...args, '--port', '0'], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
   });
   const exited = new Promise<number | null>((resolve) => {
     child.on('exit', resolve);

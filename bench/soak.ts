@@ -1,22 +1,37 @@
 // Load with faults: valid clients whose every answer is checked, among clients that are slow, send
 // nonsense, or leave.
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
-import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loadModel } from '#src/app/infer/load-model.js';
 import { randomStream } from '#src/tensor/random.js';
+import {
+  changed,
+  chunked,
+  cutBody,
+  largeAnswer,
+  leave,
+  mortalRank,
+  type Response,
+  send,
+  slow,
+  slowReader,
+  statusOf,
+  type Valid,
+} from './soak-faults.js';
 import { binaryRequest, makeRun, NETWORK_OPTIONS, startServerProcess } from './served-model.js';
 
 const HELP = `npm run bench -- soak [--json] [--minutes 10] [--clients 32] [--ranks 2] [--width 512] …
+  [--results results.json] [--seed 1]
 
-Valid requests of 1 to 5 rows at saturation, whose every answer is compared with predict's, among
-slow clients, broken and oversize bodies, disconnects, wrong shapes and NaN; the model is loaded
-again every 20 seconds. Says what was lost or wrong (nothing may be), and how much memory it took.`;
+Valid requests of 1 to 5 rows at saturation, whose every answer is compared with predict's, beside
+slow senders and slow readers, bodies that are broken, oversize or from a fuzzer, clients that leave,
+and requests from web pages. The model is loaded again every 20 seconds, and every minute one of its
+ranks dies. Says what was lost or wrong (nothing may be), how long /v2/health/live took, and
+how much memory it took. With --results, runs add up in a file.`;
 
 /** Largest difference from predict's answers, whose batches differ: bits depend on the
  * number of columns that BLAS multiplies at once. */
@@ -31,12 +46,6 @@ interface Counts {
   readonly faults: Record<string, Record<string, number>>;
 }
 
-interface Valid {
-  readonly body: Buffer;
-  readonly headers: Record<string, string>;
-  readonly expected: Float32Array;
-}
-
 export async function soakBench(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
@@ -49,6 +58,8 @@ export async function soakBench(args: string[]): Promise<void> {
       minutes: { type: 'string', default: '10' },
       clients: { type: 'string', default: '32' },
       ranks: { type: 'string', default: '2' },
+      results: { type: 'string' },
+      seed: { type: 'string', default: '1' },
     },
   });
   if (values.help) {
@@ -57,8 +68,10 @@ export async function soakBench(args: string[]): Promise<void> {
   }
   const run = await makeRun(values);
   const requests = await makeRequests(run.folder, run.features);
-  const limits = ['--max-body-mib', '1', '--timeout-ms', '5000'];
-  const server = await startServerProcess([`m=${run.folder}`, '--ranks', values.ranks, ...limits]);
+  const limits = ['--max-body-mib', '1', '--timeout-ms', '5000', '--max-memory-mib', '256'];
+  const mortal = mortalRank(run.folder);
+  const flags = ['--ranks', values.ranks, '--allow-control', ...limits];
+  const server = await startServerProcess([`m=${run.folder}`, ...flags], mortal.env);
   const counts: Counts = { valid: 0, refused: 0, wrong: 0, lost: 0, faults: {} };
   const agent = new http.Agent({ keepAlive: true, maxSockets: Number(values.clients) });
   const url = `${server.url}/v2/models/m/infer`;
@@ -90,11 +103,34 @@ export async function soakBench(args: string[]): Promise<void> {
     }
   };
   const status = async (body: Uint8Array | string, headers: Record<string, string> = {}) =>
-    (await send(url, { headers }, body)).status;
+    (await send(url, { headers: { 'Content-Type': 'application/json', ...headers } }, body)).status;
   const json = (data: unknown, shape = [1, run.features]) =>
     JSON.stringify({ inputs: [{ name: 'x', datatype: 'FP32', shape, data }] });
   const ones = Array.from({ length: run.features }, () => 1);
   const nan = binaryRequest(new Float32Array(run.features).fill(Number.NaN), run.features);
+
+  const health: number[] = [];
+  const probe = async () => {
+    const alone = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    while (running()) {
+      const began = performance.now();
+      const { status: live } = await send(
+        `${server.url}/v2/health/live`,
+        { method: 'GET', agent: alone },
+        '',
+      );
+      health.push(live === 200 ? performance.now() - began : Infinity);
+      await sleep(20);
+    }
+    alone.destroy();
+  };
+  let fuzzed = Number(values.seed) * 1_000_000_000;
+  const fuzz = async () => {
+    const base = requests[fuzzed % REQUESTS];
+    const body = changed(base.body, fuzzed++);
+    return status(body, base.headers);
+  };
+  const large = largeAnswer(run.features);
 
   const memory: { atS: number; residentBytes: number }[] = [];
   const watch = async () => {
@@ -118,6 +154,16 @@ export async function soakBench(args: string[]): Promise<void> {
     fault('left before the answer', 50, () => leave(server.url, requests[0])),
     ...Array.from({ length: 8 }, (_, i) => fault(`slow client ${i}`, 500, () => slow(server.url))),
     fault('unknown model', 200, () => statusOf(`${server.url}/v2/models/..%2Fetc/infer`)),
+    fault('fuzzed bytes', 20, fuzz),
+    fault('deep JSON', 200, () => status(`{"id":${'['.repeat(100_000)}`)),
+    fault('another Host', 200, () => status(json(ones), { Host: 'evil.example' })),
+    fault('another Origin', 200, () => status(json(ones), { Origin: 'http://evil.example' })),
+    fault('many rows', 1000, () => status(large.body, large.headers)),
+    ...Array.from({ length: 8 }, (_, i) =>
+      fault(`slow reader ${i}`, 500, () => slowReader(server.url, large)),
+    ),
+    fault('a rank dies', 60_000, async () => mortal.kill()),
+    probe(),
     fault('load again', 20_000, () => statusOf(`${server.url}/v2/repository/models/m/load`)),
     watch(),
   ]);
@@ -130,12 +176,19 @@ export async function soakBench(args: string[]): Promise<void> {
   const half = settled.length >> 1;
   const mean = (part: typeof memory) =>
     part.reduce((sum, { residentBytes: bytes }) => sum + bytes, 0) / part.length;
-  latencies.sort((a, b) => a - b);
+  const quantile = (all: number[], part: number) =>
+    all.toSorted((a, b) => a - b)[Math.floor(part * all.length)];
   const report = {
     minutes: Number(values.minutes),
     ...counts,
     requestsPerS: counts.valid / (60 * Number(values.minutes)),
-    p99Ms: latencies[Math.floor(0.99 * latencies.length)],
+    p99Ms: quantile(latencies, 0.99),
+    health: {
+      probes: health.length,
+      p50Ms: quantile(health, 0.5),
+      p99Ms: quantile(health, 0.99),
+      mostMs: Math.max(...health),
+    },
     residentBytes: {
       secondQuarter: mean(settled.slice(0, half)),
       end: mean(settled.slice(half)),
@@ -145,10 +198,20 @@ export async function soakBench(args: string[]): Promise<void> {
       ...metrics.matchAll(/^phantom_request_failures_total\{.*reason="(\w+)"\} (\d+)/gm),
     ].map(([, reason, count]) => `${reason} ${count}`),
   };
+  if (values.results !== undefined) addUp(values.results, report);
   const failed = counts.wrong > 0 || counts.lost > 0 || exitCode !== 0;
   if (failed) process.exitCode = 1;
   if (values.json) console.log(JSON.stringify({ ...report, memory }));
   else console.log(JSON.stringify(report, null, 2));
+}
+
+/** Adds a run to those in a file. */
+function addUp(file: string, report: object): void {
+  const before = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as object[]) : [];
+  writeFileSync(
+    file,
+    `${JSON.stringify([...before, { at: new Date().toISOString(), ...report }], null, 2)}\n`,
+  );
 }
 
 async function makeRequests(folder: string, features: number): Promise<Valid[]> {
@@ -164,41 +227,6 @@ async function makeRequests(folder: string, features: number): Promise<Valid[]> 
   return made;
 }
 
-interface Response {
-  readonly status: number;
-  readonly body: Buffer;
-  readonly jsonLength: number;
-}
-
-async function send(
-  url: string,
-  options: http.RequestOptions,
-  body: Uint8Array | string,
-): Promise<Response> {
-  return new Promise((resolve) => {
-    const request = http.request(url, { method: 'POST', ...options });
-    // The status of a connection that broke.
-    request.on('error', () => resolve({ status: 0, body: Buffer.alloc(0), jsonLength: 0 }));
-    request.on('response', (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', () => {});
-      response.on('end', () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          body: Buffer.concat(chunks),
-          jsonLength: Number(response.headers['inference-header-content-length'] ?? 0),
-        }),
-      );
-    });
-    request.end(body);
-  });
-}
-
-async function statusOf(url: string): Promise<number> {
-  return (await send(url, {}, Buffer.from('{}'))).status;
-}
-
 function isRight({ body, jsonLength }: Response, expected: Float32Array): boolean {
   const bytes = body.subarray(jsonLength);
   if (bytes.length !== expected.byteLength) return false;
@@ -206,59 +234,6 @@ function isRight({ body, jsonLength }: Response, expected: Float32Array): boolea
   return expected.every(
     (value, i) => Math.abs(bytes.readFloatLE(4 * i) - value) <= TOLERANCE * largest,
   );
-}
-
-/** More than may be, without saying so first. */
-async function chunked(url: string): Promise<number | string> {
-  return new Promise((resolve) => {
-    const request = http.request(url, { method: 'POST' });
-    request.on('response', (response) => {
-      resolve(response.statusCode ?? 0);
-      request.destroy();
-    });
-    request.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    for (let i = 0; i < 20; i++) request.write(Buffer.alloc(64 << 10, ' '));
-  });
-}
-
-async function raw(url: string): Promise<net.Socket> {
-  const socket = net.connect(Number(new URL(url).port), '127.0.0.1');
-  socket.on('error', () => {});
-  await once(socket, 'connect');
-  return socket;
-}
-
-const head = (length: number, more = '') =>
-  `POST /v2/models/m/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n${more}\r\n`;
-
-async function cutBody(url: string): Promise<string> {
-  const socket = await raw(url);
-  socket.write(`${head(500)}{"inputs"`);
-  await sleep(10);
-  socket.destroy();
-  return 'left';
-}
-
-async function leave(url: string, { body, headers }: Valid): Promise<string> {
-  const socket = await raw(url);
-  const [[name, value]] = Object.entries(headers);
-  socket.write(head(body.length, `${name}: ${value}\r\n`));
-  socket.write(body);
-  setImmediate(() => socket.destroy());
-  return 'left';
-}
-
-/** Sends a byte now and then, until the server has had enough. */
-async function slow(url: string): Promise<string> {
-  const socket = await raw(url);
-  socket.write(head(100_000));
-  for (let i = 0; !socket.closed && i < 20; i++) {
-    socket.write(' ');
-    await sleep(500);
-  }
-  const outcome = socket.closed ? 'was cut off' : 'left';
-  socket.destroy();
-  return outcome;
 }
 
 function residentBytes(pid: number): number {

@@ -27,7 +27,7 @@ async function served(
   const models = [`m=${run}`];
   let server: RunningServer | null = null;
   try {
-    server = await serve({ ...SERVE_SETTINGS, models, ranks: 1, ...settings }, '0', quietLog);
+    server = await serve({ ...SERVE_SETTINGS, models, ranks: 1, ...settings, log: quietLog });
     await work(server.url);
   } finally {
     await server?.close(1000);

@@ -27,7 +27,7 @@ before(async () => {
     ...{ data: `synthetic:teacher?widths=${FEATURES},8,${OUTPUTS}`, steps: 1, batch: 4 },
   });
   const settings = { ...SERVE_SETTINGS, models: [`m=${out}`], ranks: 1, maxQueue: 4096 };
-  server = await serve({ ...settings, maxAnswerMib: 4, maxMemoryMib: 16 }, '0', quietLog);
+  server = await serve({ ...settings, maxAnswerMib: 4, maxMemoryMib: 16, log: quietLog });
 });
 after(async () => {
   await server.close(1000);

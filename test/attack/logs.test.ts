@@ -113,7 +113,7 @@ if (isMainThread) process.on('SIGUSR2', () => setTimeout(() => { throw new Error
 
 describe('a run whose output cannot be written', () => {
   const train = 'train --data synthetic:teacher?widths=4,8,2 --strategy tensor --width 8 --steps 6';
-  for (const [name, before] of [
+  for (const [name, words] of [
     ['train', [...train.split(' '), '--blocks', '1', '--ranks', '1']],
     [
       'launch',
@@ -132,7 +132,7 @@ describe('a run whose output cannot be written', () => {
   ] as const) {
     it(`${name} goes on and ends with its checkpoint`, { skip: needsFull }, () => {
       const out = path.join(folder, name);
-      const { status, stderr } = spawnSync(process.execPath, [COMMAND, ...before, '--out', out], {
+      const { status, stderr } = spawnSync(process.execPath, [COMMAND, ...words, '--out', out], {
         stdio: ['ignore', openSync('/dev/full', 'w'), 'pipe'],
         encoding: 'utf8',
       });

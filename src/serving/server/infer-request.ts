@@ -15,20 +15,22 @@ export const OUTPUT = 'y';
 export const JSON_LENGTH = 'Inference-Header-Content-Length';
 
 /** The protocol's datatypes of numbers; all are rounded to float32. */
-const FORMATS: Readonly<Record<string, NumberFormat>> = {
-  FP32: 'f4',
-  FP64: 'f8',
-  FP16: 'f2',
-  BF16: 'bf2',
-  UINT8: 'u1',
-  UINT16: 'u2',
-  UINT32: 'u4',
-  UINT64: 'u8',
-  INT8: 'i1',
-  INT16: 'i2',
-  INT32: 'i4',
-  INT64: 'i8',
-};
+const FORMATS = new Map<unknown, NumberFormat>(
+  Object.entries({
+    FP32: 'f4',
+    FP64: 'f8',
+    FP16: 'f2',
+    BF16: 'bf2',
+    UINT8: 'u1',
+    UINT16: 'u2',
+    UINT32: 'u4',
+    UINT64: 'u8',
+    INT8: 'i1',
+    INT16: 'i2',
+    INT32: 'i4',
+    INT64: 'i8',
+  } as const),
+);
 
 /** An inference request, understood. */
 export interface InferRequest {
@@ -132,9 +134,9 @@ export class InferBody implements BodySink {
     if (name !== INPUT) {
       throw badRequest(`no input is named ${quote(name)}; the model has ${INPUT}`);
     }
-    const format = typeof datatype === 'string' ? FORMATS[datatype] : undefined;
+    const format = FORMATS.get(datatype);
     if (format === undefined) {
-      const known = Object.keys(FORMATS).join(', ');
+      const known = [...FORMATS.keys()].join(', ');
       throw badRequest(`${INPUT}: datatype is ${quote(datatype)}; needs one of ${known}`);
     }
     const rows = rowsOf(input.shape, features);

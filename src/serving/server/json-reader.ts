@@ -46,7 +46,9 @@ export class JsonReader {
   push(block: Buffer): void {
     const bytes = this.#rest.length === 0 ? block : Buffer.concat([this.#rest, block]);
     let at = 0;
-    while (at < bytes.length) {
+    for (;;) {
+      while (isSpace(bytes[at])) at++;
+      if (at === bytes.length) break;
       const next = this.#numbers === null ? this.#token(bytes, at) : this.#data(bytes, at);
       if (next === at) break;
       at = next;
@@ -71,9 +73,7 @@ export class JsonReader {
 
   /** @returns where the token ends; `at`: not in these bytes */
   #token(bytes: Buffer, at: number): number {
-    const byte = bytes[at] as number;
-    if (isSpace(byte)) return at + 1;
-    const char = String.fromCharCode(byte);
+    const char = String.fromCharCode(bytes[at] as number);
     switch (this.#expects) {
       case 'colon':
         if (char !== ':') break;
@@ -206,7 +206,7 @@ function tooLarge(): ProtocolError {
   return badRequest(`the request has more than ${what} besides its data`);
 }
 
-function isSpace(byte: number): boolean {
+function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 

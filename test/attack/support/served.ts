@@ -102,9 +102,11 @@ export class RawConnection {
     this.socket.on('error', () => {
       reset = true;
     });
-    this.answer = once(this.socket, 'close').then(() => {
-      const text = Buffer.concat(pieces).toString('latin1');
-      return { text, status: Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0), reset };
+    this.answer = new Promise((resolve) => {
+      this.socket.once('close', () => {
+        const text = Buffer.concat(pieces).toString('latin1');
+        resolve({ text, status: Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0), reset });
+      });
     });
   }
 
