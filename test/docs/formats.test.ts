@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { readPage, ROOT } from './pages.js';
@@ -34,4 +34,26 @@ describe('docs/file-formats.md', () => {
       [],
     );
   });
+});
+
+it('docs/troubleshooting.md quotes what the program says', () => {
+  const files = readdirSync(path.join(ROOT, 'src'), { recursive: true }) as string[];
+  const code = files
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+    // Long messages are put together from pieces.
+    .map((file) => source(file).replaceAll(/['`"] \+\s+['`"]/g, ''))
+    .join('\n');
+  const rows = readPage('docs/troubleshooting.md').text.matchAll(/^\| (.*?) \| .*? \|$/gm);
+  const quoted = [...rows].flatMap(([, seen = '']) =>
+    [...seen.matchAll(/`([^`]+)`/g)].map(([, quote = '']) => quote),
+  );
+  const pieces = quoted
+    .flatMap((quote) => quote.split('…'))
+    .map((piece) => piece.replace(/^[;:,]? /, '').trim());
+  const messages = pieces.filter((piece) => piece.includes(' ') && !piece.startsWith('npx'));
+  assert.ok(messages.length > 15);
+  assert.deepEqual(
+    messages.filter((message) => !code.includes(message)),
+    [],
+  );
 });
