@@ -14,6 +14,7 @@ const RELU = 0;
 const GELU = 1;
 const SILU = 2;
 const TANH = 3;
+const IDENTITY = 4;
 
 // @ts-ignore: decorator
 @inline
@@ -129,7 +130,7 @@ export function biasActivationGradient(
   columns: u32,
 ): void {
   if (dBias == 0) {
-    if (kind > TANH && dz == dOut) return;
+    if (kind == IDENTITY && dz == dOut) return;
     columns *= rows;
     rows = columns == 0 ? 0 : 1;
   }
@@ -152,7 +153,9 @@ function backward<A>(
 ): void {
   const some: usize = (<usize>columns & 3) << 2;
   const whole: usize = (<usize>columns << 2) - some;
-  const fromZ = idof<A>() == idof<Gelu>() || idof<A>() == idof<Silu>();
+  // What a derivative does not use is not read.
+  const fromZ =
+    idof<A>() != idof<Relu>() && idof<A>() != idof<Tanh>() && idof<A>() != idof<Identity>();
   const fromOut = idof<A>() != idof<Silu>() && idof<A>() != idof<Identity>();
   const zero = f32x4.splat(0);
   for (; rows; rows--) {
