@@ -1,7 +1,8 @@
-// Builds everything a checkout runs: the WebAssembly kernels, the package and, where their
-// tools are installed, the tests and benchmarks. `--package` builds the package alone.
+// Builds everything a checkout runs: the WebAssembly kernels, the package, and the tests and
+// benchmarks. `--package` builds the package alone.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -62,6 +63,18 @@ function buildKernels() {
   ]);
 }
 
+/** Removes what was compiled from sources that are no longer there. */
+function prune(outDir, sources) {
+  for (const name of existsSync(outDir) ? readdirSync(outDir, { recursive: true }) : []) {
+    const stem = /^(.*?)(?:\.d)?\.[jt]s$/.exec(name)?.[1];
+    if (stem === undefined) continue;
+    const made = [`${stem}.ts`, `${stem}.js`].some((file) => existsSync(path.join(sources, file)));
+    if (!made) rmSync(path.join(outDir, name));
+  }
+}
+
+prune('dist', 'src');
+prune('build', '.');
 if (!kernelsAreCurrent()) buildKernels();
 run('typescript/bin/tsc', ['-p', 'tsconfig.json']);
 chmodSync('dist/cli/main.js', 0o755);

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import type koffi from 'koffi';
 
 import { NativeError } from '../base/errors.js';
@@ -85,15 +86,21 @@ export async function coreYielder(): Promise<() => void> {
   return ffi.load(null).func('sched_yield', 'int', []) as () => void;
 }
 
-/** @throws NativeError when the optional package koffi is not installed or does not load */
+/**
+ * The part of koffi for this platform, a package of its own. The package koffi adds deprecated names
+ * and a script that runs when it is installed, and brings nothing else.
+ */
+export const KOFFI_PACKAGE = `@koromix/koffi-${process.platform}-${process.arch}`;
+
+/** @throws NativeError when it is not installed or does not load */
 async function loadKoffi(): Promise<Koffi> {
   try {
-    return (await import('koffi')).default;
+    return createRequire(import.meta.url)(KOFFI_PACKAGE) as Koffi;
   } catch (error) {
     throw new NativeError(
       'native library',
-      `the optional package koffi, which calls native libraries, does not load ` +
-        `(${reason(error)}); npm install koffi`,
+      `the optional package ${KOFFI_PACKAGE}, which calls native libraries, does not load ` +
+        `(${reason(error)}); npm install ${KOFFI_PACKAGE}`,
       { cause: error },
     );
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { KOFFI_PACKAGE } from '../ranks/probes.js';
 import { adviceFor } from './machine-report.js';
 
 /** Advice for rates in GFLOP/s; 0: not there. */
@@ -31,7 +32,7 @@ test('without a library it is named how to get one, and what helps until then', 
 });
 
 test('without koffi no library can be called', () => {
-  assert.deepEqual(advice(0, 30, 0, false), ['npm install koffi', 'install a library']);
+  assert.deepEqual(advice(0, 30, 0, false), [`npm install ${KOFFI_PACKAGE}`, 'install a library']);
 });
 
 test('a library slower than WebAssembly is worth another', () => {

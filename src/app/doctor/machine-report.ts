@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import os from 'node:os';
-import type { BlasProbe } from '../ranks/probes.js';
+import { type BlasProbe, KOFFI_PACKAGE } from '../ranks/probes.js';
 import type { Engine } from '../../engines/engine.js';
 import { PhantomError } from '../../base/errors.js';
 import { commandLine } from '../../base/invocation.js';
@@ -193,7 +193,7 @@ function remedyIn(detail: string): string {
 
 function koffiInstalled(): boolean {
   try {
-    createRequire(import.meta.url).resolve('koffi');
+    createRequire(import.meta.url).resolve(KOFFI_PACKAGE);
     return true;
   } catch {
     return false;
@@ -214,7 +214,7 @@ export function adviceFor(found: {
   if (!found.koffi) {
     advice.push({
       what: 'koffi: native libraries for matrix products, MPI and GPU energy',
-      how: 'npm install koffi',
+      how: `npm install ${KOFFI_PACKAGE}`,
     });
   }
   if (blas === 0) {

@@ -8,6 +8,7 @@ import { createWasmEngine } from '../wasm/wasm-engine.js';
 import type { WasmEngineOptions } from '../wasm/wasm-engine.js';
 
 export { type BlasProbe, probeBlas } from '../../native/blas.js';
+export { KOFFI_PACKAGE } from '../../native/library.js';
 
 export interface BlasEngineOptions extends WasmEngineOptions {
   /** Path or loader name of a BLAS library; else PHANTOM_BLAS, else what the system has. */
