@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { COMMANDS } from '../dist/cli/program.js';
 import { flagOf, SETTING_GROUPS, SETTINGS } from '../dist/settings/keys.js';
 import { ruleOf } from '../dist/settings/value-kinds.js';
 
@@ -19,7 +20,8 @@ export function settingsPage() {
       setting.kind === 'switch'
         ? flagOf(setting.initial === true ? `no-${key}` : key)
         : `${flagOf(key)} <${setting.placeholder ?? 'name'}>`;
-    const initial = setting.initial === null ? '' : `\`${setting.initial}\``;
+    const { fallback = '' } = setting;
+    const initial = setting.initial === null ? fallback : `\`${setting.initial}\``;
     return `| \`${cell(flag)}\` | \`${key}\` | ${initial} | ${cell(ruleOf(setting))} | ${cell(setting.about)} |`;
   };
   const sections = SETTING_GROUPS.map((group) => {
@@ -52,11 +54,7 @@ async function helpTexts() {
   };
   try {
     const program = await help();
-    const listed = /^Commands:\n((?: {2}.*\n?)+)/m.exec(program)?.[1] ?? '';
-    const names = [...listed.matchAll(/^ {2}(\w[\w-]*)/gm)]
-      .map(([, name]) => name)
-      .filter((name) => name !== 'help');
-    if (names.length < 5) throw new Error(`no commands found in\n${program}`);
+    const names = Object.keys(COMMANDS);
     const texts = await Promise.all(names.map(async (name) => [name, await help(name)]));
     return { program, commands: new Map(texts) };
   } finally {

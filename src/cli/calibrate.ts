@@ -1,86 +1,77 @@
-import type { Command } from 'commander';
 import type { Machine, MeasuredCollectives, PowerModel } from '../machine/machine.js';
 import type { Launcher } from '../communicators/launcher.js';
 import type { Calibration } from '../app/calibrate/calibrate.js';
-import type { EngineChoice } from '../engines/engine-list.js';
 import { commandLine } from '../base/invocation.js';
+import { SETTINGS } from '../settings/keys.js';
+import { defineCommand } from './command.js';
 import { createRankConsole, type Console } from './console.js';
-import { EXIT, UsageError } from './failure.js';
+import { EXIT } from './failure.js';
 import { formatDuration, formatSi, plural } from '../base/format.js';
-import { valueOption } from './setting-flags.js';
+import { flagLike, type FlagTable, type FlagValues, JSON_FLAG } from './flags.js';
 import { formatPairs, formatTable } from './table.js';
 
-const EXAMPLES = `
+const watts = (about: string) =>
+  ({ kind: 'number', placeholder: 'W', least: 0, about, initial: null }) as const;
+
+const FLAGS = {
+  out: {
+    kind: 'text',
+    placeholder: 'file',
+    about: 'machine file to write',
+    initial: 'machines/this.json',
+  },
+  engine: flagLike(SETTINGS.engine, {}),
+  relaxedSimd: flagLike(SETTINGS.relaxedSimd, {}),
+  busyWatts: watts('power of a core that computes, where you know it'),
+  waitingWatts: watts('power of a core that waits for others'),
+  json: JSON_FLAG,
+} as const satisfies FlagTable;
+
+type Options = FlagValues<typeof FLAGS>;
+
+export const command = defineCommand({
+  operands: [],
+  flags: FLAGS,
+  style: 'plain',
+  help: (phantom) => ({
+    notes: `
 Measures kernels on all cores at once, collectives between 1, 2, 4, … worker threads, and a few whole
 steps, in under a minute; leave the machine alone meanwhile. Where an energy counter can be read, it
 also measures the watts of an idle and of a busy core, and the error of modelled energy with them.
-Under an MPI launcher it measures the collectives of the job and adds them to the file.
-
-Examples:
-  $ phantom calibrate
-  $ phantom calibrate --engine wasm --out machines/laptop.json
-  $ mpirun -n 2 phantom calibrate --out machines/this.json
-  $ phantom calibrate --busy-watts 12 --waiting-watts 9
-  $ phantom plan --machine machines/this.json`;
-
-interface Options {
-  readonly out: string;
-  readonly engine: string;
-  readonly relaxedSimd?: true;
-  readonly busyWatts?: string;
-  readonly waitingWatts?: string;
-  readonly json?: true;
-}
-
-export function define(
-  command: Command,
-  done: (exitCode: number) => void,
-  launcher: Launcher | null,
-): void {
-  command
-    .addOption(valueOption('--out <file>', 'machine file to write').default('machines/this.json'))
-    .addOption(valueOption('--engine <name>', 'auto, blas, wasm').default('auto'))
-    .option('--relaxed-simd', 'fused multiply-add in the WebAssembly kernels')
-    .addOption(valueOption('--busy-watts <W>', 'of a core that computes, where you know it'))
-    .addOption(valueOption('--waiting-watts <W>', 'of a core that waits for others'))
-    .option('--json', 'the machine as one object on stdout, and nothing else')
-    .addHelpText('after', EXAMPLES)
-    .action(async () => {
-      done(await run(command.opts<Options>(), launcher));
-    });
-}
+Under an MPI launcher it measures the collectives of the job and adds them to the file.`,
+    examples: [
+      `${phantom} calibrate`,
+      `${phantom} calibrate --engine wasm --out machines/laptop.json`,
+      `mpirun -n 2 ${phantom} calibrate --out machines/this.json`,
+      `${phantom} calibrate --busy-watts 12 --waiting-watts 9`,
+      `${phantom} plan --machine machines/this.json`,
+    ],
+  }),
+  run: ({ flags, launcher }) => run(flags, launcher),
+});
 
 async function run(options: Options, launcher: Launcher | null): Promise<number> {
   const console = createRankConsole(launcher);
-  const { engine } = options;
-  if (engine !== 'auto' && engine !== 'blas' && engine !== 'wasm') {
-    throw new UsageError('flags', `--engine is ${engine}; it is one of auto, blas, wasm`);
-  }
   const { writeMachine } = await import('../machine/machines.js');
   const calibration =
     launcher === null
-      ? await measureHere(options, engine, console)
+      ? await measureHere(options, console)
       : await measureJob(options, launcher, console);
   if (calibration === null) return EXIT.fine;
   const { machine, meterCheck } = calibration;
   writeMachine(options.out, machine);
   const modelError = meterCheck?.error ?? null;
-  if (options.json === true)
-    console.out(JSON.stringify({ type: 'machine', ...machine, modelError }));
+  if (options.json) console.out(JSON.stringify({ type: 'machine', ...machine, modelError }));
   else
     for (const line of render(machine, modelError, options.out, console.width)) console.out(line);
   return EXIT.fine;
 }
 
-async function measureHere(
-  options: Options,
-  engine: EngineChoice,
-  console: Console,
-): Promise<Calibration> {
+async function measureHere(options: Options, console: Console): Promise<Calibration> {
   const { calibrate } = await import('../app/calibrate/calibrate.js');
   const name = nameOf(options.out);
   const power = powerOf(options);
-  const relaxedSimd = options.relaxedSimd === true;
+  const { engine, relaxedSimd } = options;
   return calibrate({ name, engine, relaxedSimd, power, onProgress: progress(console) });
 }
 
@@ -118,14 +109,8 @@ function nameOf(file: string): string {
 }
 
 function powerOf({ busyWatts, waitingWatts }: Options): PowerModel {
-  const given = (flag: string, text: string | undefined) => {
-    if (text === undefined) return null;
-    const value = Number(text);
-    if (text.trim() !== '' && Number.isFinite(value) && value >= 0) {
-      return { value, source: `given by ${flag}` };
-    }
-    throw new UsageError('flags', `${flag} is ${text}; needs a number of at least 0`);
-  };
+  const given = (flag: string, value: number | null) =>
+    value === null ? null : { value, source: `given by ${flag}` };
   return {
     busyW: given('--busy-watts', busyWatts),
     waitingW: given('--waiting-watts', waitingWatts),

@@ -1,7 +1,5 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
-import { type Command, Option } from 'commander';
-import type { Launcher } from '../communicators/launcher.js';
 import type { Job, Progress } from '../app/compare/study.js';
 import { OutcomeCollector, type Outcome } from '../app/compare/outcome.js';
 import type { Table } from '../app/compare/tables.js';
@@ -9,29 +7,24 @@ import type { GivenSettings } from '../settings/given.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import { TrainingError } from '../base/errors.js';
 import type { EndEvent } from '../training/events.js';
+import { flagOf } from '../settings/keys.js';
+import { defineCommand } from './command.js';
 import { type Console, createConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
 import { formatDuration, formatLoss, plural } from '../base/format.js';
-import { addSettingFlags, givenFlags, valueOption } from './setting-flags.js';
+import {
+  CONFIG_OPERAND,
+  type FlagTable,
+  type FlagValues,
+  givenSettings,
+  hiddenFlags,
+  JSON_FLAG,
+  settingFlags,
+  settingsIn,
+  type TypedFlags,
+} from './flags.js';
 import { stopOnSignals, type Stop } from './stop.js';
 import { fitLine, formatTable, wrapText } from './table.js';
-
-const ABOUT = `
-Trains tensor, tensor-paired and phantom networks (each K of --try-ghosts) on the same data: at the
-same width, at the same number of parameters, and to the validation loss that tensor ends with
-(there with up to --patience times the steps). Every network gets the same learning rates, tried with
-a seed of their own, and the best is kept; runs of a seed follow one another.
-Then it searches for the smallest phantom network (width, P, K) that reaches that loss, on the fewest
-ranks on which none holds more parameters than a rank of tensor, and tries as a control whether a
-tensor network of that width does too. A config file may be one of phantom train: its strategy,
-ghosts, lr and seed are left to the comparison.
-
-A run that is done is kept in compare.json: the same command goes on where it was interrupted.
-
-Examples:
-  $ phantom compare --steps 200 --seeds 2 --rates 1e-3,3e-3 --search 0
-  $ phantom compare --data fashion-10k --width 512 --blocks 4 --try-ghosts 4,16,64 --epochs 5
-  $ phantom compare examples/fashion-phantom.yaml --out runs/compare-fashion --json`;
 
 /** Settings that the comparison sets itself, and what says them instead. */
 const OWN: Readonly<Record<string, string>> = {
@@ -44,113 +37,112 @@ const OWN: Readonly<Record<string, string>> = {
   replicas: 'runs have one replica',
 };
 
-interface Options {
-  readonly rates: readonly number[];
-  readonly seeds: number;
-  readonly ghosts: readonly number[] | null;
-  readonly search: number;
-  readonly patience: number;
-  readonly json: boolean;
-}
+const FLAGS = {
+  rates: {
+    kind: 'numbers',
+    placeholder: 'list',
+    least: 0,
+    above: true,
+    below: 1000,
+    about: 'learning rates to try',
+    initial: [3e-4, 1e-3, 3e-3],
+    group: 'Comparison',
+  },
+  seeds: {
+    kind: 'integer',
+    placeholder: 'n',
+    least: 1,
+    most: 1000,
+    about: 'runs of each network at its best rate',
+    initial: 3,
+    group: 'Comparison',
+  },
+  tryGhosts: {
+    kind: 'integers',
+    placeholder: 'list',
+    least: 1,
+    most: 1 << 20,
+    about: 'K of the phantom networks',
+    initial: null,
+    fallback: 'M/16,M/4',
+    group: 'Comparison',
+  },
+  search: {
+    kind: 'integer',
+    placeholder: 'n',
+    least: 0,
+    most: 1000,
+    about: 'most smaller networks to try; 0: none',
+    initial: 6,
+    group: 'Comparison',
+  },
+  patience: {
+    kind: 'number',
+    placeholder: 'times',
+    least: 1,
+    most: 100,
+    about: 'most steps of a run to a given loss, as a multiple of the steps of the others',
+    initial: 2,
+    group: 'Comparison',
+  },
+  json: {
+    ...JSON_FLAG,
+    about: 'print a JSON object per run and one with the tables, nothing else',
+  },
+} as const satisfies FlagTable;
 
-export function define(
-  command: Command,
-  done: (exitCode: number) => void,
-  launcher: Launcher | null,
-): void {
-  command.argument('[config]', 'YAML or JSON file of settings');
-  addSettingFlags(command);
-  for (const option of command.options) if (OWN[option.attributeName()]) option.hideHelp();
-  command
-    .optionsGroup('Comparison:')
-    .addOption(valueOption('--rates <list>', 'learning rates tried (default: 3e-4,1e-3,3e-3)'))
-    .addOption(valueOption('--seeds <n>', 'runs of each network at its best rate (default: 3)'))
-    .addOption(valueOption('--try-ghosts <list>', 'K of the phantom networks (default: M/16,M/4)'))
-    .addOption(valueOption('--search <n>', 'smaller networks tried at most (default: 6; 0: none)'))
-    .addOption(
-      valueOption(
-        '--patience <times>',
-        'steps of a run to a loss, in those of the others (default: 2)',
-      ),
-    )
-    .addOption(new Option('--json', 'one object per run and the tables on stdout, nothing else'))
-    .addHelpText('after', ABOUT)
-    .action(async (config: string | undefined) => {
-      if (launcher !== null) {
-        throw new UsageError(
-          'compare',
-          `runs on worker threads; start it without ${launcher.command}`,
-        );
-      }
-      const typed = givenFlags(command);
-      for (const [key, remedy] of Object.entries(OWN)) {
-        if (typed[key] !== undefined)
-          throw new UsageError('flags', `--${key} with compare; ${remedy}`);
-      }
-      const options = readOptions(command.opts());
-      done(await compare(await readSettings(config, typed, options), options));
-    });
-}
+type Options = FlagValues<typeof FLAGS>;
 
-function readOptions(options: Record<string, string | true | undefined>): Options {
-  const list = (flag: string, text: string, isGood: (value: number) => boolean, rule: string) =>
-    text.split(',').map((item) => {
-      const value = item.trim() === '' ? Number.NaN : Number(item);
-      if (isGood(value)) return value;
-      throw new UsageError('flags', `${flag} has ${JSON.stringify(item)}; needs ${rule}`);
-    });
-  const isCount = (least: number) => (value: number) =>
-    Number.isInteger(value) && value >= least && value <= 1000;
-  const text = (key: string) => (typeof options[key] === 'string' ? options[key] : undefined);
-  const one = (flag: string, value: string, least: number) =>
-    list(flag, value, isCount(least), `an integer from ${least} to 1000`)[0] ?? least;
-  const ghosts = text('tryGhosts');
-  return {
-    rates: [
-      ...new Set(
-        list(
-          '--rates',
-          text('rates') ?? '3e-4,1e-3,3e-3',
-          (rate) => rate > 0 && rate < 1e3,
-          'rates above 0, as 3e-4,1e-3',
-        ),
-      ),
+export const command = defineCommand({
+  operands: [CONFIG_OPERAND],
+  flags: { ...settingFlags(), ...hiddenFlags(Object.keys(OWN)), ...FLAGS },
+  style: 'plain',
+  help: (phantom) => ({
+    notes: `
+Trains tensor, tensor-paired and phantom networks (each K of --try-ghosts) on the same data: at the
+same width, at the same number of parameters, and to the validation loss that tensor ends with, in
+up to --patience times the steps. Every network tries the same learning rates with a seed of their
+own and keeps the best; the runs of a seed follow one another.
+Then it searches for the smallest phantom network (width, P, K) that reaches that loss, on the fewest
+ranks on which none holds more parameters than a rank of tensor, and tries as a control whether a
+tensor network of that width does too. A config file of train can be used: its strategy, ghosts, lr
+and seed are ignored.
+
+Finished runs are kept in compare.json: the same command continues where it was interrupted.`,
+    examples: [
+      `${phantom} compare --steps 200 --seeds 2 --rates 1e-3,3e-3 --search 0`,
+      `${phantom} compare --data fashion-10k --width 512 --blocks 4 --try-ghosts 4,16,64 --epochs 5`,
+      `${phantom} compare examples/fashion-phantom.yaml --out runs/compare-fashion --json`,
     ],
-    seeds: one('--seeds', text('seeds') ?? '3', 1),
-    ghosts:
-      ghosts === undefined
-        ? null
-        : list(
-            '--try-ghosts',
-            ghosts,
-            (k) => Number.isInteger(k) && k >= 1,
-            'integers of at least 1, as 4,16',
-          ),
-    search: one('--search', text('search') ?? '6', 0),
-    patience:
-      list(
-        '--patience',
-        text('patience') ?? '2',
-        (times) => times >= 1 && times <= 100,
-        'a number from 1 to 100',
-      )[0] ?? 2,
-    json: options['json'] === true,
-  };
-}
+  }),
+  async run({ operands: [config], flags, typed, launcher }) {
+    if (launcher !== null) {
+      const remedy = `start it without ${launcher.command}`;
+      throw new UsageError('compare', `runs on worker threads; ${remedy}`);
+    }
+    const given = settingsIn(typed);
+    for (const [key, remedy] of Object.entries(OWN)) {
+      if (given[key] !== undefined) {
+        throw new UsageError('flags', `${flagOf(key)} with compare; ${remedy}`);
+      }
+    }
+    return compare(await readSettings(config, given), flags);
+  },
+});
 
 async function readSettings(
   config: string | undefined,
-  typed: Record<string, string | boolean>,
-  { seeds: _seeds }: Options,
+  typed: TypedFlags,
 ): Promise<TrainingSettings> {
-  const { loadConfigFile, readFlags } = await import('../settings/load.js');
+  const { loadConfigFile } = await import('../settings/load.js');
   const { resolveSettings } = await import('../settings/resolve.js');
-  const given = [...(config === undefined ? [] : [loadConfigFile(config)]), readFlags(typed)].map(
-    ({ where, settings }) => {
-      const kept = Object.entries(settings).filter(([key]) => !(key in OWN));
-      return { where, settings: Object.fromEntries(kept) };
-    },
-  );
+  const given = [
+    ...(config === undefined ? [] : [loadConfigFile(config)]),
+    givenSettings(typed),
+  ].map(({ where, settings }) => {
+    const kept = Object.entries(settings).filter(([key]) => !(key in OWN));
+    return { where, settings: Object.fromEntries(kept) };
+  });
   const fixed: GivenSettings = { strategy: 'tensor', epochs: 5 };
   const settings = resolveSettings([{ where: 'compare', settings: fixed }, ...given]);
   return { ...settings, out: settings.out ?? newFolder() };
@@ -169,9 +161,10 @@ async function compare(settings: TrainingSettings, options: Options): Promise<nu
   const { study } = await import('../app/compare/study.js');
   const console = createConsole();
   const seeds = Array.from({ length: options.seeds }, (_, i) => i);
-  const { rates, search: searched, patience } = options;
+  const { search: searched, patience } = options;
+  const rates = [...new Set(options.rates)];
   const budget = { rates, seeds, sweepSeed: options.seeds, searched, patience };
-  const session = await openComparison(settings, budget, options.ghosts);
+  const session = await openComparison(settings, budget, options.tryGhosts);
   const stop = stopOnSignals((line) => console.err(line));
   const teller = createTeller(console, options.json);
   const { runs } = session;

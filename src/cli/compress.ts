@@ -1,7 +1,7 @@
-import { type Command, Option } from 'commander';
-import { type Activation, ACTIVATION_NAMES } from '../engines/activations.js';
 import type { CompressionReport, GhostChoice } from '../compression/compress.js';
 import { commandLine } from '../base/invocation.js';
+import { SETTINGS } from '../settings/keys.js';
+import { defineCommand } from './command.js';
 import { createConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
 import {
@@ -12,104 +12,110 @@ import {
   formatSi,
   plural,
 } from '../base/format.js';
-import { numberOf, requiredOption } from './option-values.js';
-import { valueOption } from './setting-flags.js';
+import { flagLike, type FlagTable, type FlagValues, JSON_FLAG } from './flags.js';
 import { formatPairs, formatTable } from './table.js';
 
-const EXAMPLES = `
+const FLAGS = {
+  blocks: flagLike(SETTINGS.blocks, {
+    about: 'blocks that a layer is split into; they divide its width',
+    initial: null,
+    required: true,
+  }),
+  ghosts: flagLike(SETTINGS.ghosts, {
+    about: 'ghosts per block, in all layers',
+    initial: null,
+  }),
+  energy: {
+    kind: 'number',
+    placeholder: 'share',
+    least: 0,
+    above: true,
+    most: 1,
+    about: 'or: share of the squared off-diagonal weights to keep, layer by layer',
+    initial: null,
+  },
+  budget: {
+    kind: 'number',
+    placeholder: 'bytes',
+    least: 0,
+    above: true,
+    units: { '': 1, B: 1, kB: 1e3, MB: 1e6, GB: 1e9 },
+    about: 'or: most bytes of weights, as in 4MB',
+    initial: null,
+  },
+  out: {
+    kind: 'text',
+    placeholder: 'folder',
+    about: 'the model folder to write',
+    initial: null,
+    required: true,
+  },
+  data: flagLike(SETTINGS.data, {
+    about: 'measure the output error on the first rows of this data',
+    initial: null,
+  }),
+  activation: flagLike(SETTINGS.activation, { about: 'of a safetensors file', initial: null }),
+  loss: flagLike(SETTINGS.loss, { about: 'of a safetensors file' }),
+  engine: flagLike(SETTINGS.engine, {}),
+  json: JSON_FLAG,
+} as const satisfies FlagTable;
+
+type Options = FlagValues<typeof FLAGS>;
+
+export const command = defineCommand({
+  operands: [
+    {
+      name: 'source',
+      about: 'safetensors file, run folder, checkpoint or model folder',
+      count: 'one',
+    },
+  ],
+  flags: FLAGS,
+  style: 'plain',
+  help: (phantom) => ({
+    notes: `
 The source is a safetensors file with the names of a PyTorch nn.Sequential of nn.Linears, or a run
 folder, checkpoint or model folder of any strategy. Layers between the first and the last take
 phantom form: L is the block on the diagonal, and each block's K ghosts come from the truncated
-singular value decomposition of what it sends to the others. --ghosts is K of every layer. --energy
-takes for each layer the fewest ghosts that keep this share of its squared off-diagonal weights;
---budget the most ghosts that fit, in bytes, kB, MB or GB, each in the layer where it keeps most. The
-model is trained on, to recover what was lost, by: phantom train --from <model>
-
-Examples:
-  $ phantom compress runs/dense --blocks 4 --ghosts 32 --out models/small --data fashion-10k
-  $ phantom compress mlp.safetensors --activation relu --loss cross-entropy --blocks 8 \\
-      --energy 0.99 --out models/mlp
-  $ phantom compress runs/dense --blocks 4 --budget 4MB --out models/tiny --json`;
-
-interface Options {
-  readonly blocks?: string;
-  readonly ghosts?: string;
-  readonly energy?: string;
-  readonly budget?: string;
-  readonly out?: string;
-  readonly data?: string;
-  readonly engine: 'auto' | 'blas' | 'wasm';
-  readonly activation?: Activation;
-  readonly loss?: 'mse' | 'cross-entropy';
-  readonly json?: true;
-}
-
-export function define(command: Command, done: (exitCode: number) => void): void {
-  command
-    .argument('<source>', 'safetensors file, run folder, checkpoint or model folder')
-    .addOption(valueOption('--blocks <P>', 'blocks that a layer is split into; they divide it'))
-    .addOption(valueOption('--ghosts <K>', 'ghosts of each block, in all layers'))
-    .addOption(
-      valueOption('--energy <share>', 'or: share of the off-diagonal weights to keep, by layer'),
-    )
-    .addOption(valueOption('--budget <bytes>', 'or: most bytes of weights, as in 4MB'))
-    .addOption(valueOption('--out <folder>', 'the model folder to write'))
-    .addOption(valueOption('--data <name|path>', 'measure the output error on its first rows'))
-    .addOption(new Option('--activation <name>', 'of a safetensors file').choices(ACTIVATION_NAMES))
-    .addOption(
-      new Option('--loss <name>', 'of a safetensors file').choices(['mse', 'cross-entropy']),
-    )
-    .addOption(
-      new Option('--engine <name>', 'what computes')
-        .choices(['auto', 'blas', 'wasm'])
-        .default('auto'),
-    )
-    .option('--json', 'one object on stdout, and nothing else')
-    .addHelpText('after', EXAMPLES)
-    .action(async (source: string) => {
-      done(await compressCommand(source, command.opts<Options>()));
-    });
-}
+singular value decomposition of what it sends to the others. --ghosts sets K of every layer. --energy
+takes, for each layer, the fewest ghosts that keep this share of its squared off-diagonal weights;
+--budget the most ghosts that fit, each in the layer where it keeps most. To recover accuracy, go on
+training from the result: ${phantom} train --from <model>`,
+    examples: [
+      `${phantom} compress runs/dense --blocks 4 --ghosts 32 --out models/small --data fashion-10k`,
+      `${phantom} compress mlp.safetensors --activation relu --loss cross-entropy --blocks 8 \\
+      --energy 0.99 --out models/mlp`,
+      `${phantom} compress runs/dense --blocks 4 --budget 4MB --out models/tiny --json`,
+    ],
+  }),
+  run: ({ operands: [source = ''], flags }) => compressCommand(source, flags),
+});
 
 async function compressCommand(source: string, options: Options): Promise<number> {
+  const { ghosts: _ghosts, energy: _energy, budget: _budget, json, ...others } = options;
   const choice = choiceOf(options);
-  const blocks = numberOf('--blocks', requiredOption('--blocks', options.blocks));
-  const out = requiredOption('--out', options.out);
   const console = createConsole();
   const { compress } = await import('../app/convert/compress-model.js');
   const report = await compress({
+    ...others,
     model: source,
-    blocks,
     choice,
-    out,
-    engine: options.engine,
-    data: options.data ?? null,
-    activation: options.activation ?? null,
-    loss: options.loss ?? null,
     onProgress: (what) => console.live(what),
   });
   console.live('');
-  if (options.json === true) console.out(JSON.stringify({ type: 'compression', ...report }));
+  if (json) console.out(JSON.stringify({ type: 'compression', ...report }));
   else for (const line of describe(report, console.width)) console.out(line);
   return EXIT.fine;
 }
 
 function choiceOf({ ghosts, energy, budget }: Options): GhostChoice {
-  const given = [ghosts, energy, budget].filter((value) => value !== undefined);
+  const given = [ghosts, energy, budget].filter((value) => value !== null);
   if (given.length !== 1) {
     throw new UsageError('flags', 'give one of --ghosts, --energy and --budget; see --help');
   }
-  if (ghosts !== undefined) return { by: 'ghosts', ghosts: numberOf('--ghosts', ghosts) };
-  if (energy !== undefined) return { by: 'energy', share: numberOf('--energy', energy) };
-  return { by: 'budget', bytes: bytesOf(budget ?? '') };
-}
-
-function bytesOf(text: string): number {
-  const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*(B|kB|MB|GB)?$/.exec(text) ?? [];
-  if (digits === '') {
-    throw new UsageError('flags', `--budget is "${text}"; needs bytes, as in 4000000 or 4MB`);
-  }
-  return Number(digits) * ({ kB: 1e3, MB: 1e6, GB: 1e9 }[unit] ?? 1);
+  if (ghosts !== null) return { by: 'ghosts', ghosts };
+  if (energy !== null) return { by: 'energy', share: energy };
+  return { by: 'budget', bytes: budget ?? 0 };
 }
 
 function describe(report: CompressionReport, width: number): string[] {

@@ -1,16 +1,16 @@
 import path from 'node:path';
-import { type Command, Option } from 'commander';
 import { plural } from '../base/format.js';
-import type { Launcher } from '../communicators/launcher.js';
 import type { GivenSettings } from '../settings/given.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
 import { commandLine } from '../base/invocation.js';
+import { SETTINGS } from '../settings/keys.js';
+import { defineCommand } from './command.js';
 import { type Console, createConsole } from './console.js';
 import { comparisonRows, type ComparedRun } from './comparison.js';
 import { EXIT, UsageError } from './failure.js';
 import { createProgress } from './progress.js';
-import { valueOption } from './setting-flags.js';
+import { flagLike, givenSettings, JSON_FLAG, settingsIn } from './flags.js';
 import { type Stop, stopOnSignals } from './stop.js';
 import { formatPairs, formatTable, wrapText } from './table.js';
 import { headerLines } from './train.js';
@@ -40,33 +40,28 @@ const CONTESTANTS: readonly GivenSettings[] = [
   { strategy: 'phantom', ghosts: 32, lr: 3e-4 },
 ];
 
-const SHARED_FLAGS = ['engine', 'ranks', 'epochs'] as const;
-
-export function define(
-  command: Command,
-  done: (exitCode: number) => void,
-  launcher: Launcher | null,
-): void {
-  command
-    .addOption(valueOption('--engine <name>', 'auto, blas, wasm: what computes (default: auto)'))
-    .addOption(valueOption('--ranks <R>', `worker threads, 1, 2 or 4 (default: ${SHARED.ranks})`))
-    .addOption(valueOption('--epochs <E>', `passes over the data (default: ${SHARED.epochs})`))
-    .addOption(new Option('--json', "the runs' events, one object per line, and nothing else"))
-    .action(async () => {
-      if (launcher !== null) {
-        throw new UsageError(
-          'demo',
-          `runs on worker threads; start it without ${launcher.command}`,
-        );
-      }
-      const options = command.opts<Record<string, string> & { json?: true }>();
-      const typed = Object.fromEntries(
-        SHARED_FLAGS.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])),
-      );
-      const { readFlags } = await import('../settings/load.js');
-      done(await demo(readFlags(typed).settings, options.json === true));
-    });
-}
+export const command = defineCommand({
+  operands: [],
+  flags: {
+    engine: flagLike(SETTINGS.engine, {}),
+    ranks: flagLike(SETTINGS.ranks, { about: 'worker threads: 1, 2 or 4', initial: 4 }),
+    epochs: flagLike(SETTINGS.epochs, { about: 'passes over the data', initial: 8 }),
+    json: { ...JSON_FLAG, about: 'print the events of the runs as JSON, one per line' },
+  },
+  style: 'plain',
+  help: (phantom) => ({
+    notes: `
+Trains both networks at width 1024 on fashion-10k, which is part of this package, each with the
+learning rate that is best for it, and prints loss, FLOPs, bytes, time and energy of the two.`,
+    examples: [`${phantom} demo`, `${phantom} demo --epochs 2 --ranks 2`],
+  }),
+  async run({ flags, typed, launcher }) {
+    if (launcher !== null) {
+      throw new UsageError('demo', `runs on worker threads; start it without ${launcher.command}`);
+    }
+    return demo(givenSettings(settingsIn(typed)).settings, flags.json);
+  },
+});
 
 async function demo(flags: GivenSettings, json: boolean): Promise<number> {
   const { resolveSettings } = await import('../settings/resolve.js');

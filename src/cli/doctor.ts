@@ -1,6 +1,7 @@
-import type { Command } from 'commander';
+import { defineCommand } from './command.js';
 import { type Console, createConsole } from './console.js';
 import { EXIT } from './failure.js';
+import { JSON_FLAG } from './flags.js';
 import { formatRatio, formatSi } from '../base/format.js';
 import type {
   Advice,
@@ -10,30 +11,25 @@ import type {
 } from '../app/doctor/machine-report.js';
 import { formatPairs, wrapText } from './table.js';
 
-const EXAMPLES = `
+export const command = defineCommand({
+  operands: [],
+  flags: { json: JSON_FLAG },
+  style: 'plain',
+  help: (phantom) => ({
+    notes: `
 Rates are measured now, on one core, with products of 384 × 384 × 384 matrices.
-PHANTOM_BLAS=/path/to/library chooses the matrix library (BLAS or oneDNN).
-
-Examples:
-  $ phantom doctor
-  $ phantom doctor --json | jq .advice`;
-
-export function define(command: Command, done: (exitCode: number) => void): void {
-  command
-    .option('--json', 'one object on stdout, and nothing else')
-    .addHelpText('after', EXAMPLES)
-    .action(async () => {
-      const { examineMachine } = await import('../app/doctor/machine-report.js');
-      const report = await examineMachine();
-      const console = createConsole();
-      const json = command.opts<{ json?: true }>().json === true;
-      const lines = json
-        ? [JSON.stringify({ type: 'doctor', ...report })]
-        : render(console, report);
-      for (const line of lines) console.out(line);
-      done(EXIT.fine);
-    });
-}
+PHANTOM_BLAS=/path/to/library chooses the matrix library (BLAS or oneDNN).`,
+    examples: [`${phantom} doctor`, `${phantom} doctor --json | jq .advice`],
+  }),
+  async run({ flags: { json } }) {
+    const { examineMachine } = await import('../app/doctor/machine-report.js');
+    const report = await examineMachine();
+    const console = createConsole();
+    const lines = json ? [JSON.stringify({ type: 'doctor', ...report })] : render(console, report);
+    for (const line of lines) console.out(line);
+    return EXIT.fine;
+  },
+});
 
 function render(console: Console, report: MachineReport): string[] {
   const { width } = console;

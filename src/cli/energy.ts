@@ -1,28 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { constants, availableParallelism } from 'node:os';
-import type { Command } from 'commander';
 import type { EnergyMeter, EnergyReading, MeterChoice } from '../energy/meter.js';
 import { emissionsG, JOULES_PER_KWH } from '../energy/run-energy.js';
+import { SETTINGS } from '../settings/keys.js';
+import { defineCommand } from './command.js';
 import { createConsole, type Console } from './console.js';
 import { emissionsPair, energyText } from './energy-text.js';
-import { UsageError } from './failure.js';
 import { formatDuration, formatSi } from '../base/format.js';
-import { flagOption, valueOption } from './setting-flags.js';
+import { flagLike } from './flags.js';
 import { formatPairs } from './table.js';
 
-const EXAMPLES = `
-Everything after -- is the command. Its exit code is passed on, and signals are passed to it. What
-was measured is written to stderr. A counter counts all that runs on the machine meanwhile; where
-there is none, energy is modelled from the command's CPU time.
-
-Examples:
-  $ phantom energy -- python3 train.py
-  $ phantom energy --meter rapl --interval 1 -- make -j8
-  $ phantom energy --json --carbon-intensity 56 --pue 1.1 -- ./simulate > energy.json`;
-
-/** Flags that are settings of training too, with the same rules. */
-const SHARED = ['meter', 'machine', 'carbonIntensity', 'pue'] as const;
 const WINDOW = 'command';
 /** How often the meter looks, when nobody wants a series. */
 const LOOK_MS = 1000;
@@ -30,36 +18,48 @@ const LOOK_MS = 1000;
 const NOT_FOUND = 127;
 const NOT_RUNNABLE = 126;
 
-export function define(command: Command, done: (exitCode: number) => void): void {
-  command.argument('<command...>', 'what is to be metered, with its arguments');
-  for (const key of SHARED) command.addOption(flagOption(key));
-  command
-    .addOption(valueOption('--interval <seconds>', 'tell the power every so often'))
-    .option('--json', "objects on stdout and nothing else; the command's own output goes to stderr")
-    .passThroughOptions()
-    .addHelpText('after', EXAMPLES)
-    .action(async (words: string[]) => {
-      const options = command.opts<Record<string, string> & { json?: true }>();
-      const typed = Object.fromEntries(
-        SHARED.flatMap((key) =>
-          command.getOptionValueSource(key) === 'cli' ? [[key, options[key] ?? '']] : [],
-        ),
-      );
-      const { readFlags } = await import('../settings/load.js');
-      const { SETTINGS } = await import('../settings/keys.js');
-      const { settings } = readFlags(typed);
-      done(
-        await meterCommand(words, {
-          meter: settings.meter ?? SETTINGS.meter.initial,
-          machine: settings.machine ?? SETTINGS.machine.initial,
-          carbonIntensityGPerKWh: settings.carbonIntensity ?? SETTINGS.carbonIntensity.initial,
-          pue: settings.pue ?? SETTINGS.pue.initial,
-          intervalS: readInterval(options['interval']),
-          json: options.json === true,
-        }),
-      );
-    });
-}
+export const command = defineCommand({
+  operands: [
+    { name: 'command', about: 'what to measure, with its arguments', count: 'one or more' },
+  ],
+  flags: {
+    meter: flagLike(SETTINGS.meter, {}),
+    machine: flagLike(SETTINGS.machine, {}),
+    carbonIntensity: flagLike(SETTINGS.carbonIntensity, {}),
+    pue: flagLike(SETTINGS.pue, {}),
+    interval: {
+      kind: 'number',
+      placeholder: 'seconds',
+      least: 0.01,
+      most: 3600,
+      about: 'print the power this often',
+      initial: null,
+    },
+    json: {
+      kind: 'switch',
+      about: "print JSON objects and nothing else; the command's own output goes to stderr",
+      initial: false,
+    },
+  },
+  style: 'program',
+  help: (phantom) => ({
+    notes: `
+Everything after -- is the command. It receives signals, and its exit code is returned. Results are
+written to stderr. A counter counts everything that runs on the machine at that time; where there
+is none, energy is modelled from the command's CPU time.`,
+    examples: [
+      `${phantom} energy -- python3 train.py`,
+      `${phantom} energy --meter rapl --interval 1 -- make -j8`,
+      `${phantom} energy --json --carbon-intensity 56 --pue 1.1 -- ./simulate > energy.json`,
+    ],
+  }),
+  run: ({ operands, flags: { carbonIntensity, interval, ...others } }) =>
+    meterCommand(operands, {
+      ...others,
+      carbonIntensityGPerKWh: carbonIntensity,
+      intervalS: interval,
+    }),
+});
 
 interface Metering {
   readonly meter: MeterChoice;
@@ -68,13 +68,6 @@ interface Metering {
   readonly pue: number;
   readonly intervalS: number | null;
   readonly json: boolean;
-}
-
-function readInterval(text: string | undefined): number | null {
-  if (text === undefined) return null;
-  const intervalS = Number(text);
-  if (intervalS >= 0.01 && intervalS <= 3600) return intervalS;
-  throw new UsageError('flags', `--interval is ${text}; needs seconds from 0.01 to 3600`);
 }
 
 async function meterCommand(words: readonly string[], options: Metering): Promise<number> {

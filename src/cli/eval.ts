@@ -1,8 +1,7 @@
 import type { Launcher } from '../communicators/launcher.js';
-import type { Command } from 'commander';
-import type { GhostsPoint } from '../app/evaluate/evaluate-run.js';
+import type { EvaluateOptions, GhostsPoint } from '../app/evaluate/evaluate-run.js';
 import type { Obtained } from '../energy/meter.js';
-import { ConfigError } from '../base/errors.js';
+import { defineCommand } from './command.js';
 import { createRankConsole } from './console.js';
 import { energyPair } from './energy-text.js';
 import { EXIT } from './failure.js';
@@ -14,93 +13,62 @@ import {
   formatSi,
   plural,
 } from '../base/format.js';
-import { valueOption } from './setting-flags.js';
+import { SETTINGS } from '../settings/keys.js';
+import { JSON_FLAG, flagLike } from './flags.js';
 import { formatPairs, formatTable } from './table.js';
 
-const EXAMPLES = `
-Without --data the run's own validation part is taken.
-
-Examples:
-  $ phantom eval runs/seed-7 --data fashion-10k
-  $ phantom eval runs/seed-7 --data test.csv --checkpoint step-00000100 --json
-  $ phantom eval models/small --data fashion-10k
-  $ phantom eval runs/nested --sweep-ghosts
-  $ phantom eval runs/nested --sweep-ghosts 2,8,32`;
-
-/** Flags that are settings of training too, with the same rules. */
-const SHARED = ['data', 'ranks', 'engine', 'batch'] as const;
-
-export function define(
-  command: Command,
-  done: (exitCode: number) => void,
-  launcher: Launcher | null,
-): void {
-  command
-    .argument('<model>', 'a run folder, a checkpoint in one, or a model folder')
-    .addOption(
-      valueOption(
-        '--data <name|path>',
-        'known name, file or folder; its validation part, or all of it',
-      ),
-    )
-    .addOption(
-      valueOption('--checkpoint <name|path>', 'a checkpoint of the run (default: the newest)'),
-    )
-    .addOption(
-      valueOption('--ranks <R>', 'worker threads; divides the blocks (default: as trained)'),
-    )
-    .addOption(valueOption('--engine <name>', 'auto, blas, wasm: what computes (default: auto)'))
-    .addOption(valueOption('--batch <B>', 'rows at a time (default: as trained)'))
-    .option(
-      "--sweep-ghosts [K',…]",
-      'once for each number of ghosts, of a network trained with --nested-ghosts (default: 1, 2, ' +
-        '4, … all)',
-    )
-    .option('--json', 'one object on stdout, and nothing else')
-    .addHelpText('after', EXAMPLES)
-    .action(async (model: string) => {
-      const options = command.opts<
-        Record<string, string> & { json?: true; sweepGhosts?: string | true }
-      >();
-      const typed = Object.fromEntries(
-        SHARED.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])),
-      );
-      const { readFlags } = await import('../settings/load.js');
-      const { beforeRanks } = await import('../app/ranks/ranks.js');
-      const { settings } = await beforeRanks(launcher, () => readFlags(typed));
-      const { data, ranks, engine, batch } = settings;
-      const request = {
-        model,
-        data: data ?? null,
-        engine: engine ?? 'auto',
-        ranks: ranks ?? null,
-        batch: batch ?? null,
-        checkpoint: options['checkpoint'] ?? null,
-        sweepGhosts: ghostsOf(options.sweepGhosts),
-      } as const;
-      done(await run(request, launcher, options.json === true));
-    });
-}
-
-/** `--sweep-ghosts 2,8` → [2, 8]. @throws ConfigError for what is no count */
-function ghostsOf(given: string | true | undefined): readonly number[] | 'all' | null {
-  if (given === undefined) return null;
-  if (given === true) return 'all';
-  return given.split(',').map((text) => {
-    if (/^[1-9]\d*$/.test(text)) return Number(text);
-    throw new ConfigError('eval', `ghosts ${text}; needs integers of at least 1, as in 2,8,32`);
-  });
-}
-
-interface Request {
-  readonly model: string;
-  readonly data: string | null;
-  readonly engine: 'auto' | 'blas' | 'wasm';
-  readonly ranks: number | null;
-  readonly batch: number | null;
-  readonly checkpoint: string | null;
-  readonly sweepGhosts: readonly number[] | 'all' | null;
-}
+export const command = defineCommand({
+  operands: [{ name: 'model', about: 'run folder, checkpoint or model folder', count: 'one' }],
+  flags: {
+    data: flagLike(SETTINGS.data, {
+      about: 'data by name, file or folder: its validation part, or all of it',
+      initial: null,
+      fallback: "the run's own validation part",
+    }),
+    checkpoint: {
+      kind: 'text',
+      placeholder: 'name|path',
+      about: 'a checkpoint of the run',
+      initial: null,
+      fallback: 'the newest',
+    },
+    ranks: flagLike(SETTINGS.ranks, {
+      about: 'worker threads; they divide the blocks',
+      fallback: 'as trained',
+    }),
+    engine: flagLike(SETTINGS.engine, {}),
+    batch: flagLike(SETTINGS.batch, {
+      about: 'rows at a time',
+      initial: null,
+      fallback: 'as trained',
+    }),
+    sweepGhosts: {
+      kind: 'integers',
+      least: 1,
+      most: 1 << 20,
+      placeholder: "K',…",
+      bare: true,
+      about: 'evaluate with each of these numbers of ghosts; without a list with 1, 2, 4, … all',
+      initial: null,
+    },
+    json: JSON_FLAG,
+  },
+  style: 'plain',
+  help: (phantom) => ({
+    notes: '',
+    examples: [
+      `${phantom} eval runs/seed-7 --data fashion-10k`,
+      `${phantom} eval runs/seed-7 --data test.csv --checkpoint step-00000100 --json`,
+      `${phantom} eval models/small --data fashion-10k`,
+      `${phantom} eval runs/nested --sweep-ghosts`,
+      `${phantom} eval runs/nested --sweep-ghosts 2,8,32`,
+    ],
+  }),
+  run({ operands: [model = ''], flags: { json, sweepGhosts, ...given }, launcher }) {
+    const swept = sweepGhosts === true ? 'all' : sweepGhosts;
+    return run({ model, ...given, sweepGhosts: swept }, launcher, json);
+  },
+});
 
 function sweepTable(sweep: readonly GhostsPoint[], obtained: Obtained, width: number): string[] {
   const energy = `energy per sample${obtained === 'counter' ? '' : `, ${obtained}`}`;
@@ -119,7 +87,11 @@ function sweepTable(sweep: readonly GhostsPoint[], obtained: Obtained, width: nu
   );
 }
 
-async function run(request: Request, launcher: Launcher | null, json: boolean): Promise<number> {
+async function run(
+  request: EvaluateOptions,
+  launcher: Launcher | null,
+  json: boolean,
+): Promise<number> {
   const { evaluate } = await import('../app/evaluate/evaluate-run.js');
   const console = createRankConsole(launcher);
   // No handlers for signals: nothing has to be saved, they may end the process at once.

@@ -1,80 +1,92 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command, CommanderError } from 'commander';
-import type { Launcher } from '../communicators/launcher.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { Placement } from '../launch/command.js';
 import type { RestartEvent } from '../launch/supervise.js';
 import type { EndEvent, TrainingEvent } from '../training/events.js';
 import { commandLine } from '../base/invocation.js';
+import { flagOf, SETTINGS } from '../settings/keys.js';
+import { type Call, defineCommand, parseCommandLine } from './command.js';
 import { createConsole } from './console.js';
-import { EXIT, UsageError, usageError } from './failure.js';
+import { EXIT, UsageError } from './failure.js';
 import { createProgress } from './progress.js';
-import { flagArguments, givenFlags, valueOption } from './setting-flags.js';
+import {
+  flagArguments,
+  flagLike,
+  type FlagTable,
+  type FlagValues,
+  JSON_FLAG,
+  readFlags,
+  settingsIn,
+  type TypedFlags,
+} from './flags.js';
 import { stopOnSignals } from './stop.js';
-import { addTrainFlags, headerLines, readGiven, summary, type TrainFlags } from './train.js';
+import { headerLines, readGiven, summary, TRAIN_FLAGS } from './train.js';
 
-const DEFAULT_RESTARTS = 3;
+const FLAGS = {
+  ranks: flagLike(SETTINGS.ranks, {
+    about: 'ranks of all replicas together: MPI processes or worker threads',
+    most: 9_999_999,
+    fallback: 'as hosts or settings say',
+  }),
+  hosts: {
+    kind: 'text',
+    placeholder: 'list',
+    about: 'machines and their numbers of processes, as in a:4,b:4',
+    initial: null,
+  },
+  maxRestarts: {
+    kind: 'integer',
+    placeholder: 'n',
+    least: 0,
+    most: 9_999_999,
+    about: 'most restarts of the job',
+    initial: 3,
+  },
+  transport: {
+    kind: 'choice',
+    choices: ['auto', 'mpi', 'threads'],
+    about: 'what ranks run on',
+    initial: 'auto',
+  },
+  mpirun: {
+    kind: 'text',
+    placeholder: 'program',
+    about: 'the MPI launcher',
+    initial: null,
+    fallback: 'the first on the PATH',
+  },
+  json: { ...JSON_FLAG, about: 'print events as JSON, one per line, and nothing else' },
+} as const satisfies FlagTable;
 
-const EXAMPLES = `
-Runs under mpirun (Open MPI or MPICH) where that is there, else on worker threads. When a rank dies,
-hangs beyond --timeout or loses its machine, the job is started again from the newest checkpoint
-that is whole; so let it write some (--checkpoint-every). Wrong settings or data, a loss that is not
-finite and a full disk end it at once: they would again. Ctrl-C ends it with a checkpoint.
+type LaunchFlags = FlagValues<typeof FLAGS>;
 
-Examples:
-  $ phantom launch --ranks 8 -- train config.yaml --checkpoint-every 100
-  $ phantom launch --hosts a:4,b:4 --max-restarts 10 -- train config.yaml --out runs/long
-  $ phantom launch --transport threads --ranks 2 -- train --width 512 --checkpoint-every 50
-  $ phantom launch --ranks 4 -- train --resume runs/long --epochs 20`;
-
-interface LaunchFlags {
-  readonly ranks?: string;
-  readonly hosts?: string;
-  readonly maxRestarts?: string;
-  readonly transport?: string;
-  readonly mpirun?: string;
-  readonly json?: true;
-}
-
-export function define(
-  command: Command,
-  done: (exitCode: number) => void,
-  launcher: Launcher | null,
-): void {
-  command
-    .argument('<train…>', 'after --: the training command and its flags')
-    .usage('[options] -- train [config] [settings]')
-    .addOption(
-      valueOption(
-        '--ranks <n>',
-        'ranks of all replicas: MPI processes or worker threads (default: as hosts or settings say)',
-      ),
-    )
-    .addOption(valueOption('--hosts <list>', 'machines and their processes, as in a:4,b:4'))
-    .addOption(
-      valueOption(
-        '--max-restarts <n>',
-        `how often the job is started again in all (default: ${DEFAULT_RESTARTS})`,
-      ),
-    )
-    .addOption(
-      valueOption('--transport <name>', 'auto, mpi, threads: what ranks run on (default: auto)'),
-    )
-    .addOption(
-      valueOption('--mpirun <program>', 'the MPI launcher (default: the first on the PATH)'),
-    )
-    .option('--json', 'one object per line on stdout, and nothing else')
-    .addHelpText('after', EXAMPLES)
-    .allowExcessArguments()
-    .action(async () => {
-      if (launcher !== null) {
-        throw new UsageError('launch', `starts mpirun itself; start it without ${launcher.name}`);
-      }
-      done(await launch(command.opts<LaunchFlags>(), command.args));
-    });
-}
+export const command = defineCommand({
+  operands: [{ name: 'train', about: 'after --: train and its flags', count: 'one or more' }],
+  flags: FLAGS,
+  style: 'after --',
+  help: (phantom) => ({
+    notes: `
+Runs under mpirun (Open MPI or MPICH) where it is installed, else on worker threads. When a rank
+dies, hangs longer than --timeout or loses its machine, the job restarts from the newest intact
+checkpoint: set --checkpoint-every. Errors that would repeat end the job at once: wrong settings or
+data, a loss that is not finite, a full disk. Ctrl-C ends it with a checkpoint.`,
+    examples: [
+      `${phantom} launch --ranks 8 -- train config.yaml --checkpoint-every 100`,
+      `${phantom} launch --hosts a:4,b:4 --max-restarts 10 -- train config.yaml --out runs/long`,
+      `${phantom} launch --transport threads --ranks 2 -- train --width 512 --checkpoint-every 50`,
+      `${phantom} launch --ranks 4 -- train --resume runs/long --epochs 20`,
+    ],
+  }),
+  async run(call) {
+    const { launcher } = call;
+    if (launcher !== null) {
+      throw new UsageError('launch', `starts mpirun itself; start it without ${launcher.name}`);
+    }
+    return launch(call);
+  },
+});
 
 /** What is to run, resolved. */
 interface Plan {
@@ -87,16 +99,16 @@ interface Plan {
   readonly training: readonly string[];
 }
 
-async function launch(flags: LaunchFlags, args: readonly string[]): Promise<number> {
-  const { typed, config, train } = parseTraining(args);
-  const json = flags.json === true || train.json === true;
-  const plan = await planLaunch(flags, typed, config, train.resume);
+async function launch({ operands, flags, typed: own }: Call<typeof FLAGS>): Promise<number> {
+  const { typed, config, train } = await parseTraining(operands);
+  const json = flags.json || train.json;
+  const plan = await planLaunch(flags, typed, config, train.resume ?? undefined);
   const { describePlacement, jobCommand } = await import('../launch/command.js');
   const { supervise } = await import('../launch/supervise.js');
   const { listCheckpoints } = await import('../checkpoints/checkpoint-folder.js');
   const { settings, placement, processes, runFolder, maxRestarts } = plan;
   const main = fileURLToPath(new URL('main.js', import.meta.url));
-  const tensorboard = train.tensorboard === true ? ['--tensorboard'] : [];
+  const tensorboard = train.tensorboard ? ['--tensorboard'] : [];
   const always = ['--out', runFolder, '--resume', 'auto', '--json', '--watch-stdin'];
   const training = [
     ...process.execArgv,
@@ -106,16 +118,16 @@ async function launch(flags: LaunchFlags, args: readonly string[]): Promise<numb
     ...tensorboard,
     ...always,
   ];
-  const command = jobCommand(placement, processes, [process.execPath, ...training]);
+  const job = jobCommand(placement, processes, [process.execPath, ...training]);
 
   const console = createConsole();
   let starts = 0;
-  const verbose = train.verbose === true;
+  const { verbose } = train;
   const progress = createProgress(console, {
     verbose,
     header: (start) => (starts++ === 0 ? headerLines(console, settings, start, verbose) : []),
   });
-  const again = againCommand(flags, runFolder);
+  const again = againCommand(own, runFolder);
   const onEvent = (event: TrainingEvent | RestartEvent): void => {
     const told = event.type === 'end' ? withCommand(event, again) : event;
     if (json) console.out(JSON.stringify(told));
@@ -140,7 +152,7 @@ async function launch(flags: LaunchFlags, args: readonly string[]): Promise<numb
   try {
     const newestStep = () => listCheckpoints(path.join(runFolder, 'checkpoints')).at(-1) ?? null;
     const end = await supervise({
-      command,
+      command: job,
       maxRestarts,
       onEvent,
       onWords: (lines) => lines.forEach((line) => console.err(line)),
@@ -167,28 +179,25 @@ async function launch(flags: LaunchFlags, args: readonly string[]): Promise<numb
   }
 }
 
-/** Reads what stands after `--`. @throws UsageError when it is no training command */
-function parseTraining(args: readonly string[]) {
+/** Reads what follows `--`. @throws UsageError when it is not a training command */
+async function parseTraining(args: readonly string[]) {
   const [name, ...others] = args;
   if (name !== 'train') {
     throw new UsageError('launch', `${name} after --; launch starts train, as in -- train a.yaml`);
   }
-  const command = addTrainFlags(new Command('train')).exitOverride().helpOption(false);
-  command.configureOutput({ outputError: () => {} });
-  try {
-    command.parse(others, { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    const names = command.options.filter(({ hidden }) => !hidden).map(({ long }) => long ?? '');
-    throw usageError(error, names);
-  }
-  const [config] = command.args;
-  return { typed: givenFlags(command), config, train: command.opts<TrainFlags>() };
+  const { command: train } = await import('./train.js');
+  const line = parseCommandLine(name, '', train, others);
+  if (line === null) throw new UsageError('launch', '--help after --; see help train');
+  const {
+    operands: [config],
+    typed,
+  } = line;
+  return { typed, config, train: readFlags(TRAIN_FLAGS, typed) };
 }
 
 async function planLaunch(
   flags: LaunchFlags,
-  typed: Record<string, string | boolean>,
+  typed: TypedFlags,
   config: string | undefined,
   resume: string | undefined,
 ): Promise<Plan> {
@@ -197,10 +206,10 @@ async function planLaunch(
   const { newRunFolder } = await import('../app/train/train-on-ranks.js');
   const { refuseRun } = await import('../checkpoints/run-folder.js');
   const placement = choosePlacement({
-    transport: transportOf(flags.transport ?? 'auto'),
-    ranks: flags.ranks === undefined ? null : countOf('--ranks', flags.ranks, 1),
-    hosts: flags.hosts ?? null,
-    mpirun: flags.mpirun ?? null,
+    transport: flags.transport,
+    ranks: flags.ranks,
+    hosts: flags.hosts,
+    mpirun: flags.mpirun,
   });
   const given = await readGiven(config, typed, resume);
   const { ranks } = placement;
@@ -209,13 +218,13 @@ async function planLaunch(
   const isFolder = resume !== undefined && resume !== 'auto';
   const runFolder = isFolder ? resume : (settings.out ?? newRunFolder(settings));
   if (resume === undefined && existsSync(runFolder)) refuseRun(runFolder);
-  const { out: _out, ranks: _ranks, ...others } = typed;
+  const { out: _out, ranks: _ranks, ...others } = settingsIn(typed);
   return {
     settings,
     placement,
     processes: settings.ranks * settings.replicas,
     runFolder,
-    maxRestarts: countOf('--max-restarts', flags.maxRestarts ?? String(DEFAULT_RESTARTS), 0),
+    maxRestarts: flags.maxRestarts,
     training: [
       ...(config === undefined ? [] : [config]),
       ...flagArguments({ ...others, ranks: String(settings.ranks) }),
@@ -223,26 +232,16 @@ async function planLaunch(
   };
 }
 
-function countOf(flag: string, text: string, least: number): number {
-  const count = /^\d{1,7}$/.test(text) ? Number(text) : -1;
-  if (count >= least) return count;
-  throw new UsageError('flags', `${flag} is "${text}"; needs an integer of at least ${least}`);
-}
-
-function transportOf(text: string): 'auto' | 'mpi' | 'threads' {
-  if (text === 'auto' || text === 'mpi' || text === 'threads') return text;
-  throw new UsageError('flags', `--transport is "${text}"; needs one of auto, mpi, threads`);
-}
-
 /** The command that goes on with a run. */
-function againCommand({ ranks, hosts, maxRestarts, transport, mpirun }: LaunchFlags, run: string) {
-  const flags = Object.entries({ ranks, hosts, 'max-restarts': maxRestarts, transport, mpirun });
-  const own = flags.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]));
+function againCommand(typed: TypedFlags, run: string): string {
+  const own = Object.entries(typed).flatMap(([key, value]) =>
+    typeof value === 'string' ? [flagOf(key), value] : [],
+  );
   return commandLine('launch', ...own, '--', 'train', '--resume', run);
 }
 
-function withCommand(end: EndEvent, command: string): EndEvent {
-  return end.resumeCommand === null ? end : { ...end, resumeCommand: command };
+function withCommand(end: EndEvent, again: string): EndEvent {
+  return end.resumeCommand === null ? end : { ...end, resumeCommand: again };
 }
 
 function restartLine({ restart, maxRestarts, cause, step }: RestartEvent): string {

@@ -1,125 +1,57 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
+import { invocation } from '../base/invocation.js';
 import { findLauncher, type Launcher } from '../communicators/launcher.js';
 import { hint } from '../base/nearest.js';
+import { parseCommandLine } from './command.js';
 import { flushed, tolerateLostOutput } from './console.js';
-import { EXIT, reportRankFailure, UsageError, usageError } from './failure.js';
+import { EXIT, reportRankFailure, UsageError } from './failure.js';
+import { COMMANDS, programExamples } from './program.js';
 import { packageVersion } from '../base/version.js';
 
-/** What a command's file exports: it is loaded when the command is called. */
-interface CommandModule {
-  /** @param done takes the exit code @param launcher of the job that this process is a rank of */
-  define(command: Command, done: (exitCode: number) => void, launcher: Launcher | null): void;
+/** @returns the exit code */
+async function main(args: readonly string[], launcher: Launcher | null): Promise<number> {
+  const [first] = args;
+  if (first === '--version' || first === '-v' || first === '-V') {
+    process.stdout.write(`${packageVersion()}\n`);
+    return EXIT.fine;
+  }
+  const [name, ...others] = first === 'help' ? [...args.slice(1, 2), '--help'] : args;
+  if (name === undefined || name === '--help' || name === '-h') {
+    const isAsked = name !== undefined;
+    process[isAsked ? 'stdout' : 'stderr'].write(programHelp());
+    return isAsked ? EXIT.fine : EXIT.user;
+  }
+  if (name.startsWith('-')) {
+    const flags = ['--help', '--version'];
+    throw new UsageError(
+      'flags',
+      `unknown flag ${name}${hint(name, flags)}; a command comes first`,
+    );
+  }
+  const listed = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (listed === undefined) {
+    const hinted = hint(name, [...Object.keys(COMMANDS), 'help']);
+    throw new UsageError('command', `unknown command ${name}${hinted}`);
+  }
+  const { command } = await listed.load();
+  const line = parseCommandLine(name, listed.about, command, others);
+  return line === null ? EXIT.fine : command.run(line, launcher);
 }
 
-const COMMANDS: Readonly<
-  Record<string, { about: string; hidden?: true; load: () => Promise<CommandModule> }>
-> = {
-  train: { about: 'train a network', load: () => import('./train.js') },
-  launch: {
-    about: 'start training over processes, and again when one of them dies',
-    load: () => import('./launch.js'),
-  },
-  eval: { about: "a run's loss and accuracy on data", load: () => import('./eval.js') },
-  compress: {
-    about: 'turn a dense network into a phantom one',
-    load: () => import('./compress.js'),
-  },
-  export: {
-    about: 'write a model as ONNX or safetensors for other programs',
-    load: () => import('./export.js'),
-  },
-  energy: {
-    about: 'the energy that any command takes',
-    load: () => import('./energy.js'),
-  },
-  predict: { about: 'answer rows of a file', load: () => import('./predict.js') },
-  serve: {
-    about: 'answer requests over HTTP, by the Open Inference Protocol',
-    load: () => import('./serve.js'),
-  },
-  doctor: {
-    about:
-      'what this machine can compute, communicate and measure energy with, and what would help',
-    load: () => import('./doctor.js'),
-  },
-  demo: {
-    about: 'train a tensor-parallel and a phantom-parallel network and compare them',
-    load: () => import('./demo.js'),
-  },
-  compare: {
-    about: 'compare strategies at equal width, equal parameters and equal loss',
-    load: () => import('./compare.js'),
-  },
-  report: {
-    about: 'one page of runs: losses, time, energy, communication, memory',
-    load: () => import('./report.js'),
-  },
-  plan: {
-    about: 'what a training step would take: FLOPs, bytes, memory, time and energy, without a run',
-    load: () => import('./plan.js'),
-  },
-  calibrate: {
-    about: "measure this machine's kernels and collectives into a machine file",
-    load: () => import('./calibrate.js'),
-  },
-  schema: {
-    about: 'print the JSON Schema of config files',
-    hidden: true,
-    load: () => import('./schema.js'),
-  },
-};
-
-const EXAMPLES = `
-Examples:
-  $ phantom demo
-  $ phantom train --data fashion-10k --strategy phantom --ghosts 32 --epochs 5
-  $ phantom launch --ranks 4 -- train config.yaml --checkpoint-every 100
-  $ phantom eval runs/<name> --data fashion-10k
-  $ phantom energy -- make -j8
-  $ phantom report runs/<name> runs/<other>
-  $ phantom predict runs/<name> --data rows.csv --out answers.csv
-  $ phantom serve runs/<name>
-  $ phantom <command> --help`;
-
-async function main(args: readonly string[], launcher: Launcher | null): Promise<number> {
-  let exitCode: number = EXIT.fine;
-  const program = new Command('phantom')
-    .description('Train feed-forward networks with phantom and tensor parallelism.')
-    .version(packageVersion(), '--version', 'print the version')
-    .helpOption('-h, --help', 'print this help')
-    .helpCommand(false)
-    .addHelpText('after', EXAMPLES)
-    .exitOverride()
-    .configureOutput({ outputError: () => {} })
-    .enablePositionalOptions();
-
-  const name = args.find((argument) => !argument.startsWith('-'));
-  const names = Object.keys(COMMANDS).filter((key) => !COMMANDS[key]?.hidden);
-  for (const [key, { about, hidden, load }] of Object.entries(COMMANDS)) {
-    const command = program.command(key, { hidden: hidden ?? false }).description(about);
-    if (key !== name) continue;
-    const module = await load();
-    const done = (code: number) => {
-      exitCode = code;
-    };
-    module.define(command, done, launcher);
+function programHelp(): string {
+  const phantom = invocation();
+  const program = new Command(phantom)
+    .description('Train and serve feed-forward networks with phantom and tensor parallelism.')
+    .usage('<command> [flags]')
+    .option('-v, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help; that of a command: help <command>')
+    .helpCommand(false);
+  for (const [name, { about, group }] of Object.entries(COMMANDS)) {
+    program.command(name).usage('').description(about).helpGroup(`${group}:`);
   }
-  try {
-    if (name !== undefined && !Object.hasOwn(COMMANDS, name)) {
-      throw new UsageError('command', `unknown command ${name}${hint(name, names)}`);
-    }
-    if (args.length === 0) program.help({ error: true });
-    await program.parseAsync(args, { from: 'user' });
-    return exitCode;
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return EXIT.fine; // help or version was printed
-    if (error.code === 'commander.help') return EXIT.user;
-    const called = program.commands.find((command) => command.name() === name) ?? program;
-    const flags = called.options.filter(({ hidden }) => !hidden).map(({ long }) => long ?? '');
-    throw usageError(error, [...flags, '--help']);
-  }
+  const examples = programExamples(phantom).map((example) => `  $ ${example}`);
+  return `${program.helpInformation()}\nExamples:\n${examples.join('\n')}\n`;
 }
 
 /** Those before `--`: what follows is another program's. */

@@ -1,100 +1,152 @@
-import { STRATEGY_NAMES } from '../layers/strategies.js';
-import type { Command } from 'commander';
+import { type Strategy, STRATEGY_NAMES } from '../layers/strategies.js';
 import type { Plan } from '../analysis/plan.js';
 import type { SearchResult } from '../analysis/search.js';
-import type { Strategy } from '../layers/strategies.js';
-import { addSettingFlags, givenFlags, valueOption } from './setting-flags.js';
+import { SETTINGS } from '../settings/keys.js';
+import { MOST } from '../settings/value-kinds.js';
+import { defineCommand } from './command.js';
+import {
+  CONFIG_OPERAND,
+  type FlagTable,
+  type FlagValues,
+  givenSettings,
+  JSON_FLAG,
+  settingFlags,
+  settingsIn,
+  type TypedFlags,
+} from './flags.js';
 import { type Console, createConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
 import { wrapText } from './table.js';
 import { planTable, searchLines, sweepLines } from './plan-tables.js';
 
-const EXAMPLES = `
-Nothing is run: figures are derived from sizes and a machine file, and times and joules are
-modelled. Known machines: a100, h100, h200, mi250x, mi300x, at the peak of their data sheets; or the
-path of a file that "phantom calibrate" wrote. Features and targets are as wide as the layers,
-unless --inputs and --outputs say otherwise. Every block has a rank, unless --ranks says otherwise.
+const GROUP = { group: 'Plan' } as const;
+const features = (about: string) =>
+  ({
+    kind: 'integer',
+    placeholder: 'n',
+    least: 1,
+    most: MOST,
+    about,
+    initial: null,
+    ...GROUP,
+  }) as const;
 
-Examples:
-  $ phantom plan --width 65536 --depth 4 --blocks 64 --ghosts 64 --batch 1024
-  $ phantom plan --machine machines/this.json --width 2048 --blocks 2 --batch 128
-  $ phantom plan --width 131072 --ghosts 64 --sweep blocks --most-ranks 4096 --chart plan.svg
-  $ phantom plan --width 65536 --blocks 32 --sweep ghosts --json
-  $ phantom plan --width 65536 --search --memory 40 --step-time 0.05`;
+const FLAGS = {
+  machine: { ...SETTINGS.machine, about: 'what it runs on', initial: 'mi250x', ...GROUP },
+  transport: {
+    kind: 'choice',
+    choices: ['threads', 'mpi'],
+    about: 'which collectives of a calibrated machine',
+    initial: 'threads',
+    ...GROUP,
+  },
+  inputs: features('features of a replicated input; with --outputs'),
+  outputs: features('targets of a replicated head; with --inputs'),
+  sweep: {
+    kind: 'choice',
+    choices: ['blocks', 'ghosts'],
+    about: 'plans over powers of two',
+    initial: null,
+    ...GROUP,
+  },
+  search: {
+    kind: 'switch',
+    about: 'the plan of least energy within limits, with the reasons',
+    initial: false,
+    ...GROUP,
+  },
+  mostRanks: {
+    kind: 'integer',
+    placeholder: 'R',
+    least: 1,
+    most: MOST,
+    about: 'most ranks of a sweep or a search',
+    initial: 4096,
+    ...GROUP,
+  },
+  memory: {
+    kind: 'number',
+    placeholder: 'GB',
+    least: 0,
+    above: true,
+    units: { '': 1e9, MB: 1e6, GB: 1e9, TB: 1e12 },
+    about: 'memory of a rank in a search',
+    initial: null,
+    fallback: "the machine's",
+    ...GROUP,
+  },
+  stepTime: {
+    kind: 'number',
+    placeholder: 'seconds',
+    least: 0,
+    above: true,
+    about: 'longest step in a search',
+    initial: null,
+    ...GROUP,
+  },
+  safeGhosts: {
+    kind: 'number',
+    placeholder: 'share',
+    least: 0,
+    above: true,
+    most: 1,
+    about: 'smallest K / M that is known to cost no loss; 1/16 was measured on fashion-10k',
+    initial: 0.0625,
+    ...GROUP,
+  },
+  chart: {
+    kind: 'text',
+    placeholder: 'file',
+    about: 'draw the sweep into an SVG file',
+    initial: null,
+    ...GROUP,
+  },
+  json: { ...JSON_FLAG, ...GROUP },
+} as const satisfies FlagTable;
 
-const NETWORK = [
-  'width',
-  'depth',
-  'blocks',
-  'ghosts',
-  'layerGhosts',
-  'ghostPrecision',
-  'activation',
-] as const;
-const KEYS = [...NETWORK, 'batch', 'optimizer', 'ranks'] as const;
+const KEYS = [
+  ...(['width', 'depth', 'blocks', 'ghosts', 'layerGhosts', 'ghostPrecision'] as const),
+  ...(['activation', 'batch', 'optimizer', 'ranks'] as const),
+];
 
-interface Options {
-  readonly machine: string;
-  readonly transport: string;
-  readonly inputs?: string;
-  readonly outputs?: string;
-  readonly sweep?: string;
-  readonly search?: true;
-  readonly mostRanks: string;
-  readonly memory?: string;
-  readonly stepTime?: string;
-  readonly safeGhosts: string;
-  readonly chart?: string;
-  readonly json?: true;
-}
+type Options = FlagValues<typeof FLAGS>;
 
-export function define(command: Command, done: (exitCode: number) => void): void {
-  command.argument('[config]', 'YAML or JSON file of settings; those of the network are used');
-  addSettingFlags(command, KEYS);
-  command
-    .optionsGroup('Plan:')
-    .addOption(valueOption('--machine <name|file>', 'what it runs on').default('mi250x'))
-    .addOption(
-      valueOption('--transport <name>', 'threads, mpi: of a calibrated machine').default('threads'),
-    )
-    .addOption(valueOption('--inputs <F>', 'features of a replicated input; with --outputs'))
-    .addOption(valueOption('--outputs <T>', 'targets of a replicated head; with --inputs'))
-    .addOption(valueOption('--sweep <what>', 'blocks, ghosts: plans over powers of two'))
-    .option('--search', 'the plan of least energy within limits, with the reasons')
-    .addOption(valueOption('--most-ranks <R>', 'of a sweep or a search').default('4096'))
-    .addOption(valueOption('--memory <GB>', "of a rank in a search (default: the machine's)"))
-    .addOption(valueOption('--step-time <s>', 'longest step in a search'))
-    .addOption(
-      valueOption(
-        '--safe-ghosts <share>',
-        'smallest K / M that costs no loss, as far as you know; on fashion-10k it was 1/16',
-      ).default('0.0625'),
-    )
-    .addOption(valueOption('--chart <file>', 'an SVG of the sweep'))
-    .option('--json', 'one object on stdout, and nothing else')
-    .optionsGroup('Options:')
-    .addHelpText('after', EXAMPLES)
-    .action(async (config: string | undefined) => {
-      done(await run(command, config, command.opts<Options>()));
-    });
-}
+export const command = defineCommand({
+  operands: [
+    { ...CONFIG_OPERAND, about: 'YAML or JSON file of settings; those of the network are used' },
+  ],
+  flags: { ...settingFlags(KEYS), ...FLAGS },
+  style: 'plain',
+  help: (phantom) => ({
+    notes: `
+Nothing is run: numbers are derived from sizes and a machine file; times and joules are modelled.
+Known machines: a100, h100, h200, mi250x, mi300x, at the peak of their data sheets; or the path of a
+file that calibrate wrote. Features and targets are as wide as the layers, unless --inputs and
+--outputs are given. Every block has a rank, unless --ranks is given.`,
+    examples: [
+      `${phantom} plan --width 65536 --depth 4 --blocks 64 --ghosts 64 --batch 1024`,
+      `${phantom} plan --machine machines/this.json --width 2048 --blocks 2 --batch 128`,
+      `${phantom} plan --width 131072 --ghosts 64 --sweep blocks --most-ranks 4096 --chart plan.svg`,
+      `${phantom} plan --width 65536 --blocks 32 --sweep ghosts --json`,
+      `${phantom} plan --width 65536 --search --memory 40GB --step-time 0.05`,
+    ],
+  }),
+  run: ({ operands: [config], flags, typed }) => run(config, flags, typed),
+});
 
 async function run(
-  command: Command,
   config: string | undefined,
   options: Options,
+  typed: TypedFlags,
 ): Promise<number> {
-  const mostRanks = numberOf('--most-ranks', options.mostRanks);
-  const safeGhostShare = numberOf('--safe-ghosts', options.safeGhosts);
-  if (safeGhostShare > 1) {
-    throw new UsageError('flags', `--safe-ghosts is ${safeGhostShare}; needs a share of at most 1`);
-  }
-  const { loadConfigFile, readFlags } = await import('../settings/load.js');
+  const { mostRanks, safeGhosts: safeGhostShare } = options;
+  const { loadConfigFile } = await import('../settings/load.js');
   const { resolveSettings } = await import('../settings/resolve.js');
   const { readMachine } = await import('../machine/machines.js');
   const { planStep } = await import('../analysis/plan.js');
   const { shapeOf } = await import('../app/plan/plan-step.js');
-  const flags = readFlags(givenFlags(command));
+  const { machine: _, ...others } = settingsIn(typed);
+  const flags = givenSettings(others);
   const sources = [...(config === undefined ? [] : [loadConfigFile(config)]), flags];
   const given = Object.assign({}, ...sources.map(({ settings }) => settings)) as {
     ranks?: number;
@@ -104,7 +156,7 @@ async function run(
   const machine = await readMachine(options.machine);
   const ends = endsOf(options);
   const { layerGhosts } = settings;
-  if (layerGhosts !== null && (options.search === true || options.sweep !== undefined)) {
+  if (layerGhosts !== null && (options.search || options.sweep !== null)) {
     throw new UsageError(
       'flags',
       '--layer-ghosts with --sweep or --search, which set K themselves',
@@ -115,27 +167,22 @@ async function run(
   const console = createConsole();
   const show = (kind: string, found: object, lines: () => string[]) => {
     const about = { type: 'plan', kind, machine: machine.name };
-    if (options.json === true) console.out(JSON.stringify({ ...about, ...found }));
+    if (options.json) console.out(JSON.stringify({ ...about, ...found }));
     else
       for (const line of [...machineLines(console, machine.description), '', ...lines()])
         console.out(line);
   };
 
-  if (options.search === true) {
+  if (options.search) {
     const { searchPlans } = await import('../analysis/search.js');
-    const memoryBytes =
-      options.memory === undefined ? null : 1e9 * numberOf('--memory', options.memory);
-    const stepS = options.stepTime === undefined ? null : numberOf('--step-time', options.stepTime);
+    const { memory: memoryBytes, stepTime: stepS } = options;
     const limits = { memoryBytes, stepS, mostRanks, safeGhostShare };
     const result: SearchResult = searchPlans(shape, machine, limits);
     show('search', result, () => searchLines(result, limits, console.width));
     return EXIT.fine;
   }
-  if (options.sweep !== undefined) {
+  if (options.sweep !== null) {
     const { sweepPlans } = await import('../analysis/plan.js');
-    if (options.sweep !== 'blocks' && options.sweep !== 'ghosts') {
-      throw new UsageError('flags', `--sweep is ${options.sweep}; it is one of blocks, ghosts`);
-    }
     const plans = sweepPlans(shape, machine, {
       over: options.sweep,
       mostRanks,
@@ -144,11 +191,10 @@ async function run(
     show('sweep', { over: options.sweep, plans }, () =>
       sweepLines(plans, options.sweep ?? '', console.width),
     );
-    if (options.chart !== undefined)
-      await drawChart(options.chart, plans, options.sweep, machine.name);
+    if (options.chart !== null) await drawChart(options.chart, plans, options.sweep, machine.name);
     return EXIT.fine;
   }
-  if (options.chart !== undefined) {
+  if (options.chart !== null) {
     throw new UsageError('flags', '--chart without --sweep; a chart shows a sweep');
   }
   const plans: Plan[] = STRATEGY_NAMES.map((strategy) =>
@@ -163,26 +209,11 @@ function machineLines(console: Console, description: string): string[] {
 }
 
 function endsOf({ inputs, outputs }: Options) {
-  if (inputs === undefined && outputs === undefined) return { kind: 'sharded' } as const;
-  if (inputs === undefined || outputs === undefined) {
-    throw new UsageError('flags', '--inputs without --outputs; give both or neither');
+  if (inputs === null && outputs === null) return { kind: 'sharded' } as const;
+  if (inputs === null || outputs === null) {
+    throw new UsageError('flags', 'give both --inputs and --outputs, or neither');
   }
-  const integer = (flag: string, text: string) => {
-    const value = numberOf(flag, text);
-    if (Number.isSafeInteger(value)) return value;
-    throw new UsageError('flags', `${flag} is ${text}; needs an integer of at least 1`);
-  };
-  return {
-    kind: 'replicated',
-    inputs: integer('--inputs', inputs),
-    outputs: integer('--outputs', outputs),
-  } as const;
-}
-
-function numberOf(flag: string, text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
-  throw new UsageError('flags', `${flag} is ${text}; needs a number of more than 0`);
+  return { kind: 'replicated', inputs, outputs } as const;
 }
 
 async function drawChart(

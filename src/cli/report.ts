@@ -1,39 +1,58 @@
 import path from 'node:path';
-import type { Command } from 'commander';
 import { ConfigError, PhantomError } from '../base/errors.js';
 import type { RunRecord } from '../report/run-record.js';
+import { defineCommand } from './command.js';
 import { createConsole } from './console.js';
 import { EXIT } from './failure.js';
-import { valueOption } from './setting-flags.js';
+import { JSON_FLAG } from './flags.js';
 
-const ABOUT = `
-The page is one file that opens from disk and needs no network. A folder of run folders means all of
-them. What cannot be read is skipped, with a note.
+export const command = defineCommand({
+  operands: [
+    {
+      name: 'run folder',
+      about: 'what train wrote, or a folder of such folders',
+      count: 'one or more',
+    },
+  ],
+  flags: {
+    out: {
+      kind: 'text',
+      placeholder: 'file',
+      about: 'the page',
+      initial: null,
+      fallback: "report.html in the run's folder; of several runs, here",
+    },
+    tensorboard: {
+      kind: 'switch',
+      about: 'write event files for TensorBoard into the run folders instead of a page',
+      initial: false,
+    },
+    json: JSON_FLAG,
+  },
+  style: 'plain',
+  help: (phantom) => ({
+    notes: `
+The page is one file that opens from disk and needs no network. Runs that cannot be read are named
+and skipped.`,
+    examples: [
+      `${phantom} report runs/seed-7`,
+      `${phantom} report runs/tensor runs/phantom --out both.html`,
+      `${phantom} report runs --json`,
+      `${phantom} report runs/seed-7 --tensorboard && tensorboard --logdir runs`,
+    ],
+  }),
+  run: ({ operands, flags }) => report(operands, flags),
+});
 
-Examples:
-  $ phantom report runs/seed-7
-  $ phantom report runs/tensor runs/phantom --out both.html
-  $ phantom report runs --json
-  $ phantom report runs/seed-7 --tensorboard && tensorboard --logdir runs`;
-
-export function define(command: Command, done: (exitCode: number) => void): void {
-  command
-    .argument('<run folder...>', 'what phantom train wrote')
-    .addOption(
-      valueOption('--out <file>', "the page (default: report.html in the run's folder, or here)"),
-    )
-    .option('--tensorboard', 'write event files for TensorBoard into the run folders, no page')
-    .option('--json', 'one object on stdout, and nothing else')
-    .addHelpText('after', ABOUT)
-    .action(async (folders: string[]) => {
-      const options = command.opts<{ out?: string; tensorboard?: true; json?: true }>();
-      done(await report(folders, options));
-    });
+interface Options {
+  readonly out: string | null;
+  readonly tensorboard: boolean;
+  readonly json: boolean;
 }
 
 async function report(
   given: readonly string[],
-  { out, tensorboard, json }: { out?: string; tensorboard?: true; json?: true },
+  { out, tensorboard, json }: Options,
 ): Promise<number> {
   const console = createConsole();
   const { readRun, runFolders } = await import('../report/run-record.js');
@@ -53,8 +72,7 @@ async function report(
     throw new ConfigError('report', `none of these runs can be read\n${problems.join('\n')}`);
   }
   for (const problem of problems) console.err(`phantom: ${problem}`);
-  const files =
-    tensorboard === true ? await writeEvents(runs) : [await writePage(runs, problems, out)];
+  const files = tensorboard ? await writeEvents(runs) : [await writePage(runs, problems, out)];
   if (json) {
     console.out(JSON.stringify({ type: 'report', files, problems, runs: runs.map(summary) }));
     return EXIT.fine;
@@ -69,7 +87,7 @@ async function report(
 async function writePage(
   runs: readonly RunRecord[],
   problems: readonly string[],
-  out: string | undefined,
+  out: string | null,
 ): Promise<string> {
   const { runsPage } = await import('../report/runs-page.js');
   const { isSystemError, makeFolders, remedyFor, replaceFile } = await import('../base/files.js');

@@ -1,90 +1,107 @@
-import { type Command, Option } from 'commander';
 import type { Resume } from '../app/train/resume.js';
 import type { SettingsSource } from '../settings/resolve.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
 import type { Launcher } from '../communicators/launcher.js';
 import { commandLine } from '../base/invocation.js';
+import { defineCommand } from './command.js';
 import { createRankConsole, type Console } from './console.js';
 import { EXIT, UsageError } from './failure.js';
 import { headerPairs, verbosePairs } from './header.js';
 import { createProgress, endPairs } from './progress.js';
-import { addSettingFlags, givenFlags, valueOption } from './setting-flags.js';
+import {
+  CONFIG_OPERAND,
+  type FlagTable,
+  type FlagValues,
+  givenSettings,
+  JSON_FLAG,
+  settingFlags,
+  type TypedFlags,
+} from './flags.js';
 import { stopOnSignals } from './stop.js';
 import { formatPairs } from './table.js';
 import { formatDuration, plural } from '../base/format.js';
 
-const EXAMPLES = `
-A config file has the same keys in camelCase (weightDecay for --weight-decay); flags win over it.
-For completion in editors, put the schema that "phantom schema" prints into its first line:
-  # yaml-language-server: $schema=training.schema.json
+const GROUP = { group: 'Output' } as const;
 
-Examples:
-  $ phantom train --width 2048 --ghosts 32 --epochs 10 --lr 3e-3
-  $ phantom train --strategy tensor --width 1024 --steps 500 --engine wasm
-  $ phantom train examples/fashion-phantom.yaml --seed 7 --out runs/seed-7
-  $ phantom train --data table.csv --validation 0.1 --loss mse --target-loss 0.05
-  $ phantom train --resume runs/seed-7 --epochs 20
-  $ phantom train --from models/small --steps 60 --lr 3e-4
-  $ phantom train examples/fashion-phantom.yaml --out runs/a --resume auto
-  $ phantom train --steps 100 --json | grep '"type":"step"'`;
+/** What the training command takes on its command line. */
+export const TRAIN_FLAGS = {
+  ...settingFlags(),
+  resume: {
+    kind: 'text',
+    placeholder: 'folder|auto',
+    about:
+      "continue a run from its newest checkpoint; flags replace the run's settings; auto: " +
+      'continue the run in --out from its newest intact checkpoint, or start it where it has none',
+    initial: null,
+    ...GROUP,
+  },
+  json: { ...JSON_FLAG, about: 'print events as JSON, one per line, and nothing else', ...GROUP },
+  verbose: {
+    kind: 'switch',
+    about: 'print all readings: sizes, meter, communication, energy by phase',
+    initial: false,
+    ...GROUP,
+  },
+  tensorboard: {
+    kind: 'switch',
+    about: 'also write event files for TensorBoard into the run folder',
+    initial: false,
+    ...GROUP,
+  },
+  watchStdin: {
+    kind: 'switch',
+    about: 'stop with a checkpoint when stdin ends',
+    initial: false,
+    hidden: true,
+    ...GROUP,
+  },
+} as const satisfies FlagTable;
 
-/** What the training command takes on its command line, besides settings. */
-export interface TrainFlags {
-  readonly resume?: string;
-  readonly json?: boolean;
-  readonly watchStdin?: boolean;
-  readonly tensorboard?: boolean;
-  readonly verbose?: boolean;
-}
+type TrainFlags = Pick<
+  FlagValues<typeof TRAIN_FLAGS>,
+  'json' | 'tensorboard' | 'verbose' | 'watchStdin'
+>;
 
-/** Gives a command the arguments and flags of training. */
-export function addTrainFlags(command: Command): Command {
-  command.argument('[config]', 'YAML or JSON file of settings');
-  addSettingFlags(command);
-  const resume = valueOption(
-    '--resume <folder|auto>',
-    "go on with a run from its newest checkpoint; flags replace the run's settings; auto: with " +
-      'the run in --out, from its newest checkpoint that is whole, or start it where it has none',
-  );
-  const about = 'stop with a checkpoint when stdin ends';
-  return command
-    .addOption(resume.helpGroup('Output:'))
-    .addOption(new Option('--watch-stdin', about).hideHelp())
-    .optionsGroup('Output:')
-    .option('--json', 'one object per line on stdout, and nothing else')
-    .option('--verbose', 'print all readings: sizes, meter, communication, energy by phase')
-    .option('--tensorboard', 'write event files for TensorBoard too, into the run folder')
-    .optionsGroup('Options:');
-}
-
-export function define(
-  command: Command,
-  done: (exitCode: number) => void,
-  launcher: Launcher | null,
-): void {
-  addTrainFlags(command)
-    .addHelpText('after', EXAMPLES)
-    .action(async (config: string | undefined) => {
-      const flags = command.opts<TrainFlags>();
-      const { beforeRanks } = await import('../app/ranks/ranks.js');
-      const { settings, resume } = await beforeRanks(launcher, async () => {
-        const { settingsFor } = await import('../app/train/resume.js');
-        const given = await readGiven(config, givenFlags(command), flags.resume);
-        return settingsFor(given, flags.resume, launcher);
-      });
-      done(await train(settings, resume, launcher, flags));
+export const command = defineCommand({
+  operands: [CONFIG_OPERAND],
+  flags: TRAIN_FLAGS,
+  style: 'plain',
+  help: (phantom) => ({
+    notes: `
+A config file has the same keys in camelCase (weightDecay for --weight-decay); flags override it.
+For completion in editors, name the schema that "schema" prints in its first line:
+  # yaml-language-server: $schema=training.schema.json`,
+    examples: [
+      `${phantom} train --width 2048 --ghosts 32 --epochs 10 --lr 3e-3`,
+      `${phantom} train --strategy tensor --width 1024 --steps 500 --engine wasm`,
+      `${phantom} train examples/fashion-phantom.yaml --seed 7 --out runs/seed-7`,
+      `${phantom} train --data table.csv --validation 0.1 --loss mse --target-loss 0.05`,
+      `${phantom} train --resume runs/seed-7 --epochs 20`,
+      `${phantom} train --from models/small --steps 60 --lr 3e-4`,
+      `${phantom} train examples/fashion-phantom.yaml --out runs/a --resume auto`,
+      `${phantom} train --steps 100 --json | grep '"type":"step"'`,
+    ],
+  }),
+  async run({ operands: [config], flags, typed, launcher }) {
+    const resumed = flags.resume ?? undefined;
+    const { beforeRanks } = await import('../app/ranks/ranks.js');
+    const { settings, resume } = await beforeRanks(launcher, async () => {
+      const { settingsFor } = await import('../app/train/resume.js');
+      return settingsFor(await readGiven(config, typed, resumed), resumed, launcher);
     });
-}
+    return train(settings, resume, launcher, flags);
+  },
+});
 
 /** What a command line says of the settings. @throws ConfigError, UsageError */
 export async function readGiven(
   config: string | undefined,
-  typed: Record<string, string | boolean>,
+  typed: TypedFlags,
   resume: string | undefined,
 ): Promise<SettingsSource[]> {
-  const { loadConfigFile, readFlags } = await import('../settings/load.js');
-  const flags = readFlags(typed);
+  const { loadConfigFile } = await import('../settings/load.js');
+  const flags = givenSettings(typed);
   if (resume === undefined || resume === 'auto') {
     return [...(config === undefined ? [] : [loadConfigFile(config)]), flags];
   }
@@ -104,7 +121,7 @@ async function train(
   settings: TrainingSettings,
   resume: Resume | null,
   launcher: Launcher | null,
-  { json = false, watchStdin = false, tensorboard = false, verbose = false }: TrainFlags,
+  { json, watchStdin, tensorboard, verbose }: TrainFlags,
 ): Promise<number> {
   const { trainOnRanks } = await import('../app/train/train-on-ranks.js');
   const console = createRankConsole(launcher);
@@ -175,7 +192,7 @@ export function summary(
     ...formatPairs(pairs, { indent: '  ', width: console.width }),
     '',
     end.resumeCommand === null ? 'Next:' : 'To go on:',
-    ...nextCommands(settings, end).map((command) => `  ${command}`),
+    ...nextCommands(settings, end).map((line) => `  ${line}`),
   ];
 }
 

@@ -8,18 +8,11 @@ import { packageVersion } from '../base/version.js';
 import { isSystemError, makeFolders, remedyFor, syncFolder } from '../base/files.js';
 import { type DenseNetwork, denseOf } from '../models/dense-network.js';
 import type { ModelSource } from '../models/model-source.js';
+import type { ExportFormat } from './export-formats.js';
 import { denseGraph } from './onnx/dense-graph.js';
 import { encodeModel } from './onnx/messages.js';
 import { phantomGraph } from './onnx/network-graph.js';
 import { WeightFiles } from '../models/weight-files.js';
-
-export const EXPORT_FORMATS = [
-  'safetensors',
-  'safetensors-dense',
-  'pytorch-names',
-  'onnx',
-] as const;
-export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /** What protobuf's readers take. */
 const MOST_ONNX_BYTES = 2 ** 31 - 1;

@@ -14,13 +14,11 @@ export interface Problem {
 
 /**
  * Checks keys, types and ranges of what was given, each value by itself.
- *
- * @param nameOf how a key is called where it was given: itself, or its flag
  */
-export function checkGiven(
-  given: unknown,
-  nameOf: (key: string) => string = (key) => key,
-): { readonly settings: GivenSettings; readonly problems: readonly Problem[] } {
+export function checkGiven(given: unknown): {
+  readonly settings: GivenSettings;
+  readonly problems: readonly Problem[];
+} {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     const message = `${quoteValue(given)} is not a table of keys and values`;
     return { settings: {}, problems: [{ key: null, message }] };
@@ -29,8 +27,8 @@ export function checkGiven(
   for (const [key, value] of Object.entries(given)) {
     if (value === undefined) continue;
     const message = isKey(key)
-      ? problemWith(nameOf(key), settingOf(key), value)
-      : `unknown key ${quoteValue(key)}${hint(key, SETTING_KEYS.map(nameOf))}`;
+      ? problemWith(key, settingOf(key), value)
+      : `unknown key ${quoteValue(key)}${hint(key, SETTING_KEYS)}`;
     if (message !== null) problems.push({ key, message });
   }
   return { settings: problems.length === 0 ? { ...given } : {}, problems };
@@ -44,6 +42,22 @@ export function problemWith(name: string, setting: Setting, value: unknown): str
   const near = setting.kind === 'choice' ? nearestName(String(value), setting.choices) : null;
   const rule = ruleOf(setting) + (near === null ? '' : `; did you mean ${near}?`);
   return `${name} is ${quoteValue(value)}; needs ${rule}`;
+}
+
+const MAX_PROBLEMS = 8;
+
+/**
+ * Several problems as the two parts of one error, whose message has a line for each, of the form
+ * that errors have.
+ */
+export function joinProblems(
+  problems: readonly { readonly where: string; readonly message: string }[],
+): [where: string, what: string] {
+  const [first, ...others] = problems.slice(0, MAX_PROBLEMS);
+  const rest = others.map(({ where, message }) => `\n[${where}] ${message}`);
+  const left = problems.length - MAX_PROBLEMS;
+  if (left > 0) rest.push(`\n[${first?.where}] … and ${left} more`);
+  return [first?.where ?? '', `${first?.message ?? ''}${rest.join('')}`];
 }
 
 /** Whether two values of a key are the same. */

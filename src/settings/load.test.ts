@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { ConfigError } from '../base/errors.js';
-import { checkRecorded, checkResumable, loadConfigFile, readFlags } from './load.js';
+import { checkRecorded, checkResumable, loadConfigFile } from './load.js';
 import { resolveSettings } from './resolve.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'config-'));
@@ -45,19 +45,11 @@ test('every problem of a file is told, with its line, in their order', () => {
   ]);
 });
 
-test('a list is written as a list, or with commas as a flag', () => {
+test('a list is written as a list', () => {
   assert.deepEqual(load('layerGhosts: [3, 8]'), { layerGhosts: [3, 8] });
-  assert.deepEqual(readFlags({ layerGhosts: '3,8' }).settings, { layerGhosts: [3, 8] });
-  assert.deepEqual(readFlags({ layerGhosts: 'none' }).settings, { layerGhosts: null });
   for (const text of ['8', '[]', '[3, 0]', '[3, 1.5]', '[3, many]']) {
     const message = messageOf(() => load(`layerGhosts: ${text}`));
     assert.match(message, /^\[config.yaml:1\] layerGhosts is .*; needs a list of integers from 1/);
-  }
-  for (const text of ['', '3,', '3;8']) {
-    assert.match(
-      messageOf(() => readFlags({ layerGhosts: text })),
-      /--layer-ghosts is/,
-    );
   }
   checkResumable({ layerGhosts: [3, 8] }, { layerGhosts: [3, 8] });
   assert.match(
@@ -117,37 +109,6 @@ test('broken and hostile files are refused in a line', () => {
     messageOf(() => loadConfigFile(folder)),
     /no regular file/,
   );
-});
-
-test('flags are read by what their setting is', () => {
-  const { settings } = readFlags({
-    lr: '3e-4',
-    width: '64',
-    shuffle: false,
-    data: '12',
-    validation: '0.25',
-    clipNorm: 'none',
-    out: 'none',
-  });
-  assert.deepEqual(settings, {
-    lr: 3e-4,
-    width: 64,
-    shuffle: false,
-    data: '12',
-    validation: 0.25,
-    clipNorm: null,
-    out: 'none',
-  });
-  assert.equal(readFlags({ validation: 'part.csv' }).settings.validation, 'part.csv');
-});
-
-test('flags that are no numbers, or outside their range, are named as they were typed', () => {
-  const text = messageOf(() => readFlags({ width: '0x10', weightDecay: '-1', validation: '2' }));
-  assert.deepEqual(text.split('\n').toSorted(), [
-    '[flags] --validation is 2; needs a fraction above 0 and below 1, or a path',
-    '[flags] --weight-decay is -1; needs a number of at least 0',
-    '[flags] --width is "0x10"; needs an integer from 1 to 1048576',
-  ]);
 });
 
 test('recorded settings are complete, and a resumed run keeps its network', () => {

@@ -2,14 +2,12 @@ import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Document, isMap, isScalar, LineCounter, parseDocument, type YAMLError } from 'yaml';
 import { ConfigError } from '../base/errors.js';
-import { flagOf, SETTING_KEYS, SETTINGS, settingOf, type SettingKey } from './keys.js';
+import { flagOf, SETTING_KEYS, SETTINGS } from './keys.js';
 import type { SettingsSource } from './resolve.js';
-import { checkGiven, type GivenSettings, type Problem, sameSetting } from './given.js';
-import { readText } from './value-kinds.js';
+import { checkGiven, type GivenSettings, joinProblems, sameSetting } from './given.js';
 
 /** Far beyond any config; a larger file is something else. */
 const MAX_CONFIG_BYTES = 1 << 16;
-const MAX_PROBLEMS = 8;
 const TOO_DEEP = 'nested too deeply for a config';
 
 /**
@@ -60,30 +58,16 @@ export function loadConfigFile(file: string): SettingsSource {
 }
 
 /**
- * Settings from flags, by key: texts as they were typed, or true and false.
- *
- * @throws ConfigError with every problem, one a line
- */
-export function readFlags(flags: Readonly<Record<string, string | boolean>>): SettingsSource {
-  const given = Object.fromEntries(
-    Object.entries(flags).map(([key, value]) => [
-      key,
-      typeof value === 'string' ? readText(settingOf(key as SettingKey), value) : value,
-    ]),
-  );
-  const { settings, problems } = checkGiven(given, flagOf);
-  if (problems.length > 0) throw joined('flags', problems);
-  return { where: 'flags', settings };
-}
-
-/**
  * Settings as a program gave them, which types need not have checked.
  *
  * @throws ConfigError with every problem, one a line
  */
 export function checkSettings(where: string, given: unknown): SettingsSource {
   const { settings, problems } = checkGiven(given);
-  if (problems.length > 0) throw joined(where, problems);
+  if (problems.length > 0) {
+    const lines = problems.map(({ message }) => ({ where, message }));
+    throw new ConfigError(...joinProblems(lines));
+  }
   return { where, settings };
 }
 
@@ -200,21 +184,8 @@ function problemsOf(
   problems: readonly { readonly line: number | null; readonly message: string }[],
 ): ConfigError {
   const lines = problems.map(({ line, message }) => ({
-    key: null,
-    message,
     where: line === null ? file : `${file}:${line}`,
+    message,
   }));
-  return joined(file, lines);
-}
-
-/** One error of several lines, each of the form that errors have. */
-function joined(
-  where: string,
-  problems: readonly (Problem & { readonly where?: string })[],
-): ConfigError {
-  const [first, ...others] = problems.slice(0, MAX_PROBLEMS);
-  const rest = others.map((problem) => `\n[${problem.where ?? where}] ${problem.message}`);
-  const left = problems.length - MAX_PROBLEMS;
-  if (left > 0) rest.push(`\n[${where}] … and ${left} more`);
-  return new ConfigError(first?.where ?? where, `${first?.message ?? ''}${rest.join('')}`);
+  return new ConfigError(...joinProblems(lines));
 }

@@ -36,13 +36,32 @@ export type Setting = Kind & {
   /** One line for `--help`, editors and the documentation. */
   readonly about: string;
   /** The default; null: not set, or decided later (`about` says how). */
-  readonly initial: string | number | boolean | null;
+  readonly initial: string | number | boolean | readonly number[] | null;
+  /** What holds where `initial` is null, in words: `one per core`. */
+  readonly fallback?: string;
   /** Whether it may be null: written so in a file, and as `none` on a command line. `file`: in a
    * file only, as `none` may be the name of a folder. */
   readonly nullable?: true | 'file';
   /** Of the value, in `--help`. */
   readonly placeholder?: string;
 };
+
+type PlainValue<S> = S extends { kind: 'choice'; choices: readonly (infer C)[] }
+  ? C
+  : S extends { kind: 'integer' | 'number' }
+    ? number
+    : S extends { kind: 'integers' | 'numbers' }
+      ? readonly number[]
+      : S extends { kind: 'switch' }
+        ? boolean
+        : S extends { kind: 'text' }
+          ? string
+          : number | string;
+
+/** The values of a setting, as a type. */
+export type ValueOf<S> =
+  | PlainValue<S>
+  | (S extends { readonly nullable: true | 'file' } ? null : never);
 
 /** The largest integer that is exact. */
 export const MOST = Number.MAX_SAFE_INTEGER;

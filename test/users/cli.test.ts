@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -15,6 +16,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { describeCommands } from '#src/cli/program.js';
 
 const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), 'cli-'));
@@ -163,22 +165,63 @@ test('with --json an error is an object on stdout and a line on stderr', () => {
 });
 
 test('help and version are answers, not mistakes', () => {
-  for (const args of [
-    ['--help'],
-    ['train', '--help'],
-    ['eval', '-h'],
-    ['doctor', '--help'],
-    ['demo', '--help'],
-  ]) {
+  for (const args of [['--help'], ['-h'], ['help'], ['eval', '-h']]) {
     const { status, stdout, stderr } = phantom(...args);
     assert.deepEqual([status, stderr], [0, ''], args.join(' '));
-    assert.match(stdout, /^Usage: phantom /);
+    assert.match(stdout, /^Usage: node \S+main\.js /);
   }
+  assert.equal(phantom('help', 'train').stdout, phantom('train', '--help').stdout);
+  assert.match(phantom('help', 'trian').stderr, /unknown command trian; did you mean train\?$/m);
   const { version } = JSON.parse(
     readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
   ) as { version: string };
-  assert.equal(phantom('--version').stdout, `${version}\n`);
-  assert.equal(phantom().status, 2);
+  for (const flag of ['--version', '-v']) assert.equal(phantom(flag).stdout, `${version}\n`);
+  const nothing = phantom();
+  assert.deepEqual([nothing.status, nothing.stdout], [2, '']);
+  assert.match(nothing.stderr, /^Usage: /);
+  assert.match(
+    phantom('--verison', 'train').stderr,
+    /unknown flag --verison; did you mean --version/,
+  );
+});
+
+test('every command is in the help, and has help with examples', async () => {
+  const { stdout } = phantom('--help');
+  const commands = await describeCommands('phantom');
+  assert.deepEqual(
+    [...stdout.matchAll(/^ {2}([a-z]+) {2,}\S/gm)].map(([, name]) => name),
+    commands.map(({ name }) => name),
+  );
+  for (const { name, flags, examples } of commands) {
+    const help = phantom(name, '--help');
+    assert.deepEqual([help.status, help.stderr], [0, ''], name);
+    assert.match(help.stdout, /^Examples:\n {2}\$ /m, name);
+    assert.ok(examples.length > 0);
+    for (const { flag, takes } of flags) {
+      const shown =
+        takes.kind === 'switch' && takes.initial === true ? `--no-${flag.slice(2)}` : flag;
+      assert.match(help.stdout, new RegExp(`^  ${shown}[ \n]`, 'm'), `${name} ${flag}`);
+    }
+  }
+});
+
+test('examples and hints name the command as it was started', () => {
+  const bin = path.join(folder, 'bin');
+  mkdirSync(bin);
+  symlinkSync(MAIN, path.join(bin, 'phantom'));
+  const helpWith = (npmCommand: string | undefined) =>
+    spawnSync(path.join(bin, 'phantom'), ['--help'], {
+      encoding: 'utf8',
+      env: {
+        ...process.env,
+        PATH: `${bin}${path.delimiter}${process.env['PATH']}`,
+        npm_command: npmCommand,
+      },
+    }).stdout;
+  assert.match(helpWith('exec'), /^ {2}\$ npx phantom-parallel demo$/m);
+  const help = helpWith(undefined);
+  assert.match(help, /^Usage: phantom <command>/);
+  assert.match(help, /^ {2}\$ phantom demo$/m);
 });
 
 test('help names every flag of the training command', () => {
@@ -303,7 +346,7 @@ describe('a run', () => {
     );
     const bad = phantom('eval', 'nested', '--sweep-ghosts', '2,x');
     assert.deepEqual([bad.status, bad.stdout], [2, '']);
-    assert.match(bad.stderr, /^phantom: \[eval\] ghosts x; needs/);
+    assert.match(bad.stderr, /--sweep-ghosts is \[2,"x"\]; needs a list of integers from 1/);
   });
 
   test('refuses a damaged checkpoint, and names the file', () => {

@@ -116,8 +116,12 @@ describe('phantom compare', () => {
 
   const mistakes: [string, readonly string[], RegExp][] = [
     ['a strategy', ['--strategy', 'tensor'], /--strategy with compare; all strategies take part$/],
-    ['a rate that is none', ['--rates', '1e-3,fast'], /--rates has "fast"; needs rates above 0/],
-    ['no seeds', ['--seeds', '0'], /--seeds has "0"; needs an integer from 1 to 1000$/],
+    [
+      'a rate that is none',
+      ['--rates', '1e-3,fast'],
+      /--rates is \[0.001,"fast"\]; needs a list of numbers above 0/,
+    ],
+    ['no seeds', ['--seeds', '0'], /--seeds is 0; needs an integer from 1 to 1000$/],
     ['one block', ['--blocks', '1'], /blocks 1; phantom needs 2 or more$/],
     [
       'data without validation',

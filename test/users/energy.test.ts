@@ -105,7 +105,11 @@ describe('phantom energy', { skip: process.platform !== 'linux' && 'reads /proc'
     ['a counter that is not there', ['--meter', 'rapl', '--', 'ls'], /\[rapl\] no counters in/],
     ['a meter of no such name', ['--meter', 'raple', '--', 'ls'], /did you mean rapl\?$/],
     ['no command', [], /missing required argument 'command'/],
-    ['an interval of nothing', ['--interval', '0', '--', 'ls'], /--interval is 0; needs seconds/],
+    [
+      'an interval of nothing',
+      ['--interval', '0', '--', 'ls'],
+      /--interval is 0; needs a number from 0.01 to 3600/,
+    ],
     [
       'a machine that is not there',
       ['--machine', 'x', '--', 'ls'],

@@ -61,12 +61,12 @@ describe('phantom plan', () => {
     const cases: [string[], RegExp][] = [
       [['--machine', file], /power\.busyW\.value: is -280; needs a number of at least 0/],
       [['--machine', 'h10'], /no machine h10; give one of a100/],
-      [['--sweep', 'ranks'], /--sweep is ranks; it is one of blocks, ghosts/],
+      [['--sweep', 'ranks'], /--sweep is "ranks"; needs one of blocks, ghosts/],
       [['--chart', 'x.svg'], /--chart without --sweep/],
       [['--layer-ghosts', '3,8', '--search'], /--layer-ghosts with --sweep or --search/],
       [['--layer-ghosts', '3'], /layer ghosts \[3\] of 2 hidden layers/],
-      [['--inputs', '3'], /give both or neither/],
-      [['--search', '--memory', 'much'], /--memory is much; needs a number/],
+      [['--inputs', '3'], /give both --inputs and --outputs, or neither/],
+      [['--search', '--memory', 'much'], /--memory is "much"; needs a number above 0/],
       [['--width', '100', '--blocks', '3'], /width 100 does not divide/],
     ];
     for (const [args, line] of cases) {
@@ -77,6 +77,6 @@ describe('phantom plan', () => {
     }
     const { status, stderr } = phantom('calibrate', '--engine', 'gpu');
     assert.equal(status, 2);
-    assert.match(stderr, /--engine is gpu; it is one of auto, blas, wasm/);
+    assert.match(stderr, /--engine is "gpu"; needs one of auto, blas, wasm/);
   });
 });

@@ -1,4 +1,5 @@
-import type { ExportFormat, ExportReport } from '../../export/export-model.js';
+import type { ExportFormat } from '../../export/export-formats.js';
+import type { ExportReport } from '../../export/export-model.js';
 import { openModel } from '../../models/model-source.js';
 import { createEngine } from '../ranks/engines.js';
 import type { EngineChoice } from '../../engines/engine-list.js';

@@ -4,6 +4,7 @@ import { ConfigError } from '../../base/errors.js';
 import { ghostsWarning } from '../../models/ghosts.js';
 import { inputWidth } from '../../model/specification.js';
 import { describeModel } from '../../models/model-source.js';
+import type { PredictionKind } from '../../serving/prediction-kinds.js';
 import { openRows } from '../../serving/rows/row-source.js';
 import { formatOf, openSink, type RowSink } from '../../serving/rows/row-sink.js';
 import { SLOTS } from '../../serving/mailbox.js';
@@ -11,9 +12,6 @@ import { DEFAULT_MAX_BATCH, loadModel } from './load-model.js';
 import { createMeter } from '../ranks/meters.js';
 import { beforeRanks } from '../ranks/ranks.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
-
-/** What is written of an answer: the network's outputs, their softmax, or the largest's index. */
-export type PredictionKind = 'outputs' | 'probabilities' | 'labels';
 
 /** What `predict` answers, and where to. `null` is the default too. */
 export interface PredictFileOptions {
