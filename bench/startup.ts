@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { median } from '#src/base/median.js';
 import { parseArgs } from 'node:util';
 
 const HELP = `npm run bench -- startup [--json] [--runs 5] [--steps 10000]
@@ -13,10 +14,6 @@ Medians of the wall-clock time of "phantom --help" and from the start of "phanto
 first step (width 64, 2 ranks), and the resident memory of a run of that size at its start and end.`;
 
 const COMMAND = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
 
 /** Runs the command; resolves with its duration when it ends. */
 async function run(args: readonly string[], onLine: (line: string, pid: number) => void) {
@@ -83,7 +80,11 @@ export async function startupBench(args: string[]): Promise<void> {
       if (type === 'step' && due) memory.push({ step, residentBytes: residentBytes(pid) });
     });
   }
-  const report = { helpMs: median(helpMs), firstStepMs: median(firstStepMs), memory };
+  const report = {
+    helpMs: median(helpMs) ?? Number.NaN,
+    firstStepMs: median(firstStepMs) ?? Number.NaN,
+    memory,
+  };
   if (values.json) {
     console.log(JSON.stringify(report));
     return;

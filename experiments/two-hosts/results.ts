@@ -1,4 +1,5 @@
 // From measurements to tables and a chart.
+import { median } from '#src/base/median.js';
 import { stackedBars } from '#src/report/bar-chart.js';
 import { chartFile } from '#src/report/chart.js';
 import type { RawTransfer } from './raw.js';
@@ -71,23 +72,23 @@ export function summarize({ measurements }: Results): Summary[] {
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
   const stepOf = (rate: string, strategy: string): number =>
-    median(groups.get(`${rate} ${strategy}`)?.map(({ step }) => step.stepMs) ?? []);
+    middle(groups.get(`${rate} ${strategy}`)?.map(({ step }) => step.stepMs) ?? []);
   return [...groups.values()].map((group) => {
     const [first] = group;
     if (first === undefined) throw new TypeError('a group without measurements');
     const { rate, strategy, step } = first;
     const times = group.map((one) => one.step.stepMs);
     const perStep = (of: (wire: StepReport['wire']) => number): number =>
-      median(group.map((one) => of(one.step.wire) / one.step.wire.steps));
+      middle(group.map((one) => of(one.step.wire) / one.step.wire.steps));
     return {
       rate,
       strategy,
       repeats: group.length,
-      stepMs: median(times),
+      stepMs: middle(times),
       stepMsRange: [Math.min(...times), Math.max(...times)],
-      exposedMs: median(group.map((one) => one.step.exposedMs)),
-      hiddenShare: median(group.map((one) => one.step.hiddenShare ?? 0)),
-      ratio: median(times) / stepOf('unlimited', strategy),
+      exposedMs: middle(group.map((one) => one.step.exposedMs)),
+      hiddenShare: middle(group.map((one) => one.step.hiddenShare ?? 0)),
+      ratio: middle(times) / stepOf('unlimited', strategy),
       payloadBytes: perStep(({ payloadSentBytes }) => payloadSentBytes),
       headerBytes: perStep(({ collectives }) => collectives * HEADER_BYTES * (step.ranks - 1)),
       wireBytes: perStep(({ byRank }) => byRank[0]?.sentBytes ?? 0),
@@ -168,8 +169,6 @@ function explainedBytes({ payloadBytes, headerBytes, packets }: Summary): number
   return payloadBytes + headerBytes + PACKET_BYTES * packets;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
-  return ((low ?? Number.NaN) + (high ?? Number.NaN)) / 2;
+function middle(values: readonly number[]): number {
+  return median(values) ?? Number.NaN;
 }

@@ -60,10 +60,15 @@ export function makeFolders(folder: string): void {
 
 /** Writes a file and syncs it to disk. */
 export function writeSynced(file: string, text: string | Uint8Array): void {
+  writeThenSync(file, (descriptor) => writeWhole(descriptor, text));
+}
+
+function writeThenSync<T>(file: string, write: (descriptor: number) => T): T {
   const descriptor = openSync(file, 'w');
   try {
-    writeWhole(descriptor, text);
+    const result = write(descriptor);
     fsyncSync(descriptor);
+    return result;
   } finally {
     closeSync(descriptor);
   }
@@ -81,13 +86,19 @@ export function syncFolder(folder: string): void {
 
 /** Replaces a file whole: readers see the old text or the new one. */
 export function replaceFile(file: string, text: string | Uint8Array): void {
+  replaceFileBy(file, (descriptor) => writeWhole(descriptor, text));
+}
+
+/** Replaces a file whole by what `write` writes; nothing is left of a failure. */
+export function replaceFileBy<T>(file: string, write: (descriptor: number) => T): T {
   const partial = `${file}.partial`;
   try {
-    writeSynced(partial, text);
+    const result = writeThenSync(partial, write);
     renameSync(partial, file);
+    syncFolder(path.dirname(path.resolve(file)));
+    return result;
   } catch (error) {
     rmSync(partial, { force: true });
     throw error;
   }
-  syncFolder(path.dirname(file));
 }

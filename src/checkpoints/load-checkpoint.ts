@@ -13,6 +13,15 @@ import {
 } from './checkpoint-folder.js';
 import { copyFirst, firstGhosts, type NestedLoad } from '../layers/phantom/first-ghosts.js';
 
+/** What a checkpoint is read into. */
+export interface LoadTarget {
+  readonly parameters: readonly Parameter[];
+  /** null: the weights alone */
+  readonly optimizerState: readonly OptimizerState[] | null;
+  /** Ghosts of this network, K', and of the one that was trained; null, the default: the same. */
+  readonly nested?: NestedLoad | null;
+}
+
 /**
  * Reads a checkpoint into parameters and optimiser state, called by every rank; the files may
  * come from another number of ranks. Every file is first compared with its recorded hash.
@@ -21,16 +30,12 @@ import { copyFirst, firstGhosts, type NestedLoad } from '../layers/phantom/first
  * ghosts are nested: it gets the first K' rows of every compressor, and the first K' columns that a
  * decompressor has for each block.
  *
- * @param optimizerState null: the weights alone
- * @param nested ghosts of this network, K', and of the one that was trained; null: the same
  * @throws CheckpointError when something is missing, damaged or of another shape
  */
 export function loadCheckpoint(
   folder: string,
-  parameters: readonly Parameter[],
-  optimizerState: readonly OptimizerState[] | null,
+  { parameters, optimizerState, nested = null }: LoadTarget,
   communicator: Communicator,
-  nested: NestedLoad | null = null,
 ): CheckpointState {
   const state = readCheckpointState(folder);
   verifyFiles(folder, state, communicator);

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DataError } from '../base/errors.js';
+import { editDistance } from '../base/nearest.js';
 import { type ArrayData, IN_MEMORY, openArrays } from './arrays.js';
 import type { DataParts, TableDataset } from './dataset.js';
 import { findIdxImages, isIdxName, readIdx } from './readers/idx.js';
@@ -183,18 +184,4 @@ function notFound(name: string): DataError {
     'data',
     `unknown data set ${name}; did you mean ${nearest}? Known are ${known.join(', ')}, or a path`,
   );
-}
-
-/** Levenshtein distance. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (row[j - 1] as number) + Number(a[i - 1] !== b[j - 1]);
-      next.push(Math.min(substituted, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }

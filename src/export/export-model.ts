@@ -1,11 +1,11 @@
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { existsSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { SafetensorsFile, type SafetensorsTensor, writeSafetensors } from '../data/safetensors.js';
 import { recordStandardization } from '../data/standardize.js';
 import type { Engine } from '../engines/engine.js';
 import { ConfigError, UnsupportedError } from '../base/errors.js';
 import { packageVersion } from '../base/version.js';
-import { isSystemError, makeFolders, remedyFor, syncFolder } from '../base/files.js';
+import { isSystemError, makeFolders, remedyFor, replaceFileBy } from '../base/files.js';
 import { type DenseNetwork, denseOf } from '../models/dense-network.js';
 import type { ModelSource } from '../models/model-source.js';
 import type { ExportFormat } from './export-formats.js';
@@ -68,9 +68,7 @@ function exportSafetensors(
   };
   const tensors =
     format === 'safetensors' ? shardTensors(source) : denseTensors(source, format, engine);
-  const { bytes } = writeWhole(file, (descriptor) =>
-    writeSafetensors(descriptor, tensors, metadata),
-  );
+  const { bytes } = makeFile(file, (descriptor) => writeSafetensors(descriptor, tensors, metadata));
   return { file, format, bytes, tensors: tensors.length };
 }
 
@@ -131,7 +129,7 @@ function exportOnnx(source: ModelSource, file: string, engine: Engine): ExportRe
         `${bytes} bytes; an ONNX file holds less than 2 GiB: export safetensors instead`,
       );
     }
-    writeWhole(file, (descriptor) => {
+    makeFile(file, (descriptor) => {
       for (const piece of encoded.pieces()) {
         for (let done = 0; done < piece.length;) done += writeSync(descriptor, piece, done);
       }
@@ -149,24 +147,12 @@ function exportOnnx(source: ModelSource, file: string, engine: Engine): ExportRe
   }
 }
 
-/** Writes a file beside its name and renames it when it is synced; nothing is left of a failure. */
-function writeWhole<T>(file: string, write: (descriptor: number) => T): T {
-  const partial = path.join(path.dirname(file), `.${path.basename(file)}.partial`);
+/** Makes a file that appears when it is complete. @throws ConfigError when the system refuses */
+function makeFile<T>(file: string, write: (descriptor: number) => T): T {
   try {
     makeFolders(path.dirname(file));
-    const descriptor = openSync(partial, 'w');
-    let result: T;
-    try {
-      result = write(descriptor);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    renameSync(partial, file);
-    syncFolder(path.dirname(file));
-    return result;
+    return replaceFileBy(file, write);
   } catch (error) {
-    if (existsSync(partial)) rmSync(partial);
     if (!isSystemError(error)) throw error;
     throw new ConfigError('export', `cannot write ${file}: ${error.message}; ${remedyFor(error)}`);
   }

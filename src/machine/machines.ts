@@ -1,9 +1,9 @@
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Machine } from './machine.js';
 import { findMachineFile } from './power-file.js';
 import { ConfigError } from '../base/errors.js';
-import { isSystemError, makeFolders, remedyFor } from '../base/files.js';
+import { isSystemError, makeFolders, remedyFor, replaceFile } from '../base/files.js';
 
 /** A calibration takes under a tenth of this. */
 const MOST_BYTES = 4 << 20;
@@ -42,13 +42,10 @@ export function writeMachine(file: string, machine: Machine): void {
 /** Writes a text whole or not at all.
  * @throws ConfigError when the system refuses */
 export function writeText(file: string, text: string): void {
-  const beside = `${file}.${process.pid}.partial`;
   try {
     makeFolders(path.dirname(file));
-    writeFileSync(beside, text);
-    renameSync(beside, file);
+    replaceFile(file, text);
   } catch (error) {
-    rmSync(beside, { force: true });
     if (!isSystemError(error)) throw error;
     throw new ConfigError(file, `cannot be written: ${error.code}; ${remedyFor(error)}`);
   }

@@ -1,3 +1,4 @@
+import { median } from '../base/median.js';
 import { type CollectiveName, COLLECTIVES, type CollectiveTimes, hiddenShare } from './overlap.js';
 import type { WorkMeters } from './work-meters.js';
 
@@ -94,7 +95,7 @@ export class StepTimes {
         postedS: network.reduce((sum, { postedS }) => sum + postedS, 0),
         exposedS: network.reduce((sum, part) => sum + part.exposedS, 0),
       },
-      medianS: median(this.#interval.subarray(0, filled)),
+      medianS: median(this.#interval.subarray(0, filled)) ?? 0,
       flops: flops / steps,
       sentBytes: sentBytes / steps,
       receivedBytes: receivedBytes / steps,
@@ -119,11 +120,4 @@ export class StepTimes {
     if (this.#steps === 0) return null;
     return median(this.#recent.subarray(0, Math.min(this.#steps, WINDOW)));
   }
-}
-
-function median(values: Float64Array): number {
-  const sorted = values.toSorted();
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? 0)) / 2;
 }

@@ -72,12 +72,14 @@ class Trainer {
   readonly #metrics: MetricsFile | null;
   readonly #startedS = performance.now() / 1000;
   readonly #energy: EnergyAccount;
+  readonly #times: StepTimes;
   #validation: { loss: number; accuracy: number } | null = null;
 
   constructor(job: TrainingJob, parts: TrainingParts) {
     this.#job = job;
     this.#parts = parts;
     this.#energy = new EnergyAccount(parts.energy, parts.control);
+    this.#times = new StepTimes(job.settings.logEvery, parts.meters);
     this.#metrics =
       parts.control.rank === 0 ? new MetricsFile(path.join(job.runFolder, 'metrics.jsonl')) : null;
   }
@@ -112,9 +114,10 @@ class Trainer {
       clipNorm: settings.clipNorm,
       stopRequested: parts.stopRequested,
     });
-    const firstStep = job.resume?.step ?? 0;
     if (job.resume) {
-      loadCheckpoint(job.resume.folder, network.parameters, optimizer.state, shards);
+      const { parameters } = network;
+      const target = { parameters, optimizerState: optimizer.state };
+      loadCheckpoint(job.resume.folder, target, shards);
     } else if (job.from !== null) {
       loadWeights(job.from, network.parameters);
     } else {
@@ -141,14 +144,14 @@ class Trainer {
       return folder;
     };
     let checkpoint = job.resume?.folder ?? save(0);
-    let checkpointStep = firstStep;
+    let checkpointStep = this.#firstStep;
 
     // Networks of nested ghosts are judged with all of them.
     const allGhosts = settings.nestedGhosts ? settings.ghosts : null;
-    const times = new StepTimes(settings.logEvery, parts.meters);
+    const times = this.#times;
     let reason: EndEvent['reason'] = 'finished';
     let last: { loss: number; accuracy: number } | null = null;
-    let step = firstStep;
+    let step = this.#firstStep;
     while (step < job.steps) {
       const rate = learningRateAt(settings.schedule, settings.lr, step, job.steps, settings.warmup);
       const isLogged = (step + 1) % settings.logEvery === 0 || step + 1 === job.steps;
@@ -158,7 +161,7 @@ class Trainer {
       this.#energy.tick();
       step++;
       last = { loss: result.loss, accuracy: result.accuracy };
-      if (isLogged) this.#emitStep(step, result, rate, times, firstStep);
+      if (isLogged) this.#emitStep(step, result, rate);
 
       const isLast = step === job.steps;
       const due = job.validateEvery > 0 && (step % job.validateEvery === 0 || isLast);
@@ -186,13 +189,18 @@ class Trainer {
       if (ends) break;
     }
     if (checkpointStep !== step) checkpoint = save(step);
-    return this.#end(reason, step, last, checkpoint, times, step - firstStep);
+    return this.#end(reason, step, last, checkpoint);
   }
 
   /** Samples in a step of all replicas. */
   get #samples(): number {
     const { batch, replicas } = this.#job.settings;
     return batch * replicas;
+  }
+
+  /** Steps that were done before this run began or went on. */
+  get #firstStep(): number {
+    return this.#job.resume?.step ?? 0;
   }
 
   #emit(event: TrainingEvent): void {
@@ -202,7 +210,7 @@ class Trainer {
   }
 
   #emitStart(network: ReturnType<typeof buildNetwork>, engine: Engine, columns: number): void {
-    const { settings, specification, resume, steps, trainingRows, validationRows } = this.#job;
+    const { settings, specification, steps, trainingRows, validationRows } = this.#job;
     const { communicator, peakFlopsPerS } = this.#parts;
     const sum = (of: (cost: ReturnType<typeof network.costs>[number]['cost']) => number) =>
       network.costs(columns).reduce((total, { cost }) => total + of(cost), 0) * settings.accumulate;
@@ -221,7 +229,7 @@ class Trainer {
       trainingRows,
       validationRows,
       steps,
-      firstStep: resume?.step ?? 0,
+      firstStep: this.#firstStep,
       peakFlopsPerS,
       flopsPerStep: sum(({ forward, backward }) => forward.flops + backward.flops),
       sentBytesPerStep: sum(({ forward, backward }) => forward.sentBytes + backward.sentBytes),
@@ -249,11 +257,9 @@ class Trainer {
     step: number,
     result: { loss: number; accuracy: number; gradientNorm: number },
     learningRate: number,
-    times: StepTimes,
-    firstStep: number,
   ): void {
     const { trainingRows, steps } = this.#job;
-    const interval = times.takeInterval();
+    const interval = this.#times.takeInterval();
     const elapsedS = performance.now() / 1000 - this.#startedS;
     this.#emit({
       type: 'step',
@@ -275,7 +281,7 @@ class Trainer {
       dataWaitS: interval.dataWaitS,
       energyJ: this.#energy.readJ(),
       elapsedS,
-      remainingS: ((steps - step) * elapsedS) / (step - firstStep),
+      remainingS: ((steps - step) * elapsedS) / (step - this.#firstStep),
     });
   }
 
@@ -284,16 +290,15 @@ class Trainer {
     step: number,
     last: { loss: number; accuracy: number } | null,
     checkpoint: string,
-    times: StepTimes,
-    steps: number,
   ): EndEvent | null {
+    const steps = step - this.#firstStep;
     const { carbonIntensity: carbonIntensityGPerKWh, pue } = this.#job.settings;
     const { energy, problem } = this.#energy.end(steps, steps * this.#samples, {
       carbonIntensityGPerKWh,
       pue,
     });
     if (problem !== null) this.#emit({ type: 'warning', message: `no energy: ${problem}` });
-    const medianS = times.overallMedianS();
+    const medianS = this.#times.overallMedianS();
     const event: EndEvent = {
       type: 'end',
       reason,
@@ -305,7 +310,7 @@ class Trainer {
       medianStepTimeS: medianS,
       samplesPerS: medianS === null ? null : this.#samples / medianS,
       ranks: this.#parts.control.size,
-      ...times.overallOverlap(),
+      ...this.#times.overallOverlap(),
       elapsedS: performance.now() / 1e3 - this.#startedS,
       energy,
       runFolder: this.#job.runFolder,

@@ -73,7 +73,11 @@ async function reference(run: string, ghosts: number, x: Float32Array): Promise<
   const { engine, communicator } = parts;
   const network = buildNetwork({ ...specification, ghosts }, engine, communicator);
   const nested = { ghosts, trained: MOST };
-  loadCheckpoint(weights, network.parameters, null, communicator, nested);
+  loadCheckpoint(
+    weights,
+    { parameters: network.parameters, optimizerState: null, nested },
+    communicator,
+  );
   const rows = x.length / FEATURES;
   const input = engine.allocate([FEATURES, rows]);
   for (const i of input.data.keys()) {

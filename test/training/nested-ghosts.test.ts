@@ -166,7 +166,11 @@ describe('a network of fewer ghosts', () => {
     const parts = countedParts(await createEngine('wasm'), new SoloTransport());
     const { engine, communicator, meters } = parts;
     const whole = buildNetwork(SPECIFICATION, engine, communicator);
-    loadCheckpoint(checkpoint, whole.parameters, null, communicator);
+    loadCheckpoint(
+      checkpoint,
+      { parameters: whole.parameters, optimizerState: null },
+      communicator,
+    );
     const columns = 9;
     const input = engine.allocate([784, columns]);
     randomStream(1, 'x').fillNormal(input.data, 0);
@@ -175,7 +179,11 @@ describe('a network of fewer ghosts', () => {
       network.forward(new Tape(engine, communicator), new Variable(input, false)).value.data;
     for (const ghosts of [1, 2, 5, 6]) {
       const fewer = buildNetwork({ ...SPECIFICATION, ghosts }, engine, communicator);
-      loadCheckpoint(checkpoint, fewer.parameters, null, communicator, { ghosts, trained: 6 });
+      loadCheckpoint(
+        checkpoint,
+        { parameters: fewer.parameters, optimizerState: null, nested: { ghosts, trained: 6 } },
+        communicator,
+      );
       const shape = { ...SPECIFICATION, ghosts, loss: 'cross-entropy' };
       const tensors = firstGhosts(readCheckpoint(checkpoint), ghosts);
       const batch = [dense(784, columns, input.data), dense(1, columns, labels)] as const;
@@ -191,7 +199,12 @@ describe('a network of fewer ghosts', () => {
     assert.throws(() => whole.useGhosts(7), /needs 1 to 6/);
     const other = buildNetwork({ ...SPECIFICATION, ghosts: 2 }, engine, communicator);
     for (const nested of [null, { ghosts: 2, trained: 8 }] as const) {
-      const load = () => loadCheckpoint(checkpoint, other.parameters, null, communicator, nested);
+      const load = () =>
+        loadCheckpoint(
+          checkpoint,
+          { parameters: other.parameters, optimizerState: null, nested },
+          communicator,
+        );
       assert.throws(load, CheckpointError);
     }
   });
@@ -203,7 +216,11 @@ describe('a network of fewer ghosts', () => {
     const parts = countedParts(await createEngine('wasm'), new SoloTransport());
     const { engine, communicator, meters } = parts;
     const whole = buildNetwork(mixed, engine, communicator);
-    loadCheckpoint(checkpoint, whole.parameters, null, communicator);
+    loadCheckpoint(
+      checkpoint,
+      { parameters: whole.parameters, optimizerState: null },
+      communicator,
+    );
     const input = engine.allocate([784, 5]);
     randomStream(1, 'x').fillNormal(input.data, 0);
     const forward = (network: typeof whole) =>
@@ -212,7 +229,11 @@ describe('a network of fewer ghosts', () => {
       const shape = withFirstGhosts(mixed, ghosts);
       const fewer = buildNetwork(shape, engine, communicator);
       const nested = { ghosts, trained: layerGhosts };
-      loadCheckpoint(checkpoint, fewer.parameters, null, communicator, nested);
+      loadCheckpoint(
+        checkpoint,
+        { parameters: fewer.parameters, optimizerState: null, nested },
+        communicator,
+      );
       whole.useGhosts(ghosts);
       const before = meters.flops();
       assert.ok(relativeError(forward(whole), forward(fewer)) < 1e-6, `${ghosts} ghosts`);

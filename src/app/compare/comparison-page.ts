@@ -37,25 +37,25 @@ export function comparisonCharts(findings: Findings): ((width: number) => Chart)
   const charts = [(width: number) => lossCurves(entries, width)];
   const whole = findings.toTarget ?? [];
   charts.push((width) =>
-    against(
-      'Step time and validation loss, fixed steps',
+    against({
+      title: 'Step time and validation loss, fixed steps',
       entries,
-      'step time',
-      's',
-      (entry) => spreadOf(entry.outcomes.map(({ stepTimeS }) => stepTimeS)),
+      label: 'step time',
+      unit: 's',
+      read: (entry) => spreadOf(entry.outcomes.map(({ stepTimeS }) => stepTimeS)),
       width,
-    ),
+    }),
   );
   if (energy) {
     charts.push((width) =>
-      against(
-        'Energy per step and validation loss, fixed steps',
+      against({
+        title: 'Energy per step and validation loss, fixed steps',
         entries,
-        'energy per step',
-        'J',
-        (entry) => spreadOf(entry.outcomes.map(({ stepEnergyJ }) => stepEnergyJ)),
+        label: 'energy per step',
+        unit: 'J',
+        read: (entry) => spreadOf(entry.outcomes.map(({ stepEnergyJ }) => stepEnergyJ)),
         width,
-      ),
+      }),
     );
   }
   if (target !== null && whole.length > 0) {
@@ -88,14 +88,17 @@ function lossCurves(entries: readonly Entry[], width: number): Chart {
   });
 }
 
-function against(
-  title: string,
-  entries: readonly Entry[],
-  label: string,
-  unit: string,
-  read: (entry: Entry) => { readonly median: number } | null,
-  width: number,
-): Chart {
+interface AgainstLoss {
+  readonly title: string;
+  readonly entries: readonly Entry[];
+  /** Of the horizontal axis. */
+  readonly label: string;
+  readonly unit: string;
+  readonly read: (entry: Entry) => { readonly median: number } | null;
+  readonly width: number;
+}
+
+function against({ title, entries, label, unit, read, width }: AgainstLoss): Chart {
   const series = entries.map((entry): Series => {
     const loss = spreadOf(entry.outcomes.map(({ validationLoss }) => validationLoss));
     const x = read(entry);

@@ -1,9 +1,4 @@
-/** The middle value, or the mean of the two; null of none. */
-export function median(values: readonly number[]): number | null {
-  const sorted = values.toSorted((a, b) => a - b);
-  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
-  return low === undefined || high === undefined ? null : (low + high) / 2;
-}
+import { median } from '../../base/median.js';
 
 /** A median and the ends of its values. */
 export interface Spread {

@@ -7,7 +7,7 @@ import {
   tensorLike,
 } from './contestants.js';
 import { type Outcome, stepsTo } from './outcome.js';
-import { median } from './statistics.js';
+import { median } from '../../base/median.js';
 
 /** How much a comparison may run. */
 export interface Budget {

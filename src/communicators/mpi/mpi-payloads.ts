@@ -67,12 +67,12 @@ export class MpiPayloads {
     if (length === 0 || call === 'barrier') return;
     const { rank, size } = this.#link;
     if (call === 'broadcast') {
-      if (root !== rank) copyFrom(headers, root * HEADER_BYTES + 16, receive, 0, length);
+      if (root !== rank) copyFrom(headers, root * HEADER_BYTES + 16, bytesOf(receive, 0, length));
       return;
     }
     if (call === 'all-gather') {
       for (let peer = 0; peer < size; peer++) {
-        copyFrom(headers, peer * HEADER_BYTES + 16, receive, peer * length, length);
+        copyFrom(headers, peer * HEADER_BYTES + 16, bytesOf(receive, peer * length, length));
       }
       return;
     }
@@ -80,7 +80,7 @@ export class MpiPayloads {
     if (call === 'all-to-all') {
       for (let peer = 0; peer < size; peer++) {
         const from = peer * HEADER_BYTES + 16 + rank * length * bytes;
-        copyFrom(headers, from, receive, peer * length, length);
+        copyFrom(headers, from, bytesOf(receive, peer * length, length));
       }
       return;
     }
@@ -207,14 +207,12 @@ function copyBytes(from: Payload | MovedPayload, to: Uint8Array, at: number): vo
   to.set(new Uint8Array(from.buffer, from.byteOffset, from.byteLength), at);
 }
 
-function copyFrom(
-  from: Uint8Array,
-  at: number,
-  to: Payload | MovedPayload,
-  toElement: number,
-  length: number,
-): void {
-  const bytes = to.BYTES_PER_ELEMENT;
-  const target = new Uint8Array(to.buffer, to.byteOffset + toElement * bytes, length * bytes);
-  target.set(from.subarray(at, at + length * bytes));
+function copyFrom(from: Uint8Array, at: number, to: Uint8Array): void {
+  to.set(from.subarray(at, at + to.length));
+}
+
+/** The bytes of some elements. */
+function bytesOf(payload: Payload | MovedPayload, from: number, length: number): Uint8Array {
+  const bytes = payload.BYTES_PER_ELEMENT;
+  return new Uint8Array(payload.buffer, payload.byteOffset + from * bytes, length * bytes);
 }

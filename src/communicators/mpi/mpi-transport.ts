@@ -1,4 +1,5 @@
 import { CollectiveError } from '../../base/errors.js';
+import { plural } from '../../base/format.js';
 import type { WasmModule } from '../../base/web-assembly.js';
 import { type Call, describeCall, encodeCall, rankNames, shardLength } from '../call.js';
 import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
@@ -77,7 +78,7 @@ export class MpiTransport implements Transport {
     this.rank = link.rank;
     this.size = link.size;
     this.needsProgress = link.size > 1;
-    this.description = `${link.size} processes, ${link.mpi.description}`;
+    this.description = `${plural(link.size, 'process', 'processes')}, ${link.mpi.description}`;
     this.#link = link;
     this.#control = new ControlChannel(link);
     this.#payloads = new MpiPayloads(link, PLACES, options.kernels);
