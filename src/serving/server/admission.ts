@@ -29,7 +29,7 @@ export class Admission {
   readonly #control: boolean;
 
   constructor({ token, hosts, control }: AdmissionOptions) {
-    this.#hosts = new Set(hosts.map((host) => hostName(host)));
+    this.#hosts = new Set(hosts.map((host) => hostName(inBrackets(host))));
     this.#token = token === null ? null : digest(Buffer.from(token));
     this.#control = control || token !== null;
   }
@@ -80,7 +80,7 @@ export class Admission {
     const name = hostName(host);
     if (LOOPBACK.test(name) || this.#hosts.has(name) || this.#hosts.has('*')) return true;
     // Only names can be pointed elsewhere: who asks for this address means this server.
-    return name === hostName(socket.localAddress?.replace(/^::ffff:/, '') ?? '');
+    return name === inBrackets(socket.localAddress?.replace(/^::ffff:/, '') ?? '');
   }
 
   /** Compares hashes: the time tells neither the token's length nor how much of it was right. */
@@ -92,10 +92,14 @@ export class Admission {
   }
 }
 
-/** In lower case, without port and final dot, an IPv6 address in brackets. */
+/** In lower case, without port and final dot. */
 function hostName(host: string): string {
-  if (isIP(host) === 6) return `[${host.toLowerCase()}]`;
   return host.toLowerCase().replace(/:\d*$/, '').replace(/\.$/, '');
+}
+
+/** An IPv6 address as it stands in a Host. */
+function inBrackets(address: string): string {
+  return isIP(address) === 6 ? `[${address}]` : address;
 }
 
 function isSame(origin: string, host: string | undefined): boolean {

@@ -43,7 +43,7 @@ export async function sendAnswer(
   outgoing: ServerResponse,
   answer: InferAnswer,
   { id, rows, binaryOutput }: InferRequest,
-  { slices, graceMs, leastBytesPerS, headers }: SendOptions,
+  options: SendOptions,
 ): Promise<boolean> {
   const { model, version, ghosts, y } = answer;
   const tensor = { name: OUTPUT, datatype: 'FP32', shape: [rows, y.length / rows] };
@@ -54,27 +54,24 @@ export async function sendAnswer(
     ...(ghosts === 0 ? {} : { parameters: { ghosts } }),
   };
   const bytes = binaryOutput ? y.byteLength : MOST_NUMBER_BYTES * y.length;
-  const { socket } = outgoing.req;
-  const slow = setTimeout(() => socket.destroy(), graceMs + (1000 * bytes) / leastBytesPerS);
-  const sending = new Sending(outgoing, slices);
+  const sending = new Sending(outgoing, bytes, options);
   try {
     if (binaryOutput) {
       const parameters = { binary_data_size: y.byteLength };
       const json = JSON.stringify({ ...head, outputs: [{ ...tensor, parameters }] });
-      await sending.binary(json, y, headers);
+      await sending.binary(json, y);
     } else {
       const json = JSON.stringify({ ...head, outputs: [{ ...tensor, data: [] }] });
-      await sending.json(json, y, headers);
+      await sending.json(json, y);
     }
-    await sending.closed;
+    return await sending.isTaken();
   } catch {
     // It has begun: there is no other answer to give.
-    socket.destroy();
+    outgoing.req.socket.destroy();
+    return false;
   } finally {
-    clearTimeout(slow);
     sending.end();
   }
-  return outgoing.writableFinished;
 }
 
 export interface SendOptions {
@@ -87,32 +84,23 @@ export interface SendOptions {
 
 /** One answer on its way. */
 class Sending {
-  readonly closed: Promise<void>;
-  /** Forgets the connection. */
-  readonly end: () => void;
   readonly #outgoing: ServerResponse;
-  readonly #slices: WorkSlices;
+  readonly #options: SendOptions;
+  readonly #mostMs: number;
+  /** From the first time that its reader is waited for. */
+  #wait: { readonly closed: Promise<void>; readonly end: () => void } | null = null;
 
-  constructor(outgoing: ServerResponse, slices: WorkSlices) {
-    const { socket } = outgoing.req;
+  constructor(outgoing: ServerResponse, bytes: number, options: SendOptions) {
     this.#outgoing = outgoing;
-    this.#slices = slices;
-    let close = () => {};
-    this.closed = new Promise<void>((resolve) => {
-      close = resolve;
-    });
-    // An answer that waits for those before it on its connection does not hear of the connection's end.
-    socket.once('close', close);
-    outgoing.once('close', close);
-    this.end = () => socket.off('close', close);
-    if (socket.destroyed) close();
+    this.#options = options;
+    this.#mostMs = options.graceMs + (1000 * bytes) / options.leastBytesPerS;
   }
 
-  async binary(json: string, y: Float32Array, headers: SendOptions['headers']): Promise<void> {
+  async binary(json: string, y: Float32Array): Promise<void> {
     const outgoing = this.#outgoing;
     const jsonLength = Buffer.byteLength(json);
     outgoing.writeHead(200, {
-      ...headers,
+      ...this.#options.headers,
       'Content-Type': 'application/octet-stream',
       'Content-Length': jsonLength + y.byteLength,
       [JSON_LENGTH]: jsonLength,
@@ -130,10 +118,11 @@ class Sending {
   }
 
   /** @param json with an empty list of data at its end */
-  async json(json: string, y: Float32Array, headers: SendOptions['headers']): Promise<void> {
+  async json(json: string, y: Float32Array): Promise<void> {
     const outgoing = this.#outgoing;
+    const { slices, headers } = this.#options;
     const split = json.lastIndexOf(']}]}');
-    const first = json.slice(0, split) + (await this.#slices.run(() => numbersText(y, 0)));
+    const first = json.slice(0, split) + (await slices.run(() => numbersText(y, 0)));
     const end = json.slice(split);
     const type = { ...headers, 'Content-Type': 'application/json' };
     if (y.length <= SLICE) {
@@ -146,18 +135,54 @@ class Sending {
     outgoing.write(first);
     for (let from = SLICE; from < y.length; from += SLICE) {
       if (!(await this.#isDrained())) return;
-      outgoing.write(`,${await this.#slices.run(() => numbersText(y, from))}`);
+      outgoing.write(`,${await slices.run(() => numbersText(y, from))}`);
     }
     outgoing.end(end);
+  }
+
+  /** Waits until all has left. @returns whether it has */
+  async isTaken(): Promise<boolean> {
+    const outgoing = this.#outgoing;
+    // Nearly always it is with the system by now.
+    if (outgoing.writableLength === 0 && !outgoing.req.socket.destroyed) return true;
+    await this.#closed();
+    return outgoing.writableFinished;
+  }
+
+  /** Forgets the connection. */
+  end(): void {
+    this.#wait?.end();
   }
 
   /** Waits until more may be written. @returns whether somebody still reads */
   async #isDrained(): Promise<boolean> {
     const outgoing = this.#outgoing;
     if (outgoing.writableNeedDrain) {
-      await Promise.race([once(outgoing, 'drain'), this.closed]);
+      await Promise.race([once(outgoing, 'drain'), this.#closed()]);
     }
     return !outgoing.req.socket.destroyed;
+  }
+
+  /** Settles when the answer or its connection has ended. */
+  #closed(): Promise<void> {
+    if (this.#wait !== null) return this.#wait.closed;
+    const outgoing = this.#outgoing;
+    const { socket } = outgoing.req;
+    const slow = setTimeout(() => socket.destroy(), this.#mostMs);
+    let close = () => {};
+    const closed = new Promise<void>((resolve) => {
+      close = resolve;
+    });
+    // An answer that waits for those before it on its connection does not hear of the connection's end.
+    socket.once('close', close);
+    outgoing.once('close', close);
+    if (socket.destroyed || outgoing.closed) close();
+    const end = () => {
+      clearTimeout(slow);
+      socket.off('close', close);
+    };
+    this.#wait = { closed, end };
+    return closed;
   }
 }
 

@@ -7,6 +7,9 @@ const MOST_DEPTH = 16;
 const MOST_VALUES = 10_000;
 const MOST_TEXT_BYTES = 1 << 16;
 
+/** A text without escapes, in letters of one byte. */
+const PLAIN_TEXT = /^"[ !#-[\]-~]*"$/;
+
 /** What may come next. */
 type Expects = 'value' | 'value or ]' | 'key' | 'key or }' | 'colon' | 'comma' | 'end';
 
@@ -152,7 +155,10 @@ export class JsonReader {
     const isKey = this.#expects.startsWith('key');
     let value: unknown;
     try {
-      value = JSON.parse(bytes.toString('utf8', at, end));
+      const text = bytes.toString('latin1', at, end);
+      value = PLAIN_TEXT.test(text)
+        ? text.slice(1, -1)
+        : JSON.parse(bytes.toString('utf8', at, end));
     } catch {
       return this.#unexpected(bytes, at);
     }

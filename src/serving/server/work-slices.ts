@@ -2,6 +2,8 @@ import { performance } from 'node:perf_hooks';
 
 /** Longest time of the slices between two looks at the sockets, apart from the last of them. */
 const TURN_MS = 8;
+/** Less than this is not worth another look at the sockets. */
+const NOTHING_MS = 1;
 
 /**
  * Shares the main thread among requests: long work is cut into slices of a millisecond or so, which
@@ -32,7 +34,7 @@ export class WorkSlices {
       return work();
     } finally {
       this.#spentMs += performance.now() - began;
-      this.#schedule();
+      if (this.#spentMs > NOTHING_MS) this.#schedule();
     }
   }
 
