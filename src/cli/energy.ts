@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { constants, availableParallelism } from 'node:os';
-import type { EnergyMeter, EnergyReading, MeterChoice } from '../energy/meter.js';
+import type { MeterChoice } from '../energy/counter-list.js';
+import type { EnergyMeter, EnergyReading } from '../energy/meter.js';
 import { emissionsG, JOULES_PER_KWH } from '../energy/run-energy.js';
 import { SETTINGS } from '../settings/keys.js';
 import { defineCommand } from './command.js';

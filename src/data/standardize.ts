@@ -50,7 +50,8 @@ export function isStandardizationOf(value: unknown, features: number): boolean {
 }
 
 /** `auto` standardises images and leaves the numbers of other files as they are. */
-export type StandardizeMode = 'auto' | 'on' | 'off';
+export const STANDARDIZE_MODES = ['auto', 'on', 'off'] as const;
+export type StandardizeMode = (typeof STANDARDIZE_MODES)[number];
 
 /**
  * Fits mean and standard deviation, in float64, to the training part alone.

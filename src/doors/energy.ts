@@ -1,13 +1,12 @@
 /** Energy meters: measure work of your own, or write a counter. */
 export { createMeter, type MeterRequest } from '../app/ranks/meters.js';
 export type { EnergyCounter } from '../energy/counter.js';
+export { type MeterChoice, METERS } from '../energy/counter-list.js';
 export { compareMeters, metered, type MeterComparison } from '../energy/metered.js';
 export {
   type EnergyMeter,
   type EnergyReading,
   type EnergySource,
-  type MeterChoice,
-  METERS,
   type Obtained,
 } from '../energy/meter.js';
 export { type CounterRecording, recordCounter, replayCounter } from '../energy/recording.js';

@@ -1,7 +1,3 @@
-/** What a user can ask for; `auto`: a counter that may be read, else the model. */
-export const METERS = ['auto', 'rapl', 'hwmon', 'nvml', 'rocm', 'modelled', 'none'] as const;
-export type MeterChoice = (typeof METERS)[number];
-
 /**
  * How an energy was obtained: read off a counter of the hardware, integrated from power samples,
  * computed from a model, or not at all.

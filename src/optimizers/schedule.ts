@@ -1,9 +1,20 @@
-export type ScheduleName = 'constant' | 'linear' | 'cosine';
+/** The rate at a point between the warm-up's end (0) and the run's end (1), from its peak. */
+type Schedule = (peak: number, progress: number) => number;
+
+/** Linear falls as peak · (1 − progress), cosine as peak · (1 + cos(π · progress)) / 2. */
+export const SCHEDULES = {
+  constant: (peak) => peak,
+  linear: (peak, progress) => peak * (1 - progress),
+  cosine: (peak, progress) => (peak * (1 + Math.cos(Math.PI * progress))) / 2,
+} as const satisfies Readonly<Record<string, Schedule>>;
+
+export type ScheduleName = keyof typeof SCHEDULES;
+
+export const SCHEDULE_NAMES = Object.keys(SCHEDULES) as ScheduleName[];
 
 /**
  * The learning rate of step t (counted from 0) of T: a linear warm-up over W steps,
- * peak · (t + 1) / W, then constant, or falling towards zero at t = T: linearly,
- * peak · (T − t) / (T − W), or as half a cosine, peak · (1 + cos(π (t − W) / (T − W))) / 2.
+ * peak · (t + 1) / W, then that of the schedule at progress (t − W) / (T − W).
  */
 export function learningRateAt(
   schedule: ScheduleName,
@@ -13,9 +24,6 @@ export function learningRateAt(
   warmupSteps: number,
 ): number {
   if (step < warmupSteps) return (peak * (step + 1)) / warmupSteps;
-  if (schedule === 'constant') return peak;
   const progress = Math.min(1, (step - warmupSteps) / Math.max(1, steps - warmupSteps));
-  return schedule === 'linear'
-    ? peak * (1 - progress)
-    : (peak * (1 + Math.cos(Math.PI * progress))) / 2;
+  return SCHEDULES[schedule](peak, progress);
 }

@@ -1,9 +1,12 @@
-import { METERS } from '../energy/meter.js';
+import { STANDARDIZE_MODES } from '../data/standardize.js';
+import { METERS } from '../energy/counter-list.js';
 import { ACTIVATION_NAMES } from '../engines/activations.js';
 import { ENGINE_CHOICES } from '../engines/engine-list.js';
 import { LOSSES } from '../layers/loss-names.js';
 import { STRATEGY_NAMES } from '../layers/strategies.js';
 import { OPTIMIZER_NAMES } from '../optimizers/optimizer-list.js';
+import { SCHEDULE_NAMES } from '../optimizers/schedule.js';
+import { GHOST_PRECISIONS } from '../tensor/precision.js';
 import { MOST, type Setting } from './value-kinds.js';
 
 /** Sections of `--help`, in its order. */
@@ -40,27 +43,29 @@ const number = (
 export const SETTINGS = {
   strategy: {
     ...choice('Network', STRATEGY_NAMES),
-    about: 'how layers are split over blocks; tensor-paired: one all-reduce for two layers',
+    about: 'how layers are split over blocks; tensor-paired needs one all-reduce per two layers',
     initial: 'phantom',
   },
   width: {
     ...integer('Network', 'N', 1, 1 << 20),
-    about: 'width of the hidden layers; the blocks divide it',
+    about: 'width of the hidden layers; a multiple of blocks',
     initial: 1024,
   },
   depth: {
     ...integer('Network', 'L', 1, 10_000),
-    about: 'hidden layers of that width',
+    about: 'number of hidden layers',
     initial: 2,
   },
   blocks: {
     ...integer('Network', 'P', 1, 65_536),
-    about: 'blocks that a layer is split into; two or more for phantom',
+    about: 'blocks that each layer is split into; at least 2 for phantom',
     initial: 4,
   },
   ghosts: {
     ...integer('Network', 'K', 1, 1 << 20),
-    about: 'numbers that a block sends of a sample, phantom only; at most width / blocks',
+    about:
+      'values that each block sends per sample and layer, phantom only; at most width / ' +
+      'blocks',
     initial: 16,
   },
   layerGhosts: {
@@ -70,32 +75,35 @@ export const SETTINGS = {
     least: 1,
     most: 1 << 20,
     nullable: true,
-    about: 'ghosts of each hidden layer, where they differ; a compressed model brings its own',
+    about: 'ghosts of each hidden layer, where they differ',
     initial: null,
+    fallback: 'ghosts for every layer; those of the model with --from',
   },
   nestedGhosts: {
     group: 'Network',
     kind: 'switch',
     about:
-      "train so that the first K' ghosts of every block work for every K'; micro-batches use K, 1 " +
-      'and drawn numbers of ghosts (accumulate is then 4 unless given)',
+      "train so that the first K' ghosts of each block can be used alone, for every K'; " +
+      'the micro-batches of a step use different numbers of ghosts, and accumulate ' +
+      'becomes 4 unless given',
     initial: false,
   },
   ghostPrecision: {
-    ...choice('Network', ['float32', 'bfloat16', 'int8']),
-    about: 'how ghosts travel between ranks, phantom only; sums stay float32',
+    ...choice('Network', GHOST_PRECISIONS),
+    about: 'format of ghosts sent between ranks, phantom only; sums stay float32',
     initial: 'float32',
   },
   activation: {
     ...choice('Network', ACTIVATION_NAMES),
-    about: 'after every linear layer but the last; gelu is the exact form',
+    about: 'activation function after every linear layer except the last; gelu is the exact form',
     initial: 'relu',
   },
   ends: {
     ...choice('Network', ['auto', 'replicated', 'sharded']),
     about:
-      'replicated: input and head layers of any width around the hidden ones; sharded: features ' +
-      'and targets as wide as they are, and mse; auto: sharded where that fits',
+      'how features enter and targets leave; replicated: through input and head layers, ' +
+      'of any width; sharded: directly, with features and targets as wide as the layers ' +
+      'and loss mse; auto: sharded where that fits',
     initial: 'auto',
   },
   from: {
@@ -103,23 +111,24 @@ export const SETTINGS = {
     kind: 'text',
     placeholder: 'model',
     nullable: true,
-    about:
-      'begin with the network and weights of a run, checkpoint or model folder, as to heal one ' +
-      'that was compressed',
+    about: 'run, checkpoint or model folder to take the network and its first weights from',
     initial: null,
+    fallback: 'random weights',
   },
   data: {
     group: 'Data',
     kind: 'text',
     placeholder: 'name|path',
     about:
-      'fashion-10k, fashion-mnist, synthetic:teacher?…, or a file or folder ' +
-      '(IDX, CSV, NPY, Parquet, safetensors)',
+      'a known data set (fashion-10k, fashion-mnist, synthetic:teacher?…) or the path of ' +
+      'a file or folder (IDX, CSV, NPY, Parquet, safetensors)',
     initial: 'fashion-10k',
   },
   standardize: {
-    ...choice('Data', ['auto', 'on', 'off']),
-    about: 'zero mean and unit variance, fitted on the training part; auto: images only',
+    ...choice('Data', STANDARDIZE_MODES),
+    about:
+      'scale features to mean 0 and variance 1, as measured on the training rows; auto: ' +
+      'images only',
     initial: 'auto',
   },
   validation: {
@@ -127,65 +136,72 @@ export const SETTINGS = {
     kind: 'fraction-or-path',
     placeholder: 'fraction|path',
     nullable: true,
-    about: "share of the rows, or a second file; without it the data's own part, if any",
+    about: 'fraction of the rows, or a second file, to validate on',
     initial: null,
+    fallback: "the data set's own validation rows, if any",
   },
   shuffle: {
     group: 'Data',
     kind: 'switch',
-    about: 'visit the rows of each epoch in a new order; false: in the order of the file',
-    off: 'visit the rows in the order of the file, not in a new one each epoch',
+    about: 'visit the rows in a new order in each epoch; false: in the order of the file',
+    off: 'visit the rows in the order of the file in each epoch',
     initial: true,
   },
   batch: {
     ...integer('Training', 'B', 1, 1 << 24),
-    about: 'samples of a step, of each replica',
+    about: 'samples per step and replica',
     initial: 128,
   },
   accumulate: {
     ...integer('Training', 'n', 1, 1 << 24),
-    about: 'micro-batches that a step is computed in; they divide the batch',
+    about: 'micro-batches per step; they divide the batch',
     initial: 1,
   },
   steps: {
     ...integer('Training', 'T', 1),
     nullable: true,
-    about: 'length of the run in steps; excludes epochs',
+    about: 'length of the run in steps; not with epochs',
     initial: null,
+    fallback: 'as epochs says',
   },
   epochs: {
     ...integer('Training', 'E', 1),
     nullable: true,
-    about: 'length of the run in passes over the data; 5 when neither is given',
+    about: 'length of the run in passes over the data; not with steps',
     initial: null,
+    fallback: '5 if steps is not set',
   },
   loss: {
     ...choice('Training', LOSSES),
     nullable: true,
-    about: 'without it cross-entropy for labels, mse for numbers',
+    about: 'what is minimized',
     initial: null,
+    fallback: 'cross-entropy for labels, mse for numbers',
   },
   targetLoss: {
     ...number('Training', 'loss'),
     nullable: true,
     about:
-      'stop when a loss is this or less: the validation loss, or without one the training loss',
+      'stop when the validation loss, or without validation the training loss, is at most ' +
+      'this',
     initial: null,
+    fallback: 'never',
   },
   seed: {
     ...integer('Training', 'n', 0),
-    about: 'of weights, order and synthetic data',
+    about: 'seed of weights, order of rows and synthetic data',
     initial: 0,
   },
   validateEvery: {
     ...integer('Training', 'steps', 1),
     nullable: true,
-    about: 'steps between validations; without it once an epoch, and at the end',
+    about: 'steps between validations',
     initial: null,
+    fallback: 'once per epoch, and at the end',
   },
   optimizer: {
     ...choice('Optimizer', OPTIMIZER_NAMES),
-    about: "momentum is Nesterov's form",
+    about: "how weights are updated; momentum is Nesterov's form",
     initial: 'adam',
   },
   lr: {
@@ -194,91 +210,97 @@ export const SETTINGS = {
     initial: 1e-3,
   },
   schedule: {
-    ...choice('Optimizer', ['constant', 'linear', 'cosine']),
-    about: 'learning rate after the warm-up; linear and cosine fall to zero',
+    ...choice('Optimizer', SCHEDULE_NAMES),
+    about: 'learning rate after the warmup; linear and cosine fall to zero',
     initial: 'constant',
   },
   warmup: {
     ...integer('Optimizer', 'steps', 0),
-    about: 'steps over which the learning rate rises to its value',
+    about: 'steps in which the learning rate rises from zero to lr',
     initial: 0,
   },
   weightDecay: {
     ...number('Optimizer', 'rate'),
-    about: 'decoupled for adamw, else added to the gradient',
+    about: 'weight decay; decoupled for adamw, else added to the gradient',
     initial: 0,
   },
   clipNorm: {
     ...number('Optimizer', 'norm', { above: true }),
     nullable: true,
-    about: 'largest global norm of a gradient; longer ones are scaled down',
+    about: 'largest global gradient norm; longer gradients are scaled down',
     initial: null,
+    fallback: 'no clipping',
   },
   momentum: {
     ...number('Optimizer', 'μ', { below: 1 }),
-    about: 'of the optimizer momentum',
+    about: 'factor of the optimizer momentum',
     initial: 0.9,
   },
   beta1: {
     ...number('Optimizer', 'β₁', { below: 1 }),
-    about: 'of adam and adamw',
+    about: 'decay of the first moment, adam and adamw',
     initial: 0.9,
   },
   beta2: {
     ...number('Optimizer', 'β₂', { below: 1 }),
-    about: 'of adam and adamw',
+    about: 'decay of the second moment, adam and adamw',
     initial: 0.999,
   },
   epsilon: {
     ...number('Optimizer', 'ε', { above: true }),
-    about: 'of adam and adamw',
+    about: 'added to the denominator, adam and adamw',
     initial: 1e-8,
   },
   ranks: {
     ...integer('Machine', 'R', 1, 1024),
-    about:
-      'worker threads that host the blocks, and divide them; without it as many as have a core',
+    about: 'worker threads per replica; they divide the blocks',
     initial: null,
+    fallback: 'one per core, as far as they divide the blocks',
   },
   replicas: {
     ...integer('Machine', 'D', 1, 256),
     about:
-      'data-parallel replicas of the ranks, D × R worker threads; each takes a batch of its own',
+      'data-parallel copies of all ranks, R × D worker threads in all; each takes its own ' +
+      'batch',
     initial: 1,
   },
   engine: {
     ...choice('Machine', ENGINE_CHOICES),
-    about: 'what computes; auto: the fastest that is there',
+    about: 'what computes; auto: the first that this machine has',
     initial: 'auto',
   },
   relaxedSimd: {
     group: 'Machine',
     kind: 'switch',
-    about: 'fused multiply-add in the WebAssembly kernels; results then differ between CPUs',
+    about:
+      'use fused multiply-add in the WebAssembly kernels: faster, with results that ' +
+      'differ between CPUs',
     initial: false,
   },
   timeout: {
     ...number('Machine', 'seconds'),
-    about: 'how long a collective waits for missing ranks; 0: for ever',
+    about: 'seconds that a collective waits for missing ranks; 0: without limit',
     initial: 60,
   },
   meter: {
     ...choice('Energy', METERS),
     about:
-      'what measures energy; auto: a counter of the machine that may be read, else the model, ' +
-      'which is labelled so',
+      'what measures energy; auto: an energy counter of this machine, or else a model, ' +
+      'labeled modelled',
     initial: 'auto',
   },
   machine: {
     group: 'Energy',
     kind: 'text',
     placeholder: 'name|file',
-    about: 'machine file with the watts of the modelled energy',
+    about: 'machine file with the watts for modelled energy',
     initial: 'default',
   },
   carbonIntensity: {
     ...number('Energy', 'g/kWh'),
-    about: 'CO₂ equivalent of electricity; the default is the world in 2024 (Ember, 2025)',
+    about:
+      'grams of CO₂ equivalent per kWh of electricity; the default is the world average ' +
+      'of 2024 (Ember, 2025)',
     initial: 473,
   },
   pue: {
@@ -287,8 +309,8 @@ export const SETTINGS = {
     placeholder: 'ratio',
     least: 1,
     about:
-      'energy of the data centre over that of its computers; the default is the mean of a survey ' +
-      '(Uptime Institute, 2024)',
+      'energy of the data center / energy of its computers; the default is the mean of a ' +
+      'survey (Uptime Institute, 2024)',
     initial: 1.56,
   },
   logEvery: {
@@ -299,22 +321,25 @@ export const SETTINGS = {
   checkpointEvery: {
     ...integer('Output', 'steps', 1),
     nullable: true,
-    about: 'steps between checkpoints; without it the first and the last only',
+    about: 'steps between checkpoints',
     initial: null,
+    fallback: 'only at the start and the end',
   },
   keepCheckpoints: {
     ...integer('Output', 'n', 1),
     nullable: true,
-    about: 'newest checkpoints to keep, besides that of step 0; without it all',
+    about: 'newest checkpoints to keep, besides that of step 0',
     initial: null,
+    fallback: 'all',
   },
   out: {
     group: 'Output',
     kind: 'text',
     placeholder: 'folder',
     nullable: 'file',
-    about: 'run folder; without it a new one under runs/',
+    about: 'run folder',
     initial: null,
+    fallback: 'a new folder below runs/',
   },
 } as const satisfies Readonly<Record<string, Setting & { readonly group: Group }>>;
 

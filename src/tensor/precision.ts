@@ -7,9 +7,8 @@
  * | `bfloat16` | the upper half of each float32, rounded to nearest, ties to even | 2B |
  * | `int8` | a float32 scale s, then round(x / s) in −127 … 127, with s = max |x| / 127 | 4 + B |
  */
-export type GhostPrecision = 'float32' | 'bfloat16' | 'int8';
-
-export const GHOST_PRECISIONS: readonly GhostPrecision[] = ['float32', 'bfloat16', 'int8'];
+export const GHOST_PRECISIONS = ['float32', 'bfloat16', 'int8'] as const;
+export type GhostPrecision = (typeof GHOST_PRECISIONS)[number];
 
 /** What is not sent as it is. */
 export type EncodedPrecision = Exclude<GhostPrecision, 'float32'>;

@@ -154,9 +154,9 @@ async function mpiFindings(): Promise<Finding[]> {
 /** Meters of energy; one that this user may not read says so. */
 async function meterFindings(): Promise<(Finding & { denied: boolean })[]> {
   const { createMeter, probeCounter } = await import('../ranks/meters.js');
-  const names = ['rapl', 'hwmon', 'nvml', 'rocm'] as const;
+  const { COUNTER_NAMES } = await import('../../energy/counter-list.js');
   const counters = await Promise.all(
-    names.map(async (name) => {
+    COUNTER_NAMES.map(async (name) => {
       const { detail, ...found } = await probeCounter(name);
       return { name, ...found, detail: detail.replace(`[${name}] `, '') };
     }),

@@ -1,5 +1,6 @@
 import { findLauncher, type Launcher } from '../../communicators/launcher.js';
-import type { MeterChoice, Obtained } from '../../energy/meter.js';
+import type { MeterChoice } from '../../energy/counter-list.js';
+import type { Obtained } from '../../energy/meter.js';
 import { ConfigError } from '../../base/errors.js';
 import { ghostsWarning } from '../../models/ghosts.js';
 import { inputWidth } from '../../model/specification.js';

@@ -1,21 +1,20 @@
 import type { PowerModel } from '../../machine/machine.js';
-import { counterSource } from '../../energy/counter.js';
+import {
+  COUNTER_NAMES,
+  type CounterName,
+  COUNTERS,
+  type FoundSources,
+  type MeterChoice,
+} from '../../energy/counter-list.js';
 import { processCpuS } from '../../energy/cpu-time.js';
-import { nvmlSources } from '../../energy/gpu/nvml-sources.js';
-import { rocmSources } from '../../energy/gpu/rocm-sources.js';
-import { hwmonSources } from '../../energy/hwmon.js';
-import type { EnergyMeter, EnergySource, MeterChoice } from '../../energy/meter.js';
+import type { EnergyMeter } from '../../energy/meter.js';
 import { describePower, modelledSource, requirePower, type Usage } from '../../energy/modelled.js';
 import { findMachineFile, readPower } from '../../machine/power-file.js';
-import { raplCounters } from '../../energy/rapl.js';
-import { isDenied, sysfsRoot } from '../../energy/sysfs.js';
+import { isDenied } from '../../energy/sysfs.js';
 import { childrenCpuS } from '../../energy/process-tree.js';
 import { WindowMeter } from '../../energy/windows.js';
 import { MeterError, PhantomError } from '../../base/errors.js';
 import { plural } from '../../base/format.js';
-
-/** A meter of the hardware. */
-export type CounterName = 'rapl' | 'hwmon' | 'nvml' | 'rocm';
 
 /** What `createMeter` makes. */
 export interface MeterRequest {
@@ -34,11 +33,9 @@ export interface MeterRequest {
 type ModelRequest = Pick<MeterRequest, 'machine' | 'cores' | 'usage'>;
 
 /** What one kind of hardware meter has found. */
-interface Found {
+interface Found extends FoundSources {
   readonly name: string;
   readonly description: string;
-  readonly sources: readonly EnergySource[];
-  readonly close: () => void;
 }
 
 const OWN_USAGE: Usage = { cpuS: processCpuS, sentBytes: () => 0 };
@@ -82,8 +79,12 @@ export async function createMeter(request: MeterRequest): Promise<EnergyMeter> {
       return null;
     }
   };
-  const processor = (await attempt('rapl')) ?? (await attempt('hwmon'));
-  const gpus = request.gpus ? [await attempt('nvml'), await attempt('rocm')] : [];
+  let processor: Found | null = null;
+  const gpus: (Found | null)[] = [];
+  for (const name of COUNTER_NAMES) {
+    if (COUNTERS[name].of === 'machine') processor ??= await attempt(name);
+    else if (request.gpus) gpus.push(await attempt(name));
+  }
   const denied = reasons.some(isDenied)
     ? '; this user may not read the energy counter of this machine'
     : '';
@@ -108,7 +109,7 @@ export async function probeCounter(
 /** @throws MeterError when there is none, or it may not be read */
 async function findCounter(name: CounterName): Promise<Found> {
   try {
-    const { sources, close } = await FINDERS[name]();
+    const { sources, close } = await COUNTERS[name].find();
     const what = sources.map((source) => source.name).join(', ');
     const how = sources.some(({ obtained }) => obtained === 'integrated') ? ' (power samples)' : '';
     const description = `${what}${how}, of everything that runs on this machine`;
@@ -120,15 +121,6 @@ async function findCounter(name: CounterName): Promise<Found> {
 }
 
 const nothing = () => {};
-
-const FINDERS: Readonly<
-  Record<CounterName, () => Promise<{ sources: readonly EnergySource[]; close: () => void }>>
-> = {
-  rapl: async () => ({ sources: raplCounters(sysfsRoot()).map(counterSource), close: nothing }),
-  hwmon: async () => ({ sources: hwmonSources(sysfsRoot()), close: nothing }),
-  nvml: nvmlSources,
-  rocm: rocmSources,
-};
 
 /** The model with constants that are known already. @throws MeterError when one is missing */
 export function modelledMeter(request: ModelRequest, power: PowerModel): EnergyMeter {
