@@ -12,7 +12,7 @@ export default async function* report(events) {
   const times = new Map();
   const skipped = new Map();
   const printed = new Map();
-  const failed = new Map();
+  const failed = [];
   const open = new Map();
 
   for await (const { type, data } of events) {
@@ -23,19 +23,19 @@ export default async function* report(events) {
       open.set(file, [...(open.get(file) ?? []).slice(0, data.nesting), data.name]);
     } else if (type === 'test:complete' && isFile) {
       times.set(file, data.details.duration_ms);
+      if (data.details.passed === false) failed.push(file);
     } else if (type === 'test:stdout' || type === 'test:stderr') {
       printed.set(file, `${printed.get(file) ?? ''}${data.message}`);
     } else if (type === 'test:pass' && data.skip !== undefined) {
       const reason = typeof data.skip === 'string' ? data.skip : 'no reason given';
       skipped.set(reason, (skipped.get(reason) ?? 0) + 1);
-    } else if (type === 'test:fail' && data.todo === undefined && !isOfSubtests(data)) {
+    } else if (type === 'test:fail' && data.todo === undefined && !isOfOthers(data)) {
       const name = isFile
         ? 'the file'
         : open
             .get(file)
             .slice(0, data.nesting + 1)
             .join(' › ');
-      failed.set(file, [...(failed.get(file) ?? []), name]);
       yield `not ok ${file}: ${name}\n${indented(errorText(data.details.error))}\n`;
     } else if (type === 'test:diagnostic') {
       const [, key, value] = /^(\w+) ([\d.]+)$/.exec(data.message) ?? [];
@@ -44,11 +44,10 @@ export default async function* report(events) {
     }
   }
 
-  for (const [file, names] of failed) {
-    const lines = (printed.get(file) ?? '').trimEnd().split('\n');
-    if (lines.join('') === '') continue;
-    yield `${file} (${names.length} failed) printed:\n`;
-    yield `${indented(lines.slice(-LAST_LINES).join('\n'))}\n`;
+  for (const file of failed) {
+    const lines = (printed.get(file) ?? '').trimEnd().split('\n').slice(-LAST_LINES);
+    yield `failed: ${file}\n`;
+    if (lines.join('') !== '') yield `it printed:\n${indented(lines.join('\n'))}\n`;
   }
   for (const [reason, count] of skipped) yield `skipped ${count}: ${reason}\n`;
   const slowest = [...times].toSorted(([, a], [, b]) => b - a).slice(0, SLOWEST);
@@ -59,9 +58,10 @@ export default async function* report(events) {
   yield `# ${(Number(counts.get('duration_ms') ?? 0) / 1000).toFixed(1)} s\n`;
 }
 
-/** Whether a test failed only since one within it did, which has been reported. */
-function isOfSubtests({ details: { error } }) {
-  return error.failureType === 'subtestsFailed' && typeof error.cause === 'string';
+/** Whether a test failed only since one within or around it did, which is reported itself. */
+function isOfOthers({ details: { error } }) {
+  const others = ['subtestsFailed', 'cancelledByParent'];
+  return others.includes(error.failureType) && typeof error.cause !== 'object';
 }
 
 function errorText(error) {

@@ -2,7 +2,7 @@
 // `npm test -- golden threads`. Slow ones (`*.slow.test.ts`) run with `--all` or when a word is part
 // of their file name. Other options (`--test-name-pattern=…`) go to node's test runner.
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +14,14 @@ const options = process.argv.slice(2).filter((each) => isOption(each) && each !=
 const words = process.argv.slice(2).filter((each) => !isOption(each));
 
 const wanted = (file) => words.length === 0 || words.some((word) => file.includes(word));
+// What is left of a file that has moved is not run.
+const hasSource = (file) =>
+  existsSync(
+    file
+      .replace(/^dist/, 'src')
+      .replace(/^build./, '')
+      .replace(/js$/, 'ts'),
+  );
 const quick = (file) => !file.endsWith('.slow.test.js');
 const named = (file) => words.some((word) => path.basename(file).includes(word));
 
@@ -21,7 +29,7 @@ const files = ['dist', 'build/test']
   .flatMap((folder) =>
     readdirSync(folder, { recursive: true }).map((name) => path.join(folder, name)),
   )
-  .filter((file) => file.endsWith('.test.js') && wanted(file))
+  .filter((file) => file.endsWith('.test.js') && wanted(file) && hasSource(file))
   .filter((file) => all || quick(file) || named(file))
   .toSorted();
 if (files.length === 0) {

@@ -47,7 +47,8 @@ export interface Transport {
   /**
    * A part of the group: the ranks that give the same color, in their order. Every rank calls it,
    * with no collective under way. The part has a sequence of calls of its own, and ends together
-   * with the whole: what aborts one aborts both.
+   * with the whole: what aborts one aborts both. Ranks wait for collectives of different groups in
+   * one order: a large payload, sent in pieces, stands still while its rank waits in another group.
    *
    * @param color an integer from 0 to 2³¹ − 1
    */

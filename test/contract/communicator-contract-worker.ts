@@ -2,6 +2,12 @@ import { RecordingTransport } from '#src/communicators/recording/recording-trans
 import { runRank } from '#src/communicators/threads/threads-worker.js';
 import { runContractCases } from './communicator-contract-run.js';
 
-await runRank<{ cases: readonly string[]; recording: boolean }>(({ data, transport }) => {
-  runContractCases(data.recording ? new RecordingTransport(transport) : transport, data.cases);
+interface ContractData {
+  readonly cases: readonly string[];
+  readonly thorough: boolean;
+  readonly recording: boolean;
+}
+
+await runRank<ContractData>(({ data, transport }) => {
+  runContractCases(data.recording ? new RecordingTransport(transport) : transport, data);
 });

@@ -5,6 +5,8 @@ import { failureCases, failureTimeoutS } from './communicator-contract-failures.
 /** Which cases a group runs: all that work, one after another, or one that breaks the group. */
 export interface ContractRun {
   readonly cases: readonly string[];
+  /** Whether large groups also take large payloads. */
+  readonly thorough: boolean;
   readonly timeoutS: number;
 }
 
@@ -18,6 +20,7 @@ export interface CommunicatorContractOptions {
   readonly skips?: readonly { readonly reason: string; readonly tests: readonly string[] }[];
   /** Group sizes that the failing cases are run with; empty: none. */
   readonly failureSizes?: readonly number[];
+  readonly thorough?: boolean;
 }
 
 /** The contract of a communicator, as tests of one implementation. */
@@ -26,21 +29,22 @@ export function communicatorContract(
   runGroup: RunGroup,
   options: CommunicatorContractOptions,
 ): void {
+  const { thorough = false } = options;
   const reasons = new Map(
     options.skips?.flatMap(({ reason, tests }) => tests.map((one) => [one, reason])),
   );
   describe(`communicator: ${name}`, () => {
     const cases = Object.keys(communicatorCases).filter((one) => !reasons.has(one));
     for (const size of options.sizes) {
-      test(`${cases.length} cases on ${size} ranks`, { timeout: 120_000 }, async () => {
-        await runGroup(size, { cases, timeoutS: 60 });
+      test(`${cases.length} cases on ${size} ranks`, { timeout: 600_000 }, async () => {
+        await runGroup(size, { cases, thorough, timeoutS: 300 });
       });
     }
     for (const size of options.failureSizes ?? []) {
       for (const one of Object.keys(failureCases)) {
         const skip = reasons.get(one) ?? false;
-        test(`${one}, ${size} ranks`, { skip, timeout: 30_000 }, async () => {
-          await runGroup(size, { cases: [one], timeoutS: failureTimeoutS(one) });
+        test(`${one}, ${size} ranks`, { skip, timeout: 300_000 }, async () => {
+          await runGroup(size, { cases: [one], thorough, timeoutS: failureTimeoutS(one) });
         });
       }
     }

@@ -1,28 +1,14 @@
 import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
-import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
 import { loadKernelModule } from '#src/engines/wasm/kernel-module.js';
-import { communicatorContract, type ContractRun } from './communicator-contract.js';
 import { runContractCases } from './communicator-contract-run.js';
+import { threads } from './communicator-contract-threads.js';
+import { communicatorContract } from './communicator-contract.js';
 
-const module = new URL('./communicator-contract-worker.js', import.meta.url);
 const kernels = loadKernelModule(false);
-
-interface ThreadsVariant {
-  readonly recording?: boolean;
-  readonly kernels?: object;
-  readonly stagingBytes?: number;
-  readonly firstSequence?: number;
-}
-
-function threads({ recording = false, ...group }: ThreadsVariant) {
-  return async (size: number, { cases, timeoutS }: ContractRun): Promise<void> => {
-    await launchRanks({ size, module, timeoutS, ...group, data: { cases, recording } }).done;
-  };
-}
 
 communicatorContract(
   'solo',
-  async (_size, { cases }) => runContractCases(new SoloTransport(), cases),
+  async (_size, contract) => runContractCases(new SoloTransport(), contract),
   { sizes: [1] },
 );
 communicatorContract('threads', threads({ kernels }), {

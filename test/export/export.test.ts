@@ -121,7 +121,7 @@ function onnxShapes(file: Uint8Array): Map<string, number[]> {
 let folder = '';
 const cleanup: (() => void)[] = [];
 before(() => {
-  folder = temporaryFolder({ after: (work: () => void) => cleanup.push(work) } as never);
+  folder = temporaryFolder({ after: (work: () => void) => cleanup.push(work) });
 });
 after(() => {
   for (const work of cleanup) work();

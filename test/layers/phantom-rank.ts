@@ -5,6 +5,7 @@ import { Communicator } from '#src/communicators/communicator.js';
 import { runRank } from '#src/communicators/threads/threads-worker.js';
 import { blockLayout } from '#src/layers/block-layout.js';
 import { PhantomLinear } from '#src/layers/phantom/operator.js';
+import type { Engine } from '#src/engines/engine.js';
 import type { EngineChoice } from '#src/engines/engine-list.js';
 import type { GhostPrecision } from '#src/tensor/precision.js';
 import { randomStream } from '#src/tensor/random.js';
@@ -31,10 +32,22 @@ export interface PhantomTensor {
   readonly gradient: Float32Array;
 }
 
-await runRank<PhantomRequest>(async ({ data, transport, uninterrupted }) => {
-  const { blockWidth: M, ghosts: K, columns: B, blocks: P, precision } = data;
-  const engine = await uninterrupted(() => createEngine(data.engine));
+await runRank<readonly PhantomRequest[]>(async ({ data, transport, uninterrupted }) => {
   const communicator = new Communicator(transport);
+  const results: PhantomTensor[][] = [];
+  for (const request of data) {
+    const engine = await uninterrupted(() => createEngine(request.engine));
+    results.push(passes(request, engine, communicator));
+  }
+  return results;
+});
+
+function passes(
+  request: PhantomRequest,
+  engine: Engine,
+  communicator: Communicator,
+): PhantomTensor[] {
+  const { blockWidth: M, ghosts: K, columns: B, blocks: P, precision } = request;
   const layout = blockLayout(P, communicator.size, communicator.rank);
   const here = Array.from({ length: layout.blocksHere }, (_, j) => layout.firstBlock + j);
   const tape = new Tape(engine, communicator);
@@ -64,9 +77,9 @@ await runRank<PhantomRequest>(async ({ data, transport, uninterrupted }) => {
   const sums = [x, ...weights.map(({ variable }) => variable)].map(
     ({ value }) => new Float32Array(value.data.length),
   );
-  for (let step = 0; step < data.steps; step++) {
+  for (let step = 0; step < request.steps; step++) {
     for (const sum of sums) sum.fill(0);
-    for (const inUse of data.passes) {
+    for (const inUse of request.passes) {
       operator.ghostsInUse = inUse;
       tape.begin();
       z = tape.apply(operator, x, ...weights.map(({ variable }) => variable));
@@ -96,4 +109,4 @@ await runRank<PhantomRequest>(async ({ data, transport, uninterrupted }) => {
       gradient: sums[i + 1],
     })),
   ];
-});
+}

@@ -25,7 +25,7 @@ let model = '';
 const cleanup: (() => void)[] = [];
 
 before(async () => {
-  folder = temporaryFolder({ after: (work: () => void) => cleanup.push(work) } as never);
+  folder = temporaryFolder({ after: (work: () => void) => cleanup.push(work) });
   run = path.join(folder, 'run');
   await train({
     ...({ strategy: 'phantom', width: 32, blocks: 4, ghosts: 3, depth: 1, ranks: 2 } as const),

@@ -1,27 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { train } from '#src/app/train/train.js';
-import type { TrainingSettings } from '#src/settings/settings.js';
-import { GOLDEN_SETTINGS } from '../golden/settings.js';
-import { losses, readMetrics, temporaryFolder } from '../support/files.js';
+import { golden } from '../golden/golden-losses.js';
+import { readMetrics } from '../support/files.js';
 import { findMpiruns, PHANTOM, runMpi, startMpi } from '../support/mpi.js';
+import { both, configured, goldenUnder, TRAIN } from './mpi-losses.js';
 
-const FILE = new URL('../../../test/golden/losses.json', import.meta.url);
-const golden = JSON.parse(readFileSync(FILE, 'utf8')) as Record<string, number[]>;
-
-/** A folder with a config file of the golden run. */
-function configured(context: TestContext, changes: object = {}) {
-  const cwd = temporaryFolder(context);
-  const settings = { ...GOLDEN_SETTINGS, engine: 'wasm', ...changes };
-  writeFileSync(path.join(cwd, 'config.json'), JSON.stringify(settings));
-  return { cwd, out: path.join(cwd, 'run') };
-}
-
-const TRAIN = ['train', 'config.json', '--out', 'run'];
 const LONG = { steps: 100_000, logEvery: 10, validateEvery: 100_000 };
 
 /** Lines that the command itself writes to stderr, without the launcher's. */
@@ -31,59 +18,22 @@ function own(stderr: string): string[] {
 
 for (const { mpirun, skip } of findMpiruns()) {
   describe(`the command under ${mpirun.family}`, { skip }, () => {
-    // The one's numbers of ranks are the other family's for the other strategy and precision.
     const isOpen = mpirun.family === 'Open MPI';
-    const runs: [string, Partial<TrainingSettings>, readonly number[]][] = [
-      ['phantom', { strategy: 'phantom' }, [1, 2, 4, 8]],
-      ['tensor', { strategy: 'tensor' }, isOpen ? [2, 8] : [4]],
-      ['tensor-paired', { strategy: 'tensor-paired' }, isOpen ? [4] : [2, 8]],
-      ['phantom in bfloat16', { ghostPrecision: 'bfloat16' }, isOpen ? [2] : [8]],
-      ['phantom in int8', { ghostPrecision: 'int8' }, isOpen ? [8] : [2]],
-    ];
-    for (const [variant, settings, ranks] of runs.flatMap(([name, changes, counts]) =>
-      counts.map((count) => [name, changes, count] as const),
-    )) {
-      it(`${variant} on ${ranks} ranks: the golden bits, told once`, async (context) => {
-        const { cwd, out } = configured(context, settings);
-        const { code, stdout, stderr } = await runMpi(mpirun, ranks, PHANTOM, TRAIN, { cwd });
-        assert.equal(code, 0, stderr);
-        const end = readMetrics(out).at(-1);
-        assert.deepEqual([...losses(out), end?.['validationLoss']], golden[variant]);
-        assert.equal(stdout.match(/Finished after 20 steps/g)?.length, 1);
-        assert.match(stdout, new RegExp(`machine +${ranks} process(es)?, ${mpirun.family}`));
-      });
-    }
+    // mpi-losses.slow.test.ts has the others.
+    goldenUnder(mpirun, [
+      ['phantom', isOpen ? [1, 4] : [2]],
+      [isOpen ? 'tensor' : 'tensor-paired', [2]],
+      [isOpen ? 'phantom in bfloat16' : 'phantom in int8', [2]],
+    ]);
 
-    /** The losses of a run on this MPI, and of the same one on threads. */
-    const both = async (context: TestContext, changes: Partial<TrainingSettings>) => {
-      const { cwd, out } = configured(context, changes);
-      const size = (changes.replicas ?? 1) * (changes.ranks ?? 1);
-      const { code, stderr } = await runMpi(mpirun, size, PHANTOM, TRAIN, { cwd });
-      assert.equal(code, 0, stderr);
-      const threads = path.join(cwd, 'threads');
-      await train({ ...GOLDEN_SETTINGS, engine: 'wasm', ...changes, out: threads });
-      return { mpi: losses(out), threads: losses(threads) };
-    };
-
-    it('1 × 4 = 2 × 2 = 4 × 1 replicas over 50 steps, each with the bits of threads', async (t) => {
-      const sgd = { optimizer: 'sgd', lr: 0.01, steps: 50, validateEvery: 50 } as const;
-      const expected = (await both(t, { ...sgd, ranks: 4 })).mpi;
-      for (const [replicas, ranks] of [
-        [2, 2],
-        [4, 1],
-      ] as const) {
-        const { mpi, threads } = await both(t, { ...sgd, replicas, ranks, batch: 32 / replicas });
-        assert.deepEqual(mpi, threads);
-        for (const [step, loss] of mpi.entries()) {
-          // Sums over the batch in another order: float32 rounding, grown over the steps.
-          assert.ok(Math.abs(loss - expected[step]) < 1e-6 * expected[step], `${step}: ${loss}`);
-        }
-      }
+    it('2 × 2 replicas: the bits of threads', async (context) => {
+      const { mpi, threads } = await both(mpirun, context, { replicas: 2, ranks: 2, batch: 16 });
+      assert.deepEqual(mpi, threads);
     });
 
     it('products in pieces, with progress between them: the bits of threads', async (context) => {
       const large = { width: 1024, blocks: 2, ranks: 2, ghosts: 32, batch: 256 } as const;
-      const { mpi, threads } = await both(context, { ...large, engine: 'auto', steps: 4 });
+      const { mpi, threads } = await both(mpirun, context, { ...large, engine: 'auto', steps: 4 });
       assert.deepEqual(mpi, threads);
     });
 
@@ -100,7 +50,7 @@ for (const { mpirun, skip } of findMpiruns()) {
       assert.deepEqual({ loss, ranks }, { loss: golden['phantom']?.at(-1), ranks: 4 });
     });
 
-    it('the doctor tells library, version, thread level and launcher', async () => {
+    it('the doctor names library, version, thread level and launcher', async () => {
       const { stdout } = spawnSync(process.execPath, [PHANTOM, 'doctor', '--json'], {
         encoding: 'utf8',
       });
@@ -109,7 +59,7 @@ for (const { mpirun, skip } of findMpiruns()) {
       };
       const details = communicators.filter(({ name }) => name === 'MPI').map((one) => one.detail);
       const detail = details.find((one) => one.startsWith(mpirun.family)) ?? '';
-      assert.match(detail, / v?\d+\.\d+.* \(.*\); threads: MPI_THREAD_\w+ .*; mpirun\S* -n 2/);
+      assert.match(detail, / v?\d+\.\d+.* \(.*, MPI_THREAD_\w+\); mpirun\S* -n 2/);
     });
 
     const refusals: [string, number, string[], RegExp, Record<string, string>?][] = [
@@ -174,8 +124,9 @@ for (const { mpirun, skip } of findMpiruns()) {
       const { code, stdout, stderr } = await job.result;
       assert.notEqual(code, 0);
       const left = () => pids.filter((pid) => existsSync(`/proc/${pid}`));
-      while (left().length > 0 && performance.now() - began < 5000) await sleep(50);
-      assert.ok(performance.now() - began < 5000, `the job went on; left are ${left().join()}`);
+      while (left().length > 0 && performance.now() - began < 30_000) await sleep(50);
+      // Collectives would wait for 60 s.
+      assert.ok(performance.now() - began < 30_000, `the job went on; left are ${left().join()}`);
       const start = readMetrics(out).find(({ type }) => type === 'start');
       const places = start?.['processes'] as { pid: number }[];
       assert.equal(places[rank]?.pid, victim);
@@ -194,7 +145,7 @@ for (const { mpirun, skip } of findMpiruns()) {
       const { code, stderr } = await job.result;
       assert.notEqual(code, 0);
       assert.equal(own(stderr).length, 1, stderr);
-      assert.match(stderr, /waited 5\.\d s for rank 3 \(of 4\)/);
+      assert.match(stderr, /waited \d+\.\d s for rank 3 \(of 4\)/);
     });
   });
 }

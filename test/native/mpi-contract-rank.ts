@@ -8,8 +8,9 @@ import { RecordingTransport } from '#src/communicators/recording/recording-trans
 import { loadKernelModule } from '#src/engines/wasm/kernel-module.js';
 import { runContractCases } from '../contract/communicator-contract-run.js';
 
-const { cases, timeoutS, kernels, recording } = JSON.parse(process.argv[2] ?? '') as {
+const { cases, thorough, timeoutS, kernels, recording } = JSON.parse(process.argv[2] ?? '') as {
   cases: string[];
+  thorough: boolean;
   timeoutS: number;
   kernels: boolean;
   recording: boolean;
@@ -21,7 +22,8 @@ const transport = new MpiTransport(await MpiLink.start(launcher), {
   oversubscribed: (launcher?.size ?? 1) > availableParallelism(),
 });
 try {
-  runContractCases(recording ? new RecordingTransport(transport) : transport, cases);
+  const tested = recording ? new RecordingTransport(transport) : transport;
+  runContractCases(tested, { cases, thorough });
   process.stdout.write(`passed ${transport.rank}\n`);
 } catch (error) {
   process.stderr.write(`${String(error)}\n`);

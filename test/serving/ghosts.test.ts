@@ -188,9 +188,7 @@ describe('a server', () => {
     settings: Partial<ServeOptions>,
     work: (url: string, reload: () => Promise<void>) => Promise<T>,
   ): Promise<T> {
-    const names = Object.keys(RUNS).filter((name) => settings.ghosts == null || name !== 'tensor');
-    const models = settings.models ?? names.map(at);
-    const server = await serve({ ...SETTINGS, ...settings, models, log });
+    const server = await serve({ ...SETTINGS, ...settings, log });
     try {
       return await work(server.url, () => server.reload());
     } finally {
@@ -265,7 +263,7 @@ describe('a server', () => {
 
   it('takes its own number where a request has none, and warns of it once', async () => {
     warnings.splice(0);
-    await served({ ghosts: 2 }, async (url, reload) => {
+    await served({ ghosts: 2, models: [at('nested'), at('plain')] }, async (url, reload) => {
       await reload();
       const x = rowsOf(1);
       for (const run of ['nested', 'plain']) {
@@ -285,13 +283,13 @@ describe('a server', () => {
       /tensor: ghosts 3; the model has no/,
     );
     await assert.rejects(
-      served({ ghosts: 9 }, () => Promise.resolve()),
+      served({ ghosts: 9, models: [at('nested')] }, () => Promise.resolve()),
       ConfigError,
     );
   });
 
   it('says what is wrong with a number, and which are right', async () => {
-    await served({}, async (url) => {
+    await served({ models: [at('nested'), at('tensor')] }, async (url) => {
       const bad: [unknown, string][] = [
         [0, '0'],
         [7, '7'],

@@ -1,11 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { TestContext } from 'node:test';
 import type { Tensors } from '../reference/network.js';
 
-/** An empty folder that goes away with the test. */
-export function temporaryFolder(context: Pick<TestContext, 'after'>): string {
+/** An empty folder that goes away with the test, or with whatever else has an `after`. */
+export function temporaryFolder(context: { after(work: () => void): void }): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'phantom-test-'));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;

@@ -231,7 +231,7 @@ describe('what goes wrong', () => {
         return true;
       });
       // Generous: the time-out of 30 s must not be what ends it.
-      assert.ok(performance.now() - began < 15_000);
+      assert.ok(performance.now() - began < 25_000);
     });
   }
 });

@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { ConfigError } from '../../base/errors.js';
-import type { Launcher } from '../../communicators/launcher.js';
+import { type Launcher, unstartedTasks } from '../../communicators/launcher.js';
 import { MpiMember } from '../../communicators/mpi/member.js';
 import type { ProcessPlace } from '../../communicators/rank-context.js';
 import { MAXIMUM_RANKS } from '../../communicators/threads/group.js';
@@ -138,7 +138,7 @@ function threadRanks({ size, module, timeoutS, onMessage }: RanksRequest): Ranks
     onMachine: size,
     firstOnMachine: true,
     processes: null,
-    warning: null,
+    warning: allocationWarning(),
     together: async (work) => work(),
     fromFirst: async (work) => work(),
     start({ data, threads }) {
@@ -161,8 +161,19 @@ function threadRanks({ size, module, timeoutS, onMessage }: RanksRequest): Ranks
   };
 }
 
+function allocationWarning(): string | null {
+  const tasks = unstartedTasks();
+  if (tasks === 0) return null;
+  return (
+    `SLURM_NTASKS is ${tasks}, but srun did not start this process, so that ranks are its ` +
+    'threads; for a rank per task put srun --mpi=pmix (Open MPI) or --mpi=pmi2 (MPICH) before ' +
+    'the command'
+  );
+}
+
 /** Beside its rank, a process reads data and serves signals. */
-function bindingWarning({ name, localSize }: Launcher): string | null {
+function bindingWarning({ name, command, localSize }: Launcher): string | null {
   if (os.availableParallelism() > 1 || os.cpus().length <= (localSize ?? 1)) return null;
-  return `${name} has bound each process to one core; --bind-to none leaves room to read batches`;
+  const remedy = command === 'srun' ? '--cpus-per-task 2' : '--bind-to none';
+  return `${name} has bound each process to one core; ${remedy} leaves room to read batches`;
 }

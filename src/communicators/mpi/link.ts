@@ -42,6 +42,13 @@ export class MpiLink {
    * @throws UnsupportedError when this process has started MPI before
    */
   static async start(launcher: Launcher | null): Promise<MpiLink> {
+    if (launcher?.servesMpi === false) {
+      throw new ConfigError(
+        'mpi',
+        `${launcher.name} started ${launcher.size} tasks that MPI cannot connect; ` +
+          'use srun --mpi=pmix with Open MPI, srun --mpi=pmi2 with MPICH (srun --mpi=list)',
+      );
+    }
     prepareForMpi();
     const mpi = await openMpi(launcher?.family ?? 'Open MPI');
     const addresses = await Addresses.create();
@@ -61,7 +68,8 @@ export class MpiLink {
         'mpi',
         `${launcher.name} started ${launcher.size} processes, ${mpi.description} (${mpi.path}) ` +
           `sees ${link.size}: the library is not the launcher's; use the launcher that belongs to ` +
-          "it, or set PHANTOM_MPI to the launcher's library",
+          'it (srun --mpi=pmix for Open MPI, --mpi=pmi2 for MPICH), or set PHANTOM_MPI to the ' +
+          "launcher's library",
       );
     }
     return link;

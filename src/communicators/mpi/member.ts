@@ -1,6 +1,6 @@
 import { serialize } from 'node:v8';
 import { Worker } from 'node:worker_threads';
-import { NativeError } from '../../base/errors.js';
+import { ConfigError, NativeError } from '../../base/errors.js';
 import { prepareForMpi } from '../../native/mpi.js';
 import type { WasmModule } from '../../base/web-assembly.js';
 import { fromTransfer, toTransfer, type TransferredError } from '../error-transfer.js';
@@ -69,7 +69,10 @@ export class MpiMember {
    * @throws NativeError without a library, or when it is not the launcher's */
   static async join(options: MpiMemberOptions): Promise<MpiMember> {
     const member = new MpiMember(options);
-    const report = await member.#next();
+    const report = await member.#next().catch((error: unknown) => {
+      // What keeps the library from the launcher does so in every process.
+      throw error instanceof ConfigError && member.rank > 0 ? new ElsewhereError(error) : error;
+    });
     if (report.type === 'ready') {
       member.#processes = report.processes;
       await member.#watch.join(report.processes);

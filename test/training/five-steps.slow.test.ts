@@ -1,0 +1,3 @@
+import { fiveSteps } from './five-steps.js';
+
+fiveSteps('the others');
