@@ -43,6 +43,8 @@ function typeOf(setting) {
     case 'integers':
     case 'numbers':
       return 'readonly number[]';
+    case 'texts':
+      return 'readonly string[]';
     case 'switch':
       return 'boolean';
     case 'text':

@@ -34,6 +34,8 @@ export interface CheckpointContents {
   readonly step: number;
   readonly seed: number;
   readonly configHash: string;
+  /** Further files of the checkpoint, by name. */
+  readonly texts?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -236,6 +238,10 @@ function finish(
     const index = `${kind}.safetensors.index.json`;
     writeSynced(path.join(folder, index), indexOf(folder, shards));
     files[index] = hashFile(path.join(folder, index));
+  }
+  for (const [name, text] of Object.entries(contents.texts ?? {})) {
+    writeSynced(path.join(folder, name), text);
+    files[name] = hashFile(path.join(folder, name));
   }
   const state = formatCheckpointState({
     format: 'phantom-parallel checkpoint',

@@ -4,12 +4,13 @@ import type { StartEvent } from '../training/events.js';
 import { formatCount, formatGhosts, formatSi, plural } from '../base/format.js';
 import { obtainedWord } from './energy-text.js';
 
-/** What a run is, in three lines of names and values. */
+/** What a run is, in three lines of names and values; a table says in further ones what it is used for. */
 export function headerPairs(settings: TrainingSettings, start: StartEvent): [string, string][] {
   const rows = start.trainingRows === null ? '' : `, ${plural(start.trainingRows, 'row')}`;
   const energy = obtainedWord(start.energyObtained, start.meter);
   const parameters = `${formatSi(start.parameters)} parameters`;
   return [
+    ...tablePairs(start),
     ['network', `${networkText(settings)}, ${parameters}`],
     ['training', `${settings.data}${rows}: ${courseText(settings, start)}`],
     ['machine', `${groupText(start)}, ${start.engineDescription}, energy ${energy}`],
@@ -26,6 +27,7 @@ export function verbosePairs(settings: TrainingSettings, start: StartEvent): [st
   return [
     ['network', `${networkText(settings)}, ${settings.activation}`],
     ['parameters', formatCount(start.parameters)],
+    ...tablePairs(start),
     ['data', `${settings.data}: ${rows} for training, validation ${validation}`],
     ['training', courseText(settings, start)],
     ['engine', `${start.engine}: ${start.engineDescription}`],
@@ -40,6 +42,12 @@ export function verbosePairs(settings: TrainingSettings, start: StartEvent): [st
     ],
     ['run folder', start.runFolder],
   ];
+}
+
+/** What a table is used for, and what was decided about its columns. */
+function tablePairs({ table, notes }: StartEvent): [string, string][] {
+  if (table === null) return [];
+  return [['table', table], ...notes.map((note): [string, string] => ['', note])];
 }
 
 function networkText(settings: TrainingSettings): string {

@@ -29,7 +29,9 @@ export const command = defineCommand({
       choices: PREDICTION_KINDS,
       placeholder: 'kind',
       about: 'what to write for each row; the outputs of a classifier are logits',
-      initial: 'outputs',
+      initial: null,
+      nullable: true,
+      fallback: 'answers for a table, else outputs',
     },
     ranks: flagLike(SETTINGS.ranks, {
       about: 'worker threads; they divide the blocks',
@@ -45,9 +47,9 @@ export const command = defineCommand({
   style: 'plain',
   help: (phantom) => ({
     notes: `
-Rows are those of a CSV, NPY, Parquet, safetensors (tensor x) or JSON-lines file, as the training
-data had them; columns named y, y0, …, label or target are skipped. The file of answers has a row
-for each, in the format of its ending, and appears when it is complete.`,
+Rows are those of a table (CSV, JSON, Parquet, a query), an NPY or a safetensors file (tensor x). For a
+model of a table columns go by their names, in any order. The file of answers has a row for each, in
+the format of its ending, and appears when it is complete.`,
     examples: [
       `${phantom} predict runs/first --data rows.csv --out answers.csv`,
       `${phantom} predict runs/first --data x.npy --out labels.parquet --what labels`,

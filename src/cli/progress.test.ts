@@ -17,6 +17,8 @@ const START: StartEvent = {
   processes: null,
   ranks: 1,
   parameters: 10,
+  table: null,
+  notes: [],
   trainingRows: 100,
   validationRows: 0,
   steps: 100,

@@ -115,9 +115,9 @@ class Compression {
       report.push({ name: layer.name, ghosts, relativeError });
       return tensors;
     });
-    const { loss, standardization } = network;
+    const { loss, standardization, schema } = network;
     const source = { compressedFrom: network.name, choice, svd: this.#svd.description };
-    writeModel(out, { specification, loss, standardization, source }, shards);
+    writeModel(out, { specification, loss, standardization, schema, source }, shards);
     return {
       model: out,
       specification,

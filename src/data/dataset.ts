@@ -1,4 +1,5 @@
 import { DataError } from '../base/errors.js';
+import type { TableSchema } from './tables/schema.js';
 import type { TeacherSpec } from './synthetic/teacher-spec.js';
 
 /** Class indices, one a row, or `width` numbers a row to come near to. */
@@ -29,6 +30,22 @@ export interface TableDataset extends DatasetCommon {
   readonly answers: TableAnswers;
 }
 
+/**
+ * Rows of a table, each a record of floats: the features, the answers (a class by its index), and
+ * its weight where rows are weighted. In shared memory or in a file.
+ */
+export interface RecordsDataset extends DatasetCommon {
+  readonly kind: 'records';
+  /** Floats of a record. */
+  readonly record: number;
+  /** [rows, record] row-major, or the path of a file that holds just that. */
+  readonly source: Float32Array | string;
+  readonly answers: AnswerShape;
+  readonly weighted: boolean;
+  /** Fitted to the numbers among the features of the training rows; 0 and 1 for the others. */
+  readonly standardization: { readonly mean: Float32Array; readonly scale: Float32Array };
+}
+
 /** Rows computed when they are asked for; row i depends on the specification and i alone. */
 export interface TeacherDataset extends DatasetCommon {
   readonly kind: 'teacher';
@@ -39,12 +56,21 @@ export interface TeacherDataset extends DatasetCommon {
 }
 
 /** Plain data: can be posted to a worker thread. */
-export type Dataset = TableDataset | TeacherDataset;
+export type Dataset = TableDataset | RecordsDataset | TeacherDataset;
+
+/** What is known of a table beside its rows. */
+export interface OpenedTable {
+  readonly schema: TableSchema;
+  readonly notes: readonly string[];
+  readonly warnings: readonly string[];
+}
 
 /** A training part and, where there is one, a validation part of the same features and answers. */
 export interface DataParts {
   readonly training: Dataset;
   readonly validation: Dataset | null;
+  /** Of a table: what its columns are, and what was decided on the way. */
+  readonly table?: OpenedTable;
 }
 
 /** Most classes that are believed: beyond it a "label" is more likely an identifier or a price. */

@@ -75,3 +75,15 @@ function cannotRead(where: string, path: string, cause: unknown): DataError {
   const reason = code === 'ENOENT' ? 'no such file' : `cannot be read: ${code}`;
   return new DataError(where, `${path}: ${reason}`, { cause });
 }
+
+/** A whole text file, of a size that a description has. @throws DataError */
+export function readText(where: string, path: string, mostBytes = 64 << 20): string {
+  return withFile(where, path, (file) => {
+    if (file.sizeBytes > mostBytes) {
+      throw new DataError(where, `${path}: ${file.sizeBytes} bytes; at most ${mostBytes} are read`);
+    }
+    const bytes = Buffer.alloc(file.sizeBytes);
+    readAt(file, bytes, 0);
+    return bytes.toString('utf8');
+  });
+}

@@ -19,10 +19,16 @@ const ROWS = Array.from({ length: 20 }, (_, i) => `${i},${i % 3}`).join('\n');
 
 /** The data as rows of features and answer. */
 function rowsOf(part: Awaited<ReturnType<typeof openDataset>>['validation']): number[][] {
-  assert.ok(part?.kind === 'table');
-  const { answers } = part;
-  const y = answers.kind === 'labels' ? answers.labels : answers.values;
-  return Array.from({ length: part.rows }, (_, row) => [part.x[row] ?? -1, y[row] ?? -1]);
+  if (part?.kind === 'records') {
+    const records = part.source as Float32Array;
+    return Array.from({ length: part.rows }, (_, row) => [
+      records[2 * row] ?? -1,
+      records[2 * row + 1] ?? -1,
+    ]);
+  }
+  assert.ok(part?.kind === 'table' && part.answers.kind === 'labels');
+  const { labels } = part.answers;
+  return Array.from({ length: part.rows }, (_, row) => [part.x[row] ?? -1, labels[row] ?? -1]);
 }
 
 test('fashion-10k comes with the package, split 8,000 and 2,000', async () => {
@@ -71,7 +77,9 @@ test('a fraction takes rows by seed, and both parts keep the order of the file',
 });
 
 test('a split keeps every row once, with its answer', async () => {
-  const { training } = await openDataset(csv('a.csv', ROWS));
+  const numbers = Array.from({ length: 20 }, (_, i) => [i]);
+  const y = numbers.map(([i = 0]) => i % 3);
+  const { training } = await openDataset({ x: numbers, y });
   assert.ok(training.kind === 'table');
   fc.assert(
     fc.property(fc.double({ min: 0.03, max: 0.97, noNaN: true }), fc.nat(), (fraction, seed) => {
@@ -82,7 +90,7 @@ test('a split keeps every row once, with its answer', async () => {
           rows,
           rows.toSorted((a, b) => (a[0] ?? 0) - (b[0] ?? 0)),
         );
-        for (const [x = -1, y] of rows) assert.equal(y, x % 3);
+        for (const [x = -1, label] of rows) assert.equal(label, x % 3);
       }
       const all = firsts.flat().map(([x = -1]) => x);
       assert.deepEqual(
@@ -93,17 +101,25 @@ test('a split keeps every row once, with its answer', async () => {
   );
 });
 
-test('a second file validates; both parts know the classes of either', async () => {
+test('a second file validates, by the columns and classes of the first', async () => {
   const file = csv('a.csv', ROWS);
-  const validation = csv('b.csv', '1,7\n2,0\n');
-  const parts = await openDataset(file, { validation });
+  const parts = await openDataset(file, { validation: csv('b.csv', '1,2\n2,0\n') });
   for (const part of [parts.training, parts.validation]) {
-    assert.equal(part?.answers.kind === 'labels' && part.answers.classes, 8);
+    assert.equal(part?.answers.kind === 'labels' && part.answers.classes, 3);
   }
-  const wider = csv('c.csv', '1,2,0\n');
-  await assert.rejects(openDataset(file, { validation: wider }), isDataError(/both parts need/));
-  const values = csv('d.csv', '1,0.5\n');
-  await assert.rejects(openDataset(file, { validation: values }), isDataError(/answers 1, but/));
+  assert.deepEqual(rowsOf(parts.validation), [
+    [1, 2],
+    [2, 0],
+  ]);
+  const refused: [string, RegExp][] = [
+    ['1,7\n2,0\n', /holds "7"; its classes are 0, 1, 2/],
+    ['1\n', /no column column1; the model needs it/],
+    ['a,0\nb,1\n', /column column0 holds "[ab]"; a number is needed/],
+  ];
+  for (const [text, message] of refused) {
+    const validation = csv('c.csv', text);
+    await assert.rejects(openDataset(file, { validation }), isDataError(message));
+  }
 });
 
 test('fractions that leave nothing on one side are refused', async () => {
@@ -123,6 +139,9 @@ test('unknown names, formats and folders are refused with what is known', async 
   await assert.rejects(openDataset('fashion-10'), isDataError(/did you mean fashion-10k\?/));
   await assert.rejects(openDataset('sintetic:teacher'), isDataError(/mean synthetic:teacher\?/));
   await assert.rejects(openDataset('none.csv'), isDataError(/none.csv: no such file/));
-  await assert.rejects(openDataset(csv('a.txt', '')), isDataError(/\.csv, \.tsv, \.npy/));
-  await assert.rejects(openDataset(folder), isDataError(/a folder of data holds/));
+  await assert.rejects(openDataset(csv('a.txt', '')), isDataError(/no rows/));
+  await assert.rejects(
+    openDataset(temporaryFolder('empty')),
+    isDataError(/a folder of data holds/),
+  );
 });

@@ -11,8 +11,10 @@ import type { ReadOptions } from './readers/table.js';
 import { splitAt, splitRandomly } from './splits.js';
 import { teacherParts } from './synthetic/teacher.js';
 import { isTeacherName, parseTeacherName } from './synthetic/teacher-spec.js';
+import type { ReadTableOptions } from './tables/read-table.js';
+import { isTableLocation } from './tables/relation.js';
 
-export interface OpenOptions extends ReadOptions {
+export interface OpenOptions extends ReadOptions, Omit<ReadTableOptions, 'validation' | 'seed'> {
   /**
    * What to validate on: a fraction of the rows (0 to 1, neither included), the path of a second
    * file, rows in memory, or null for nothing. Default: the split of a known data set, nothing for a
@@ -30,7 +32,8 @@ export const KNOWN_DATASETS: Readonly<Record<string, string>> = {
   'synthetic:teacher': 'rows of a random network, without end; synthetic:teacher?widths=64,256,10',
 };
 
-const FORMATS = '.csv, .tsv, .npy, .parquet, .safetensors, IDX (-idx3-ubyte, .gz) or a folder';
+const FORMATS =
+  '.csv, .tsv, .json, .jsonl, .parquet, .npy, .safetensors, IDX (-idx3-ubyte, .gz) or a folder';
 const FASHION_FOLDER = '/usr/share/datasets/fashion-mnist';
 const FASHION_10K_TRAINING_ROWS = 8000;
 
@@ -43,6 +46,7 @@ export async function openDataset(
   source: string | ArrayData,
   options: OpenOptions = {},
 ): Promise<DataParts> {
+  if (typeof source === 'string' && isTable(source)) return openTable(source, options);
   const own =
     typeof source === 'string'
       ? await openOwnParts(source, options)
@@ -63,6 +67,38 @@ export async function openDataset(
       ? (await openPath(validation, options)).training
       : openArrays(validation);
   return fitted({ training, validation: second });
+}
+
+/** Names and other formats come first: `x.npy` may lie in a folder beside tables. */
+function isTable(location: string): boolean {
+  const known = [...Object.keys(KNOWN_DATASETS), 'fashion-mnist:'];
+  if (known.some((name) => location.startsWith(name)) && !existsSync(location)) return false;
+  if (!isTableLocation(location)) return false;
+  const has = (name: string) => existsSync(path.join(location, name));
+  return !has('x.npy') && findIdxIn(location) === null;
+}
+
+function findIdxIn(folder: string): string | null {
+  return existsSync(folder) && statSync(folder).isDirectory()
+    ? findIdxImages(folder, 'train')
+    : null;
+}
+
+async function openTable(location: string, options: OpenOptions): Promise<DataParts> {
+  const { readTable } = await import('./tables/read-table.js');
+  const { validation = null, ...rest } = options;
+  if (typeof validation === 'object' && validation !== null) {
+    throw new DataError('data', 'validation rows in memory go with training rows in memory');
+  }
+  const share = typeof validation === 'number' ? validation : null;
+  const { parts, schema, notes, warnings } = await readTable(location, {
+    ...rest,
+    validation: share,
+  });
+  if (typeof validation !== 'string') return { ...parts, table: { schema, notes, warnings } };
+  const second = await readTable(validation, { ...rest, validation: null, schema });
+  const table = { schema, notes: [...notes, ...second.notes], warnings };
+  return { training: parts.training, validation: second.parts.training, table };
 }
 
 async function openOwnParts(name: string, options: OpenOptions): Promise<DataParts> {
@@ -113,17 +149,8 @@ async function openPath(location: string, options: ReadOptions): Promise<DataPar
 async function readFile(location: string, options: ReadOptions): Promise<TableDataset> {
   if (isIdxName(location)) return readIdx(location, options);
   switch (path.extname(location).toLowerCase()) {
-    case '.csv':
-    case '.tsv': {
-      const { readCsv } = await import('./readers/csv.js');
-      return readCsv(location, options);
-    }
     case '.npy':
       return readNpy(location, options);
-    case '.parquet': {
-      const { readParquet } = await import('./readers/parquet.js');
-      return readParquet(location, options);
-    }
     case '.safetensors': {
       const { readSafetensorsTable } = await import('./readers/safetensors-table.js');
       return readSafetensorsTable(location, options);

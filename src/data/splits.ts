@@ -13,6 +13,24 @@ export function splitRandomly(
   fraction: number,
   seed: number,
 ): { training: TableDataset; validation: TableDataset } {
+  const { training, validation } = splitRows(table, fraction, seed);
+  return { training: takeRows(table, training), validation: takeRows(table, validation) };
+}
+
+/** The rows that are held back for validation, in order. @throws DataError as `splitRandomly` */
+export function validationRows(
+  table: { readonly name: string; readonly rows: number },
+  fraction: number,
+  seed: number,
+): Uint32Array {
+  return splitRows(table, fraction, seed).validation;
+}
+
+function splitRows(
+  table: { readonly name: string; readonly rows: number },
+  fraction: number,
+  seed: number,
+): { training: Uint32Array; validation: Uint32Array } {
   const count = Math.round(fraction * table.rows);
   if (!(fraction > 0 && fraction < 1) || count < 1 || count >= table.rows) {
     throw new DataError(
@@ -23,8 +41,8 @@ export function splitRandomly(
   }
   const order = randomStream(seed, 'validation-split').permutation(table.rows);
   return {
-    training: takeRows(table, order.subarray(count).toSorted()),
-    validation: takeRows(table, order.subarray(0, count).toSorted()),
+    training: order.subarray(count).toSorted(),
+    validation: order.subarray(0, count).toSorted(),
   };
 }
 

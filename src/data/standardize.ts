@@ -49,7 +49,7 @@ export function isStandardizationOf(value: unknown, features: number): boolean {
   );
 }
 
-/** `auto` standardises images and leaves the numbers of other files as they are. */
+/** `auto` standardizes tables and images and leaves the numbers of other files as they are. */
 export const STANDARDIZE_MODES = ['auto', 'on', 'off'] as const;
 export type StandardizeMode = (typeof STANDARDIZE_MODES)[number];
 
@@ -67,7 +67,9 @@ export function fitStandardization(
   training: Dataset,
   mode: StandardizeMode,
 ): Standardization | null {
-  if (mode === 'off' || (mode === 'auto' && !training.imageLike)) return null;
+  if (mode === 'off') return null;
+  if (training.kind === 'records') return training.standardization;
+  if (mode === 'auto' && !training.imageLike) return null;
   if (training.kind !== 'table') {
     throw new DataError(
       'standardize',
@@ -137,7 +139,7 @@ function fitPerFeature({ x, rows, features }: TableDataset): Standardization {
 }
 
 /** Constants are told by their values: their computed variance is rounding, not zero. */
-function usableScale(variance: number, constant: boolean): number {
+export function usableScale(variance: number, constant: boolean): number {
   const deviation = Math.fround(Math.sqrt(variance));
   // Below the smallest normal float32 a reciprocal is infinite or has few digits.
   return !constant && deviation >= 2 ** -126 ? deviation : 1;

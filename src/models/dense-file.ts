@@ -68,6 +68,7 @@ function describe(
     activation,
     loss,
     standardization: null,
+    schema: null,
     ends: sharded
       ? { kind: 'sharded' }
       : { kind: 'replicated', inputs: first.columns, outputs: last.rows },

@@ -1,5 +1,6 @@
 import type { Engine } from '../engines/engine.js';
 import type { Standardization } from '../data/standardize.js';
+import type { TableSchema } from '../data/tables/schema.js';
 import { readWhole } from '../layers/dense-shards.js';
 import type { ShardReader } from '../layers/kind.js';
 import { layerParameters, networkLayers } from '../model/network-layers.js';
@@ -32,6 +33,7 @@ export interface DenseNetwork {
   readonly ends: NetworkEnds;
   readonly loss: 'mse' | 'cross-entropy';
   readonly standardization: Standardization | null;
+  readonly schema: TableSchema | null;
   /** In the order of the forward pass. */
   readonly layers: readonly DenseLayer[];
   close(): void;
@@ -39,7 +41,7 @@ export interface DenseNetwork {
 
 /** The dense network that a model of any strategy is. */
 export function denseOf(source: ModelSource, engine: Engine): DenseNetwork {
-  const { specification, loss, standardization, path: name } = source;
+  const { specification, loss, standardization, schema, path: name } = source;
   const { width, depth, activation, ends } = specification;
   const files = new WeightFiles(source.weights);
   const memory = new Map<string, Tensor>();
@@ -75,6 +77,7 @@ export function denseOf(source: ModelSource, engine: Engine): DenseNetwork {
     ends,
     loss,
     standardization,
+    schema,
     layers,
     close: () => files.close(),
   };

@@ -12,6 +12,8 @@ import {
   type Standardization,
   standardizationFrom,
 } from '../data/standardize.js';
+import { formatSchema, readSchema, SCHEMA_FILE } from '../data/tables/schema-file.js';
+import type { TableSchema } from '../data/tables/schema.js';
 import { CheckpointError, ConfigError } from '../base/errors.js';
 import {
   inputWidth,
@@ -34,6 +36,8 @@ export interface ModelDescription {
   readonly loss: 'mse' | 'cross-entropy';
   /** What the network's input is standardised with; null: it takes features as they are. */
   readonly standardization: Standardization | null;
+  /** Of the table that it was trained on; null: it was none. */
+  readonly schema: TableSchema | null;
   /** Where the weights come from, for people. */
   readonly source: Readonly<Record<string, unknown>>;
 }
@@ -91,7 +95,7 @@ export function refuseExisting(folder: string): void {
 
 function writeFiles(
   folder: string,
-  { standardization, specification, loss, source }: ModelDescription,
+  { standardization, specification, loss, schema, source }: ModelDescription,
   shards: readonly (() => readonly SafetensorsTensor[])[],
 ): void {
   const files: Record<string, SafetensorsWritten> = {};
@@ -102,6 +106,10 @@ function writeFiles(
   const index = path.join(folder, WEIGHTS_INDEX);
   writeSynced(index, indexOf(folder, Object.keys(files)));
   files[WEIGHTS_INDEX] = hashFile(index);
+  if (schema !== null) {
+    writeSynced(path.join(folder, SCHEMA_FILE), formatSchema(schema));
+    files[SCHEMA_FILE] = hashFile(path.join(folder, SCHEMA_FILE));
+  }
   const model: ModelFile = {
     format: 'phantom-parallel model',
     version: 1,
@@ -133,6 +141,7 @@ export function readModelFile(folder: string): ModelDescription & { readonly fil
     specification,
     loss,
     standardization: standardizationFrom(standardization),
+    schema: Object.hasOwn(files, SCHEMA_FILE) ? readSchema(folder) : null,
     source,
     files,
   };

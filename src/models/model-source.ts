@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { TrainingSettings } from '../settings/settings.js';
 import { type Standardization, standardizationFrom } from '../data/standardize.js';
+import { readSchema, SCHEMA_FILE } from '../data/tables/schema-file.js';
+import type { TableSchema } from '../data/tables/schema.js';
 import { CheckpointError } from '../base/errors.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import {
@@ -20,6 +22,8 @@ export interface ModelSource {
   readonly specification: NetworkSpecification;
   readonly loss: 'mse' | 'cross-entropy';
   readonly standardization: Standardization | null;
+  /** Of the table that it was trained on; null: it was none. */
+  readonly schema: TableSchema | null;
   /** Of the checkpoint; null: a model folder. */
   readonly step: number | null;
   /** Folder with `model.safetensors.index.json` and its shards, for `loadWeights`. */
@@ -75,11 +79,14 @@ function ofRun(runFolder: string, checkpoint: string) {
     specification,
     loss,
     standardization: standardizationFrom(data.standardization),
+    schema: Object.hasOwn(files, SCHEMA_FILE) ? readSchema(checkpoint) : null,
     step,
     weights: checkpoint,
     settings,
     // Without the optimiser's state.
-    files: Object.fromEntries(Object.entries(files).filter(([name]) => name.startsWith('model'))),
+    files: Object.fromEntries(
+      Object.entries(files).filter(([name]) => name.startsWith('model') || name === SCHEMA_FILE),
+    ),
   };
 }
 

@@ -7,6 +7,8 @@ import { buildNetwork } from '../model/network.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { NetworkRunner } from './network-runner.js';
 
+const PLAIN = { standardization: null, targetScaling: null };
+
 const MOST_ROWS = 5;
 const SPECIFICATION: NetworkSpecification = {
   strategy: 'phantom',
@@ -31,9 +33,9 @@ describe('plans of a network that answers', () => {
       runner.run(rows, ghosts, x, y, true);
       return y;
     };
-    const all = new NetworkRunner(network, parts, null, MOST_ROWS, false);
+    const all = new NetworkRunner(network, parts, PLAIN, MOST_ROWS, false);
     // Room for two plans of all ghosts, of 48 products each, or one of fewer, of 56.
-    const few = new NetworkRunner(network, parts, null, MOST_ROWS, false, 100);
+    const few = new NetworkRunner(network, parts, PLAIN, MOST_ROWS, false, 100);
     answer(all, MOST_ROWS, 3);
     answer(few, MOST_ROWS, 3);
     const allocate = engine.allocate.bind(engine);

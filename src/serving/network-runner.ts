@@ -50,6 +50,7 @@ export class NetworkRunner {
   /** Answers of a row, and where this rank's begin. */
   readonly #outputs: number;
   readonly #firstOutput: number;
+  readonly #targetScaling: Standardization | null;
 
   /**
    * @param gather whether every rank needs all answers of a network with sharded ends; else each
@@ -59,7 +60,10 @@ export class NetworkRunner {
   constructor(
     network: FeedForward,
     parts: { readonly engine: Engine; readonly communicator: Communicator },
-    standardization: Standardization | null,
+    scaling: {
+      readonly standardization: Standardization | null;
+      readonly targetScaling: Standardization | null;
+    },
     maxBatch: number,
     gather: boolean,
     mostProducts = MOST_PRODUCTS,
@@ -84,6 +88,8 @@ export class NetworkRunner {
     this.#rows = Float64Array.from({ length: maxBatch }, (_, row) => row);
     this.#shift = new Float64Array(read);
     this.#factor = new Float64Array(read).fill(1);
+    const { standardization, targetScaling } = scaling;
+    this.#targetScaling = targetScaling;
     if (standardization === null) return;
     for (let f = 0; f < read; f++) {
       this.#shift[f] = standardization.mean[first + f] ?? 0;
@@ -125,7 +131,10 @@ export class NetworkRunner {
     const { value } = this.#network.forward(plan.pass, plan.x);
     if (plan.gathered !== null) this.#communicator.allGather(value.data, plan.gathered);
     if (!writesAnswers) return;
-    writeRows(plan.gathered ?? value.data, rows, y, this.#outputs, this.#firstOutput);
+    const answers = plan.gathered ?? value.data;
+    writeRows(answers, rows, y, this.#outputs, this.#firstOutput);
+    if (this.#targetScaling)
+      unscale(y, rows, answers.length / rows, this.#firstOutput, this.#targetScaling);
   }
 
   #planOf(rows: number, ghosts: number): Plan {
@@ -156,6 +165,23 @@ export class NetworkRunner {
     const isPart = ghosts > 0 && ghosts < specification.ghosts;
     const each = isPart ? specification.blocks - 1 : 2;
     return specification.depth * (OTHER_PRODUCTS + layout.blocksHere * each);
+  }
+}
+
+/** Puts columns `first …` of [rows, width] into the units of what is predicted. */
+function unscale(
+  y: Float32Array,
+  rows: number,
+  columns: number,
+  first: number,
+  { mean, scale }: Standardization,
+): void {
+  const width = mean.length;
+  for (let row = 0; row < rows; row++) {
+    for (let c = first; c < first + columns; c++) {
+      const at = row * width + c;
+      y[at] = (y[at] as number) * (scale[c] as number) + (mean[c] as number);
+    }
   }
 }
 

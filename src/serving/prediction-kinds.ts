@@ -1,3 +1,7 @@
-/** What can be asked of a network for each row. */
-export const PREDICTION_KINDS = ['outputs', 'probabilities', 'labels'] as const;
+/**
+ * What is written for each row: `answers` in the table's own words (the class and the probability of
+ * each, the numbers in their units); or the plain outputs, their softmax, or the index of the
+ * largest.
+ */
+export const PREDICTION_KINDS = ['answers', 'outputs', 'probabilities', 'labels'] as const;
 export type PredictionKind = (typeof PREDICTION_KINDS)[number];

@@ -12,6 +12,8 @@ import { NetworkRunner } from './network-runner.js';
 export interface InferenceJob {
   readonly specification: NetworkSpecification;
   readonly standardization: Standardization | null;
+  /** Of numbers that are predicted: answers are in their units. */
+  readonly targetScaling: Standardization | null;
   /** Folder of the weights, and what its files have to be. */
   readonly weights: string;
   readonly files: FileHashes;
@@ -43,7 +45,7 @@ export interface InferenceParts {
  * @throws CheckpointError when the weights are missing, damaged or of another network
  */
 export function answerBatches(job: InferenceJob, parts: InferenceParts): void {
-  const { specification, standardization, weights, files, ghosts } = job;
+  const { specification, standardization, targetScaling, weights, files, ghosts } = job;
   const { engine, communicator, control, index, post } = parts;
   const { maxBatch, features, outputs, ranksHere } = job.mailbox;
   const network = buildNetwork(specification, engine, communicator);
@@ -51,7 +53,13 @@ export function answerBatches(job: InferenceJob, parts: InferenceParts): void {
   control.barrier();
   loadWeights(weights, network.parameters);
   const apart = ranksHere < control.size;
-  const runner = new NetworkRunner(network, parts, standardization, maxBatch, apart);
+  const runner = new NetworkRunner(
+    network,
+    parts,
+    { standardization, targetScaling },
+    maxBatch,
+    apart,
+  );
   const writes = index === 0 || (specification.ends.kind === 'sharded' && !apart);
   // The largest batch first: its memory is what all others use.
   const [x, y] = [new Float32Array(maxBatch * features), new Float32Array(maxBatch * outputs)];

@@ -46,6 +46,8 @@ function typesOf(setting: Setting): Schema[] {
       return [{ type: 'boolean' }];
     case 'text':
       return [TEXT];
+    case 'texts':
+      return [{ type: 'array', minItems: 1, items: TEXT }];
     default:
       return [{ type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 }, TEXT];
   }

@@ -2,12 +2,13 @@ import { STANDARDIZE_MODES } from '../data/standardize.js';
 import { METERS } from '../energy/counter-list.js';
 import { ACTIVATION_NAMES } from '../engines/activations.js';
 import { ENGINE_CHOICES } from '../engines/engine-list.js';
+import { TASKS } from '../data/tables/schema.js';
 import { LOSSES } from '../layers/loss-names.js';
 import { STRATEGY_NAMES } from '../layers/strategies.js';
 import { OPTIMIZER_NAMES } from '../optimizers/optimizer-list.js';
 import { SCHEDULE_NAMES } from '../optimizers/schedule.js';
 import { GHOST_PRECISIONS } from '../tensor/precision.js';
-import { MOST, type Setting } from './value-kinds.js';
+import { BYTE_UNITS, MOST, type Setting } from './value-kinds.js';
 
 /** Sections of `--help`, in its order. */
 export const SETTING_GROUPS = [
@@ -27,6 +28,9 @@ const choice = <const C extends readonly string[]>(group: Group, choices: C) =>
 
 const integer = (group: Group, placeholder: string, least: number, most: number = MOST) =>
   ({ group, kind: 'integer', placeholder, least, most }) as const;
+
+const texts = (group: Group, placeholder: string) =>
+  ({ group, kind: 'texts', placeholder, nullable: true }) as const;
 
 /** Of at least 0, or above it. */
 const number = (
@@ -120,15 +124,84 @@ export const SETTINGS = {
     kind: 'text',
     placeholder: 'name|path',
     about:
-      'a known data set (fashion-10k, fashion-mnist, synthetic:teacher?…) or the path of ' +
-      'a file or folder (IDX, CSV, NPY, Parquet, safetensors)',
+      'fashion-10k, fashion-mnist, synthetic:teacher?…; a file, folder or pattern such as ' +
+      "'trips/*.parquet' (CSV, TSV, JSON, Parquet; IDX, NPY, safetensors); or a query: " +
+      '"select … from \'a.csv\'"',
     initial: 'fashion-10k',
+  },
+  target: {
+    ...texts('Data', 'column,…'),
+    about:
+      'columns of a table to predict; default: the one called target, label or y, else the last',
+    initial: null,
+  },
+  task: {
+    ...choice('Data', TASKS),
+    nullable: true,
+    about: 'what a table is for; default: by the target, and the run says which',
+    initial: null,
+  },
+  ignore: {
+    ...texts('Data', 'column,…'),
+    about: 'columns of a table to leave out',
+    initial: null,
+  },
+  categorical: {
+    ...texts('Data', 'column,…'),
+    about: 'columns of numbers that are names of something: each value becomes a feature',
+    initial: null,
+  },
+  id: {
+    group: 'Data',
+    kind: 'text',
+    placeholder: 'column',
+    nullable: true,
+    about: 'column that names the rows: not a feature, copied beside predictions',
+    initial: null,
+  },
+  weightColumn: {
+    group: 'Data',
+    kind: 'text',
+    placeholder: 'column',
+    nullable: true,
+    about: 'column of numbers that weigh the rows in the loss',
+    initial: null,
+  },
+  header: {
+    ...choice('Data', ['auto', 'yes', 'no']),
+    about: 'whether a CSV file starts with names; auto: by its first rows, and the run says so',
+    initial: 'auto',
+  },
+  decimal: {
+    ...choice('Data', ['auto', 'point', 'comma']),
+    about: 'what 1,234 is in a CSV file: point: 1234, comma: 1.234; auto: refused where unclear',
+    initial: 'auto',
+  },
+  missing: {
+    ...choice('Data', ['fill', 'error']),
+    about: 'gaps in features of a table: fill: by the median, marked by a feature; error: refused',
+    initial: 'fill',
+  },
+  dataMemory: {
+    ...number('Data', 'bytes', { above: true }),
+    units: BYTE_UNITS,
+    nullable: true,
+    about: 'rows of a table beyond this are kept in a file; default: half of the free memory',
+    initial: null,
+  },
+  dataCache: {
+    group: 'Data',
+    kind: 'text',
+    placeholder: 'folder',
+    nullable: true,
+    about: 'where that file is kept; default: the folder for temporary files',
+    initial: null,
   },
   standardize: {
     ...choice('Data', STANDARDIZE_MODES),
     about:
       'scale features to mean 0 and variance 1, as measured on the training rows; auto: ' +
-      'images only',
+      'tables and images',
     initial: 'auto',
   },
   validation: {

@@ -54,13 +54,54 @@ export interface TrainingSettings {
   readonly from: string | null;
 
   /**
-   * A known data set (fashion-10k, fashion-mnist, synthetic:teacher?…) or the path of a file or
-   * folder (IDX, CSV, NPY, Parquet, safetensors). Default: fashion-10k.
+   * Fashion-10k, fashion-mnist, synthetic:teacher?…; a file, folder or pattern such as
+   * 'trips/*.parquet' (CSV, TSV, JSON, Parquet; IDX, NPY, safetensors); or a query: "select … from
+   * 'a.csv'". Default: fashion-10k.
    */
   readonly data: string;
   /**
-   * Scale features to mean 0 and variance 1, as measured on the training rows; auto: images only.
-   * Default: auto.
+   * Columns of a table to predict; default: the one called target, label or y, else the last. A
+   * list of texts, as in a,b.
+   */
+  readonly target: readonly string[] | null;
+  /** What a table is for; default: by the target, and the run says which. */
+  readonly task: 'regress' | 'classify' | 'multilabel' | null;
+  /** Columns of a table to leave out. A list of texts, as in a,b. */
+  readonly ignore: readonly string[] | null;
+  /**
+   * Columns of numbers that are names of something: each value becomes a feature. A list of texts,
+   * as in a,b.
+   */
+  readonly categorical: readonly string[] | null;
+  /** Column that names the rows: not a feature, copied beside predictions. */
+  readonly id: string | null;
+  /** Column of numbers that weigh the rows in the loss. */
+  readonly weightColumn: string | null;
+  /**
+   * Whether a CSV file starts with names; auto: by its first rows, and the run says so. Default:
+   * auto.
+   */
+  readonly header: 'auto' | 'yes' | 'no';
+  /**
+   * What 1,234 is in a CSV file: point: 1234, comma: 1.234; auto: refused where unclear. Default:
+   * auto.
+   */
+  readonly decimal: 'auto' | 'point' | 'comma';
+  /**
+   * Gaps in features of a table: fill: by the median, marked by a feature; error: refused. Default:
+   * fill.
+   */
+  readonly missing: 'fill' | 'error';
+  /**
+   * Rows of a table beyond this are kept in a file; default: half of the free memory. A number
+   * above 0, alone or with kB, MB, GB.
+   */
+  readonly dataMemory: number | null;
+  /** Where that file is kept; default: the folder for temporary files. */
+  readonly dataCache: string | null;
+  /**
+   * Scale features to mean 0 and variance 1, as measured on the training rows; auto: tables and
+   * images. Default: auto.
    */
   readonly standardize: 'auto' | 'on' | 'off';
   /**

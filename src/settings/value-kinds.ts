@@ -29,6 +29,7 @@ export type Kind =
       readonly off?: string;
     }
   | { readonly kind: 'text' }
+  | { readonly kind: 'texts' }
   | { readonly kind: 'fraction-or-path' };
 
 /** One setting or flag. */
@@ -56,12 +57,21 @@ type PlainValue<S> = S extends { kind: 'choice'; choices: readonly (infer C)[] }
         ? boolean
         : S extends { kind: 'text' }
           ? string
-          : number | string;
+          : S extends { kind: 'texts' }
+            ? readonly string[]
+            : number | string;
 
 /** The values of a setting, as a type. */
 export type ValueOf<S> =
   | PlainValue<S>
   | (S extends { readonly nullable: true | 'file' } ? null : never);
+/** Units of a number of bytes. */
+export const BYTE_UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+};
 
 /** The largest integer that is exact. */
 export const MOST = Number.MAX_SAFE_INTEGER;
@@ -84,6 +94,8 @@ export function accepts(setting: Setting, value: unknown): boolean {
       return typeof value === 'boolean';
     case 'text':
       return isText(value);
+    case 'texts':
+      return Array.isArray(value) && value.length > 0 && value.every(isText);
     default:
       return isText(value) || (typeof value === 'number' && value > 0 && value < 1);
   }
@@ -118,6 +130,8 @@ export function readText(setting: Setting, text: string): unknown {
     case 'integers':
     case 'numbers':
       return text.split(',').map((part) => numberOr(part));
+    case 'texts':
+      return text.split(',').map((part) => part.trim());
     default:
       return text;
   }
@@ -151,6 +165,8 @@ export function ruleOf(setting: Setting): string {
       return 'true or false';
     case 'text':
       return 'a text that is not empty';
+    case 'texts':
+      return 'a list of texts, as in a,b';
     default:
       return 'a fraction above 0 and below 1, or a path';
   }

@@ -29,6 +29,10 @@ export interface StartEvent {
   readonly replicas: number;
   /** Of the whole network. */
   readonly parameters: number;
+  /** What a table is used for, in a sentence; null: the data are none. */
+  readonly table: string | null;
+  /** What was decided about its columns. */
+  readonly notes: readonly string[];
   readonly trainingRows: number | null;
   readonly validationRows: number;
   readonly steps: number;

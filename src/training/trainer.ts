@@ -20,6 +20,9 @@ import { MetricsFile } from './metrics-file.js';
 import { NestedGhosts } from '../model/nested-ghosts.js';
 import { createObjective } from './objective.js';
 import { hiddenShare } from './overlap.js';
+import { formatSchema, SCHEMA_FILE } from '../data/tables/schema-file.js';
+import { summarize } from '../data/tables/schema.js';
+import type { OpenedTable } from '../data/dataset.js';
 import { saveCheckpoint } from '../checkpoints/save-checkpoint.js';
 import { StepTimes } from './step-times.js';
 import type { WorkMeters } from './work-meters.js';
@@ -39,6 +42,8 @@ export interface TrainingJob {
   /** Folder of the weights that a new run begins with, verified; null: random ones. */
   readonly from: string | null;
   readonly resumeCommand: string;
+  /** What is trained on, where it is a table. */
+  readonly table: OpenedTable | null;
   readonly processes: StartEvent['processes'];
 }
 
@@ -133,6 +138,7 @@ class Trainer {
         step,
         seed: settings.seed,
         configHash: job.configHash,
+        ...(job.table && { texts: { [SCHEMA_FILE]: formatSchema(job.table.schema) } }),
       };
       const folder = path.join(checkpoints, checkpointName(step));
       // Replicas hold the same weights: the first writes them, the others wait until it has.
@@ -210,7 +216,7 @@ class Trainer {
   }
 
   #emitStart(network: ReturnType<typeof buildNetwork>, engine: Engine, columns: number): void {
-    const { settings, specification, steps, trainingRows, validationRows } = this.#job;
+    const { settings, specification, steps, trainingRows, validationRows, table } = this.#job;
     const { communicator, peakFlopsPerS } = this.#parts;
     const sum = (of: (cost: ReturnType<typeof network.costs>[number]['cost']) => number) =>
       network.costs(columns).reduce((total, { cost }) => total + of(cost), 0) * settings.accumulate;
@@ -226,6 +232,8 @@ class Trainer {
       processes: this.#job.processes,
       replicas: settings.replicas,
       parameters: parameterCount(specification),
+      table: table && summarize(table.schema),
+      notes: table?.notes ?? [],
       trainingRows,
       validationRows,
       steps,

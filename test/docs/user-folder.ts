@@ -17,7 +17,17 @@ function table(rows: number): string {
   return `a,b,c,d,label\n${lines.join('\n')}\n`;
 }
 
-/** A user's project: the package is installed in it, and `table.csv` is his data. */
+/** Prices with a gap, an id and a text. */
+function houses(rows: number): string {
+  const lines = Array.from({ length: rows }, (_, row) => {
+    const [sqft, kind] = [40 + ((row * 37) % 200), ['flat', 'house', 'villa'][row % 3]];
+    const age = row % 9 === 0 ? '' : (row * 13) % 90;
+    return [sqft, 1 + (row % 5), kind, age, 3000 * sqft + 50_000 * (row % 3)].join(',');
+  });
+  return `sqft,rooms,kind,age,price\n${lines.join('\n')}\n`;
+}
+
+/** A user's project: the package is installed in it; `table.csv` and `houses.csv` are its data. */
 export class UserFolder {
   readonly #path: string;
   readonly #environment: NodeJS.ProcessEnv;
@@ -33,6 +43,7 @@ export class UserFolder {
     symlinkSync(path.join(ROOT, 'examples'), path.join(this.#path, 'examples'));
     writeFileSync(path.join(this.#path, 'package.json'), '{ "type": "module" }');
     writeFileSync(path.join(this.#path, 'table.csv'), table(200));
+    writeFileSync(path.join(this.#path, 'houses.csv'), houses(200));
     // What npx comes to here.
     const shim = path.join(this.#path, 'bin', 'npx');
     mkdirSync(path.dirname(shim));

@@ -4,12 +4,12 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { parquetWriteFile } from 'hyparquet-writer';
 import { loadModel } from '#src/app/infer/load-model.js';
 import { predict, type PredictFileOptions } from '#src/app/infer/predict.js';
 import { train } from '#src/app/train/train.js';
 import { SafetensorsFile, writeSafetensors } from '#src/data/safetensors.js';
 import { openDataset } from '#src/data/sources.js';
+import { literal, openDatabase } from '#src/data/tables/database.js';
 import { openModel } from '#src/models/model-source.js';
 import { temporaryFolder } from '../support/files.js';
 import { findMpiruns, PHANTOM, runMpi } from '../support/mpi.js';
@@ -61,18 +61,15 @@ before(async () => {
     { name: 'x', dtype: 'F32', shape: [ROWS, FEATURES], data: x },
   ]);
   const names = ['a', 'b', 'c', 'd', 'e', 'f'];
-  parquetWriteFile({
-    filename: at('rows.parquet'),
-    columnData: [
-      ...names.map((name, c) => ({
-        name,
-        data: table.map((row) => row[c]),
-        type: 'FLOAT' as const,
-      })),
-      { name: 'label', data: table.map((_, i) => i), type: 'INT32' as const },
-    ],
-    rowGroupSize: 9,
-  });
+  const rows = table.map(
+    (row, i) => `(${[...row.map((value) => `${value}::FLOAT`), i].join(', ')})`,
+  );
+  const database = await openDatabase();
+  await database.rows(
+    `copy (select * from (values ${rows.join(', ')}) as t(${names.join(', ')}, label)) ` +
+      `to ${literal(at('rows.parquet'))} (format parquet)`,
+  );
+  database.close();
 });
 after(() => {
   for (const work of cleanup) work();
@@ -136,7 +133,7 @@ describe('predict writes', () => {
     await request('rows.npy', 'y.jsonl');
     const lines = readFileSync(at('y.jsonl'), 'utf8').trimEnd().split('\n');
     assertNear(
-      lines.flatMap((line) => (JSON.parse(line) as { y: number[] }).y),
+      lines.flatMap((line) => Object.values(JSON.parse(line) as Record<string, number>)),
       expected,
     );
   });
@@ -152,11 +149,8 @@ describe('predict writes', () => {
   it('Parquet, which is read back as a table', async () => {
     await request('rows.npy', 'y.parquet');
     const { training } = await openDataset(at('y.parquet'), { targets: ['y2'] });
-    assert.ok(training.kind === 'table' && training.answers.kind === 'values');
-    const wanted = (columns: number[]) =>
-      Array.from({ length: ROWS }, (_, row) => columns.map((c) => expected[row * 3 + c])).flat();
-    assertNear(training.x, wanted([0, 1]));
-    assertNear(training.answers.values, wanted([2]));
+    assert.ok(training.kind === 'records' && training.record === 3);
+    assertNear(training.source as Float32Array, expected);
   });
 
   it('probabilities and labels of classes', async () => {
@@ -179,14 +173,14 @@ describe('predict writes', () => {
 
 describe('predict leaves no part of a file', () => {
   const bad: [string, string, RegExp][] = [
-    ['wide.csv', `${table[0].join(',')},1\n`, /7 columns; the model takes 6 features/],
+    ['wide.csv', `${table[0].join(',')},1\n`, /7 columns of features; the model takes 6/],
     ['empty.csv', '', /no rows/],
     ['text.csv', `${table.map((row) => row.join(',')).join('\n')}\n1,2,3,4,5,six\n`, /"six"/],
-    ['nan.csv', '1,2,3,4,5,nan\n', /finite number/],
-    ['large.csv', '1,2,3,4,5,1e39\n', /row 0 holds 1e\+39/],
-    ['broken.jsonl', `${JSON.stringify(table[0])}\n[1,2`, /row 1 is not JSON/],
-    ['narrow.jsonl', '[1,2]\n', /row 0 has 2 numbers; the model takes 6/],
-    ['object.jsonl', '{"y":[1]}\n', /row 0 is no list of numbers/],
+    ['nan.csv', '1,2,3,4,5,nan\n', /feature 5 of row 0 is NaN .*must be finite/],
+    ['large.csv', '1,2,3,4,5,1e39\n', /feature 5 of row 0 is Infinity in float32/],
+    ['broken.jsonl', `${JSON.stringify(table[0])}\n[1,2`, /JSON/],
+    ['narrow.jsonl', '[1,2]\n', /2 columns of features; the model takes 6/],
+    ['object.jsonl', '{"y":[1]}\n', /1 column of features; the model takes 6/],
     ['cut.npy', npy(x, `(99, ${FEATURES})`).toString('latin1'), /needs 2376 bytes/],
     ['cut.safetensors', '\x10\x00', /too few for a header/],
     ['cut.parquet', 'PAR1', /damaged|cannot|parquet/],
@@ -233,7 +227,10 @@ describe('the command predict', () => {
     assert.equal(report['step'], openModel(run).step);
     for (const [args, message] of [
       [['--data', 'rows.csv'], /--out/],
-      [['--data', 'rows.csv', '--out', 'c.csv', '--what', 'all'], /needs one of outputs/],
+      [
+        ['--data', 'rows.csv', '--out', 'c.csv', '--what', 'all'],
+        /answers, outputs, probabilities, labels/,
+      ],
       [['--data', 'rows.csv', '--out', 'c.csv', '--batch', '0'], /--batch is 0; needs an integer/],
     ] as const) {
       const wrong = command(...args);

@@ -11,7 +11,7 @@ const SRC = fileURLToPath(new URL('../../../src/', import.meta.url));
 const FLOORS: readonly (readonly string[])[] = [
   ['base'],
   ['tensor'],
-  ['native', 'data', 'machine'],
+  ['native', 'data', 'machine', 'metrics'],
   ['engines', 'communicators', 'energy'],
   ['autograd'],
   ['optimizers'],

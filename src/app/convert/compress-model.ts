@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import type { Dataset } from '../../data/dataset.js';
 import { inlineBatches } from '../../data/loader/loader.js';
+import { targetScaling } from '../../data/tables/target-scaling.js';
 import { ConfigError, DataError } from '../../base/errors.js';
 import {
   compressNetwork,
@@ -144,6 +145,7 @@ function probeOf(network: DenseNetwork, dataset: Dataset): ProbeData {
   const batches = inlineBatches({
     data: { training: dataset, validation: null },
     standardization,
+    targetScaling: targetScaling(network.schema),
     oneHot,
     schedule: { passes: 1, batchSize: rows, validationRows: rows },
   });

@@ -5,6 +5,7 @@ import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import { startLoader } from '../../data/loader/loader.js';
 import type { ArrayData } from '../../data/arrays.js';
 import type { Dataset } from '../../data/dataset.js';
+import { targetScaling } from '../../data/tables/target-scaling.js';
 import { ConfigError } from '../../base/errors.js';
 import { exchangesGhosts } from '../../layers/strategies.js';
 import type { RunEnergy } from '../../energy/run-energy.js';
@@ -122,6 +123,7 @@ export async function evaluate(
   const loader = startLoader({
     data: { training: data, validation: null },
     standardization: model.standardization,
+    targetScaling: targetScaling(model.schema),
     consumers: ranks.here.length,
     oneHot: loss === 'mse' && data.answers.kind === 'labels',
     schedule: { passes: swept?.length ?? 1, batchSize: batch, validationRows: data.rows },
@@ -196,6 +198,7 @@ async function prepare(
   const { data: asked = null } = request;
   const parts = await openSettingsData(
     asked === null ? settings : { ...settings, data: asked, validation: null },
+    model.schema,
   );
   const data = parts.validation ?? parts.training;
   if (!Number.isFinite(data.rows)) {

@@ -1,6 +1,7 @@
 import { largestPayloadBytes } from '../../analysis/cost.js';
 import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import { ConfigError } from '../../base/errors.js';
+import { targetScaling } from '../../data/tables/target-scaling.js';
 import { ghostsRefusal, mostGhosts } from '../../models/ghosts.js';
 import type { InferenceMessage } from '../../serving/resident-rank.js';
 import { type LoadedModel, SessionModel } from '../../serving/loaded-model.js';
@@ -94,7 +95,15 @@ export async function loadModel(
     ranksHere: ranks.here.length,
   });
   const data: InferenceRankData = {
-    job: { specification, standardization, weights, files, ghosts, mailbox },
+    job: {
+      specification,
+      standardization,
+      targetScaling: targetScaling(source.schema),
+      weights,
+      files,
+      ghosts,
+      mailbox,
+    },
     engine: choice,
   };
   const stagingBytes = Math.max(64 * 1024, largestPayloadBytes(specification, size, maxBatch));

@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs';
 import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import type { MeterChoice } from '../../energy/counter-list.js';
 import type { Obtained } from '../../energy/meter.js';
@@ -6,8 +7,9 @@ import { ghostsWarning } from '../../models/ghosts.js';
 import { inputWidth } from '../../model/specification.js';
 import { describeModel } from '../../models/model-source.js';
 import type { PredictionKind } from '../../serving/prediction-kinds.js';
-import { openRows } from '../../serving/rows/row-source.js';
-import { formatOf, openSink, type RowSink } from '../../serving/rows/row-sink.js';
+import { type AnswerWriter, answerWriter } from '../../serving/rows/answers.js';
+import { openRows, type RowPiece } from '../../serving/rows/row-source.js';
+import { formatOf, holdsTexts, openSink, type RowSink } from '../../serving/rows/row-sink.js';
 import { SLOTS } from '../../serving/mailbox.js';
 import { DEFAULT_MAX_BATCH, loadModel } from './load-model.js';
 import { createMeter } from '../ranks/meters.js';
@@ -22,8 +24,9 @@ export interface PredictFileOptions {
   readonly data: string;
   /** The file to write: .csv, .npy, .parquet, .safetensors or .jsonl. */
   readonly out: string;
-  /** Default `outputs`: logits, where the network was trained on classes. */
-  readonly what?: PredictionKind;
+  /** Default: `answers` for a model of a table, where the file can hold names; else `outputs`:
+   * logits, where the network was trained on classes. */
+  readonly what?: PredictionKind | null;
   /** Default `auto`. */
   readonly engine?: EngineChoice;
   /** Worker threads; they divide the network's blocks. Default: as trained, else 1. */
@@ -91,16 +94,19 @@ export async function predict(
   options: PredictFileOptions,
   launcher: Launcher | null = findLauncher(),
 ): Promise<PredictionReport> {
-  const { data, out, what = 'outputs', engine = 'auto', batch = DEFAULT_MAX_BATCH } = options;
+  const { data, out, engine = 'auto', batch = DEFAULT_MAX_BATCH } = options;
   const { ranks = null, ghosts = null, onProgress, onWarning } = options;
   await beforeRanks(launcher, async () => {
     formatOf(out);
-    const { specification, loss } = describeModel(options.model);
-    if (what !== 'outputs' && loss !== 'cross-entropy') {
+    const { specification, loss, schema } = describeModel(options.model);
+    refuseOwnInput(data, out);
+    const { what } = options;
+    if ((what === 'probabilities' || what === 'labels') && loss !== 'cross-entropy') {
       throw new ConfigError('what', `${what} of a network that fits numbers; use --what outputs`);
     }
     // The first rows, so that a file that cannot be read is told before any rank starts.
-    for await (const _ of openRows(data, inputWidth(specification), 1)) break;
+    const features = inputWidth(specification);
+    for await (const _ of openRows(data, { features, schema }, 1)) break;
   });
   const model = await loadModel(
     options.model,
@@ -122,38 +128,48 @@ export async function predict(
     machine: options.machine ?? 'default',
     cores: model.ranks,
   });
-  const width = what === 'labels' ? 1 : outputs;
-  const shape = { name: what === 'labels' ? 'label' : 'y', width } as const;
+  const { schema } = model.source;
+  const what = options.what ?? (schema !== null && holdsTexts(out) ? 'answers' : 'outputs');
+  const written: { writer: AnswerWriter | null; sink: RowSink | null } = {
+    writer: null,
+    sink: null,
+  };
   const began = performance.now();
   meter.begin('predict');
-  let sink: RowSink | null = null;
   let rows = 0;
   const cost = { computeS: 0, exposedS: 0 };
   try {
-    if (model.isFirst) sink = await openSink(out, shape);
-    const underWay: ReturnType<typeof model.predictMeasured>[] = [];
+    const underWay: {
+      readonly answered: ReturnType<typeof model.predictMeasured>;
+      readonly ids: RowPiece['ids'];
+    }[] = [];
     const takeOne = async () => {
       const next = underWay.shift();
       if (next === undefined) return;
-      const { y, reading } = await next;
+      const { y, reading } = await next.answered;
       cost.computeS += reading.computeS;
       cost.exposedS += reading.exposedS;
-      if (sink !== null) sink.write(transformed(y, outputs, what));
       rows += y.length / outputs;
+      if (model.isFirst) {
+        written.writer ??= answerWriter(what, { schema, outputs, ids: next.ids !== null });
+        written.sink ??= openSink(out, written.writer.columns);
+        written.sink.write(written.writer.answer(y, next.ids));
+      }
       meter.sample();
       onProgress?.(rows);
     };
-    for await (const x of openRows(data, features, batch)) {
+    const onNote = (note: string) => onWarning?.(`${data}: ${note}`);
+    for await (const { x, ids } of openRows(data, { features, schema, onNote }, batch)) {
       const answered = model.predictMeasured(x);
       // Those that nobody comes to wait for fail with all the others.
       answered.catch(() => {});
-      underWay.push(answered);
+      underWay.push({ answered, ids });
       if (underWay.length > SLOTS) await takeOne();
     }
     while (underWay.length > 0) await takeOne();
-    sink?.finish();
+    await written.sink?.finish();
   } catch (error) {
-    sink?.abort();
+    written.sink?.abort();
     meter.close();
     model.session.abort((error as Error).message);
     await model.session.ended;
@@ -168,7 +184,7 @@ export async function predict(
     step: model.source.step,
     out,
     rows,
-    outputs: width,
+    outputs: written.writer?.columns.length ?? outputs,
     ghosts: model.ghosts,
     engine: model.engine,
     ranks: model.ranks,
@@ -181,23 +197,8 @@ export async function predict(
   };
 }
 
-/** @param y [rows, outputs] */
-function transformed(y: Float32Array, outputs: number, what: PredictionKind): Float32Array {
-  if (what === 'outputs') return y;
-  const rows = y.length / outputs;
-  const labels = new Float32Array(what === 'labels' ? rows : 0);
-  for (let row = 0; row < rows; row++) {
-    const values = y.subarray(row * outputs, (row + 1) * outputs);
-    let best = 0;
-    for (let i = 1; i < outputs; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i;
-    if (what === 'labels') {
-      labels[row] = best;
-      continue;
-    }
-    const largest = values[best] ?? 0;
-    let sum = 0;
-    for (const value of values) sum += Math.exp(value - largest);
-    for (const [i, value] of values.entries()) values[i] = Math.exp(value - largest) / sum;
-  }
-  return what === 'labels' ? labels : y;
+/** @throws ConfigError where the answers would take the place of the rows */
+function refuseOwnInput(data: string, out: string): void {
+  if (!existsSync(data) || !existsSync(out) || realpathSync(data) !== realpathSync(out)) return;
+  throw new ConfigError('out', `${out} holds the rows themselves; choose another --out`);
 }

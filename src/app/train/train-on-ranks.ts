@@ -6,8 +6,12 @@ import { type ArrayData, IN_MEMORY } from '../../data/arrays.js';
 import type { DataParts } from '../../data/dataset.js';
 import { CheckpointError, ConfigError } from '../../base/errors.js';
 import { startLoader } from '../../data/loader/loader.js';
+import { formatSchema, SCHEMA_FILE } from '../../data/tables/schema-file.js';
+import { targetScaling } from '../../data/tables/target-scaling.js';
+import { describeModel } from '../../models/model-source.js';
 import type { Standardization } from '../../data/standardize.js';
 import { listCheckpoints, readCheckpointState } from '../../checkpoints/checkpoint-folder.js';
+import { replaceFile } from '../../base/files.js';
 import { commandLine } from '../../base/invocation.js';
 import type { EndEvent, TrainingEvent } from '../../training/events.js';
 import {
@@ -65,6 +69,7 @@ export async function trainOnRanks(
   const isFirst = ranks.here.includes(0);
   const prepared = await ranks.together(() => prepare(settings, ranks, resumeFolder, rows));
   const { data, run, standardization } = prepared;
+  const { table } = data;
   const { runFolder, checkpoint, damaged } = await ranks.fromFirst(() =>
     openRunFolder(settings, prepared, resume),
   );
@@ -88,16 +93,19 @@ export async function trainOnRanks(
         ? `train({ data: { x, y } }, { resume: ${JSON.stringify(runFolder)} })`
         : prefix + commandLine('train', '--resume', runFolder),
     processes: ranks.processes,
+    table: table ?? null,
   };
   const changed = checkpoint && changedSettings(job, checkpoint.folder);
   const costly = costlyPrecision(run, settings);
-  for (const message of [ranks.warning, prepared.warning, costly, ...damaged, changed]) {
+  const told = table?.warnings ?? [];
+  for (const message of [ranks.warning, prepared.warning, costly, ...told, ...damaged, changed]) {
     if (message && isFirst) hooks.onEvent({ type: 'warning', message });
   }
   const loaders = replicasOf(ranks.here, settings.ranks).map(({ replica, consumers }) =>
     startLoader({
       data,
       standardization,
+      targetScaling: targetScaling(table?.schema),
       seed: settings.seed,
       shuffle: settings.shuffle,
       oneHot: run.oneHot,
@@ -181,7 +189,14 @@ async function prepare(
         `${MAXIMUM_THREADS} worker threads`,
     );
   }
-  const data = await openSettingsData({ ...settings, ...rows });
+  // A run that goes on, or begins with a model, sees the columns of a table as it did before.
+  const known =
+    resumeFolder === null
+      ? settings.from === null
+        ? null
+        : describeModel(settings.from).schema
+      : describeModel(resumeFolder).schema;
+  const data = await openSettingsData({ ...settings, ...rows }, known);
   const run = planRun(settings, data);
   const model = resumeFolder === null ? openInitialModel(settings, run.specification, here) : null;
   const standardization =
@@ -198,7 +213,7 @@ async function prepare(
 
 function openRunFolder(
   settings: TrainingSettings,
-  { run, recorded }: Prepared,
+  { run, recorded, data }: Prepared,
   resume: Resume | null,
 ): { runFolder: string; checkpoint: FoundCheckpoint | null; damaged: string[] } {
   const runFolder = resume?.runFolder ?? settings.out ?? newRunFolder(settings);
@@ -217,6 +232,9 @@ function openRunFolder(
     data: recorded,
     ...describeMachine(),
   });
+  if (data.table) {
+    replaceFile(path.join(runFolder, SCHEMA_FILE), formatSchema(data.table.schema));
+  }
   return { runFolder, checkpoint, damaged };
 }
 
@@ -257,7 +275,7 @@ const GRADIENT_STAGING_BYTES = 4 << 20;
 /** A run that failed before its first checkpoint leaves nothing behind. */
 function removeUnusedRun(runFolder: string): void {
   if (listCheckpoints(path.join(runFolder, 'checkpoints')).length > 0) return;
-  for (const name of ['config.json', 'metrics.jsonl', 'checkpoints']) {
+  for (const name of ['config.json', 'metrics.jsonl', SCHEMA_FILE, 'checkpoints']) {
     rmSync(path.join(runFolder, name), { recursive: true, force: true });
   }
   try {

@@ -1,7 +1,15 @@
+import { openSync } from 'node:fs';
 import { DataError, ShapeError } from '../../base/errors.js';
-import type { DataParts, Dataset, TableDataset, TeacherDataset } from '../dataset.js';
+import type {
+  DataParts,
+  Dataset,
+  RecordsDataset,
+  TableDataset,
+  TeacherDataset,
+} from '../dataset.js';
 import { createSampler, type Sampler } from '../sampler.js';
 import type { Standardization } from '../standardize.js';
+import { readWhole } from '../tables/row-store.js';
 import { Teacher } from '../synthetic/teacher.js';
 import {
   type BatchSchedule,
@@ -21,6 +29,8 @@ export interface BatchOptions {
   readonly seed?: number;
   /** Default: training rows come as they are in the data. */
   readonly shuffle?: boolean;
+  /** Mean and scale of every number that is predicted; null or missing: as they are. */
+  readonly targetScaling?: Standardization | null;
   /** Write labels as [classes, columns] of zeros and ones, for a squared error on labels. */
   readonly oneHot: boolean;
 }
@@ -109,18 +119,68 @@ class Filler implements BatchFiller {
 type ColumnWriter = (rows: Float64Array, x_FB: Float32Array, y: Float32Array) => void;
 
 function columnWriter(dataset: Dataset, options: BatchOptions): ColumnWriter {
-  return dataset.kind === 'table' ? tableWriter(dataset, options) : teacherWriter(dataset, options);
+  switch (dataset.kind) {
+    case 'table':
+      return tableWriter(dataset, options);
+    case 'records':
+      return recordsWriter(dataset, options);
+    default:
+      return teacherWriter(dataset, options);
+  }
 }
 
-function tableWriter(dataset: TableDataset, options: BatchOptions): ColumnWriter {
-  const { x, features, answers } = dataset;
-  const { standardization, oneHot } = options;
+/** Standardization as a shift and a factor of every feature. */
+function affine(standardization: Standardization | null, features: number) {
   const shift = new Float64Array(features);
   const factor = new Float64Array(features).fill(1);
   if (standardization !== null) {
     shift.set(standardization.mean);
     for (let f = 0; f < features; f++) factor[f] = 1 / (standardization.scale[f] as number);
   }
+  return { shift, factor };
+}
+
+/** Rows of records: from memory where they lie, from a file by one read for each row. */
+function recordsWriter(dataset: RecordsDataset, options: BatchOptions): ColumnWriter {
+  const { record, source, features, answers, name } = dataset;
+  const { standardization, oneHot, targetScaling = null } = options;
+  const { shift, factor } = affine(standardization, features);
+  const targets = answers.kind === 'values' ? answers.width : 1;
+  const target = affine(answers.kind === 'values' ? targetScaling : null, targets);
+  const write = (values: Float32Array, rows: Float64Array, x_FB: Float32Array, y: Float32Array) => {
+    gatherColumns(values, record, rows, shift, factor, x_FB);
+    if (answers.kind === 'labels' && oneHot) {
+      y.fill(0);
+      for (let c = 0; c < rows.length; c++) {
+        const label = values[(rows[c] as number) * record + features] as number;
+        y[label * rows.length + c] = 1;
+      }
+      return;
+    }
+    gatherColumns(values, record, rows, target.shift, target.factor, y, features);
+  };
+  if (typeof source !== 'string') return (rows, x_FB, y) => write(source, rows, x_FB, y);
+  const file = openSync(source, 'r');
+  let values = new Float32Array(0);
+  let places = new Float64Array(0);
+  return (rows, x_FB, y) => {
+    if (places.length !== rows.length) {
+      values = new Float32Array(rows.length * record);
+      places = Float64Array.from(rows, (_, c) => c);
+    }
+    const bytes = new Uint8Array(values.buffer);
+    const size = 4 * record;
+    for (let c = 0; c < rows.length; c++) {
+      readWhole(file, bytes.subarray(c * size, (c + 1) * size), (rows[c] as number) * size, name);
+    }
+    write(values, places, x_FB, y);
+  };
+}
+
+function tableWriter(dataset: TableDataset, options: BatchOptions): ColumnWriter {
+  const { x, features, answers } = dataset;
+  const { standardization, oneHot } = options;
+  const { shift, factor } = affine(standardization, features);
   return (rows, x_FB, y) => {
     gatherColumns(x, features, rows, shift, factor, x_FB);
     if (answers.kind === 'values') {

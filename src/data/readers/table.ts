@@ -8,19 +8,11 @@ import {
   type TableDataset,
 } from '../dataset.js';
 
-/** How the numbers of a file are understood. */
+/** How the numbers of a file without named columns are understood. */
 export interface ReadOptions {
-  /**
-   * Columns of a CSV or Parquet file to predict, by name (`'0'`, `'1'`, … without a header).
-   * Default: columns named y, y0, y1, …, label, target, targets; else the last.
-   */
-  readonly targets?: readonly string[];
   /** `labels` are class indices, `values` numbers to come near to. Default `auto`: one column of
    * integers is labels, anything else values. */
   readonly answers?: 'auto' | 'labels' | 'values';
-  /** Whether a CSV file starts with a line of names. Default `auto`: when that line holds
-   * anything but numbers. */
-  readonly header?: 'auto' | boolean;
 }
 
 /** What a reader found. */

@@ -2,6 +2,7 @@ import type { Engine } from '../../engines/engine.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { DenseNetwork } from '../../models/dense-network.js';
 import type { OnnxGraph } from './messages.js';
+import { targetScaling } from '../../data/tables/target-scaling.js';
 import { GraphBuilder } from './network-graph.js';
 
 /** A network of whole matrices as an ONNX graph: one Gemm a layer. `x` [batch, features] → `y`. */
@@ -31,7 +32,7 @@ export function denseGraph(network: DenseNetwork, engine: Engine): OnnxGraph {
     const isLast = i === network.layers.length - 1;
     x = builder.activate(name, isLast ? 'identity' : network.activation, x);
   }
-  builder.node('Identity', [x], 'y');
+  builder.node('Identity', [builder.unscale(x, targetScaling(network.schema))], 'y');
   const { width, depth, activation, loss } = network;
   return {
     name: 'dense',

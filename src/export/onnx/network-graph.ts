@@ -1,4 +1,5 @@
 import { type Activation, describeActivation } from '../../engines/activations.js';
+import { targetScaling } from '../../data/tables/target-scaling.js';
 import type { Standardization } from '../../data/standardize.js';
 import { formatGhosts } from '../../base/format.js';
 import { ghostsOf, inputWidth, outputWidth } from '../../model/specification.js';
@@ -50,7 +51,7 @@ class PhantomGraph {
       ends.kind === 'replicated'
         ? builder.gemm('head.z', joined, this.#whole('head.weight'), this.#whole('head.bias'))
         : joined;
-    builder.node('Identity', [y], 'y');
+    builder.node('Identity', [builder.unscale(y, targetScaling(this.#source.schema))], 'y');
     return {
       name: 'phantom',
       description: describe(this.#source, loss === 'mse' ? 'numbers' : 'logits of classes'),
@@ -159,6 +160,17 @@ export class GraphBuilder {
     const factor = this.tensor({ name: 'standardize.scale', shape, read: () => scale });
     const centred = this.node('Sub', [x, shift], 'standardize.centred');
     return this.node('Div', [centred, factor], 'standardized');
+  }
+
+  /** Numbers that are predicted, in their units. */
+  unscale(y: string, scaling: Standardization | null): string {
+    if (scaling === null) return y;
+    const { mean, scale } = scaling;
+    const shape = [mean.length];
+    const factor = this.tensor({ name: 'target.scale', shape, read: () => scale });
+    const shift = this.tensor({ name: 'target.mean', shape, read: () => mean });
+    const scaled = this.node('Mul', [y, factor], 'target.scaled');
+    return this.node('Add', [scaled, shift], 'target.unscaled');
   }
 
   activate(name: string, activation: Activation, z: string): string {

@@ -1,28 +1,37 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
-import type * as hyparquet from 'hyparquet-writer';
-import { formatSafetensorsHeader } from '../../data/safetensors-header.js';
 import { ConfigError } from '../../base/errors.js';
 import { isSystemError, remedyFor, syncFolder } from '../../base/files.js';
+import { formatSafetensorsHeader } from '../../data/safetensors-header.js';
+import { openDatabase, identifier, literal } from '../../data/tables/database.js';
 
-/** Numbers of a row that is written: float32 values under `y`, or one integer under `label`. */
-export interface RowShape {
-  readonly name: 'y' | 'label';
-  readonly width: number;
+/** A column of answers. */
+export interface AnswerColumn {
+  readonly name: string;
+  /** `real` float32, `integer` int32, `text`. */
+  readonly kind: 'real' | 'integer' | 'text';
 }
 
-/** Takes rows for a file that appears when all of it is written and synced, or not at all. */
+/** Answers to some rows: numbers row-major over the columns of numbers, texts over those of text. */
+export interface Answers {
+  readonly rows: number;
+  /** [rows, columns of numbers] */
+  readonly numbers: Float32Array;
+  /** [rows, columns of texts]; null: no value. */
+  readonly texts: readonly (string | null)[];
+}
+
+/** Takes answers for a file that appears when all of it is written and synced, or not at all. */
 export interface RowSink {
-  /** @param values [rows, width] */
-  write(values: Float32Array): void;
-  finish(): void;
+  write(answers: Answers): void;
+  finish(): Promise<void>;
   /** Leaves nothing behind. */
   abort(): void;
 }
 
-/** What one format does with rows. */
+/** What one format does with answers. */
 interface RowWriter {
-  write(values: Float32Array): void;
+  write(answers: Answers): void;
   /** @param rows all that were written */
   end(rows: number): void;
 }
@@ -41,15 +50,25 @@ export function formatOf(file: string): Format {
   throw new ConfigError('out', `${file}: unknown format; ${FORMATS.join(', ')} can be written`);
 }
 
+/** Whether a file of this name can hold texts. */
+export function holdsTexts(file: string): boolean {
+  return ['.csv', '.parquet', '.jsonl'].includes(formatOf(file));
+}
+
 /**
- * Opens a file for rows; one that has this name stays as it is until the new one is whole.
+ * Opens a file for answers; one that has this name stays as it is until the new one is whole.
  *
- * @throws ConfigError when it cannot be written
+ * @throws ConfigError when it cannot be written, or cannot hold these columns
  */
-export async function openSink(file: string, shape: RowShape): Promise<RowSink> {
+export function openSink(file: string, columns: readonly AnswerColumn[]): RowSink {
   const format = formatOf(file);
   if (existsSync(`${file}/`)) throw new ConfigError('out', `${file} is a folder; give a file`);
+  if (!holdsTexts(file) && new Set(columns.map(({ kind }) => kind)).size > 1) {
+    const what = `${file} holds numbers of one kind; write names and ids to .csv, .jsonl or .parquet`;
+    throw new ConfigError('out', what);
+  }
   const partial = `${file}.partial`;
+  const rewritten = `${partial}.parquet`;
   const guarded = <T>(work: () => T): T => {
     try {
       return work();
@@ -59,43 +78,63 @@ export async function openSink(file: string, shape: RowShape): Promise<RowSink> 
       throw new ConfigError('out', `cannot write ${file}: ${error.message}; ${remedyFor(error)}`);
     }
   };
-  const parquet = format === '.parquet' ? await import('hyparquet-writer') : null;
   const fd = guarded(() => openSync(partial, 'w'));
-  const writer = parquet
-    ? guarded(() => parquetWriter(parquet, partial, shape))
-    : writerOf(format, fd, shape);
+  const writer = guarded(() => writerOf(format, fd, columns));
   let rows = 0;
   return {
-    write(values) {
-      guarded(() => writer.write(values));
-      rows += values.length / shape.width;
+    write(answers) {
+      guarded(() => writer.write(answers));
+      rows += answers.rows;
     },
-    finish() {
+    async finish() {
       guarded(() => {
         writer.end(rows);
         fsyncSync(fd);
         closeSync(fd);
-        renameSync(partial, file);
+      });
+      if (format === '.parquet') {
+        await toParquet(partial, rewritten, columns);
+        rmSync(partial);
+      }
+      guarded(() => {
+        renameSync(format === '.parquet' ? rewritten : partial, file);
         syncFolder(path.dirname(path.resolve(file)));
       });
     },
     abort() {
       closeSync(fd);
       rmSync(partial, { force: true });
+      rmSync(rewritten, { force: true });
     },
   };
 }
 
-function writerOf(format: Exclude<Format, '.parquet'> | Format, fd: number, shape: RowShape) {
+function writerOf(format: Format, fd: number, columns: readonly AnswerColumn[]): RowWriter {
   switch (format) {
     case '.csv':
-      return csvWriter(fd, shape);
+    case '.parquet':
+      return csvWriter(fd, columns);
     case '.jsonl':
-      return jsonWriter(fd, shape);
+      return jsonWriter(fd, columns);
     case '.npy':
-      return npyWriter(fd, shape);
+      return npyWriter(fd, columns);
     default:
-      return safetensorsWriter(fd, shape);
+      return safetensorsWriter(fd, columns);
+  }
+}
+
+async function toParquet(csv: string, parquet: string, columns: readonly AnswerColumn[]) {
+  const types = { real: 'FLOAT', integer: 'INTEGER', text: 'VARCHAR' };
+  const typed = columns.map(({ name, kind }) => `${literal(name)}: ${literal(types[kind])}`);
+  const database = await openDatabase();
+  try {
+    await database.rows(
+      `copy (select ${columns.map(({ name }) => identifier(name)).join(', ')} from ` +
+        `read_csv(${literal(csv)}, header=true, delim=',', quote='"', escape='"', ` +
+        `auto_detect=false, columns={${typed.join(', ')}})) to ${literal(parquet)} (format parquet)`,
+    );
+  } finally {
+    database.close();
   }
 }
 
@@ -115,23 +154,31 @@ function digits(value: number): string {
   return String(Number(value.toPrecision(9)));
 }
 
-function columnNames({ name, width }: RowShape): string[] {
-  return name === 'label' ? [name] : Array.from({ length: width }, (_, i) => `${name}${i}`);
-}
-
-function eachRow(values: Float32Array, width: number, use: (row: Float32Array) => void): void {
-  for (let first = 0; first < values.length; first += width) {
-    use(values.subarray(first, first + width));
+/** Calls `use` with the cells of each row, in the order of the columns. */
+function eachRow(
+  columns: readonly AnswerColumn[],
+  { rows, numbers, texts }: Answers,
+  use: (cells: readonly (number | string | null)[]) => void,
+): void {
+  let number = 0;
+  let text = 0;
+  for (let row = 0; row < rows; row++) {
+    use(columns.map(({ kind }) => (kind === 'text' ? texts[text++] : numbers[number++]) ?? null));
   }
 }
 
-function csvWriter(fd: number, shape: RowShape): RowWriter {
-  writeAll(fd, Buffer.from(`${columnNames(shape).join(',')}\n`));
+function csvWriter(fd: number, columns: readonly AnswerColumn[]): RowWriter {
+  const cell = (value: number | string | null): string => {
+    if (value === null) return '';
+    if (typeof value === 'number') return digits(value);
+    return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+  };
+  writeAll(fd, Buffer.from(`${columns.map(({ name }) => cell(name)).join(',')}\n`));
   return {
-    write(values) {
+    write(answers) {
       let text = '';
-      eachRow(values, shape.width, (row) => {
-        text += `${Array.from(row, digits).join(',')}\n`;
+      eachRow(columns, answers, (cells) => {
+        text += `${cells.map(cell).join(',')}\n`;
       });
       writeAll(fd, Buffer.from(text));
     },
@@ -139,13 +186,17 @@ function csvWriter(fd: number, shape: RowShape): RowWriter {
   };
 }
 
-function jsonWriter(fd: number, { name, width }: RowShape): RowWriter {
+function jsonWriter(fd: number, columns: readonly AnswerColumn[]): RowWriter {
+  const keys = columns.map(({ name }) => JSON.stringify(name));
   return {
-    write(values) {
+    write(answers) {
       let text = '';
-      eachRow(values, width, (row) => {
-        const numbers = Array.from(row, digits).join(',');
-        text += name === 'label' ? `{"label":${numbers}}\n` : `{"y":[${numbers}]}\n`;
+      eachRow(columns, answers, (cells) => {
+        const fields = cells.map((value, i) => {
+          const shown = typeof value === 'number' ? digits(value) : JSON.stringify(value);
+          return `${keys[i]}:${shown}`;
+        });
+        text += `{${fields.join(',')}}\n`;
       });
       writeAll(fd, Buffer.from(text));
     },
@@ -153,16 +204,24 @@ function jsonWriter(fd: number, { name, width }: RowShape): RowWriter {
   };
 }
 
-/** Little-endian bytes of the values, as int32 where they are labels. */
-function bytesOf(values: Float32Array, { name }: RowShape): Uint8Array {
-  const typed = name === 'label' ? Int32Array.from(values) : values;
+const areIntegers = (columns: readonly AnswerColumn[]) => columns[0]?.kind === 'integer';
+
+/** Little-endian bytes of the numbers, as int32 where they are integers. */
+function bytesOf({ numbers }: Answers, columns: readonly AnswerColumn[]): Uint8Array {
+  const typed = areIntegers(columns) ? Int32Array.from(numbers) : numbers;
   return new Uint8Array(typed.buffer, typed.byteOffset, typed.byteLength);
 }
 
-function npyWriter(fd: number, shape: RowShape): RowWriter {
+/** [rows] of one column of integers, else [rows, columns]. */
+function shapeOf(rows: number, columns: readonly AnswerColumn[]): number[] {
+  return areIntegers(columns) && columns.length === 1 ? [rows] : [rows, columns.length];
+}
+
+function npyWriter(fd: number, columns: readonly AnswerColumn[]): RowWriter {
   const header = (rows: number): Buffer => {
-    const sizes = shape.name === 'label' ? `${rows},` : `${rows}, ${shape.width}`;
-    const type = shape.name === 'label' ? '<i4' : '<f4';
+    const shape = shapeOf(rows, columns);
+    const sizes = shape.length === 1 ? `${rows},` : shape.join(', ');
+    const type = areIntegers(columns) ? '<i4' : '<f4';
     const text = `{'descr': '${type}', 'fortran_order': False, 'shape': (${sizes}), }`;
     const bytes = Buffer.alloc(NPY_HEADER_BYTES, ' ');
     bytes.write('\x93NUMPY\x01\x00', 0, 'latin1');
@@ -173,18 +232,19 @@ function npyWriter(fd: number, shape: RowShape): RowWriter {
   };
   writeAll(fd, header(0));
   return {
-    write: (values) => writeAll(fd, bytesOf(values, shape)),
+    write: (answers) => writeAll(fd, bytesOf(answers, columns)),
     end: (rows) => writeAll(fd, header(rows), 0),
   };
 }
 
-function safetensorsWriter(fd: number, shape: RowShape): RowWriter {
+function safetensorsWriter(fd: number, columns: readonly AnswerColumn[]): RowWriter {
   const header = (rows: number): Buffer => {
-    const { name, width } = shape;
-    const sizes = name === 'label' ? [rows] : [rows, width];
-    const dtype = name === 'label' ? 'I32' : 'F32';
-    const byteLength = 4 * rows * width;
-    const entry = { name, dtype, shape: sizes, byteOffset: 0, byteLength } as const;
+    const integers = areIntegers(columns);
+    const shape = shapeOf(rows, columns);
+    const byteLength = 4 * rows * columns.length;
+    const name = integers ? 'label' : 'y';
+    const dtype = integers ? 'I32' : 'F32';
+    const entry = { name, dtype, shape, byteOffset: 0, byteLength } as const;
     const plain = formatSafetensorsHeader([entry], undefined);
     // The format lets a header end with spaces.
     const bytes = Buffer.alloc(SAFETENSORS_HEADER_BYTES, ' ');
@@ -194,37 +254,7 @@ function safetensorsWriter(fd: number, shape: RowShape): RowWriter {
   };
   writeAll(fd, header(0));
   return {
-    write: (values) => writeAll(fd, bytesOf(values, shape)),
+    write: (answers) => writeAll(fd, bytesOf(answers, columns)),
     end: (rows) => writeAll(fd, header(rows), 0),
-  };
-}
-
-function parquetWriter(
-  { fileWriter, ParquetWriter }: Pick<typeof hyparquet, 'fileWriter' | 'ParquetWriter'>,
-  file: string,
-  shape: RowShape,
-): RowWriter {
-  const names = columnNames(shape);
-  const type = shape.name === 'label' ? 'INT32' : 'FLOAT';
-  const writer = new ParquetWriter({
-    writer: fileWriter(file),
-    schema: [
-      { name: 'root', num_children: names.length },
-      ...names.map((name) => ({ name, type, repetition_type: 'REQUIRED' }) as const),
-    ],
-    createdBy: 'phantom-parallel',
-  });
-  return {
-    write(values) {
-      const rows = values.length / shape.width;
-      void writer.write({
-        columnData: names.map((name, column) => ({
-          name,
-          data: Array.from({ length: rows }, (_, row) => values[row * shape.width + column] ?? 0),
-        })),
-        rowGroupSize: rows,
-      });
-    },
-    end: () => void writer.finish(),
   };
 }

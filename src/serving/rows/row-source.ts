@@ -1,150 +1,73 @@
 import path from 'node:path';
-import { closeSync, createReadStream, existsSync, statSync } from 'node:fs';
+import { closeSync, existsSync, statSync } from 'node:fs';
 import { requireFinite, type TableDataset } from '../../data/dataset.js';
 import { openFile } from '../../data/files.js';
-import { featureColumns } from '../../data/readers/columns.js';
-import { csvNumber, csvRecords, isCsvHeader, MAX_LINE_BYTES } from '../../data/readers/csv.js';
 import { readMatrixRows } from '../../data/readers/matrix.js';
 import { readLayout } from '../../data/readers/npy.js';
 import { rowWidth } from '../../data/readers/table.js';
 import { SafetensorsFile } from '../../data/safetensors.js';
 import { openDataset } from '../../data/sources.js';
+import { isTableLocation } from '../../data/tables/relation.js';
+import type { TableSchema } from '../../data/tables/schema.js';
 import { DataError } from '../../base/errors.js';
 
-/** Rows of a file, [rows, features], some at a time; every number is finite. */
-export type RowSource = AsyncIterable<Float32Array>;
+/** Rows, some at a time. */
+export interface RowPiece {
+  /** [rows, features] row-major; every number is finite. */
+  readonly x: Float32Array;
+  /** What the rows are called, where the model's table had such a column; else null. */
+  readonly ids: readonly (string | null)[] | null;
+}
 
-const FORMATS = '.csv, .tsv, .npy, .parquet, .safetensors, .jsonl';
+export type RowSource = AsyncIterable<RowPiece>;
+
+/** The model that rows are for. */
+export interface RowsOf {
+  readonly features: number;
+  /** Of the table that it was trained on: columns of a table go by their names. */
+  readonly schema?: TableSchema | null;
+  /** Takes what people should know of the columns of a table. */
+  readonly onNote?: (note: string) => void;
+}
+
+const FORMATS = '.csv, .tsv, .json, .jsonl, .parquet, .npy, .safetensors';
 
 /**
- * Opens rows to answer: a CSV, NPY, Parquet, safetensors (the tensor `x`) or JSON-lines file, read
- * piece by piece; or a data set that is known by name, held in memory.
+ * Opens rows to answer: a table, an NPY or a safetensors file (the tensor `x`), read piece by
+ * piece; or a data set that is known by name, held in memory.
  *
- * @param features of the network; columns named like targets are passed over where they are too many
  * @param most rows of a piece
  * @throws DataError for what is missing, damaged, unknown or of another width
  */
-export function openRows(name: string, features: number, most: number): RowSource {
+export function openRows(name: string, model: RowsOf, most: number): RowSource {
+  const { features } = model;
+  if (isTableLocation(name)) return tablePieces(name, model, most);
   const isFile = existsSync(name) && statSync(name).isFile();
   switch (isFile ? path.extname(name).toLowerCase() : '') {
-    case '.csv':
-    case '.tsv':
-      return csvRows(name, features, most);
-    case '.jsonl':
-    case '.ndjson':
-      return jsonRows(name, features, most);
     case '.npy':
-      return npyRows(name, features, most);
+      return withoutIds(npyRows(name, features, most));
     case '.safetensors':
-      return safetensorsRows(name, features, most);
-    case '.parquet':
-      return parquetRows(name, features, most);
+      return withoutIds(safetensorsRows(name, features, most));
     default:
-      return datasetRows(name, features, most);
+      return withoutIds(datasetRows(name, features, most));
   }
 }
 
-/** Collects rows of one width into pieces. */
-class Pieces {
-  readonly #width: number;
-  #piece: Float32Array;
-  #filled = 0;
-
-  constructor(features: number, most: number) {
-    this.#width = features * most;
-    this.#piece = new Float32Array(this.#width);
+/** A table, by the schema of the model; without one by position, its columns all numbers. */
+async function* tablePieces(name: string, model: RowsOf, most: number): AsyncGenerator<RowPiece> {
+  const { tableRows } = await import('../../data/tables/table-rows.js');
+  const { schema = null, features, onNote } = model;
+  let rows = 0;
+  for await (const piece of tableRows({ location: name, schema, features }, most, onNote)) {
+    requireFinite('data', name, piece.x, features, (c) => `feature ${c}`);
+    rows += piece.x.length / features;
+    yield piece;
   }
-
-  push(value: number): void {
-    this.#piece[this.#filled++] = value;
-  }
-  get full(): boolean {
-    return this.#filled === this.#width;
-  }
-  /** What has been collected since the last call. */
-  take(): Float32Array {
-    const piece = this.#piece.subarray(0, this.#filled);
-    this.#piece = new Float32Array(this.#width);
-    this.#filled = 0;
-    return piece;
-  }
+  requireRows('data', name, rows);
 }
 
-async function* csvRows(
-  file: string,
-  features: number,
-  most: number,
-): AsyncGenerator<Float32Array> {
-  const pieces = new Pieces(features, most);
-  let names: readonly string[] | null = null;
-  let columns: readonly number[] = [];
-  let row = 0;
-  for await (const cells of csvRecords(file)) {
-    if (names === null) {
-      const isHeader = isCsvHeader(cells);
-      names = cells.map((cell, i) => (isHeader ? cell : String(i)));
-      columns = featureColumns('csv', file, names, features);
-      if (isHeader) continue;
-    }
-    for (const column of columns) {
-      pieces.push(
-        finite('csv', file, csvNumber(file, cells[column] ?? '', `${names[column]}`, row), row),
-      );
-    }
-    row++;
-    if (pieces.full) yield pieces.take();
-  }
-  yield* last('csv', file, pieces, row);
-}
-
-/** A line is a list of numbers, or an object that has one under `x`. */
-async function* jsonRows(
-  file: string,
-  features: number,
-  most: number,
-): AsyncGenerator<Float32Array> {
-  const pieces = new Pieces(features, most);
-  let row = 0;
-  for await (const line of linesOf(file)) {
-    if (line.trim() === '') continue;
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch (error) {
-      throw new DataError('jsonl', `${file}: row ${row} is not JSON: ${(error as Error).message}`);
-    }
-    const list = Array.isArray(value) ? (value as unknown[]) : (value as { x?: unknown } | null)?.x;
-    if (!Array.isArray(list)) {
-      throw new DataError('jsonl', `${file}: row ${row} is no list of numbers, and has none as x`);
-    }
-    requireWidth('jsonl', file, list.length, features, `row ${row}`);
-    for (const number of list as unknown[]) {
-      if (typeof number !== 'number') {
-        throw new DataError(
-          'jsonl',
-          `${file}: row ${row} holds ${JSON.stringify(number)?.slice(0, 40)}`,
-        );
-      }
-      pieces.push(finite('jsonl', file, number, row));
-    }
-    row++;
-    if (pieces.full) yield pieces.take();
-  }
-  yield* last('jsonl', file, pieces, row);
-}
-
-async function* linesOf(file: string): AsyncGenerator<string> {
-  closeSync(openFile('jsonl', file).fd);
-  let rest = '';
-  for await (const chunk of createReadStream(file, 'utf8') as AsyncIterable<string>) {
-    const lines = (rest + chunk).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
-    if (rest.length > MAX_LINE_BYTES) {
-      throw new DataError('jsonl', `${file}: a line is longer than ${MAX_LINE_BYTES} bytes`);
-    }
-  }
-  yield rest;
+async function* withoutIds(pieces: AsyncIterable<Float32Array>): AsyncGenerator<RowPiece> {
+  for await (const x of pieces) yield { x, ids: null };
 }
 
 async function* npyRows(
@@ -190,23 +113,6 @@ async function* safetensorsRows(
   }
 }
 
-async function* parquetRows(
-  name: string,
-  features: number,
-  most: number,
-): AsyncGenerator<Float32Array> {
-  const { readParquetRows } = await import('../../data/readers/parquet.js');
-  let rows = 0;
-  for await (const group of readParquetRows(name, features)) {
-    requireFinite('parquet', name, group, features, (c) => `x[${c}]`);
-    for (let first = 0; first < group.length; first += most * features) {
-      yield group.subarray(first, first + most * features);
-    }
-    rows += group.length / features;
-  }
-  requireRows('parquet', name, rows);
-}
-
 async function* datasetRows(
   name: string,
   features: number,
@@ -226,12 +132,6 @@ async function* datasetRows(
   }
 }
 
-function* last(where: string, file: string, pieces: Pieces, rows: number) {
-  requireRows(where, file, rows);
-  const piece = pieces.take();
-  if (piece.length > 0) yield piece;
-}
-
 function requireRows(where: string, file: string, rows: number): void {
   if (rows === 0) throw new DataError(where, `${file}: no rows; at least one is needed`);
 }
@@ -239,9 +139,4 @@ function requireRows(where: string, file: string, rows: number): void {
 function requireWidth(where: string, file: string, width: number, features: number, what: string) {
   if (width === features) return;
   throw new DataError(where, `${file}: ${what} has ${width} numbers; the model takes ${features}`);
-}
-
-function finite(where: string, file: string, value: number, row: number): number {
-  if (Number.isFinite(Math.fround(value))) return value;
-  throw new DataError(where, `${file}: row ${row} holds ${value}, which no finite float32 is`);
 }

@@ -1,0 +1,320 @@
+import { DataError } from '../../base/errors.js';
+import { MAX_CLASSES } from '../dataset.js';
+import type { Database } from './database.js';
+import { type ColumnProfile, refuseColumn, type TableProfile, textsOf } from './profile.js';
+import type { Relation } from './relation.js';
+import type { FeatureColumn, TableSchema, TargetColumn, Task } from './schema.js';
+
+/** What people may say about the columns of a table; the rest is found out. */
+export interface ColumnChoices {
+  /** Columns to predict. Default: see `chooseTargets`. */
+  readonly targets?: readonly string[];
+  readonly task?: Task;
+  /** Columns to leave out. */
+  readonly ignore?: readonly string[];
+  /** Numbers that are names of something: each value becomes a feature. */
+  readonly categorical?: readonly string[];
+  readonly id?: string;
+  readonly weight?: string;
+  /** `fill`: medians and markers; `error`: a gap in a feature is refused. Default `fill`. */
+  readonly missing?: 'fill' | 'error';
+}
+
+export interface InferredSchema {
+  /** Medians, means and scales are still 0, 0 and 1: they come from the training rows. */
+  readonly schema: TableSchema;
+  /** What was decided, for people. */
+  readonly notes: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** More different texts than this make no useful features of their own. */
+const MOST_CATEGORIES = 1000;
+/** Integers with at most so many different values are taken as classes. */
+const FEW_INTEGERS = 30;
+
+/**
+ * Decides what each column is.
+ *
+ * @param where the location, for messages
+ * @throws DataError for names that are not there, ambiguous targets, and columns that cannot be
+ *   used as they are, with the flag or query that mends it
+ */
+export async function inferSchema(
+  input: { database: Database; relation: Relation; profile: TableProfile; where: string },
+  choices: ColumnChoices,
+): Promise<InferredSchema> {
+  const inference = new Inference(input, choices);
+  return inference.run();
+}
+
+class Inference {
+  readonly #input: Parameters<typeof inferSchema>[0];
+  readonly #choices: ColumnChoices;
+  readonly #dropped: { name: string; why: string }[] = [];
+  readonly #notes: string[] = [];
+  readonly #warnings: string[] = [];
+
+  constructor(input: Parameters<typeof inferSchema>[0], choices: ColumnChoices) {
+    this.#input = input;
+    this.#choices = choices;
+  }
+
+  async run(): Promise<InferredSchema> {
+    const { profile, relation, where } = this.#input;
+    const { ignore = [], id = null, weight = null, categorical = [] } = this.#choices;
+    if (profile.rows === 0) throw this.#error('no rows; at least one is needed');
+    const named = [...ignore, ...categorical, ...(this.#choices.targets ?? [])];
+    for (const name of [
+      ...named,
+      ...(id === null ? [] : [id]),
+      ...(weight === null ? [] : [weight]),
+    ]) {
+      this.#column(name);
+    }
+    const usable = profile.columns.filter((column) => {
+      const why = ignore.includes(column.name)
+        ? 'ignored'
+        : column.name === id || column.name === weight || this.#isTarget(column.name)
+          ? null
+          : this.#indexReason(column);
+      if (why !== null) this.#drop(column.name, why);
+      else if (column.kind === 'nothing') this.#drop(column.name, 'no values');
+      return (
+        why === null && column.kind !== 'nothing' && column.name !== id && column.name !== weight
+      );
+    });
+    const targets = this.#chooseTargets(usable);
+    const task = this.#chooseTask(targets);
+    const features: FeatureColumn[] = [];
+    for (const column of usable) {
+      if (targets.includes(column)) continue;
+      const feature = await this.#feature(column);
+      if (feature !== null) features.push(feature);
+    }
+    if (features.length === 0) {
+      const out = this.#dropped.map(({ name, why }) => `${name}: ${why}`).join('; ');
+      const what = 'no feature columns beside the target';
+      throw this.#error(out === '' ? what : `${what} (left out: ${out})`);
+    }
+    if (weight !== null) this.#checkWeight(this.#column(weight));
+    const schema: TableSchema = {
+      version: 1,
+      task,
+      features,
+      targets: await Promise.all(targets.map((column) => this.#target(column, task))),
+      id,
+      weight,
+      dropped: this.#dropped,
+    };
+    const gaps = targets.reduce((sum, column) => Math.max(sum, column.missing), 0);
+    if (gaps > 0)
+      this.#notes.push(`${gaps} of ${profile.rows} rows have no target and are left out`);
+    if (gaps === profile.rows) throw this.#error(`no row has a value in ${targets[0]?.name}`);
+    return {
+      schema,
+      notes: [...relation.notes.map((note) => `${where}: ${note}`), ...this.#notes],
+      warnings: this.#warnings,
+    };
+  }
+
+  #error(what: string): DataError {
+    return new DataError('data', `${this.#input.where}: ${what}`);
+  }
+
+  #column(name: string): ColumnProfile {
+    const { columns } = this.#input.profile;
+    const found = columns.find((column) => column.name === name);
+    if (found !== undefined) return found;
+    const names = columns.map((column) => column.name);
+    const shown = names.length > 12 ? [...names.slice(0, 12), '…'] : names;
+    throw this.#error(`no column ${name}; it has ${shown.join(', ')}`);
+  }
+
+  #isTarget(name: string): boolean {
+    return this.#choices.targets?.includes(name) ?? false;
+  }
+
+  #indexReason({ name, counts }: ColumnProfile): string | null {
+    const why = this.#input.relation.indexes.get(name);
+    if (why === undefined) return null;
+    return why.startsWith('pandas') || counts ? why : null;
+  }
+
+  /**
+   * The columns to predict: those that were named; else the only one called target, label or y;
+   * else the last.
+   */
+  #chooseTargets(usable: readonly ColumnProfile[]): ColumnProfile[] {
+    const { targets } = this.#choices;
+    if (targets !== undefined) return targets.map((name) => this.#column(name));
+    const named = usable.filter(({ name }) => /^(target|label|y)$/i.test(name));
+    const last = usable.at(-1);
+    if (last === undefined) throw this.#error('no columns');
+    const [only] = named;
+    // x and y side by side are coordinates as often as features and target.
+    const coordinates =
+      only !== undefined &&
+      /^y$/i.test(only.name) &&
+      only !== last &&
+      usable.some(({ name }) => /^x$/i.test(name));
+    if (named.length > 1 || coordinates) {
+      const candidates = coordinates ? [only, last] : named;
+      const names = candidates.map(({ name }) => name);
+      throw this.#error(
+        `${names.join(' or ')} could be the target; say which: --target ${names[0]}`,
+      );
+    }
+    const target = only ?? last;
+    const why = only === undefined ? 'the last column' : 'by its name';
+    this.#notes.push(`target: ${target.name}, ${why} (--target chooses another)`);
+    return [target];
+  }
+
+  #chooseTask(targets: readonly ColumnProfile[]): Task {
+    const { task } = this.#choices;
+    for (const column of targets) refuseColumn(column, this.#input.where);
+    if (task !== undefined) return task;
+    const names = targets.map(({ name }) => name).join(', ');
+    if (targets.length > 1) {
+      const flags = targets.every((column) => isFlag(column));
+      if (flags) this.#notes.push(`${names}: yes or no each (--task regress fits numbers instead)`);
+      return flags ? 'multilabel' : 'regress';
+    }
+    const [target] = targets as [ColumnProfile];
+    if (target.kind === 'nothing') throw this.#error(`column ${names} has no values`);
+    if (target.kind === 'boolean' || target.kind === 'text') return 'classify';
+    if (!target.integers) return 'regress';
+    const named = /^(label|class|category)$/i.test(target.name);
+    const few =
+      named ||
+      (target.distinct <= FEW_INTEGERS && target.max - target.min + 1 <= 2 * target.distinct);
+    this.#notes.push(
+      few
+        ? `${names}: ${target.distinct} different integers, taken as classes (--task regress fits numbers instead)`
+        : `${names}: integers, fitted as numbers (--task classify takes each value as a class)`,
+    );
+    return few ? 'classify' : 'regress';
+  }
+
+  async #target(column: ColumnProfile, task: Task): Promise<TargetColumn> {
+    const { name, kind } = column;
+    if (task === 'multilabel') {
+      if (!isFlag(column))
+        throw this.#error(`column ${name} is not 0 or 1, nor true or false; multilabel needs that`);
+      return { name, kind: 'flag' };
+    }
+    if (task === 'regress') {
+      if (kind !== 'number') {
+        const odd = column.odd === null ? '' : ` (${JSON.stringify(column.odd)})`;
+        throw this.#error(`column ${name} holds texts${odd}; --task classify predicts them`);
+      }
+      return { name, kind: 'number', style: column.style?.name ?? null, mean: 0, scale: 1 };
+    }
+    if ((this.#choices.targets?.length ?? 1) > 1) {
+      throw this.#error('several targets are no classes; classify takes one, multilabel several');
+    }
+    this.#refuseMixed(column, 'target');
+    const found = await textsOf(this.#input.database, this.#input.relation, column, MAX_CLASSES);
+    const rows = this.#input.profile.rows;
+    if (found.length > MAX_CLASSES) {
+      throw this.#error(
+        `column ${name} has more than ${MAX_CLASSES} classes; --task regress fits numbers`,
+      );
+    }
+    if (found.length < 2) {
+      const [only] = found;
+      throw this.#error(
+        `column ${name} is ${only?.text ?? 'empty'} in every row: one class, nothing to tell apart`,
+      );
+    }
+    if (found.length > rows / 10 && rows >= 20) {
+      const instead = kind === 'number' ? '; --task regress fits numbers instead' : '';
+      this.#warnings.push(
+        `${name} has ${found.length} classes in ${rows} rows: few rows for each${instead}`,
+      );
+    }
+    return { name, kind: 'class', classes: sorted(found.map(({ text }) => text)) };
+  }
+
+  async #feature(column: ColumnProfile): Promise<FeatureColumn | null> {
+    const { name, kind, missing, min, max } = column;
+    const gaps = missing > 0;
+    refuseColumn(column, this.#input.where);
+    if (gaps && this.#choices.missing === 'error') {
+      throw this.#error(`column ${name} has ${missing} gaps, and --missing error refuses them`);
+    }
+    const categorical = this.#choices.categorical?.includes(name) ?? false;
+    if (kind === 'text' || categorical) return this.#category(column, categorical);
+    if (min === max && !gaps) return this.#drop(name, `always ${min}`);
+    if (kind === 'boolean') return { name, kind, gaps };
+    if (column.style !== null && column.style.about !== '') {
+      this.#notes.push(`${name}: ${column.style.about}`);
+    }
+    if (column.counts && /^(id|index|row|key|no|nr)$|_id$/i.test(name)) {
+      this.#warnings.push(`${name} counts the rows: --ignore ${name} leaves it out`);
+    }
+    return { name, kind: 'number', style: column.style?.name ?? null, gaps, median: 0, min, max };
+  }
+
+  async #category(column: ColumnProfile, asked: boolean): Promise<FeatureColumn | null> {
+    const { name, missing } = column;
+    if (!asked) this.#refuseMixed(column, 'feature');
+    const found = await textsOf(
+      this.#input.database,
+      this.#input.relation,
+      column,
+      MOST_CATEGORIES,
+    );
+    const rows = this.#input.profile.rows;
+    if (found.length === 1 && missing === 0) return this.#drop(name, `always ${found[0]?.text}`);
+    if (found.length > MOST_CATEGORIES || (found.length > rows / 2 && found.length > 20)) {
+      throw this.#error(
+        `column ${name} holds ${found.length > MOST_CATEGORIES ? `more than ${MOST_CATEGORIES}` : found.length} ` +
+          `different texts in ${rows} rows, too many to learn from; --ignore ${name}, or --id ${name}`,
+      );
+    }
+    return {
+      name,
+      kind: 'category',
+      values: sorted(found.map(({ text }) => text)),
+      gaps: missing > 0,
+    };
+  }
+
+  /** Numbers with something else among them are a mistake more often than categories. */
+  #refuseMixed(
+    { name, kind, numbers, missing, odd }: ColumnProfile,
+    role: 'feature' | 'target',
+  ): void {
+    const filled = this.#input.profile.rows - missing;
+    if (kind !== 'text' || numbers * 2 < filled || numbers === 0) return;
+    const instead =
+      role === 'target' ? '' : `, take all values as categories: --categorical ${name},`;
+    throw this.#error(
+      `column ${name} holds numbers and ${JSON.stringify(odd)}; correct that cell${instead} or leave it out: --ignore ${name}`,
+    );
+  }
+
+  #checkWeight({ name, kind, min, missing }: ColumnProfile): void {
+    if (kind === 'number' && min >= 0 && missing === 0) return;
+    throw this.#error(
+      `column ${name} cannot weigh rows; weights are numbers of at least 0, without gaps`,
+    );
+  }
+
+  #drop(name: string, why: string): null {
+    this.#dropped.push({ name, why });
+    return null;
+  }
+}
+
+function isFlag({ kind, integers, min, max }: ColumnProfile): boolean {
+  return kind === 'boolean' || (kind === 'number' && integers && min >= 0 && max <= 1);
+}
+
+/** Numbers by value, texts by code point. */
+function sorted(texts: readonly string[]): string[] {
+  const numbers = texts.every((text) => text !== '' && Number.isFinite(Number(text)));
+  return numbers ? texts.toSorted((a, b) => Number(a) - Number(b)) : texts.toSorted();
+}

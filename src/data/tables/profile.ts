@@ -1,0 +1,301 @@
+import { DataError } from '../../base/errors.js';
+import { BLANKS, MISSING_SPELLINGS, NUMBER_STYLES, type NumberStyle } from './cells.js';
+import { type Database, identifier, literal, type ResultRow } from './database.js';
+import type { Relation } from './relation.js';
+
+/** What one column holds, over all rows. */
+export interface ColumnProfile {
+  readonly name: string;
+  readonly kind: 'number' | 'boolean' | 'text' | 'date' | 'nothing' | 'other';
+  /** The database's type. */
+  readonly type: string;
+  /** How its texts write numbers; null for columns that are numbers already, or none. */
+  readonly style: NumberStyle | null;
+  readonly missing: number;
+  /** Different values, about: within a few percent. */
+  readonly distinct: number;
+  /** Of numbers. */
+  readonly min: number;
+  readonly max: number;
+  readonly integers: boolean;
+  /** Whether it counts the rows: consecutive integers, each once. */
+  readonly counts: boolean;
+  /** Of a text: cells that are plain numbers, and one that is not. */
+  readonly numbers: number;
+  readonly odd: string | null;
+  /** Whether its commas could be decimal ones or between thousands. */
+  readonly ambiguous: boolean;
+}
+
+export interface TableProfile {
+  readonly rows: number;
+  readonly columns: readonly ColumnProfile[];
+}
+
+/** Defines `cell(c)`: a trimmed text, NULL for every spelling of "missing". */
+export async function defineCell(database: Database): Promise<void> {
+  const trimmed = `trim(c, ${literal(BLANKS)})`;
+  const spellings = MISSING_SPELLINGS.map(literal).join(', ');
+  await database.rows(
+    `create or replace macro cell(c) as ` +
+      `case when lower(${trimmed}) in (${spellings}) then null else ${trimmed} end`,
+  );
+}
+
+const NUMERIC = /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*)$/;
+const DATES = /^(DATE|TIME|TIMESTAMP|INTERVAL)/;
+const TEXTS = /^(VARCHAR|ENUM)/;
+
+/** The number in a plain text; NULL for anything else, `nan` too. Faster than looking for gaps. */
+const plainNumber = (text: string) => withoutNaN(`try_cast(${text} as DOUBLE)`);
+
+/**
+ * Looks at every row once; at columns of texts that are not all plain numbers once more.
+ *
+ * @throws DataError when the rows cannot be read to their end
+ */
+export async function profileTable(
+  database: Database,
+  relation: Relation,
+  decimal: 'auto' | 'comma' | 'point' = 'auto',
+): Promise<TableProfile> {
+  await defineCell(database);
+  const { columns, sql } = relation;
+  const values = columns.flatMap(({ name, type }, i) => valuesOf(name, type, i));
+  const looks = columns.flatMap(({ type }, i) => [
+    `count(f${i}) as filled${i}`,
+    ...(NUMERIC.test(type) || TEXTS.test(type) || type === 'BOOLEAN' ? numberLook(`v${i}`, i) : []),
+  ]);
+  const [row = {}] = await database.rows(
+    `select ${['count(*) as n', ...looks].join(', ')} from (select ${values.join(', ')} from ${sql})`,
+  );
+  const rows = Number(row['n']);
+  const profiles: ColumnProfile[] = [];
+  for (const [i, { name, type }] of columns.entries()) {
+    const profile = profileOf(row, rows, { name, type, i });
+    profiles.push(
+      TEXTS.test(type) && profile.kind === 'text'
+        ? await lookAtTexts(database, sql, { profile, rows, decimal })
+        : profile,
+    );
+  }
+  return { rows, columns: profiles };
+}
+
+/** `v`: a column's value as a number; `f`: NULL where it has no value, or the file's own gap. */
+function valuesOf(name: string, type: string, i: number): string[] {
+  const column = identifier(name);
+  if (TEXTS.test(type)) {
+    const text = `${column}::VARCHAR`;
+    return [`${plainNumber(text)} as v${i}`, `${text} as f${i}`];
+  }
+  if (NUMERIC.test(type)) {
+    const number = withoutNaN(`${column}::DOUBLE`);
+    return [`${number} as v${i}`, `${number} as f${i}`];
+  }
+  return [...(type === 'BOOLEAN' ? [`${column}::DOUBLE as v${i}`] : []), `${column} as f${i}`];
+}
+
+function numberLook(value: string, i: number): string[] {
+  return [
+    `count(${value}) as numbers${i}`,
+    `min(${value}) as min${i}`,
+    `max(${value}) as max${i}`,
+    `coalesce(sum(${value}), 0) as sum${i}`,
+    `coalesce(bool_and(${value} = floor(${value})), false) as integers${i}`,
+    `approx_count_distinct(${value}) as distinct${i}`,
+  ];
+}
+
+function profileOf(
+  row: ResultRow,
+  rows: number,
+  { name, type, i }: { name: string; type: string; i: number },
+): ColumnProfile {
+  const of = (key: string) => row[`${key}${i}`];
+  const filled = Number(of('filled'));
+  const numbers = Number(of('numbers') ?? 0);
+  const [min, max, sum] = [asNumber(of('min')), asNumber(of('max')), asNumber(of('sum'))];
+  const integers = of('integers') === true;
+  const counts =
+    integers && numbers === rows && max - min + 1 === rows && sum === ((min + max) / 2) * rows;
+  const kind = kindOf(type, filled, numbers);
+  return {
+    name,
+    type,
+    kind,
+    min,
+    max,
+    integers,
+    counts,
+    numbers,
+    style: TEXTS.test(type) && kind === 'number' ? (NUMBER_STYLES[0] as NumberStyle) : null,
+    missing: rows - filled,
+    distinct: Number(of('distinct') ?? filled),
+    odd: null,
+    ambiguous: false,
+  };
+}
+
+function kindOf(type: string, filled: number, numbers: number): ColumnProfile['kind'] {
+  if (filled === 0) return 'nothing';
+  if (type === 'BOOLEAN') return 'boolean';
+  if (NUMERIC.test(type)) return 'number';
+  if (DATES.test(type)) return 'date';
+  if (!TEXTS.test(type)) return 'other';
+  return numbers === filled ? 'number' : 'text';
+}
+
+/** JSON has no infinity: the database writes it as a text. */
+function asNumber(value: unknown): number {
+  return value === null || value === undefined ? Number.NaN : Number(value);
+}
+
+async function lookAtTexts(
+  database: Database,
+  from: string,
+  of: { profile: ColumnProfile; rows: number; decimal: 'auto' | 'comma' | 'point' },
+): Promise<ColumnProfile> {
+  const { profile, rows, decimal } = of;
+  const styles = NUMBER_STYLES.slice(1);
+  const matches = styles.flatMap(({ form, sure }, i) => [
+    `count(*) filter (not regexp_matches(c, ${literal(form)})) as unlike${i}`,
+    `count(*) filter (regexp_matches(c, ${literal(sure ?? '.')})) as sure${i}`,
+  ]);
+  const [row = {}] = await database.rows(
+    `select count(*) as different, coalesce(sum(n), 0) as filled, ` +
+      `coalesce(sum(n) filter (try_cast(c as DOUBLE) is not null), 0) as numbers, ` +
+      `count(*) filter (lower(c) not in ('true', 'false')) as unbooleans, ` +
+      `count(*) filter (try_cast(c as TIMESTAMP) is null) as undates, ` +
+      `min(c) filter (try_cast(c as DOUBLE) is null) as odd, ` +
+      `${matches.join(', ')} from (select cell(raw) as c, sum(n) as n from ` +
+      `(select ${identifier(profile.name)}::VARCHAR as raw, count(*) as n from ${from} group by raw) ` +
+      `group by c) where c is not null`,
+  );
+  const filled = Number(row['filled']);
+  const missing = rows - filled;
+  const distinct = Number(row['different']);
+  if (filled === 0) return { ...profile, kind: 'nothing', missing, distinct };
+  if (Number(row['unbooleans']) === 0) return { ...profile, kind: 'boolean', missing, distinct };
+  if (Number(row['undates']) === 0) return { ...profile, kind: 'date', missing, distinct };
+  const fitting = styles.filter((_, i) => Number(row[`unlike${i}`]) === 0);
+  const said = { auto: '', comma: 'decimal-comma', point: 'thousands' }[decimal];
+  const style =
+    fitting.find(({ name }) => name === said) ??
+    fitting.find((own) => Number(row[`sure${styles.indexOf(own)}`]) > 0);
+  const text = {
+    ...profile,
+    missing,
+    distinct,
+    numbers: Number(row['numbers']),
+    odd: String(row['odd']),
+    ambiguous: fitting.length > 0,
+  };
+  if (style === undefined) return text;
+  const numbers = await database.rows(
+    `select ${['count(*) as n', ...numberLook(numberSql(profile.name, style), 0)].join(', ')} from ${from}`,
+  );
+  const read = profileOf({ ...numbers[0], filled0: filled }, rows, {
+    name: profile.name,
+    type: profile.type,
+    i: 0,
+  });
+  if (read.numbers !== filled) return text;
+  return { ...read, kind: 'number', style, odd: null };
+}
+
+/** SQL for the number in a column of texts; NULL for a gap. */
+function numberSql(name: string, style: NumberStyle | null): string {
+  const whole = `${identifier(name)}::VARCHAR`;
+  if (style === null || style.name === 'plain') return plainNumber(whole);
+  let text = `cell(${whole})`;
+  for (const [pattern, by] of style.replace) {
+    text = `regexp_replace(${text}, ${literal(pattern)}, ${literal(by)}, 'g')`;
+  }
+  return `try_cast(${text} as DOUBLE)`;
+}
+
+/** SQL for a column as a DOUBLE: its number, or 1 and 0 for true and false; NULL for a gap. */
+export function valueSql({
+  name,
+  kind,
+  type,
+  style,
+}: Pick<ColumnProfile, 'name' | 'kind' | 'type' | 'style'>): string {
+  const column = identifier(name);
+  if (kind === 'boolean') {
+    return type === 'BOOLEAN'
+      ? `${column}::DOUBLE`
+      : `case lower(cell(${column}::VARCHAR)) when 'true' then 1.0 when 'false' then 0.0 end`;
+  }
+  if (TEXTS.test(type)) return numberSql(name, style);
+  return withoutNaN(`${column}::DOUBLE`);
+}
+
+/** NaN in a file is a gap. (`nullif` is optimized away where a file's statistics know no NaN.) */
+function withoutNaN(value: string): string {
+  return `case when isnan(${value}) then null else ${value} end`;
+}
+
+/** SQL for a column as the name of a category or class; NULL for a gap. 1, 1.0 and +1 are one. */
+export function nameSql(column: Pick<ColumnProfile, 'name' | 'kind' | 'type' | 'style'>): string {
+  const text = `cell(${identifier(column.name)}::VARCHAR)`;
+  if (column.kind === 'boolean') return `lower(${text})`;
+  if (column.kind !== 'number') return text;
+  const value = valueSql(column);
+  return (
+    `case when ${value} = floor(${value}) and abs(${value}) < 1e15 ` +
+    `then (${value})::BIGINT::VARCHAR else (${value})::VARCHAR end`
+  );
+}
+
+/** The different texts of a column, the most frequent first; at most `most` + 1 of them. */
+export async function textsOf(
+  database: Database,
+  relation: Relation,
+  profile: ColumnProfile,
+  most: number,
+): Promise<{ text: string; rows: number }[]> {
+  const rows = await database.rows(
+    `select ${nameSql(profile)} as text, count(*) as n from ${relation.sql} ` +
+      `where text is not null group by text order by n desc, text limit ${most + 1}`,
+  );
+  return rows.map((row) => ({ text: String(row['text']), rows: Number(row['n']) }));
+}
+
+/** @throws DataError for a column that cannot be used as it is, with what to do */
+export function refuseColumn(profile: ColumnProfile, where: string): void {
+  const { name, kind, type, min, max, odd } = profile;
+  const column = `${where}: column ${name}`;
+  if (profile.ambiguous) {
+    throw new DataError(
+      'data',
+      `${column} holds ${JSON.stringify(odd)}; say whether its comma is decimal or between ` +
+        'thousands: --decimal comma, or --decimal point',
+    );
+  }
+  if (kind === 'date') {
+    const query = `--data "select *, year(${identifier(name)}) as year from …"`;
+    throw new DataError(
+      'data',
+      `${column} holds dates; make numbers of them, as with ${query}, or leave it out: --ignore ${name}`,
+    );
+  }
+  if (kind === 'other') {
+    throw new DataError(
+      'data',
+      `${column} is of type ${type}; select single numbers or texts from it by a query, ` +
+        `or leave it out: --ignore ${name}`,
+    );
+  }
+  if (
+    kind === 'number' &&
+    !(Number.isFinite(Math.fround(min)) && Number.isFinite(Math.fround(max)))
+  ) {
+    const value = Number.isFinite(Math.fround(min)) ? max : min;
+    throw new DataError(
+      'data',
+      `${column} holds ${value}, which is not finite in float32; correct it, or leave it out: --ignore ${name}`,
+    );
+  }
+}

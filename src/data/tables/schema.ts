@@ -1,0 +1,161 @@
+import { DataError } from '../../base/errors.js';
+
+/** What a model predicts: numbers, one class of several, or several yes/no answers. */
+export const TASKS = ['regress', 'classify', 'multilabel'] as const;
+export type Task = (typeof TASKS)[number];
+
+/** A column that the network is fed from. */
+export type FeatureColumn =
+  | {
+      readonly name: string;
+      readonly kind: 'number';
+      /** A style of `NUMBER_STYLES`, where the file writes numbers as texts; else null. */
+      readonly style: string | null;
+      /** Whether rows without a value are marked by a feature of their own. */
+      readonly gaps: boolean;
+      /** Median of the training rows, for rows without a value. */
+      readonly median: number;
+      readonly min: number;
+      readonly max: number;
+    }
+  | { readonly name: string; readonly kind: 'boolean'; readonly gaps: boolean }
+  | {
+      readonly name: string;
+      readonly kind: 'category';
+      /** One feature each; with `gaps` one more for rows without a value. */
+      readonly values: readonly string[];
+      readonly gaps: boolean;
+    };
+
+/** A column that is predicted. */
+export type TargetColumn =
+  | {
+      readonly name: string;
+      readonly kind: 'number';
+      readonly style: string | null;
+      /** The network gives (value − mean) / scale. */
+      readonly mean: number;
+      readonly scale: number;
+    }
+  | { readonly name: string; readonly kind: 'class'; readonly classes: readonly string[] }
+  | { readonly name: string; readonly kind: 'flag' };
+
+/**
+ * What was learned about the columns of a table: enough to turn any row of such a table into the
+ * network's input, and its output into answers in the table's own words. Plain JSON.
+ */
+export interface TableSchema {
+  readonly version: 1;
+  readonly task: Task;
+  readonly features: readonly FeatureColumn[];
+  readonly targets: readonly TargetColumn[];
+  /** A column that is copied beside predictions; null: none. */
+  readonly id: string | null;
+  /** A column of weights of the training rows; null: all weigh 1. */
+  readonly weight: string | null;
+  /** Columns that are not used, and why. */
+  readonly dropped: readonly { readonly name: string; readonly why: string }[];
+}
+
+/** Features of the network that a column becomes. */
+export function widthOf(column: FeatureColumn): number {
+  const gaps = column.gaps ? 1 : 0;
+  return (column.kind === 'category' ? column.values.length : 1) + gaps;
+}
+
+/** Features of the network. */
+export function featureCount({ features }: Pick<TableSchema, 'features'>): number {
+  return features.reduce((sum, column) => sum + widthOf(column), 0);
+}
+
+/** Names of the network's features, in order: `rooms`, `rooms is missing`, `kind=flat`. */
+export function featureNames({ features }: Pick<TableSchema, 'features'>): string[] {
+  return features.flatMap((column) => {
+    const own =
+      column.kind === 'category'
+        ? column.values.map((value) => `${column.name}=${value}`)
+        : [column.name];
+    return column.gaps ? [...own, `${column.name} is missing`] : own;
+  });
+}
+
+/** Names of the classes, or null where the model predicts something else. */
+export function classNames({ targets }: Pick<TableSchema, 'targets'>): readonly string[] | null {
+  const [target] = targets;
+  return target?.kind === 'class' ? target.classes : null;
+}
+
+/** One sentence: `predicts price (regression) from 11 columns: 8 numbers, 2 categories (31 values)`. */
+export function summarize(schema: TableSchema): string {
+  const { task, targets, features, dropped } = schema;
+  const kind = { regress: 'regression', classify: 'classification', multilabel: 'yes or no each' };
+  const classes = classNames(schema);
+  const names = targets.map(({ name }) => name);
+  const what =
+    names.length > 6
+      ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`
+      : names.join(', ');
+  const about = classes === null ? kind[task] : `${kind[task]}, ${classes.length} classes`;
+  const values = features.reduce(
+    (sum, c) => sum + (c.kind === 'category' ? c.values.length : 0),
+    0,
+  );
+  const numbers = features.filter((column) => column.kind === 'number').length;
+  const booleans = features.filter((column) => column.kind === 'boolean').length;
+  const categories = features.length - numbers - booleans;
+  const parts = [
+    numbers > 0 ? `${numbers} numeric` : '',
+    booleans > 0 ? `${booleans} boolean` : '',
+    categories > 0
+      ? `${categories} categorical (${values} ${values === 1 ? 'value' : 'values'})`
+      : '',
+    dropped.length > 0
+      ? `${dropped.length} dropped (${dropped.map(({ name, why }) => `${name}: ${why}`).join('; ')})`
+      : '',
+  ].filter((part) => part !== '');
+  const columns = features.length + dropped.length;
+  return `predicts ${what} (${about}) from ${columns} ${columns === 1 ? 'column' : 'columns'}: ${parts.join(', ')}`;
+}
+
+/**
+ * A schema from JSON.
+ *
+ * @throws DataError for anything that this version does not write
+ */
+export function parseSchema(where: string, value: unknown): TableSchema {
+  const fail = (what: string): never => {
+    throw new DataError(
+      where,
+      `no schema of this version: ${what}; train again, or use the file's own version`,
+    );
+  };
+  const schema = (value ?? {}) as TableSchema;
+  if (schema.version !== 1) fail(`version is ${String(schema.version)}, not 1`);
+  if (!TASKS.includes(schema.task)) fail(`task is ${schema.task}`);
+  if (!Array.isArray(schema.features) || !schema.features.every(isFeature)) fail('features');
+  if (!Array.isArray(schema.targets) || !schema.targets.every(isTarget)) fail('targets');
+  if (schema.features.length === 0 || schema.targets.length === 0) fail('no columns');
+  if (![schema.id, schema.weight].every((name) => name === null || typeof name === 'string'))
+    fail('id, weight');
+  if (!Array.isArray(schema.dropped)) fail('dropped');
+  return schema;
+}
+
+const isStrings = (value: unknown): boolean =>
+  Array.isArray(value) && value.length > 0 && value.every((text) => typeof text === 'string');
+
+function isFeature(value: unknown): boolean {
+  const column = value as FeatureColumn;
+  if (typeof column?.name !== 'string' || typeof column.gaps !== 'boolean') return false;
+  if (column.kind === 'boolean') return true;
+  if (column.kind === 'category') return isStrings(column.values);
+  return column.kind === 'number' && [column.median, column.min, column.max].every(Number.isFinite);
+}
+
+function isTarget(value: unknown): boolean {
+  const column = value as TargetColumn;
+  if (typeof column?.name !== 'string') return false;
+  if (column.kind === 'flag') return true;
+  if (column.kind === 'class') return isStrings(column.classes);
+  return column.kind === 'number' && Number.isFinite(column.mean) && column.scale > 0;
+}

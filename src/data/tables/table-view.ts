@@ -1,0 +1,109 @@
+import { DataError } from '../../base/errors.js';
+import { type Database, identifier } from './database.js';
+import { codeSql, typeOf } from './encode.js';
+import type { Relation } from './relation.js';
+import type { FeatureColumn, TableSchema, TargetColumn } from './schema.js';
+
+/** A table seen through a schema, which may come from another table: columns go by their names. */
+export class TableView {
+  readonly database: Database;
+  readonly relation: Relation;
+  readonly location: string;
+  readonly schema: TableSchema;
+  /** What is read: the features, with `targets` these too. */
+  readonly #columns: readonly (FeatureColumn | TargetColumn)[];
+
+  /** @throws DataError naming every column that the table lacks */
+  constructor(of: {
+    readonly database: Database;
+    readonly relation: Relation;
+    readonly location: string;
+    readonly schema: TableSchema;
+    /** Whether targets are needed, and the weight. */
+    readonly targets: boolean;
+  }) {
+    this.database = of.database;
+    this.relation = of.relation;
+    this.location = of.location;
+    this.schema = of.schema;
+    const { features, targets, weight } = of.schema;
+    this.#columns = of.targets ? [...features, ...targets] : features;
+    const needed = this.#columns.map(({ name }) => name);
+    if (of.targets && weight !== null) needed.push(weight);
+    const lacking = needed.filter((name) => typeOf(of.relation, name) === null);
+    if (lacking.length === 0) return;
+    const names = of.relation.columns.map(({ name }) => name).join(', ');
+    throw new DataError(
+      'data',
+      `${of.location}: no ${lacking.length === 1 ? 'column' : 'columns'} ${lacking.join(', ')}; ` +
+        `the model needs ${lacking.length === 1 ? 'it' : 'them'}, and the table has ${names}`,
+    );
+  }
+
+  /** SQL of the code of a column that the table has. */
+  codeSql(column: FeatureColumn | TargetColumn): string {
+    return codeSql(column, this.#typeOf(column.name));
+  }
+
+  #typeOf(name: string): string {
+    return typeOf(this.relation, name) ?? '';
+  }
+
+  /**
+   * Looks at every row for cells that hold something, but not what the schema says of their column.
+   *
+   * @returns notes: columns that are not used, categories that are not known
+   * @throws DataError for the first column with such a cell, other than a category
+   */
+  async check(): Promise<string[]> {
+    const looks = this.#columns.flatMap((column, i) => this.#look(column, i));
+    const [row = {}] = await this.database.rows(
+      `select ${looks.join(', ')} from ${this.relation.sql}`,
+    );
+    const notes: string[] = [];
+    for (const [i, column] of this.#columns.entries()) {
+      const bad = Number(row[`bad${i}`]);
+      if (bad === 0) continue;
+      const sample = JSON.stringify(String(row[`sample${i}`]));
+      if (column.kind === 'category') {
+        const cells = `${bad} ${bad === 1 ? 'cell' : 'cells'} of ${column.name}`;
+        notes.push(`${cells} with a category that training did not have, such as ${sample}`);
+        continue;
+      }
+      const needs =
+        column.kind === 'class'
+          ? `its classes are ${column.classes.slice(0, 8).join(', ')}`
+          : `a ${column.kind} is needed`;
+      throw new DataError(
+        'data',
+        `${this.location}: column ${column.name} holds ${sample}; ${needs}`,
+      );
+    }
+    return [...notes, ...this.#unused()];
+  }
+
+  #unused(): string[] {
+    const { features, targets, id, weight, dropped } = this.schema;
+    const known = new Set([...features, ...targets, ...dropped].map(({ name }) => name));
+    const extra = this.relation.columns.filter(
+      ({ name }) =>
+        !known.has(name) && name !== id && name !== weight && !this.relation.indexes.has(name),
+    );
+    if (extra.length === 0) return [];
+    return [`columns that are not used: ${extra.map(({ name }) => name).join(', ')}`];
+  }
+
+  #look(column: FeatureColumn | TargetColumn, i: number): string[] {
+    const type = this.#typeOf(column.name);
+    const code = this.codeSql(column);
+    const cell = `${identifier(column.name)}::VARCHAR`;
+    const filled = /^(VARCHAR|ENUM)/.test(type) ? `cell(${cell})` : cell;
+    const named = column.kind === 'category' || column.kind === 'class';
+    const wrong = named ? `coalesce(${code}, -1) = -1` : `(${code}) is null`;
+    const bad = `${filled} is not null and lower(${cell}) <> 'nan' and ${wrong}`;
+    return [
+      `count(*) filter (${bad}) as bad${i}`,
+      `any_value(${cell}) filter (${bad}) as sample${i}`,
+    ];
+  }
+}

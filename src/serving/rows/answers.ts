@@ -1,0 +1,130 @@
+import type { TableSchema } from '../../data/tables/schema.js';
+import type { PredictionKind } from '../prediction-kinds.js';
+import type { AnswerColumn, Answers } from './row-sink.js';
+
+/** Turns outputs into columns of a file. */
+export interface AnswerWriter {
+  readonly columns: readonly AnswerColumn[];
+  /**
+   * @param y [rows, outputs]; may be overwritten
+   * @param ids of the rows, where the schema has such a column
+   */
+  answer(y: Float32Array, ids: readonly (string | null)[] | null): Answers;
+}
+
+/**
+ * @param of what is predicted: the schema of the table that the model was trained on, or null; the
+ *   number of outputs; whether there is a column of ids
+ */
+export function answerWriter(
+  kind: PredictionKind,
+  of: { readonly schema: TableSchema | null; readonly outputs: number; readonly ids: boolean },
+): AnswerWriter {
+  const { schema, outputs } = of;
+  const idColumn: AnswerColumn[] = of.ids && schema?.id ? [{ name: schema.id, kind: 'text' }] : [];
+  const withIds = (writer: AnswerWriter): AnswerWriter => ({
+    columns: [...idColumn, ...writer.columns],
+    answer(y, ids) {
+      const answers = writer.answer(y, ids);
+      if (idColumn.length === 0) return answers;
+      const perRow = writer.columns.filter((column) => column.kind === 'text').length;
+      const texts = Array.from({ length: answers.rows }, (_, row) => [
+        ids?.[row] ?? null,
+        ...answers.texts.slice(row * perRow, (row + 1) * perRow),
+      ]).flat();
+      return { ...answers, texts };
+    },
+  });
+  if (kind === 'answers' && schema !== null) return withIds(inWords(schema));
+  if (kind === 'labels') return withIds(labels(outputs));
+  const names = schema?.targets.map(({ name }) => name) ?? [];
+  const named = (i: number) => (names.length === outputs ? (names[i] ?? '') : `y${i}`);
+  const columns = Array.from(
+    { length: outputs },
+    (_, i) => ({ name: named(i), kind: 'real' }) as const,
+  );
+  return withIds({
+    columns,
+    answer: (y) => ({
+      rows: y.length / outputs,
+      numbers: kind === 'probabilities' ? softmax(y, outputs) : y,
+      texts: [],
+    }),
+  });
+}
+
+function labels(outputs: number): AnswerWriter {
+  return {
+    columns: [{ name: 'label', kind: 'integer' }],
+    answer: (y) => ({ rows: y.length / outputs, numbers: largest(y, outputs), texts: [] }),
+  };
+}
+
+function inWords(schema: TableSchema): AnswerWriter {
+  const { targets, task } = schema;
+  const [target] = targets;
+  if (target?.kind === 'class') {
+    const { classes, name } = target;
+    return {
+      columns: [
+        { name, kind: 'text' },
+        ...classes.map((own) => ({ name: `p(${own})`, kind: 'real' }) as const),
+      ],
+      answer(y) {
+        const rows = y.length / classes.length;
+        const texts = Array.from(largest(y, classes.length), (place) => classes[place] ?? null);
+        return { rows, texts, numbers: softmax(y, classes.length) };
+      },
+    };
+  }
+  const width = targets.length;
+  if (task === 'multilabel') {
+    return {
+      columns: targets.flatMap(
+        ({ name }) =>
+          [
+            { name, kind: 'integer' },
+            { name: `p(${name})`, kind: 'real' },
+          ] as const,
+      ),
+      answer(y) {
+        const numbers = new Float32Array(2 * y.length);
+        for (const [i, logit] of y.entries()) {
+          const p = 1 / (1 + Math.exp(-logit));
+          numbers[2 * i] = Number(p >= 0.5);
+          numbers[2 * i + 1] = p;
+        }
+        return { rows: y.length / width, numbers, texts: [] };
+      },
+    };
+  }
+  return {
+    columns: targets.map(({ name }) => ({ name, kind: 'real' }) as const),
+    answer: (y) => ({ rows: y.length / width, numbers: y, texts: [] }),
+  };
+}
+
+/** Index of the largest output of each row. */
+function largest(y: Float32Array, outputs: number): Float32Array {
+  const places = new Float32Array(y.length / outputs);
+  for (let row = 0; row < places.length; row++) {
+    let best = 0;
+    for (let i = 1; i < outputs; i++) {
+      if ((y[row * outputs + i] ?? 0) > (y[row * outputs + best] ?? 0)) best = i;
+    }
+    places[row] = best;
+  }
+  return places;
+}
+
+/** Softmax of each row, in place. */
+function softmax(y: Float32Array, outputs: number): Float32Array {
+  for (let first = 0; first < y.length; first += outputs) {
+    const row = y.subarray(first, first + outputs);
+    const most = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+    let sum = 0;
+    for (const value of row) sum += Math.exp(value - most);
+    for (const [i, value] of row.entries()) row[i] = Math.exp(value - most) / sum;
+  }
+  return y;
+}

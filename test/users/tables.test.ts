@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import fc from 'fast-check';
+import { evaluate, predict, train, type TrainSettings } from 'phantom-parallel';
+import { temporaryFolder } from '../support/files.js';
+
+const NETWORK = {
+  width: 16,
+  blocks: 2,
+  ghosts: 4,
+  ranks: 1,
+  engine: 'wasm',
+  meter: 'none',
+} as const;
+
+interface House {
+  readonly id: string;
+  readonly sqft: number;
+  readonly kind: string;
+  /** null: a gap. */
+  readonly age: number | null;
+  readonly price: number;
+}
+
+const KINDS = ['flat', 'house', 'villa'];
+
+/** Prices that follow from the other columns. */
+const HOUSES: readonly House[] = Array.from({ length: 200 }, (_, i) => {
+  const sqft = 40 + ((i * 37) % 200);
+  const kind = KINDS[i % 3];
+  const age = i % 7 === 0 ? null : (i * 13) % 90;
+  return {
+    id: `h${i}`,
+    sqft,
+    kind,
+    age,
+    price: 3000 * sqft + 50_000 * (i % 3) - 500 * (age ?? 40),
+  };
+});
+
+type Column = keyof House;
+const COLUMNS: readonly Column[] = ['id', 'sqft', 'kind', 'age', 'price'];
+
+function csv(columns: readonly Column[], gap = ''): string {
+  const cell = (value: string | number | null) => (value === null ? gap : String(value));
+  const rows = HOUSES.map((house) => columns.map((column) => cell(house[column])).join(','));
+  return `${[columns.join(','), ...rows].join('\n')}\n`;
+}
+
+async function trained(context: TestContext, settings: TrainSettings) {
+  const folder = temporaryFolder(context);
+  const data = path.join(folder, 'houses.csv');
+  writeFileSync(data, csv(COLUMNS));
+  const out = path.join(folder, 'run');
+  const end = await train({ data, out, ...NETWORK, steps: 20, batch: 32, ...settings });
+  return { folder, data, out, end };
+}
+
+async function answers(model: string, data: string, out: string): Promise<string[]> {
+  await predict({ model, data, out, meter: 'none', engine: 'wasm' });
+  return readFileSync(out, 'utf8').trim().split('\n');
+}
+
+describe("a table of one's own", () => {
+  it('is predicted by names: columns in any order, gaps in any spelling, ids carried along', async (context) => {
+    const { folder, data, out } = await trained(context, { target: ['price'], id: 'id' });
+    const wanted = await answers(out, data, path.join(folder, 'wanted.csv'));
+    assert.equal(wanted[0], 'id,price');
+    assert.equal(wanted.length, 201);
+    assert.match(wanted[1], /^h0,/);
+    const spellings = [
+      '',
+      'NA',
+      'NaN',
+      'nan',
+      '?',
+      '-',
+      'None',
+      'null',
+      'N/A',
+      '#N/A',
+      '<NA>',
+      ' ',
+    ];
+    const orders = fc.shuffledSubarray([...COLUMNS], { minLength: COLUMNS.length });
+    await fc.assert(
+      fc.asyncProperty(orders, fc.constantFrom(...spellings), async (columns, gap) => {
+        const other = path.join(folder, 'other.csv');
+        writeFileSync(other, csv(columns, gap));
+        assert.deepEqual(await answers(out, other, path.join(folder, 'found.csv')), wanted);
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  it('gives a model whose numbers are in their own units', async (context) => {
+    const { folder, data, out } = await trained(context, {
+      target: ['price'],
+      ignore: ['id'],
+      steps: 150,
+      lr: 0.01,
+    });
+    const lines = await answers(out, data, path.join(folder, 'found.csv'));
+    assert.equal(lines[0], 'price');
+    const errors = HOUSES.map(({ price }, i) => Math.abs(Number(lines[i + 1]) - price));
+    const spread = HOUSES.map(({ price }) => Math.abs(price - 360_000));
+    const mean = (values: number[]) =>
+      values.reduce((sum, value) => sum + value, 0) / values.length;
+    assert.ok(mean(errors) < mean(spread) / 4, `${mean(errors)} ${mean(spread)}`);
+  });
+
+  it('classifies by names, whatever the labels are called', async (context) => {
+    const runs = [];
+    for (const coding of [
+      ['flat', 'house', 'villa'],
+      ['1', '2', '3'],
+      ['-7', '0.0', '5'],
+    ]) {
+      const folder = temporaryFolder(context);
+      const data = path.join(folder, 'rows.csv');
+      const rows = HOUSES.map(
+        ({ sqft, price, kind }) => `${sqft},${price},${coding[KINDS.indexOf(kind)]}`,
+      );
+      writeFileSync(data, `sqft,price,label\n${rows.join('\n')}\n`);
+      const out = path.join(folder, 'run');
+      const { loss } = await train({
+        data,
+        out,
+        ...NETWORK,
+        steps: 10,
+        batch: 32,
+        task: 'classify',
+      });
+      const [header, ...lines] = await answers(out, data, path.join(folder, 'found.csv'));
+      const names = coding.map((name) => String(Number.isNaN(Number(name)) ? name : Number(name)));
+      assert.equal(header, ['label', ...names.map((name) => `p(${name})`)].join(','));
+      runs.push({
+        loss,
+        lines: lines
+          .map((line) => line.split(','))
+          .map(([label, ...p]) => [names.indexOf(label), ...p]),
+      });
+    }
+    const [first, ...others] = runs;
+    for (const other of others) assert.deepEqual(other, first);
+  });
+
+  it('gives the same bits from a cache file as from memory', async (context) => {
+    const settings = { target: ['price'], id: 'id', validation: 0.2 };
+    const memory = await trained(context, settings);
+    const file = await trained(context, { ...settings, dataMemory: 1000 });
+    assert.equal(file.end.loss, memory.end.loss);
+    assert.equal(file.end.validationLoss, memory.end.validationLoss);
+  });
+
+  it('is evaluated and continued with the columns as the run knew them', async (context) => {
+    const { folder, data, out, end } = await trained(context, {
+      target: ['price'],
+      ignore: ['id'],
+      validation: 0.25,
+    });
+    const report = await evaluate({ model: out, engine: 'wasm' });
+    assert.equal(report.loss, end.validationLoss);
+    const lacking = path.join(folder, 'lacking.csv');
+    writeFileSync(lacking, csv(['id', 'sqft', 'price']));
+    await assert.rejects(
+      evaluate({ model: out, data: lacking, engine: 'wasm' }),
+      /no columns kind, age/,
+    );
+    await assert.rejects(answers(out, data, data), /holds the rows themselves/);
+    const healed = await train({
+      from: out,
+      data,
+      ...NETWORK,
+      steps: 2,
+      out: path.join(folder, 'next'),
+    });
+    assert.ok(Number.isFinite(healed.loss));
+  });
+});
