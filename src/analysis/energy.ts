@@ -33,11 +33,17 @@ export function stepEnergy(
   const sharedJ = times(power.sharedW, time.stepS);
   const movingJ = sentBytes === 0 ? 0 : times(power.energyPerByteJ, sentBytes);
   const notes: string[] = [];
-  if (busyJ === null) notes.push('the machine file has no watts of a busy rank: no energy');
+  if (busyJ === null)
+    notes.push('the machine file has no watts for a busy rank, so energy is unknown');
   if (waitingJ === null && busyJ !== null) {
-    notes.push('no source has the watts of a waiting rank: energy at most (≤), as if it were busy');
+    notes.push(
+      'the watts of a waiting rank are unknown: energy is an upper bound (≤), as if it were busy',
+    );
   }
-  if (sharedJ === null) notes.push('without memory, board, fans and network switches: no source');
+  if (sharedJ === null)
+    notes.push(
+      'memory, board, fans and network switches are left out: there is no source for them',
+    );
   if (movingJ === null)
     notes.push('energy of moving bytes between ranks is left out: there is no source for it');
   const others = (sharedJ ?? 0) + (movingJ ?? 0);

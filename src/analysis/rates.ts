@@ -109,7 +109,7 @@ function measuredRates(compute: MeasuredCompute, here: number): WorkRates {
     passS({ kernel, elements }) {
       const times = compute.passes[kernel];
       if (times !== undefined) return scale * sizeSeconds(times, elements);
-      throw new RangeError(`the machine file has no times of ${kernel}`);
+      throw new RangeError(`the machine file has no times for ${kernel}`);
     },
     perOperationS: turns * perOperationS,
     notes,
@@ -135,13 +135,13 @@ function communicationRates(machine: Machine, ranks: number, transport: string):
   if (near && far) return linkCollectives(near, far, ranksPerNode.value, ranks);
   if (most) {
     return measuredCollectives(most, [
-      `collectives of ${ranks} ranks are taken to be those of ${most.ranks}, the most that were measured`,
+      `collectives of ${ranks} ranks are estimated by those of ${most.ranks}, the most that were measured`,
     ]);
   }
   const what = ranks <= ranksPerNode.value ? 'links within a node' : 'links between nodes';
   return {
     collective: () => null,
-    notes: [`${machine.name} has no ${what}: communication cannot be told`],
+    notes: [`${machine.name} has no ${what}: communication times are unknown`],
   };
 }
 

@@ -94,18 +94,18 @@ export function readCheckpointState(folder: string): CheckpointState {
   if (unlisted !== undefined) {
     throw new CheckpointError(
       'checkpoint',
-      `${file}: it has no hash of ${unlisted}; it is damaged`,
+      `${file}: it has no hash for ${unlisted}; it is damaged`,
     );
   }
   const { stateSha256: _, ...others } = state as CheckpointState;
   if (formatCheckpointState(others) !== text) {
-    throw new CheckpointError('checkpoint', `${file}: its hash is not its own; it is damaged`);
+    throw new CheckpointError('checkpoint', `${file}: its own hash does not match; it is damaged`);
   }
   const named = /^step-(\d{8,})$/.exec(path.basename(path.resolve(folder)))?.[1];
   if (named !== undefined && Number(named) !== step) {
     throw new CheckpointError(
       'checkpoint',
-      `${file}: step ${step}, the folder is of ${Number(named)}`,
+      `${file}: of step ${step}, but in the folder of step ${Number(named)}`,
     );
   }
   return state as CheckpointState;
@@ -174,7 +174,7 @@ export function verifyFiles(
     if (found.sha256 !== sha256) {
       throw new CheckpointError(
         'checkpoint',
-        `${file}: its SHA-256 is not the one recorded, the file is damaged; ${remedy}`,
+        `${file}: its SHA-256 does not match the recorded one, so it is damaged; ${remedy}`,
       );
     }
   }

@@ -85,7 +85,7 @@ export function refuseRun(folder: string): void {
   if (!existsSync(path.join(folder, 'config.json')) || isUnused(folder)) return;
   throw new ConfigError(
     'run',
-    `${folder} holds a run already; go on with it by --resume ${folder}, or choose another --out`,
+    `${folder} already holds a run; continue it with --resume ${folder}, or choose another --out`,
   );
 }
 
@@ -117,7 +117,7 @@ export function writeRunConfig(folder: string, config: RunConfig): void {
 export function readRunConfig(folder: string): RunConfig {
   const file = path.join(folder, 'config.json');
   if (!existsSync(file)) {
-    throw new CheckpointError('run', `${folder} is no run folder: it has no config.json`);
+    throw new CheckpointError('run', `${folder} is not a run folder: it has no config.json`);
   }
   const config = readJson(file) as Partial<RunConfig> | null;
   if (config?.format !== 'phantom-parallel run' || config.version !== 1) {
@@ -157,7 +157,7 @@ export function newestCheckpoint(runFolder: string): FoundCheckpoint {
   const checkpoints = path.join(runFolder, 'checkpoints');
   const step = listCheckpoints(checkpoints).at(-1);
   if (step === undefined) {
-    throw new CheckpointError('run', `${runFolder} has no checkpoint; start it anew`);
+    throw new CheckpointError('run', `${runFolder} has no checkpoint; start it again`);
   }
   const folder = path.join(checkpoints, checkpointName(step));
   return { folder, step: readCheckpointState(folder).step };
@@ -179,11 +179,11 @@ export function newestWholeCheckpoint(
   for (const step of listCheckpoints(checkpoints).toReversed()) {
     const folder = path.join(checkpoints, checkpointName(step));
     try {
-      verifyFiles(folder, readCheckpointState(folder), undefined, 'an earlier one may be whole');
+      verifyFiles(folder, readCheckpointState(folder), undefined, 'an earlier one may be intact');
       return { folder, step };
     } catch (error) {
       if (!(error instanceof CheckpointError)) throw error;
-      tell(`${error.message}; checkpoint left out, kept as ${putAside(folder)}`);
+      tell(`${error.message}; checkpoint skipped, kept as ${putAside(folder)}`);
     }
   }
   return null;

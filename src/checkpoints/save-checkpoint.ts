@@ -129,7 +129,7 @@ function saveError(checkpoints: string, error: NodeJS.ErrnoException): Checkpoin
   const what = `cannot write a checkpoint in ${checkpoints}: ${error.message}`;
   const rest =
     listCheckpoints(checkpoints).length > 0
-      ? `earlier checkpoints are whole; ${remedyFor(error)} and resume`
+      ? `earlier checkpoints are intact; ${remedyFor(error)} and resume`
       : remedyFor(error);
   return new CheckpointError('checkpoint', `${what}; ${rest}`);
 }

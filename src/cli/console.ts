@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import type { Launcher } from '../communicators/launcher.js';
+import { wrapText } from './table.js';
 
 export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan';
 
@@ -49,7 +50,7 @@ export function createConsole(
   const colored = stdout.isTTY && stdout.hasColors();
   return {
     out: (line) => above(stdout, line),
-    err: (line) => above(stderr, line),
+    err: (line) => above(stderr, stderr.isTTY ? wrapText(line, stderr.columns).join('\n') : line),
     live,
     watched: stderr.isTTY,
     interactive: stdout.isTTY,

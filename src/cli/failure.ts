@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ElsewhereError } from '../communicators/elsewhere.js';
 import { hint } from '../base/nearest.js';
 import { PhantomError } from '../base/errors.js';
+import { wrapText } from './table.js';
 
 /** Exit codes, besides 128 + the number of a signal that ended a run. */
 export const EXIT = { fine: 0, internal: 1, user: 2 } as const;
@@ -31,7 +32,7 @@ export function reportFailure(error: unknown, json: boolean, write = writeLine):
   for (const line of frames) write('stderr', line);
   write(
     'stderr',
-    'This is a defect of phantom-parallel; please report it with the command and this text.',
+    'This is a bug in phantom-parallel; please report it with the command and this text.',
   );
   return EXIT.internal;
 }
@@ -56,7 +57,9 @@ export async function reportRankFailure(
 }
 
 function writeLine(stream: 'stdout' | 'stderr', line: string): void {
-  process[stream].write(`${line}\n`);
+  const { isTTY, columns } = process.stderr;
+  const lines = stream === 'stderr' && isTTY ? wrapText(line, columns) : [line];
+  process[stream].write(`${lines.join('\n')}\n`);
 }
 
 /**

@@ -140,7 +140,7 @@ async function launch({ operands, flags, typed: own }: Call<typeof FLAGS>): Prom
   if (json) console.out(JSON.stringify({ type: 'launch', runFolder, processes, where }));
   else console.out(`launch: ${where}, run folder ${runFolder}`);
   if (settings.checkpointEvery === null && maxRestarts > 0) {
-    const message = 'no --checkpoint-every: a restart begins with the first step again';
+    const message = 'without --checkpoint-every, a restart begins at the first step again';
     onEvent({ type: 'warning', message });
   }
 
@@ -245,6 +245,6 @@ function withCommand(end: EndEvent, again: string): EndEvent {
 }
 
 function restartLine({ restart, maxRestarts, cause, step }: RestartEvent): string {
-  const from = step === null ? 'anew' : `from step ${step}`;
+  const from = step === null ? 'from the beginning' : `from step ${step}`;
   return `launch: ${cause}; starting again ${from} (restart ${restart} of ${maxRestarts})`;
 }

@@ -70,7 +70,7 @@ const FLAGS = {
     least: 0,
     above: true,
     units: { '': 1e9, MB: 1e6, GB: 1e9, TB: 1e12 },
-    about: 'memory of a rank in a search',
+    about: 'memory per rank in a search',
     initial: null,
     fallback: "the machine's",
     ...GROUP,

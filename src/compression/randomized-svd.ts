@@ -28,7 +28,7 @@ export class RandomizedSvd implements TruncatedSvd {
 
   constructor(engine: Engine) {
     this.#engine = engine;
-    this.description = `randomised, products by ${engine.name}`;
+    this.description = `randomized, products by ${engine.name}`;
   }
 
   singularValues(a: Float64Array, rows: number, columns: number): Float64Array {

@@ -93,7 +93,7 @@ export class SafetensorsFile {
     }
     const format = FORMATS[dtype];
     if (format === null || (isInteger(format) && size === 8)) {
-      throw new DataError('safetensors', `${this.path}: ${name} is ${dtype}; it holds no floats`);
+      throw new DataError('safetensors', `${this.path}: ${name} is ${dtype}, not floating-point`);
     }
     this.forEachChunk(start, values.length * size, (chunk, firstByte) => {
       values.set(viewNumbers(format, chunk) as ArrayLike<number>, firstByte / size);

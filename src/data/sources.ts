@@ -58,7 +58,7 @@ export async function openDataset(
   if (training.kind !== 'table') {
     throw new DataError(
       'data',
-      `${training.name}: rows are generated; give the rows to validate on as validation=2048 in it`,
+      `${training.name}: rows are generated; add validation=2048 to the name for rows to validate on`,
     );
   }
   if (typeof validation === 'number') return splitRandomly(training, validation, options.seed ?? 0);

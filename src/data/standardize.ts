@@ -16,7 +16,7 @@ export interface RecordedStandardization {
   readonly scale: readonly number[];
 }
 
-/** A standardisation from JSON. */
+/** A standardization from JSON. */
 export function standardizationFrom(
   recorded: RecordedStandardization | null,
 ): Standardization | null {
@@ -28,7 +28,7 @@ export function standardizationFrom(
   );
 }
 
-/** A standardisation for JSON. */
+/** A standardization for JSON. */
 export function recordStandardization(
   standardization: Standardization | null,
 ): RecordedStandardization | null {
@@ -40,7 +40,7 @@ export function recordStandardization(
   );
 }
 
-/** Whether a value from JSON is null or a standardisation of so many features. */
+/** Whether a value from JSON is null or a standardization of so many features. */
 export function isStandardizationOf(value: unknown, features: number): boolean {
   if (value === null) return true;
   const { mean, scale } = (value ?? {}) as Partial<RecordedStandardization>;
@@ -73,7 +73,7 @@ export function fitStandardization(
   if (training.kind !== 'table') {
     throw new DataError(
       'standardize',
-      `${training.name} is generated with mean 0 and variance 1; standardise off or auto`,
+      `${training.name} is generated with mean 0 and variance 1; standardize off or auto`,
     );
   }
   return training.imageLike ? fitGlobal(training) : fitPerFeature(training);

@@ -30,13 +30,13 @@ export function counterSource(counter: EnergyCounter): EnergySource {
   const { name, jouleACount, range, maximumW } = counter;
   let last: { count: number; atS: number; movedS: number } | null = null;
   let energyJ = 0;
-  const wrong = (what: string) => new MeterError(name, `${what}; its energy is not known any more`);
+  const wrong = (what: string) => new MeterError(name, `${what}; energy is unknown from here on`);
   return {
     name,
     obtained: 'counter',
     energyJ(nowS) {
       const count = counter.read();
-      if (!Number.isFinite(count) || count < 0) throw wrong(`the counter says ${count}`);
+      if (!Number.isFinite(count) || count < 0) throw wrong(`the counter reads ${count}`);
       if (last === null) {
         last = { count, atS: nowS, movedS: nowS };
         return energyJ;
@@ -62,9 +62,7 @@ export function counterSource(counter: EnergyCounter): EnergySource {
         );
       }
       if (counts === 0 && nowS - last.movedS >= STOPPED_S) {
-        throw wrong(
-          `the counter stands still at ${count} for ${(nowS - last.movedS).toFixed(1)} s`,
-        );
+        throw wrong(`the counter has stayed at ${count} for ${(nowS - last.movedS).toFixed(1)} s`);
       }
       last = { count, atS: nowS, movedS: counts === 0 ? last.movedS : nowS };
       energyJ += addedJ;
@@ -94,14 +92,14 @@ export function integratedSource(sensor: PowerSensor): EnergySource {
     energyJ(nowS) {
       const powerW = sensor.read();
       if (!Number.isFinite(powerW) || powerW < 0) {
-        throw new MeterError(name, `the sensor says ${powerW} W; its energy is not known any more`);
+        throw new MeterError(name, `the sensor reads ${powerW} W; energy is unknown from here on`);
       }
       if (last !== null) {
         const elapsedS = nowS - last.atS;
         if (elapsedS > LONGEST_GAP_S) {
           throw new MeterError(
             name,
-            `power was not sampled for ${elapsedS.toFixed(0)} s; its energy is not known any more`,
+            `power was not sampled for ${elapsedS.toFixed(0)} s; energy is unknown from here on`,
           );
         }
         energyJ += (elapsedS * (powerW + last.powerW)) / 2;

@@ -87,6 +87,9 @@ describe('a machine file', () => {
   });
 
   test('that is not there is answered with those that are', () => {
-    assert.throws(() => findMachineFile('nowhere'), /no machine nowhere; give one of .*default/);
+    assert.throws(
+      () => findMachineFile('nowhere'),
+      /unknown machine nowhere; give one of .*default/,
+    );
   });
 });

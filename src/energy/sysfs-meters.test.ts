@@ -85,7 +85,7 @@ describe('RAPL', () => {
     };
     const damaged = start();
     write('powercap/intel-rapl:0/energy_uj', '-5');
-    assert.match(damaged.end('run').problem ?? '', /energy_uj holds "-5", no count/);
+    assert.match(damaged.end('run').problem ?? '', /energy_uj holds "-5", not a count/);
     write('powercap/intel-rapl:0/energy_uj', '5');
     const vanished = start();
     remove('powercap/intel-rapl:0/energy_uj');

@@ -46,7 +46,7 @@ export function readCount(where: string, file: string, remedy: string): number {
     );
   }
   if (/^\d+$/.test(text)) return Number(text);
-  throw new MeterError(where, `${file} holds ${JSON.stringify(text.slice(0, 40))}, no count`);
+  throw new MeterError(where, `${file} holds ${JSON.stringify(text.slice(0, 40))}, not a count`);
 }
 
 /** Whether an error came of a file that this user may not read. */

@@ -34,7 +34,7 @@ export interface ExportReport {
  * | pytorch-names | the same as an nn.Sequential names them: `0.weight`, `2.weight`, … |
  * | onnx | a graph in phantom form, or of whole matrices for a tensor-parallel model |
  *
- * Safetensors files say activation, loss and standardisation in their metadata.
+ * Safetensors files say activation, loss and standardization in their metadata.
  *
  * @throws ConfigError when the file is there already or cannot be written, UnsupportedError for
  *   an ONNX file of more than 2 GiB
@@ -46,7 +46,7 @@ export function writeExport(
   engine: Engine,
 ): ExportReport {
   if (existsSync(file)) {
-    throw new ConfigError('export', `${file} is there already; choose another --out, or remove it`);
+    throw new ConfigError('export', `${file} already exists; choose another --out, or remove it`);
   }
   if (format === 'onnx') return exportOnnx(source, file, engine);
   return exportSafetensors(source, format, file, engine);

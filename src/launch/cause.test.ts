@@ -73,12 +73,13 @@ test('a death that MPICH alone tells has no rank for certain', () => {
       [],
     ],
   );
-  const line = 'phantom: rank 0 ended without a word: process 7, the first of vm to end\n';
+  const line =
+    'phantom: rank 0 ended without an error message: process 7, the first of vm to end\n';
   for (const both of [line + stderr, stderr + line]) {
     const watched = causeOf({ ...END, stderr: both, processes });
     assert.deepEqual(
       [watched.message, watched.rank, watched.passing, watched.words],
-      ['rank 0 on vm was killed or crashed: it ended first, without a word', 0, true, []],
+      ['rank 0 on vm was killed or crashed: it ended first, without an error message', 0, true, []],
     );
   }
   const unknown = causeOf({ ...END, stderr, started: false });

@@ -76,7 +76,7 @@ type Death = Omit<Cause, 'words'> & { readonly killed: boolean };
 
 /** What the watcher of a machine's ranks says (`communicators/mpi/death-watch-process`). */
 const WATCHED =
-  /^phantom: rank (\d+) ended without a word: process \d+, the first of (\S+) to end$/m;
+  /^phantom: rank (\d+) ended without an error message: process \d+, the first of (\S+) to end$/m;
 
 /** What a launcher says of the process that ended first. */
 function deathOf({ stderr, processes, started }: JobEnd): Death | null {
@@ -101,7 +101,7 @@ function deathOf({ stderr, processes, started }: JobEnd): Death | null {
   const watched = WATCHED.exec(stderr);
   if (watched) {
     const [, rank, node] = watched;
-    const message = `rank ${rank} on ${node} was killed or crashed: it ended first, without a word`;
+    const message = `rank ${rank} on ${node} was killed or crashed: it ended first, without an error message`;
     return { message, rank: Number(rank), passing: true, killed: true };
   }
   const found = processes?.findIndex((place) => place.pid === Number(pid) && place.host === host);

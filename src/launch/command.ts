@@ -33,7 +33,7 @@ export function choosePlacement(request: PlacementRequest): Placement {
   const asked = ranks ?? (hosts && slotsOf(hosts));
   if (transport === 'threads') {
     if (hosts === null) return { mpirun: null, hosts, ranks: asked };
-    throw new ConfigError('launch', '--hosts with --transport threads; threads are of one machine');
+    throw new ConfigError('launch', '--hosts with --transport threads; threads run on one machine');
   }
   const mpirun = launcherOf(request.mpirun);
   if (mpirun === null && (transport === 'mpi' || hosts !== null)) {
@@ -53,7 +53,7 @@ function launcherOf(program: string | null): Mpirun | null {
   }
   const found = identifyMpirun(program);
   if (found !== null) return found;
-  throw new ConfigError('launch', `--mpirun ${program}: no launcher of Open MPI or MPICH`);
+  throw new ConfigError('launch', `--mpirun ${program}: not a launcher of Open MPI or MPICH`);
 }
 
 /**

@@ -16,7 +16,7 @@ export function parseHosts(text: string, ranks: number | null): Host[] {
   const parts = text.split(',').map((part) => /^([\w][\w.-]*)(?::([1-9]\d*))?$/.exec(part.trim()));
   const counted = parts.filter((part) => part?.[2] !== undefined).length;
   if (parts.includes(null) || (counted > 0 && counted < parts.length)) {
-    const form = 'as in a:4,b:4, or a,b for as many on each';
+    const form = 'as in a:4,b:4, or a,b for equal numbers';
     throw new ConfigError('launch', `--hosts ${text}; names with numbers of processes, ${form}`);
   }
   const names = parts.map((part) => part?.[1] ?? '');

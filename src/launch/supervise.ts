@@ -19,7 +19,7 @@ export interface RestartEvent {
   readonly cause: string;
   /** The rank that is said to have failed; null: not told. */
   readonly rank: number | null;
-  /** Of the newest checkpoint that there is; null: the run starts anew. */
+  /** Of the newest checkpoint that there is; null: the run starts from the beginning. */
   readonly step: number | null;
 }
 

@@ -90,7 +90,7 @@ export function parseMachine(file: string, json: string): Machine {
     throw new ConfigError(file, `not JSON: ${(error as Error).message.split('\n', 1)[0]}`);
   }
   if (typeof value === 'object' && value !== null && 'power' in value && !('compute' in value)) {
-    throw new ConfigError(file, 'tells watts only, for the modelled meter: nothing to plan with');
+    throw new ConfigError(file, 'has watts only, for the modelled meter; a plan needs more');
   }
   const parsed = MACHINE_SCHEMA.safeParse(value);
   if (parsed.success) return parsed.data;

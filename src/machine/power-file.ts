@@ -25,7 +25,7 @@ export function findMachineFile(machine: string): string {
   const known = [...new Set(names)].toSorted().join(', ');
   throw new ConfigError(
     'machine',
-    `no machine ${machine}; give one of ${known}, or a file that phantom calibrate wrote`,
+    `unknown machine ${machine}; give one of ${known}, or a file that phantom calibrate wrote`,
   );
 }
 

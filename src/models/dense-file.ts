@@ -107,7 +107,7 @@ function linearLayers(file: string, weights: SafetensorsFile): Found[] {
   const known = new Set(stems.flatMap((stem) => [`${stem}.weight`, `${stem}.bias`]));
   const stranger = [...weights.entries.keys()].find((name) => !known.has(name));
   if (stranger !== undefined) {
-    fail(`${stranger} is no weight or bias of a linear layer; only these can be compressed`);
+    fail(`${stranger} is not a weight or bias of a linear layer; only these can be compressed`);
   }
   if (stems.length < 2) fail(`${stems.length} linear layers; needs two or more`);
   let inputs: number | null = null;

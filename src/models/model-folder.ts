@@ -90,7 +90,7 @@ export function writeModel(
 /** @throws ConfigError when a folder to write is there already */
 export function refuseExisting(folder: string): void {
   if (!existsSync(folder)) return;
-  throw new ConfigError('model', `${folder} is there already; choose another --out, or remove it`);
+  throw new ConfigError('model', `${folder} already exists; choose another --out, or remove it`);
 }
 
 function writeFiles(

@@ -45,7 +45,7 @@ export function openModel(
 ): ModelSource {
   const { files, ...model } = describeModel(folder);
   const remedy =
-    model.kind === 'model' ? 'write the model anew' : 'remove its folder to use an earlier one';
+    model.kind === 'model' ? 'write the model again' : 'remove its folder to use an earlier one';
   verifyFiles(model.weights, { files }, share, remedy);
   return model;
 }
@@ -66,7 +66,7 @@ export function describeModel(folder: string): ModelSource & { readonly files: F
   throw new CheckpointError(
     'model',
     existsSync(folder)
-      ? `${folder} is no run folder, checkpoint or model folder: it has no config.json, ` +
+      ? `${folder} is not a run folder, checkpoint or model folder: it has no config.json, ` +
           `state.json or ${MODEL_FILE}`
       : `${folder}: no such run folder, checkpoint or model folder`,
   );

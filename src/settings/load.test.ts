@@ -107,7 +107,7 @@ test('broken and hostile files are refused in a line', () => {
   );
   assert.match(
     messageOf(() => loadConfigFile(folder)),
-    /no regular file/,
+    /not a regular file/,
   );
 });
 

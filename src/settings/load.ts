@@ -114,7 +114,7 @@ function readBounded(file: string): string {
   try {
     const stats = fstatSync(descriptor);
     if (!stats.isFile()) {
-      throw new ConfigError(file, 'no regular file; a config is a YAML or JSON file');
+      throw new ConfigError(file, 'not a regular file; a config is a YAML or JSON file');
     }
     if (stats.size > MAX_CONFIG_BYTES) {
       const what = `${stats.size} bytes; a config has at most ${MAX_CONFIG_BYTES}: is this data?`;

@@ -10,8 +10,11 @@ describe('the overlap meter', () => {
   });
 
   it('tells a step that mostly waits, and what it may wait for', () => {
-    assert.equal(describeOverlap(0.02, 0.97, 2, 2), '97% hidden, ranks wait for 2% of a step');
-    assert.match(describeOverlap(0.5, 0.1, 2, 2), /^not hidden: .* 50% of a step; a larger batch/);
+    assert.equal(describeOverlap(0.02, 0.97, 2, 2), '97% hidden, ranks wait 2% of the time');
+    assert.match(
+      describeOverlap(0.5, 0.1, 2, 2),
+      /^not hidden: .* 50% of the time; a larger batch/,
+    );
     assert.match(describeOverlap(0.5, 0.1, 4, 2), /4 ranks share 2 cores/);
   });
 

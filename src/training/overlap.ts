@@ -35,13 +35,13 @@ export function describeOverlap(
   cores: number,
 ): string {
   const percent = (share: number) => `${Math.round(100 * Math.min(1, share))}%`;
-  const waits = `ranks wait for ${percent(exposedShare)} of a step`;
+  const waits = `ranks wait ${percent(exposedShare)} of the time`;
   if (hidden === null) return waits;
   if (exposedShare <= EXPOSED_LIMIT) return `${percent(hidden)} hidden, ${waits}`;
   return (
     `not hidden: ${waits}; ` +
     (ranks > cores
-      ? `${ranks} ranks share ${cores} cores, and waiting for a core is part of it`
+      ? `${ranks} ranks share ${cores} cores, so part of it is waiting for a core`
       : 'a larger batch or width, fewer ghosts or fewer ranks would hide more of it')
   );
 }

@@ -260,7 +260,7 @@ describe('compress', () => {
     writeSafetensors(file, [broken, ...others]);
     await refused(/0 is not finite/);
     writeSafetensors(file, [...others, { ...others[0], name: 'norm.running_mean' }]);
-    await refused(/is no weight or bias of a linear layer/);
+    await refused(/is not a weight or bias of a linear layer/);
     writeSafetensors(file, sequential([10, 32, 24, 5]).toSpliced(2, 2));
     await refused(/4.weight takes 24 numbers, the layer before it gives 32/);
   });

@@ -17,7 +17,7 @@ import { losses, temporaryFolder } from '../support/files.js';
 const SETTINGS = { engine: 'wasm', batch: 50, lr: 1e-3, logEvery: 1, ranks: 2 } as const;
 
 describe('training from a model', () => {
-  it('begins with its weights and standardisation, and resumes to the same bits', async (context) => {
+  it('begins with its weights and standardization, and resumes to the same bits', async (context) => {
     const folder = temporaryFolder(context);
     const at = (name: string) => path.join(folder, name);
     const shape = { strategy: 'tensor', width: 32, blocks: 2, depth: 2, ...SETTINGS } as const;

@@ -226,7 +226,7 @@ export const communicatorCases: Readonly<Record<string, CommunicatorCase>> = {
     last.check();
   },
 
-  'refuses sizes that do not fit, without a word to the others': (c) => {
+  'refuses sizes that do not fit, without an error message to the others': (c) => {
     assert.throws(() => c.allGather(zeros(2), zeros(2 * c.size + 1)), ShapeError);
     assert.throws(() => c.startReduceScatterSum(zeros(2 * c.size + 1), zeros(2)), ShapeError);
     assert.throws(() => c.allToAll(zeros(2 * c.size), zeros(3 * c.size)), ShapeError);
@@ -284,7 +284,7 @@ export const communicatorCases: Readonly<Record<string, CommunicatorCase>> = {
     half.close();
   },
 
-  'refuses a color that is none, without a word to the others': (c) => {
+  'refuses a color that is none, without an error message to the others': (c) => {
     for (const color of [-1, 0.5, Number.NaN, 2 ** 31]) {
       assert.throws(() => c.split(color), ShapeError);
     }

@@ -84,7 +84,7 @@ describe('a model', () => {
     const again = () => writeModel(model, { ...opened, source: {} }, []);
     assert.throws(
       again,
-      (error) => error instanceof ConfigError && /there already/.test(error.message),
+      (error) => error instanceof ConfigError && /already exists/.test(error.message),
     );
     const other = path.join(folder, 'models', 'other');
     const broken = () => {
@@ -113,7 +113,7 @@ describe('a model', () => {
       writeFileSync(file, to(readFileSync(file, 'latin1')), 'latin1');
     };
     const shard = 'model-00002-of-00002.safetensors';
-    refused(() => edit(shard, (text) => `${text.slice(0, -1)}\u0001`), /SHA-256 is not the one/);
+    refused(() => edit(shard, (text) => `${text.slice(0, -1)}\u0001`), /SHA-256 does not match/);
     refused(() => edit(shard, (text) => text.slice(0, -1)), /bytes, \d+ were written; write the/);
     refused(() => rmSync(path.join(copy, shard)), /no such file/);
     refused(() => edit('model.json', () => '{'), /model\.json: /);
@@ -125,7 +125,7 @@ describe('a model', () => {
       /standard/,
     );
     refused(() => edit('model.json', (text) => text.replace('cross-entropy', 'x')), /loss is "x"/);
-    refused(() => rmSync(path.join(copy, 'model.json')), /no run folder, checkpoint or model/);
+    refused(() => rmSync(path.join(copy, 'model.json')), /not a run folder, checkpoint or model/);
     assert.ok(!existsSync(copy));
     assert.throws(() => openModel(copy), /no such run folder, checkpoint or model folder/);
     mkdirSync(path.join(folder, 'elsewhere'));

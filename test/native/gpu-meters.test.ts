@@ -122,7 +122,10 @@ describe('GPU meters', { skip }, () => {
   test('NVML: a driver without a GPU, and no driver, are told', async () => {
     process.env['PHANTOM_NVML'] = libraries.none;
     const request = { choice: 'nvml', machine: 'default' } as const;
-    await assert.rejects(createMeter(request), /^MeterError: \[nvml\] the driver is there, and no/);
+    await assert.rejects(
+      createMeter(request),
+      /^MeterError: \[nvml\] the driver is installed but finds no/,
+    );
     process.env['PHANTOM_NVML'] = path.join(folder, 'nowhere.so');
     await assert.rejects(createMeter(request), /^MeterError: \[nvml\] .*NVIDIA's driver$/);
   });

@@ -92,7 +92,7 @@ for (const { mpirun, skip } of findMpiruns()) {
         assert.equal(code, 2, stderr);
         const own = stderr.split('\n').filter((line) => line.includes('phantom: '));
         assert.equal(own.length, 1, stderr);
-        assert.match(own[0] ?? '', /cannot write a checkpoint .*ENOSPC.*are whole/);
+        assert.match(own[0] ?? '', /cannot write a checkpoint .*ENOSPC.*are intact/);
         const left = readdirSync(path.join(folder, 'run', 'checkpoints'));
         assert.ok(
           left.every((name) => /^step-\d{8}$/.test(name)),

@@ -48,15 +48,19 @@ describe('failures are the protocol’s, with a message that says what is wrong'
   const x = rowsOf(2);
   const cases: [string, unknown, RegExp][] = [
     ['no JSON', '{"inputs": [', /not JSON/],
-    ['NaN in JSON', '{"inputs":[{"name":"x","data":[NaN]}]}', /NaN and Infinity are no numbers/],
+    [
+      'NaN in JSON',
+      '{"inputs":[{"name":"x","data":[NaN]}]}',
+      /NaN and Infinity are not JSON numbers/,
+    ],
     ['no object', '[]', /needs an object/],
     ['an id that is no string', inferBody(x, { id: 42 }), /id is not a string/],
-    ['no inputs', {}, /inputs holds no list; the model has the one input x/],
-    ['no input', { inputs: [] }, /inputs holds 0 tensors/],
-    ['two inputs', { inputs: [{}, {}] }, /inputs holds 2 tensors/],
+    ['no inputs', {}, /inputs is not a list; it must be a list of one tensor, x/],
+    ['no input', { inputs: [] }, /inputs has 0 tensors/],
+    ['two inputs', { inputs: [{}, {}] }, /inputs has 2 tensors/],
     ['another input', inferBody(x, {}, { name: 'input0' }), /no input is named "input0"/],
     ['another output', inferBody(x, { outputs: [{ name: 'z' }] }), /no output is named "z"/],
-    ['outputs that are none', inferBody(x, { outputs: 7 }), /outputs is no list/],
+    ['outputs that are none', inferBody(x, { outputs: 7 }), /"outputs" must be a list/],
     ['text', inferBody(x, {}, { datatype: 'BYTES' }), /datatype is "BYTES"; needs one of FP32/],
     ['a missing datatype', inferBody(x, {}, { datatype: undefined }), /datatype is missing/],
     ['a missing shape', inferBody(x, {}, { shape: undefined }), /shape is missing/],
@@ -66,7 +70,7 @@ describe('failures are the protocol’s, with a message that says what is wrong'
     ['a free size', inferBody(x, {}, { shape: [-1, 12] }), /needs a list of sizes/],
     ['a huge shape', inferBody(x, {}, { shape: [1e15, 12] }), /data has 24 numbers; its shape/],
     ['too little data', inferBody(x, {}, { shape: [3, 12] }), /24 numbers; its shape needs 36/],
-    ['no data', inferBody(x, {}, { data: undefined }), /data is no list/],
+    ['no data', inferBody(x, {}, { data: undefined }), /"data" must be a list/],
     ['a text as a number', inferBody(x, {}, { data: ['1', ...x.subarray(1)] }), /x\[0, 0\] is "1"/],
     [
       'a missing number',

@@ -75,7 +75,7 @@ describe('what goes wrong', () => {
   it('a run folder is not written over', async (context) => {
     const out = path.join(temporaryFolder(context), 'run');
     await train({ ...SETTINGS, steps: 1, out });
-    await assert.rejects(train({ ...SETTINGS, out }), /holds a run already/);
+    await assert.rejects(train({ ...SETTINGS, out }), /already holds a run/);
     // One that was killed before its first checkpoint is nothing to keep.
     for (const name of readdirSync(path.join(out, 'checkpoints'))) {
       rmSync(path.join(out, 'checkpoints', name), { recursive: true });
@@ -180,7 +180,7 @@ describe('what goes wrong', () => {
         train({ ...SETTINGS, checkpointEvery: 1, optimizer: 'adam', out }),
         (error: Error) => {
           assert.ok(error instanceof CheckpointError, String(error));
-          assert.match(error.message, /ENOSPC.*earlier checkpoints are whole/);
+          assert.match(error.message, /ENOSPC.*earlier checkpoints are intact/);
           return true;
         },
       );
@@ -206,7 +206,7 @@ describe('what goes wrong', () => {
       const whole = await save([1, 1, 1, 1]);
       assert.deepEqual(whole, Array(4).fill(path.join(folder, 'step-00000001')));
       const [first, ...others] = await save([1, 1, 1 << 18, 1]);
-      assert.match(String(first), /cannot write a checkpoint .*ENOSPC.*earlier .* are whole/);
+      assert.match(String(first), /cannot write a checkpoint .*ENOSPC.*earlier .* are intact/);
       assert.deepEqual(others, Array(3).fill(first));
       assert.deepEqual(readdirSync(folder), ['step-00000001']);
     } finally {

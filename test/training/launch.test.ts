@@ -65,7 +65,7 @@ describe('resume auto', () => {
       assert.equal(start?.type === 'start' && start.firstStep, 6, name);
       const warnings = told.flatMap((event) => (event.type === 'warning' ? [event.message] : []));
       assert.equal(warnings.length, 2, warnings.join('\n'));
-      for (const line of warnings) assert.match(line, /left out, kept as .*\.damaged$/);
+      for (const line of warnings) assert.match(line, /skipped, kept as .*\.damaged$/);
       assert.deepEqual(endOf(run), expected);
       assert.deepEqual(readdirSync(path.join(run, 'checkpoints')).toSorted(), [
         'step-00000000',
@@ -80,7 +80,7 @@ describe('resume auto', () => {
     const out = path.join(temporaryFolder(context), 'run');
     await assert.rejects(train(SETTINGS, { resume: 'auto' }), (error: Error) => {
       assert.ok(error instanceof ConfigError);
-      assert.match(error.message, /no run folder; name it by --out/);
+      assert.match(error.message, /auto needs a run folder; set --out/);
       return true;
     });
     await train({ ...SETTINGS, steps: 3, out }, { resume: 'auto' });
@@ -92,7 +92,7 @@ describe('resume auto', () => {
       if (event.type === 'warning') told.push(event.message);
     };
     await train({ ...SETTINGS, steps: 3, out }, { resume: 'auto', onEvent });
-    assert.match(told.at(-1) ?? '', /no whole checkpoint: the run starts anew/);
+    assert.match(told.at(-1) ?? '', /no intact checkpoint: the run starts from the beginning/);
     assert.deepEqual(endOf(out, 3), expected);
     await assert.rejects(
       train({ ...SETTINGS, width: 64, out }, { resume: 'auto' }),
@@ -205,7 +205,7 @@ describe('launch on threads', { skip: linux }, () => {
     const more = await startLaunch(folder, [...THREADS, ...again]).result;
     assert.equal(more.code, 0, more.stderr);
     const refused = await startLaunch(folder, args).result;
-    assert.match(refused.stderr, /run holds a run already; go on with it by --resume run/);
+    assert.match(refused.stderr, /run already holds a run; continue it with --resume run/);
   });
 
   it('stops with a checkpoint when it is killed itself', async (context) => {

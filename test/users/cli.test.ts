@@ -109,7 +109,7 @@ describe('mistakes end with one line and exit code 2', () => {
     ['one phantom block', ['train', '--blocks', '1'], /phantom with 1 block .*--blocks 2 or more/],
     ['data that is not there', ['train', '--data', 'nowhere.csv'], /nowhere\.csv/],
     ['data of an unknown format', ['train', '--data', MAIN], /unknown format/],
-    ['no run folder', ['train', '--resume', 'nowhere'], /nowhere is no run folder/],
+    ['no run folder', ['train', '--resume', 'nowhere'], /nowhere is not a run folder/],
     [
       'a config and --resume',
       ['train', 'a.yaml', '--resume', 'x'],
@@ -378,7 +378,7 @@ describe('a run', () => {
     writeFileSync(path.join(folder, 'held/config.json'), '{}');
     const { status, stderr } = phantom('train', ...SMALL, '--steps', '1', '--out', 'held');
     assert.equal(status, 2);
-    assert.match(stderr, /held holds a run already; go on with it by --resume held/);
+    assert.match(stderr, /held already holds a run; continue it with --resume held/);
     assert.deepEqual(readdirSync(path.join(folder, 'held')), ['config.json']);
   });
 

@@ -113,7 +113,7 @@ describe('phantom energy', { skip: process.platform !== 'linux' && 'reads /proc'
     [
       'a machine that is not there',
       ['--machine', 'x', '--', 'ls'],
-      /\[machine\] no machine x; give/,
+      /\[machine\] unknown machine x; give/,
     ],
   ];
   for (const [name, args, message] of mistakes) {

@@ -60,7 +60,7 @@ describe('phantom plan', () => {
     writeFileSync(file, text.replace('"value": 280', '"value": -280'));
     const cases: [string[], RegExp][] = [
       [['--machine', file], /power\.busyW\.value: is -280; needs a number of at least 0/],
-      [['--machine', 'h10'], /no machine h10; give one of a100/],
+      [['--machine', 'h10'], /unknown machine h10; give one of a100/],
       [['--sweep', 'ranks'], /--sweep is "ranks"; needs one of blocks, ghosts/],
       [['--chart', 'x.svg'], /--chart without --sweep/],
       [['--layer-ghosts', '3,8', '--search'], /--layer-ghosts with --sweep or --search/],

@@ -101,21 +101,18 @@ function openNetwork(
     if (activation === null && loss === null) return denseOf(openModel(model), engine);
     throw new ConfigError(
       'compress',
-      `--activation or --loss with ${model}, which says its own; they are for files of weights`,
+      `--activation or --loss with ${model}, which states its own; they are for weight files only`,
     );
   }
   if (activation === null) {
-    throw new ConfigError(
-      'compress',
-      `${model} does not say what stands between its layers; give --activation`,
-    );
+    throw new ConfigError('compress', `${model} does not state its activation; give --activation`);
   }
   const labels = dataset && (dataset.answers.kind === 'labels' ? 'cross-entropy' : 'mse');
   const chosen = loss ?? labels;
   if (chosen === null) {
     throw new ConfigError(
       'compress',
-      `${model} does not say what it was trained for; give --loss mse or cross-entropy, or --data`,
+      `${model} does not state its loss; give --loss mse or cross-entropy, or --data`,
     );
   }
   return openDenseFile(model, { activation, loss: chosen });

@@ -172,7 +172,7 @@ export function namedModels(models: readonly string[]): [string, string][] {
     if (!/^[\w.-]{1,128}$/.test(name) || name === '.' || name === '..') {
       throw new ConfigError(
         'serve',
-        `${JSON.stringify(name)} is no name of a model; name=path with letters, digits, _ . -`,
+        `${JSON.stringify(name)} is not a model name; use name=path with letters, digits, _ . -`,
       );
     }
     if (named.has(name)) {

@@ -53,6 +53,6 @@ export async function rankEnergy(
 
 /** Counters might be read twice. */
 function unknownPlace({ name }: EnergyMeter): EnergyMeter {
-  const description = 'not measured: the launcher does not tell which ranks share a machine';
+  const description = 'not measured: the launcher does not say which ranks share a machine';
   return new WindowMeter({ name, description, sources: [] });
 }

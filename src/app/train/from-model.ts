@@ -27,7 +27,7 @@ export function withModel(sources: readonly SettingsSource[]): SettingsSource[] 
       if (given === undefined || sameSetting(given, value) || key === 'ghostPrecision') continue;
       throw new ConfigError(
         where,
-        `${key} ${given}, and ${from} has ${key} ${value}; a run that begins with it keeps its ` +
+        `${key} ${given}, and ${from} has ${key} ${value}; a run that starts from it keeps its ` +
           `network: leave ${key} out`,
       );
     }
@@ -57,7 +57,7 @@ export function openInitialModel(
     if (a.inputs === b.inputs && a.outputs === b.outputs) return model;
     throw new ConfigError(
       'from',
-      `the data have ${a.inputs} features and ${a.outputs} answers, ${from} takes ${b.inputs} and ` +
+      `the data has ${a.inputs} features and ${a.outputs} answers, ${from} takes ${b.inputs} and ` +
         `gives ${b.outputs}`,
     );
   }

@@ -31,7 +31,7 @@ export function planRun(settings: TrainingSettings, data: DataParts): RunPlan {
   if (loss === 'cross-entropy' && answers.kind !== 'labels') {
     throw new ConfigError(
       'loss',
-      `cross-entropy needs integer labels, ${training.name} has ${answers.width} numbers a row; ` +
+      `cross-entropy needs integer labels, ${training.name} has ${answers.width} numbers per row; ` +
         'use --loss mse',
     );
   }
@@ -81,7 +81,7 @@ function endsOf(
 function stepsOf({ steps, epochs, batch, replicas }: TrainingSettings, rows: number): number {
   if (steps !== null) return steps;
   if (!Number.isFinite(rows)) {
-    throw new ConfigError('steps', 'the data have no end, so no epochs; set --steps');
+    throw new ConfigError('steps', 'the data has no end and so no epochs; set --steps');
   }
   return Math.ceil(((epochs ?? 1) * rows) / (batch * replicas));
 }
@@ -137,6 +137,6 @@ export function costlyPrecision(
   if (own <= plain) return null;
   return (
     `ghosts in ${specification.ghostPrecision} send ${(own / plain).toFixed(2)} times the bytes of ` +
-    `float32 with ${specification.blocks / ranks} blocks on a rank; use more ranks, or float32`
+    `float32 with ${specification.blocks / ranks} blocks per rank; use more ranks, or float32`
   );
 }

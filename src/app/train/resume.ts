@@ -52,7 +52,7 @@ function newest(runFolder: string | undefined): Resume | null {
 function folderOf(given: readonly SettingsSource[]): string {
   const out = given.findLast(({ settings }) => typeof settings.out === 'string')?.settings.out;
   if (typeof out === 'string') return out;
-  throw new ConfigError('resume', 'auto, and no run folder; name it by --out (out in a file)');
+  throw new ConfigError('resume', 'auto needs a run folder; set --out (out in a config file)');
 }
 
 function runIn(runFolder: string): Resume | null {

@@ -8,7 +8,7 @@ import { ConfigError } from '../../base/errors.js';
 import { readRunConfig, type RunConfig } from '../../checkpoints/run-folder.js';
 
 /**
- * The standardisation that a run began with, for going on with it.
+ * The standardization that a run began with, for going on with it.
  *
  * @throws ConfigError when the data are not what the run began with, as far as the record tells
  */
@@ -20,7 +20,7 @@ export function resumedStandardization(runFolder: string, data: DataParts): Stan
     throw new ConfigError(
       'resume',
       `${found.name} has ${key} ${found[key]}, the run began with ${recorded[key]} ` +
-        `(${recorded.name}); start a new run, or give it the data it had`,
+        `(${recorded.name}); start a new run, or give the same data`,
     );
   }
   return standardizationFrom(recorded.standardization);

@@ -240,7 +240,7 @@ function openRunFolder(
 
 /**
  * @param damaged takes a line for every checkpoint that is put aside
- * @throws CheckpointError when a run that began with a model has no whole checkpoint
+ * @throws CheckpointError when a run that began with a model has no intact checkpoint
  */
 function findCheckpoint(
   { runFolder, from: which }: Resume,
@@ -250,12 +250,12 @@ function findCheckpoint(
   if (which === 'newest') return newestCheckpoint(runFolder);
   const found = newestWholeCheckpoint(runFolder, (line) => damaged.push(line));
   if (found !== null) return found;
-  const what = `${runFolder} has no whole checkpoint`;
+  const what = `${runFolder} has no intact checkpoint`;
   if (from !== null) {
     // The model has not been opened: what a run goes on with is in its own folder.
-    throw new CheckpointError('run', `${what}; the same again starts it anew from ${from}`);
+    throw new CheckpointError('run', `${what}; the same command starts it again from ${from}`);
   }
-  damaged.push(`${what}: the run starts anew`);
+  damaged.push(`${what}: the run starts from the beginning`);
   return null;
 }
 

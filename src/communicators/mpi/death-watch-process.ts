@@ -17,7 +17,7 @@ const server = createServer((socket: Socket) => {
     if (silent || rank === undefined) return;
     silent = true;
     process.stderr.write(
-      `phantom: rank ${rank} ended without a word: process ${pid}, the first of ${host} to end\n`,
+      `phantom: rank ${rank} ended without an error message: process ${pid}, the first of ${host} to end\n`,
     );
   };
   socket.on('end', onEnd);

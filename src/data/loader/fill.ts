@@ -64,7 +64,7 @@ export function checkBatchOptions(options: BatchOptions): void {
     if (part === undefined || part.length === training.features) continue;
     throw new ShapeError(
       'batches',
-      `standardisation of ${part.length} features; the data has ${training.features}`,
+      `standardization of ${part.length} features; the data has ${training.features}`,
     );
   }
 }

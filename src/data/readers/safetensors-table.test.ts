@@ -56,7 +56,7 @@ test('what is no table is refused', () => {
     [[X, { ...LABELS, shape: [1], data: BigInt64Array.of(1n) }], /x has 2 rows and y 1/],
     [
       [{ ...X, shape: [], data: Float32Array.of(1) }, LABELS],
-      /x is \[\]; it is \[rows, features\]/,
+      /x is \[\]; it must be \[rows, features\]/,
     ],
     [[{ ...X, data: new Float32Array(6).fill(Infinity) }, LABELS], /x\[0\] of row 0 is Infinity/],
     [[X, { ...LABELS, data: BigInt64Array.of(2n ** 40n, 0n) }], /outside int32/],

@@ -18,7 +18,10 @@ export function readSafetensorsTable(path: string, options: ReadOptions): TableD
     const y = file.entry('y');
     const rows = x.shape[0] ?? Number.NaN;
     if (!(rows > 0)) {
-      throw new DataError(WHERE, `${path}: x is [${x.shape.join(', ')}]; it is [rows, features]`);
+      throw new DataError(
+        WHERE,
+        `${path}: x is [${x.shape.join(', ')}]; it must be [rows, features]`,
+      );
     }
     requireSameRows(WHERE, path, rows, y.shape[0] ?? 0);
     const features = rowWidth(x.shape);

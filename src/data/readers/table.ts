@@ -42,7 +42,7 @@ export interface RawTable {
 export function makeTable(raw: RawTable, options: ReadOptions): TableDataset {
   const { where, path, rows, features, x, imageLike = false } = raw;
   if (rows === 0) throw new DataError(where, `${path}: no rows; at least one is needed`);
-  if (features === 0) throw new DataError(where, `${path}: no feature columns beside the targets`);
+  if (features === 0) throw new DataError(where, `${path}: no feature columns besides the targets`);
   if (raw.answerWidth === 0) throw new DataError(where, `${path}: no targets`);
   if (x instanceof Float32Array) {
     requireFinite(where, path, x, features, raw.featureName ?? ((c) => `x[${c}]`));

@@ -19,7 +19,7 @@ export async function nvmlSources(): Promise<GpuSources> {
   check('nvmlInit', nvml.init());
   const count = new Uint32Array(1);
   check('counting the GPUs', nvml.deviceCount(count));
-  if (count[0] === 0) throw new MeterError('nvml', 'the driver is there, and no GPU');
+  if (count[0] === 0) throw new MeterError('nvml', 'the driver is installed but finds no GPU');
   const sources = Array.from({ length: count[0] ?? 0 }, (_, index): EnergySource => {
     const handle = new BigUint64Array(1);
     check(`opening GPU ${index}`, nvml.deviceByIndex(index, handle));

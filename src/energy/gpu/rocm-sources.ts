@@ -18,7 +18,7 @@ export async function rocmSources(): Promise<GpuSources> {
   check('rsmi_init', smi.init(0n));
   const count = new Uint32Array(1);
   check('counting the GPUs', smi.deviceCount(count));
-  if (count[0] === 0) throw new MeterError('rocm', 'the library is there, and no GPU');
+  if (count[0] === 0) throw new MeterError('rocm', 'the library is installed but finds no GPU');
   const sources = Array.from({ length: count[0] ?? 0 }, (_, device): EnergySource => {
     const text = new Uint8Array(128);
     const named = smi.deviceName(device, text, text.length) === 0 ? ` ${textOf(text)}` : '';

@@ -16,7 +16,7 @@ import type { OnnxGraph, OnnxNode, OnnxTensor } from './messages.js';
  *     G_{≠j} = Concat(g_i, i ≠ j)            [batch, (P−1)·K]
  *     z_j = Gemm(x_j, L_jᵀ, b_j) + Gemm(G_{≠j}, D_jᵀ)
  *
- * A standardisation is the graph's first two nodes.
+ * A standardization is the graph's first two nodes.
  */
 export function phantomGraph(source: ModelSource, files: WeightFiles): OnnxGraph {
   return new PhantomGraph(source, files).build();
@@ -119,7 +119,7 @@ class PhantomGraph {
 
 function describe({ specification, standardization }: ModelSource, outputs: string): string {
   const { width, depth, blocks, activation } = specification;
-  const input = standardization === null ? 'features' : 'features, standardised by the graph';
+  const input = standardization === null ? 'features' : 'features, standardized by the graph';
   return (
     `Feed-forward network in phantom form (arXiv:2508.00960): width ${width}, depth ${depth}, ` +
     `${blocks} blocks, ${formatGhosts(specification)} ghosts, ${activation}. x: ${input}; y: ${outputs}.`

@@ -88,7 +88,7 @@ export class Admission {
     const [, given = ''] = /^bearer +(.*)$/i.exec(authorization) ?? [];
     // Headers arrive as Latin-1, a character a byte.
     if (timingSafeEqual(digest(Buffer.from(given, 'latin1')), this.#token as Buffer)) return;
-    throw new ProtocolError('unauthorized', 'a bearer token is needed, and this is not it');
+    throw new ProtocolError('unauthorized', 'a valid bearer token is needed');
   }
 }
 

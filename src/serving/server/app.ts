@@ -222,7 +222,7 @@ export function createApp(options: AppOptions): Hono<Env> {
 
   app.notFound((c) => {
     metrics.failure('', 'not_found');
-    return c.json({ error: `${c.req.method} ${c.req.path.slice(0, 200)} is no route` }, 404);
+    return c.json({ error: `no such route: ${c.req.method} ${c.req.path.slice(0, 200)}` }, 404);
   });
   app.onError((error, c) => {
     const failure =

@@ -88,7 +88,7 @@ export class InferBody implements BodySink {
     this.#lease = lease;
     if (jsonLength === undefined) return;
     if (!Number.isInteger(this.#jsonLength) || this.#jsonLength < 0) {
-      throw this.#wrongLength('that is no length');
+      throw this.#wrongLength('that is not a length');
     }
     if (announced !== null) this.#checkLength(announced);
   }
@@ -115,8 +115,8 @@ export class InferBody implements BodySink {
     const parameters = optionalObject(request['parameters'], 'parameters');
     const ghosts = readGhosts(parameters['ghosts'], model.mostGhosts);
     if (!Array.isArray(inputs) || inputs.length !== 1) {
-      const found = Array.isArray(inputs) ? `${inputs.length} tensors` : 'no list';
-      throw badRequest(`inputs holds ${found}; the model has the one input ${INPUT}`);
+      const found = Array.isArray(inputs) ? `has ${inputs.length} tensors` : 'is not a list';
+      throw badRequest(`inputs ${found}; it must be a list of one tensor, ${INPUT}`);
     }
     const binaryOutput = readOutputs(outputs, parameters['binary_data_output'] === true);
     const x = await this.#input(objectOf(inputs[0], 'inputs[0]'), model.features, slices);
@@ -148,7 +148,7 @@ export class InferBody implements BodySink {
       if (bytes > 0) {
         throw badRequest(`${bytes} bytes follow the JSON, and no input has binary_data_size`);
       }
-      if (!(data instanceof NumberList)) throw badRequest(`${INPUT}: data is no list`);
+      if (!(data instanceof NumberList)) throw badRequest(`${INPUT}: "data" must be a list`);
       const count = rows * features;
       if (data.length === count) return data.join(slices);
       throw badRequest(`${INPUT}: data has ${data.length} numbers; its shape needs ${count}`);
@@ -199,7 +199,7 @@ function rowsOf(shape: unknown, features: number): number {
 /** @returns whether the one output is asked for as bytes */
 function readOutputs(outputs: unknown, fallback: boolean): boolean {
   if (!isGiven(outputs)) return fallback;
-  if (!Array.isArray(outputs)) throw badRequest('outputs is no list');
+  if (!Array.isArray(outputs)) throw badRequest('"outputs" must be a list');
   let binary = fallback;
   for (const [i, each] of outputs.entries()) {
     const { name, parameters } = objectOf(each, `outputs[${i}]`) as RawTensor;

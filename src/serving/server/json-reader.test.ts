@@ -152,8 +152,8 @@ describe('JsonReader', () => {
     await assert.rejects(of('1e39'), /x\[1, 1\] is Infinity in float32/);
     await assert.rejects(of('"a"'), /x\[1, 1\] is "a?/);
     await assert.rejects(of('null'), /x\[1, 1\] is null; needs a number/);
-    await assert.rejects(of('NaN'), /NaN and Infinity are no numbers of JSON/);
-    await assert.rejects(of('-Infinity'), /NaN and Infinity are no numbers of JSON/);
+    await assert.rejects(of('NaN'), /NaN and Infinity are not JSON numbers/);
+    await assert.rejects(of('-Infinity'), /NaN and Infinity are not JSON numbers/);
     for (const text of ['01', '1.', '.5', '+1', '-', '1e', '1e+', '0x1', '1 2', ',', '']) {
       await assert.rejects(of(text), /not JSON/, text);
     }

@@ -200,7 +200,7 @@ export class JsonReader {
   #unexpected(bytes: Buffer, at: number): never {
     const word = wordAt(bytes, at);
     const hint = isNotFinite(word)
-      ? '; NaN and Infinity are no numbers of JSON, and inputs have to be finite'
+      ? '; NaN and Infinity are not JSON numbers, and inputs must be finite'
       : '';
     const what = `unexpected ${JSON.stringify(word)} at byte ${this.#offset + at}`;
     throw badRequest(`the request is not JSON: ${what}${hint}`);

@@ -36,8 +36,8 @@ export function createMetrics(
   const histogram = (name: string, help: string, buckets: number[]) =>
     new Histogram({ name: `phantom_${name}`, help, labelNames, buckets, registers });
 
-  const requests = counter('requests_total', 'Inference requests that were answered');
-  const rows = counter('rows_total', 'Rows that were answered');
+  const requests = counter('requests_total', 'Inference requests answered');
+  const rows = counter('rows_total', 'Rows answered');
   const failures = new Counter({
     name: 'phantom_request_failures_total',
     help: 'Requests that failed, by reason',
@@ -45,13 +45,13 @@ export function createMetrics(
     registers,
   });
   const queue = histogram('queue_seconds', 'From arrival to the start of a batch', SECONDS);
-  const compute = histogram('compute_seconds', 'From there to the answer', SECONDS);
+  const compute = histogram('compute_seconds', 'From the start of a batch to its answer', SECONDS);
   const total = histogram('request_seconds', 'From the whole body to the answer', SECONDS);
-  const batch = histogram('batch_rows', 'Rows of a batch', ROWS);
-  const batchCompute = counter('batch_compute_seconds_total', 'Time of rank 0 in batches');
+  const batch = histogram('batch_rows', 'Rows per batch', ROWS);
+  const batchCompute = counter('batch_compute_seconds_total', 'Time that rank 0 spent in batches');
   const exposed = counter(
     'exposed_communication_seconds_total',
-    'Of it, time that rank 0 was blocked in collectives',
+    'Time of it that rank 0 was blocked in collectives',
   );
   const reloads = new Counter({
     name: 'phantom_model_loads_total',
@@ -68,7 +68,7 @@ export function createMetrics(
     }),
     ready: new Gauge({
       name: 'phantom_model_ready',
-      help: '1 when the model answers',
+      help: '1 when the model is ready',
       labelNames,
       registers,
     }),
@@ -80,7 +80,7 @@ export function createMetrics(
     }),
     perRequest: new Gauge({
       name: 'phantom_energy_joules_per_request',
-      help: 'That energy for each request that was answered',
+      help: 'That energy per answered request',
       labelNames: ['obtained'],
       registers,
     }),

@@ -54,6 +54,6 @@ function requireFinite(x: Float32Array, from: number, to: number, features: numb
   for (let i = from; i < to; i++) {
     const value = x[i] as number;
     if (value - value === 0) continue;
-    throw badRequest(`${placeOf(i, features)} is ${value} in float32; inputs have to be finite`);
+    throw badRequest(`${placeOf(i, features)} is ${value} in float32; inputs must be finite`);
   }
 }

@@ -177,7 +177,7 @@ export class NumberList {
   #add(value: number): void {
     if (value - value !== 0) {
       const place = placeOf(this.length, this.#features);
-      throw badRequest(`${place} is ${value} in float32; inputs have to be finite`);
+      throw badRequest(`${place} is ${value} in float32; inputs must be finite`);
     }
     if (this.#inBlock === this.#block.length) this.#grow();
     this.#block[this.#inBlock++] = value;

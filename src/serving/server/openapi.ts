@@ -10,7 +10,7 @@ const ghosts = (description: string) =>
   z.object({ ghosts: z.int().min(1).optional().openapi({ description }) });
 const tensorMetadata = z
   .object({ name: z.string(), datatype: z.string(), shape: z.array(z.int()) })
-  .openapi('TensorMetadata', { description: 'A size of −1 is free.' });
+  .openapi('TensorMetadata', { description: 'A size of −1 may be any size.' });
 const data = z
   .array(z.unknown())
   .openapi({ description: 'Numbers, row after row, flat or as nested lists.' });
@@ -31,8 +31,8 @@ const inferRequest = z
   .object({
     id: z.string().optional(),
     parameters: ghosts(
-      'Answers are those of the first so many ghosts of each block, of the K of a phantom network ' +
-        '(default: what the server was started with, else K).',
+      'Use only this many of the first ghosts of each block of a phantom network ' +
+        '(default: as the server was started, else all).',
     )
       .catchall(parameter)
       .optional(),
@@ -55,7 +55,7 @@ const inferResponse = z
     model_name: z.string(),
     model_version: z.string(),
     id: z.string().optional(),
-    parameters: ghosts('That were in use; a network without ghosts has no parameters.').optional(),
+    parameters: ghosts('Ghosts in use; absent for a network without ghosts.').optional(),
     outputs: z.array(
       z.object({
         name: z.literal(OUTPUT),
@@ -104,7 +104,7 @@ const WHY: Readonly<Record<number, string>> = {
   413: 'The body or its answer is too large.',
   415: 'The body is of another type, or in an encoding other than gzip and deflate.',
   429: 'Too many rows wait; try again after Retry-After seconds.',
-  503: 'Not ready, overloaded or about to end; try again after Retry-After seconds.',
+  503: 'Not ready, overloaded or shutting down; try again after Retry-After seconds.',
 };
 
 /** A route of a model, without and with its version. */
@@ -185,14 +185,14 @@ const ROUTES: readonly Route[] = [
   {
     method: 'post',
     path: '/v2/repository/models/{model}/load',
-    summary: 'Loads a model, or what is newest at its path, without dropping a request',
+    summary: 'Loads a model, or its newest checkpoint, without dropping a request',
     request: { params: model },
     responses: { ...ok, ...failures(400, 401, 403, 404, 503) },
   },
   {
     method: 'post',
     path: '/v2/repository/models/{model}/unload',
-    summary: 'Answers what has been asked, then ends the model',
+    summary: 'Answers requests that have arrived, then unloads the model',
     request: { params: model },
     responses: { ...ok, ...failures(400, 401, 403, 404, 503) },
   },
