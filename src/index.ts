@@ -1,3 +1,8 @@
+/**
+ * Train, evaluate, load, predict, serve, compress, export and plan; settings, reports and errors.
+ *
+ * @module phantom-parallel
+ */
 export { compress, type CompressOptions } from './app/convert/compress-model.js';
 export { exportModel, type ExportOptions } from './app/convert/export-file.js';
 export {

@@ -1,5 +1,5 @@
 /** Binary interface of an MPI library. */
-type MpiFamily = 'Open MPI' | 'MPICH';
+export type MpiFamily = 'Open MPI' | 'MPICH';
 
 /** The program that started this process as one of several. */
 export interface Launcher {

@@ -1,4 +1,8 @@
-/** A training step derived from its sizes: FLOPs, bytes, memory, time and energy. */
+/**
+ * A training step derived from its sizes: FLOPs, bytes, memory, time and energy.
+ *
+ * @module phantom-parallel/analysis
+ */
 export {
   calibrate,
   type Calibration,
@@ -37,3 +41,7 @@ export { stepProgram, type StepShape } from '../analysis/step-program.js';
 export { stepTime, type StepTime } from '../analysis/step-time.js';
 export type * from '../machine/machine.js';
 export { readMachine, writeMachine } from '../machine/machines.js';
+export type { CollectiveSize } from '../analysis/collectives.js';
+export type { PhantomLayerSizes } from '../analysis/crossovers.js';
+export type { Sweep } from '../analysis/plan.js';
+export type { CalibrationProgress } from '../app/calibrate/calibration-rank.js';

@@ -1,4 +1,8 @@
-/** Operators with their gradients, and the tape that records and replays them. */
+/**
+ * Operators with their gradients, and the tape that records and replays them.
+ *
+ * @module phantom-parallel/autograd
+ */
 export { ForwardMemory, ForwardPass } from '../autograd/forward-pass.js';
 export {
   checkGradients,

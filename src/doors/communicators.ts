@@ -1,4 +1,8 @@
-/** Ranks and their collectives: start ranks, or write a transport of your own. */
+/**
+ * Ranks and their collectives: start ranks, or write a transport of your own.
+ *
+ * @module phantom-parallel/communicators
+ */
 export { joinRanks, type Ranks, type RanksRequest, type RanksStart } from '../app/ranks/ranks.js';
 export { runRankProgram } from '../app/ranks/rank-program.js';
 export {
@@ -23,3 +27,5 @@ export {
   launchRanks,
 } from '../communicators/threads/launch-ranks.js';
 export { runRank } from '../communicators/threads/threads-worker.js';
+export type { StartedRanks } from '../app/ranks/ranks.js';
+export type { Launcher, MpiFamily } from '../communicators/launcher.js';

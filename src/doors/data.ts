@@ -1,4 +1,8 @@
-/** Data sets, batches made ahead of the ranks, and the safetensors format. */
+/**
+ * Data sets, batches made ahead of the ranks, and the safetensors format.
+ *
+ * @module phantom-parallel/data
+ */
 export { type ArrayData, type FlatRows, openArrays, type Rows } from '../data/arrays.js';
 export {
   type AnswerShape,
@@ -38,3 +42,5 @@ export {
   type StandardizeMode,
 } from '../data/standardize.js';
 export type { TeacherSpec } from '../data/synthetic/teacher-spec.js';
+export type { TrainingSchedule, EvaluationSchedule } from '../data/loader/batch-schedule.js';
+export type { RecordedStandardization } from '../data/standardize.js';

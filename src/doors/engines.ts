@@ -1,4 +1,8 @@
-/** Engines: the kernels that a training step needs, and their implementations. */
+/**
+ * Engines: the kernels that a training step needs, and their implementations.
+ *
+ * @module phantom-parallel/engines
+ */
 export { createEngine, type EngineOptions } from '../app/ranks/engines.js';
 export { type Activation, ACTIVATION_NAMES } from '../engines/activations.js';
 export type { AdamStep, CrossEntropyResult, Engine, SgdStep } from '../engines/engine.js';
@@ -11,3 +15,5 @@ export {
   type WasmEngine,
   type WasmEngineOptions,
 } from '../engines/wasm/wasm-engine.js';
+export type { EngineChoice, EngineName } from '../engines/engine-list.js';
+export type { WasmMemory } from '../base/web-assembly.js';

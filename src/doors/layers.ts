@@ -1,4 +1,8 @@
-/** The kinds of linear layer that networks are made of, and their operators. */
+/**
+ * The kinds of linear layer that networks are made of, and their operators.
+ *
+ * @module phantom-parallel/layers
+ */
 export { BiasActivation } from '../layers/bias-activation/operator.js';
 export { type BlockLayout, blockLayout } from '../layers/block-layout.js';
 export { treeSum } from '../layers/block-sum.js';

@@ -1,4 +1,8 @@
-/** Charts as SVG. */
+/**
+ * Charts as SVG.
+ *
+ * @module phantom-parallel/report
+ */
 export {
   type Axis,
   type Bar,
@@ -16,3 +20,5 @@ export {
   THEME_CSS,
   type XyChart,
 } from '../report/charts.js';
+export type { Markup } from '../report/markup.js';
+export type { ScaleKind } from '../report/scale.js';

@@ -1,4 +1,8 @@
-/** Tensors in an engine's memory, and random numbers. */
+/**
+ * Tensors in an engine's memory, and random numbers.
+ *
+ * @module phantom-parallel/tensor
+ */
 export { GHOST_PRECISIONS, type GhostPrecision } from '../tensor/precision.js';
 export { type RandomStream, randomStream } from '../tensor/random.js';
 export {
@@ -10,3 +14,5 @@ export {
   tensorPart,
   tensorRows,
 } from '../tensor/tensor.js';
+export type { EncodedPrecision } from '../tensor/precision.js';
+export type { Bytes } from '../tensor/tensor.js';

@@ -1,4 +1,8 @@
-/** A training step and its events, for loops of your own. */
+/**
+ * A training step and its events, for loops of your own.
+ *
+ * @module phantom-parallel/training
+ */
 export { countedParts, type RankParts } from '../app/ranks/rank-parts.js';
 export { PHASE, PhaseClock, type PhaseName } from '../base/phases.js';
 export { resolveSettings } from '../settings/resolve.js';
@@ -21,3 +25,7 @@ export {
   type StepperOptions,
   type StepResult,
 } from '../training/stepper.js';
+export type { GhostsPoint } from '../app/evaluate/evaluate-run.js';
+export type { GivenSettings } from '../settings/given.js';
+export type { SettingsSource } from '../settings/resolve.js';
+export type { WorkMeters } from '../training/work-meters.js';

@@ -40,6 +40,7 @@ export class FeedForward {
   readonly #stages: readonly Stage[];
   readonly #draws: ReadonlyMap<Parameter, InitialDraw>;
 
+  /** @internal */
   constructor({ specification, layout, stages, draws }: NetworkParts) {
     this.specification = specification;
     this.layout = layout;

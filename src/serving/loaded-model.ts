@@ -27,6 +27,7 @@ export interface LoadedModel {
   readonly engine: string;
   /** Whether this process is that of rank 0, which has all answers; always so without MPI. */
   readonly isFirst: boolean;
+  /** @internal */
   readonly session: Session;
 
   /**

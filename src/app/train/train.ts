@@ -54,8 +54,9 @@ export interface TrainOptions {
  */
 export async function train(
   settings: TrainSettings,
-  { onEvent = () => {}, stop = new AbortController().signal, resume }: TrainOptions = {},
+  options: TrainOptions = {},
 ): Promise<EndEvent> {
+  const { onEvent = () => {}, stop = new AbortController().signal, resume } = options;
   const { checkSettings } = await import('../../settings/load.js');
   const { settingsFor } = await import('./resume.js');
   const { named, rows } = withoutRows(settings);
