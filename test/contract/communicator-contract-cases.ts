@@ -258,10 +258,10 @@ export const communicatorCases: Readonly<Record<string, CommunicatorCase>> = {
     c.barrier();
   },
 
-  'runs collectives of the whole and of its parts side by side': (c) => {
+  'runs collectives of the whole and of its parts side by side': (c, thorough) => {
     const [low, alone, all] = [c.split(c.rank < c.size / 2 ? 0 : 1), c.split(c.rank), c.split(7)];
     assert.deepEqual([alone.size, alone.rank, all.size, all.rank], [1, 0, c.size, c.rank]);
-    for (const n of [4, 3000, 20_001]) {
+    for (const n of lengthsInFlight(c.size, thorough)) {
       const started = [c, low, alone, all].map((one, i) => startOne(one, i, n + i, 70 + i));
       // What is sent in many pieces stands still while its rank waits in another group.
       if (n === 4 && c.rank % 2 === 1) started.reverse();

@@ -1,11 +1,11 @@
-// Large payloads in large groups, which communicator.test.ts leaves out.
+// Groups that communicator.test.ts leaves out, and large payloads in large ones.
 import { loadKernelModule } from '#src/engines/wasm/kernel-module.js';
 import { threads } from './communicator-contract-threads.js';
 import { communicatorContract } from './communicator-contract.js';
 
 const kernels = loadKernelModule(false);
 
-communicatorContract('threads', threads({ kernels }), { sizes: [7, 8, 16], thorough: true });
+communicatorContract('threads', threads({ kernels }), { sizes: [4, 7, 8, 16], thorough: true });
 communicatorContract(
   'threads in small chunks, in JavaScript',
   threads({ stagingBytes: 4096, firstSequence: 2 ** 31 - 100 }),

@@ -12,7 +12,7 @@ communicatorContract(
   { sizes: [1] },
 );
 communicatorContract('threads', threads({ kernels }), {
-  sizes: [1, 2, 3, 4, 7, 8, 16],
+  sizes: [1, 2, 3, 7],
   failureSizes: [2, 3],
 });
 // Small staging sends most payloads in chunks; the numbers of the exchanges wrap on the way.

@@ -44,7 +44,7 @@ for (const { mpirun, skip } of findMpiruns()) {
       assert.equal(result.code, 0, result.stderr);
       const { energy } = readMetrics(out).at(-1) as unknown as EndEvent;
       assert.deepEqual([energy.meter, energy.obtained], ['rapl', 'counter']);
-      assert.match(energy.description, /all that runs on this machine$/);
+      assert.match(energy.description, /everything that runs on this machine$/);
       // Twice as much would be more than there was.
       const joules = energy.energyJ ?? Number.NaN;
       assert.ok(joules > 0 && joules < countedJ, `${joules} of ${countedJ} J`);
