@@ -22,7 +22,8 @@ export type SafetensorsDtype = keyof typeof SAFETENSORS_BYTES;
 /** Where a tensor lies; `byteOffset` counts from the start of the file. */
 export interface SafetensorsEntry {
   readonly name: string;
-  readonly dtype: SafetensorsDtype;
+  /** `unknown`: a type that is not read; such a tensor may lie beside others. */
+  readonly dtype: SafetensorsDtype | 'unknown';
   readonly shape: readonly number[];
   readonly byteOffset: number;
   readonly byteLength: number;
@@ -45,7 +46,7 @@ const METADATA = '__metadata__';
  * @param text The header without its eight length bytes.
  * @param dataStart Offset of the data in the file.
  * @param dataBytes Bytes of the file from there to its end.
- * @throws DataError unless every byte of the data belongs to exactly one tensor of a known type.
+ * @throws DataError unless every byte of the data belongs to exactly one tensor.
  */
 export function parseSafetensorsHeader(
   path: string,
@@ -146,18 +147,16 @@ function readEntry(
   const { dtype, shape, data_offsets: offsets, ...others } = value;
   const unknown = Object.keys(others)[0];
   if (unknown !== undefined) return fail(`the entry ${of} has an unknown field ${quote(unknown)}`);
-  if (typeof dtype !== 'string' || !Object.hasOwn(SAFETENSORS_BYTES, dtype)) {
-    const known = Object.keys(SAFETENSORS_BYTES).join(', ');
-    return fail(`the type ${of} is ${quote(dtype)}; known types are ${known}`);
-  }
+  if (typeof dtype !== 'string') return fail(`the type ${of} is ${quote(dtype)}; it is a text`);
   const elements = safeElementCount(shape);
   if (elements === null) return fail(`the shape ${of} is ${quote(shape)}; sizes are integers ≥ 0`);
   if (!Array.isArray(offsets) || offsets.length !== 2 || safeElementCount(offsets) === null) {
     return fail(`data_offsets ${of} are ${quote(offsets)}; they are two integers ≥ 0`);
   }
   const [begin, end] = offsets as [number, number];
-  const byteLength = elements * SAFETENSORS_BYTES[dtype as SafetensorsDtype];
-  if (end - begin !== byteLength) {
+  const known = isKnown(dtype);
+  const byteLength = known ? elements * SAFETENSORS_BYTES[dtype] : end - begin;
+  if (byteLength < 0 || end - begin !== byteLength) {
     return fail(
       `data_offsets ${of} span ${end - begin} bytes but ${dtype} of shape ` +
         `[${(shape as number[]).join(', ')}] needs ${byteLength}`,
@@ -165,11 +164,15 @@ function readEntry(
   }
   return {
     name,
-    dtype: dtype as SafetensorsDtype,
+    dtype: known ? dtype : 'unknown',
     shape: shape as number[],
     byteOffset: dataStart + begin,
     byteLength,
   };
+}
+
+function isKnown(dtype: string): dtype is SafetensorsDtype {
+  return Object.hasOwn(SAFETENSORS_BYTES, dtype);
 }
 
 /** A key that some object of valid JSON holds twice, of which JSON.parse keeps only the last. */

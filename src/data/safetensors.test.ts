@@ -144,8 +144,13 @@ const DAMAGED: [string, string, number, RegExp][] = [
   ['missing data', `{"a":${tensor(0, 8)}}`, 4, /cover 8 bytes but the file holds 4/],
   ['a name twice', `{"a":${tensor(0, 4)},"\\u0061":${tensor(0, 4)}}`, 4, /names "a" twice/],
   ['a field twice', `{"a":{"dtype":"U8",${tensor(0, 4).slice(1)}}`, 4, /names "dtype" twice/],
-  ['an unknown type', `{"a":${tensor(0, 4, '[1]', 'F99')}}`, 4, /"F99"; known types/],
-  ['an inherited type', `{"a":${tensor(0, 4, '[1]', 'toString')}}`, 4, /known types/],
+  [
+    'a type that is no text',
+    `{"a":${tensor(0, 4, '[1]').replace('"F32"', '7')}}`,
+    4,
+    /is 7; it is/,
+  ],
+  ['an unknown type and reversed offsets', `{"a":${tensor(4, 0, '[1]', 'F99')}}`, 4, /span -4/],
   ['a negative size', `{"a":${tensor(0, 4, '[-1,-1]')}}`, 4, /sizes are integers/],
   ['a fractional size', `{"a":${tensor(0, 4, '[1.5]')}}`, 4, /sizes are integers/],
   ['a size beyond integers', `{"a":${tensor(0, 4, '[4503599627370496,4096]')}}`, 4, /sizes are/],
@@ -166,6 +171,17 @@ for (const [what, header, dataBytes, message] of DAMAGED) {
     assert.throws(open, (error) => error instanceof DataError && message.test(error.message));
   });
 }
+
+test('a tensor of an unknown type harms only who reads it', () => {
+  for (const dtype of ['F99', 'toString']) {
+    writeRaw(`{"a":${tensor(0, 4, '[1]', dtype)},"b":${tensor(4, 8)}}`, 8);
+    const read = new SafetensorsFile(file);
+    assert.equal(read.readFloat32('b').length, 1);
+    assert.throws(() => read.readFloat32('a'), /a is of a type that is not read; known types/);
+    assert.throws(() => read.readInt32('a'), /not read/);
+    read.close();
+  }
+});
 
 test('a header longer than the file is refused before memory is taken for it', () => {
   for (const length of [3, 2 ** 31, 2 ** 53]) {

@@ -66,7 +66,7 @@ export class SafetensorsFile {
    * @throws DataError for a tensor that is missing, or of 64-bit integers or booleans.
    */
   readFloat32(name: string, out?: Float32Array): Float32Array {
-    const { dtype, byteLength } = this.entry(name);
+    const { dtype, byteLength } = this.known(name);
     const elements = byteLength / SAFETENSORS_BYTES[dtype];
     const values = out ?? new Float32Array(elements);
     requireLength(values.length, elements);
@@ -82,8 +82,18 @@ export class SafetensorsFile {
     return this.readPart(name, first, new Float32Array(count));
   }
 
+  private known(name: string): SafetensorsEntry & { readonly dtype: SafetensorsDtype } {
+    const { dtype, ...rest } = this.entry(name);
+    if (dtype !== 'unknown') return { ...rest, dtype };
+    const known = Object.keys(SAFETENSORS_BYTES).join(', ');
+    throw new DataError(
+      'safetensors',
+      `${this.path}: ${name} is of a type that is not read; known types are ${known}`,
+    );
+  }
+
   private readPart(name: string, first: number, values: Float32Array): Float32Array {
-    const { dtype, byteOffset } = this.entry(name);
+    const { dtype, byteOffset } = this.known(name);
     const size = SAFETENSORS_BYTES[dtype];
     const start = byteOffset + first * size;
     if (dtype === 'F32') {
@@ -107,7 +117,7 @@ export class SafetensorsFile {
    * @throws DataError for any other tensor or value, with its index.
    */
   readInt32(name: string, out?: Int32Array): Int32Array {
-    const { dtype, byteOffset, byteLength } = this.entry(name);
+    const { dtype, byteOffset, byteLength } = this.known(name);
     const format = FORMATS[dtype];
     if (format === null || !isInteger(format)) {
       throw new DataError('safetensors', `${this.path}: ${name} is ${dtype}, not integers`);

@@ -2,25 +2,18 @@ import { SafetensorsFile } from '../data/safetensors.js';
 import { DataError } from '../base/errors.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import type { DenseLayer, DenseNetwork } from './dense-network.js';
+import { type LinearLayer, linearStack, type StackChoices } from './linear-stack.js';
 
 /** What a file of weights does not say. */
-export interface DenseFileOptions {
+export interface DenseFileOptions extends StackChoices {
   readonly activation: NetworkSpecification['activation'];
   readonly loss: 'mse' | 'cross-entropy';
-}
-
-/** A linear layer as a file names it. */
-interface Found {
-  readonly stem: string;
-  readonly rows: number;
-  readonly columns: number;
-  readonly hasBias: boolean;
 }
 
 /**
  * Opens the weights of a feed-forward network in a safetensors file, by the names that PyTorch
  * gives an `nn.Sequential` of `nn.Linear`s (`0.weight`, `0.bias`, `2.weight`, …, with or without a
- * prefix). The first layer becomes `input` and the last `head`; where all are N × N and the loss is
+ * prefix), or by names whose order the shapes prove. Batch norms beside a layer are folded into it. The first layer becomes `input` and the last `head`; where all are N × N and the loss is
  * mse, all are hidden.
  *
  * @throws DataError when it is no such network, with the tensor that does not fit
@@ -35,13 +28,10 @@ export function openDenseFile(file: string, options: DenseFileOptions): DenseNet
   }
 }
 
-function describe(
-  file: string,
-  weights: SafetensorsFile,
-  { activation, loss }: DenseFileOptions,
-): DenseNetwork {
-  const found = linearLayers(file, weights);
-  const [first, last] = [found[0], found.at(-1)] as [Found, Found];
+function describe(file: string, weights: SafetensorsFile, options: DenseFileOptions): DenseNetwork {
+  const { activation, loss } = options;
+  const found = linearStack(weights, options);
+  const [first, last] = [found[0], found.at(-1)] as [LinearLayer, LinearLayer];
   const width = first.rows;
   const square = found.every(({ rows, columns }) => rows === width && columns === width);
   const sharded = square && loss === 'mse';
@@ -82,54 +72,73 @@ function describe(
 
 function readerOf(
   weights: SafetensorsFile,
-  { stem, rows, columns, hasBias }: Found,
+  layer: LinearLayer,
   role: DenseLayer['role'],
 ): DenseLayer {
+  const { stem, rows, columns, hasBias, norm } = layer;
+  const readPlain = (out?: Float32Array) => weights.readFloat32(`${stem}.weight`, out);
+  const bias = () => (hasBias ? weights.readFloat32(`${stem}.bias`) : new Float32Array(rows));
+  if (norm === null) {
+    return {
+      role,
+      name: stem,
+      rows,
+      columns,
+      readWeight: ({ data }) => readPlain(data),
+      readBias: bias,
+    };
+  }
+  const { scale, shift } = foldedNorm(weights, norm.stem);
+  const ofOutputs = norm.of === 'outputs';
   return {
     role,
     name: stem,
     rows,
     columns,
-    readWeight: (out) => weights.readFloat32(`${stem}.weight`, out.data),
-    readBias: () => (hasBias ? weights.readFloat32(`${stem}.bias`) : new Float32Array(rows)),
+    readWeight({ data }) {
+      readPlain(data);
+      for (let i = 0; i < data.length; i++) {
+        const place = ofOutputs ? Math.floor(i / columns) : i % columns;
+        data[i] = (data[i] as number) * (scale[place] as number);
+      }
+    },
+    readBias() {
+      const own = bias();
+      if (ofOutputs) {
+        return own.map((value, i) => value * (scale[i] as number) + (shift[i] as number));
+      }
+      const weight = readPlain();
+      return own.map((value, i) => {
+        let sum = value;
+        for (let j = 0; j < columns; j++) {
+          sum += (weight[i * columns + j] as number) * (shift[j] as number);
+        }
+        return sum;
+      });
+    },
   };
 }
 
-/** Every tensor of the file, as weights and biases of layers that follow one another. */
-function linearLayers(file: string, weights: SafetensorsFile): Found[] {
-  const fail = (what: string): never => {
-    throw new DataError('compress', `${file}: ${what}`);
-  };
-  const stems = [...weights.entries.keys()]
-    .filter((name) => name.endsWith('.weight'))
-    .map((name) => name.slice(0, -'.weight'.length))
-    .toSorted(byNumbers);
-  const known = new Set(stems.flatMap((stem) => [`${stem}.weight`, `${stem}.bias`]));
-  const stranger = [...weights.entries.keys()].find((name) => !known.has(name));
-  if (stranger !== undefined) {
-    fail(`${stranger} is not a weight or bias of a linear layer; only these can be compressed`);
-  }
-  if (stems.length < 2) fail(`${stems.length} linear layers; needs two or more`);
-  let inputs: number | null = null;
-  return stems.map((stem) => {
-    const { shape } = weights.entry(`${stem}.weight`);
-    const [rows = 0, columns = 0] = shape;
-    if (shape.length !== 2 || rows === 0 || columns === 0) {
-      fail(`${stem}.weight is [${shape}]; the weight of a linear layer is [outputs, inputs]`);
-    }
-    if (inputs !== null && columns !== inputs) {
-      fail(`${stem}.weight takes ${columns} numbers, the layer before it gives ${inputs}`);
-    }
-    inputs = rows;
-    const bias = weights.entries.get(`${stem}.bias`);
-    if (bias && bias.shape.join() !== String(rows)) {
-      fail(`${stem}.bias is [${bias.shape}], its layer gives ${rows}`);
-    }
-    return { stem, rows, columns, hasBias: bias !== undefined };
-  });
-}
+/** PyTorch's default; a file does not say it. */
+const BATCH_NORM_EPSILON = 1e-5;
 
-/** `2.weight` before `10.weight`. */
-function byNumbers(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
+/** A batch norm at inference as y = scale · x + shift. */
+function foldedNorm(weights: SafetensorsFile, stem: string) {
+  const read = (name: string, otherwise: number, size: number) =>
+    weights.entries.has(`${stem}.${name}`)
+      ? weights.readFloat32(`${stem}.${name}`)
+      : new Float32Array(size).fill(otherwise);
+  const variance = weights.readFloat32(`${stem}.running_var`);
+  const mean = weights.readFloat32(`${stem}.running_mean`);
+  const gamma = read('weight', 1, variance.length);
+  const beta = read('bias', 0, variance.length);
+  const scale = Float64Array.from(
+    gamma,
+    (value, i) => value / Math.sqrt((variance[i] as number) + BATCH_NORM_EPSILON),
+  );
+  const shift = Float64Array.from(
+    beta,
+    (value, i) => value - (mean[i] as number) * (scale[i] as number),
+  );
+  return { scale, shift };
 }

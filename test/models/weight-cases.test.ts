@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { DataError } from '#src/base/errors.js';
+import { openFile } from '#src/data/files.js';
+import { readMatrix } from '#src/data/readers/matrix.js';
+import { readLayout } from '#src/data/readers/npy.js';
+import { SafetensorsFile } from '#src/data/safetensors.js';
+import { openDenseFile } from '#src/models/dense-file.js';
+import type { StackChoices } from '#src/models/linear-stack.js';
+import type { Tensor } from '#src/tensor/tensor.js';
+
+const CASES = fileURLToPath(new URL('../../../test/cases/weights/', import.meta.url));
+const COMMON = { activation: 'relu', loss: 'cross-entropy' } as const;
+
+const order = (file: string, choices: StackChoices = {}): string[] => {
+  const network = openDenseFile(path.join(CASES, file), { ...COMMON, ...choices });
+  try {
+    return network.layers.map(({ name }) => name);
+  } finally {
+    network.close();
+  }
+};
+
+function npy(file: string): { values: Float32Array; columns: number } {
+  const opened = openFile('npy', path.join(CASES, file));
+  const layout = readLayout(opened);
+  return { values: readMatrix(opened, layout) as Float32Array, columns: layout.columns };
+}
+
+/** The outputs of a chain of layers with ReLU between them, in float64. */
+function outputs(file: string, x: Float32Array, choices: StackChoices = {}): number[] {
+  const network = openDenseFile(path.join(CASES, file), { ...COMMON, ...choices });
+  const first = network.layers[0]?.columns ?? 1;
+  let rows = Array.from({ length: x.length / first }, (_, r) => [
+    ...x.subarray(r * first, (r + 1) * first),
+  ]);
+  for (const [l, layer] of network.layers.entries()) {
+    const data = new Float32Array(layer.rows * layer.columns);
+    layer.readWeight({ data } as Tensor);
+    const bias = layer.readBias();
+    rows = rows.map((row) =>
+      Array.from(bias, (start, i) => {
+        const sum = row.reduce(
+          (total, value, j) => total + value * data[i * layer.columns + j],
+          start,
+        );
+        return l === network.layers.length - 1 ? sum : Math.max(0, sum);
+      }),
+    );
+  }
+  network.close();
+  return rows.flat();
+}
+
+/** Files that need no choice, and the order of their layers. */
+const READ: readonly (readonly [string, string])[] = [
+  ...['bf16', 'f16', 'f64', 'meta', 'ok', 'raw-ok', 'zero-size-beside'].map(
+    (name) => [`safetensors-odd/${name}`, '0 2 4'] as const,
+  ),
+  ['prefixes/fc123', 'fc1 fc2 fc3'],
+  ['prefixes/input-hidden-output', 'input hidden output'],
+  ['prefixes/stem-layers-classifier', 'stem layers.0 classifier'],
+  ['prefixes/layers-output', 'layers.0 layers.1 output_layer'],
+  ['prefixes/mixed', 'module.0 2 4'],
+  ['prefixes/module', 'module.0 module.2 module.4'],
+  ['prefixes/orig-mod', '_orig_mod.module.0 _orig_mod.module.2 _orig_mod.module.4'],
+  ['norms/batchnorm', '0 3 6'],
+  ['norms/dropout', '0 3 6'],
+  ['norms/mixedbias', '0 2 4'],
+  ['norms/nobias', '0 2 4'],
+];
+
+/** Files that are refused, and what the message says. */
+const REFUSED: readonly (readonly [string, RegExp])[] = [
+  [
+    'encoder-decoder/ae',
+    /not proven by names or shapes; --prefix decoder\. takes .* --layers a,b,c/,
+  ],
+  ['heads/ema-square', /not proven/],
+  ['heads/policy-value', /not proven/],
+  ['heads/policy-value-square', /not proven/],
+  ['prefixes/both', /not proven/],
+  ['prefixes/sq-first-second-third', /order of .* is not proven .* --layers a,b,c/],
+  ['prefixes/sq-input-hidden-output', /not proven/],
+  ['norms/batchnorm-weights-only', /1 is a norm without statistics/],
+  ['norms/layernorm', /1 is a norm without statistics/],
+  ['norms/embedding', /0 and 1 follow one another with no place for an activation/],
+  ['norms/conv', /0\.(weight|bias) is no weight or bias of a linear layer/],
+  ['norms/prelu', /1\.weight is no weight or bias/],
+  ['norms/weightnorm', /parametrizations/],
+  ['norms/bottleneck', /N × N/],
+  ['safetensors-odd/f8-unused', /mask is no weight or bias .* --layers leave it out/],
+  [
+    'safetensors-odd/transposed',
+    /0\.bias is \[16\], its layer gives 8; weights are \[outputs, inputs\]/,
+  ],
+];
+
+describe('files of weights that people bring', () => {
+  for (const [file, wanted] of READ) {
+    it(`${file} is read in the order ${wanted}`, () => {
+      assert.equal(order(`${file}.safetensors`).join(' '), wanted);
+    });
+  }
+
+  for (const [file, wanted] of REFUSED) {
+    it(`${file} is refused`, () => {
+      assert.throws(
+        () => order(`${file}.safetensors`),
+        (error) => error instanceof DataError && wanted.test(error.message),
+      );
+    });
+  }
+
+  it('damaged files are refused in a line', () => {
+    const damaged = ['dup-key', 'huge-header', 'huge-header2', 'trailing', 'truncated', 'nul-pad'];
+    for (const name of [...damaged, 'shape-offsets', 'zero-header', 'torch-renamed']) {
+      const file = `safetensors-odd/${name}.safetensors`;
+      assert.throws(
+        () => order(file),
+        (error) => error instanceof DataError && !error.message.includes('\n'),
+        name,
+      );
+    }
+  });
+
+  it('--prefix and --layers say what names do not', () => {
+    assert.deepEqual(order('heads/policy-value.safetensors', { prefix: 'value_net.' }), [
+      'value_net.0',
+      'value_net.2',
+      'value_net.4',
+    ]);
+    const layers = ['encoder.0', 'encoder.2', 'decoder.0', 'decoder.2'];
+    assert.deepEqual(order('encoder-decoder/ae.safetensors', { layers }), layers);
+    assert.deepEqual(order('safetensors-odd/f8-unused.safetensors', { layers: ['0', '2', '4'] }), [
+      '0',
+      '2',
+      '4',
+    ]);
+    assert.throws(
+      () => order('safetensors-odd/ok.safetensors', { prefix: 'x.' }),
+      /no tensor begins with x\./,
+    );
+    assert.throws(
+      () => order('safetensors-odd/ok.safetensors', { layers: ['0', '3'] }),
+      /3 is no linear layer/,
+    );
+  });
+
+  it('outputs are those of the program that wrote the file', () => {
+    for (const [file, x, want] of [
+      ['safetensors-odd/ok', 'safetensors-odd/x', 'safetensors-odd/want'],
+      ['norms/dropout', 'norms/x', 'norms/dropout-want'],
+      ['norms/mixedbias', 'norms/x', 'norms/mixedbias-want'],
+      ['norms/nobias', 'norms/x', 'norms/nobias-want'],
+    ] as const) {
+      const found = outputs(`${file}.safetensors`, npy(`${x}.npy`).values);
+      const wanted = npy(`${want}.npy`).values;
+      assert.equal(found.length, wanted.length);
+      for (const [i, value] of found.entries()) assert.ok(Math.abs(value - wanted[i]) < 2e-6, file);
+    }
+  });
+
+  it('a folded batch norm gives what the layers and the norm give', () => {
+    const file = new SafetensorsFile(path.join(CASES, 'norms/batchnorm.safetensors'));
+    const read = (name: string) => file.readFloat32(name);
+    const { values: x, columns } = npy('norms/x.npy');
+    let rows = Array.from({ length: x.length / columns }, (_, r) => [
+      ...x.subarray(r * columns, (r + 1) * columns),
+    ]);
+    for (const [linear, norm] of [
+      ['0', '1'],
+      ['3', '4'],
+      ['6', null],
+    ] as const) {
+      const [weight, bias] = [read(`${linear}.weight`), read(`${linear}.bias`)];
+      rows = rows.map((row) =>
+        Array.from(bias, (start, i) => {
+          const z = row.reduce((sum, value, j) => sum + value * weight[i * row.length + j], start);
+          if (norm === null) return z;
+          const deviation = Math.sqrt(read(`${norm}.running_var`)[i] + 1e-5);
+          const scaled =
+            ((z - read(`${norm}.running_mean`)[i]) / deviation) * read(`${norm}.weight`)[i];
+          return Math.max(0, scaled + read(`${norm}.bias`)[i]);
+        }),
+      );
+    }
+    file.close();
+    const found = outputs('norms/batchnorm.safetensors', x);
+    for (const [i, value] of rows.flat().entries()) assert.ok(Math.abs(value - found[i]) < 1e-5);
+  });
+
+  it('every file has an expectation', () => {
+    const files = (readdirSync(CASES, { recursive: true }) as string[]).filter((name) =>
+      name.endsWith('.safetensors'),
+    );
+    const text = readFileSync(
+      fileURLToPath(new URL('../../../test/models/weight-cases.test.ts', import.meta.url)),
+      'utf8',
+    );
+    const others = [
+      'inf',
+      'nan',
+      'lead-space',
+      'meta-nonstring',
+      'meta-null',
+      'newline-pad',
+      'transposed-square',
+      'unaligned',
+      'layernorm-noaffine',
+      'width18',
+    ];
+    for (const file of files) {
+      const name = path.basename(file, '.safetensors');
+      assert.ok(text.includes(name) || others.includes(name), file);
+    }
+    assert.ok(existsSync(CASES));
+  });
+});
