@@ -56,6 +56,21 @@ const FLAGS = {
   }),
   activation: flagLike(SETTINGS.activation, { about: 'of a safetensors file', initial: null }),
   loss: flagLike(SETTINGS.loss, { about: 'of a safetensors file' }),
+  prefix: {
+    kind: 'text',
+    placeholder: 'text',
+    nullable: true,
+    about: 'take only tensors of a safetensors file whose names begin so: one network of several',
+    initial: null,
+  },
+  layers: {
+    kind: 'texts',
+    placeholder: 'name,…',
+    nullable: true,
+    about:
+      'the linear layers of a safetensors file in order, where names and shapes do not prove it',
+    initial: null,
+  },
   engine: flagLike(SETTINGS.engine, {}),
   json: JSON_FLAG,
 } as const satisfies FlagTable;
@@ -85,6 +100,8 @@ training from the result: ${phantom} train --from <model>`,
       `${phantom} compress runs/dense --blocks 4 --ghosts 32 --out models/small --data fashion-10k`,
       `${phantom} compress mlp.safetensors --activation relu --loss cross-entropy --blocks 8 \\
       --energy 0.99 --out models/mlp`,
+      `${phantom} compress autoencoder.safetensors --prefix encoder. --activation relu --loss mse \\
+      --blocks 4 --ghosts 8 --out models/encoder`,
       `${phantom} compress runs/dense --blocks 4 --budget 4MB --out models/tiny --json`,
     ],
   }),

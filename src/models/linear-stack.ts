@@ -19,8 +19,14 @@ export interface LinearLayer {
   readonly norm: { readonly stem: string; readonly of: 'outputs' | 'inputs' } | null;
 }
 
-const BATCH_NORM = ['weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked'];
-const FLOATS = ['F64', 'F32', 'F16', 'BF16'];
+const BATCH_NORM = new Set([
+  'weight',
+  'bias',
+  'running_mean',
+  'running_var',
+  'num_batches_tracked',
+]);
+const FLOATS = new Set(['F64', 'F32', 'F16', 'BF16']);
 const ONE_BLOCK = /(^|\.|_)(res(idual)?|skip|shortcut|downsample|block)s?\d*(\.|_|$)/i;
 
 /**
@@ -112,7 +118,7 @@ class Stack {
       ['weight', dtype],
       ['bias', bias?.dtype ?? 'F32'],
     ] as const) {
-      if (FLOATS.includes(type)) continue;
+      if (FLOATS.has(type)) continue;
       this.#fail(`${stem}.${name} is ${type}; weights are floats: dequantize the model first`);
     }
     if (bias && bias.shape.join() !== String(rows)) {
@@ -197,7 +203,7 @@ class Stack {
       const stem = name.slice(0, name.lastIndexOf('.'));
       if (!known.has(stem)) return this.#weights.entry(name).byteLength > 0;
       const part = name.slice(stem.length + 1);
-      return part !== 'weight' && part !== 'bias' && !BATCH_NORM.includes(part);
+      return part !== 'weight' && part !== 'bias' && !BATCH_NORM.has(part);
     });
     if (stranger === undefined) return;
     const stem = stranger.slice(0, Math.max(0, stranger.lastIndexOf('.')));

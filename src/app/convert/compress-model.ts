@@ -11,7 +11,8 @@ import {
 } from '../../compression/compress.js';
 import { type DenseFileOptions, openDenseFile } from '../../models/dense-file.js';
 import { type DenseNetwork, denseOf } from '../../models/dense-network.js';
-import { openModel } from '../../models/model-source.js';
+import { describeModel, openModel } from '../../models/model-source.js';
+import type { TableSchema } from '../../data/tables/schema.js';
 import type { ProbeData } from '../../compression/probe.js';
 import type { Engine } from '../../engines/engine.js';
 import { createEngine } from '../ranks/engines.js';
@@ -42,6 +43,10 @@ export interface CompressOptions {
   readonly activation?: DenseFileOptions['activation'] | null;
   /** What a file of weights was trained for. Default: what `data` has, labels or numbers. */
   readonly loss?: DenseFileOptions['loss'] | null;
+  /** Only tensors of a file of weights whose names begin so: one network of several. */
+  readonly prefix?: string | null;
+  /** The linear layers of a file of weights in order, where names and shapes do not prove it. */
+  readonly layers?: readonly string[] | null;
   /** Takes what is being done, in a few words. */
   readonly onProgress?: CompressionRequest['onProgress'];
 }
@@ -70,7 +75,10 @@ export interface CompressOptions {
 export async function compress(options: CompressOptions): Promise<CompressionReport> {
   const { blocks, choice, out, data = null, onProgress = () => {} } = options;
   checkChoice(choice);
-  const opened = data === null ? null : await openSettingsData({ data, validation: null, seed: 0 });
+  const opened =
+    data === null
+      ? null
+      : await openSettingsData({ data, validation: null, seed: 0 }, schemaOf(options.model));
   const dataset = opened && (opened.validation ?? opened.training);
   const engine = await createEngine(options.engine ?? 'auto');
   const svd = await createSvd(engine);
@@ -93,15 +101,17 @@ function checkChoice(choice: GhostChoice): void {
 }
 
 function openNetwork(
-  { model, activation = null, loss = null }: CompressOptions,
+  { model, activation = null, loss = null, prefix = null, layers = null }: CompressOptions,
   dataset: Dataset | null,
   engine: Engine,
 ): DenseNetwork {
   if (!isFile(model)) {
-    if (activation === null && loss === null) return denseOf(openModel(model), engine);
+    const given = [activation, loss, prefix, layers].some((value) => value !== null);
+    if (!given) return denseOf(openModel(model), engine);
     throw new ConfigError(
       'compress',
-      `--activation or --loss with ${model}, which states its own; they are for weight files only`,
+      `--activation, --loss, --prefix or --layers with ${model}, which states its own; they are for ` +
+        'weight files only',
     );
   }
   if (activation === null) {
@@ -115,7 +125,17 @@ function openNetwork(
       `${model} does not state its loss; give --loss mse or cross-entropy, or --data`,
     );
   }
-  return openDenseFile(model, { activation, loss: chosen });
+  return openDenseFile(model, {
+    activation,
+    loss: chosen,
+    ...(prefix !== null && { prefix }),
+    ...(layers !== null && { layers }),
+  });
+}
+
+/** Rows go by the columns of the table that a model was trained on. */
+function schemaOf(model: string): TableSchema | null {
+  return isFile(model) ? null : describeModel(model).schema;
 }
 
 function isFile(source: string): boolean {
