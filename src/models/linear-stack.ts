@@ -62,7 +62,7 @@ class Stack {
     const stems = this.#linearStems();
     const ordered = this.#choices.layers ?? this.#inOrder(stems);
     for (const stem of ordered) {
-      if (!stems.includes(stem)) this.#fail(`${stem} is no linear layer of it`);
+      if (!stems.includes(stem)) this.#fail(`${stem} is not a linear layer of it`);
     }
     const norms = this.#norms(ordered);
     this.#refuseStrangers(new Set([...ordered, ...norms.map(({ stem }) => stem)]));
@@ -213,7 +213,7 @@ class Stack {
       isNorm
         ? `${stem} is a norm without statistics (LayerNorm, RMSNorm, or a batch norm saved without ` +
             'running_mean); it cannot be folded into a linear layer'
-        : `${stranger} is no weight or bias of a linear layer; only these can be compressed: ` +
+        : `${stranger} is not a weight or bias of a linear layer; only these can be compressed: ` +
             '--prefix or --layers leave it out where it is not part of the network',
     );
   }

@@ -88,11 +88,11 @@ const REFUSED: readonly (readonly [string, RegExp])[] = [
   ['norms/batchnorm-weights-only', /1 is a norm without statistics/],
   ['norms/layernorm', /1 is a norm without statistics/],
   ['norms/embedding', /0 and 1 follow one another with no place for an activation/],
-  ['norms/conv', /0\.(weight|bias) is no weight or bias of a linear layer/],
-  ['norms/prelu', /1\.weight is no weight or bias/],
+  ['norms/conv', /0\.(weight|bias) is not a weight or bias of a linear layer/],
+  ['norms/prelu', /1\.weight is not a weight or bias/],
   ['norms/weightnorm', /parametrizations/],
   ['norms/bottleneck', /N × N/],
-  ['safetensors-odd/f8-unused', /mask is no weight or bias .* --layers leave it out/],
+  ['safetensors-odd/f8-unused', /mask is not a weight or bias .* --layers leave it out/],
   [
     'safetensors-odd/transposed',
     /0\.bias is \[16\], its layer gives 8; weights are \[outputs, inputs\]/,
@@ -146,7 +146,7 @@ describe('files of weights that people bring', () => {
     );
     assert.throws(
       () => order('safetensors-odd/ok.safetensors', { layers: ['0', '3'] }),
-      /3 is no linear layer/,
+      /3 is not a linear layer/,
     );
   });
 
