@@ -13,8 +13,10 @@ export interface Topology {
   readonly between: AlphaBeta;
 }
 
+/** How messages of a collective travel. */
 export type Algorithm = 'ring' | 'recursive' | 'hierarchical';
 
+/** The size of a collective. */
 export interface CollectiveSize {
   readonly collective: NetworkCollective;
   /** R */

@@ -113,6 +113,7 @@ export function sweepGhosts(blockWidth: number): number[] {
   return [...ghosts, blockWidth];
 }
 
+/** What a sweep varies, and how far. */
 export interface Sweep {
   readonly over: 'blocks' | 'ghosts';
   readonly mostRanks: number;

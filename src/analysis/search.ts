@@ -19,6 +19,7 @@ export interface Candidate {
   readonly against: string | null;
 }
 
+/** What a search over networks and ranks found. */
 export interface SearchResult {
   /** Least energy first, those without energy by rank-seconds. */
   readonly allowed: readonly Plan[];

@@ -5,6 +5,7 @@ import { randomStream } from '../tensor/random.js';
 import type { Operator } from './operator.js';
 import { Tape } from './tape.js';
 
+/** What gradients are checked on. */
 export interface GradientCheckOptions {
   readonly engine: Engine;
   /** Default: a group of one. On more ranks, every rank calls with its own part. */

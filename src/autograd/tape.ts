@@ -240,6 +240,7 @@ export interface ParameterSlice {
   readonly column: number;
 }
 
+/** What a parameter is made with. */
 export interface ParameterOptions {
   readonly name: string;
   /** The block that it belongs to. */

@@ -8,6 +8,7 @@ export const PHASES = [
   'data',
   'other',
 ] as const;
+/** What the time of a rank goes to. */
 export type PhaseName = (typeof PHASES)[number];
 
 /**

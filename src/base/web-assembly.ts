@@ -6,6 +6,7 @@
 /** A compiled module; structured clone passes it to workers without compiling it again. */
 export type WasmModule = object;
 
+/** A WebAssembly memory. */
 export interface WasmMemory {
   readonly buffer: SharedArrayBuffer;
   /** @throws RangeError when the maximum is passed, or the system has no memory left. */

@@ -32,6 +32,7 @@ export interface CompressionRequest {
   readonly onProgress: (what: string) => void;
 }
 
+/** One layer, compressed. */
 export interface CompressedLayer {
   readonly name: string;
   /** Of each block. */
@@ -48,6 +49,7 @@ export interface NetworkSize {
   readonly receivedBytesPerSample: number;
 }
 
+/** What `compress` made: the network, its sizes before and after, and its errors. */
 export interface CompressionReport {
   readonly model: string;
   readonly specification: NetworkSpecification;

@@ -17,6 +17,7 @@ export const SAFETENSORS_BYTES = {
   F64: 8,
 } as const;
 
+/** Types of numbers in a safetensors file. */
 export type SafetensorsDtype = keyof typeof SAFETENSORS_BYTES;
 
 /** Where a tensor lies; `byteOffset` counts from the start of the file. */

@@ -169,6 +169,7 @@ export interface SafetensorsTensor {
   readonly data: ArrayBufferView;
 }
 
+/** What was written. */
 export interface SafetensorsWritten {
   /** SHA-256 of the whole file, in hexadecimal. */
   readonly sha256: string;

@@ -51,6 +51,7 @@ export function isStandardizationOf(value: unknown, features: number): boolean {
 
 /** `auto` standardizes tables and images and leaves the numbers of other files as they are. */
 export const STANDARDIZE_MODES = ['auto', 'on', 'off'] as const;
+/** Whether features are standardized; `auto`: images only. */
 export type StandardizeMode = (typeof STANDARDIZE_MODES)[number];
 
 /**

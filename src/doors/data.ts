@@ -44,3 +44,5 @@ export {
 export type { TeacherSpec } from '../data/synthetic/teacher-spec.js';
 export type { TrainingSchedule, EvaluationSchedule } from '../data/loader/batch-schedule.js';
 export type { RecordedStandardization } from '../data/standardize.js';
+export type { OpenedTable, RecordsDataset } from '../data/dataset.js';
+export type { TableSchema } from '../data/tables/schema.js';

@@ -54,4 +54,5 @@ export const COUNTER_NAMES = Object.keys(COUNTERS) as CounterName[];
 
 /** What a user can ask for; `auto`: a counter that may be read, else the model. */
 export type MeterChoice = 'auto' | CounterName | 'modelled' | 'none';
+/** What can measure energy, by name. */
 export const METERS: readonly MeterChoice[] = ['auto', ...COUNTER_NAMES, 'modelled', 'none'];

@@ -39,8 +39,10 @@ export const ACTIVATIONS = {
   identity: { kernel: 4, secondMoment: 1, onnx: [] },
 } as const satisfies Readonly<Record<string, ActivationDescription>>;
 
+/** The name of an activation function. */
 export type Activation = keyof typeof ACTIVATIONS;
 
+/** The activation functions. */
 export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as Activation[];
 
 export function describeActivation(activation: Activation): ActivationDescription {

@@ -10,7 +10,9 @@ export const ENGINES = {
   wasm: async (options) => (await import('./wasm/wasm-engine.js')).createWasmEngine(options),
 } as const satisfies Readonly<Record<string, CreateEngine>>;
 
+/** The name of an engine. */
 export type EngineName = keyof typeof ENGINES;
+/** An engine by name; `auto`: native BLAS where there is one, else WebAssembly. */
 export type EngineChoice = 'auto' | EngineName;
 
 export const ENGINE_NAMES = Object.keys(ENGINES) as EngineName[];

@@ -18,6 +18,7 @@ export interface AdamStep {
   readonly gradientScale: number;
 }
 
+/** Constants of a step of SGD. */
 export interface SgdStep {
   readonly learningRate: number;
   readonly momentum: number;

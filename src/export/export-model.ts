@@ -17,6 +17,7 @@ import { WeightFiles } from '../models/weight-files.js';
 /** What protobuf's readers take. */
 const MOST_ONNX_BYTES = 2 ** 31 - 1;
 
+/** The file that `exportModel` wrote. */
 export interface ExportReport {
   readonly file: string;
   readonly format: ExportFormat;

@@ -10,6 +10,7 @@ export interface PassCost {
   readonly collectives: number;
 }
 
+/** Work and traffic of a layer on one rank. */
 export interface LayerCost {
   readonly forward: PassCost;
   readonly backward: PassCost;

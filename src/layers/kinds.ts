@@ -9,4 +9,5 @@ export const KINDS = { phantom, gather, column, row } as const satisfies Readonl
   Record<string, LayerKind>
 >;
 
+/** The name of a kind of layer. */
 export type KindName = keyof typeof KINDS;

@@ -18,6 +18,7 @@ export type PassKernel =
   | 'cross-entropy'
   | OptimizerName;
 
+/** A part of a training step. */
 export type Pass = 'forward' | 'backward' | 'update';
 
 /** c [rows, columns] = op(a) [rows, inner] · op(b) [inner, columns], added to c or in its place. */
@@ -32,6 +33,7 @@ export interface Product {
   readonly inner: number;
 }
 
+/** An element-wise pass over memory. */
 export interface ElementPass {
   readonly kind: 'elements';
   readonly kernel: PassKernel;
@@ -41,6 +43,7 @@ export interface ElementPass {
   readonly columns: number;
 }
 
+/** A collective of the network itself, forward or backward. */
 export type NetworkCollective = 'all-gather' | 'all-to-all' | 'reduce-scatter' | 'all-reduce';
 
 /** A collective begins; `wholeBytes` are those of its larger buffer: what an all-gather receives,
@@ -60,4 +63,5 @@ export interface Wait {
   readonly start: Start;
 }
 
+/** One thing that a rank does in a step. */
 export type Operation = Product | ElementPass | Start | Wait;

@@ -45,8 +45,10 @@ export const STRATEGIES = {
   },
 } as const satisfies Readonly<Record<string, StrategyDescription>>;
 
+/** How a network is split over ranks. */
 export type Strategy = keyof typeof STRATEGIES;
 
+/** The strategies. */
 export const STRATEGY_NAMES = Object.keys(STRATEGIES) as Strategy[];
 
 const WITH_GHOSTS: ReadonlySet<string> = new Set(

@@ -34,6 +34,7 @@ export interface PeakCompute {
 
 /** The three forms of a step's products: plain, transposed right and transposed left operand. */
 export const PRODUCT_FORMS = ['NN', 'NT', 'TN'] as const;
+/** Which operands of a matrix product are transposed, first and second: N as stored, T transposed. */
 export type ProductForm = (typeof PRODUCT_FORMS)[number];
 
 /** Times that were measured on all of a machine's cores at once. */

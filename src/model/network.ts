@@ -151,6 +151,7 @@ export function buildNetwork(
   return new FeedForward({ specification, layout, stages, draws });
 }
 
+/** How a network is built. */
 export interface NetworkOptions {
   /** The kind of every linear layer; default: those of the strategy, `kindsOf`. */
   readonly kinds?: NetworkKinds;

@@ -16,6 +16,7 @@ export const OPTIMIZERS = {
   adamw: { states: MOMENTS, updateFlops: 15, create: adam(true) },
 } as const satisfies Readonly<Record<string, OptimizerDescription>>;
 
+/** The name of an optimizer. */
 export type OptimizerName = keyof typeof OPTIMIZERS;
 
 export const OPTIMIZER_NAMES = Object.keys(OPTIMIZERS) as OptimizerName[];

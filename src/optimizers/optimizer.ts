@@ -3,6 +3,7 @@ import type { Engine } from '../engines/engine.js';
 import { type OptimizerName, OPTIMIZERS } from './optimizer-list.js';
 import type { OptimizerConstants, OptimizerState } from './update.js';
 
+/** An optimizer and its constants. */
 export interface OptimizerOptions extends OptimizerConstants {
   readonly name: OptimizerName;
 }

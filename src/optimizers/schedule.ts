@@ -8,6 +8,7 @@ export const SCHEDULES = {
   cosine: (peak, progress) => (peak * (1 + Math.cos(Math.PI * progress))) / 2,
 } as const satisfies Readonly<Record<string, Schedule>>;
 
+/** The name of a learning-rate schedule. */
 export type ScheduleName = keyof typeof SCHEDULES;
 
 export const SCHEDULE_NAMES = Object.keys(SCHEDULES) as ScheduleName[];

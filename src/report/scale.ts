@@ -1,3 +1,4 @@
+/** How an axis is scaled. */
 export type ScaleKind = 'linear' | 'log' | 'log2';
 
 /** Places values on an axis. */

@@ -18,6 +18,7 @@ export interface Point {
   readonly note?: string;
 }
 
+/** Points of one line or cloud, with its label. */
 export interface Series {
   readonly label: string;
   readonly points: readonly Point[];

@@ -4,4 +4,5 @@
  * largest.
  */
 export const PREDICTION_KINDS = ['answers', 'outputs', 'probabilities', 'labels'] as const;
+/** What is written of an answer: the outputs, their softmax, or the index of the largest. */
 export type PredictionKind = (typeof PREDICTION_KINDS)[number];

@@ -8,6 +8,7 @@
  * | `int8` | a float32 scale s, then round(x / s) in −127 … 127, with s = max |x| / 127 | 4 + B |
  */
 export const GHOST_PRECISIONS = ['float32', 'bfloat16', 'int8'] as const;
+/** How ghosts travel between ranks. */
 export type GhostPrecision = (typeof GHOST_PRECISIONS)[number];
 
 /** What is not sent as it is. */

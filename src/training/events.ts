@@ -14,6 +14,7 @@ export type TrainingEvent =
   | WarningEvent
   | EndEvent;
 
+/** A run starts: its network, ranks, engine and what a step comes to. */
 export interface StartEvent {
   readonly type: 'start';
   readonly time: string;
@@ -53,6 +54,7 @@ export interface StartEvent {
   readonly energyObtained: Obtained;
 }
 
+/** A logged step. */
 export interface StepEvent {
   readonly type: 'step';
   readonly step: number;
@@ -83,6 +85,7 @@ export interface StepEvent {
   readonly remainingS: number;
 }
 
+/** A validation pass is done. */
 export interface ValidationEvent {
   readonly type: 'validation';
   readonly step: number;
@@ -91,17 +94,20 @@ export interface ValidationEvent {
   readonly accuracy: number | null;
 }
 
+/** A checkpoint is complete on disk. */
 export interface CheckpointEvent {
   readonly type: 'checkpoint';
   readonly step: number;
   readonly folder: string;
 }
 
+/** Something that does not end the run, and should be known. */
 export interface WarningEvent {
   readonly type: 'warning';
   readonly message: string;
 }
 
+/** How a run ended. */
 export interface EndEvent {
   readonly type: 'end';
   readonly reason: 'finished' | 'target-loss' | 'interrupted';

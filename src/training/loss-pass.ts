@@ -8,6 +8,7 @@ import { treeSum } from '../layers/block-sum.js';
 import type { FeedForward } from '../model/network.js';
 import type { Objective } from './objective.js';
 
+/** What a pass from a batch to its loss is made of. */
 export interface LossPassParts {
   readonly engine: Engine;
   /** Of the ranks that hold the network. */

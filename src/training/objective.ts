@@ -18,6 +18,7 @@ export interface Objective {
   read(batch: Batch): void;
 }
 
+/** What an objective is made of. */
 export interface ObjectiveOptions {
   readonly specification: NetworkSpecification;
   readonly loss: 'mse' | 'cross-entropy';

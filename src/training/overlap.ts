@@ -10,6 +10,7 @@ export const COLLECTIVES = [
   'gradients',
   'agreement',
 ] as const;
+/** A collective of a training step, by name. */
 export type CollectiveName = (typeof COLLECTIVES)[number];
 
 /** Seconds that collectives were under way beside the rank's own work, and blocked it. */

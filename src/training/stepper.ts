@@ -22,6 +22,7 @@ export interface StepResult {
   dataWaitS: number;
 }
 
+/** What a stepper is made of. */
 export interface StepperOptions {
   readonly pass: LossPass;
   readonly optimizer: Optimizer;

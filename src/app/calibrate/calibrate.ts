@@ -24,6 +24,7 @@ import type { EngineChoice } from '../../engines/engine-list.js';
 
 const RANK = new URL('calibration-rank.js', import.meta.url);
 
+/** What `calibrate` measures with. */
 export interface CalibrationOptions {
   readonly name: string;
   readonly engine: EngineChoice;
@@ -33,6 +34,7 @@ export interface CalibrationOptions {
   readonly onProgress: (progress: CalibrationProgress) => void;
 }
 
+/** What `calibrate` measured. */
 export interface Calibration {
   readonly machine: Machine;
   /** The model with the watts that a counter gave, beside the counter; null: no counter. */

@@ -18,6 +18,7 @@ export interface CalibrationRequest {
   readonly relaxedSimd: boolean;
 }
 
+/** How far a calibration is. */
 export interface CalibrationProgress {
   readonly what: string;
   /** Done, of one. */

@@ -60,6 +60,7 @@ export interface GhostsPoint {
   readonly samplesPerS: number;
 }
 
+/** What `evaluate` found, on all rows. */
 export interface EvaluationReport {
   readonly checkpoint: string;
   /** null: a model folder has none. */

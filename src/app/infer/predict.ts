@@ -45,6 +45,7 @@ export interface PredictFileOptions {
   readonly onWarning?: (message: string) => void;
 }
 
+/** What `predict` wrote, and what it took. */
 export interface PredictionReport {
   readonly model: string;
   readonly step: number | null;

@@ -4,6 +4,7 @@ import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
 import type { WasmModule } from '../../base/web-assembly.js';
 import { NativeError } from '../../base/errors.js';
 
+/** How an engine is made. */
 export interface EngineOptions {
   readonly relaxedSimd?: boolean;
   /** The kernels, compiled already. */

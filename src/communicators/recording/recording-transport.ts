@@ -1,6 +1,7 @@
 import { PHASE, PhaseClock } from '../../base/phases.js';
 import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
 
+/** The name of a collective. */
 export type CollectiveKind =
   | 'allGather'
   | 'allToAll'
@@ -22,6 +23,7 @@ export interface CollectiveRecord {
   exposedS: number;
 }
 
+/** Counts and times of each kind of collective. */
 export type CommunicationRecord = Readonly<Record<CollectiveKind, CollectiveRecord>>;
 
 /**

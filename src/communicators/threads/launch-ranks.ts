@@ -18,6 +18,7 @@ const GRACE_MS = 1000;
  * call ends only after it. */
 const TERMINATION_MS = 700;
 
+/** What ranks are started with. */
 export interface LaunchOptions extends ThreadsGroupOptions {
   /** The worker module; it calls `runRank`. */
   readonly module: URL;
@@ -28,6 +29,7 @@ export interface LaunchOptions extends ThreadsGroupOptions {
   readonly resourceLimits?: ResourceLimits;
 }
 
+/** Ranks that `launchRanks` has started. */
 export interface Launch<Result> {
   /** What the ranks returned, by rank, when all workers have ended. Rejects with the first cause
    * when one failed. */

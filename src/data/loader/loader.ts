@@ -23,6 +23,7 @@ export interface LoaderOptions extends BatchOptions {
   readonly timeoutS?: number;
 }
 
+/** A thread that makes batches ahead of the ranks. */
 export interface Loader {
   /** For `openBatches` in each rank, in this thread or another. */
   readonly handle: LoaderHandle;

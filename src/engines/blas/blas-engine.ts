@@ -10,6 +10,7 @@ import type { WasmEngineOptions } from '../wasm/wasm-engine.js';
 export { type BlasProbe, probeBlas } from '../../native/blas.js';
 export { KOFFI_PACKAGE } from '../../native/library.js';
 
+/** How the BLAS engine is made. */
 export interface BlasEngineOptions extends WasmEngineOptions {
   /** Path or loader name of a BLAS library; else PHANTOM_BLAS, else what the system has. */
   readonly library?: string;

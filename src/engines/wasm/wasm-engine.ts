@@ -8,6 +8,7 @@ import { instantiateKernels } from './kernels.js';
 import type { Kernels } from './kernels.js';
 import type { WasmMemory, WasmModule } from '../../base/web-assembly.js';
 
+/** How the engine of WebAssembly kernels is made. */
 export interface WasmEngineOptions {
   /** Fused multiply-add: faster, and rounded differently on different processors. */
   readonly relaxed?: boolean;
@@ -23,6 +24,7 @@ export function createWasmEngine(options: WasmEngineOptions = {}): WasmEngine {
   return new WasmEngine(options.relaxed ?? false, options.module);
 }
 
+/** The engine of WebAssembly kernels. */
 export class WasmEngine implements Engine {
   readonly name: string;
   readonly description: string;

@@ -39,6 +39,7 @@ export interface ServerOptions {
   readonly log: Log;
 }
 
+/** A server that `serve` has started. */
 export interface RunningServer {
   readonly url: string;
   readonly models: readonly { readonly name: string }[];
