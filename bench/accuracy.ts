@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { parameterCount } from '#src/analysis/cost.js';
+import { parameterCount } from '#src/analysis/network-cost.js';
 import { train } from '#src/app/train/train.js';
 import { readRunConfig } from '#src/checkpoints/run-folder.js';
 import type { TrainingSettings } from '#src/settings/settings.js';

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { largestPayloadBytes } from '#src/analysis/cost.js';
+import { largestPayloadBytes } from '#src/analysis/network-cost.js';
 import { joinRanks } from '#src/app/ranks/ranks.js';
 import { findLauncher } from '#src/communicators/launcher.js';
 import type { Strategy } from '#src/layers/strategies.js';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { COMMANDS } from '../dist/cli/program.js';
+import { COMMANDS } from '../dist/cli/command-list.js';
 import { flagOf, SETTING_GROUPS, SETTINGS } from '../dist/settings/keys.js';
 import { ruleOf } from '../dist/settings/value-kinds.js';
 

@@ -2,7 +2,7 @@
 // counted with the analysis, and writes data.json; from the root of a
 // checkout.
 import { writeFileSync } from 'node:fs';
-import { stepCost } from '#src/analysis/cost.js';
+import { stepCost } from '#src/analysis/network-cost.js';
 import { rankMemory } from '#src/analysis/step-memory.js';
 import type { StepShape } from '#src/analysis/step-program.js';
 import { launchRanks } from '#src/communicators/threads/launch-ranks.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { NetworkSpecification } from '../model/specification.js';
-import { parameterCount, stepCost } from './cost.js';
+import { parameterCount, stepCost } from './network-cost.js';
 import * as crossovers from './crossovers.js';
 import { stepEnergy } from './energy.js';
 import type { Machine } from '../machine/machine.js';

@@ -2,7 +2,7 @@ import { blockLayout } from '../layers/block-layout.js';
 import { exchangesGhosts, type Strategy, STRATEGY_NAMES } from '../layers/strategies.js';
 import { networkLayers, parameterSizes } from '../model/network-layers.js';
 import type { NetworkSpecification } from '../model/specification.js';
-import { parameterCount, stepCost } from './cost.js';
+import { parameterCount, stepCost } from './network-cost.js';
 import { OPTIMIZERS } from '../optimizers/optimizer-list.js';
 import { type StepEnergy, stepEnergy } from './energy.js';
 import type { Machine } from '../machine/machine.js';

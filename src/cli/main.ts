@@ -6,7 +6,7 @@ import { hint } from '../base/nearest.js';
 import { parseCommandLine } from './command.js';
 import { flushed, tolerateLostOutput } from './console.js';
 import { EXIT, reportRankFailure, UsageError } from './failure.js';
-import { COMMANDS, programExamples } from './program.js';
+import { COMMANDS, programExamples } from './command-list.js';
 import { packageVersion } from '../base/version.js';
 
 /** @returns the exit code */

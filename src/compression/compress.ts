@@ -1,4 +1,4 @@
-import { parameterCount, stepCost } from '../analysis/cost.js';
+import { parameterCount, stepCost } from '../analysis/network-cost.js';
 import type { SafetensorsTensor } from '../data/safetensors.js';
 import type { Engine } from '../engines/engine.js';
 import { ConfigError, DataError } from '../base/errors.js';

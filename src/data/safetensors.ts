@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { DataError, UnsupportedError } from '../base/errors.js';
-import { type OpenFile, openFile, readAt } from './files.js';
+import { type OpenFile, openFile, readAt } from './open-file.js';
 import { isInteger, type NumberFormat, viewNumbers } from './number-formats.js';
 import {
   formatSafetensorsHeader,

@@ -7,7 +7,7 @@ import { type ArrayData, IN_MEMORY, openArrays } from './arrays.js';
 import type { DataParts, TableDataset } from './dataset.js';
 import { findIdxImages, isIdxName, readIdx } from './readers/idx.js';
 import { readNpy } from './readers/npy.js';
-import type { ReadOptions } from './readers/table.js';
+import type { ReadOptions } from './readers/raw-table.js';
 import { splitAt, splitRandomly } from './splits.js';
 import { teacherParts } from './synthetic/teacher.js';
 import { isTeacherName, parseTeacherName } from './synthetic/teacher-spec.js';

@@ -16,7 +16,12 @@ export {
   collectiveCost,
   type Topology,
 } from '../analysis/collectives.js';
-export { largestPayloadBytes, parameterCount, stepCost, type StepCost } from '../analysis/cost.js';
+export {
+  largestPayloadBytes,
+  parameterCount,
+  stepCost,
+  type StepCost,
+} from '../analysis/network-cost.js';
 export {
   type EnergyRates,
   ghostDominance,

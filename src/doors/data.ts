@@ -26,7 +26,7 @@ export {
   startLoader,
 } from '../data/loader/loader.js';
 export type { BatchSchedule } from '../data/loader/batch-schedule.js';
-export type { ReadOptions } from '../data/readers/table.js';
+export type { ReadOptions } from '../data/readers/raw-table.js';
 export {
   type SafetensorsDtype,
   type SafetensorsEntry,

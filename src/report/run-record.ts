@@ -5,7 +5,7 @@ import { CheckpointError } from '../base/errors.js';
 import { plural } from '../base/format.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
 import { readRunConfig, type RunConfig } from '../checkpoints/run-folder.js';
-import { quantity, readEnergy, readObtained, type RecordedEnergy } from './run-energy.js';
+import { quantity, readEnergy, readObtained, type RecordedEnergy } from './energy-charts.js';
 
 /** A logged step; times and joules since the run's first start. Unknown is null. */
 export interface StepRecord {

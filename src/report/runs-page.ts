@@ -13,7 +13,7 @@ import { communicationBars, memoryBars, phaseBars, phaseEnergyBars } from './run
 import { lossCharts, scalingCharts } from './run-curves.js';
 import { type Markup, markup } from './markup.js';
 import { facts, figures, page, problemList, section, table } from './page.js';
-import { modelledWord } from './run-energy.js';
+import { modelledWord } from './energy-charts.js';
 import type { RunRecord } from './run-record.js';
 
 /** The page of some runs. @param problems of folders that could not be read */

@@ -3,7 +3,7 @@ import type { Communicator } from '../communicators/communicator.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { BatchReader } from '../data/loader/batches.js';
 import type { Engine } from '../engines/engine.js';
-import { parameterCount } from '../analysis/cost.js';
+import { parameterCount } from '../analysis/network-cost.js';
 import { rankMemory } from '../analysis/step-memory.js';
 import { buildNetwork } from '../model/network.js';
 import type { NetworkSpecification } from '../model/specification.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { largestPayloadBytes, parameterCount, stepCost } from '#src/analysis/cost.js';
+import { largestPayloadBytes, parameterCount, stepCost } from '#src/analysis/network-cost.js';
 import type { Operation } from '#src/layers/operations.js';
 import { rankMemory } from '#src/analysis/step-memory.js';
 import { stepProgram, type StepShape } from '#src/analysis/step-program.js';

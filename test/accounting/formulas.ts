@@ -1,4 +1,4 @@
-import type { StepCost } from '#src/analysis/cost.js';
+import type { StepCost } from '#src/analysis/network-cost.js';
 import type { PassCost } from '#src/layers/cost.js';
 import { ghostsOf, type NetworkSpecification } from '#src/model/specification.js';
 import { rowBytes } from '#src/tensor/precision.js';

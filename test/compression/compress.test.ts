@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { parameterCount } from '#src/analysis/cost.js';
+import { parameterCount } from '#src/analysis/network-cost.js';
 import { type CompressOptions, compress } from '#src/app/convert/compress-model.js';
 import { evaluate } from '#src/app/evaluate/evaluate-run.js';
 import { train } from '#src/app/train/train.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { parameterCount, stepCost } from '#src/analysis/cost.js';
+import { parameterCount, stepCost } from '#src/analysis/network-cost.js';
 import { compress } from '#src/app/convert/compress-model.js';
 import { evaluate } from '#src/app/evaluate/evaluate-run.js';
 import { loadModel } from '#src/app/infer/load-model.js';

@@ -50,7 +50,8 @@ export function readPage(name: string): Page {
 export function userPages(): Page[] {
   const first = ['README.md', 'docs/getting-started.md'];
   const others = readdirSync(path.join(ROOT, 'docs'))
-    .filter((name) => name.endsWith('.md'))
+    // The home of the site, which the README is for the repository.
+    .filter((name) => name.endsWith('.md') && name !== 'index.md')
     .map((name) => `docs/${name}`)
     .filter((name) => !first.includes(name));
   return [...first, ...others.toSorted()].map(readPage);

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { DataError } from '#src/base/errors.js';
-import { openFile } from '#src/data/files.js';
+import { openFile } from '#src/data/open-file.js';
 import { readMatrix } from '#src/data/readers/matrix.js';
 import { readLayout } from '#src/data/readers/npy.js';
 import { SafetensorsFile } from '#src/data/safetensors.js';

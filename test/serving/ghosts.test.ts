@@ -359,10 +359,10 @@ describe('the commands', () => {
       phantom('serve', run, '--port', '0', ...args);
     for (const command of [predictCommand, serving]) {
       for (const [run, value, message] of [
-        ['nested', '0', /nested: ghosts 0; the model takes an integer from 1 to 6$/],
+        ['nested', '0', /--ghosts-at-serving is 0; needs an integer of at least 1$/],
         ['nested', '7', /ghosts 7; .* from 1 to 6$/],
-        ['nested', '2.5', /ghosts 2\.5; .* from 1 to 6$/],
-        ['nested', 'few', /--ghosts-at-serving is "few"; needs a number$/],
+        ['nested', '2.5', /--ghosts-at-serving is 2\.5; needs an integer of at least 1$/],
+        ['nested', 'few', /--ghosts-at-serving is "few"; needs an integer of at least 1$/],
         ['tensor', '1', /tensor: ghosts 1; the model has no ghosts$/],
       ] as const) {
         const { status, stderr } = command(run, '--ghosts-at-serving', value);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { stepCost } from '#src/analysis/cost.js';
+import { stepCost } from '#src/analysis/network-cost.js';
 import { evaluate } from '#src/app/evaluate/evaluate-run.js';
 import { createEngine } from '#src/app/ranks/engines.js';
 import { countedParts } from '#src/app/ranks/rank-parts.js';

@@ -1,4 +1,4 @@
-import { parameterCount } from '../../analysis/cost.js';
+import { parameterCount } from '../../analysis/network-cost.js';
 import { exchangesGhosts, type Strategy, STRATEGY_NAMES } from '../../layers/strategies.js';
 import {
   type NetworkEnds,

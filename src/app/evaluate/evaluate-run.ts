@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { existsSync } from 'node:fs';
-import { largestPayloadBytes, stepCost } from '../../analysis/cost.js';
+import { largestPayloadBytes, stepCost } from '../../analysis/network-cost.js';
 import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import { startLoader } from '../../data/loader/loader.js';
 import type { ArrayData } from '../../data/arrays.js';

@@ -1,4 +1,4 @@
-import { largestPayloadBytes } from '../../analysis/cost.js';
+import { largestPayloadBytes } from '../../analysis/network-cost.js';
 import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import { ConfigError } from '../../base/errors.js';
 import { targetScaling } from '../../data/tables/target-scaling.js';

@@ -1,3 +1,3 @@
 /** What tells which native libraries a machine has. */
 export { type BlasProbe, KOFFI_PACKAGE, probeBlas } from '../../engines/blas/blas-engine.js';
-export { MPI_REMEDY, probeMpi, probeThreadLevel } from '../../communicators/mpi/probe.js';
+export { MPI_REMEDY, probeMpi, probeThreadLevel } from '../../communicators/mpi/mpi-probe.js';

@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { stepCost } from '../../analysis/cost.js';
+import { stepCost } from '../../analysis/network-cost.js';
 import { rankMemory } from '../../analysis/step-memory.js';
 import type { AnswerShape, DataParts } from '../../data/dataset.js';
 import { ConfigError, UnsupportedError } from '../../base/errors.js';

@@ -1,12 +1,12 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
-import { largestPayloadBytes } from '../../analysis/cost.js';
+import { largestPayloadBytes } from '../../analysis/network-cost.js';
 import type { Launcher } from '../../communicators/launcher.js';
 import { type ArrayData, IN_MEMORY } from '../../data/arrays.js';
 import type { DataParts } from '../../data/dataset.js';
 import { CheckpointError, ConfigError } from '../../base/errors.js';
 import { startLoader } from '../../data/loader/loader.js';
-import { formatSchema, SCHEMA_FILE } from '../../data/tables/schema-file.js';
+import { formatSchema, readSchema, SCHEMA_FILE } from '../../data/tables/schema-file.js';
 import { targetScaling } from '../../data/tables/target-scaling.js';
 import { describeModel } from '../../models/model-source.js';
 import type { Standardization } from '../../data/standardize.js';
@@ -195,7 +195,7 @@ async function prepare(
       ? settings.from === null
         ? null
         : describeModel(settings.from).schema
-      : describeModel(resumeFolder).schema;
+      : readSchema(resumeFolder);
   const data = await openSettingsData({ ...settings, ...rows }, known);
   const run = planRun(settings, data);
   const model = resumeFolder === null ? openInitialModel(settings, run.specification, here) : null;

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { DataError } from '../../base/errors.js';
 import { sharedUint8, type TableDataset } from '../dataset.js';
-import { type OpenFile, readAt, withFile } from '../files.js';
-import { rowWidth, makeTable, type ReadOptions, requireSameRows } from './table.js';
+import { type OpenFile, readAt, withFile } from '../open-file.js';
+import { rowWidth, makeTable, type ReadOptions, requireSameRows } from './raw-table.js';
 
 const WHERE = 'idx';
 const UNSIGNED_BYTE = 8;

@@ -1,5 +1,5 @@
 import { sharedFloat32, sharedUint8 } from '../dataset.js';
-import { type OpenFile, readAt } from '../files.js';
+import { type OpenFile, readAt } from '../open-file.js';
 import { FORMAT_BYTES, type NumberFormat, swapBytes, viewNumbers } from '../number-formats.js';
 
 /** Where the numbers of a matrix lie in a file, and how. */

@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { DataError } from '../../base/errors.js';
 import type { TableDataset } from '../dataset.js';
-import { type OpenFile, readAt, withFile } from '../files.js';
+import { type OpenFile, readAt, withFile } from '../open-file.js';
 import { FORMAT_BYTES, isInteger, type NumberFormat } from '../number-formats.js';
 import { quote, safeElementCount } from '../safetensors-header.js';
 import { type MatrixLayout, readMatrix } from './matrix.js';
-import { makeTable, type ReadOptions, requireSameRows, rowWidth } from './table.js';
+import { makeTable, type ReadOptions, requireSameRows, rowWidth } from './raw-table.js';
 
 const WHERE = 'npy';
 const MAGIC = '\x93NUMPY';

@@ -1,7 +1,7 @@
 import { DataError } from '../../base/errors.js';
 import { sharedFloat32, sharedUint8, type TableDataset } from '../dataset.js';
 import { SafetensorsFile } from '../safetensors.js';
-import { makeTable, type ReadOptions, requireSameRows, rowWidth } from './table.js';
+import { makeTable, type ReadOptions, requireSameRows, rowWidth } from './raw-table.js';
 
 const WHERE = 'safetensors';
 

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import { gunzipSync, constants } from 'node:zlib';
 import { DataError } from '../../base/errors.js';
-import { openFile, readAt } from '../files.js';
+import { openFile, readAt } from '../open-file.js';
 import { isMissing, isPlainNumber } from './cells.js';
 
 /** How a text file of rows is written, found in its first lines. */

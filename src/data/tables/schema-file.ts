@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { DataError } from '../../base/errors.js';
-import { readText } from '../files.js';
+import { readText } from '../open-file.js';
 import { parseSchema, type TableSchema } from './schema.js';
 
 /** In run folders, checkpoints and model folders. */

@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { closeSync, existsSync, statSync } from 'node:fs';
 import { requireFinite, type TableDataset } from '../../data/dataset.js';
-import { openFile } from '../../data/files.js';
+import { openFile } from '../../data/open-file.js';
 import { readMatrixRows } from '../../data/readers/matrix.js';
 import { readLayout } from '../../data/readers/npy.js';
-import { rowWidth } from '../../data/readers/table.js';
+import { rowWidth } from '../../data/readers/raw-table.js';
 import { SafetensorsFile } from '../../data/safetensors.js';
 import { openDataset } from '../../data/sources.js';
 import { isTableLocation } from '../../data/tables/relation.js';

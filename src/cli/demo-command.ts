@@ -7,13 +7,13 @@ import { commandLine } from '../base/invocation.js';
 import { SETTINGS } from '../settings/keys.js';
 import { defineCommand } from './command.js';
 import { type Console, createConsole } from './console.js';
-import { comparisonRows, type ComparedRun } from './comparison.js';
+import { comparisonRows, type ComparedRun } from './compared-runs.js';
 import { EXIT, UsageError } from './failure.js';
 import { createProgress } from './progress.js';
 import { flagLike, givenSettings, JSON_FLAG, settingsIn } from './flags.js';
 import { type Stop, stopOnSignals } from './stop.js';
 import { formatPairs, formatTable, wrapText } from './table.js';
-import { headerLines } from './train.js';
+import { headerLines } from './train-command.js';
 
 /** What both networks share. */
 const SHARED: GivenSettings = {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TrainingSettings } from '../settings/settings.js';
-import type { Placement } from '../launch/command.js';
+import type { Placement } from '../launch/training-command.js';
 import type { RestartEvent } from '../launch/supervise.js';
 import type { EndEvent, TrainingEvent } from '../training/events.js';
 import { commandLine } from '../base/invocation.js';
@@ -22,7 +22,7 @@ import {
   type TypedFlags,
 } from './flags.js';
 import { stopOnSignals } from './stop.js';
-import { headerLines, readGiven, summary, TRAIN_FLAGS } from './train.js';
+import { headerLines, readGiven, summary, TRAIN_FLAGS } from './train-command.js';
 
 const FLAGS = {
   ranks: flagLike(SETTINGS.ranks, {
@@ -103,7 +103,7 @@ async function launch({ operands, flags, typed: own }: Call<typeof FLAGS>): Prom
   const { typed, config, train } = await parseTraining(operands);
   const json = flags.json || train.json;
   const plan = await planLaunch(flags, typed, config, train.resume ?? undefined);
-  const { describePlacement, jobCommand } = await import('../launch/command.js');
+  const { describePlacement, jobCommand } = await import('../launch/training-command.js');
   const { supervise } = await import('../launch/supervise.js');
   const { listCheckpoints } = await import('../checkpoints/checkpoint-folder.js');
   const { settings, placement, processes, runFolder, maxRestarts } = plan;
@@ -185,7 +185,7 @@ async function parseTraining(args: readonly string[]) {
   if (name !== 'train') {
     throw new UsageError('launch', `${name} after --; launch starts train, as in -- train a.yaml`);
   }
-  const { command: train } = await import('./train.js');
+  const { command: train } = await import('./train-command.js');
   const line = parseCommandLine(name, '', train, others);
   if (line === null) throw new UsageError('launch', '--help after --; see help train');
   const {
@@ -201,7 +201,7 @@ async function planLaunch(
   config: string | undefined,
   resume: string | undefined,
 ): Promise<Plan> {
-  const { choosePlacement } = await import('../launch/command.js');
+  const { choosePlacement } = await import('../launch/training-command.js');
   const { settingsFor } = await import('../app/train/resume.js');
   const { newRunFolder } = await import('../app/train/train-on-ranks.js');
   const { refuseRun } = await import('../checkpoints/run-folder.js');

@@ -13,73 +13,73 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
   demo: {
     about: 'train a tensor-parallel and a phantom-parallel network and compare them',
     group: 'Train',
-    load: () => import('./demo.js'),
+    load: () => import('./demo-command.js'),
   },
-  train: { about: 'train a network', group: 'Train', load: () => import('./train.js') },
+  train: { about: 'train a network', group: 'Train', load: () => import('./train-command.js') },
   launch: {
     about: 'train over processes or threads, and restart when a rank dies',
     group: 'Train',
-    load: () => import('./launch.js'),
+    load: () => import('./launch-command.js'),
   },
   eval: {
     about: 'loss and accuracy of a trained network on data',
     group: 'Train',
-    load: () => import('./eval.js'),
+    load: () => import('./eval-command.js'),
   },
   report: {
     about: 'one page on runs: losses, time, energy, communication and memory',
     group: 'Train',
-    load: () => import('./report.js'),
+    load: () => import('./report-command.js'),
   },
   compare: {
     about: 'compare strategies at equal width, equal parameters and equal loss',
     group: 'Train',
-    load: () => import('./compare.js'),
+    load: () => import('./compare-command.js'),
   },
   predict: {
     about: 'answer the rows of a file',
     group: 'Use a trained network',
-    load: () => import('./predict.js'),
+    load: () => import('./predict-command.js'),
   },
   serve: {
     about: 'answer requests over HTTP, by the Open Inference Protocol',
     group: 'Use a trained network',
-    load: () => import('./serve.js'),
+    load: () => import('./serve-command.js'),
   },
   compress: {
     about: 'turn a dense network into a phantom one',
     group: 'Use a trained network',
-    load: () => import('./compress.js'),
+    load: () => import('./compress-command.js'),
   },
   export: {
     about: 'write a network as ONNX or safetensors for other programs',
     group: 'Use a trained network',
-    load: () => import('./export.js'),
+    load: () => import('./export-command.js'),
   },
   doctor: {
     about: 'what this machine can compute, communicate and measure with, and what is missing',
     group: 'Machine',
-    load: () => import('./doctor.js'),
+    load: () => import('./doctor-command.js'),
   },
   plan: {
     about: 'FLOPs, bytes, memory, time and energy of a training step, without running it',
     group: 'Machine',
-    load: () => import('./plan.js'),
+    load: () => import('./plan-command.js'),
   },
   calibrate: {
     about: 'measure kernels and collectives of this machine for plan',
     group: 'Machine',
-    load: () => import('./calibrate.js'),
+    load: () => import('./calibrate-command.js'),
   },
   energy: {
     about: 'measure the energy of any command',
     group: 'Machine',
-    load: () => import('./energy.js'),
+    load: () => import('./energy-command.js'),
   },
   schema: {
     about: 'print the JSON Schema of config files, for editors',
     group: 'Machine',
-    load: () => import('./schema.js'),
+    load: () => import('./schema-command.js'),
   },
 };
 
