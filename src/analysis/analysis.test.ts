@@ -242,11 +242,11 @@ describe('a search', () => {
     for (const { against } of refused) assert.match(against ?? '', /needs|takes/);
   });
 
-  it('tells no times across nodes that the machine file does not join', () => {
+  it('gives no times across nodes that the machine file does not join', () => {
     const alone = machine({ betweenNodes: null, withinNode: null });
     const plan = planStep(shapeOf(network({ width: 512, blocks: 8 })), alone);
     assert.equal(plan.time, null);
     assert.equal(plan.energy, null);
-    assert.ok(plan.notes.some((note) => note.includes('cannot be told')));
+    assert.ok(plan.notes.some((note) => note.includes('communication times are unknown')));
   });
 });

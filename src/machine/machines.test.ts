@@ -71,6 +71,6 @@ describe('machine files', () => {
 
   it('that are not there are told with the nearest name', async () => {
     await assert.rejects(readMachine('h10'), /unknown machine h10; give one of .*h100/);
-    await assert.rejects(readMachine('none/such.json'), /no machine none\/such\.json/);
+    await assert.rejects(readMachine('none/such.json'), /unknown machine none\/such\.json/);
   });
 });
