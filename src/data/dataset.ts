@@ -31,8 +31,8 @@ export interface TableDataset extends DatasetCommon {
 }
 
 /**
- * Rows of a table, each a record of floats: the features, the answers (a class by its index), and
- * its weight where rows are weighted. In shared memory or in a file.
+ * Rows of a table, each a record of floats: the features, then the answers (a class by its index).
+ * In shared memory or in a file.
  */
 export interface RecordsDataset extends DatasetCommon {
   readonly kind: 'records';
@@ -41,7 +41,6 @@ export interface RecordsDataset extends DatasetCommon {
   /** [rows, record] row-major, or the path of a file that holds just that. */
   readonly source: Float32Array | string;
   readonly answers: AnswerShape;
-  readonly weighted: boolean;
   /** Fitted to the numbers among the features of the training rows; 0 and 1 for the others. */
   readonly standardization: { readonly mean: Float32Array; readonly scale: Float32Array };
 }

@@ -159,14 +159,6 @@ export const SETTINGS = {
     about: 'column that names the rows: not a feature, copied beside predictions',
     initial: null,
   },
-  weightColumn: {
-    group: 'Data',
-    kind: 'text',
-    placeholder: 'column',
-    nullable: true,
-    about: 'column of numbers that weigh the rows in the loss',
-    initial: null,
-  },
   header: {
     ...choice('Data', ['auto', 'yes', 'no']),
     about: 'whether a CSV file starts with names; auto: by its first rows, and the run says so',

@@ -65,7 +65,7 @@ export interface TrainingSettings {
    */
   readonly target: readonly string[] | null;
   /** What a table is for; default: by the target, and the run says which. */
-  readonly task: 'regress' | 'classify' | 'multilabel' | null;
+  readonly task: 'regress' | 'classify' | null;
   /** Columns of a table to leave out. A list of texts, as in a,b. */
   readonly ignore: readonly string[] | null;
   /**
@@ -75,8 +75,6 @@ export interface TrainingSettings {
   readonly categorical: readonly string[] | null;
   /** Column that names the rows: not a feature, copied beside predictions. */
   readonly id: string | null;
-  /** Column of numbers that weigh the rows in the loss. */
-  readonly weightColumn: string | null;
   /**
    * Whether a CSV file starts with names; auto: by its first rows, and the run says so. Default:
    * auto.

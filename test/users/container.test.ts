@@ -48,7 +48,7 @@ describe('the Dockerfile', () => {
     const [command = ''] = JSON.parse(all('ENTRYPOINT').at(-1) ?? '') as string[];
     assert.ok(bin[command]);
     const [subcommand = ''] = JSON.parse(all('CMD').at(-1) ?? '') as string[];
-    assert.ok(existsSync(path.join(ROOT, `src/cli/${subcommand}.ts`)));
+    assert.ok(existsSync(path.join(ROOT, `src/cli/${subcommand}-command.ts`)));
   });
 
   it('installs the Debian packages that continuous integration tests with', () => {

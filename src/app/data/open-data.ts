@@ -12,7 +12,6 @@ type ColumnSettings = Pick<
   | 'ignore'
   | 'categorical'
   | 'id'
-  | 'weightColumn'
   | 'header'
   | 'decimal'
   | 'missing'
@@ -43,7 +42,7 @@ export async function openSettingsData(
 }
 
 function columnOptions(source: Partial<ColumnSettings>): OpenOptions {
-  const { target, task, ignore, categorical, id, weightColumn, dataMemory, dataCache } = source;
+  const { target, task, ignore, categorical, id, dataMemory, dataCache } = source;
   const { header = 'auto', decimal = 'auto', missing = 'fill' } = source;
   return {
     header: header === 'auto' ? header : header === 'yes',
@@ -54,7 +53,6 @@ function columnOptions(source: Partial<ColumnSettings>): OpenOptions {
     ...(ignore && { ignore }),
     ...(categorical && { categorical }),
     ...(id && { id }),
-    ...(weightColumn && { weight: weightColumn }),
     ...(dataMemory && { memoryBytes: dataMemory }),
     ...(dataCache && { cacheFolder: dataCache }),
   };

@@ -10,14 +10,7 @@ import { type FeatureColumn, type TableSchema, type TargetColumn, widthOf } from
  */
 export function codeSql(column: FeatureColumn | TargetColumn, type: string): string {
   const { name } = column;
-  if (column.kind === 'boolean' || column.kind === 'flag') {
-    // A flag may be written as 0 and 1.
-    const boolean = type === 'BOOLEAN' || column.kind === 'boolean';
-    const asBoolean = valueSql({ name, kind: 'boolean', type, style: null });
-    const asNumber = valueSql({ name, kind: 'number', type, style: null });
-    if (type === 'BOOLEAN') return asBoolean;
-    return boolean ? asBoolean : `coalesce(${asNumber}, ${asBoolean})`;
-  }
+  if (column.kind === 'boolean') return valueSql({ name, kind: 'boolean', type, style: null });
   if (column.kind === 'number') {
     const style =
       NUMBER_STYLES.find((own) => own.name === column.style) ?? NUMBER_STYLES[0] ?? null;

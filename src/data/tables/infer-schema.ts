@@ -15,7 +15,6 @@ export interface ColumnChoices {
   /** Numbers that are names of something: each value becomes a feature. */
   readonly categorical?: readonly string[];
   readonly id?: string;
-  readonly weight?: string;
   /** `fill`: medians and markers; `error`: a gap in a feature is refused. Default `fill`. */
   readonly missing?: 'fill' | 'error';
 }
@@ -62,27 +61,21 @@ class Inference {
 
   async run(): Promise<InferredSchema> {
     const { profile, relation, where } = this.#input;
-    const { ignore = [], id = null, weight = null, categorical = [] } = this.#choices;
+    const { ignore = [], id = null, categorical = [] } = this.#choices;
     if (profile.rows === 0) throw this.#error('no rows; at least one is needed');
     const named = [...ignore, ...categorical, ...(this.#choices.targets ?? [])];
-    for (const name of [
-      ...named,
-      ...(id === null ? [] : [id]),
-      ...(weight === null ? [] : [weight]),
-    ]) {
+    for (const name of [...named, ...(id === null ? [] : [id])]) {
       this.#column(name);
     }
     const usable = profile.columns.filter((column) => {
       const why = ignore.includes(column.name)
         ? 'ignored'
-        : column.name === id || column.name === weight || this.#isTarget(column.name)
+        : column.name === id || this.#isTarget(column.name)
           ? null
           : this.#indexReason(column);
       if (why !== null) this.#drop(column.name, why);
       else if (column.kind === 'nothing') this.#drop(column.name, 'no values');
-      return (
-        why === null && column.kind !== 'nothing' && column.name !== id && column.name !== weight
-      );
+      return why === null && column.kind !== 'nothing' && column.name !== id;
     });
     const targets = this.#chooseTargets(usable);
     const task = this.#chooseTask(targets);
@@ -97,14 +90,12 @@ class Inference {
       const what = 'no feature columns beside the target';
       throw this.#error(out === '' ? what : `${what} (left out: ${out})`);
     }
-    if (weight !== null) this.#checkWeight(this.#column(weight));
     const schema: TableSchema = {
       version: 1,
       task,
       features,
       targets: await Promise.all(targets.map((column) => this.#target(column, task))),
       id,
-      weight,
       dropped: this.#dropped,
     };
     const gaps = targets.reduce((sum, column) => Math.max(sum, column.missing), 0);
@@ -176,11 +167,7 @@ class Inference {
     for (const column of targets) refuseColumn(column, this.#input.where);
     if (task !== undefined) return task;
     const names = targets.map(({ name }) => name).join(', ');
-    if (targets.length > 1) {
-      const flags = targets.every((column) => isFlag(column));
-      if (flags) this.#notes.push(`${names}: yes or no each (--task regress fits numbers instead)`);
-      return flags ? 'multilabel' : 'regress';
-    }
+    if (targets.length > 1) return 'regress';
     const [target] = targets as [ColumnProfile];
     if (target.kind === 'nothing') throw this.#error(`column ${names} has no values`);
     if (target.kind === 'boolean' || target.kind === 'text') return 'classify';
@@ -199,11 +186,6 @@ class Inference {
 
   async #target(column: ColumnProfile, task: Task): Promise<TargetColumn> {
     const { name, kind } = column;
-    if (task === 'multilabel') {
-      if (!isFlag(column))
-        throw this.#error(`column ${name} is not 0 or 1, nor true or false; multilabel needs that`);
-      return { name, kind: 'flag' };
-    }
     if (task === 'regress') {
       if (kind !== 'number') {
         const odd = column.odd === null ? '' : ` (${JSON.stringify(column.odd)})`;
@@ -212,7 +194,7 @@ class Inference {
       return { name, kind: 'number', style: column.style?.name ?? null, mean: 0, scale: 1 };
     }
     if ((this.#choices.targets?.length ?? 1) > 1) {
-      throw this.#error('several targets are no classes; classify takes one, multilabel several');
+      throw this.#error('several targets cannot be classes; classify takes one target');
     }
     this.#refuseMixed(column, 'target');
     const found = await textsOf(this.#input.database, this.#input.relation, column, MAX_CLASSES);
@@ -296,21 +278,10 @@ class Inference {
     );
   }
 
-  #checkWeight({ name, kind, min, missing }: ColumnProfile): void {
-    if (kind === 'number' && min >= 0 && missing === 0) return;
-    throw this.#error(
-      `column ${name} cannot weigh rows; weights are numbers of at least 0, without gaps`,
-    );
-  }
-
   #drop(name: string, why: string): null {
     this.#dropped.push({ name, why });
     return null;
   }
-}
-
-function isFlag({ kind, integers, min, max }: ColumnProfile): boolean {
-  return kind === 'boolean' || (kind === 'number' && integers && min >= 0 && max <= 1);
 }
 
 /** Numbers by value, texts by code point. */

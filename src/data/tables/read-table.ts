@@ -5,7 +5,7 @@ import { DataError } from '../../base/errors.js';
 import type { AnswerShape, DataParts, RecordsDataset } from '../dataset.js';
 import { validationRows } from '../splits.js';
 import type { Standardization } from '../standardize.js';
-import { openDatabase, identifier } from './database.js';
+import { openDatabase } from './database.js';
 import { featureWriter } from './encode.js';
 import { fitSchema, standardizationOf } from './fit-schema.js';
 import { type ColumnChoices, inferSchema } from './infer-schema.js';
@@ -86,18 +86,15 @@ export async function readTable(location: string, options: ReadTableOptions): Pr
 
 class Reader {
   readonly #view: TableView;
-  /** Codes of features, then of targets, then the weight. */
+  /** Codes of features, then of targets. */
   readonly #columns: string[];
   /** Rows of training have targets. */
   readonly #where: string;
 
   constructor(view: TableView) {
     this.#view = view;
-    const { features, targets, weight } = view.schema;
-    this.#columns = [
-      ...[...features, ...targets].map((column) => view.codeSql(column)),
-      ...(weight === null ? [] : [`${identifier(weight)}::DOUBLE`]),
-    ];
+    const { features, targets } = view.schema;
+    this.#columns = [...features, ...targets].map((column) => view.codeSql(column));
     this.#where = targets.map((column) => `${view.codeSql(column)} is not null`).join(' and ');
   }
 
@@ -115,10 +112,10 @@ class Reader {
     options: ReadTableOptions & { readonly memoryBytes: number },
   ): Promise<{ parts: DataParts; schema: TableSchema }> {
     const { validation = null, seed = 0, memoryBytes } = options;
-    const { features, targets, weight } = this.#view.schema;
+    const { features, targets } = this.#view.schema;
     const F = featureCount(this.#view.schema);
     const answers = this.#answerShape();
-    const width = F + targets.length + (weight === null ? 0 : 1);
+    const width = F + targets.length;
     const apart =
       validation === null
         ? null
@@ -161,8 +158,7 @@ class Reader {
         ? fitSchema(this.#view.schema, training, validating === null ? [] : [validating])
         : this.#view.schema;
     const standardization = standardizationOf(schema, training);
-    const weighted = weight !== null;
-    const shape = { name: this.#view.location, answers, schema, weighted, standardization };
+    const shape = { name: this.#view.location, answers, schema, standardization };
     return {
       parts: {
         training: datasetOf(training, shape),
@@ -185,12 +181,11 @@ interface Shape {
   readonly name: string;
   readonly answers: AnswerShape;
   readonly schema: TableSchema;
-  readonly weighted: boolean;
   readonly standardization: Standardization;
 }
 
 function datasetOf(store: RowStore, shape: Shape): RecordsDataset {
-  const { name, answers, schema, weighted, standardization } = shape;
+  const { name, answers, schema, standardization } = shape;
   store.close();
   return {
     kind: 'records',
@@ -201,7 +196,6 @@ function datasetOf(store: RowStore, shape: Shape): RecordsDataset {
     record: store.width,
     source: store instanceof MemoryStore ? store.values : (store as FileStore).path,
     answers,
-    weighted,
     standardization,
   };
 }

@@ -1,7 +1,7 @@
 import { DataError } from '../../base/errors.js';
 
-/** What a model predicts: numbers, one class of several, or several yes/no answers. */
-export const TASKS = ['regress', 'classify', 'multilabel'] as const;
+/** What a model predicts: numbers, or one class of several. */
+export const TASKS = ['regress', 'classify'] as const;
 export type Task = (typeof TASKS)[number];
 
 /** A column that the network is fed from. */
@@ -37,8 +37,7 @@ export type TargetColumn =
       readonly mean: number;
       readonly scale: number;
     }
-  | { readonly name: string; readonly kind: 'class'; readonly classes: readonly string[] }
-  | { readonly name: string; readonly kind: 'flag' };
+  | { readonly name: string; readonly kind: 'class'; readonly classes: readonly string[] };
 
 /**
  * What was learned about the columns of a table: enough to turn any row of such a table into the
@@ -51,8 +50,6 @@ export interface TableSchema {
   readonly targets: readonly TargetColumn[];
   /** A column that is copied beside predictions; null: none. */
   readonly id: string | null;
-  /** A column of weights of the training rows; null: all weigh 1. */
-  readonly weight: string | null;
   /** Columns that are not used, and why. */
   readonly dropped: readonly { readonly name: string; readonly why: string }[];
 }
@@ -88,7 +85,7 @@ export function classNames({ targets }: Pick<TableSchema, 'targets'>): readonly 
 /** One sentence: `predicts price (regression) from 11 columns: 8 numbers, 2 categories (31 values)`. */
 export function summarize(schema: TableSchema): string {
   const { task, targets, features, dropped } = schema;
-  const kind = { regress: 'regression', classify: 'classification', multilabel: 'yes or no each' };
+  const kind = { regress: 'regression', classify: 'classification' };
   const classes = classNames(schema);
   const names = targets.map(({ name }) => name);
   const what =
@@ -135,8 +132,7 @@ export function parseSchema(where: string, value: unknown): TableSchema {
   if (!Array.isArray(schema.features) || !schema.features.every(isFeature)) fail('features');
   if (!Array.isArray(schema.targets) || !schema.targets.every(isTarget)) fail('targets');
   if (schema.features.length === 0 || schema.targets.length === 0) fail('no columns');
-  if (![schema.id, schema.weight].every((name) => name === null || typeof name === 'string'))
-    fail('id, weight');
+  if (schema.id !== null && typeof schema.id !== 'string') fail('id');
   if (!Array.isArray(schema.dropped)) fail('dropped');
   return schema;
 }
@@ -155,7 +151,6 @@ function isFeature(value: unknown): boolean {
 function isTarget(value: unknown): boolean {
   const column = value as TargetColumn;
   if (typeof column?.name !== 'string') return false;
-  if (column.kind === 'flag') return true;
   if (column.kind === 'class') return isStrings(column.classes);
   return column.kind === 'number' && Number.isFinite(column.mean) && column.scale > 0;
 }

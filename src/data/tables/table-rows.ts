@@ -97,9 +97,8 @@ function byPosition({ columns }: Relation, features: number, location: string): 
       min: 0,
       max: 0,
     })),
-    targets: [{ name: '', kind: 'flag' }],
+    targets: [],
     id: null,
-    weight: null,
     dropped: columns.map(({ name }) => ({ name, why: 'a target' })),
   };
 }

@@ -19,17 +19,16 @@ export class TableView {
     readonly relation: Relation;
     readonly location: string;
     readonly schema: TableSchema;
-    /** Whether targets are needed, and the weight. */
+    /** Whether targets are needed. */
     readonly targets: boolean;
   }) {
     this.database = of.database;
     this.relation = of.relation;
     this.location = of.location;
     this.schema = of.schema;
-    const { features, targets, weight } = of.schema;
+    const { features, targets } = of.schema;
     this.#columns = of.targets ? [...features, ...targets] : features;
     const needed = this.#columns.map(({ name }) => name);
-    if (of.targets && weight !== null) needed.push(weight);
     const lacking = needed.filter((name) => typeOf(of.relation, name) === null);
     if (lacking.length === 0) return;
     const names = of.relation.columns.map(({ name }) => name).join(', ');
@@ -83,11 +82,10 @@ export class TableView {
   }
 
   #unused(): string[] {
-    const { features, targets, id, weight, dropped } = this.schema;
+    const { features, targets, id, dropped } = this.schema;
     const known = new Set([...features, ...targets, ...dropped].map(({ name }) => name));
     const extra = this.relation.columns.filter(
-      ({ name }) =>
-        !known.has(name) && name !== id && name !== weight && !this.relation.indexes.has(name),
+      ({ name }) => !known.has(name) && name !== id && !this.relation.indexes.has(name),
     );
     if (extra.length === 0) return [];
     return [`columns that are not used: ${extra.map(({ name }) => name).join(', ')}`];

@@ -61,7 +61,7 @@ function labels(outputs: number): AnswerWriter {
 }
 
 function inWords(schema: TableSchema): AnswerWriter {
-  const { targets, task } = schema;
+  const { targets } = schema;
   const [target] = targets;
   if (target?.kind === 'class') {
     const { classes, name } = target;
@@ -78,26 +78,6 @@ function inWords(schema: TableSchema): AnswerWriter {
     };
   }
   const width = targets.length;
-  if (task === 'multilabel') {
-    return {
-      columns: targets.flatMap(
-        ({ name }) =>
-          [
-            { name, kind: 'integer' },
-            { name: `p(${name})`, kind: 'real' },
-          ] as const,
-      ),
-      answer(y) {
-        const numbers = new Float32Array(2 * y.length);
-        for (const [i, logit] of y.entries()) {
-          const p = 1 / (1 + Math.exp(-logit));
-          numbers[2 * i] = Number(p >= 0.5);
-          numbers[2 * i + 1] = p;
-        }
-        return { rows: y.length / width, numbers, texts: [] };
-      },
-    };
-  }
   return {
     columns: targets.map(({ name }) => ({ name, kind: 'real' }) as const),
     answer: (y) => ({ rows: y.length / width, numbers: y, texts: [] }),
