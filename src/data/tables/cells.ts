@@ -39,19 +39,15 @@ export const BLANKS = ' \t\r\n\u00a0';
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
-export function trimCell(cell: string): string {
-  // String.trim takes the no-break space as well.
-  return cell.trim();
-}
-
 /** Whether a cell of text says that there is no value. */
 export function isMissing(cell: string): boolean {
-  return MISSING.has(trimCell(cell).toLowerCase());
+  // String.trim takes the no-break space as well.
+  return MISSING.has(cell.trim().toLowerCase());
 }
 
 /** Whether a cell is a decimal number with a point; no thousands, no units, not hexadecimal. */
 export function isPlainNumber(cell: string): boolean {
-  return NUMBER.test(trimCell(cell));
+  return NUMBER.test(cell.trim());
 }
 
 /**
@@ -71,20 +67,11 @@ export interface NumberStyle {
 
 const DIGITS = String.raw`[+-]?[0-9]+`;
 const POINT = String.raw`[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)`;
+const PLAIN = `^${POINT}([eE][+-]?[0-9]+)?$`;
 
 export const NUMBER_STYLES: readonly NumberStyle[] = [
-  {
-    name: 'plain',
-    about: '',
-    form: `^${POINT}([eE][+-]?[0-9]+)?$`,
-    replace: [[String.raw`^\+`, '']],
-  },
-  {
-    name: 'padded',
-    about: '',
-    form: `^${POINT}([eE][+-]?[0-9]+)?$`,
-    replace: [],
-  },
+  { name: 'plain', about: '', form: PLAIN, replace: [] },
+  { name: 'padded', about: '', form: PLAIN, replace: [] },
   {
     name: 'minus-sign',
     about: 'numbers with a typographic minus sign',
