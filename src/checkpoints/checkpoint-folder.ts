@@ -1,13 +1,5 @@
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  statSync,
-} from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { CheckpointError } from '../base/errors.js';
 
@@ -34,28 +26,6 @@ export interface CheckpointState {
 }
 
 const MAX_STATE_BYTES = 16 << 20;
-
-/** `step-00000100` */
-export function checkpointName(step: number): string {
-  return `step-${String(step).padStart(8, '0')}`;
-}
-
-/** Steps of the complete checkpoints below `checkpoints/`, ascending. */
-export function listCheckpoints(checkpointsFolder: string): number[] {
-  return folderEntries(checkpointsFolder)
-    .map((name) => /^step-(\d{8,})$/.exec(name)?.[1])
-    .flatMap((digits) => (digits === undefined ? [] : [Number(digits)]))
-    .toSorted((a, b) => a - b);
-}
-
-function folderEntries(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    throw new CheckpointError('checkpoint', `${folder}: ${(error as Error).message}`);
-  }
-}
 
 /** `model-00001-of-00004.safetensors`: the file of one rank. */
 export function shardName(kind: 'model' | 'optimizer', rank: number, ranks: number): string {

@@ -6,13 +6,8 @@ import { isStandardizationOf, type RecordedStandardization } from '../data/stand
 import type { TrainingSettings } from '../settings/settings.js';
 import { type NetworkSpecification, validateSpecification } from '../model/specification.js';
 import { CheckpointError, ConfigError } from '../base/errors.js';
-import {
-  checkpointName,
-  listCheckpoints,
-  readCheckpointState,
-  readJson,
-  verifyFiles,
-} from './checkpoint-folder.js';
+import { readCheckpointState, readJson, verifyFiles } from './checkpoint-folder.js';
+import { checkpointName, type FoundCheckpoint, listCheckpoints } from './checkpoint-list.js';
 import { isSystemError, makeFolders, remedyFor, replaceFile } from '../base/files.js';
 
 /** `config.json` of a run folder. */
@@ -69,24 +64,32 @@ export function configHash(settings: TrainingSettings): string {
   return createHash('sha256').update(JSON.stringify(entries)).digest('hex');
 }
 
-/** Whether a folder is of a run that ended before its first checkpoint. */
-function isUnused(folder: string): boolean {
-  if (listCheckpoints(path.join(folder, 'checkpoints')).length > 0) return false;
-  try {
-    const { format } = readJson(path.join(folder, 'config.json')) as Partial<RunConfig>;
-    return format === 'phantom-parallel run';
-  } catch {
-    return false; // Whatever it is, it is not ours to write over.
-  }
-}
-
-/** @throws ConfigError when a folder holds a run already */
+/** @throws ConfigError when a folder holds a run already, or a part of one. One of a run that ended
+ *   before its first checkpoint may be used again. */
 export function refuseRun(folder: string): void {
-  if (!existsSync(path.join(folder, 'config.json')) || isUnused(folder)) return;
+  const has = (name: string) => existsSync(path.join(folder, name));
+  const checkpoints = listCheckpoints(path.join(folder, 'checkpoints')).length;
+  if (has('config.json')) {
+    if (checkpoints === 0 && isRunConfig(path.join(folder, 'config.json'))) return;
+    const what = `${folder} already holds a run; continue it with --resume ${folder}`;
+    throw new ConfigError('run', `${what}, or choose another --out`);
+  }
+  if (checkpoints === 0 && !has('metrics.jsonl')) return;
+  const found = checkpoints > 0 ? 'checkpoints' : 'a metrics.jsonl';
+  const what = `${folder} holds ${found} without the config.json of their run`;
   throw new ConfigError(
     'run',
-    `${folder} already holds a run; continue it with --resume ${folder}, or choose another --out`,
+    `${what}; bring that back, move the folder, or choose another --out`,
   );
+}
+
+/** Whether a file is ours to write over. */
+function isRunConfig(file: string): boolean {
+  try {
+    return (readJson(file) as Partial<RunConfig>).format === 'phantom-parallel run';
+  } catch {
+    return false;
+  }
 }
 
 /** Makes a run folder. One that a run left before its first checkpoint is used again.
@@ -146,20 +149,13 @@ function damageOf({ settings, specification, loss, data }: Partial<RunConfig>): 
   return fits ? null : 'data.standardization does not fit the features';
 }
 
-/** A checkpoint of a run. */
-export interface FoundCheckpoint {
-  readonly folder: string;
-  readonly step: number;
-}
-
 /** The newest checkpoint of a run. @throws CheckpointError when there is none */
 export function newestCheckpoint(runFolder: string): FoundCheckpoint {
-  const checkpoints = path.join(runFolder, 'checkpoints');
-  const step = listCheckpoints(checkpoints).at(-1);
-  if (step === undefined) {
+  const newest = listCheckpoints(path.join(runFolder, 'checkpoints')).at(-1);
+  if (newest === undefined) {
     throw new CheckpointError('run', `${runFolder} has no checkpoint; start it again`);
   }
-  const folder = path.join(checkpoints, checkpointName(step));
+  const { folder } = newest;
   return { folder, step: readCheckpointState(folder).step };
 }
 
@@ -175,24 +171,25 @@ export function newestWholeCheckpoint(
   runFolder: string,
   tell: (line: string) => void,
 ): FoundCheckpoint | null {
-  const checkpoints = path.join(runFolder, 'checkpoints');
-  for (const step of listCheckpoints(checkpoints).toReversed()) {
-    const folder = path.join(checkpoints, checkpointName(step));
+  for (;;) {
+    const found = listCheckpoints(path.join(runFolder, 'checkpoints')).at(-1);
+    if (found === undefined) return null;
+    const { folder } = found;
     try {
       verifyFiles(folder, readCheckpointState(folder), undefined, 'an earlier one may be intact');
-      return { folder, step };
+      return found;
     } catch (error) {
       if (!(error instanceof CheckpointError)) throw error;
-      tell(`${error.message}; checkpoint skipped, kept as ${putAside(folder)}`);
+      tell(`${error.message}; checkpoint skipped, kept as ${putAside(found)}`);
     }
   }
-  return null;
 }
 
-function putAside(folder: string): string {
-  const aside = `${folder}.damaged`;
+function putAside({ folder, step }: FoundCheckpoint): string {
+  const name = path.join(path.dirname(folder), `${checkpointName(step)}.damaged`);
+  let aside = name;
+  for (let i = 2; existsSync(aside); i++) aside = `${name}-${i}`;
   try {
-    rmSync(aside, { recursive: true, force: true });
     renameSync(folder, aside);
   } catch (error) {
     throw new CheckpointError('run', `cannot rename ${folder}: ${(error as Error).message}`);

@@ -1,4 +1,3 @@
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import type { Parameter } from '../autograd/tape.js';
@@ -18,13 +17,16 @@ import {
 import { CheckpointError } from '../base/errors.js';
 import type { OptimizerState } from '../optimizers/update.js';
 import { type Entry, entriesOf, type Kind, KINDS } from './checkpoint-entries.js';
+import { formatCheckpointState, hashFile, shardName } from './checkpoint-folder.js';
 import {
   checkpointName,
-  formatCheckpointState,
-  hashFile,
+  discard,
   listCheckpoints,
-  shardName,
-} from './checkpoint-folder.js';
+  partialOf,
+  publish,
+  removeFolder,
+  tidyCheckpoints,
+} from './checkpoint-list.js';
 import { isSystemError, makeFolders, remedyFor, syncFolder, writeSynced } from '../base/files.js';
 
 /** What a checkpoint is made of; every rank gives its own part. */
@@ -40,7 +42,8 @@ export interface CheckpointContents {
 
 /**
  * Writes `<checkpoints>/step-…`, called by every rank. The folder appears under its name only when
- * every file in it is written and synced; when that fails nothing is left of it.
+ * every file in it is written and synced; when that fails nothing is left of it. One that has the
+ * name already stays until the new one has been read back.
  *
  * @param keep newest checkpoints to keep, besides that of step 0; null: all
  * @returns the folder
@@ -60,7 +63,7 @@ export function saveCheckpoint(
   const first = (work: () => void): void => all(() => (rank === 0 ? work() : undefined));
   try {
     first(() => {
-      removeStale(checkpoints);
+      tidyCheckpoints(checkpoints);
       makeFolders(partial);
     });
     const written = KINDS.flatMap((kind) => {
@@ -72,10 +75,9 @@ export function saveCheckpoint(
     const everyones = gatherHashes(written, communicator);
     first(() => {
       finish(partial, contents, everyones, communicator.size);
-      if (existsSync(final)) discard(final);
-      renameSync(partial, final);
+      publish(partial, final);
       syncFolder(checkpoints);
-      removeOld(checkpoints, keep);
+      removeOld(checkpoints, contents.step, keep);
     });
   } catch (error) {
     if (rank === 0) removeFolder(partial);
@@ -101,28 +103,6 @@ function together<T>(work: () => T, checkpoints: string, communicator: Communica
   const first = new Exchange(communicator).first(failure !== null, failure ?? none);
   if (first.failed) throw fromTransfer(deserialize(first.bytes) as TransferredError);
   return (done as { readonly value: T }).value;
-}
-
-/** Where a checkpoint is while it is written, or removed. */
-function partialOf(folder: string): string {
-  return path.join(path.dirname(folder), `.${path.basename(folder)}.partial`);
-}
-
-/** Removes what is left of a checkpoint. */
-function removeFolder(folder: string): void {
-  try {
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
-  } catch {
-    // What failed first is what people have to hear of; the next checkpoint removes the rest.
-  }
-}
-
-/** Removes a checkpoint: its name at once, so that none is left that lacks some of its files. */
-function discard(folder: string): void {
-  const partial = partialOf(folder);
-  rmSync(partial, { recursive: true, force: true });
-  renameSync(folder, partial);
-  removeFolder(partial);
 }
 
 function saveError(checkpoints: string, error: NodeJS.ErrnoException): CheckpointError {
@@ -271,18 +251,9 @@ export function indexOf(folder: string, shards: readonly string[]): string {
   return `${JSON.stringify({ metadata: { total_size: bytes }, weight_map: map }, null, 2)}\n`;
 }
 
-/** Removes checkpoints that were being written or removed when a run was killed. */
-function removeStale(checkpoints: string): void {
-  if (!existsSync(checkpoints)) return;
-  for (const name of readdirSync(checkpoints)) {
-    if (/^\.step-\d+\.partial$/.test(name)) removeFolder(path.join(checkpoints, name));
-  }
-}
-
-function removeOld(checkpoints: string, keep: number | null): void {
+function removeOld(checkpoints: string, saved: number, keep: number | null): void {
   if (keep === null) return;
-  const steps = listCheckpoints(checkpoints).filter((step) => step > 0);
-  for (const step of steps.slice(0, Math.max(0, steps.length - keep))) {
-    discard(path.join(checkpoints, checkpointName(step)));
-  }
+  const others = listCheckpoints(checkpoints).filter(({ step }) => step > 0 && step !== saved);
+  const kept = saved > 0 ? keep - 1 : keep;
+  for (const { folder } of others.slice(0, Math.max(0, others.length - kept))) discard(folder);
 }

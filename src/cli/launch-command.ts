@@ -105,7 +105,7 @@ async function launch({ operands, flags, typed: own }: Call<typeof FLAGS>): Prom
   const plan = await planLaunch(flags, typed, config, train.resume ?? undefined);
   const { describePlacement, jobCommand } = await import('../launch/training-command.js');
   const { supervise } = await import('../launch/supervise.js');
-  const { listCheckpoints } = await import('../checkpoints/checkpoint-folder.js');
+  const { listCheckpoints } = await import('../checkpoints/checkpoint-list.js');
   const { settings, placement, processes, runFolder, maxRestarts } = plan;
   const main = fileURLToPath(new URL('main.js', import.meta.url));
   const tensorboard = train.tensorboard ? ['--tensorboard'] : [];
@@ -150,7 +150,8 @@ async function launch({ operands, flags, typed: own }: Call<typeof FLAGS>): Prom
     () => kill.abort(),
   );
   try {
-    const newestStep = () => listCheckpoints(path.join(runFolder, 'checkpoints')).at(-1) ?? null;
+    const newestStep = () =>
+      listCheckpoints(path.join(runFolder, 'checkpoints')).at(-1)?.step ?? null;
     const end = await supervise({
       command: job,
       maxRestarts,

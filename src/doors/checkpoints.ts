@@ -5,9 +5,9 @@
  */
 export type { CheckpointState } from '../checkpoints/checkpoint-folder.js';
 export type { NestedLoad } from '../layers/phantom/first-ghosts.js';
+export type { FoundCheckpoint } from '../checkpoints/checkpoint-list.js';
 export { loadCheckpoint, loadWeights } from '../checkpoints/load-checkpoint.js';
 export {
-  type FoundCheckpoint,
   newestCheckpoint,
   newestWholeCheckpoint,
   readRunConfig,

@@ -9,7 +9,7 @@ import { buildNetwork } from '../model/network.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { createOptimizer } from '../optimizers/optimizer.js';
 import { learningRateAt } from '../optimizers/schedule.js';
-import { checkpointName } from '../checkpoints/checkpoint-folder.js';
+import { checkpointName } from '../checkpoints/checkpoint-list.js';
 import { EnergyAccount, type EnergyParts } from './energy-account.js';
 import type { EndEvent, StartEvent, TrainingEvent } from './events.js';
 import { loadCheckpoint, loadWeights } from '../checkpoints/load-checkpoint.js';

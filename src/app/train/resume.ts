@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Launcher } from '../../communicators/launcher.js';
 import { ConfigError } from '../../base/errors.js';
-import { listCheckpoints } from '../../checkpoints/checkpoint-folder.js';
+import { listCheckpoints } from '../../checkpoints/checkpoint-list.js';
 import { readRunConfig } from '../../checkpoints/run-folder.js';
 import { withModel } from './from-model.js';
 import { checkRecorded, checkResumable } from '../../settings/load.js';
@@ -56,6 +56,6 @@ function folderOf(given: readonly SettingsSource[]): string {
 }
 
 function runIn(runFolder: string): Resume | null {
-  const steps = listCheckpoints(path.join(runFolder, 'checkpoints'));
-  return steps.length === 0 ? null : { runFolder, from: 'newest-whole' };
+  const found = listCheckpoints(path.join(runFolder, 'checkpoints'));
+  return found.length === 0 ? null : { runFolder, from: 'newest-whole' };
 }

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { rmdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { largestPayloadBytes } from '../../analysis/network-cost.js';
 import type { Launcher } from '../../communicators/launcher.js';
@@ -10,7 +10,12 @@ import { formatSchema, readSchema, SCHEMA_FILE } from '../../data/tables/schema-
 import { targetScaling } from '../../data/tables/target-scaling.js';
 import { describeModel } from '../../models/model-source.js';
 import type { Standardization } from '../../data/standardize.js';
-import { listCheckpoints, readCheckpointState } from '../../checkpoints/checkpoint-folder.js';
+import { readCheckpointState } from '../../checkpoints/checkpoint-folder.js';
+import {
+  type FoundCheckpoint,
+  listCheckpoints,
+  tidyCheckpoints,
+} from '../../checkpoints/checkpoint-list.js';
 import { replaceFile } from '../../base/files.js';
 import { commandLine } from '../../base/invocation.js';
 import type { EndEvent, TrainingEvent } from '../../training/events.js';
@@ -18,7 +23,6 @@ import {
   configHash,
   createRunFolder,
   describeMachine,
-  type FoundCheckpoint,
   newestCheckpoint,
   newestWholeCheckpoint,
   type RunConfig,
@@ -218,6 +222,7 @@ function openRunFolder(
 ): { runFolder: string; checkpoint: FoundCheckpoint | null; damaged: string[] } {
   const runFolder = resume?.runFolder ?? settings.out ?? newRunFolder(settings);
   const damaged: string[] = [];
+  if (resume) tidyCheckpoints(path.join(runFolder, 'checkpoints'));
   const checkpoint = resume && findCheckpoint(resume, settings, damaged);
   if (checkpoint === null) createRunFolder(runFolder);
   else trimMetrics(runFolder, checkpoint.step);
@@ -274,14 +279,18 @@ const GRADIENT_STAGING_BYTES = 4 << 20;
 
 /** A run that failed before its first checkpoint leaves nothing behind. */
 function removeUnusedRun(runFolder: string): void {
-  if (listCheckpoints(path.join(runFolder, 'checkpoints')).length > 0) return;
-  for (const name of ['config.json', 'metrics.jsonl', SCHEMA_FILE, 'checkpoints']) {
-    rmSync(path.join(runFolder, name), { recursive: true, force: true });
+  const checkpoints = path.join(runFolder, 'checkpoints');
+  if (listCheckpoints(checkpoints).length > 0) return;
+  for (const name of ['config.json', 'metrics.jsonl', SCHEMA_FILE]) {
+    rmSync(path.join(runFolder, name), { force: true });
   }
-  try {
-    rmSync(runFolder, { recursive: false });
-  } catch {
-    // Not ours alone: something else lies in it.
+  tidyCheckpoints(checkpoints);
+  for (const folder of [checkpoints, runFolder]) {
+    try {
+      rmdirSync(folder);
+    } catch {
+      // Not ours alone: something else lies in it.
+    }
   }
 }
 
