@@ -13,6 +13,7 @@ export function headerPairs(settings: TrainingSettings, start: StartEvent): [str
     ...tablePairs(start),
     ['network', `${networkText(settings)}, ${parameters}`],
     ['training', `${settings.data}${rows}: ${courseText(settings, start)}`],
+    ...heldBackPairs(settings, start),
     ['machine', `${groupText(start)}, ${start.engineDescription}, energy ${energy}`],
   ];
 }
@@ -48,6 +49,12 @@ export function verbosePairs(settings: TrainingSettings, start: StartEvent): [st
 function tablePairs({ table, notes }: StartEvent): [string, string][] {
   if (table === null) return [];
   return [['table', table], ...notes.map((note): [string, string] => ['', note])];
+}
+
+/** Without rows that it was not trained on, nothing says how good a network is. */
+function heldBackPairs({ validation }: TrainingSettings, start: StartEvent): [string, string][] {
+  if (start.table === null || start.validationRows > 0 || validation !== null) return [];
+  return [['', 'nothing to validate on: --validation 0.1 holds back a tenth of the rows']];
 }
 
 function networkText(settings: TrainingSettings): string {

@@ -6,6 +6,7 @@ import * as fc from 'fast-check';
 import { isDataError, temporaryFolder } from './hostile.test.helper.js';
 import { openDataset } from './sources.js';
 import { splitRandomly } from './splits.js';
+import { summarize, type TableSchema } from './tables/schema.js';
 
 const folder = temporaryFolder('sources');
 
@@ -144,4 +145,16 @@ test('unknown names, formats and folders are refused with what is known', async 
     openDataset(temporaryFolder('empty')),
     isDataError(/a folder of data holds/),
   );
+});
+
+test('steam comes with the package, by its name and in a query', async () => {
+  const { training, table } = await openDataset('steam', { targets: ['phase'] });
+  assert.equal(training.rows, 60_000);
+  assert.equal(training.features, 9);
+  assert.deepEqual(training.answers, { kind: 'labels', classes: 5 });
+  assert.match(summarize(table?.schema as TableSchema), /^predicts phase .* 9 numeric$/);
+  const query = 'select temperature_K, phase from steam where pressure_Pa > 7e7';
+  const some = await openDataset(query, { targets: ['phase'] });
+  assert.equal(some.training.features, 1);
+  assert.ok(some.training.rows < 2000);
 });

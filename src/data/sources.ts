@@ -29,6 +29,7 @@ export interface OpenOptions extends ReadOptions, Omit<ReadTableOptions, 'valida
 export const KNOWN_DATASETS: Readonly<Record<string, string>> = {
   'fashion-10k': '10,000 images of clothes, 28×28 in 10 classes, part of this package',
   'fashion-mnist': '70,000 images of clothes from Debian, or fashion-mnist:/folder',
+  steam: '60,000 states of water with seven properties and the phase, part of this package',
   'synthetic:teacher': 'rows of a random network, without end; synthetic:teacher?widths=64,256,10',
 };
 
@@ -71,9 +72,8 @@ export async function openDataset(
 
 /** Names and other formats come first: `x.npy` may lie in a folder beside tables. */
 function isTable(location: string): boolean {
-  const known = [...Object.keys(KNOWN_DATASETS), 'fashion-mnist:'];
-  if (known.some((name) => location.startsWith(name)) && !existsSync(location)) return false;
-  if (!isTableLocation(location)) return false;
+  // The question mark of parameters is no pattern.
+  if (/^(synthetic|fashion-mnist):/.test(location) || !isTableLocation(location)) return false;
   const has = (name: string) => existsSync(path.join(location, name));
   return !has('x.npy') && findIdxIn(location) === null;
 }

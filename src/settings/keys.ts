@@ -124,7 +124,7 @@ export const SETTINGS = {
     kind: 'text',
     placeholder: 'name|path',
     about:
-      'fashion-10k, fashion-mnist, synthetic:teacher?…; a file, folder or pattern such as ' +
+      'fashion-10k, fashion-mnist, steam, synthetic:teacher?…; a file, folder or pattern such as ' +
       "'trips/*.parquet' (CSV, TSV, JSON, Parquet; IDX, NPY, safetensors); or a query: " +
       '"select … from \'a.csv\'"',
     initial: 'fashion-10k',

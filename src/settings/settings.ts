@@ -54,7 +54,7 @@ export interface TrainingSettings {
   readonly from: string | null;
 
   /**
-   * Fashion-10k, fashion-mnist, synthetic:teacher?…; a file, folder or pattern such as
+   * Fashion-10k, fashion-mnist, steam, synthetic:teacher?…; a file, folder or pattern such as
    * 'trips/*.parquet' (CSV, TSV, JSON, Parquet; IDX, NPY, safetensors); or a query: "select … from
    * 'a.csv'". Default: fashion-10k.
    */

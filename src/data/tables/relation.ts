@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { DataError } from '../../base/errors.js';
 import { MISSING_IN_CASES } from './cells.js';
 import { readCsvHead } from './csv-head.js';
@@ -25,9 +26,15 @@ const ENDINGS = [...TEXT, ...JSON_ENDINGS, '.parquet'];
 /** Names are looked at one by one: a folder beyond this is no table. */
 const MOST_FILES = 100_000;
 
-/** Whether a location is for the database: a query, a pattern, or a file or folder of tables. */
+/** Tables of the package, by the names that stand for them; queries know them as well. */
+const PACKAGED: ReadonlyMap<string, URL> = new Map([
+  ['steam', new URL('../../../datasets/steam.parquet', import.meta.url)],
+]);
+
+/** Whether a location is for the database: a query, a pattern, a table of the package, or a file or
+ * folder of tables. */
 export function isTableLocation(location: string): boolean {
-  if (isQuery(location) || isPattern(location)) return true;
+  if (isQuery(location) || isPattern(location) || packagedFile(location) !== null) return true;
   if (endingOf(location) !== null) return true;
   return isFolder(location) && tableFilesIn(location).length > 0;
 }
@@ -47,7 +54,10 @@ export async function openRelation(
   location: string,
   { header = 'auto' }: RelationOptions = {},
 ): Promise<Relation> {
-  if (isQuery(location)) return described(database, `(${location.replace(/;\s*$/, '')})`);
+  if (isQuery(location)) {
+    await definePackaged(database, location);
+    return described(database, `(${location.replace(/;\s*$/, '')})`);
+  }
   const files = filesOf(location);
   const [first = ''] = files;
   const ending = endingOf(first);
@@ -74,6 +84,8 @@ export function filesOf(location: string): string[] {
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(location)) {
     throw new DataError('data', `${location} is remote; only local files are read: download it`);
   }
+  const packaged = packagedFile(location);
+  if (packaged !== null) return [packaged];
   if (isPattern(location) && !existsSync(location)) return matching(location);
   if (!existsSync(location)) throw new DataError('data', `${location}: no such file or folder`);
   if (!isFolder(location)) {
@@ -85,6 +97,18 @@ export function filesOf(location: string): string[] {
     throw new DataError('data', `${location}: no ${ENDINGS.join(', ')} file in it`);
   }
   return files;
+}
+
+function packagedFile(name: string): string | null {
+  const file = PACKAGED.get(name);
+  return file === undefined || existsSync(name) ? null : fileURLToPath(file);
+}
+
+async function definePackaged(database: Database, query: string): Promise<void> {
+  for (const [name, file] of PACKAGED) {
+    if (!new RegExp(String.raw`\b${name}\b`, 'i').test(query)) continue;
+    await database.rows(`create view ${name} as select * from ${literal(fileURLToPath(file))}`);
+  }
 }
 
 function matching(pattern: string): string[] {

@@ -88,10 +88,7 @@ export function summarize(schema: TableSchema): string {
   const kind = { regress: 'regression', classify: 'classification' };
   const classes = classNames(schema);
   const names = targets.map(({ name }) => name);
-  const what =
-    names.length > 6
-      ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`
-      : names.join(', ');
+  const what = listed(names, 6);
   const about = classes === null ? kind[task] : `${kind[task]}, ${classes.length} classes`;
   const values = features.reduce(
     (sum, c) => sum + (c.kind === 'category' ? c.values.length : 0),
@@ -106,12 +103,22 @@ export function summarize(schema: TableSchema): string {
     categories > 0
       ? `${categories} categorical (${values} ${values === 1 ? 'value' : 'values'})`
       : '',
-    dropped.length > 0
-      ? `${dropped.length} dropped (${dropped.map(({ name, why }) => `${name}: ${why}`).join('; ')})`
-      : '',
+    dropped.length > 0 ? `${dropped.length} dropped (${reasons(dropped)})` : '',
   ].filter((part) => part !== '');
   const columns = features.length + dropped.length;
   return `predicts ${what} (${about}) from ${columns} ${columns === 1 ? 'column' : 'columns'}: ${parts.join(', ')}`;
+}
+
+/** `a, b, c and 4 more`: with more than `most` names, one less of them. */
+export function listed(names: readonly string[], most: number): string {
+  if (names.length <= most) return names.join(', ');
+  return `${names.slice(0, most - 1).join(', ')} and ${names.length - most + 1} more`;
+}
+
+function reasons(dropped: TableSchema['dropped']): string {
+  const names = new Map<string, string[]>();
+  for (const { name, why } of dropped) names.set(why, [...(names.get(why) ?? []), name]);
+  return [...names].map(([why, own]) => `${listed(own, 4)}: ${why}`).join('; ');
 }
 
 /**
