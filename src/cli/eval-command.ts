@@ -15,6 +15,7 @@ import {
 } from '../base/format.js';
 import { SETTINGS } from '../settings/keys.js';
 import { JSON_FLAG, flagLike } from './flags.js';
+import { metricPairs, metricTables } from './metrics-text.js';
 import { formatPairs, formatTable } from './table.js';
 
 export const command = defineCommand({
@@ -108,11 +109,13 @@ async function run(
     ['rows', formatCount(result.rows)],
     ['loss', formatLoss(result.loss)],
     ...(accuracy === null ? [] : [['accuracy', formatPercent(accuracy)] as [string, string]]),
+    ...metricPairs(result.metrics),
     ['engine', `${result.engine}, ${plural(result.ranks, 'rank')}`],
     energyPair(result.energy, ['sample']),
     ['time', `${formatDuration(result.elapsedS)}, ${formatSi(result.samplesPerS)} samples/s`],
   ];
   for (const line of formatPairs(pairs, { width: console.width })) console.out(line);
+  for (const line of metricTables(result.metrics, console.width)) console.out(line);
   if (result.sweep) {
     const table = sweepTable(result.sweep, result.energy.obtained, console.width);
     for (const line of ['', ...table]) console.out(line);

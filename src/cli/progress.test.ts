@@ -105,9 +105,19 @@ test('with --verbose a line has all readings, and checkpoints have one', () => {
 });
 
 test('on a terminal steps are one live line that fits, the rest are lines', () => {
-  const validation = { type: 'validation', step: 50, rows: 20, loss: 1, accuracy: 0.5 } as const;
+  const validation = {
+    type: 'validation',
+    step: 50,
+    rows: 20,
+    loss: 1,
+    accuracy: 0.5,
+    metrics: { accuracy: 0.5, macroF1: 0.41239 },
+  } as const;
   const { out, live } = shown('terminal', [...STEPS, validation]);
-  assert.deepEqual(out, ['header', 'step  50/100  validation loss 1.0000  accuracy 50.00%']);
+  assert.deepEqual(out, [
+    'header',
+    'step  50/100  validation loss 1.0000  accuracy 50.00%  macro F1 0.4124',
+  ]);
   assert.ok(live.length >= 2, 'the first and the last step are always drawn');
   assert.equal(live.at(-1), '━━━━━━━━━━━━ 100/100 · loss 0.5000 · accuracy 75.0%');
   for (const line of live) assert.ok(Array.from(line).length <= 60, line);
@@ -126,16 +136,31 @@ test('the bar is empty, half and full where the run is', () => {
 });
 
 test('the last validation is a line in a pipe; on a terminal the summary has it', () => {
-  const validation = { type: 'validation', step: 100, rows: 20, loss: 1, accuracy: null } as const;
+  const validation = {
+    type: 'validation',
+    step: 100,
+    rows: 20,
+    loss: 1,
+    accuracy: null,
+    metrics: {},
+  } as const;
   assert.equal(shown('pipe', [START, validation]).out.length, 2);
   assert.equal(shown('terminal', [START, validation]).out.length, 1);
 });
 
 test('a run comes to four lines, with --verbose to all that is known', () => {
   const phase = { timeS: 1, energyJ: 0.0006 };
+  const METRICS: EndEvent['validationMetrics'] = {
+    ...{ task: 'regress', values: { rmse: 1234.5678, mae: 1, r2: null }, targets: [] },
+  };
   const end: EndEvent = {
     ...{ type: 'end', reason: 'finished', step: 100, loss: 0.5, accuracy: 0.75 },
-    ...{ validationLoss: 0.6, validationAccuracy: 0.7, medianStepTimeS: 0.01 },
+    ...{
+      validationLoss: 0.6,
+      validationAccuracy: 0.7,
+      validationMetrics: METRICS,
+      medianStepTimeS: 0.01,
+    },
     ...{ samplesPerS: 12_800, ranks: 2, exposedShare: 0.3, hiddenShare: 0.5, elapsedS: 1 },
     ...{ runFolder: 'runs/x', checkpoint: 'runs/x/checkpoints/100', resumeCommand: null },
     energy: {
@@ -149,7 +174,7 @@ test('a run comes to four lines, with --verbose to all that is known', () => {
     },
   };
   assert.deepEqual(endPairs(end), [
-    ['validation', 'loss 0.6000, accuracy 70.00%'],
+    ['validation', 'loss 0.6000, accuracy 70.00%, RMSE 1235, R² –'],
     ['speed', '10.0 ms per step, 12.8 k samples/s, waiting 30%'],
     ['energy', '1.20 mJ modelled, 12.0 µJ per step'],
     ['checkpoint', 'runs/x/checkpoints/100'],

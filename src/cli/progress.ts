@@ -11,6 +11,7 @@ import type {
 import type { Console } from './console.js';
 import { energyDetails, energyPair, energyText } from './energy-text.js';
 import { formatDuration, formatLoss, formatPercent, formatSi, plural } from '../base/format.js';
+import { mainMetrics } from './metrics-text.js';
 import { fitLine, visibleWidth } from './table.js';
 
 /** Updates of the live line, at most. */
@@ -60,10 +61,13 @@ export function createProgress(
     }
     if (!console.interactive) say(logLine(event, start, verbose));
   };
-  const onValidation = ({ step, loss, accuracy, rows }: ValidationEvent) => {
+  const onValidation = ({ step, loss, accuracy, metrics, rows }: ValidationEvent) => {
     const share = accuracy === null ? '' : `  accuracy ${formatPercent(accuracy)}`;
+    const main = mainMetrics(metrics).map((text) => `  ${text}`);
     const on = verbose ? `  on ${plural(rows, 'row')}` : '';
-    say(`step ${stepText(step, start)}  validation loss ${formatLoss(loss)}${share}${on}`);
+    say(
+      `step ${stepText(step, start)}  validation loss ${formatLoss(loss)}${share}${main.join('')}${on}`,
+    );
   };
   return {
     onEvent(event) {
@@ -162,7 +166,9 @@ export function endPairs(
     pairs.push(['last batch', result(loss, end.accuracy)]);
   }
   if (validationLoss !== null) {
-    pairs.push(['validation', result(validationLoss, end.validationAccuracy)]);
+    const main = mainMetrics(end.validationMetrics?.values ?? {});
+    const text = [result(validationLoss, end.validationAccuracy), ...main].join(', ');
+    pairs.push(['validation', text]);
   }
   const waits = exposedShare !== null && end.ranks > 1;
   if (medianStepTimeS !== null && samplesPerS !== null) {

@@ -15,7 +15,15 @@ export type {
   ValidationEvent,
   WarningEvent,
 } from '../training/events.js';
-export { Evaluator } from '../training/evaluator.js';
+export type { ClassMetrics } from '../metrics/classification.js';
+export type { MetricName, MetricsTask, MetricValues } from '../metrics/metric-names.js';
+export { Evaluator, type Judgement } from '../training/evaluator.js';
+export {
+  type EvaluationMetrics,
+  metricsShape,
+  type MetricsShape,
+  type NamedRegression,
+} from '../training/network-metrics.js';
 export { LossPass, type LossPassParts } from '../training/loss-pass.js';
 export { createObjective, type Objective, type ObjectiveOptions } from '../training/objective.js';
 export type { CollectiveName, CollectiveTimes } from '../training/overlap.js';

@@ -5,13 +5,16 @@ import { EnergyAccount } from './energy-account.js';
 import { loadWeights } from '../checkpoints/load-checkpoint.js';
 import { Evaluator } from './evaluator.js';
 import { LossPass } from './loss-pass.js';
+import type { LossName } from '../layers/loss-names.js';
+import type { EvaluationMetrics, MetricsShape } from './network-metrics.js';
 import { createObjective } from './objective.js';
 import type { TrainingParts } from './trainer.js';
 
 /** An evaluation, resolved. Structured-cloneable. */
 export interface EvaluationJob {
   readonly specification: NetworkSpecification;
-  readonly loss: 'mse' | 'cross-entropy';
+  readonly loss: LossName;
+  readonly metrics: MetricsShape;
   /** Folder of the weights, verified. */
   readonly weights: string;
   readonly rows: number;
@@ -24,6 +27,8 @@ export interface EvaluationJob {
 export interface Evaluation {
   readonly loss: number;
   readonly accuracy: number;
+  /** null on other ranks than the first. */
+  readonly metrics: EvaluationMetrics | null;
   readonly elapsedS: number;
   readonly energy: RunEnergy;
 }
@@ -48,13 +53,14 @@ export function runEvaluation(job: EvaluationJob, parts: EvaluationParts): Evalu
   const [{ layout }, sizes] = [network, { columns: batch, samples: batch }];
   const objective = createObjective({ specification, loss, layout, engine, ...sizes });
   const { phases } = parts.energy;
-  const evaluator = new Evaluator(new LossPass({ ...parts, phases, network, objective }));
+  const pass = new LossPass({ ...parts, phases, network, objective });
+  const evaluator = new Evaluator(pass, job.rows, job.metrics);
   return (job.sweepGhosts ?? [null]).map((ghosts) => {
     const account = new EnergyAccount(parts.energy, control);
     const before = performance.now();
-    const result = evaluator.evaluate(job.rows, ghosts);
+    const { loss: mean, accuracy, metrics } = evaluator.evaluate(ghosts);
     const elapsedS = (performance.now() - before) / 1000;
     const { energy } = account.end(0, job.rows, job.factors);
-    return { ...result, elapsedS, energy };
+    return { loss: mean, accuracy, metrics, elapsedS, energy };
   });
 }

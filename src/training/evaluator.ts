@@ -1,36 +1,75 @@
+import type { MetricValues } from '../metrics/metric-names.js';
 import type { LossPass } from './loss-pass.js';
+import {
+  createNetworkMetrics,
+  type EvaluationMetrics,
+  type MetricsShape,
+  type NetworkMetrics,
+} from './network-metrics.js';
+
+/** What a pass over validation rows found. */
+export interface Judgement {
+  readonly loss: number;
+  /** Share of the rows classified correctly; NaN where the loss has no notion of it. */
+  readonly accuracy: number;
+  /** The same on every rank. */
+  readonly values: MetricValues;
+  /** null on other ranks than the first. */
+  readonly metrics: EvaluationMetrics | null;
+}
 
 /** Measures a network on one rank, on the batches of a validation part. */
 export class Evaluator {
   readonly #pass: LossPass;
+  readonly #rows: number;
   readonly #isFirstReplica: boolean;
+  readonly #metrics: NetworkMetrics;
 
-  /** @param isFirstReplica replicas hold the same weights: the first one's samples count, the others
-   *   go along */
-  constructor(pass: LossPass, isFirstReplica = true) {
+  /**
+   * @param rows of the validation part
+   * @param isFirstReplica replicas hold the same weights: the first one's samples count, the others
+   *   go along
+   */
+  constructor(pass: LossPass, rows: number, shape: MetricsShape, isFirstReplica = true) {
+    const { objective, network, control } = pass.parts;
+    const { sharded } = objective;
+    const outputs = shape.names.length;
+    const { firstBlock, blocksHere, blocks } = network.layout;
     this.#pass = pass;
+    this.#rows = rows;
     this.#isFirstReplica = isFirstReplica;
+    this.#metrics = createNetworkMetrics({
+      shape,
+      rows,
+      control,
+      counts: sharded ? isFirstReplica : control.rank === 0,
+      outputsHere: sharded ? (outputs / blocks) * blocksHere : outputs,
+      firstOutput: sharded ? (outputs / blocks) * firstBlock : 0,
+    });
   }
 
   /**
-   * Mean loss, and share of the rows classified correctly (NaN where the loss has no notion of
-   * it), over the validation batches that come next.
+   * Mean loss and metrics over the validation batches that come next.
    *
    * @param ghosts in use; null: as many as are
    * @throws TrainingError when the loss is not finite
    */
-  evaluate(rows: number, ghosts: number | null): { loss: number; accuracy: number } {
-    const pass = this.#pass;
+  evaluate(ghosts: number | null): Judgement {
+    const [pass, rows, metrics] = [this.#pass, this.#rows, this.#metrics];
     const { network, objective } = pass.parts;
+    const { loss, samples, y } = objective;
     if (ghosts !== null) network.useGhosts(ghosts);
     pass.begin();
-    for (let done = 0; done < rows; done += objective.loss.validColumns) {
+    metrics.clear();
+    for (let done = 0; done < rows; done += loss.validColumns) {
       pass.forward('validation');
+      if (pass.output) metrics.add(pass.output.value.data, y.value.data, loss.validColumns);
     }
     pass.startAgreement(this.#isFirstReplica, false).wait();
     const { lossSum, correct } = pass;
     if (!Number.isFinite(lossSum)) pass.explain('validation', lossSum);
-    const { loss, samples } = objective;
-    return { loss: lossSum * loss.scale * (samples / rows), accuracy: correct / rows };
+    const { values, all } = metrics.finish();
+    const mean = lossSum * loss.scale * (samples / rows);
+    return { loss: mean, accuracy: correct / rows, values, metrics: all };
   }
 }

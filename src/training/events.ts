@@ -1,5 +1,7 @@
 import type { Obtained } from '../energy/meter.js';
 import type { RunEnergy } from '../energy/run-energy.js';
+import type { MetricValues } from '../metrics/metric-names.js';
+import type { EvaluationMetrics } from './network-metrics.js';
 import type { CollectiveName, CollectiveTimes } from './overlap.js';
 
 /**
@@ -92,6 +94,8 @@ export interface ValidationEvent {
   readonly rows: number;
   readonly loss: number;
   readonly accuracy: number | null;
+  /** Those of the task, in the target's own units. */
+  readonly metrics: MetricValues;
 }
 
 /** A checkpoint is complete on disk. */
@@ -116,6 +120,8 @@ export interface EndEvent {
   readonly accuracy: number | null;
   readonly validationLoss: number | null;
   readonly validationAccuracy: number | null;
+  /** Of the last validation, all that is known; null: there was none. */
+  readonly validationMetrics: EvaluationMetrics | null;
   readonly medianStepTimeS: number | null;
   readonly samplesPerS: number | null;
   /** Of all replicas. */

@@ -31,6 +31,8 @@ export class LossPass {
   readonly tape: Tape;
   /** Seconds that this rank waited for batches since `begin`. */
   dataWaitS = 0;
+  /** What the network gave for the last batch. */
+  output: Variable | null = null;
   readonly #lossSums: Float64Array;
   #correct = 0;
   /** Loss sum, correct columns, stop requests. */
@@ -61,12 +63,13 @@ export class LossPass {
     loss.validColumns = batch.validColumns;
     phases.enter(PHASE.other);
     this.tape.begin();
-    const output = this.tape.apply(loss, network.forward(this.tape, x), y);
+    this.output = network.forward(this.tape, x);
+    const lossOutput = this.tape.apply(loss, this.output, y);
     for (const [j, sum] of loss.reading.blockSums.entries()) {
       this.#lossSums[j] = (this.#lossSums[j] ?? 0) + sum;
     }
     this.#correct += loss.reading.correct;
-    return output;
+    return lossOutput;
   }
 
   /**

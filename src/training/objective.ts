@@ -2,6 +2,7 @@ import { Variable } from '../autograd/tape.js';
 import type { Batch } from '../data/loader/batches.js';
 import type { Engine } from '../engines/engine.js';
 import type { BlockLayout } from '../layers/block-layout.js';
+import type { LossName } from '../layers/loss-names.js';
 import { type LossOperator, SoftmaxCrossEntropy, SquaredError } from '../layers/losses.js';
 import type { NetworkSpecification } from '../model/specification.js';
 
@@ -21,7 +22,7 @@ export interface Objective {
 /** What an objective is made of. */
 export interface ObjectiveOptions {
   readonly specification: NetworkSpecification;
-  readonly loss: 'mse' | 'cross-entropy';
+  readonly loss: LossName;
   readonly layout: BlockLayout;
   readonly engine: Engine;
   /** Samples of a micro-batch. */

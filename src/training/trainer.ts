@@ -13,8 +13,10 @@ import { checkpointName } from '../checkpoints/checkpoint-list.js';
 import { EnergyAccount, type EnergyParts } from './energy-account.js';
 import type { EndEvent, StartEvent, TrainingEvent } from './events.js';
 import { loadCheckpoint, loadWeights } from '../checkpoints/load-checkpoint.js';
-import { Evaluator } from './evaluator.js';
+import { Evaluator, type Judgement } from './evaluator.js';
 import { LossPass } from './loss-pass.js';
+import type { LossName } from '../layers/loss-names.js';
+import type { MetricsShape } from './network-metrics.js';
 import { type Replicas, Stepper } from './stepper.js';
 import { MetricsFile } from './metrics-file.js';
 import { NestedGhosts } from '../model/nested-ghosts.js';
@@ -31,7 +33,9 @@ import type { WorkMeters } from './work-meters.js';
 export interface TrainingJob {
   readonly settings: TrainingSettings;
   readonly specification: NetworkSpecification;
-  readonly loss: 'mse' | 'cross-entropy';
+  readonly loss: LossName;
+  /** What outputs are judged as. */
+  readonly metrics: MetricsShape;
   readonly steps: number;
   readonly validateEvery: number;
   readonly trainingRows: number | null;
@@ -78,7 +82,7 @@ class Trainer {
   readonly #startedS = performance.now() / 1000;
   readonly #energy: EnergyAccount;
   readonly #times: StepTimes;
-  #validation: { loss: number; accuracy: number } | null = null;
+  #validation: Judgement | null = null;
 
   constructor(job: TrainingJob, parts: TrainingParts) {
     this.#job = job;
@@ -109,7 +113,10 @@ class Trainer {
       objective: createObjective({ specification, loss, layout, engine, columns, samples }),
     });
     const isFirstReplica = (replicas?.index ?? 0) === 0;
-    const evaluator = new Evaluator(pass, isFirstReplica);
+    const evaluator =
+      job.validationRows > 0
+        ? new Evaluator(pass, job.validationRows, job.metrics, isFirstReplica)
+        : null;
     const stepper = new Stepper({
       pass,
       optimizer,
@@ -171,14 +178,15 @@ class Trainer {
 
       const isLast = step === job.steps;
       const due = job.validateEvery > 0 && (step % job.validateEvery === 0 || isLast);
-      if (due && job.validationRows > 0) {
-        this.#validation = evaluator.evaluate(job.validationRows, allGhosts);
+      if (due && evaluator !== null) {
+        this.#validation = evaluator.evaluate(allGhosts);
         this.#emit({
           type: 'validation',
           step,
           rows: job.validationRows,
           loss: this.#validation.loss,
           accuracy: orNull(this.#validation.accuracy),
+          metrics: this.#validation.values,
         });
       }
       const judged =
@@ -315,6 +323,7 @@ class Trainer {
       accuracy: last && orNull(last.accuracy),
       validationLoss: this.#validation?.loss ?? null,
       validationAccuracy: this.#validation && orNull(this.#validation.accuracy),
+      validationMetrics: this.#validation?.metrics ?? null,
       medianStepTimeS: medianS,
       samplesPerS: medianS === null ? null : this.#samples / medianS,
       ranks: this.#parts.control.size,

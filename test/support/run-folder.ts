@@ -62,13 +62,25 @@ export function writeRunFolder(
       ...{ dataWaitS: 0.0001, energyJ: step * 0.25, elapsedS: step * 0.005, remainingS: 0 },
     });
     if (step % 20 === 0) {
-      events.push({ type: 'validation', step, rows: 64, loss: 1.1 / step, accuracy: null });
+      events.push({
+        type: 'validation',
+        step,
+        rows: 64,
+        loss: 1.1 / step,
+        accuracy: null,
+        metrics: {},
+      });
     }
   }
   const phase = (timeS: number) => ({ timeS, energyJ: timeS * 50 });
   events.push({
     ...{ type: 'end', reason: 'finished', step: 100, loss: 0.01, accuracy: null },
-    ...{ validationLoss: 0.011, validationAccuracy: null, medianStepTimeS: 0.005 },
+    ...{
+      validationLoss: 0.011,
+      validationAccuracy: null,
+      validationMetrics: null,
+      medianStepTimeS: 0.005,
+    },
     ...{ samplesPerS: 3200, ranks: 2, exposedShare: 0.1, hiddenShare: 0.66, elapsedS: 0.6 },
     energy: {
       ...{ meter: 'made-up', description: 'constants of nobody', obtained, energyJ: 30 },

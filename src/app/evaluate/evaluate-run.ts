@@ -16,7 +16,9 @@ import {
 } from '../../model/specification.js';
 import { inputWidth, outputWidth } from '../../model/specification.js';
 import { describeModel, type ModelSource, openModel } from '../../models/model-source.js';
+import type { MetricValues } from '../../metrics/metric-names.js';
 import type { Evaluation } from '../../training/evaluate.js';
+import { type EvaluationMetrics, metricsShape } from '../../training/network-metrics.js';
 import { createEngine } from '../ranks/engines.js';
 import type { EvaluationRankData } from './evaluation-rank.js';
 import { openSettingsData } from '../data/open-data.js';
@@ -52,6 +54,7 @@ export interface GhostsPoint {
   readonly ghosts: number;
   readonly loss: number;
   readonly accuracy: number | null;
+  readonly metrics: MetricValues;
   /** Forward, of one rank, a sample. */
   readonly flopsPerSample: number;
   readonly receivedBytesPerSample: number;
@@ -69,6 +72,8 @@ export interface EvaluationReport {
   readonly rows: number;
   readonly loss: number;
   readonly accuracy: number | null;
+  /** Those of the task: its values, and those of each target or class. */
+  readonly metrics: EvaluationMetrics;
   readonly engine: string;
   readonly ranks: number;
   readonly elapsedS: number;
@@ -79,7 +84,7 @@ export interface EvaluationReport {
 }
 
 /**
- * Loss and accuracy of a run's checkpoint or a model on data, on worker threads or, under an MPI
+ * Loss and metrics of a run's checkpoint or a model on data, on worker threads or, under an MPI
  * launcher, on the processes of the job.
  *
  * @returns the mean loss over the rows, the share of rows classified correctly (null for numbers),
@@ -133,6 +138,12 @@ export async function evaluate(
     job: {
       specification,
       loss,
+      metrics: metricsShape({
+        specification,
+        loss,
+        labels: data.answers.kind === 'labels',
+        schema: model.schema,
+      }),
       weights: model.weights,
       rows: data.rows,
       batch,
@@ -159,6 +170,7 @@ export async function evaluate(
       rows: data.rows,
       loss: result.loss,
       accuracy: Number.isNaN(result.accuracy) ? null : result.accuracy,
+      metrics: metricsOf(result),
       engine,
       ranks: size,
       elapsedS: result.elapsedS,
@@ -249,11 +261,17 @@ function sweptGhosts(
   return [...new Set(asked)].toSorted((a, b) => a - b);
 }
 
+function metricsOf({ metrics }: Evaluation): EvaluationMetrics {
+  if (metrics === null) throw new TypeError('rank 0 returned no metrics');
+  return metrics;
+}
+
 function pointOf(
-  { loss, accuracy, elapsedS, energy }: Evaluation,
+  evaluation: Evaluation,
   ghosts: number,
   measured: { specification: NetworkSpecification; size: number; batch: number; rows: number },
 ): GhostsPoint {
+  const { loss, accuracy, elapsedS, energy } = evaluation;
   const { specification, size, batch, rows } = measured;
   const network = withFirstGhosts(specification, ghosts);
   const { flops, receivedBytes } = stepCost(network, size, batch).forward;
@@ -261,6 +279,7 @@ function pointOf(
     ghosts,
     loss,
     accuracy: Number.isNaN(accuracy) ? null : accuracy,
+    metrics: metricsOf(evaluation).values,
     flopsPerSample: flops / batch,
     receivedBytesPerSample: receivedBytes / batch,
     energyJ: energy.perSampleJ,

@@ -29,6 +29,7 @@ import {
   trimMetrics,
   writeRunConfig,
 } from '../../checkpoints/run-folder.js';
+import { metricsShape } from '../../training/network-metrics.js';
 import type { TrainingJob } from '../../training/trainer.js';
 import { compiledKernels, createEngine } from '../ranks/engines.js';
 import { initialStandardization, openInitialModel } from './from-model.js';
@@ -84,6 +85,12 @@ export async function trainOnRanks(
     settings,
     specification,
     loss,
+    metrics: metricsShape({
+      specification,
+      loss,
+      labels: data.training.answers.kind === 'labels',
+      schema: table?.schema ?? null,
+    }),
     steps,
     validateEvery,
     trainingRows,

@@ -1,0 +1,33 @@
+/** Every metric of a validation, and which values of it are better. */
+export const METRICS = {
+  rmse: { better: 'lower', text: 'RMSE' },
+  mae: { better: 'lower', text: 'MAE' },
+  r2: { better: 'higher', text: 'R²' },
+  accuracy: { better: 'higher', text: 'accuracy' },
+  exact: { better: 'higher', text: 'rows all right' },
+  top5: { better: 'higher', text: 'top 5' },
+  macroF1: { better: 'higher', text: 'macro F1' },
+  rocAuc: { better: 'higher', text: 'ROC AUC' },
+  logLoss: { better: 'lower', text: 'log loss' },
+} as const satisfies Readonly<Record<string, { better: 'lower' | 'higher'; text: string }>>;
+
+export type MetricName = keyof typeof METRICS;
+
+export const METRIC_NAMES = Object.keys(METRICS) as MetricName[];
+
+/** Values by name, those of the task alone; null: not defined on these rows. */
+export type MetricValues = Readonly<Partial<Record<MetricName, number | null>>>;
+
+/** What a network is judged by: numbers, one class of several, or several yes-or-no answers. */
+export type MetricsTask = 'regress' | 'classify' | 'multilabel';
+
+const OF_TASK: Readonly<Record<MetricsTask, readonly MetricName[]>> = {
+  regress: ['rmse', 'mae', 'r2'],
+  classify: ['accuracy', 'top5', 'macroF1', 'rocAuc', 'logLoss'],
+  multilabel: ['accuracy', 'exact', 'macroF1', 'rocAuc', 'logLoss'],
+};
+
+/** The metrics of a task, in the order in which they are shown. */
+export function metricsOfTask(task: MetricsTask): readonly MetricName[] {
+  return OF_TASK[task];
+}

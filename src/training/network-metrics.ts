@@ -1,0 +1,238 @@
+import type { Communicator } from '../communicators/communicator.js';
+import { classNames, type TableSchema } from '../data/tables/schema.js';
+import type { LossName } from '../layers/loss-names.js';
+import { type ClassMetrics, ClassificationSums } from '../metrics/classification.js';
+import {
+  type MetricName,
+  metricsOfTask,
+  type MetricsTask,
+  type MetricValues,
+} from '../metrics/metric-names.js';
+import { type NetworkSpecification, outputWidth } from '../model/specification.js';
+import { RegressionSums } from '../metrics/regression.js';
+
+/** What the outputs of a network are judged as. Structured-cloneable. */
+export interface MetricsShape {
+  readonly task: MetricsTask;
+  /** Of the targets, or of the classes. */
+  readonly names: readonly string[];
+  /** Units of each target in one of the network's; null: 1. */
+  readonly scales: readonly number[] | null;
+  /** Whether outputs are logits of probabilities; classes alone. */
+  readonly softmax: boolean;
+  /** Whether labels come as zeros and ones, [classes, columns]; else as indices. */
+  readonly oneHot: boolean;
+}
+
+/** What a validation found, by task; null where a metric is not defined on the rows. */
+export type EvaluationMetrics =
+  | {
+      readonly task: 'regress';
+      /** Means over the targets; of several columns of a table R² alone. */
+      readonly values: MetricValues;
+      /** null with very many. */
+      readonly targets: readonly NamedRegression[] | null;
+    }
+  | {
+      readonly task: 'classify';
+      readonly values: MetricValues;
+      /** Rows that the ROC AUC was computed on: of very many an even part. */
+      readonly rocRows: number;
+      readonly classes: readonly (ClassMetrics & { readonly name: string })[];
+      /** [classes][classes]: rows of class i predicted as class j; null with many classes. */
+      readonly confusion: readonly (readonly number[])[] | null;
+    };
+
+/** Metrics of one target, in its units. */
+export interface NamedRegression {
+  readonly name: string;
+  readonly rmse: number;
+  readonly mae: number;
+  /** null for a truth that is constant. */
+  readonly r2: number | null;
+}
+
+/** @param of what is trained: network and loss, whether the answers are labels, and the table's
+ *   schema, or null */
+export function metricsShape(of: {
+  readonly specification: NetworkSpecification;
+  readonly loss: LossName;
+  readonly labels: boolean;
+  readonly schema: TableSchema | null;
+}): MetricsShape {
+  const { specification, loss, schema } = of;
+  // A rank that holds some of the outputs cannot say which is the largest.
+  const labels = of.labels && specification.ends.kind !== 'sharded';
+  const outputs = outputWidth(specification);
+  const known = labels ? schema && classNames(schema) : schema?.targets.map(({ name }) => name);
+  const numbered = (_: unknown, i: number) => (labels ? String(i) : `y${i}`);
+  const targets = labels ? undefined : schema?.targets;
+  return {
+    task: labels ? 'classify' : 'regress',
+    names: known?.length === outputs ? known : Array.from({ length: outputs }, numbered),
+    scales:
+      targets?.length === outputs
+        ? targets.map((target) => (target.kind === 'number' ? target.scale : 1))
+        : null,
+    softmax: loss === 'cross-entropy',
+    oneHot: labels && loss !== 'cross-entropy',
+  };
+}
+
+/** Metrics of a network over batches, on one rank of those that hold it. */
+export interface NetworkMetrics {
+  /** Forgets the batches. */
+  clear(): void;
+  /**
+   * @param output [outputs, columns], or the rank's rows of it
+   * @param y the batch's answers, as the loss reads them
+   * @param valid columns that count, from the first on
+   */
+  add(output: Float32Array, y: Float32Array, valid: number): void;
+  /** Sums over ranks: every one calls it.
+   * @returns the values, on every rank the same, and on rank 0 all that is known */
+  finish(): FoundMetrics;
+}
+
+export interface FoundMetrics {
+  readonly values: MetricValues;
+  /** null on other ranks than the first. */
+  readonly all: EvaluationMetrics | null;
+}
+
+/** What metrics are computed with. */
+export interface NetworkMetricsOptions {
+  readonly shape: MetricsShape;
+  /** Of a pass. */
+  readonly rows: number;
+  /** All ranks. */
+  readonly control: Communicator;
+  /** Whether this rank computes: each where it has rows of the output, else the first. */
+  readonly counts: boolean;
+  /** Rows of the output on this rank, and the first of them. */
+  readonly outputsHere: number;
+  readonly firstOutput: number;
+}
+
+export function createNetworkMetrics(options: NetworkMetricsOptions): NetworkMetrics {
+  return options.shape.task === 'regress'
+    ? new NumbersMetrics(options)
+    : new ClassesMetrics(options);
+}
+
+const orNull = (value: number) => (Number.isNaN(value) ? null : value);
+/** Targets that are listed one by one. */
+const MOST_TARGETS = 1024;
+const READINGS = ['rmse', 'mae', 'r2'] as const;
+
+/** Each rank judges its own targets, and writes three numbers for each among zeros, which are summed
+ * over ranks. */
+class NumbersMetrics implements NetworkMetrics {
+  readonly #options: NetworkMetricsOptions;
+  readonly #sums: RegressionSums;
+  /** [targets, 3] */
+  readonly #readings: Float64Array;
+
+  constructor(options: NetworkMetricsOptions) {
+    this.#options = options;
+    this.#sums = new RegressionSums(options.outputsHere);
+    this.#readings = new Float64Array(READINGS.length * options.shape.names.length);
+  }
+
+  clear(): void {
+    this.#sums.clear();
+  }
+
+  add(output: Float32Array, y: Float32Array, valid: number): void {
+    if (this.#options.counts) this.#sums.add(output, y, valid, null);
+  }
+
+  finish(): FoundMetrics {
+    const { shape, control, counts, outputsHere, firstOutput } = this.#options;
+    const { names, scales } = shape;
+    this.#readings.fill(0);
+    for (let t = 0; t < (counts ? outputsHere : 0); t++) {
+      const target = firstOutput + t;
+      const found = this.#sums.metricsOf(t, scales?.[target] ?? 1);
+      for (const [i, name] of READINGS.entries()) {
+        this.#readings[target * READINGS.length + i] = found[name];
+      }
+    }
+    control.allReduceSum(this.#readings);
+    const of = (target: number, i: number) => this.#readings[target * READINGS.length + i] ?? NaN;
+    const mean = (i: number) => {
+      const known = names.map((_, t) => of(t, i)).filter((value) => !Number.isNaN(value));
+      return orNull(known.reduce((sum, value) => sum + value, 0) / known.length);
+    };
+    // Columns of a table have units of their own, of which there is no mean.
+    const isOneUnit = scales === null || names.length === 1;
+    const values: MetricValues = {
+      ...(isOneUnit && { rmse: mean(0), mae: mean(1) }),
+      r2: mean(2),
+    };
+    if (control.rank !== 0) return { values, all: null };
+    if (names.length > MOST_TARGETS)
+      return { values, all: { task: 'regress', values, targets: null } };
+    const targets = names.map((name, t) => ({
+      name,
+      rmse: of(t, 0),
+      mae: of(t, 1),
+      r2: orNull(of(t, 2)),
+    }));
+    return { values, all: { task: 'regress', values, targets } };
+  }
+}
+
+/** The first rank judges; the others get its values. */
+class ClassesMetrics implements NetworkMetrics {
+  readonly #options: NetworkMetricsOptions;
+  readonly #names: readonly MetricName[];
+  readonly #sums: ClassificationSums | null;
+  readonly #values: Float64Array;
+  #labels = new Int32Array(0);
+
+  constructor(options: NetworkMetricsOptions) {
+    const { shape, rows, counts } = options;
+    this.#options = options;
+    this.#names = metricsOfTask(shape.task);
+    this.#sums = counts ? new ClassificationSums(shape.names.length, rows, shape.softmax) : null;
+    this.#values = new Float64Array(this.#names.length);
+  }
+
+  clear(): void {
+    this.#sums?.clear();
+  }
+
+  add(output: Float32Array, y: Float32Array, valid: number): void {
+    this.#sums?.add(output, this.#labelsOf(y, output.length), valid, null);
+  }
+
+  /** Labels of zeros and ones as indices. */
+  #labelsOf(y: Float32Array, outputs: number): ArrayLike<number> {
+    const { oneHot, names } = this.#options.shape;
+    if (!oneHot) return y;
+    const columns = outputs / names.length;
+    if (this.#labels.length !== columns) this.#labels = new Int32Array(columns);
+    for (let i = 0; i < y.length; i++) {
+      if (y[i] === 1) this.#labels[i % columns] = Math.floor(i / columns);
+    }
+    return this.#labels;
+  }
+
+  finish(): FoundMetrics {
+    const { shape, control } = this.#options;
+    const found = this.#sums?.result() ?? null;
+    this.#values.fill(0);
+    for (const [i, name] of this.#names.entries()) {
+      if (found !== null) this.#values[i] = found[name as keyof typeof found] as number;
+    }
+    control.allReduceSum(this.#values);
+    const values: MetricValues = Object.fromEntries(
+      this.#names.map((name, i) => [name, orNull(this.#values[i] ?? NaN)]),
+    );
+    if (found === null) return { values, all: null };
+    const { rocRows, confusion } = found;
+    const classes = found.classes.map((own, i) => ({ name: shape.names[i] ?? '', ...own }));
+    return { values, all: { task: 'classify', values, rocRows, classes, confusion } };
+  }
+}
