@@ -92,22 +92,25 @@ export class MpiTransport implements Transport {
   }
 
   startAllGather(send: MovedPayload, receive: MovedPayload): PendingCollective {
-    return this.#start(this.#free('all-gather'), 'all-gather', send, receive, 0);
+    return this.#start(this.#free('all-gather'), 'all-gather', send, receive);
   }
   startAllToAll(send: MovedPayload, receive: MovedPayload): PendingCollective {
-    return this.#start(this.#free('all-to-all'), 'all-to-all', send, receive, 0);
+    return this.#start(this.#free('all-to-all'), 'all-to-all', send, receive);
   }
   startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
-    return this.#start(this.#free('reduce-scatter'), 'reduce-scatter', send, receive, 0);
+    return this.#start(this.#free('reduce-scatter'), 'reduce-scatter', send, receive);
   }
   startAllReduceSum(buffer: Payload): PendingCollective {
-    return this.#start(this.#free('all-reduce'), 'all-reduce', buffer, buffer, 0);
+    return this.#start(this.#free('all-reduce'), 'all-reduce', buffer, buffer);
   }
   broadcast(buffer: Payload, root: number): void {
-    this.#start(this.#blocking(), 'broadcast', buffer, buffer, root).wait();
+    const operation = this.#blocking();
+    operation.root = root;
+    this.#start(operation, 'broadcast', buffer, buffer).wait();
+    operation.root = 0;
   }
   barrier(): void {
-    this.#start(this.#blocking(), 'barrier', EMPTY, EMPTY, 0).wait();
+    this.#start(this.#blocking(), 'barrier', EMPTY, EMPTY).wait();
   }
 
   /** MPI libraries move data while they are called, and at no other time. */
@@ -202,17 +205,15 @@ export class MpiTransport implements Transport {
     call: Call,
     send: Payload | MovedPayload,
     receive: Payload | MovedPayload,
-    root: number,
   ): PendingCollective {
     if (this.#closed) throw new CollectiveError(call, `rank ${this.rank} has left the group`);
     this.#control.lookSometimes();
     this.#whole?.lookSometimes();
     this.#check(call);
     operation.call = call;
-    operation.code = encodeCall(call, send, root);
+    operation.code = encodeCall(call, send, operation.root);
     operation.send = send;
     operation.receive = receive;
-    operation.root = root;
     operation.length = shardLength(call, send, receive, this.size);
     operation.sequence = this.#sequence;
     operation.busy = true;

@@ -105,42 +105,29 @@ class ThreadsTransport implements Transport {
   }
 
   startAllGather(send: MovedPayload, receive: MovedPayload): PendingCollective {
-    const operation = this.#free('all-gather');
-    const chunk = this.#group.stagingBytes / send.BYTES_PER_ELEMENT;
-    return this.#start(operation, 'all-gather', send, receive, chunk, 0);
+    return this.#start(this.#free('all-gather'), 'all-gather', send, receive);
   }
 
   startAllToAll(send: MovedPayload, receive: MovedPayload): PendingCollective {
-    const operation = this.#free('all-to-all');
-    return this.#start(operation, 'all-to-all', send, receive, this.#shardChunk(send), 0);
+    return this.#start(this.#free('all-to-all'), 'all-to-all', send, receive);
   }
 
   startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
-    const operation = this.#free('reduce-scatter');
-    return this.#start(operation, 'reduce-scatter', send, receive, this.#shardChunk(send), 0);
-  }
-
-  /** Elements where the chunk of every shard is staged: on whole cache lines where there are
-   * enough of them. */
-  #shardChunk({ BYTES_PER_ELEMENT: bytes }: Data): number {
-    const shard = Math.floor(this.#group.stagingBytes / bytes / this.size);
-    return shard - (shard % (64 / bytes));
+    return this.#start(this.#free('reduce-scatter'), 'reduce-scatter', send, receive);
   }
 
   startAllReduceSum(buffer: Payload): PendingCollective {
-    const operation = this.#free('all-reduce');
-    const chunk = this.#group.stagingBytes / buffer.BYTES_PER_ELEMENT;
-    return this.#start(operation, 'all-reduce', buffer, buffer, chunk, 0);
+    return this.#start(this.#free('all-reduce'), 'all-reduce', buffer, buffer);
   }
 
   broadcast(buffer: Payload, root: number): void {
-    // One rank has the whole slot.
-    const chunk = (this.#group.stagingBytes * this.size) / buffer.BYTES_PER_ELEMENT;
-    this.#start(this.#blocking, 'broadcast', buffer, buffer, chunk, root).wait();
+    this.#blocking.root = root;
+    this.#start(this.#blocking, 'broadcast', buffer, buffer).wait();
+    this.#blocking.root = 0;
   }
 
   barrier(): void {
-    this.#start(this.#blocking, 'barrier', EMPTY, EMPTY, 1, 0).wait();
+    this.#start(this.#blocking, 'barrier', EMPTY, EMPTY).wait();
   }
   progress(): void {}
 
@@ -170,24 +157,16 @@ class ThreadsTransport implements Transport {
     );
   }
 
-  #start(
-    operation: StagedCollective,
-    call: Call,
-    send: Data,
-    receive: Data,
-    chunkLength: number,
-    root: number,
-  ): PendingCollective {
+  #start(operation: StagedCollective, call: Call, send: Data, receive: Data): PendingCollective {
     if (this.#closed) throw new CollectiveError(call, `rank ${this.rank} has left the group`);
     this.#rendezvous.check(call);
     operation.call = call;
-    operation.code = encodeCall(call, send, root);
+    operation.code = encodeCall(call, send, operation.root);
     operation.send = send;
     operation.receive = receive;
-    operation.root = root;
     operation.length = shardLength(call, send, receive, this.size);
-    operation.chunkLength = chunkLength;
-    operation.chunks = Math.max(1, Math.ceil(operation.length / chunkLength));
+    operation.chunkLength = this.#chunkLength(call, send);
+    operation.chunks = Math.max(1, Math.ceil(operation.length / operation.chunkLength));
     operation.posted = 0;
     operation.completed = 0;
     operation.busy = true;
@@ -195,6 +174,17 @@ class ThreadsTransport implements Transport {
     this.#tail = (this.#tail + 1) | 0;
     this.#post();
     return operation;
+  }
+
+  /** Elements of a shard that a slot takes at a time. */
+  #chunkLength(call: Call, { BYTES_PER_ELEMENT: bytes }: Data): number {
+    const own = this.#group.stagingBytes / bytes;
+    // One rank has the whole slot.
+    if (call === 'broadcast') return own * this.size;
+    if (call !== 'all-to-all' && call !== 'reduce-scatter') return own;
+    // The chunk of every shard: on whole cache lines where there are enough of them.
+    const shard = Math.floor(own / this.size);
+    return shard - (shard % (64 / bytes));
   }
 
   /** Stages what may be staged: at most D exchanges are in flight. */
@@ -253,15 +243,14 @@ class ThreadsTransport implements Transport {
 
   /** Writes a chunk of the result, now that every rank's part is staged. */
   #collect(operation: StagedCollective, chunk: number, sequence: number): void {
-    const { call, send, receive, length, chunkLength } = operation;
+    const { call, receive, length, chunkLength } = operation;
     const from = chunk * chunkLength;
     const count = Math.min(chunkLength, length - from);
     if (count === 0) return;
     const start = this.#slotStart(sequence & (SLOTS - 1), receive);
-    if (call === 'all-gather') this.#gather(send, receive, length, from, count, start);
-    else if (call === 'all-reduce') {
-      this.#allReduce(receive as Payload, from, count, start, sequence);
-    } else if (call === 'all-to-all') this.#exchange(receive, length, from, count, start);
+    if (call === 'all-gather') this.#gather(operation, from, start);
+    else if (call === 'all-reduce') this.#allReduce(operation, from, start, sequence);
+    else if (call === 'all-to-all') this.#exchange(operation, from, start);
     else if (call === 'reduce-scatter') {
       const own = start + this.rank * count;
       this.#sum32.inPlace(4 * own, 4 * this.size * count, this.size, count);
@@ -271,23 +260,20 @@ class ThreadsTransport implements Transport {
     }
   }
 
-  #exchange(receive: Data, length: number, from: number, count: number, start: number): void {
+  /** @param from first element of the chunk in a shard */
+  #exchange({ receive, length, chunkLength }: StagedCollective, from: number, start: number): void {
     const { rank, size } = this;
+    const count = Math.min(chunkLength, length - from);
     for (let peer = 0; peer < size; peer++) {
       const staged = start + (peer * size + rank) * count;
       receive.set(this.#view(receive, staged, count), peer * length + from);
     }
   }
 
-  #gather(
-    send: Data,
-    receive: Data,
-    length: number,
-    from: number,
-    count: number,
-    start: number,
-  ): void {
+  #gather(operation: StagedCollective, from: number, start: number): void {
+    const { send, receive, length, chunkLength } = operation;
     const { rank, size } = this;
+    const count = Math.min(chunkLength, length - from);
     const own = receive.byteOffset + receive.BYTES_PER_ELEMENT * rank * length;
     const inPlace = send.buffer === receive.buffer && send.byteOffset === own;
     if (count < length) {
@@ -306,8 +292,10 @@ class ThreadsTransport implements Transport {
   }
 
   /** The same tree on both paths, hence the same bits. */
-  #allReduce(buffer: Payload, from: number, count: number, start: number, sequence: number): void {
+  #allReduce(operation: StagedCollective, from: number, start: number, sequence: number): void {
+    const { receive: buffer, length, chunkLength } = operation;
     const { rank, size } = this;
+    const count = Math.min(chunkLength, length - from);
     const bytes = buffer.BYTES_PER_ELEMENT;
     const sum = bytes === 8 ? this.#sum64 : this.#sum32;
     let result = start;
