@@ -1,4 +1,4 @@
-import { exp, normalDistribution, sigmoid, tanh } from './math';
+import { cosine, exp, expMinusOne, normalDistribution, sigmoid, sine, tanh } from './math';
 import { loadSome, madd, storeSome, sumLanes } from './simd';
 
 // One class per activation, so that each gets loops of its own: comparisons of `idof` are decided
@@ -8,6 +8,9 @@ class Gelu {}
 class Silu {}
 class Tanh {}
 class Identity {}
+class Elu {}
+class LeakyRelu {}
+class Sine {}
 
 // Activations by number: `kernel` in src/engines/activations.ts.
 const RELU = 0;
@@ -15,6 +18,12 @@ const GELU = 1;
 const SILU = 2;
 const TANH = 3;
 const IDENTITY = 4;
+const ELU = 5;
+const LEAKY_RELU = 6;
+const SINE = 7;
+
+/** Of a leaky ReLU below zero. */
+const SLOPE: f32 = 0.01;
 
 // @ts-ignore: decorator
 @inline
@@ -25,6 +34,14 @@ function activate<A>(x: v128): v128 {
     return f32x4.div(x, f32x4.add(f32x4.splat(1), exp(f32x4.neg(x))));
   }
   if (idof<A>() == idof<Tanh>()) return tanh(x);
+  if (idof<A>() == idof<Elu>()) {
+    return v128.bitselect(x, expMinusOne(x), f32x4.gt(x, f32x4.splat(0)));
+  }
+  if (idof<A>() == idof<LeakyRelu>()) {
+    const below = f32x4.mul(x, f32x4.splat(SLOPE));
+    return v128.bitselect(below, x, f32x4.lt(x, f32x4.splat(0)));
+  }
+  if (idof<A>() == idof<Sine>()) return sine(x);
   return x;
 }
 
@@ -49,6 +66,16 @@ function activateGradient<A>(z: v128, y: v128, d: v128): v128 {
     return f32x4.mul(d, f32x4.mul(s, madd(z, f32x4.sub(one, s), one)));
   }
   if (idof<A>() == idof<Tanh>()) return f32x4.mul(d, f32x4.sub(one, f32x4.mul(y, y)));
+  if (idof<A>() == idof<Elu>()) {
+    // y + 1 is eᶻ.
+    const slope = v128.bitselect(one, f32x4.add(y, one), f32x4.gt(y, f32x4.splat(0)));
+    return f32x4.mul(d, slope);
+  }
+  if (idof<A>() == idof<LeakyRelu>()) {
+    const below = f32x4.mul(d, f32x4.splat(SLOPE));
+    return v128.bitselect(below, d, f32x4.le(y, f32x4.splat(0)));
+  }
+  if (idof<A>() == idof<Sine>()) return f32x4.mul(d, cosine(z));
   return d;
 }
 
@@ -69,6 +96,9 @@ export function biasActivation(
   else if (kind == GELU) forward<Gelu>(z, bias, out, rows, columns);
   else if (kind == SILU) forward<Silu>(z, bias, out, rows, columns);
   else if (kind == TANH) forward<Tanh>(z, bias, out, rows, columns);
+  else if (kind == ELU) forward<Elu>(z, bias, out, rows, columns);
+  else if (kind == LEAKY_RELU) forward<LeakyRelu>(z, bias, out, rows, columns);
+  else if (kind == SINE) forward<Sine>(z, bias, out, rows, columns);
   else if (bias != 0 || z != out) forward<Identity>(z, bias, out, rows, columns);
 }
 
@@ -138,6 +168,9 @@ export function biasActivationGradient(
   else if (kind == GELU) backward<Gelu>(z, out, dOut, dz, betaBias, dBias, rows, columns);
   else if (kind == SILU) backward<Silu>(z, out, dOut, dz, betaBias, dBias, rows, columns);
   else if (kind == TANH) backward<Tanh>(z, out, dOut, dz, betaBias, dBias, rows, columns);
+  else if (kind == ELU) backward<Elu>(z, out, dOut, dz, betaBias, dBias, rows, columns);
+  else if (kind == LEAKY_RELU) backward<LeakyRelu>(z, out, dOut, dz, betaBias, dBias, rows, columns);
+  else if (kind == SINE) backward<Sine>(z, out, dOut, dz, betaBias, dBias, rows, columns);
   else backward<Identity>(z, out, dOut, dz, betaBias, dBias, rows, columns);
 }
 
@@ -155,8 +188,9 @@ function backward<A>(
   const whole: usize = (<usize>columns << 2) - some;
   // What a derivative does not use is not read.
   const fromZ =
-    idof<A>() != idof<Relu>() && idof<A>() != idof<Tanh>() && idof<A>() != idof<Identity>();
-  const fromOut = idof<A>() != idof<Silu>() && idof<A>() != idof<Identity>();
+    idof<A>() == idof<Gelu>() || idof<A>() == idof<Silu>() || idof<A>() == idof<Sine>();
+  const fromOut =
+    idof<A>() != idof<Silu>() && idof<A>() != idof<Sine>() && idof<A>() != idof<Identity>();
   const zero = f32x4.splat(0);
   for (; rows; rows--) {
     let sums = zero;

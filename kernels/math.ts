@@ -65,6 +65,53 @@ export function tanh(x: v128): v128 {
   return v128.or(sign, v128.bitselect(far, near, f32x4.ge(t, constant(0.625))));
 }
 
+/** eˣ − 1 for x ≤ 0, which does not cancel near zero: 2t / (1 − t) with t = tanh(x/2). */
+// @ts-ignore: decorator
+@inline
+export function expMinusOne(x: v128): v128 {
+  const t = tanh(f32x4.mul(x, constant(0.5)));
+  return f32x4.div(f32x4.add(t, t), f32x4.sub(constant(1), t));
+}
+
+/** sin x, absolute error below 1e-6 for |x| ≤ 10,000; farther out only within −1 … 1. */
+// @ts-ignore: decorator
+@inline
+export function sine(x: v128): v128 {
+  return shiftedSine(x, constant(0));
+}
+
+/** cos x, likewise. */
+// @ts-ignore: decorator
+@inline
+export function cosine(x: v128): v128 {
+  return shiftedSine(x, constant(0.5));
+}
+
+/** sin(x + shift · π): with an integer m, (−1)ᵐ sin(x − (m − shift) · π). π in four parts, the
+ * first with so few bits that its products are exact, and the polynomial are those of SLEEF's sinf
+ * (github.com/shibatch/sleef). */
+// @ts-ignore: decorator
+@inline
+function shiftedSine(x: v128, shift: v128): v128 {
+  // Adding 1.5 · 2²³ rounds to an integer m, and leaves its parity in the lowest bit of the sum.
+  const magic = constant(12582912);
+  const shifted = f32x4.add(f32x4.add(f32x4.mul(x, constant(0.318309886)), shift), magic);
+  const turns = f32x4.sub(f32x4.sub(shifted, magic), shift);
+  let r = f32x4.sub(x, f32x4.mul(turns, constant(3.140625)));
+  r = f32x4.sub(r, f32x4.mul(turns, constant(9.67025756835937500e-4)));
+  r = f32x4.sub(r, f32x4.mul(turns, constant(6.27711415290832520e-7)));
+  r = f32x4.sub(r, f32x4.mul(turns, constant(1.21542012565534208e-10)));
+  // Where x is so large that the difference means nothing.
+  r = f32x4.pmax(f32x4.pmin(r, constant(1.5707964)), constant(-1.5707964));
+  const r2 = f32x4.mul(r, r);
+  let p = constant(2.60831598097e-6);
+  p = madd(p, r2, constant(-1.98106907192e-4));
+  p = madd(p, r2, constant(8.33307858557e-3));
+  p = madd(p, r2, constant(-1.66666597127e-1));
+  const result = madd(p, f32x4.mul(r2, r), r);
+  return v128.xor(result, i32x4.shl(shifted, 31));
+}
+
 /** Φ(x), the normal distribution function, that is (1 + erf(x/√2)) / 2; absolute error below
  * 1e-7, and on the left relative error below 1e-3 down to x = −5. The polynomials, of erf near 0
  * and of log erfc farther out, are Norbert Juffa's (stackoverflow.com/a/35148199). */

@@ -37,6 +37,12 @@ export const ACTIVATIONS = {
   },
   tanh: { kernel: 3, secondMoment: 0.394_294_490_38, onnx: [['tanh', 'Tanh', 'z']] },
   identity: { kernel: 4, secondMoment: 1, onnx: [] },
+  /** eᶻ − 1 below zero; ½ + e²Φ(−2) − 2√e Φ(−1) + ½. */
+  elu: { kernel: 5, secondMoment: 0.644_945_417_49, onnx: [['elu', 'Elu', 'z']] },
+  /** z/100 below zero, PyTorch's and ONNX's default. */
+  'leaky-relu': { kernel: 6, secondMoment: 0.500_05, onnx: [['leaky', 'LeakyRelu', 'z']] },
+  /** sin z; (1 − e⁻²)/2. */
+  sine: { kernel: 7, secondMoment: 0.432_332_358_38, onnx: [['sine', 'Sin', 'z']] },
 } as const satisfies Readonly<Record<string, ActivationDescription>>;
 
 /** The name of an activation function. */

@@ -43,7 +43,15 @@ export interface TrainingSettings {
    * Activation function after every linear layer except the last; gelu is the exact form. Default:
    * relu.
    */
-  readonly activation: 'relu' | 'gelu' | 'silu' | 'tanh' | 'identity';
+  readonly activation:
+    | 'relu'
+    | 'gelu'
+    | 'silu'
+    | 'tanh'
+    | 'identity'
+    | 'elu'
+    | 'leaky-relu'
+    | 'sine';
   /**
    * How features enter and targets leave; replicated: through input and head layers, of any width;
    * sharded: directly, with features and targets as wide as the layers and loss mse; auto: sharded

@@ -84,6 +84,9 @@ const CASES: [string, Partial<TrainingSettings>][] = [
   ['phantom, relu', { strategy: 'phantom', activation: 'relu', blocks: 4 }],
   ['phantom, gelu, 2 blocks', { strategy: 'phantom', activation: 'gelu', blocks: 2 }],
   ['phantom, silu', { strategy: 'phantom', activation: 'silu', blocks: 4 }],
+  ['phantom, elu', { strategy: 'phantom', activation: 'elu', blocks: 4, depth: 1 }],
+  ['phantom, leaky-relu', { strategy: 'phantom', activation: 'leaky-relu', blocks: 4, depth: 1 }],
+  ['phantom, sine', { strategy: 'phantom', activation: 'sine', blocks: 4, depth: 1 }],
   ['phantom, tanh', { strategy: 'phantom', activation: 'tanh', blocks: 4, depth: 1 }],
   [
     'phantom, layers of different K',

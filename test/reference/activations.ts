@@ -27,5 +27,8 @@ export const REFERENCE_ACTIVATIONS: Readonly<
     slope: (x) => sigmoid(x) * (1 + x * (1 - sigmoid(x))),
   },
   tanh: { value: (x) => Math.tanh(x), slope: (x) => 1 - Math.tanh(x) ** 2 },
+  elu: { value: (x) => (x > 0 ? x : Math.expm1(x)), slope: (x) => (x > 0 ? 1 : Math.exp(x)) },
+  'leaky-relu': { value: (x) => (x > 0 ? x : x / 100), slope: (x) => (x > 0 ? 1 : 0.01) },
+  sine: { value: Math.sin, slope: Math.cos },
   identity: { value: (x) => x, slope: () => 1 },
 };
