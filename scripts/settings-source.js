@@ -28,7 +28,10 @@ function fieldOf(key) {
   const rule = isPlain ? '' : ` ${sentence(ruleOf(setting))}`;
   const fallback = initial === null ? '' : ` Default: ${initial}.`;
   const type = typeOf(setting) + (nullable === undefined ? '' : ' | null');
-  return `${docblock(sentence(about) + rule + fallback)}\n  readonly ${key}: ${type};`;
+  const line = `  readonly ${key}: ${type};`;
+  const wrapped = `  readonly ${key}:\n    | ${type.replaceAll(' | ', '\n    | ')};`;
+  const field = line.length <= WIDTH ? line : wrapped;
+  return `${docblock(sentence(about) + rule + fallback)}\n${field}`;
 }
 
 const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
