@@ -40,12 +40,13 @@ export function energyPair(
 
 /** What else is known of it: in watt-hours, by phase, and its emissions. */
 export function energyDetails(energy: RunEnergy): [string, string][] {
-  const { energyJ, energyKWh, meanPowerW, emissionsG, phases } = energy;
+  const { energyJ, energyKWh, meanPowerW, emissionsG, phases, steadyJ, restJ } = energy;
   if (energyJ === null || energyKWh === null || meanPowerW === null || emissionsG === null)
     return [];
   const shares = PHASES.filter((name) => phases[name].timeS > 0).map((name) => {
     const { energyJ: partJ, timeS } = phases[name];
-    const share = partJ === null ? formatDuration(timeS) : formatPercent(partJ / energyJ, 0);
+    const share =
+      partJ === null ? formatDuration(timeS) : formatPercent(partJ / (steadyJ ?? energyJ), 0);
     return `${PHASE_TEXT[name]} ${share}`;
   });
   return [
@@ -53,7 +54,15 @@ export function energyDetails(energy: RunEnergy): [string, string][] {
       'power',
       `${formatSi(meanPowerW, 'W')} on average, ${formatSi(energyKWh * 1000, 'Wh')} in all`,
     ],
-    ['by phase', shares.join(', ')],
+    ...(restJ === null
+      ? []
+      : [
+          [
+            'of it',
+            `${formatSi(energyJ - restJ, 'J')} in steady steps, ${formatSi(restJ, 'J')} in start-up, validation and checkpoints`,
+          ] satisfies [string, string],
+        ]),
+    ['by phase', `of steady steps: ${shares.join(', ')}`],
     emissionsPair(emissionsG, energy),
   ];
 }

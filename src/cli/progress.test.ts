@@ -154,7 +154,8 @@ test('a run comes to four lines, with --verbose to all that is known', () => {
     ...{ task: 'regress', values: { rmse: 1234.5678, mae: 1, r2: null }, targets: [] },
   };
   const end: EndEvent = {
-    ...{ type: 'end', reason: 'finished', step: 100, loss: 0.5, accuracy: 0.75 },
+    ...{ type: 'end', reason: 'finished', step: 100, steadySteps: 90, loss: 0.5 },
+    accuracy: 0.75,
     ...{
       validationLoss: 0.6,
       validationAccuracy: 0.7,
@@ -166,6 +167,7 @@ test('a run comes to four lines, with --verbose to all that is known', () => {
     energy: {
       ...{ meter: 'modelled', description: '', obtained: 'modelled', energyJ: 0.0012 },
       ...{ energyKWh: 3.3e-10, meanPowerW: 0.0012, perStepJ: 1.2e-5, perSampleJ: 1e-7 },
+      ...{ steadyJ: 6e-4, restJ: 6e-4, rankTimesS: [] },
       ...{ perRankJ: [], emissionsG: 2e-7, carbonIntensityGPerKWh: 473, pue: 1.5 },
       phases: Object.fromEntries(PHASES.map((name) => [name, phase])) as Record<
         PhaseName,
@@ -181,7 +183,7 @@ test('a run comes to four lines, with --verbose to all that is known', () => {
   ]);
   assert.deepEqual(
     endPairs(end, true).map(([name]) => name),
-    'last batch;validation;speed;communication;energy;power;by phase;emissions;checkpoint'.split(
+    'last batch;validation;speed;communication;energy;power;of it;by phase;emissions;checkpoint'.split(
       ';',
     ),
   );

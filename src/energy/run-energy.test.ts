@@ -11,7 +11,11 @@ const PARTS = {
   elapsedS: 3600,
   steps: 1000,
   samples: 100_000,
-  phaseTimesS: [3600, 0, 0, 1800, 0, 0, 1800],
+  steadyJ: 5.4e6,
+  rankTimesS: [
+    [1800, 0, 0, 1800, 0, 0, 0],
+    [1800, 0, 0, 0, 0, 0, 1800],
+  ],
   phaseWeights: [8, 0, 0, 1, 0, 0, 1],
   rankWeights: [6, 4],
   carbonIntensityGPerKWh: 100,
@@ -22,22 +26,24 @@ test('a run of two kilowatt-hours', () => {
   const energy = runEnergy(PARTS);
   assert.deepEqual(
     [energy.energyKWh, energy.meanPowerW, energy.perStepJ, energy.perSampleJ, energy.emissionsG],
-    [2, 2000, 7200, 72, 300],
+    [2, 2000, 5400, 54, 300],
   );
   assert.deepEqual(energy.perRankJ, [4.32e6, 2.88e6]);
-  assert.deepEqual(energy.phases.waiting, { timeS: 900, energyJ: 0.72e6 });
+  assert.deepEqual(energy.phases.waiting, { timeS: 900, energyJ: 0.54e6 });
   const phasesJ = PHASES.map((name) => energy.phases[name].energyJ ?? Number.NaN);
   assert.equal(
     phasesJ.reduce((sum, energyJ) => sum + energyJ, 0),
-    7.2e6,
+    5.4e6,
   );
+  assert.deepEqual([energy.steadyJ, energy.restJ], [5.4e6, 1.8e6]);
 });
 
 test('an unknown energy is unknown in every part, never zero', () => {
   const { phases, ...energy } = runEnergy({ ...PARTS, energyJ: null });
   assert.equal(energy.obtained, 'unavailable');
-  const values = [energy.energyKWh, energy.meanPowerW, energy.perStepJ, energy.emissionsG];
-  assert.deepEqual(values, [null, null, null, null]);
+  const { energyKWh, meanPowerW, perStepJ, emissionsG, steadyJ, restJ } = energy;
+  const values = [energyKWh, meanPowerW, perStepJ, emissionsG, steadyJ, restJ];
+  assert.deepEqual(values, [null, null, null, null, null, null]);
   assert.deepEqual([energy.perRankJ, phases.local.energyJ], [[null, null], null]);
   assert.deepEqual(shareOut(5, [0, 0]), [null, null]);
 });

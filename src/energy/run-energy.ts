@@ -10,15 +10,20 @@ export interface RunEnergy {
   readonly energyJ: number | null;
   readonly energyKWh: number | null;
   readonly meanPowerW: number | null;
-  /** The whole run's, validation and checkpoints included, over its steps and samples. */
+  /** Of steady steps, all of them, and of the rest of the run. */
+  readonly steadyJ: number | null;
+  readonly restJ: number | null;
+  /** Of a steady step and a sample in it. */
   readonly perStepJ: number | null;
   readonly perSampleJ: number | null;
   /** The total, shared out among ranks by their times: see `shareOut`. */
   readonly perRankJ: readonly (number | null)[];
-  /** Seconds are means over ranks and sum to the run's time; joules are shared out by them. */
+  /** Of all steady steps. Seconds are means over ranks; the joules are shared out by them. */
   readonly phases: Readonly<
     Record<PhaseName, { readonly timeS: number; readonly energyJ: number | null }>
   >;
+  /** Seconds of all steady steps by rank, each in the order of `PHASES`. */
+  readonly rankTimesS: readonly (readonly number[])[];
   /** Grams of CO₂ equivalent: energy × PUE × carbon intensity. */
   readonly emissionsG: number | null;
   readonly carbonIntensityGPerKWh: number;
@@ -45,11 +50,14 @@ export interface RunEnergyParts extends EmissionFactors {
   readonly description: string;
   readonly obtained: Obtained;
   readonly energyJ: number | null;
+  readonly steadyJ: number | null;
   readonly elapsedS: number;
+  /** Steady ones, and their samples. */
   readonly steps: number;
   readonly samples: number;
-  /** In the order of `PHASES`: seconds, summed over ranks, and how much of the energy. */
-  readonly phaseTimesS: readonly number[];
+  /** By rank, each in the order of `PHASES`, of steady steps. */
+  readonly rankTimesS: readonly (readonly number[])[];
+  /** In the order of `PHASES`: how much of the energy of steady steps. */
   readonly phaseWeights: readonly number[];
   /** By rank. */
   readonly rankWeights: readonly number[];
@@ -57,26 +65,30 @@ export interface RunEnergyParts extends EmissionFactors {
 
 export function runEnergy(parts: RunEnergyParts): RunEnergy {
   const { meter, description, obtained, energyJ, elapsedS, carbonIntensityGPerKWh, pue } = parts;
-  const per = (count: number) => (energyJ === null || count <= 0 ? null : energyJ / count);
-  const phasesJ = shareOut(energyJ, parts.phaseWeights);
-  const ranks = parts.rankWeights.length;
+  const over = (joules: number | null, count: number) =>
+    joules === null || count <= 0 ? null : joules / count;
+  const steadyJ = energyJ === null ? null : parts.steadyJ;
+  const phasesJ = shareOut(steadyJ, parts.phaseWeights);
+  const { rankTimesS } = parts;
+  const meanS = (phase: number) =>
+    rankTimesS.reduce((sum, timesS) => sum + (timesS[phase] ?? 0), 0) / rankTimesS.length;
   const phases = Object.fromEntries(
-    PHASES.map((name, i) => [
-      name,
-      { timeS: (parts.phaseTimesS[i] ?? 0) / ranks, energyJ: phasesJ[i] ?? null },
-    ]),
+    PHASES.map((name, i) => [name, { timeS: meanS(i), energyJ: phasesJ[i] ?? null }]),
   ) as RunEnergy['phases'];
   return {
     meter,
     description,
     obtained: energyJ === null ? 'unavailable' : obtained,
     energyJ,
-    energyKWh: per(JOULES_PER_KWH),
-    meanPowerW: per(elapsedS),
-    perStepJ: per(parts.steps),
-    perSampleJ: per(parts.samples),
+    energyKWh: over(energyJ, JOULES_PER_KWH),
+    meanPowerW: over(energyJ, elapsedS),
+    steadyJ,
+    restJ: energyJ === null || steadyJ === null ? null : Math.max(0, energyJ - steadyJ),
+    perStepJ: over(steadyJ, parts.steps),
+    perSampleJ: over(steadyJ, parts.samples),
     perRankJ: shareOut(energyJ, parts.rankWeights),
     phases,
+    rankTimesS,
     emissionsG: energyJ === null ? null : emissionsG(energyJ, { carbonIntensityGPerKWh, pue }),
     carbonIntensityGPerKWh,
     pue,

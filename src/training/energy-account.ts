@@ -19,15 +19,35 @@ const WAITING: readonly number[] = [PHASE.waiting, PHASE.data];
 /** From the most direct to none; ranks agree on the worst. */
 const WAYS: readonly Obtained[] = ['counter', 'integrated', 'modelled', 'unavailable'];
 
+/** What a rank has used by a moment of the run. */
+interface Moment {
+  readonly atS: number;
+  readonly timesS: readonly number[];
+  readonly cpuS: number | null;
+  /** null: not known. */
+  readonly energyJ: number | null;
+}
+
+/** What a rank uses in steady steps, or in all of the run. */
+interface Usage {
+  elapsedS: number;
+  readonly timesS: number[];
+  cpuS: number | null;
+  energyJ: number | null;
+}
+
 /**
- * The energy of a run, from `begin` to `end`: one rank of each machine meters, all add up. Every
- * rank calls the same methods.
+ * The energy of a run, from its construction to `end`: one rank of each machine meters, all add up.
+ * Steady steps are accounted for apart from the rest: start-up, validations, checkpoints. Every rank
+ * calls the same methods.
  */
 export class EnergyAccount {
   readonly #parts: EnergyParts;
   readonly #control: Communicator;
-  readonly #beganS = performance.now() / 1000;
-  readonly #beganCpuS = threadCpuS();
+  readonly #began: Moment;
+  /** Set while steps are steady. */
+  #steadySince: Moment | null = null;
+  readonly #steady: Usage = { elapsedS: 0, timesS: PHASES.map(() => 0), cpuS: 0, energyJ: 0 };
   /** Ranks that meter. */
   readonly #meters: number;
   readonly #sum = new Float64Array(2);
@@ -37,6 +57,7 @@ export class EnergyAccount {
     this.#control = control;
     parts.meter?.begin(WINDOW);
     parts.phases.reset();
+    this.#began = this.#now();
     const counts = Float64Array.of(parts.meter === null ? 0 : 1);
     control.allReduceSum(counts);
     this.#meters = counts[0] ?? 0;
@@ -45,6 +66,15 @@ export class EnergyAccount {
   /** To be called at every step. */
   tick(): void {
     this.#parts.meter?.sample();
+  }
+
+  /** Whether what follows is steady steps, or something else; what it was already changes nothing. */
+  setSteady(steady: boolean): void {
+    const since = this.#steadySince;
+    if (steady === (since !== null)) return;
+    const now = this.#now();
+    this.#steadySince = steady ? now : null;
+    if (since !== null) add(this.#steady, since, now);
   }
 
   /** Joules so far, of all machines; right on rank 0, null where it is unknown. */
@@ -60,7 +90,7 @@ export class EnergyAccount {
   /**
    * Closes the account.
    *
-   * @param steps of this run, with so many samples in all
+   * @param steps steady ones of this run, with so many samples in all
    * @returns the energy, right on rank 0, and what went wrong with this rank's meter
    */
   end(
@@ -68,22 +98,25 @@ export class EnergyAccount {
     samples: number,
     factors: EmissionFactors,
   ): { energy: RunEnergy; problem: string | null } {
-    const { meter, phases } = this.#parts;
+    const { meter } = this.#parts;
     const { size, rank } = this.#control;
-    const elapsedS = performance.now() / 1000 - this.#beganS;
-    const timesS = phases.timesS();
-    const weights = this.#weights(timesS, elapsedS);
+    this.setSteady(false);
+    const all: Usage = { elapsedS: 0, timesS: PHASES.map(() => 0), cpuS: 0, energyJ: 0 };
+    add(all, this.#began, this.#now());
+    const { elapsedS } = all;
+    const weights = this.#weights(this.#steady);
     const reading = meter?.end(WINDOW);
 
     const count = PHASES.length;
-    const sums = new Float64Array(1 + WAYS.length + 2 * count + size);
-    const [waysAt, timesAt] = [1, 1 + WAYS.length];
-    const [weightsAt, ranksAt] = [timesAt + count, timesAt + 2 * count];
+    const [waysAt, weightsAt] = [2, 2 + WAYS.length];
+    const [ranksAt, timesAt] = [weightsAt + count, weightsAt + count + size];
+    const sums = new Float64Array(timesAt + size * count);
     sums[0] = reading?.energyJ ?? 0;
+    sums[1] = meter === null ? 0 : (this.#steady.energyJ ?? Number.NaN);
     if (reading !== undefined) sums[waysAt + WAYS.indexOf(reading.obtained)] = 1;
-    sums.set(timesS, timesAt);
     sums.set(weights, weightsAt);
-    sums[ranksAt + rank] = weights.reduce((sum, weight) => sum + weight, 0);
+    sums[ranksAt + rank] = this.#weights(all).reduce((sum, weight) => sum + weight, 0);
+    sums.set(this.#steady.timesS, timesAt + rank * count);
     this.#control.allReduceSum(sums);
 
     const worst = WAYS.findLastIndex((_, i) => (sums[waysAt + i] ?? 0) > 0);
@@ -94,28 +127,43 @@ export class EnergyAccount {
       description: (meter?.description ?? '') + hosts,
       obtained,
       energyJ: obtained === 'unavailable' ? null : (sums[0] ?? null),
+      steadyJ: positive(sums[1]),
       elapsedS,
       steps,
       samples,
       ...factors,
-      phaseTimesS: [...sums.subarray(timesAt, weightsAt)],
+      rankTimesS: Array.from({ length: size }, (_, i) => [
+        ...sums.subarray(timesAt + i * count, timesAt + (i + 1) * count),
+      ]),
       phaseWeights: [...sums.subarray(weightsAt, ranksAt)],
-      rankWeights: [...sums.subarray(ranksAt)],
+      rankWeights: [...sums.subarray(ranksAt, timesAt)],
     });
     return { energy, problem: reading?.problem ?? null };
+  }
+
+  #now(): Moment {
+    const { meter, phases } = this.#parts;
+    const reading = meter?.read();
+    // A counter that has not moved yet is no unknown one.
+    const isKnown = reading !== undefined && reading.problem === null;
+    return {
+      atS: performance.now() / 1000,
+      timesS: phases.timesS(),
+      cpuS: threadCpuS(),
+      energyJ: reading?.energyJ ?? (isKnown && meter?.obtained !== 'unavailable' ? 0 : null),
+    };
   }
 
   /**
    * How much of the energy each phase of this rank is given, in modelled joules. The thread's CPU
    * time goes to the phases that compute; what is left of it was spent waiting actively.
    */
-  #weights(timesS: readonly number[], elapsedS: number): number[] {
+  #weights({ timesS, elapsedS, cpuS: spentS }: Usage): number[] {
     const { power } = this.#parts;
     if (power === null) return timesS.map(() => 0);
     const waitingS = WAITING.reduce((sum, phase) => sum + (timesS[phase] ?? 0), 0);
     const workingS = Math.max(0, elapsedS - waitingS);
-    const nowS = threadCpuS();
-    const cpuS = nowS === null || this.#beganCpuS === null ? workingS : nowS - this.#beganCpuS;
+    const cpuS = spentS ?? workingS;
     const share = (busyS: number, timeS: number) => (timeS > 0 ? Math.min(1, busyS / timeS) : 0);
     const working = share(cpuS, workingS);
     const waiting = share(Math.max(0, cpuS - workingS), waitingS);
@@ -123,4 +171,22 @@ export class EnergyAccount {
       (timeS, phase) => timeS * modelledW(power, WAITING.includes(phase) ? waiting : working),
     );
   }
+}
+
+function add(usage: Usage, from: Moment, to: Moment): void {
+  const difference = (a: number | null, b: number | null) =>
+    a === null || b === null ? null : b - a;
+  const plus = (sum: number | null, part: number | null) =>
+    sum === null || part === null ? null : sum + part;
+  usage.elapsedS += to.atS - from.atS;
+  for (const [i, timeS] of to.timesS.entries()) {
+    usage.timesS[i] = (usage.timesS[i] ?? 0) + timeS - (from.timesS[i] ?? 0);
+  }
+  usage.cpuS = plus(usage.cpuS, difference(from.cpuS, to.cpuS));
+  usage.energyJ = plus(usage.energyJ, difference(from.energyJ, to.energyJ));
+}
+
+/** Nothing counted is not known, rather than zero. */
+function positive(value: number | undefined): number | null {
+  return value !== undefined && value > 0 ? value : null;
 }

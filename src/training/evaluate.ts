@@ -57,6 +57,7 @@ export function runEvaluation(job: EvaluationJob, parts: EvaluationParts): Evalu
   const evaluator = new Evaluator(pass, job.rows, job.metrics);
   return (job.sweepGhosts ?? [null]).map((ghosts) => {
     const account = new EnergyAccount(parts.energy, control);
+    account.setSteady(true);
     const before = performance.now();
     const { loss: mean, accuracy, metrics } = evaluator.evaluate(ghosts);
     const elapsedS = (performance.now() - before) / 1000;

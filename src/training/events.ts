@@ -116,18 +116,21 @@ export interface EndEvent {
   readonly type: 'end';
   readonly reason: 'finished' | 'target-loss' | 'interrupted';
   readonly step: number;
+  /** Of this part of the run, those after its first few, which allocate and compile. */
+  readonly steadySteps: number;
   readonly loss: number | null;
   readonly accuracy: number | null;
   readonly validationLoss: number | null;
   readonly validationAccuracy: number | null;
   /** Of the last validation, all that is known; null: there was none. */
   readonly validationMetrics: EvaluationMetrics | null;
+  /** Of steady steps. */
   readonly medianStepTimeS: number | null;
   readonly samplesPerS: number | null;
   /** Of all replicas. */
   readonly ranks: number;
-  /** Share of the steps that rank 0 was blocked in collectives, and of communication that was
-   * hidden; null after a few steps only, which allocate and compile. */
+  /** Share of the steady steps that rank 0 was blocked in collectives, and of communication that
+   * was hidden. */
   readonly exposedShare: number | null;
   readonly hiddenShare: number | null;
   readonly elapsedS: number;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { hiddenShare, describeOverlap } from './overlap.js';
-import { StepTimes } from './step-times.js';
+import { StepTimes, warmUpSteps } from './step-times.js';
 
 describe('the overlap meter', () => {
   it('takes the share that was not exposed', () => {
@@ -18,24 +18,32 @@ describe('the overlap meter', () => {
     assert.match(describeOverlap(0.5, 0.1, 4, 2), /4 ranks share 2 cores/);
   });
 
+  it('leaves the first steps out of every figure, and half of a short run', () => {
+    assert.deepEqual([1, 2, 7, 20, 1000].map(warmUpSteps), [0, 1, 3, 10, 10]);
+  });
+
   it('sums what steps did, and not what was between them', () => {
     const counts = { flops: 0, sentBytes: 0, exposedS: 0 };
     const times = { postedS: 0, exposedS: 0 };
     const idle = { postedS: 0, exposedS: 0 };
-    const steps = new StepTimes(10, {
-      flops: () => counts.flops,
-      sentBytes: () => counts.sentBytes,
-      receivedBytes: () => counts.sentBytes,
-      exposedS: () => counts.exposedS,
-      collectives: {
-        allGather: times,
-        allToAll: idle,
-        reduceScatter: idle,
-        allReduce: idle,
-        gradients: idle,
-        agreement: idle,
+    const steps = new StepTimes(
+      10,
+      {
+        flops: () => counts.flops,
+        sentBytes: () => counts.sentBytes,
+        receivedBytes: () => counts.sentBytes,
+        exposedS: () => counts.exposedS,
+        collectives: {
+          allGather: times,
+          allToAll: idle,
+          reduceScatter: idle,
+          allReduce: idle,
+          gradients: idle,
+          agreement: idle,
+        },
       },
-    });
+      3,
+    );
     for (let step = 0; step < 4; step++) {
       steps.begin();
       counts.flops += 10;
@@ -53,6 +61,7 @@ describe('the overlap meter', () => {
     assert.deepEqual(interval.collectives.allGather, { postedS: 0.5, exposedS: 0.25 });
     assert.deepEqual(interval.communication, { postedS: 0.5, exposedS: 0.25 });
     assert.equal(steps.takeInterval().flops, 0);
-    assert.deepEqual(steps.overallOverlap(), { exposedShare: null, hiddenShare: null });
+    assert.equal(steps.steadySteps, 1);
+    assert.equal(steps.overallOverlap().hiddenShare, 0.5 / 0.75);
   });
 });

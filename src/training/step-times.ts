@@ -5,14 +5,22 @@ import type { WorkMeters } from './work-meters.js';
 /** Steps whose times the overall median looks back on. */
 const WINDOW = 4096;
 
-/** Steps before the overlap is judged: the first allocate, and code is compiled. */
-const WARM_UP_STEPS = 10;
+/**
+ * Steps before those that figures are about, which are called steady: the first steps allocate, and
+ * code is compiled. Of a short run half.
+ *
+ * @param steps of the run
+ */
+export function warmUpSteps(steps: number): number {
+  return Math.min(10, Math.floor(steps / 2));
+}
 
-/** Times and counts of steps, over the interval between two log lines and over the whole run. */
+/** Times and counts of steps, over the interval between two log lines and over all steady steps. */
 export class StepTimes {
   readonly #meters: WorkMeters;
   readonly #interval: Float64Array;
   readonly #recent = new Float64Array(WINDOW);
+  readonly #warmUp: number;
   #steps = 0;
   #intervalSteps = 0;
   readonly #overall = { stepS: 0, waitS: 0, postedS: 0, exposedS: 0 };
@@ -26,9 +34,13 @@ export class StepTimes {
   readonly #posted = new Float64Array(COLLECTIVES.length);
   readonly #exposed = new Float64Array(COLLECTIVES.length);
 
-  /** @param intervalSteps most steps between two calls of `takeInterval` */
-  constructor(intervalSteps: number, meters: WorkMeters) {
+  /**
+   * @param intervalSteps most steps between two calls of `takeInterval`
+   * @param warmUp steps before the steady ones
+   */
+  constructor(intervalSteps: number, meters: WorkMeters, warmUp: number) {
     this.#meters = meters;
+    this.#warmUp = warmUp;
     this.#interval = new Float64Array(intervalSteps);
   }
 
@@ -48,14 +60,15 @@ export class StepTimes {
   end(dataWaitS: number): void {
     const elapsedS = (performance.now() - this.#beganMs) / 1000;
     this.#interval[this.#intervalSteps++ % this.#interval.length] = elapsedS;
-    this.#recent[this.#steps++ % WINDOW] = elapsedS;
+    this.#steps++;
+    const settled = this.steadySteps > 0;
+    if (settled) this.#recent[(this.steadySteps - 1) % WINDOW] = elapsedS;
     const [sums, before, meters] = [this.#sums, this.#before, this.#meters];
     sums.flops += meters.flops() - before.flops;
     sums.sentBytes += meters.sentBytes() - before.sentBytes;
     sums.receivedBytes += meters.receivedBytes() - before.receivedBytes;
     sums.exposedS += meters.exposedS() - before.exposedS;
     sums.dataWaitS += dataWaitS;
-    const settled = this.#steps > WARM_UP_STEPS;
     if (settled) {
       this.#overall.stepS += elapsedS;
       this.#overall.waitS += meters.exposedS() - before.exposedS;
@@ -109,15 +122,19 @@ export class StepTimes {
     return interval;
   }
 
-  /** Over the steps after the first few. */
+  get steadySteps(): number {
+    return Math.max(0, this.#steps - this.#warmUp);
+  }
+
+  /** Over the steady steps. */
   overallOverlap(): { exposedShare: number | null; hiddenShare: number | null } {
     const { stepS, waitS } = this.#overall;
     if (stepS === 0) return { exposedShare: null, hiddenShare: null };
     return { exposedShare: waitS / stepS, hiddenShare: hiddenShare(this.#overall) };
   }
 
+  /** Of the steady steps, the newest where they are many. */
   overallMedianS(): number | null {
-    if (this.#steps === 0) return null;
-    return median(this.#recent.subarray(0, Math.min(this.#steps, WINDOW)));
+    return median(this.#recent.subarray(0, Math.min(this.steadySteps, WINDOW)));
   }
 }

@@ -26,7 +26,7 @@ import { formatSchema, SCHEMA_FILE } from '../data/tables/schema-file.js';
 import { summarize } from '../data/tables/schema.js';
 import type { OpenedTable } from '../data/dataset.js';
 import { saveCheckpoint } from '../checkpoints/save-checkpoint.js';
-import { StepTimes } from './step-times.js';
+import { StepTimes, warmUpSteps } from './step-times.js';
 import type { WorkMeters } from './work-meters.js';
 
 /** A training run, resolved: what every rank needs to know. Structured-cloneable. */
@@ -83,12 +83,14 @@ class Trainer {
   readonly #energy: EnergyAccount;
   readonly #times: StepTimes;
   #validation: Judgement | null = null;
+  readonly #warmUp: number;
 
   constructor(job: TrainingJob, parts: TrainingParts) {
     this.#job = job;
     this.#parts = parts;
     this.#energy = new EnergyAccount(parts.energy, parts.control);
-    this.#times = new StepTimes(job.settings.logEvery, parts.meters);
+    this.#warmUp = warmUpSteps(job.steps - this.#firstStep);
+    this.#times = new StepTimes(job.settings.logEvery, parts.meters, this.#warmUp);
     this.#metrics =
       parts.control.rank === 0 ? new MetricsFile(path.join(job.runFolder, 'metrics.jsonl')) : null;
   }
@@ -139,6 +141,7 @@ class Trainer {
 
     const checkpoints = path.join(job.runFolder, 'checkpoints');
     const save = (step: number) => {
+      this.#energy.setSteady(false);
       const contents = {
         parameters: network.parameters,
         optimizerState: optimizer.state,
@@ -168,6 +171,7 @@ class Trainer {
     while (step < job.steps) {
       const rate = learningRateAt(settings.schedule, settings.lr, step, job.steps, settings.warmup);
       const isLogged = (step + 1) % settings.logEvery === 0 || step + 1 === job.steps;
+      this.#energy.setSteady(step - this.#firstStep >= this.#warmUp);
       times.begin();
       const result = stepper.step(step, rate, isLogged);
       times.end(result.dataWaitS);
@@ -179,6 +183,7 @@ class Trainer {
       const isLast = step === job.steps;
       const due = job.validateEvery > 0 && (step % job.validateEvery === 0 || isLast);
       if (due && evaluator !== null) {
+        this.#energy.setSteady(false);
         this.#validation = evaluator.evaluate(allGhosts);
         this.#emit({
           type: 'validation',
@@ -307,9 +312,9 @@ class Trainer {
     last: { loss: number; accuracy: number } | null,
     checkpoint: string,
   ): EndEvent | null {
-    const steps = step - this.#firstStep;
+    const { steadySteps } = this.#times;
     const { carbonIntensity: carbonIntensityGPerKWh, pue } = this.#job.settings;
-    const { energy, problem } = this.#energy.end(steps, steps * this.#samples, {
+    const { energy, problem } = this.#energy.end(steadySteps, steadySteps * this.#samples, {
       carbonIntensityGPerKWh,
       pue,
     });
@@ -319,6 +324,7 @@ class Trainer {
       type: 'end',
       reason,
       step,
+      steadySteps,
       loss: last?.loss ?? null,
       accuracy: last && orNull(last.accuracy),
       validationLoss: this.#validation?.loss ?? null,

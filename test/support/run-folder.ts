@@ -74,7 +74,8 @@ export function writeRunFolder(
   }
   const phase = (timeS: number) => ({ timeS, energyJ: timeS * 50 });
   events.push({
-    ...{ type: 'end', reason: 'finished', step: 100, loss: 0.01, accuracy: null },
+    ...{ type: 'end', reason: 'finished', step: 100, steadySteps: 90, loss: 0.01 },
+    accuracy: null,
     ...{
       validationLoss: 0.011,
       validationAccuracy: null,
@@ -85,10 +86,14 @@ export function writeRunFolder(
     energy: {
       ...{ meter: 'made-up', description: 'constants of nobody', obtained, energyJ: 30 },
       ...{ energyKWh: 30 / 3.6e6, meanPowerW: 50, perStepJ: 0.3, perSampleJ: 0.02 },
+      ...{ steadyJ: 27, restJ: 3 },
       ...{ perRankJ: [15, 15], emissionsG: 0.004, carbonIntensityGPerKWh: 475, pue: 1.2 },
+      rankTimesS: [0.8, 1.2].map((times) =>
+        [0.25, 0.05, 0.05, 0.05, 0.05, 0.01, 0.08].map((timeS) => timeS * times),
+      ),
       phases: {
-        ...{ local: phase(0.3), compression: phase(0.05), decompression: phase(0.05) },
-        ...{ waiting: phase(0.05), optimizer: phase(0.05), data: phase(0.01), other: phase(0.09) },
+        ...{ local: phase(0.25), compression: phase(0.05), decompression: phase(0.05) },
+        ...{ waiting: phase(0.05), optimizer: phase(0.05), data: phase(0.01), other: phase(0.08) },
       },
     },
     ...{ runFolder: folder, checkpoint: 'none', resumeCommand: null },

@@ -197,7 +197,9 @@ describe('a training run', () => {
     const steps = events.filter(({ type }) => type === 'step') as unknown as StepEvent[];
     const energies = steps.map(({ energyJ }) => energyJ ?? Number.NaN);
     assert.ok(energies.every((energyJ, i) => energyJ >= (energies[i - 1] ?? 0)));
-    const { energy } = events.find(({ type }) => type === 'end') as unknown as EndEvent;
+    const { energy, steadySteps } = events.find(
+      ({ type }) => type === 'end',
+    ) as unknown as EndEvent;
     assert.deepEqual([energy.meter, energy.obtained], ['rapl', 'counter']);
     const energyJ = energy.energyJ ?? Number.NaN;
     assert.ok(energyJ > 0 && energyJ <= countedJ, `${energyJ} of ${countedJ} J`);
@@ -208,11 +210,15 @@ describe('a training run', () => {
     assert.ok(Math.abs(sum(energy.perRankJ) - energyJ) < 1e-9 * energyJ + 1e-12);
     assert.equal(energy.perRankJ.length, 2);
     const phases = Object.values(energy.phases);
-    assert.ok(Math.abs(sum(phases.map((phase) => phase.energyJ)) - energyJ) < 1e-9);
+    const steadyJ = energy.steadyJ ?? Number.NaN;
+    assert.ok(Math.abs(sum(phases.map((phase) => phase.energyJ)) - steadyJ) < 1e-9);
+    assert.ok(Math.abs(steadyJ + (energy.restJ ?? Number.NaN) - energyJ) < 1e-9);
+    assert.ok((energy.restJ ?? 0) > 0, 'a checkpoint before the first step takes some of it');
     for (const [name, phase] of Object.entries(energy.phases)) {
       assert.ok((phase.energyJ ?? 0) > 0, name);
     }
-    assert.ok(Math.abs((energy.perStepJ ?? 0) * 3000 - energyJ) < 1e-9 * energyJ + 1e-12);
+    assert.equal(steadySteps, 2990);
+    assert.ok(Math.abs((energy.perStepJ ?? 0) * steadySteps - steadyJ) < 1e-9 * steadyJ);
   });
 
   test('goes on without joules when the counter vanishes, and says so', async (context) => {

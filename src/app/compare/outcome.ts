@@ -16,7 +16,7 @@ export interface Outcome {
   /** Validations on the way, as step and loss. */
   readonly validations: readonly (readonly [step: number, loss: number])[];
   readonly stepTimeS: number | null;
-  /** Between the first and the last logged step, validations in between included. */
+  /** Of a steady step. */
   readonly stepEnergyJ: number | null;
   readonly energyObtained: Obtained;
   readonly meter: string;
@@ -35,16 +35,12 @@ export interface Outcome {
 export class OutcomeCollector {
   #start: StartEvent | null = null;
   readonly #validations: [number, number][] = [];
-  readonly #energies: { step: number; energyJ: number }[] = [];
   #step = 0;
 
   onEvent(event: TrainingEvent): void {
     if (event.type === 'start') this.#start = event;
     if (event.type === 'validation') this.#validations.push([event.step, event.loss]);
-    if (event.type !== 'step') return;
-    this.#step = event.step;
-    const { step, energyJ } = event;
-    if (energyJ !== null) this.#energies.push({ step, energyJ });
+    if (event.type === 'step') this.#step = event.step;
   }
 
   /** @param end null when the run failed */
@@ -55,9 +51,7 @@ export class OutcomeCollector {
   ): Outcome {
     const start = this.#start;
     if (start === null) throw new TypeError('a run ended that had not started');
-    const [first, last] = [this.#energies[0], this.#energies.at(-1)];
-    const span = first && last ? last.step - first.step : 0;
-    const stepEnergyJ = first && last && span > 0 ? (last.energyJ - first.energyJ) / span : null;
+    const stepEnergyJ = end?.energy.perStepJ ?? null;
     return {
       ...key,
       failure,
