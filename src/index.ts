@@ -31,7 +31,7 @@ export {
 export type { CompressionReport } from './compression/compress.js';
 export type { ArrayData } from './data/arrays.js';
 export type { ExportReport } from './export/export-model.js';
-export type { LoadedModel, PredictOptions } from './serving/loaded-model.js';
+export type { LoadedModel, NamedAnswer, PredictOptions } from './serving/loaded-model.js';
 export type { RunningServer } from './serving/server/server.js';
 export type { TrainingSettings } from './settings/settings.js';
 export type { EndEvent, TrainingEvent } from './training/events.js';

@@ -46,3 +46,4 @@ export type { TrainingSchedule, EvaluationSchedule } from '../data/loader/batch-
 export type { RecordedStandardization } from '../data/standardize.js';
 export type { OpenedTable, RecordsDataset } from '../data/dataset.js';
 export type { TableSchema } from '../data/tables/schema.js';
+export type { TableRow } from '../data/tables/encode-rows.js';

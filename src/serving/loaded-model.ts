@@ -1,15 +1,25 @@
-import { ConfigError, ShapeError } from '../base/errors.js';
+import { ConfigError, DataError, ShapeError } from '../base/errors.js';
 import { flatRows } from '../data/arrays.js';
+import { featureWriter } from '../data/tables/encode.js';
+import { idsOf, RowEncoder, type TableRow } from '../data/tables/encode-rows.js';
 import { ghostsRefusal } from '../models/ghosts.js';
 import type { BatchReading } from './mailbox.js';
 import type { ModelSource } from '../models/model-source.js';
+import { eachRow, overflowIn } from './rows/answer-rows.js';
+import { answerWriter } from './rows/answers.js';
 import type { Session } from './session.js';
 
 /** How one call of `predict` is answered. */
 export interface PredictOptions {
   /** K': answers are those of the first so many ghosts of each block. Default: the model's. */
   readonly ghosts?: number;
+  /** Takes what should be known of rows by name: columns that are not used, unknown categories.
+   * Default: a warning of the process, once for each. */
+  readonly onWarning?: (message: string) => void;
 }
+
+/** Answers to a row by name: the predicted columns, for classes the probability of each, the id. */
+export type NamedAnswer = Readonly<Record<string, string | number | null>>;
 
 /** A network on resident ranks, forward only. */
 export interface LoadedModel {
@@ -41,6 +51,14 @@ export interface LoadedModel {
    */
   predict(x: Float32Array, options?: PredictOptions): Promise<Float32Array>;
   predict(x: readonly ArrayLike<number>[], options?: PredictOptions): Promise<Float32Array[]>;
+  /**
+   * Answers to rows by the names of the columns, as `predict` writes them to a file.
+   *
+   * @param rows of a table as the model was trained on: columns in any order, others passed over
+   * @throws DataError naming a column that a row lacks, a cell that is not what its column holds, or
+   *   a row whose answer is not finite; ConfigError for a model that was not trained on a table
+   */
+  predict(rows: readonly TableRow[], options?: PredictOptions): Promise<NamedAnswer[]>;
   /** The same, and what it cost. */
   predictMeasured(
     x: Float32Array,
@@ -62,6 +80,7 @@ export class SessionModel implements LoadedModel {
   readonly engine: string;
   readonly isFirst: boolean;
   readonly session: Session;
+  readonly #warned = new Set<string>();
 
   constructor(
     source: ModelSource,
@@ -83,12 +102,14 @@ export class SessionModel implements LoadedModel {
 
   predict(x: Float32Array, options?: PredictOptions): Promise<Float32Array>;
   predict(x: readonly ArrayLike<number>[], options?: PredictOptions): Promise<Float32Array[]>;
+  predict(rows: readonly TableRow[], options?: PredictOptions): Promise<NamedAnswer[]>;
   async predict(
-    x: Float32Array | readonly ArrayLike<number>[],
+    x: Float32Array | readonly ArrayLike<number>[] | readonly TableRow[],
     options?: PredictOptions,
-  ): Promise<Float32Array | Float32Array[]> {
+  ): Promise<Float32Array | Float32Array[] | NamedAnswer[]> {
     const { features, outputs } = this;
     if (x instanceof Float32Array) return (await this.predictMeasured(x, options)).y;
+    if (areNamed(x)) return this.#predictNamed(x, options);
     const rows = flatRows('predict', 'x', x, features);
     const { y } = await this.predictMeasured(rows.data, options);
     return x.map((_, row) => y.subarray(row * outputs, (row + 1) * outputs));
@@ -131,7 +152,50 @@ export class SessionModel implements LoadedModel {
     return { y, reading };
   }
 
+  async #predictNamed(
+    rows: readonly TableRow[],
+    options: PredictOptions = {},
+  ): Promise<NamedAnswer[]> {
+    const { features, outputs } = this;
+    const { schema } = this.source;
+    if (schema === null) {
+      const what = 'rows by name; the model was not trained on a table: give numbers';
+      throw new ConfigError('predict', what);
+    }
+    const encoder = new RowEncoder(schema, (what) => new DataError('predict', what));
+    const write = featureWriter(schema);
+    const codes = new Float64Array(encoder.width);
+    const x = new Float32Array(rows.length * features);
+    for (const [index, row] of rows.entries()) {
+      encoder.encode(index, row, codes, 0);
+      write(codes, x, index * features);
+    }
+    const { onWarning = (note) => this.#warn(note) } = options;
+    for (const note of encoder.notes) onWarning(note);
+    const { y } = await this.predictMeasured(x, options);
+    const overflow = overflowIn(y, outputs);
+    if (overflow !== null) throw new DataError('predict', overflow);
+    const ids = idsOf(schema, rows);
+    const { columns, answer } = answerWriter('answers', { schema, outputs, ids: ids !== null });
+    const answers: NamedAnswer[] = [];
+    eachRow(columns, answer(y, ids), (cells) => {
+      answers.push(Object.fromEntries(columns.map(({ name }, i) => [name, cells[i] ?? null])));
+    });
+    return answers;
+  }
+
+  #warn(note: string): void {
+    if (this.#warned.has(note)) return;
+    this.#warned.add(note);
+    process.emitWarning(note);
+  }
+
   close(): Promise<void> {
     return this.session.close();
   }
+}
+
+function areNamed(x: readonly ArrayLike<number>[] | readonly TableRow[]): x is readonly TableRow[] {
+  const [first] = x;
+  return first !== undefined && !Array.isArray(first) && !ArrayBuffer.isView(first);
 }

@@ -5,49 +5,7 @@ import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { evaluate, predict, train, type TrainSettings } from 'phantom-parallel';
 import { temporaryFolder } from '../support/files.js';
-
-const NETWORK = {
-  width: 16,
-  blocks: 2,
-  ghosts: 4,
-  ranks: 1,
-  engine: 'wasm',
-  meter: 'none',
-} as const;
-
-interface House {
-  readonly id: string;
-  readonly sqft: number;
-  readonly kind: string;
-  /** null: a gap. */
-  readonly age: number | null;
-  readonly price: number;
-}
-
-const KINDS = ['flat', 'house', 'villa'];
-
-/** Prices that follow from the other columns. */
-const HOUSES: readonly House[] = Array.from({ length: 200 }, (_, i) => {
-  const sqft = 40 + ((i * 37) % 200);
-  const kind = KINDS[i % 3];
-  const age = i % 7 === 0 ? null : (i * 13) % 90;
-  return {
-    id: `h${i}`,
-    sqft,
-    kind,
-    age,
-    price: 3000 * sqft + 50_000 * (i % 3) - 500 * (age ?? 40),
-  };
-});
-
-type Column = keyof House;
-const COLUMNS: readonly Column[] = ['id', 'sqft', 'kind', 'age', 'price'];
-
-function csv(columns: readonly Column[], gap = ''): string {
-  const cell = (value: string | number | null) => (value === null ? gap : String(value));
-  const rows = HOUSES.map((house) => columns.map((column) => cell(house[column])).join(','));
-  return `${[columns.join(','), ...rows].join('\n')}\n`;
-}
+import { COLUMNS, csv, HOUSES, KINDS, NETWORK } from '../support/houses.js';
 
 async function trained(context: TestContext, settings: TrainSettings) {
   const folder = temporaryFolder(context);

@@ -2,11 +2,12 @@ import { existsSync, realpathSync } from 'node:fs';
 import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import type { MeterChoice } from '../../energy/counter-list.js';
 import type { Obtained } from '../../energy/meter.js';
-import { ConfigError } from '../../base/errors.js';
+import { ConfigError, DataError } from '../../base/errors.js';
 import { ghostsWarning } from '../../models/ghosts.js';
 import { inputWidth } from '../../model/specification.js';
 import { describeModel } from '../../models/model-source.js';
 import type { PredictionKind } from '../../serving/prediction-kinds.js';
+import { overflowIn } from '../../serving/rows/answer-rows.js';
 import { type AnswerWriter, answerWriter } from '../../serving/rows/answers.js';
 import { openRows, type RowPiece } from '../../serving/rows/row-source.js';
 import { formatOf, holdsTexts, openSink, type RowSink } from '../../serving/rows/row-sink.js';
@@ -150,6 +151,8 @@ export async function predict(
       const { y, reading } = await next.answered;
       cost.computeS += reading.computeS;
       cost.exposedS += reading.exposedS;
+      const overflow = overflowIn(y, outputs, rows);
+      if (overflow !== null) throw new DataError('predict', `${data}, ${overflow}`);
       rows += y.length / outputs;
       if (model.isFirst) {
         written.writer ??= answerWriter(what, { schema, outputs, ids: next.ids !== null });

@@ -39,10 +39,16 @@ export const BLANKS = ' \t\r\n\u00a0';
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
+const ENDS = new RegExp(`^[${BLANKS}]+|[${BLANKS}]+$`, 'g');
+
+/** A cell without the blanks around it. */
+export function trimmed(cell: string): string {
+  return cell.replace(ENDS, '');
+}
+
 /** Whether a cell of text says that there is no value. */
 export function isMissing(cell: string): boolean {
-  // String.trim takes the no-break space as well.
-  return MISSING.has(cell.trim().toLowerCase());
+  return MISSING.has(trimmed(cell).toLowerCase());
 }
 
 /** Whether a cell is a decimal number with a point; no thousands, no units, not hexadecimal. */

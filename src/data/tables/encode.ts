@@ -1,5 +1,5 @@
 import { isPlainNumber, NUMBER_STYLES } from './cells.js';
-import { literal } from './database.js';
+import { identifier, literal } from './database.js';
 import { nameSql, valueSql } from './profile.js';
 import type { Relation } from './relation.js';
 import { type FeatureColumn, type TableSchema, type TargetColumn, widthOf } from './schema.js';
@@ -21,7 +21,7 @@ export function codeSql(column: FeatureColumn | TargetColumn, type: string): str
   const text = nameSql({ name, kind, type, style: NUMBER_STYLES[0] ?? null });
   const list = values.map(literal).join(', ');
   return (
-    `case when ${text} is null then null ` +
+    `case when cell(${identifier(name)}::VARCHAR) is null then null ` +
     `else coalesce(enum_code(try_cast(${text} as ENUM(${list}))), -1) end::DOUBLE`
   );
 }
@@ -34,7 +34,7 @@ export function typeOf(relation: Relation, name: string): string | null {
 }
 
 /** Writes the network's features of a row from the codes of its columns. */
-export type WriteFeatures = (codes: readonly number[], out: Float32Array, at: number) => void;
+export type WriteFeatures = (codes: ArrayLike<number>, out: Float32Array, at: number) => void;
 
 /**
  * Gaps of numbers and booleans are written as NaN where `gapsAs` is `nan`: the median is not known

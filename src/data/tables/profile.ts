@@ -226,7 +226,7 @@ export function valueSql({
   if (kind === 'boolean') {
     return type === 'BOOLEAN'
       ? `${column}::DOUBLE`
-      : `case lower(cell(${column}::VARCHAR)) when 'true' then 1.0 when 'false' then 0.0 end`;
+      : `case lower(cell(${column}::VARCHAR)) when 'true' then 1 when 'false' then 0 end::DOUBLE`;
   }
   if (TEXTS.test(type)) return numberSql(name, style);
   return withoutNaN(`${column}::DOUBLE`);

@@ -1,6 +1,7 @@
 import { DataError } from '../../base/errors.js';
 import { type Database, identifier } from './database.js';
 import { codeSql, typeOf } from './encode.js';
+import { unknownNote, unusedNote } from './column-notes.js';
 import type { Relation } from './relation.js';
 import type { FeatureColumn, TableSchema, TargetColumn } from './schema.js';
 
@@ -63,10 +64,9 @@ export class TableView {
     for (const [i, column] of this.#columns.entries()) {
       const bad = Number(row[`bad${i}`]);
       if (bad === 0) continue;
-      const sample = JSON.stringify(String(row[`sample${i}`]));
+      const sample = String(row[`sample${i}`]);
       if (column.kind === 'category') {
-        const cells = `${bad} ${bad === 1 ? 'cell' : 'cells'} of ${column.name}`;
-        notes.push(`${cells} with a category that training did not have, such as ${sample}`);
+        notes.push(unknownNote(column.name, bad, sample));
         continue;
       }
       const needs =
@@ -75,7 +75,7 @@ export class TableView {
           : `a ${column.kind} is needed`;
       throw new DataError(
         'data',
-        `${this.location}: column ${column.name} holds ${sample}; ${needs}`,
+        `${this.location}: column ${column.name} holds ${JSON.stringify(sample)}; ${needs}`,
       );
     }
     return [...notes, ...this.#unused()];
@@ -88,7 +88,7 @@ export class TableView {
       ({ name }) => !known.has(name) && name !== id && !this.relation.indexes.has(name),
     );
     if (extra.length === 0) return [];
-    return [`columns that are not used: ${extra.map(({ name }) => name).join(', ')}`];
+    return [unusedNote(extra.map(({ name }) => name))];
   }
 
   #look(column: FeatureColumn | TargetColumn, i: number): string[] {

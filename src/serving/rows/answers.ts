@@ -1,6 +1,6 @@
 import type { TableSchema } from '../../data/tables/schema.js';
 import type { PredictionKind } from '../prediction-kinds.js';
-import type { AnswerColumn, Answers } from './row-sink.js';
+import type { AnswerColumn, Answers } from './answer-rows.js';
 
 /** Turns outputs into columns of a file. */
 export interface AnswerWriter {

@@ -4,22 +4,7 @@ import { ConfigError } from '../../base/errors.js';
 import { isSystemError, remedyFor, syncFolder } from '../../base/files.js';
 import { formatSafetensorsHeader } from '../../data/safetensors-header.js';
 import { openDatabase, identifier, literal } from '../../data/tables/database.js';
-
-/** A column of answers. */
-export interface AnswerColumn {
-  readonly name: string;
-  /** `real` float32, `integer` int32, `text`. */
-  readonly kind: 'real' | 'integer' | 'text';
-}
-
-/** Answers to some rows: numbers row-major over the columns of numbers, texts over those of text. */
-export interface Answers {
-  readonly rows: number;
-  /** [rows, columns of numbers] */
-  readonly numbers: Float32Array;
-  /** [rows, columns of texts]; null: no value. */
-  readonly texts: readonly (string | null)[];
-}
+import { type AnswerColumn, type Answers, digits, eachRow, jsonRows } from './answer-rows.js';
 
 /** Takes answers for a file that appears when all of it is written and synced, or not at all. */
 export interface RowSink {
@@ -145,28 +130,6 @@ function writeAll(fd: number, bytes: Uint8Array, position: number | null = null)
   }
 }
 
-/** The shortest digits that give the float32 back. */
-function digits(value: number): string {
-  for (let precision = 6; precision < 9; precision++) {
-    const text = value.toPrecision(precision);
-    if (Math.fround(Number(text)) === value) return String(Number(text));
-  }
-  return String(Number(value.toPrecision(9)));
-}
-
-/** Calls `use` with the cells of each row, in the order of the columns. */
-function eachRow(
-  columns: readonly AnswerColumn[],
-  { rows, numbers, texts }: Answers,
-  use: (cells: readonly (number | string | null)[]) => void,
-): void {
-  let number = 0;
-  let text = 0;
-  for (let row = 0; row < rows; row++) {
-    use(columns.map(({ kind }) => (kind === 'text' ? texts[text++] : numbers[number++]) ?? null));
-  }
-}
-
 function csvWriter(fd: number, columns: readonly AnswerColumn[]): RowWriter {
   const cell = (value: number | string | null): string => {
     if (value === null) return '';
@@ -187,19 +150,8 @@ function csvWriter(fd: number, columns: readonly AnswerColumn[]): RowWriter {
 }
 
 function jsonWriter(fd: number, columns: readonly AnswerColumn[]): RowWriter {
-  const keys = columns.map(({ name }) => JSON.stringify(name));
   return {
-    write(answers) {
-      let text = '';
-      eachRow(columns, answers, (cells) => {
-        const fields = cells.map((value, i) => {
-          const shown = typeof value === 'number' ? digits(value) : JSON.stringify(value);
-          return `${keys[i]}:${shown}`;
-        });
-        text += `{${fields.join(',')}}\n`;
-      });
-      writeAll(fd, Buffer.from(text));
-    },
+    write: (answers) => writeAll(fd, Buffer.from(`${jsonRows(columns, answers).join('\n')}\n`)),
     end() {},
   };
 }
