@@ -176,9 +176,10 @@ export class SessionModel implements LoadedModel {
     const overflow = overflowIn(y, outputs);
     if (overflow !== null) throw new DataError('predict', overflow);
     const ids = idsOf(schema, rows);
-    const { columns, answer } = answerWriter('answers', { schema, outputs, ids: ids !== null });
+    const writer = answerWriter('answers', { schema, outputs, ids: ids !== null });
     const answers: NamedAnswer[] = [];
-    eachRow(columns, answer(y, ids), (cells) => {
+    const { columns } = writer;
+    eachRow(columns, writer.answer(y, ids), (cells) => {
       answers.push(Object.fromEntries(columns.map(({ name }, i) => [name, cells[i] ?? null])));
     });
     return answers;

@@ -1,4 +1,4 @@
-import { isMissing, isPlainNumber, NUMBER_STYLES, type NumberStyle, trimmed } from './cells.js';
+import { isMissing, isPlainNumber, NUMBER_STYLES, trimmed } from './cells.js';
 import { unknownNote, unusedNote } from './column-notes.js';
 import type { FeatureColumn, TableSchema } from './schema.js';
 
@@ -44,9 +44,11 @@ function cellReader(column: FeatureColumn): ReadCell {
 }
 
 function numberReader(name: string | null): ReadCell {
-  const style = NUMBER_STYLES.find((own) => own.name === name) ?? (NUMBER_STYLES[0] as NumberStyle);
-  const isPlain = style.name === 'plain';
-  const replace = style.replace.map(([pattern, by]) => [new RegExp(pattern, 'g'), by] as const);
+  const style = NUMBER_STYLES.find((own) => own.name === name);
+  const isPlain = style === undefined || style.name === 'plain';
+  const replace = (style?.replace ?? []).map(
+    ([pattern, by]) => [new RegExp(pattern, 'g'), by] as const,
+  );
   return (cell) => {
     if (typeof cell !== 'string') return Number(cell);
     let text = isPlain ? cell : trimmed(cell);
@@ -160,9 +162,9 @@ export class RowEncoder {
 }
 
 function shown(cell: unknown): string {
-  if (cell === undefined) return 'undefined';
-  if (typeof cell === 'object') return Array.isArray(cell) ? 'a list' : 'an object';
-  return typeof cell === 'string' ? JSON.stringify(cell.slice(0, LONGEST_SAMPLE)) : String(cell);
+  if (typeof cell === 'string') return JSON.stringify(cell.slice(0, LONGEST_SAMPLE));
+  if (typeof cell === 'number' || typeof cell === 'boolean') return String(cell);
+  return Array.isArray(cell) ? 'a list' : `an ${typeof cell}`;
 }
 
 /** What the rows are called; null where the schema has no such column, or none of the rows. */
@@ -177,5 +179,5 @@ export function idsOf(
 /** The id of a row as a text; null: it has none. */
 export function idIn(id: string, row: object): string | null {
   const cell = Object.hasOwn(row, id) ? (row as Record<string, unknown>)[id] : null;
-  return cell === null || typeof cell === 'object' ? null : String(cell);
+  return typeof cell === 'string' ? cell : typeof cell === 'number' ? String(cell) : null;
 }
