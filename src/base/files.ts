@@ -46,15 +46,18 @@ export function makeFolders(folder: string): void {
     missing.unshift(level);
     level = path.dirname(level);
   }
-  for (const each of missing) {
-    try {
-      mkdirSync(each);
-    } catch (error) {
-      if (!isSystemError(error) || error.code !== 'EEXIST') throw error;
-    }
-  }
+  for (const each of missing) makeFolder(each);
   if (!statSync(folder).isDirectory()) {
     throw Object.assign(new Error(`${folder} is a file`), { code: 'ENOTDIR', syscall: 'mkdir' });
+  }
+}
+
+/** Makes a folder unless it is there. @throws the system's error, also where one above is missing */
+export function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if (!isSystemError(error) || error.code !== 'EEXIST') throw error;
   }
 }
 

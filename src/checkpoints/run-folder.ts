@@ -8,7 +8,7 @@ import { type NetworkSpecification, validateSpecification } from '../model/speci
 import { CheckpointError, ConfigError } from '../base/errors.js';
 import { readCheckpointState, readJson, verifyFiles } from './checkpoint-folder.js';
 import { checkpointName, type FoundCheckpoint, listCheckpoints } from './checkpoint-list.js';
-import { isSystemError, makeFolders, remedyFor, replaceFile } from '../base/files.js';
+import { isSystemError, makeFolder, makeFolders, remedyFor, replaceFile } from '../base/files.js';
 
 /** `config.json` of a run folder. */
 export interface RunConfig {
@@ -92,13 +92,24 @@ function isRunConfig(file: string): boolean {
   }
 }
 
-/** Makes a run folder. One that a run left before its first checkpoint is used again.
- * @throws ConfigError when it holds a run already, or cannot be made */
-export function createRunFolder(folder: string): void {
+/** Makes a run folder, which may be there. @throws ConfigError when that cannot be done */
+export function makeRunFolder(folder: string): void {
+  guarded(folder, () => makeFolders(folder));
+}
+
+/** Begins a run in a folder that is its own. One that a run left before its first checkpoint is
+ * used again. @throws ConfigError when it holds a run already, or cannot be written */
+export function clearRunFolder(folder: string): void {
   refuseRun(folder);
-  try {
-    makeFolders(path.join(folder, 'checkpoints'));
+  guarded(folder, () => {
+    makeFolder(path.join(folder, 'checkpoints'));
     rmSync(path.join(folder, 'metrics.jsonl'), { force: true });
+  });
+}
+
+function guarded(folder: string, work: () => void): void {
+  try {
+    work();
   } catch (error) {
     throw new ConfigError('run', `cannot make ${folder}: ${(error as Error).message}; set --out`);
   }

@@ -27,7 +27,15 @@ import {
   removeFolder,
   tidyCheckpoints,
 } from './checkpoint-list.js';
-import { isSystemError, makeFolders, remedyFor, syncFolder, writeSynced } from '../base/files.js';
+import { checkLock, type WriteLock } from './run-lock.js';
+import {
+  isSystemError,
+  makeFolder,
+  makeFolders,
+  remedyFor,
+  syncFolder,
+  writeSynced,
+} from '../base/files.js';
 
 /** What a checkpoint is made of; every rank gives its own part. */
 export interface CheckpointContents {
@@ -36,6 +44,8 @@ export interface CheckpointContents {
   readonly step: number;
   readonly seed: number;
   readonly configHash: string;
+  /** Of the run folder, looked at before anything is written; absent: nobody else writes there. */
+  readonly lock?: WriteLock;
   /** Further files of the checkpoint, by name. */
   readonly texts?: Readonly<Record<string, string>>;
 }
@@ -59,12 +69,17 @@ export function saveCheckpoint(
   const { rank } = communicator;
   const final = path.join(checkpoints, checkpointName(contents.step));
   const partial = partialOf(final);
-  const all = <T>(work: () => T): T => together(work, checkpoints, communicator);
+  const inform = (error: NodeJS.ErrnoException) =>
+    lossOf(contents.lock) ?? saveError(checkpoints, error);
+  const all = <T>(work: () => T): T => together(work, inform, communicator);
   const first = (work: () => void): void => all(() => (rank === 0 ? work() : undefined));
   try {
     first(() => {
+      // A run folder that was removed is not made again.
+      if (contents.lock) checkLock(contents.lock);
+      else makeFolders(path.dirname(checkpoints));
       tidyCheckpoints(checkpoints);
-      makeFolders(partial);
+      for (const folder of [checkpoints, partial]) makeFolder(folder);
     });
     const written = KINDS.flatMap((kind) => {
       const tensors = tensorsOf(kind, contents, communicator);
@@ -75,6 +90,7 @@ export function saveCheckpoint(
     const everyones = gatherHashes(written, communicator);
     first(() => {
       finish(partial, contents, everyones, communicator.size);
+      if (contents.lock) checkLock(contents.lock);
       publish(partial, final);
       syncFolder(checkpoints);
       removeOld(checkpoints, contents.step, keep);
@@ -89,20 +105,36 @@ export function saveCheckpoint(
 /**
  * Does a rank's part of a work on files. Where a rank fails all do, with the first one's error: so
  * that what people hear of is the cause, and nobody fails on what another has cleared away.
+ *
+ * @param inform makes the error that people get from the system's
  */
-function together<T>(work: () => T, checkpoints: string, communicator: Communicator): T {
+function together<T>(
+  work: () => T,
+  inform: (error: NodeJS.ErrnoException) => unknown,
+  communicator: Communicator,
+): T {
   let done: { readonly value: T } | null = null;
   let failure: Uint8Array | null = null;
   try {
     done = { value: work() };
   } catch (error) {
-    const told = isSystemError(error) ? saveError(checkpoints, error) : error;
+    const told = isSystemError(error) ? inform(error) : error;
     failure = serialize(toTransfer(told));
   }
   const none = new Uint8Array(0);
   const first = new Exchange(communicator).first(failure !== null, failure ?? none);
   if (first.failed) throw fromTransfer(deserialize(first.bytes) as TransferredError);
   return (done as { readonly value: T }).value;
+}
+
+/** Why nothing more may be written, where that is so. */
+function lossOf(lock: WriteLock | undefined): unknown {
+  try {
+    if (lock) checkLock(lock);
+    return null;
+  } catch (error) {
+    return error;
+  }
 }
 
 function saveError(checkpoints: string, error: NodeJS.ErrnoException): CheckpointError {

@@ -225,6 +225,8 @@ async function runJob(
   if (stop.signal.aborted) throw new Interrupted();
   const folder = settings.out ?? '';
   // Of a run that was cut off; it is in no record.
+  const { refuseLocked } = await import('../checkpoints/run-lock.js');
+  refuseLocked(folder);
   rmSync(folder, { recursive: true, force: true });
   try {
     end = await trainOnRanks(

@@ -204,7 +204,7 @@ async function planLaunch(
 ): Promise<Plan> {
   const { choosePlacement } = await import('../launch/training-command.js');
   const { settingsFor } = await import('../app/train/resume.js');
-  const { newRunFolder } = await import('../app/train/train-on-ranks.js');
+  const { newRunFolder } = await import('../app/train/open-run.js');
   const { refuseRun } = await import('../checkpoints/run-folder.js');
   const placement = choosePlacement({
     transport: flags.transport,

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { UnsupportedError } from '../base/errors.js';
+import { processStat } from '../base/process-identity.js';
 
 /** Of the kernel's clock as /proc tells it, on all systems that Node runs on. */
 const TICKS_A_SECOND = 100;
@@ -64,14 +65,8 @@ function runningTicks(root: number): number {
 
 /** Null when it has ended. */
 function readProcess(pid: number): Process | null {
-  let text: string;
-  try {
-    text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch {
-    return null;
-  }
-  // The name, in parentheses, may hold anything; after it: state, parent, …, four times.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const fields = processStat(pid);
+  if (fields === null) return null;
   const field = (i: number) => Number(fields[i] ?? 0);
   return { parent: field(1), ticks: field(11) + field(12), childTicks: field(13) + field(14) };
 }

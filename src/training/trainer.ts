@@ -25,6 +25,7 @@ import { hiddenShare } from './overlap.js';
 import { formatSchema, SCHEMA_FILE } from '../data/tables/schema-file.js';
 import { summarize } from '../data/tables/schema.js';
 import type { OpenedTable } from '../data/dataset.js';
+import type { WriteLock } from '../checkpoints/run-lock.js';
 import { saveCheckpoint } from '../checkpoints/save-checkpoint.js';
 import { StepTimes, warmUpSteps } from './step-times.js';
 import type { WorkMeters } from './work-meters.js';
@@ -41,6 +42,7 @@ export interface TrainingJob {
   readonly trainingRows: number | null;
   readonly validationRows: number;
   readonly runFolder: string;
+  readonly lock: WriteLock;
   readonly configHash: string;
   readonly resume: { readonly folder: string; readonly step: number } | null;
   /** Folder of the weights that a new run begins with, verified; null: random ones. */
@@ -148,6 +150,7 @@ class Trainer {
         step,
         seed: settings.seed,
         configHash: job.configHash,
+        lock: job.lock,
         ...(job.table && { texts: { [SCHEMA_FILE]: formatSchema(job.table.schema) } }),
       };
       const folder = path.join(checkpoints, checkpointName(step));

@@ -1,34 +1,18 @@
-import { rmdirSync, rmSync } from 'node:fs';
-import path from 'node:path';
 import { largestPayloadBytes } from '../../analysis/network-cost.js';
 import type { Launcher } from '../../communicators/launcher.js';
 import { type ArrayData, IN_MEMORY } from '../../data/arrays.js';
 import type { DataParts } from '../../data/dataset.js';
-import { CheckpointError, ConfigError } from '../../base/errors.js';
+import { ConfigError } from '../../base/errors.js';
 import { startLoader } from '../../data/loader/loader.js';
-import { formatSchema, readSchema, SCHEMA_FILE } from '../../data/tables/schema-file.js';
+import { readSchema } from '../../data/tables/schema-file.js';
 import { targetScaling } from '../../data/tables/target-scaling.js';
 import { describeModel } from '../../models/model-source.js';
 import type { Standardization } from '../../data/standardize.js';
 import { readCheckpointState } from '../../checkpoints/checkpoint-folder.js';
-import {
-  type FoundCheckpoint,
-  listCheckpoints,
-  tidyCheckpoints,
-} from '../../checkpoints/checkpoint-list.js';
-import { replaceFile } from '../../base/files.js';
 import { commandLine } from '../../base/invocation.js';
 import type { EndEvent, TrainingEvent } from '../../training/events.js';
-import {
-  configHash,
-  createRunFolder,
-  describeMachine,
-  newestCheckpoint,
-  newestWholeCheckpoint,
-  type RunConfig,
-  trimMetrics,
-  writeRunConfig,
-} from '../../checkpoints/run-folder.js';
+import { configHash, type RunConfig } from '../../checkpoints/run-folder.js';
+import { FolderLock } from '../../checkpoints/run-lock.js';
 import { metricsShape } from '../../training/network-metrics.js';
 import type { TrainingJob } from '../../training/trainer.js';
 import { compiledKernels, createEngine } from '../ranks/engines.js';
@@ -36,6 +20,7 @@ import { initialStandardization, openInitialModel } from './from-model.js';
 import { createMeter } from '../ranks/meters.js';
 import { openSettingsData } from '../data/open-data.js';
 import { describeData, resumedStandardization } from './resumed-data.js';
+import { openRun, removeUnusedRun } from './open-run.js';
 import { checkMemory, costlyPrecision, planRun, type RunPlan } from './plan-run.js';
 import { joinRanks, MAXIMUM_THREADS, type Ranks } from '../ranks/ranks.js';
 import type { Resume } from './resume.js';
@@ -61,7 +46,25 @@ export async function trainOnRanks(
   settings: TrainingSettings,
   hooks: RunHooks,
   resume: Resume | null,
-  { rows = {}, launcher = null }: RunGiven = {},
+  given: RunGiven = {},
+): Promise<EndEvent> {
+  const lock = new FolderLock();
+  try {
+    return await trainUnder(lock, { settings, hooks, resume, ...given });
+  } finally {
+    lock.release();
+  }
+}
+
+interface Request extends RunGiven {
+  readonly settings: TrainingSettings;
+  readonly hooks: RunHooks;
+  readonly resume: Resume | null;
+}
+
+async function trainUnder(
+  lock: FolderLock,
+  { settings, hooks, resume, rows = {}, launcher = null }: Request,
 ): Promise<EndEvent> {
   const resumeFolder = resume?.runFolder ?? null;
   const ranks = await joinRanks({
@@ -75,9 +78,9 @@ export async function trainOnRanks(
   const prepared = await ranks.together(() => prepare(settings, ranks, resumeFolder, rows));
   const { data, run, standardization } = prepared;
   const { table } = data;
-  const { runFolder, checkpoint, damaged } = await ranks.fromFirst(() =>
-    openRunFolder(settings, prepared, resume),
-  );
+  const say = (message: string) => hooks.onEvent({ type: 'warning', message });
+  const opened = await ranks.fromFirst(() => openRun(lock, { settings, resume, ...prepared }, say));
+  const { runFolder, checkpoint, damaged } = opened;
   const { trainingRows, validationRows } = prepared.recorded;
   const { specification, loss, steps, validateEvery } = run;
   const prefix = launcher === null ? '' : `${launcher.command} -n ${launcher.size} `;
@@ -96,6 +99,7 @@ export async function trainOnRanks(
     trainingRows,
     validationRows,
     runFolder,
+    lock: opened.lock,
     configHash: configHash(settings),
     resume: checkpoint,
     from: prepared.from,
@@ -110,7 +114,7 @@ export async function trainOnRanks(
   const costly = costlyPrecision(run, settings);
   const told = table?.warnings ?? [];
   for (const message of [ranks.warning, prepared.warning, costly, ...told, ...damaged, changed]) {
-    if (message && isFirst) hooks.onEvent({ type: 'warning', message });
+    if (message && isFirst) say(message);
   }
   const loaders = replicasOf(ranks.here, settings.ranks).map(({ replica, consumers }) =>
     startLoader({
@@ -148,12 +152,16 @@ export async function trainOnRanks(
   hooks.stop.addEventListener('abort', requestStop);
   if (hooks.stop.aborted) requestStop();
   try {
-    const end = await Promise.race([started.done, ...loaders.map(({ failed }) => failed)]);
+    const end = await Promise.race([
+      started.done,
+      lock.lost,
+      ...loaders.map(({ failed }) => failed),
+    ]);
     if (!end) throw new TypeError('rank 0 returned no end event');
     return end as EndEvent;
   } catch (error) {
     started.abort((error as Error).message);
-    if (checkpoint === null && isFirst) removeUnusedRun(runFolder);
+    if (checkpoint === null && lock.isHeld()) removeUnusedRun(runFolder, lock);
     throw error;
   } finally {
     hooks.stop.removeEventListener('abort', requestStop);
@@ -222,55 +230,6 @@ async function prepare(
   return { data, run, standardization, from: model?.weights ?? null, recorded, warning };
 }
 
-function openRunFolder(
-  settings: TrainingSettings,
-  { run, recorded, data }: Prepared,
-  resume: Resume | null,
-): { runFolder: string; checkpoint: FoundCheckpoint | null; damaged: string[] } {
-  const runFolder = resume?.runFolder ?? settings.out ?? newRunFolder(settings);
-  const damaged: string[] = [];
-  if (resume) tidyCheckpoints(path.join(runFolder, 'checkpoints'));
-  const checkpoint = resume && findCheckpoint(resume, settings, damaged);
-  if (checkpoint === null) createRunFolder(runFolder);
-  else trimMetrics(runFolder, checkpoint.step);
-  writeRunConfig(runFolder, {
-    format: 'phantom-parallel run',
-    version: 1,
-    created: new Date().toISOString(),
-    settings,
-    specification: run.specification,
-    loss: run.loss,
-    steps: run.steps,
-    data: recorded,
-    ...describeMachine(),
-  });
-  if (data.table) {
-    replaceFile(path.join(runFolder, SCHEMA_FILE), formatSchema(data.table.schema));
-  }
-  return { runFolder, checkpoint, damaged };
-}
-
-/**
- * @param damaged takes a line for every checkpoint that is put aside
- * @throws CheckpointError when a run that began with a model has no intact checkpoint
- */
-function findCheckpoint(
-  { runFolder, from: which }: Resume,
-  { from }: TrainingSettings,
-  damaged: string[],
-): FoundCheckpoint | null {
-  if (which === 'newest') return newestCheckpoint(runFolder);
-  const found = newestWholeCheckpoint(runFolder, (line) => damaged.push(line));
-  if (found !== null) return found;
-  const what = `${runFolder} has no intact checkpoint`;
-  if (from !== null) {
-    // The model has not been opened: what a run goes on with is in its own folder.
-    throw new CheckpointError('run', `${what}; the same command starts it again from ${from}`);
-  }
-  damaged.push(`${what}: the run starts from the beginning`);
-  return null;
-}
-
 /** The replicas that have ranks in this process, and how many. */
 function replicasOf(here: readonly number[], ranks: number) {
   const counts = new Map<number, number>();
@@ -284,30 +243,7 @@ function replicasOf(here: readonly number[], ranks: number) {
 /** Gradients of several layers are summed at a time, in larger pieces than activations are. */
 const GRADIENT_STAGING_BYTES = 4 << 20;
 
-/** A run that failed before its first checkpoint leaves nothing behind. */
-function removeUnusedRun(runFolder: string): void {
-  const checkpoints = path.join(runFolder, 'checkpoints');
-  if (listCheckpoints(checkpoints).length > 0) return;
-  for (const name of ['config.json', 'metrics.jsonl', SCHEMA_FILE]) {
-    rmSync(path.join(runFolder, name), { force: true });
-  }
-  tidyCheckpoints(checkpoints);
-  for (const folder of [checkpoints, runFolder]) {
-    try {
-      rmdirSync(folder);
-    } catch {
-      // Not ours alone: something else lies in it.
-    }
-  }
-}
-
 function changedSettings(job: TrainingJob, checkpoint: string): string | null {
   if (readCheckpointState(checkpoint).configHash === job.configHash) return null;
   return 'settings differ from those of the checkpoint: this is not the run that was interrupted';
-}
-
-/** A folder for a run that nobody has named. */
-export function newRunFolder({ strategy, width, blocks }: TrainingSettings): string {
-  const time = new Date().toISOString().replaceAll(/[-:]|\.\d+Z/g, '');
-  return path.join('runs', `${time}-${strategy}-${width}x${blocks}`);
 }
