@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'rolldown';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
@@ -73,9 +74,47 @@ function prune(outDir, sources) {
   }
 }
 
+/** What threads start with. */
+const WORKERS = [
+  'app/calibrate/calibration-rank',
+  'app/evaluate/evaluation-rank',
+  'app/infer/inference-rank',
+  'app/ranks/no-rank',
+  'app/train/training-rank',
+  'data/loader/loader-worker',
+];
+
+/**
+ * Makes one file of each program of a thread, in place of the module of that name: every rank would
+ * load some 150 modules, which takes longer than what a short run computes. Packages stay outside.
+ */
+async function bundleWorkers() {
+  for (const name of WORKERS) {
+    const file = path.resolve('dist', `${name}.js`);
+    const fromHere = {
+      name: 'addresses',
+      // An address is relative to the module that names it, not to the file that it ends up in.
+      transform(code, id) {
+        const module = path.relative(path.dirname(file), id.replace(`${root}src`, `${root}dist`));
+        const url = `new URL(${JSON.stringify(module)}, import.meta.url).href`;
+        return code.replaceAll('import.meta.url', url);
+      },
+    };
+    await build({
+      input: path.resolve('src', `${name}.ts`),
+      platform: 'node',
+      external: (id) => !id.startsWith('.') && !path.isAbsolute(id),
+      plugins: [fromHere],
+      output: { file, format: 'esm', codeSplitting: false },
+      logLevel: 'warn',
+    });
+  }
+}
+
 prune('dist', 'src');
 prune('build', '.');
 if (!kernelsAreCurrent()) buildKernels();
 run('typescript/bin/tsc', ['-p', 'tsconfig.json']);
+await bundleWorkers();
 chmodSync('dist/cli/main.js', 0o755);
 if (!process.argv.includes('--package')) run('typescript/bin/tsc', ['-p', 'tsconfig.test.json']);

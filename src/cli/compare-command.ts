@@ -25,6 +25,7 @@ import {
 } from './flags.js';
 import { stopOnSignals, type Stop } from './stop.js';
 import { fitLine, formatTable, wrapText } from './table.js';
+import { readConfigArgument } from './config-argument.js';
 
 /** Settings that the comparison sets itself, and what says them instead. */
 const OWN: Readonly<Record<string, string>> = {
@@ -134,15 +135,13 @@ async function readSettings(
   config: string | undefined,
   typed: TypedFlags,
 ): Promise<TrainingSettings> {
-  const { loadConfigFile } = await import('../settings/load.js');
   const { resolveSettings } = await import('../settings/resolve.js');
-  const given = [
-    ...(config === undefined ? [] : [loadConfigFile(config)]),
-    givenSettings(typed),
-  ].map(({ where, settings }) => {
-    const kept = Object.entries(settings).filter(([key]) => !(key in OWN));
-    return { where, settings: Object.fromEntries(kept) };
-  });
+  const given = [...(await readConfigArgument(config)), givenSettings(typed)].map(
+    ({ where, settings }) => {
+      const kept = Object.entries(settings).filter(([key]) => !(key in OWN));
+      return { where, settings: Object.fromEntries(kept) };
+    },
+  );
   const fixed: GivenSettings = { strategy: 'tensor', epochs: 5 };
   const settings = resolveSettings([{ where: 'compare', settings: fixed }, ...given]);
   return { ...settings, out: settings.out ?? newFolder() };

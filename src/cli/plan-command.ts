@@ -18,6 +18,7 @@ import { type Console, createConsole } from './console.js';
 import { EXIT, UsageError } from './failure.js';
 import { wrapText } from './table.js';
 import { planTable, searchLines, sweepLines } from './plan-tables.js';
+import { readConfigArgument } from './config-argument.js';
 
 const GROUP = { group: 'Plan' } as const;
 const features = (about: string) =>
@@ -140,14 +141,13 @@ async function run(
   typed: TypedFlags,
 ): Promise<number> {
   const { mostRanks, safeGhosts: safeGhostShare } = options;
-  const { loadConfigFile } = await import('../settings/load.js');
   const { resolveSettings } = await import('../settings/resolve.js');
   const { readMachine } = await import('../machine/machines.js');
   const { planStep } = await import('../analysis/plan.js');
   const { shapeOf } = await import('../app/plan/plan-step.js');
   const { machine: _, ...others } = settingsIn(typed);
   const flags = givenSettings(others);
-  const sources = [...(config === undefined ? [] : [loadConfigFile(config)]), flags];
+  const sources = [...(await readConfigArgument(config)), flags];
   const given = Object.assign({}, ...sources.map(({ settings }) => settings)) as {
     ranks?: number;
   };

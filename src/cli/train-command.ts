@@ -21,6 +21,7 @@ import {
 import { stopOnSignals } from './stop.js';
 import { formatPairs } from './table.js';
 import { formatDuration, plural } from '../base/format.js';
+import { readConfigArgument } from './config-argument.js';
 
 const GROUP = { group: 'Output' } as const;
 
@@ -100,10 +101,9 @@ export async function readGiven(
   typed: TypedFlags,
   resume: string | undefined,
 ): Promise<SettingsSource[]> {
-  const { loadConfigFile } = await import('../settings/load.js');
   const flags = givenSettings(typed);
   if (resume === undefined || resume === 'auto') {
-    return [...(config === undefined ? [] : [loadConfigFile(config)]), flags];
+    return [...(await readConfigArgument(config)), flags];
   }
   if (config !== undefined) {
     throw new UsageError(

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { trainingJsonSchema } from './json-schema.js';
 import { SETTING_KEYS } from './keys.js';
-import { loadConfigFile } from './load.js';
+import { loadConfigFile } from './config-file.js';
 import { resolveSettings } from './resolve.js';
 
 const root = new URL('../../', import.meta.url);

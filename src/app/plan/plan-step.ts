@@ -55,7 +55,7 @@ export interface PlanSettings extends Partial<NetworkSettings> {
  * ```
  */
 export async function plan(settings: PlanSettings): Promise<Plan> {
-  const { checkSettings } = await import('../../settings/load.js');
+  const { checkSettings } = await import('../../settings/checked-settings.js');
   const { resolveSettings } = await import('../../settings/resolve.js');
   const { machine = 'mi250x', transport, inputs, outputs, ranks, ...given } = settings;
   const strategy = given.strategy ?? 'phantom';

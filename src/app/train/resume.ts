@@ -4,7 +4,7 @@ import { ConfigError } from '../../base/errors.js';
 import { listCheckpoints } from '../../checkpoints/checkpoint-list.js';
 import { readRunConfig } from '../../checkpoints/run-folder.js';
 import { withModel } from './from-model.js';
-import { checkRecorded, checkResumable } from '../../settings/load.js';
+import { checkRecorded, checkResumable } from '../../settings/checked-settings.js';
 import { resolveSettings, type SettingsSource } from '../../settings/resolve.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 

@@ -57,7 +57,7 @@ export async function train(
   options: TrainOptions = {},
 ): Promise<EndEvent> {
   const { onEvent = () => {}, stop = new AbortController().signal, resume } = options;
-  const { checkSettings } = await import('../../settings/load.js');
+  const { checkSettings } = await import('../../settings/checked-settings.js');
   const { settingsFor } = await import('./resume.js');
   const { named, rows } = withoutRows(settings);
   const given = checkSettings('train', named);

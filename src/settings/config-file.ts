@@ -2,9 +2,8 @@ import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Document, isMap, isScalar, LineCounter, parseDocument, type YAMLError } from 'yaml';
 import { ConfigError } from '../base/errors.js';
-import { flagOf, SETTING_KEYS, SETTINGS } from './keys.js';
 import type { SettingsSource } from './resolve.js';
-import { checkGiven, type GivenSettings, joinProblems, sameSetting } from './given.js';
+import { checkGiven, joinProblems } from './given.js';
 
 /** Far beyond any config; a larger file is something else. */
 const MAX_CONFIG_BYTES = 1 << 16;
@@ -55,53 +54,6 @@ export function loadConfigFile(file: string): SettingsSource {
     );
   }
   return { where: file, settings: checked.settings };
-}
-
-/**
- * Settings as a program gave them, which types need not have checked.
- *
- * @throws ConfigError with every problem, one a line
- */
-export function checkSettings(where: string, given: unknown): SettingsSource {
-  const { settings, problems } = checkGiven(given);
-  if (problems.length > 0) {
-    const lines = problems.map(({ message }) => ({ where, message }));
-    throw new ConfigError(...joinProblems(lines));
-  }
-  return { where, settings };
-}
-
-/**
- * Settings that a run folder recorded, for going on with it.
- *
- * @throws ConfigError when they are not settings of this version
- */
-export function checkRecorded(where: string, recorded: unknown): SettingsSource {
-  const { settings } = checkSettings(where, recorded);
-  // A run folder says everything: what it leaves out would silently become a default.
-  const missing = SETTING_KEYS.filter((key) => !(key in settings));
-  if (missing.length > 0) {
-    throw new ConfigError(
-      where,
-      `${missing.join(', ')} missing; it is damaged or of another version`,
-    );
-  }
-  return { where, settings };
-}
-
-/** Flags that would change the network or the optimiser state of a run that is resumed. */
-export function checkResumable(recorded: GivenSettings, flags: GivenSettings): void {
-  const fixed = SETTING_KEYS.filter(
-    (key) => SETTINGS[key].group === 'Network' || key === 'optimizer',
-  );
-  for (const key of fixed) {
-    if (flags[key] === undefined || sameSetting(flags[key], recorded[key])) continue;
-    throw new ConfigError(
-      'resume',
-      `${flagOf(key)} ${flags[key]}, but the run has ${key} ${recorded[key]}; ` +
-        'a resumed run keeps its network and optimizer: start a new one, without --resume',
-    );
-  }
 }
 
 function readBounded(file: string): string {

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { ConfigError } from '../base/errors.js';
-import { checkRecorded, checkResumable, loadConfigFile } from './load.js';
+import { checkRecorded, checkResumable } from './checked-settings.js';
+import { loadConfigFile } from './config-file.js';
 import { resolveSettings } from './resolve.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'config-'));
