@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { compress } from '#src/app/convert/compress-model.js';
 import { train } from '#src/app/train/train.js';
+import { MINIMIZED, type Minimized } from '#src/compression/choices.js';
 import type { CompressionReport } from '#src/compression/compress.js';
 import { chartFile } from '#src/report/chart.js';
 import { lineChart } from '#src/report/xy-chart.js';
@@ -23,15 +24,19 @@ interface Judged {
 
 interface Row {
   readonly seed: number;
+  /** What the decomposition kept nearest. */
+  readonly minimize: Minimized;
   readonly ghosts: number;
+  /** Of the hidden layers' outputs, on the training images. */
+  readonly layerErrors: readonly number[];
   readonly relativeErrors: readonly number[];
   readonly outputError: number;
   readonly before: Judged;
   readonly compressed: Judged;
   /** By learning rate. */
   readonly healed: Readonly<Record<string, Judged>>;
-  /** As many steps from random weights, by learning rate. */
-  readonly random: Readonly<Record<string, Judged>>;
+  /** As many steps from random weights, by learning rate; null: in the row of the weights. */
+  readonly random: Readonly<Record<string, Judged>> | null;
   readonly sizes: Pick<CompressionReport, 'before' | 'after'>;
 }
 
@@ -70,27 +75,31 @@ async function rowsOf(seed: number): Promise<Row[]> {
   const training = { batch: NETWORK.batch, ranks: NETWORK.ranks, seed: seed + 1000 };
   const rows: Row[] = [];
   for (const ghosts of numbers(values.ghosts)) {
-    const out = path.join(folder, `model-${seed}-${ghosts}`);
-    const { layers, probe, before, after } = await compress({
-      ...({ model: dense.out, blocks: NETWORK.blocks, out, data: 'fashion-10k' } as const),
-      ...({ choice: { by: 'ghosts', ghosts }, engine: 'auto', activation: null } as const),
-      loss: null,
-      onProgress: () => {},
-    });
-    if (!probe) throw new TypeError('no probe');
-    const row: Row = {
-      seed,
-      ghosts,
-      relativeErrors: layers.map(({ relativeError }) => relativeError),
-      outputError: probe.outputError,
-      before: { loss: probe.before.loss, accuracy: probe.before.accuracy ?? NaN },
-      compressed: { loss: probe.after.loss, accuracy: probe.after.accuracy ?? NaN },
-      healed: await atRates({ ...training, from: out }),
-      random: await atRates({ ...NETWORK, ...training, strategy: 'phantom', ghosts }),
-      sizes: { before, after },
-    };
-    rows.push(row);
-    console.error(JSON.stringify(row));
+    for (const minimize of MINIMIZED) {
+      const out = path.join(folder, `model-${seed}-${ghosts}-${minimize}`);
+      const { layers, probe, before, after } = await compress({
+        ...({ model: dense.out, blocks: NETWORK.blocks, out, data: 'fashion-10k' } as const),
+        minimize,
+        choice: { by: 'ghosts', ghosts },
+      });
+      if (!probe) throw new TypeError('no probe');
+      const random = { ...NETWORK, ...training, strategy: 'phantom', ghosts } as const;
+      const row: Row = {
+        seed,
+        minimize,
+        ghosts,
+        relativeErrors: layers.map(({ relativeError }) => relativeError),
+        layerErrors: layers.map(({ outputError }) => outputError ?? NaN),
+        outputError: probe.outputError,
+        before: { loss: probe.before.loss, accuracy: probe.before.accuracy ?? NaN },
+        compressed: { loss: probe.after.loss, accuracy: probe.after.accuracy ?? NaN },
+        healed: await atRates({ ...training, from: out }),
+        random: minimize === 'weights' ? await atRates(random) : null,
+        sizes: { before, after },
+      };
+      rows.push(row);
+      console.error(JSON.stringify(row));
+    }
   }
   return rows;
 }
@@ -111,21 +120,29 @@ rmSync(folder, { recursive: true });
 const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
 const plain = (accuracy: number, loss: number) => `${percent(accuracy)}, ${loss.toFixed(3)}`;
 const judged = ({ accuracy, loss }: Judged) => plain(accuracy, loss);
-const table = numbers(values.ghosts).map((ghosts) => {
-  const of = rows.filter((row) => row.ghosts === ghosts);
+const half = (ghosts: number, minimize: Minimized) => {
+  const of = rows.filter((row) => row.ghosts === ghosts && row.minimize === minimize);
   const average = (read: (row: Row) => number) =>
     of.reduce((sum, row) => sum + read(row), 0) / of.length;
-  const compressed = {
-    loss: average((row) => row.compressed.loss),
-    accuracy: average((row) => row.compressed.accuracy),
+  const mean = (each: readonly number[]) => each.reduce((a, b) => a + b, 0) / each.length;
+  return {
+    relativeError: average((row) => mean(row.relativeErrors)),
+    layerError: average((row) => mean(row.layerErrors)),
+    outputError: average((row) => row.outputError),
+    compressed: {
+      loss: average((row) => row.compressed.loss),
+      accuracy: average((row) => row.compressed.accuracy),
+    },
+    healed: best(of.map((row) => row.healed)),
   };
+};
+const table = numbers(values.ghosts).map((ghosts) => {
+  const of = rows.filter((row) => row.ghosts === ghosts);
   return {
     ghosts,
-    relativeError: average(({ relativeErrors: e }) => e.reduce((a, b) => a + b, 0) / e.length),
-    outputError: average((row) => row.outputError),
-    compressed,
-    healed: best(of.map((row) => row.healed)),
-    random: best(of.map((row) => row.random)),
+    weights: half(ghosts, 'weights'),
+    outputs: half(ghosts, 'outputs'),
+    random: best(of.flatMap(({ random }) => (random === null ? [] : [random]))),
     size: of[0]?.sizes.after,
   };
 });
@@ -136,19 +153,27 @@ const config = { DENSE, HEAL_STEPS, ...values };
 const results = { config, dense, size, table, rows };
 writeFileSync(path.join(HERE, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
 const mega = (value = NaN) => (value / 1e6).toFixed(2);
-console.log(
-  '| K | weights off by | outputs off by | compressed | healed | random start | parameters | FLOPs | bytes |',
-);
-console.log('|---|---|---|---|---|---|---|---|---|');
-for (const row of table) {
+console.log('| K | least | weights | layers | outputs | compressed | healed (rate) |');
+console.log('|---|---|---|---|---|---|---|');
+for (const { ghosts, ...row } of table) {
+  for (const minimize of MINIMIZED) {
+    const { relativeError, layerError, outputError, compressed, healed } = row[minimize];
+    console.log(
+      `| ${ghosts} | ${minimize} | ${percent(relativeError)} | ${percent(layerError)} | ` +
+        `${percent(outputError)} | ${judged(compressed)} | ${judged(healed)} (${healed.rate}) |`,
+    );
+  }
+}
+console.log('\n| K | random start (rate) | parameters | FLOPs | bytes |');
+console.log('|---|---|---|---|---|');
+for (const { ghosts, random, size: after } of table) {
   console.log(
-    `| ${row.ghosts} | ${percent(row.relativeError)} | ${percent(row.outputError)} | ` +
-      `${judged(row.compressed)} | ${judged(row.healed)} (${row.healed.rate}) | ${judged(row.random)} (${row.random.rate}) | ` +
-      `${mega(row.size?.parameters)} M | ${mega(row.size?.flopsPerSample)} M | ${row.size?.receivedBytesPerSample} |`,
+    `| ${ghosts} | ${judged(random)} (${random.rate}) | ${mega(after?.parameters)} M | ` +
+      `${mega(after?.flopsPerSample)} M | ${after?.receivedBytesPerSample} |`,
   );
 }
 console.log(
-  `| dense | | | ${judged(dense)} | | | ${mega(size?.parameters)} M | ` +
+  `| dense | ${judged(dense)} | ${mega(size?.parameters)} M | ` +
     `${mega(size?.flopsPerSample)} M | ${size?.receivedBytesPerSample} |`,
 );
 const points = (read: (row: (typeof table)[number]) => number) =>
@@ -159,8 +184,10 @@ const chart = lineChart({
   y: { label: 'validation accuracy, %' },
   series: [
     { label: 'dense', points: points(() => dense.accuracy) },
-    { label: 'healed', points: points((row) => row.healed.accuracy) },
-    { label: 'compressed', points: points((row) => row.compressed.accuracy) },
+    { label: 'outputs nearest, healed', points: points((row) => row.outputs.healed.accuracy) },
+    { label: 'outputs nearest', points: points((row) => row.outputs.compressed.accuracy) },
+    { label: 'weights nearest, healed', points: points((row) => row.weights.healed.accuracy) },
+    { label: 'weights nearest', points: points((row) => row.weights.compressed.accuracy) },
     { label: 'random start', points: points((row) => row.random.accuracy) },
   ],
 });

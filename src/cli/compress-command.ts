@@ -1,4 +1,5 @@
-import type { CompressionReport, GhostChoice } from '../compression/compress.js';
+import { type GhostChoice, MINIMIZED } from '../compression/choices.js';
+import type { CompressionReport, LayerErrors } from '../compression/compress.js';
 import { commandLine } from '../base/invocation.js';
 import { SETTINGS } from '../settings/keys.js';
 import { defineCommand } from './command.js';
@@ -51,9 +52,17 @@ const FLAGS = {
     required: true,
   },
   data: flagLike(SETTINGS.data, {
-    about: 'measure the output error on the first rows of this data',
+    about: "keep the layers' outputs on this data nearest, and measure them and the network's",
     initial: null,
   }),
+  minimize: {
+    kind: 'choice',
+    choices: MINIMIZED,
+    nullable: true,
+    about:
+      'the error that the decomposition makes least; default: outputs with --data, else weights',
+    initial: null,
+  },
   activation: flagLike(SETTINGS.activation, { about: 'of a safetensors file', initial: null }),
   loss: flagLike(SETTINGS.loss, { about: 'of a safetensors file' }),
   prefix: {
@@ -92,9 +101,11 @@ export const command = defineCommand({
 The source is a safetensors file with the names of a PyTorch nn.Sequential of nn.Linears, or a run
 folder, checkpoint or model folder of any strategy. Layers between the first and the last take
 phantom form: L is the block on the diagonal, and each block's K ghosts come from the truncated
-singular value decomposition of what it sends to the others. --ghosts sets K of every layer. --energy
-takes, for each layer, the fewest ghosts that keep this share of its squared off-diagonal weights;
---budget the most ghosts that fit, each in the layer where it keeps most. To recover accuracy, go on
+singular value decomposition of what it sends to the others. With --data the decomposition is weighted
+by the covariance of what enters each layer on up to 8,192 training rows, and L, D and the bias are fitted
+to the layer's outputs there. --ghosts sets K of every layer. --energy takes, for each layer, the
+fewest ghosts that keep this share of its squared off-diagonal weights (with --data, of their
+outputs); --budget the most ghosts that fit, each in the layer where it keeps most. To recover accuracy, go on
 training from the result: ${phantom} train --from <model>`,
     examples: [
       `${phantom} compress runs/dense --blocks 4 --ghosts 32 --out models/small --data fashion-10k`,
@@ -135,6 +146,33 @@ function choiceOf({ ghosts, energy, budget }: Options): GhostChoice {
   return { by: 'budget', bytes: budget ?? 0 };
 }
 
+function minimized({ minimize, calibrationRows }: CompressionReport): string {
+  if (minimize === 'weights') return 'error of the weights';
+  return `error of the layers' outputs on ${plural(calibrationRows, 'training row')}`;
+}
+
+/** Errors of what was written, and beside them those of the plain decomposition. */
+function layerTable(layers: CompressionReport['layers'], width: number): string[] {
+  const errors = ({ relativeError, outputError }: LayerErrors) => [
+    relativeError.toExponential(2),
+    ...(outputError === null ? [] : [outputError.toExponential(2)]),
+  ];
+  const [first] = layers;
+  const measured = first !== undefined && first.outputError !== null;
+  const titles = ['weights off by', ...(measured ? ['outputs off by'] : [])];
+  const plain = first?.plain ? titles.map((title) => `${title}, plain`) : [];
+  return formatTable(
+    ['layer', 'ghosts', ...titles, ...plain],
+    layers.map((layer) => [
+      layer.name,
+      String(layer.ghosts),
+      ...errors(layer),
+      ...(layer.plain === null ? [] : errors(layer.plain)),
+    ]),
+    width,
+  );
+}
+
 function describe(report: CompressionReport, width: number): string[] {
   const { model, specification, svd, layers, before, after, probe } = report;
   const { blocks, depth } = specification;
@@ -156,17 +194,12 @@ function describe(report: CompressionReport, width: number): string[] {
             `${ghosts} ghosts`,
         ],
         ['singular values', svd],
+        ['least', minimized(report)],
       ],
       { width },
     ),
     '',
-    ...formatTable(
-      ['layer', 'ghosts', 'relative error'],
-      layers.map(({ name, ghosts: K, relativeError }) => {
-        return [name, String(K), relativeError.toExponential(2)];
-      }),
-      width,
-    ),
+    ...layerTable(layers, width),
     '',
     ...formatTable(
       ['', 'dense', 'phantom', 'ratio'],

@@ -1,23 +1,21 @@
 import { parameterCount, stepCost } from '../analysis/network-cost.js';
 import type { SafetensorsTensor } from '../data/safetensors.js';
+import type { Activation } from '../engines/activations.js';
 import type { Engine } from '../engines/engine.js';
+import { Scratch } from '../engines/scratch.js';
 import { ConfigError, DataError } from '../base/errors.js';
 import { type PhantomFactors, phantomTensors, subtractPhantom } from '../layers/phantom/dense.js';
-import { networkLayers } from '../model/network-layers.js';
+import { type NetworkLayer, networkLayers } from '../model/network-layers.js';
 import { type NetworkSpecification, validateSpecification } from '../model/specification.js';
-import { type Tensor, tensorPart } from '../tensor/tensor.js';
+import type { Tensor } from '../tensor/tensor.js';
 import type { DenseLayer, DenseNetwork } from '../models/dense-network.js';
 import { refuseExisting, writeModel } from '../models/model-folder.js';
+import { Calibration, type CalibrationRows } from './calibration.js';
+import type { GhostChoice, Minimized } from './choices.js';
 import { factorize, ghostEnergies, ghostsForEnergy, shareGhosts } from './phantom-factors.js';
 import { Probe, type ProbeData, type ProbeReport } from './probe.js';
 import type { TruncatedSvd } from './truncated-svd.js';
-
-/** How many ghosts the blocks of a layer get: a number; in each layer as many as keep a share of its
- * squared off-diagonal weights; or as many as fit a model of so many bytes, where they keep most. */
-export type GhostChoice =
-  | { readonly by: 'ghosts'; readonly ghosts: number }
-  | { readonly by: 'energy'; readonly share: number }
-  | { readonly by: 'budget'; readonly bytes: number };
+import { factorizeWeighted, weightedGhostEnergies } from './weighted-factors.js';
 
 export interface CompressionRequest {
   readonly network: DenseNetwork;
@@ -28,17 +26,30 @@ export interface CompressionRequest {
   readonly out: string;
   /** null: the output error is not measured */
   readonly probe: ProbeData | null;
+  /** Rows that the outputs of every layer are compared on; null: they are not. */
+  readonly calibration: CalibrationRows | null;
+  /** What the decomposition keeps nearest; the outputs only with `calibration`. */
+  readonly minimize: Minimized;
   /** Said of each piece of work before it is begun. */
   readonly onProgress: (what: string) => void;
 }
 
-/** One layer, compressed. */
-export interface CompressedLayer {
+/** How far a layer is from the dense one. */
+export interface LayerErrors {
+  /** ‖W − Ŵ‖ / ‖W‖, Frobenius. */
+  readonly relativeError: number;
+  /** ‖ẑ − z‖ / ‖z‖ before the activation, on the training rows as the dense network takes them;
+   * null: without data. */
+  readonly outputError: number | null;
+}
+
+/** One layer, compressed, and the errors of what was written. */
+export interface CompressedLayer extends LayerErrors {
   readonly name: string;
   /** Of each block. */
   readonly ghosts: number;
-  /** ‖W − Ŵ‖ / ‖W‖ of the weights that were written, Frobenius. */
-  readonly relativeError: number;
+  /** What the decomposition of the weights would have left; null: it is what was written. */
+  readonly plain: LayerErrors | null;
 }
 
 /** Sizes of a network; FLOPs and bytes of a rank for one sample, forward, one rank a block. */
@@ -54,6 +65,9 @@ export interface CompressionReport {
   readonly model: string;
   readonly specification: NetworkSpecification;
   readonly svd: string;
+  readonly minimize: Minimized;
+  /** Training rows that the layers' outputs were compared on; 0: without data. */
+  readonly calibrationRows: number;
   readonly layers: readonly CompressedLayer[];
   /** As a tensor-parallel network of the same blocks. */
   readonly before: NetworkSize;
@@ -63,7 +77,8 @@ export interface CompressionReport {
 
 /**
  * Turns a dense network into a phantom one and writes it as a model folder. One layer is in memory
- * at a time: about 4·N² bytes on the engine, and 32·N²/P beside it.
+ * at a time: about 8·N² bytes on the engine, and 32·N²/P beside it; with `calibration` what that
+ * takes, 4·N² and 16·N² more.
  *
  * @throws ConfigError when the sizes do not fit, DataError for weights that are not finite
  */
@@ -80,18 +95,23 @@ class Compression {
   readonly #request: CompressionRequest;
   readonly #engine: Engine;
   readonly #svd: TruncatedSvd;
-  readonly #tensors = new Map<string, Tensor>();
+  readonly #scratch: Scratch;
+  readonly #calibration: Calibration | null;
 
   constructor(request: CompressionRequest, engine: Engine, svd: TruncatedSvd) {
     this.#request = request;
     this.#engine = engine;
     this.#svd = svd;
+    this.#scratch = new Scratch(engine);
+    this.#calibration = request.calibration && new Calibration(engine, request.calibration);
   }
 
   run(): CompressionReport {
-    const { network, out, choice } = this.#request;
+    const { network, out, choice, minimize } = this.#request;
     const specification = this.#specification(this.#chooseGhosts());
     validateSpecification(specification);
+    this.#calibration?.restart();
+    this.#factors({ inputs: specification.width, ...specification });
     const probe = this.#request.probe && new Probe(this.#engine, this.#request.probe);
     const report: CompressedLayer[] = [];
     const sizes = networkLayers(specification);
@@ -101,34 +121,66 @@ class Compression {
       this.#request.onProgress(`layer ${i + 1} of ${sizes.length}: ${layer.name}`);
       const { weight, bias } = this.#read(layer);
       if (layer.role !== 'hidden') {
+        if (layer.role === 'input') this.#pass(weight, bias, activation);
         probe?.layer(weight, bias, activation, null);
         return wholeTensors(layer, weight, bias);
       }
-      const norm = Math.sqrt(this.#engine.sumOfSquares(weight));
-      const factors = this.#factors(specification, size.ghosts);
-      const { inputs: width, blocks, ghosts, secondMoment } = size;
-      factorize(weight.data, { width, blocks, ghosts, secondMoment }, this.#svd, factors);
-      const tensors = phantomTensors(size, weight.data, bias, factors);
+      const { factors, shift, errors } = this.#compress(size, weight, bias);
+      report.push({ name: layer.name, ghosts: size.ghosts, ...errors });
+      const moved = bias.map((value, row) => value + (shift?.[row] ?? 0));
       const subtract = () => subtractPhantom(weight, size, factors, this.#engine);
-      if (probe) probe.layer(weight, bias, activation, subtract);
-      else subtract();
-      const left = Math.sqrt(this.#engine.sumOfSquares(weight));
-      const relativeError = norm === 0 ? 0 : left / norm;
-      report.push({ name: layer.name, ghosts, relativeError });
-      return tensors;
+      probe?.layer(weight, bias, activation, { subtract, bias: moved });
+      return phantomTensors(size, moved, factors);
     });
     const { loss, standardization, schema } = network;
-    const source = { compressedFrom: network.name, choice, svd: this.#svd.description };
+    const source = { compressedFrom: network.name, choice, minimize, svd: this.#svd.description };
     writeModel(out, { specification, loss, standardization, schema, source }, shards);
     return {
       model: out,
       specification,
       svd: this.#svd.description,
+      minimize,
+      calibrationRows: this.#request.calibration?.rows ?? 0,
       layers: report,
       before: sizeOf({ ...specification, strategy: 'tensor' }),
       after: sizeOf(specification),
       probe: probe && probe.report(loss),
     };
+  }
+
+  /** A layer's phantom form, what is added to its bias, and the errors of both decompositions. */
+  #compress(size: NetworkLayer, weight: Tensor, bias: Float32Array) {
+    const calibration = this.#calibration;
+    const activation = size.activation ?? 'identity';
+    const { inputs: width, blocks, ghosts, secondMoment } = size;
+    const factors = this.#factors(size);
+    const z = calibration?.multiply(weight, bias);
+    const norm = Math.sqrt(this.#engine.sumOfSquares(weight));
+    const errorsOf = (shift: Float64Array | null): LayerErrors => {
+      const difference = this.#scratch.tensor('difference', weight.shape);
+      this.#engine.copy(weight, difference);
+      subtractPhantom(difference, size, factors, this.#engine);
+      const left = Math.sqrt(this.#engine.sumOfSquares(difference));
+      const outputError = z ? (calibration?.outputError(z, difference, shift) ?? null) : null;
+      return { relativeError: norm === 0 ? 0 : left / norm, outputError };
+    };
+    factorize(weight.data, { width, blocks, ghosts, secondMoment }, this.#svd, factors);
+    const plain = errorsOf(null);
+    if (this.#request.minimize === 'weights' || calibration === null) {
+      if (z) calibration?.advance(z, activation);
+      return { factors, shift: null, errors: { ...plain, plain: null } };
+    }
+    const layer = { width, blocks, weight: weight.data, moments: calibration.moments() };
+    const shift = factorizeWeighted(layer, ghosts, this.#svd, factors);
+    const errors = { ...errorsOf(shift), plain };
+    if (z) calibration.advance(z, activation);
+    return { factors, shift, errors };
+  }
+
+  /** Takes the calibration's rows to the next layer. */
+  #pass(weight: Tensor, bias: Float32Array, activation: Activation): void {
+    const z = this.#calibration?.multiply(weight, bias);
+    if (z) this.#calibration?.advance(z, activation);
   }
 
   /** @param each K of all layers, or of each */
@@ -143,17 +195,28 @@ class Compression {
 
   /** K of all layers, or of each. */
   #chooseGhosts(): number | number[] {
-    const { network, blocks, choice, onProgress } = this.#request;
+    const { network, blocks, choice, minimize, onProgress } = this.#request;
     const hidden = network.layers.filter(({ role }) => role === 'hidden');
     // Blocks that do not divide the width are told of before any work.
     validateSpecification(this.#specification(1));
     if (choice.by === 'ghosts') return choice.ghosts;
     const count = choice.by === 'budget' ? this.#ghostsWithin(choice.bytes) : 0;
-    const energies = hidden.map((layer, i) => {
-      onProgress(`singular values, layer ${i + 1} of ${hidden.length}: ${layer.name}`);
-      const { weight } = this.#read(layer);
-      return ghostEnergies(weight.data, { width: network.width, blocks }, this.#svd);
-    });
+    const weighted = minimize === 'outputs' ? this.#calibration : null;
+    const energies: Float64Array[] = [];
+    for (const layer of weighted ? network.layers.slice(0, -1) : hidden) {
+      const { weight, bias } = this.#read(layer);
+      if (layer.role === 'hidden') {
+        onProgress(`singular values, ${layer.name}`);
+        const split = { width: network.width, blocks };
+        const moments = weighted?.moments();
+        energies.push(
+          moments
+            ? weightedGhostEnergies({ ...split, weight: weight.data, moments }, this.#svd)
+            : ghostEnergies(weight.data, split, this.#svd),
+        );
+      }
+      if (weighted) this.#pass(weight, bias, network.activation);
+    }
     return choice.by === 'budget'
       ? shareGhosts(energies, count)
       : energies.map((each) => ghostsForEnergy(each, choice.share));
@@ -175,7 +238,7 @@ class Compression {
   }
 
   #read(layer: DenseLayer): { weight: Tensor; bias: Float32Array } {
-    const weight = this.#tensor([layer.rows, layer.columns]);
+    const weight = this.#scratch.tensor('weight', [layer.rows, layer.columns]);
     layer.readWeight(weight);
     const bias = layer.readBias();
     const finite =
@@ -184,24 +247,16 @@ class Compression {
     throw new DataError('compress', `${this.#request.network.name}: ${layer.name} is not finite`);
   }
 
-  /** On memory for the layer with most ghosts. */
-  #factors({ width: N, blocks: P, ghosts }: NetworkSpecification, K: number): PhantomFactors {
-    const [compressors, decompressors] = [
-      this.#tensor([P * ghosts, N / P], 'compressors'),
-      this.#tensor([N, (P - 1) * ghosts], 'decompressors'),
-    ];
+  #factors({
+    inputs: N,
+    blocks: P,
+    ghosts: K,
+  }: Pick<NetworkLayer, 'inputs' | 'blocks' | 'ghosts'>): PhantomFactors {
     return {
-      compressors: tensorPart(compressors, 0, [P * K, N / P]),
-      decompressors: tensorPart(decompressors, 0, [N, (P - 1) * K]),
+      locals: this.#scratch.tensor('locals', [N, N / P]),
+      compressors: this.#scratch.tensor('compressors', [P * K, N / P]),
+      decompressors: this.#scratch.tensor('decompressors', [N, (P - 1) * K]),
     };
-  }
-
-  /** Memory of an engine is never given back: layers of one shape share it. */
-  #tensor(shape: readonly number[], use = 'weight'): Tensor {
-    const key = `${use} ${shape.join('×')}`;
-    const tensor = this.#tensors.get(key) ?? this.#engine.allocate(shape);
-    this.#tensors.set(key, tensor);
-    return tensor;
   }
 }
 

@@ -68,7 +68,7 @@ export function shareGhosts(energies: readonly Float64Array[], count: number): n
 
 /**
  * The best phantom form of a dense layer with K ghosts a block (Eckart and Young 1936).
- * L_j = W_jj stays where it is; for each source block i, with W_{≠i,i} ≈ U Σ Vᵀ of rank K,
+ * L_j = W_jj, and for each source block i, with W_{≠i,i} ≈ U Σ Vᵀ of rank K,
  *
  *     C_i = Vᵀ / √q      D_j[i] = U_j Σ √q
  *
@@ -89,6 +89,10 @@ export function factorize(
   const { width: N, blocks: P } = split;
   const M = N / P;
   const root = Math.sqrt(secondMoment);
+  for (let row = 0; row < N; row++) {
+    const from = row * N + Math.floor(row / M) * M;
+    out.locals.data.set(weight.subarray(from, from + M), row * M);
+  }
   for (let i = 0; i < P; i++) {
     const { values, left, right } = svd.decompose(offDiagonal(weight, split, i), N - M, M, K);
     const compressor = out.compressors.data.subarray(i * K * M, (i + 1) * K * M);
@@ -107,7 +111,11 @@ export function factorize(
 }
 
 /** W_{≠i,i}: block column i without its diagonal block, [(N−M), M]. */
-function offDiagonal(weight: Float32Array, { width: N, blocks: P }: Split, i: number) {
+export function offDiagonal(
+  weight: Float32Array,
+  { width: N, blocks: P }: Split,
+  i: number,
+): Float64Array<ArrayBuffer> {
   const M = N / P;
   const column = new Float64Array((N - M) * M);
   for (let row = 0; row < N - M; row++) {

@@ -27,6 +27,13 @@ export interface ProbeReport {
   readonly after: ProbeResult;
 }
 
+/** What a layer becomes. */
+export interface CompressedForm {
+  /** Turns its weights into their difference from what it multiplies by afterwards. */
+  readonly subtract: () => void;
+  readonly bias: Float32Array;
+}
+
 /** Takes rows through a dense network and its phantom form side by side, layer by layer, so that
  * no more than one layer is in memory. */
 export class Probe {
@@ -47,26 +54,26 @@ export class Probe {
 
   /**
    * @param weight what the layer multiplies by before compression
-   * @param compress turns `weight` into its difference from what the layer multiplies by
-   *   afterwards; null: the layer stays as it is
+   * @param compressed null: the layer stays as it is
    */
   layer(
     weight: Tensor,
     bias: Float32Array,
     activation: Activation,
-    compress: (() => void) | null,
+    compressed: CompressedForm | null,
   ): void {
     const dense = this.#product(weight, this.#dense);
-    const same = this.#phantom === this.#dense && compress === null;
+    const same = this.#phantom === this.#dense && compressed === null;
     const phantom = same ? dense : this.#product(weight, this.#phantom);
-    if (compress !== null) {
-      compress();
+    if (compressed !== null) {
+      compressed.subtract();
       const [difference, x, z] = [weight, this.#phantom, phantom].map(asMatrix);
       if (difference && x && z) this.#engine.gemm(false, false, -1, difference, x, 1, z);
     }
     const b = this.#engine.allocate([bias.length]);
     b.data.set(bias);
     this.#engine.biasActivation(activation, dense, b, dense);
+    b.data.set(compressed?.bias ?? bias);
     if (!same) this.#engine.biasActivation(activation, phantom, b, phantom);
     this.#spare.push(this.#dense);
     if (this.#phantom !== this.#dense) this.#spare.push(this.#phantom);

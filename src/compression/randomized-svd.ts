@@ -2,6 +2,7 @@ import { Matrix as Dense, SVD } from 'ml-matrix';
 import type { Engine } from '../engines/engine.js';
 import { randomStream } from '../tensor/random.js';
 import { asMatrix, type Tensor } from '../tensor/tensor.js';
+import { transpose } from './float64.js';
 import type { SingularTriplets, TruncatedSvd } from './truncated-svd.js';
 
 /** Directions that the range finder takes beyond those asked for, at least. */
@@ -112,14 +113,6 @@ export class RandomizedSvd implements TruncatedSvd {
       right: transpose(left, columns, count),
     };
   }
-}
-
-function transpose(a: Float64Array, rows: number, columns: number): Float64Array {
-  const out = new Float64Array(a.length);
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) out[j * rows + i] = a[i * columns + j] as number;
-  }
-  return out;
 }
 
 /** Makes rows of `width` orthonormal in place, in order (Gram-Schmidt, twice); one that depends on

@@ -3,10 +3,11 @@
  *
  * @module phantom-parallel/compression
  */
+export type { GhostChoice, Minimized } from '../compression/choices.js';
 export type {
   CompressedLayer,
   CompressionReport,
-  GhostChoice,
+  LayerErrors,
   NetworkSize,
 } from '../compression/compress.js';
 export type { ProbeReport, ProbeResult } from '../compression/probe.js';

@@ -1,11 +1,12 @@
 import type { Engine } from '../engines/engine.js';
+import { Scratch } from '../engines/scratch.js';
 import type { Standardization } from '../data/standardize.js';
 import type { TableSchema } from '../data/tables/schema.js';
 import { readWhole } from '../layers/dense-shards.js';
 import type { ShardReader } from '../layers/kind.js';
 import { layerParameters, networkLayers } from '../model/network-layers.js';
 import type { NetworkEnds, NetworkSpecification } from '../model/specification.js';
-import { elementCount, type Tensor, tensorPart } from '../tensor/tensor.js';
+import type { Tensor } from '../tensor/tensor.js';
 import type { ModelSource } from './model-source.js';
 import { WeightFiles } from './weight-files.js';
 
@@ -44,17 +45,11 @@ export function denseOf(source: ModelSource, engine: Engine): DenseNetwork {
   const { specification, loss, standardization, schema, path: name } = source;
   const { width, depth, activation, ends } = specification;
   const files = new WeightFiles(source.weights);
-  const memory = new Map<string, Tensor>();
+  const scratch = new Scratch(engine);
   const shards: ShardReader = {
     engine,
     read: (tensor, shape, out) => files.read(tensor, shape, out),
-    scratch(use, shape) {
-      const known = memory.get(use);
-      const enough = known !== undefined && known.data.length >= elementCount(shape);
-      const whole = enough ? known : engine.allocate(shape);
-      memory.set(use, whole);
-      return tensorPart(whole, 0, shape);
-    },
+    scratch: (use, shape) => scratch.tensor(use, shape),
   };
   const layers = networkLayers(specification).map((layer): DenseLayer => ({
     role: layer.role,

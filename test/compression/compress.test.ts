@@ -223,6 +223,45 @@ describe('compress', () => {
     }
   });
 
+  it('keeps outputs nearer with data, and weights without', async (context) => {
+    const folder = temporaryFolder(context);
+    const model = path.join(folder, 'run');
+    const sizes = { strategy: 'tensor', width: 32, blocks: 4, depth: 2, engine: 'wasm' } as const;
+    await train({ ...sizes, steps: 20, out: model });
+    const run = async (name: string, changes: Partial<CompressOptions>) => {
+      const out = path.join(folder, name);
+      const source = { ...COMMON, activation: null, loss: null, model };
+      const choice = { by: 'ghosts', ghosts: 2 } as const;
+      const report = await compress({ ...source, data: 'fashion-10k', choice, out, ...changes });
+      return { ...report, written: readCheckpoint(out) };
+    };
+    const outputs = await run('outputs', {});
+    assert.deepEqual([outputs.minimize, outputs.calibrationRows], ['outputs', 8000]);
+    const weights = await run('weights', { minimize: 'weights' });
+    const without = await run('without', { data: null });
+    assert.deepEqual([without.minimize, without.calibrationRows], ['weights', 0]);
+    assert.deepEqual(weights.written, without.written);
+    for (const [i, { relativeError, outputError, plain }] of outputs.layers.entries()) {
+      const { plain: none, ...errors } = weights.layers[i];
+      assert.deepEqual({ ...plain, ghosts: 2, name: `layers.${i}` }, errors);
+      assert.equal(none, null);
+      assert.ok(relativeError > errors.relativeError, 'nearest in the weights is the plain one');
+      assert.ok((outputError ?? 1) < 0.7 * (errors.outputError ?? 0), `layer ${i}: ${outputError}`);
+      assert.equal(without.layers[i]?.outputError, null);
+    }
+    assert.ok((outputs.probe?.outputError ?? 1) < 0.7 * (weights.probe?.outputError ?? 0));
+
+    const whole = await run('whole', { choice: { by: 'ghosts', ghosts: 8 } });
+    assert.ok((whole.probe?.outputError ?? 1) < 1e-5);
+    const share = await run('share', { choice: { by: 'energy', share: 0.9 } });
+    for (const { ghosts, outputError } of share.layers) {
+      assert.ok(ghosts < 8 && (outputError ?? 1) < 0.32, `${ghosts}, ${outputError}`);
+    }
+    const budget = await run('budget', { choice: { by: 'budget', bytes: outputs.after.bytes } });
+    const count = budget.layers.reduce((sum, { ghosts }) => sum + ghosts, 0);
+    assert.equal(count, 4);
+  });
+
   it('refuses what it cannot compress in one clear line, and leaves nothing', async (context) => {
     const folder = temporaryFolder(context);
     const file = path.join(folder, 'weights.safetensors');
@@ -249,6 +288,7 @@ describe('compress', () => {
     await refused(/does not divide into 5 blocks/, { blocks: 5 });
     await refused(/1 block has no ghosts/, { blocks: 1 });
     await refused(/9 ghosts of blocks of width 8/, { choice: { by: 'ghosts', ghosts: 9 } });
+    await refused(/--minimize outputs without --data/, { minimize: 'outputs' });
     await refused(/energy 1.5/, { choice: { by: 'energy', share: 1.5 } });
     await refused(/784 features and 10 classes/, { data: 'fashion-10k' });
     writeSequential(file, sequential([10, 32, 16, 5]));

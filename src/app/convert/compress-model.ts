@@ -7,8 +7,8 @@ import {
   compressNetwork,
   type CompressionReport,
   type CompressionRequest,
-  type GhostChoice,
 } from '../../compression/compress.js';
+import type { GhostChoice, Minimized } from '../../compression/choices.js';
 import { type DenseFileOptions, openDenseFile } from '../../models/dense-file.js';
 import { type DenseNetwork, denseOf } from '../../models/dense-network.js';
 import { describeModel, openModel } from '../../models/model-source.js';
@@ -22,6 +22,8 @@ import { createSvd } from './svd.js';
 
 /** Most rows that the output error is measured on. */
 const MOST_ROWS = 2048;
+/** Most rows whose covariance is taken. */
+const MOST_CALIBRATION_ROWS = 8192;
 
 /** What `compress` makes of what. */
 export interface CompressOptions {
@@ -31,12 +33,17 @@ export interface CompressOptions {
   /** P: what a layer is split into; divides its width. */
   readonly blocks: number;
   /** K in each layer: `ghosts`, the same in all; `energy`, the fewest that keep that share of the
-   * layer's squared off-diagonal weights; `budget`, the most that fit so many bytes. */
+   * layer's squared off-diagonal weights, or, where outputs are kept nearest, of what they give;
+   * `budget`, the most that fit so many bytes. */
   readonly choice: GhostChoice;
   /** The model folder to write; it must not be there yet. */
   readonly out: string;
-  /** Name or path of data to measure the output error on. Default null: it is not measured. */
+  /** Name or path of data: on up to 8,192 of its training rows every layer's outputs are kept
+   * nearest and compared, on the first 2,048 of its validation rows (of the training rows where
+   * there are none) the network's. Default null: neither. */
   readonly data?: string | null;
+  /** Which error the decomposition makes least. Default: `outputs` with `data`, else `weights`. */
+  readonly minimize?: Minimized | null;
   /** Default `auto`. */
   readonly engine?: EngineChoice;
   /** What stands between the layers of a file of weights, which does not say it. */
@@ -74,7 +81,11 @@ export interface CompressOptions {
  */
 export async function compress(options: CompressOptions): Promise<CompressionReport> {
   const { blocks, choice, out, data = null, onProgress = () => {} } = options;
+  const minimize = options.minimize ?? (data === null ? 'weights' : 'outputs');
   checkChoice(choice);
+  if (minimize === 'outputs' && data === null) {
+    throw new ConfigError('compress', '--minimize outputs without --data; give the data');
+  }
   const opened =
     data === null
       ? null
@@ -84,8 +95,14 @@ export async function compress(options: CompressOptions): Promise<CompressionRep
   const svd = await createSvd(engine);
   const network = openNetwork(options, dataset, engine);
   try {
-    const probe = dataset && probeOf(network, dataset);
-    return compressNetwork({ network, blocks, choice, out, probe, onProgress }, engine, svd);
+    if (dataset !== null) checkFits(network, dataset);
+    const probe = dataset && rowsOf(network, dataset, Math.min(dataset.rows, MOST_ROWS));
+    const calibration = opened && calibrationOf(network, opened.training);
+    return compressNetwork(
+      { network, blocks, choice, out, minimize, calibration, probe, onProgress },
+      engine,
+      svd,
+    );
   } finally {
     network.close();
   }
@@ -142,29 +159,44 @@ function isFile(source: string): boolean {
   return statSync(source, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
-/** The first rows of the data, as the network sees them. */
-function probeOf(network: DenseNetwork, dataset: Dataset): ProbeData {
-  const { standardization, loss, ends, width, name } = network;
+function checkFits(network: DenseNetwork, dataset: Dataset): void {
+  const { loss, ends, width, name } = network;
   const [inputs, outputs] = ends.kind === 'sharded' ? [width, width] : [ends.inputs, ends.outputs];
   const { answers, features } = dataset;
   const targets = answers.kind === 'labels' ? answers.classes : answers.width;
   const fits = loss === 'mse' ? targets === outputs : targets <= outputs;
-  if (features !== inputs || !fits || (loss === 'cross-entropy' && answers.kind !== 'labels')) {
-    throw new DataError(
-      'compress',
-      `${dataset.name} has ${features} features and ${targets} ` +
-        `${answers.kind === 'labels' ? 'classes' : 'targets'}, ${name} takes ${inputs} and gives ` +
-        `${outputs} (${loss})`,
-    );
-  }
-  const rows = Math.min(dataset.rows, MOST_ROWS);
-  const oneHot = loss === 'mse' && answers.kind === 'labels';
+  if (features === inputs && fits && (loss === 'mse' || answers.kind === 'labels')) return;
+  throw new DataError(
+    'compress',
+    `${dataset.name} has ${features} features and ${targets} ` +
+      `${answers.kind === 'labels' ? 'classes' : 'targets'}, ${name} takes ${inputs} and gives ` +
+      `${outputs} (${loss})`,
+  );
+}
+
+/** Rows from all over the training part, as the network sees them. */
+function calibrationOf(network: DenseNetwork, training: Dataset): ProbeData {
+  const rows = Math.min(training.rows, MOST_CALIBRATION_ROWS);
+  const shuffle = Number.isFinite(training.rows);
+  return rowsOf(network, training, rows, { shuffle });
+}
+
+/** The first rows of the data, or so many of all, as the network sees them. */
+function rowsOf(
+  network: DenseNetwork,
+  dataset: Dataset,
+  rows: number,
+  { shuffle = false } = {},
+): ProbeData {
+  const { standardization, loss, schema } = network;
+  const once = { firstStep: 0, steps: 1, microBatches: 1, validationRows: 0, validateEvery: 0 };
   const batches = inlineBatches({
     data: { training: dataset, validation: null },
     standardization,
-    targetScaling: targetScaling(network.schema),
-    oneHot,
-    schedule: { passes: 1, batchSize: rows, validationRows: rows },
+    targetScaling: targetScaling(schema),
+    oneHot: loss === 'mse' && dataset.answers.kind === 'labels',
+    shuffle,
+    schedule: { ...once, batchSize: rows },
   });
   const batch = batches.next();
   if (batch === null) throw new DataError('compress', `${dataset.name} has no rows`);

@@ -10,8 +10,10 @@ import {
 import { copyBlock } from '../dense-shards.js';
 import type { LayerSizes, ShardReader } from '../kind.js';
 
-/** What a phantom layer holds off its diagonal blocks: every product D_j[i]·C_i. */
+/** The matrices of a phantom layer. */
 export interface PhantomFactors {
+  /** L_j of all blocks, one below the other, [P·n, m]. */
+  readonly locals: Tensor;
   /** Compressors of all blocks, [P·K, m]. */
   readonly compressors: Tensor;
   /** Decompressors of all blocks, [P·n, (P−1)·K]. */
@@ -44,19 +46,23 @@ export function phantomDense(layer: PhantomSizes, shards: ShardReader, out: Tens
   }
 }
 
-/** Replaces a layer's matrix by what its phantom form leaves of it: zero on the diagonal blocks,
- * W_ji − D_j[i]·C_i elsewhere. */
+/** Replaces a layer's matrix by what its phantom form leaves of it: W_jj − L_j on the diagonal
+ * blocks, W_ji − D_j[i]·C_i elsewhere. */
 export function subtractPhantom(
   weight: Tensor,
   layer: PhantomSizes,
-  { compressors, decompressors }: PhantomFactors,
+  { locals, compressors, decompressors }: PhantomFactors,
   engine: Engine,
 ): void {
   const { blocks: P, inputs, outputs, ghosts: K } = layer;
   const [m, n] = [inputs / P, outputs / P];
   for (let j = 0; j < P; j++) {
     for (let row = j * n; row < (j + 1) * n; row++) {
-      weight.data.fill(0, row * inputs + j * m, row * inputs + (j + 1) * m);
+      const from = row * inputs + j * m;
+      for (let c = 0; c < m; c++) {
+        const own = locals.data[row * m + c] as number;
+        weight.data[from + c] = (weight.data[from + c] as number) - own;
+      }
     }
     const own = matrixRows(asMatrix(decompressors), j * n, n);
     for (let i = 0; i < P; i++) {
@@ -68,24 +74,18 @@ export function subtractPhantom(
   }
 }
 
-/** A layer's tensors by their names in checkpoints: `weight` gives the diagonal blocks. */
+/** A layer's tensors by their names in checkpoints. */
 export function phantomTensors(
   layer: PhantomSizes,
-  weight: Float32Array,
   bias: Float32Array,
-  { compressors, decompressors }: PhantomFactors,
+  { locals, compressors, decompressors }: PhantomFactors,
 ): SafetensorsTensor[] {
   const { name, blocks: P, inputs, outputs, ghosts: K } = layer;
   const [m, n] = [inputs / P, outputs / P];
   return Array.from({ length: P }, (_, j) => {
-    const local = new Float32Array(n * m);
-    for (let row = 0; row < n; row++) {
-      const from = (j * n + row) * inputs + j * m;
-      local.set(weight.subarray(from, from + m), row * m);
-    }
     const wide = (P - 1) * K;
     const parts: [string, number[], Float32Array][] = [
-      ['local', [n, m], local],
+      ['local', [n, m], locals.data.subarray(j * n * m, (j + 1) * n * m)],
       ['compressor', [K, m], compressors.data.subarray(j * K * m, (j + 1) * K * m)],
       ['decompressor', [n, wide], decompressors.data.subarray(j * n * wide, (j + 1) * n * wide)],
       ['bias', [n], bias.subarray(j * n, (j + 1) * n)],

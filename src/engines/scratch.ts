@@ -1,0 +1,21 @@
+import { elementCount, type Tensor, tensorPart } from '../tensor/tensor.js';
+import type { Engine } from './engine.js';
+
+/** Memory of an engine is never given back: tensors of one use share what the largest takes. */
+export class Scratch {
+  readonly #engine: Engine;
+  readonly #held = new Map<string, Tensor>();
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** What it holds is what the last one of this use left. */
+  tensor(use: string, shape: readonly number[]): Tensor {
+    const known = this.#held.get(use);
+    const enough = known !== undefined && known.data.length >= elementCount(shape);
+    const whole = enough ? known : this.#engine.allocate(shape);
+    this.#held.set(use, whole);
+    return tensorPart(whole, 0, shape);
+  }
+}
