@@ -30,7 +30,7 @@ export {
 } from './base/errors.js';
 export type { CompressionReport } from './compression/compress.js';
 export type { ArrayData } from './data/arrays.js';
-export type { ExportReport } from './export/export-model.js';
+export type { ExportReport } from './app/convert/export-file.js';
 export type { LoadedModel, NamedAnswer, PredictOptions } from './serving/loaded-model.js';
 export type { RunningServer } from './serving/server/server.js';
 export type { TrainingSettings } from './settings/settings.js';

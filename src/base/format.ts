@@ -106,6 +106,11 @@ export function formatLoss(loss: number | null): string {
   return size < 10 ? loss.toFixed(4) : loss.toPrecision(5);
 }
 
+/** To four digits, with a minus sign: `4.213`, `−0.5`. */
+export function formatDigits(value: number): string {
+  return String(Number(value.toPrecision(4))).replace('-', '−');
+}
+
 /** A share as a percentage: `87.65%`. */
 export function formatPercent(share: number | null, digits = 2): string {
   return share === null ? '–' : `${(100 * share).toFixed(digits)}%`;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { CheckpointError } from '../base/errors.js';
+import { NO_PROGRESS, type TrainingProgress } from './progress.js';
 
 /** Hashes and sizes of files, by name. */
 export type FileHashes = Readonly<
@@ -21,6 +22,10 @@ export interface CheckpointState {
   /** Ranks that wrote the shards. */
   readonly ranks: number;
   readonly files: FileHashes;
+  readonly progress: TrainingProgress;
+  /** Written because it was the best by then, not at a step for checkpoints: it goes with the next
+   * better one. */
+  readonly onlyBest: boolean;
   /** Of all the others, as `formatCheckpointState` writes them. */
   readonly stateSha256: string;
 }
@@ -78,7 +83,16 @@ export function readCheckpointState(folder: string): CheckpointState {
       `${file}: of step ${step}, but in the folder of step ${Number(named)}`,
     );
   }
-  return state as CheckpointState;
+  // Those of earlier versions have neither.
+  const { onlyBest = false } = state;
+  return { ...(state as CheckpointState), progress: progressOf(state, file), onlyBest };
+}
+
+function progressOf({ progress }: Partial<CheckpointState>, file: string): TrainingProgress {
+  if (progress === undefined) return NO_PROGRESS;
+  const { best } = progress;
+  if (best === null || (typeof best?.value === 'number' && isCount(best.step))) return progress;
+  throw new CheckpointError('checkpoint', `${file}: progress.best is damaged`);
 }
 
 /** Whether a value from a file lists files of its own folder. */

@@ -39,6 +39,7 @@ const NEUTRAL = new Set<keyof TrainingSettings>([
   'logEvery',
   'checkpointEvery',
   'keepCheckpoints',
+  'bestBy',
   'out',
   'steps',
   'epochs',

@@ -17,7 +17,12 @@ import {
 import { CheckpointError } from '../base/errors.js';
 import type { OptimizerState } from '../optimizers/update.js';
 import { type Entry, entriesOf, type Kind, KINDS } from './checkpoint-entries.js';
-import { formatCheckpointState, hashFile, shardName } from './checkpoint-folder.js';
+import {
+  formatCheckpointState,
+  hashFile,
+  readCheckpointState,
+  shardName,
+} from './checkpoint-folder.js';
 import {
   checkpointName,
   discard,
@@ -27,6 +32,7 @@ import {
   removeFolder,
   tidyCheckpoints,
 } from './checkpoint-list.js';
+import { NO_PROGRESS, type TrainingProgress } from './progress.js';
 import { checkLock, type WriteLock } from './run-lock.js';
 import {
   isSystemError,
@@ -46,6 +52,10 @@ export interface CheckpointContents {
   readonly configHash: string;
   /** Of the run folder, looked at before anything is written; absent: nobody else writes there. */
   readonly lock?: WriteLock;
+  /** What the run has seen so far. Default: nothing. */
+  readonly progress?: TrainingProgress;
+  /** Whether it is written only because it is the best by now. Default: no. */
+  readonly onlyBest?: boolean;
   /** Further files of the checkpoint, by name. */
   readonly texts?: Readonly<Record<string, string>>;
 }
@@ -55,7 +65,7 @@ export interface CheckpointContents {
  * every file in it is written and synced; when that fails nothing is left of it. One that has the
  * name already stays until the new one has been read back.
  *
- * @param keep newest checkpoints to keep, besides that of step 0; null: all
+ * @param keep newest checkpoints to keep, besides that of step 0 and the best; null: all
  * @returns the folder
  * @throws CheckpointError when a file cannot be written, with the system's reason: on every rank
  *   that of the first one that could not
@@ -93,7 +103,7 @@ export function saveCheckpoint(
       if (contents.lock) checkLock(contents.lock);
       publish(partial, final);
       syncFolder(checkpoints);
-      removeOld(checkpoints, contents.step, keep);
+      removeOld(checkpoints, contents, keep);
     });
   } catch (error) {
     if (rank === 0) removeFolder(partial);
@@ -263,6 +273,8 @@ function finish(
     configHash: contents.configHash,
     ranks,
     files,
+    progress: contents.progress ?? NO_PROGRESS,
+    onlyBest: contents.onlyBest ?? false,
   });
   writeSynced(path.join(folder, 'state.json'), state);
   syncFolder(folder);
@@ -283,9 +295,27 @@ export function indexOf(folder: string, shards: readonly string[]): string {
   return `${JSON.stringify({ metadata: { total_size: bytes }, weight_map: map }, null, 2)}\n`;
 }
 
-function removeOld(checkpoints: string, saved: number, keep: number | null): void {
-  if (keep === null) return;
-  const others = listCheckpoints(checkpoints).filter(({ step }) => step > 0 && step !== saved);
-  const kept = saved > 0 ? keep - 1 : keep;
-  for (const { folder } of others.slice(0, Math.max(0, others.length - kept))) discard(folder);
+/** Removes those that were only the best until now, and all but the newest to be kept. */
+function removeOld(
+  checkpoints: string,
+  { step: saved, progress }: CheckpointContents,
+  keep: number | null,
+): void {
+  const best = progress?.best?.step;
+  const old = listCheckpoints(checkpoints).filter(({ step }) => step > 0 && step !== saved);
+  const surpassed = best === saved ? old.filter(({ folder }) => wasOnlyBest(folder)) : [];
+  const others = old.filter((each) => !surpassed.includes(each));
+  const kept = keep === null ? others.length : saved > 0 ? keep - 1 : keep;
+  const surplus = others.slice(0, Math.max(0, others.length - kept));
+  for (const { step, folder } of [...surpassed, ...surplus]) {
+    if (step !== best) discard(folder);
+  }
+}
+
+function wasOnlyBest(folder: string): boolean {
+  try {
+    return readCheckpointState(folder).onlyBest;
+  } catch {
+    return false; // A damaged one is for the run to say, when it is looked at.
+  }
 }

@@ -13,7 +13,7 @@ import {
   formatSi,
   plural,
 } from '../base/format.js';
-import { flagLike, type FlagTable, type FlagValues, JSON_FLAG } from './flags.js';
+import { CHECKPOINT_FLAG, flagLike, type FlagTable, type FlagValues, JSON_FLAG } from './flags.js';
 import { formatPairs, formatTable } from './table.js';
 
 const FLAGS = {
@@ -51,6 +51,7 @@ const FLAGS = {
     initial: null,
     required: true,
   },
+  checkpoint: CHECKPOINT_FLAG,
   data: flagLike(SETTINGS.data, {
     about: "keep the layers' outputs on this data nearest, and measure them and the network's",
     initial: null,
@@ -174,7 +175,7 @@ function layerTable(layers: CompressionReport['layers'], width: number): string[
 }
 
 function describe(report: CompressionReport, width: number): string[] {
-  const { model, specification, svd, layers, before, after, probe } = report;
+  const { model, compressedFrom, specification, svd, layers, before, after, probe } = report;
   const { blocks, depth } = specification;
   const ghosts = formatGhosts(specification);
   const size = (name: string, a: number, b: number, unit: string) => [
@@ -188,6 +189,7 @@ function describe(report: CompressionReport, width: number): string[] {
     ...formatPairs(
       [
         ['model', model],
+        ['compressed from', compressedFrom],
         [
           'network',
           `phantom, width ${specification.width}, depth ${depth}, ${plural(blocks, 'block')}, ` +

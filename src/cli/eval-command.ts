@@ -14,7 +14,7 @@ import {
   plural,
 } from '../base/format.js';
 import { SETTINGS } from '../settings/keys.js';
-import { JSON_FLAG, flagLike } from './flags.js';
+import { CHECKPOINT_FLAG, JSON_FLAG, flagLike } from './flags.js';
 import { metricPairs, metricTables } from './metrics-text.js';
 import { formatPairs, formatTable } from './table.js';
 
@@ -26,13 +26,7 @@ export const command = defineCommand({
       initial: null,
       fallback: "the run's own validation part",
     }),
-    checkpoint: {
-      kind: 'text',
-      placeholder: 'name|path',
-      about: 'a checkpoint of the run',
-      initial: null,
-      fallback: 'the newest',
-    },
+    checkpoint: CHECKPOINT_FLAG,
     ranks: flagLike(SETTINGS.ranks, {
       about: 'worker threads; they divide the blocks',
       fallback: 'as trained',
@@ -59,7 +53,7 @@ export const command = defineCommand({
     notes: '',
     examples: [
       `${phantom} eval runs/seed-7 --data fashion-10k`,
-      `${phantom} eval runs/seed-7 --data test.csv --checkpoint step-00000100 --json`,
+      `${phantom} eval runs/seed-7 --data test.csv --checkpoint step-100 --json`,
       `${phantom} eval models/small --data fashion-10k`,
       `${phantom} eval runs/nested --sweep-ghosts`,
       `${phantom} eval runs/nested --sweep-ghosts 2,8,32`,
@@ -102,10 +96,10 @@ async function run(
     return EXIT.fine;
   }
   const { accuracy } = result;
+  const { sourceText } = await import('../models/model-source.js');
+  const opened = sourceText({ ...result, weights: result.checkpoint });
   const pairs: [string, string][] = [
-    result.step === null
-      ? ['model', result.checkpoint]
-      : ['checkpoint', `${result.checkpoint} (step ${result.step})`],
+    [result.step === null ? 'model' : 'checkpoint', opened],
     ['rows', formatCount(result.rows)],
     ['loss', formatLoss(result.loss)],
     ...(accuracy === null ? [] : [['accuracy', formatPercent(accuracy)] as [string, string]]),

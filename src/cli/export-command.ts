@@ -4,7 +4,7 @@ import { SETTINGS } from '../settings/keys.js';
 import { defineCommand } from './command.js';
 import { createConsole } from './console.js';
 import { EXIT } from './failure.js';
-import { JSON_FLAG, flagLike } from './flags.js';
+import { CHECKPOINT_FLAG, JSON_FLAG, flagLike } from './flags.js';
 import { formatPairs } from './table.js';
 
 const NOTES = `
@@ -33,6 +33,7 @@ export const command = defineCommand({
       initial: null,
       required: true,
     },
+    checkpoint: CHECKPOINT_FLAG,
     engine: flagLike(SETTINGS.engine, {}),
     json: JSON_FLAG,
   },
@@ -44,9 +45,9 @@ export const command = defineCommand({
       `${phantom} export runs/seed-7 --format pytorch-names --out mlp.safetensors`,
     ],
   }),
-  async run({ operands: [model = ''], flags: { format, out, engine, json } }) {
+  async run({ operands: [model = ''], flags: { json, ...given } }) {
     const { exportModel } = await import('../app/convert/export-file.js');
-    const report = await exportModel({ model, format, out, engine });
+    const report = await exportModel({ model, ...given });
     const console = createConsole();
     if (json) {
       console.out(JSON.stringify({ type: 'export', ...report }));
@@ -54,6 +55,7 @@ export const command = defineCommand({
     }
     const bytes = formatSi(report.bytes, 'B');
     const pairs: [string, string][] = [
+      ['model', report.source],
       ['file', report.file],
       ['content', `${plural(report.tensors, 'tensor')}, ${bytes}, as ${report.format}`],
     ];

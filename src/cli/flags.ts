@@ -53,6 +53,15 @@ export const GHOSTS_FLAG = {
   fallback: 'all',
 } as const;
 
+/** What is opened of a run folder. */
+export const CHECKPOINT_FLAG = {
+  kind: 'text',
+  placeholder: 'which',
+  about: 'which checkpoint of a run: best by validation, last, step-100 or a path',
+  initial: null,
+  fallback: 'best, or last where nothing was validated',
+} as const;
+
 /** A config file on the command line. */
 export const CONFIG_OPERAND = {
   name: 'config',

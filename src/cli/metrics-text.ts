@@ -1,9 +1,11 @@
-import { formatCount, formatPercent } from '../base/format.js';
+import { formatCount, formatDigits, formatPercent } from '../base/format.js';
 import {
   type MetricName,
   METRICS,
   METRIC_NAMES,
+  metricText,
   type MetricValues,
+  metricValueText,
 } from '../metrics/metric-names.js';
 import type { EvaluationMetrics } from '../training/network-metrics.js';
 import { formatTable } from './table.js';
@@ -13,12 +15,6 @@ const MOST_CLASSES = 30;
 const MOST_CONFUSED = 12;
 /** Of a log line, where accuracy has a place of its own. */
 const MAIN: readonly MetricName[] = ['rmse', 'r2', 'macroF1'];
-const SHARES: ReadonlySet<MetricName> = new Set(['accuracy', 'exact', 'top5']);
-
-/** `RMSE 4.21`, `accuracy 87.50%`; a dash for what is not defined. */
-export function metricText(name: MetricName, value: number | null): string {
-  return `${METRICS[name].text} ${valueText(name, value)}`;
-}
 
 /** The main metrics of a validation, beside its loss and accuracy. */
 export function mainMetrics(values: MetricValues): string[] {
@@ -34,16 +30,9 @@ export function metricPairs(metrics: EvaluationMetrics): [string, string][] {
   return METRIC_NAMES.flatMap((name) => {
     const value = metrics.values[name];
     if (value === undefined || name === 'accuracy' || (name === 'top5' && fewClasses)) return [];
-    return [[METRICS[name].text, valueText(name, value)] as [string, string]];
+    return [[METRICS[name].text, metricValueText(name, value)] as [string, string]];
   });
 }
-
-function valueText(name: MetricName, value: number | null): string {
-  if (value === null) return '–';
-  return SHARES.has(name) ? formatPercent(value) : digits(value);
-}
-
-const digits = (value: number) => String(Number(value.toPrecision(4))).replace('-', '−');
 
 /** Tables of each target or class, and of what was predicted for rows of each class. */
 export function metricTables(metrics: EvaluationMetrics, width: number): string[] {
@@ -52,9 +41,9 @@ export function metricTables(metrics: EvaluationMetrics, width: number): string[
     if (targets === null || targets.length < 2) return [];
     const rows = targets.map(({ name, rmse, mae, r2 }) => [
       name,
-      digits(rmse),
-      digits(mae),
-      r2 === null ? '–' : digits(r2),
+      formatDigits(rmse),
+      formatDigits(mae),
+      r2 === null ? '–' : formatDigits(r2),
     ]);
     return ['', ...formatTable(['target', 'RMSE', 'MAE', 'R²'], rows, width)];
   }
@@ -67,7 +56,7 @@ export function metricTables(metrics: EvaluationMetrics, width: number): string[
     name,
     formatPercent(precision, 1),
     formatPercent(recall, 1),
-    digits(f1),
+    formatDigits(f1),
     formatCount(own),
   ]);
   const more = classes.length - listed.length;

@@ -7,7 +7,7 @@ import { EXIT } from './failure.js';
 import { formatDuration, formatPercent, formatSi, plural } from '../base/format.js';
 import { PREDICTION_KINDS } from '../serving/prediction-kinds.js';
 import { SETTINGS } from '../settings/keys.js';
-import { GHOSTS_FLAG, JSON_FLAG, flagLike } from './flags.js';
+import { CHECKPOINT_FLAG, GHOSTS_FLAG, JSON_FLAG, flagLike } from './flags.js';
 import { formatPairs } from './table.js';
 
 /** How often a terminal hears of progress. */
@@ -24,6 +24,7 @@ export const command = defineCommand({
       initial: null,
       required: true,
     },
+    checkpoint: CHECKPOINT_FLAG,
     what: {
       kind: 'choice',
       choices: PREDICTION_KINDS,
@@ -87,11 +88,12 @@ async function run(
     console.out(JSON.stringify({ type: 'prediction', ...report }));
     return EXIT.fine;
   }
-  const { step, rows, elapsedS, computeS, exposedS } = report;
+  const { rows, elapsedS, computeS, exposedS } = report;
+  const { sourceText } = await import('../models/model-source.js');
   const waits = report.ranks > 1 && computeS > 0;
   const waiting = waits ? `, waiting ${formatPercent(exposedS / computeS, 0)}` : '';
   const pairs: [string, string][] = [
-    ['model', report.model + (step === null ? '' : ` (step ${step})`)],
+    ['model', sourceText({ ...report, weights: report.model })],
     ['answers', `${report.out}: ${plural(rows, 'row')} of ${report.outputs}`],
     ...((options.ghosts ?? null) === null
       ? []

@@ -148,7 +148,7 @@ test('the last validation is a line in a pipe; on a terminal the summary has it'
   assert.equal(shown('terminal', [START, validation]).out.length, 1);
 });
 
-test('a run comes to four lines, with --verbose to all that is known', () => {
+test('a run comes to five lines, with --verbose to all that is known', () => {
   const phase = { timeS: 1, energyJ: 0.0006 };
   const METRICS: EndEvent['validationMetrics'] = {
     ...{ task: 'regress', values: { rmse: 1234.5678, mae: 1, r2: null }, targets: [] },
@@ -164,6 +164,7 @@ test('a run comes to four lines, with --verbose to all that is known', () => {
     },
     ...{ samplesPerS: 12_800, ranks: 2, exposedShare: 0.3, hiddenShare: 0.5, elapsedS: 1 },
     ...{ runFolder: 'runs/x', checkpoint: 'runs/x/checkpoints/100', resumeCommand: null },
+    best: { by: 'loss', value: 0.55, step: 80 },
     energy: {
       ...{ meter: 'modelled', description: '', obtained: 'modelled', energyJ: 0.0012 },
       ...{ energyKWh: 3.3e-10, meanPowerW: 0.0012, perStepJ: 1.2e-5, perSampleJ: 1e-7 },
@@ -179,11 +180,12 @@ test('a run comes to four lines, with --verbose to all that is known', () => {
     ['validation', 'loss 0.6000, accuracy 70.00%, RMSE 1235, R² –'],
     ['speed', '10.0 ms per step, 12.8 k samples/s, waiting 30%'],
     ['energy', '1.20 mJ modelled, 12.0 µJ per step'],
+    ['best', 'step 80, validation loss 0.5500'],
     ['checkpoint', 'runs/x/checkpoints/100'],
   ]);
   assert.deepEqual(
     endPairs(end, true).map(([name]) => name),
-    'last batch;validation;speed;communication;energy;power;of it;by phase;emissions;checkpoint'.split(
+    'last batch;validation;speed;communication;energy;power;of it;by phase;emissions;best;checkpoint'.split(
       ';',
     ),
   );

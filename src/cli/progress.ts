@@ -1,4 +1,5 @@
 import os from 'node:os';
+import { bestText } from '../checkpoints/progress.js';
 import type { Launcher } from '../communicators/launcher.js';
 import { describeOverlap } from '../training/overlap.js';
 import type {
@@ -185,5 +186,9 @@ export function endPairs(
   }
   pairs.push(energyPair(end.energy, verbose ? ['step', 'sample'] : ['step']));
   if (verbose) pairs.push(...energyDetails(end.energy));
+  const { best } = end;
+  if (best !== null && (verbose || best.step !== end.step)) {
+    pairs.push(['best', `step ${best.step}, ${bestText(best)}`]);
+  }
   return [...pairs, ['checkpoint', end.checkpoint]];
 }

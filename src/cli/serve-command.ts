@@ -5,7 +5,13 @@ import { SETTINGS } from '../settings/keys.js';
 import { defineCommand } from './command.js';
 import { EXIT } from './failure.js';
 import { createServerLog, LOG_LEVELS } from './server-log.js';
-import { flagLike, type FlagTable, type FlagValues, GHOSTS_FLAG } from './flags.js';
+import {
+  CHECKPOINT_FLAG,
+  flagLike,
+  type FlagTable,
+  type FlagValues,
+  GHOSTS_FLAG,
+} from './flags.js';
 
 /** Names the environment variable that may hold the token. */
 const TOKEN_VARIABLE = 'PHANTOM_SERVE_TOKEN';
@@ -26,6 +32,7 @@ const FLAGS = {
     about: 'address to listen on; the default is reachable from this machine only',
     initial: '127.0.0.1',
   },
+  checkpoint: CHECKPOINT_FLAG,
   ranks: flagLike(SETTINGS.ranks, {
     about: 'worker threads per model; they divide its blocks',
     most: 256,

@@ -63,6 +63,8 @@ export interface NetworkSize {
 /** What `compress` made: the network, its sizes before and after, and its errors. */
 export interface CompressionReport {
   readonly model: string;
+  /** What it was made of; of a run with the checkpoint. */
+  readonly compressedFrom: string;
   readonly specification: NetworkSpecification;
   readonly svd: string;
   readonly minimize: Minimized;
@@ -137,6 +139,7 @@ class Compression {
     writeModel(out, { specification, loss, standardization, schema, source }, shards);
     return {
       model: out,
+      compressedFrom: network.name,
       specification,
       svd: this.#svd.description,
       minimize,

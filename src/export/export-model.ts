@@ -17,8 +17,8 @@ import { WeightFiles } from '../models/weight-files.js';
 /** What protobuf's readers take. */
 const MOST_ONNX_BYTES = 2 ** 31 - 1;
 
-/** The file that `exportModel` wrote. */
-export interface ExportReport {
+/** A file that was written. */
+export interface FileReport {
   readonly file: string;
   readonly format: ExportFormat;
   readonly bytes: number;
@@ -45,7 +45,7 @@ export function writeExport(
   format: ExportFormat,
   file: string,
   engine: Engine,
-): ExportReport {
+): FileReport {
   if (existsSync(file)) {
     throw new ConfigError('export', `${file} already exists; choose another --out, or remove it`);
   }
@@ -58,7 +58,7 @@ function exportSafetensors(
   format: Exclude<ExportFormat, 'onnx'>,
   file: string,
   engine: Engine,
-): ExportReport {
+): FileReport {
   const { specification, loss, standardization } = source;
   const metadata = {
     format: 'pt',
@@ -120,8 +120,8 @@ function withNetwork<T>(source: ModelSource, engine: Engine, use: (network: Dens
   }
 }
 
-function exportOnnx(source: ModelSource, file: string, engine: Engine): ExportReport {
-  const write = (graph: ReturnType<typeof phantomGraph>): ExportReport => {
+function exportOnnx(source: ModelSource, file: string, engine: Engine): FileReport {
+  const write = (graph: ReturnType<typeof phantomGraph>): FileReport => {
     const encoded = encodeModel(graph, packageVersion());
     const { bytes } = encoded;
     if (bytes > MOST_ONNX_BYTES) {

@@ -1,3 +1,5 @@
+import { formatDigits, formatPercent } from '../base/format.js';
+
 /** Every metric of a validation, and which values of it are better. */
 export const METRICS = {
   rmse: { better: 'lower', text: 'RMSE' },
@@ -30,4 +32,17 @@ const OF_TASK: Readonly<Record<MetricsTask, readonly MetricName[]>> = {
 /** The metrics of a task, in the order in which they are shown. */
 export function metricsOfTask(task: MetricsTask): readonly MetricName[] {
   return OF_TASK[task];
+}
+
+const SHARES: ReadonlySet<MetricName> = new Set(['accuracy', 'exact', 'top5']);
+
+/** `RMSE 4.21`, `accuracy 87.50%`; a dash for what is not defined. */
+export function metricText(name: MetricName, value: number | null): string {
+  return `${METRICS[name].text} ${metricValueText(name, value)}`;
+}
+
+/** `4.21`, `87.50%`; a dash for what is not defined. */
+export function metricValueText(name: MetricName, value: number | null): string {
+  if (value === null) return '–';
+  return SHARES.has(name) ? formatPercent(value) : formatDigits(value);
 }

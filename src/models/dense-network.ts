@@ -7,7 +7,7 @@ import type { ShardReader } from '../layers/kind.js';
 import { layerParameters, networkLayers } from '../model/network-layers.js';
 import type { NetworkEnds, NetworkSpecification } from '../model/specification.js';
 import type { Tensor } from '../tensor/tensor.js';
-import type { ModelSource } from './model-source.js';
+import { type ModelSource, sourceText } from './model-source.js';
 import { WeightFiles } from './weight-files.js';
 
 /** A linear layer of a dense network: rows outputs, columns inputs. */
@@ -42,7 +42,8 @@ export interface DenseNetwork {
 
 /** The dense network that a model of any strategy is. */
 export function denseOf(source: ModelSource, engine: Engine): DenseNetwork {
-  const { specification, loss, standardization, schema, path: name } = source;
+  const { specification, loss, standardization, schema } = source;
+  const name = sourceText(source);
   const { width, depth, activation, ends } = specification;
   const files = new WeightFiles(source.weights);
   const scratch = new Scratch(engine);

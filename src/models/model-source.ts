@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import type { TrainingSettings } from '../settings/settings.js';
 import { type Standardization, standardizationFrom } from '../data/standardize.js';
@@ -11,7 +11,8 @@ import {
   readCheckpointState,
   verifyFiles,
 } from '../checkpoints/checkpoint-folder.js';
-import { newestCheckpoint, readRunConfig } from '../checkpoints/run-folder.js';
+import { chooseCheckpoint } from '../checkpoints/checkpoint-choice.js';
+import { readRunConfig } from '../checkpoints/run-folder.js';
 import { MODEL_FILE, readModelFile } from './model-folder.js';
 
 /** A network that can be loaded: what it is, and where its weights lie. Structured-cloneable. */
@@ -28,40 +29,71 @@ export interface ModelSource {
   readonly step: number | null;
   /** Folder with `model.safetensors.index.json` and its shards, for `loadWeights`. */
   readonly weights: string;
+  /** Which checkpoint of the run it is, in words; null: the run was left no choice. */
+  readonly standing: string | null;
   /** Of the run that trained it; null: a model folder. */
   readonly settings: TrainingSettings | null;
 }
 
 /**
- * Opens a run folder (its newest checkpoint), a checkpoint folder inside a run, or a model folder,
- * and compares the sizes and hashes of its weights with those recorded.
+ * Opens a run folder (its best checkpoint, or the last where it has no best), a checkpoint folder
+ * inside a run, or a model folder, and compares the sizes and hashes of its weights with those
+ * recorded.
  *
- * @param share ranks divide the files among themselves: file i is this rank's if i % size = rank
+ * @param options.checkpoint of a run: `best`, `last`, `step-100` or a path
+ * @param options.share ranks divide the files among themselves: file i is this rank's if
+ *   i % size = rank
  * @throws CheckpointError when it is none of these, or incomplete or damaged
  */
 export function openModel(
   folder: string,
-  share: { readonly rank: number; readonly size: number } = { rank: 0, size: 1 },
+  options: {
+    readonly checkpoint?: string | null;
+    readonly share?: { readonly rank: number; readonly size: number };
+  } = {},
 ): ModelSource {
-  const { files, ...model } = describeModel(folder);
+  const { checkpoint = null, share } = options;
+  const { files, ...model } = describeModel(folder, checkpoint);
   const remedy =
     model.kind === 'model' ? 'write the model again' : 'remove its folder to use an earlier one';
   verifyFiles(model.weights, { files }, share, remedy);
   return model;
 }
 
+/** What was opened, in words: `runs/a/checkpoints/step-00000080 (step 80, the last)`. */
+export function sourceText({
+  weights,
+  step,
+  standing,
+}: Pick<ModelSource, 'weights' | 'step' | 'standing'>): string {
+  if (step === null) return weights;
+  return `${weights} (step ${step}${standing === null ? '' : `, ${standing}`})`;
+}
+
 /** The same without looking at the weights. @throws CheckpointError */
-export function describeModel(folder: string): ModelSource & { readonly files: FileHashes } {
+export function describeModel(
+  folder: string,
+  checkpoint: string | null = null,
+): ModelSource & { readonly files: FileHashes } {
   const has = (name: string) => existsSync(path.join(folder, name));
+  const single = has(MODEL_FILE) || has('state.json');
+  if (single && checkpoint !== null) {
+    const what = `--checkpoint ${checkpoint} with ${folder}, which is no run folder`;
+    throw new CheckpointError('model', `${what}; leave --checkpoint out`);
+  }
   if (has(MODEL_FILE)) {
     const { source: _, ...model } = readModelFile(folder);
-    return { path: folder, kind: 'model', ...model, step: null, weights: folder, settings: null };
+    const own = { step: null, weights: folder, standing: null, settings: null };
+    return { path: folder, kind: 'model', ...model, ...own };
   }
   if (has('state.json')) {
-    return { path: folder, kind: 'checkpoint', ...ofRun(runOf(folder), folder) };
+    // Not by the link to the best of a run, which may lead elsewhere while this is read.
+    const weights = lstatSync(folder).isSymbolicLink() ? realpathSync(folder) : folder;
+    return { path: folder, kind: 'checkpoint', ...ofRun(runOf(folder), weights), standing: null };
   }
   if (has('config.json')) {
-    return { path: folder, kind: 'run', ...ofRun(folder, newestCheckpoint(folder).folder) };
+    const { folder: weights, standing } = chooseCheckpoint(folder, checkpoint);
+    return { path: folder, kind: 'run', ...ofRun(folder, weights), standing };
   }
   throw new CheckpointError(
     'model',

@@ -5,6 +5,7 @@ import { ENGINE_CHOICES } from '../engines/engine-list.js';
 import { TASKS } from '../data/tables/schema.js';
 import { LOSSES } from '../layers/loss-names.js';
 import { STRATEGY_NAMES } from '../layers/strategies.js';
+import { METRIC_NAMES } from '../metrics/metric-names.js';
 import { OPTIMIZER_NAMES } from '../optimizers/optimizer-list.js';
 import { SCHEDULE_NAMES } from '../optimizers/schedule.js';
 import { GHOST_PRECISIONS } from '../tensor/precision.js';
@@ -393,9 +394,17 @@ export const SETTINGS = {
   keepCheckpoints: {
     ...integer('Output', 'n', 1),
     nullable: true,
-    about: 'newest checkpoints to keep, besides that of step 0',
+    about: 'newest checkpoints to keep, besides that of step 0 and the best',
     initial: null,
     fallback: 'all',
+  },
+  bestBy: {
+    ...choice('Output', ['loss', ...METRIC_NAMES]),
+    nullable: true,
+    about:
+      'which validation is the best; its checkpoint is checkpoints/best, which eval, predict, ' +
+      'serve, export and compress open; none: the last is',
+    initial: 'loss',
   },
   out: {
     group: 'Output',

@@ -212,8 +212,24 @@ export interface TrainingSettings {
   readonly logEvery: number;
   /** Steps between checkpoints. An integer of at least 1. */
   readonly checkpointEvery: number | null;
-  /** Newest checkpoints to keep, besides that of step 0. An integer of at least 1. */
+  /** Newest checkpoints to keep, besides that of step 0 and the best. An integer of at least 1. */
   readonly keepCheckpoints: number | null;
+  /**
+   * Which validation is the best; its checkpoint is checkpoints/best, which eval, predict, serve,
+   * export and compress open; none: the last is. Default: loss.
+   */
+  readonly bestBy:
+    | 'loss'
+    | 'rmse'
+    | 'mae'
+    | 'r2'
+    | 'accuracy'
+    | 'exact'
+    | 'top5'
+    | 'macroF1'
+    | 'rocAuc'
+    | 'logLoss'
+    | null;
   /** Run folder. */
   readonly out: string | null;
 }

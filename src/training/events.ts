@@ -1,3 +1,4 @@
+import type { BestValidation } from '../checkpoints/progress.js';
 import type { Obtained } from '../energy/meter.js';
 import type { RunEnergy } from '../energy/run-energy.js';
 import type { MetricValues } from '../metrics/metric-names.js';
@@ -137,6 +138,8 @@ export interface EndEvent {
   readonly energy: RunEnergy;
   readonly runFolder: string;
   readonly checkpoint: string;
+  /** The best validation, whose checkpoint is kept; null: nothing was validated. */
+  readonly best: BestValidation | null;
   /** Continues an interrupted run; null when there is nothing left to do. */
   readonly resumeCommand: string | null;
 }

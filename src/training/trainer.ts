@@ -10,6 +10,8 @@ import type { NetworkSpecification } from '../model/specification.js';
 import { createOptimizer } from '../optimizers/optimizer.js';
 import { learningRateAt } from '../optimizers/schedule.js';
 import { checkpointName } from '../checkpoints/checkpoint-list.js';
+import { linkBest } from '../checkpoints/best-checkpoint.js';
+import { NO_PROGRESS } from '../checkpoints/progress.js';
 import { EnergyAccount, type EnergyParts } from './energy-account.js';
 import type { EndEvent, StartEvent, TrainingEvent } from './events.js';
 import { loadCheckpoint, loadWeights } from '../checkpoints/load-checkpoint.js';
@@ -27,6 +29,7 @@ import { summarize } from '../data/tables/schema.js';
 import type { OpenedTable } from '../data/dataset.js';
 import type { WriteLock } from '../checkpoints/run-lock.js';
 import { saveCheckpoint } from '../checkpoints/save-checkpoint.js';
+import { RunProgress } from './run-progress.js';
 import { StepTimes, warmUpSteps } from './step-times.js';
 import type { WorkMeters } from './work-meters.js';
 
@@ -86,6 +89,8 @@ class Trainer {
   readonly #times: StepTimes;
   #validation: Judgement | null = null;
   readonly #warmUp: number;
+  /** Whether it was said that the best checkpoint cannot be linked to. */
+  #unlinked = false;
 
   constructor(job: TrainingJob, parts: TrainingParts) {
     this.#job = job;
@@ -130,19 +135,21 @@ class Trainer {
       clipNorm: settings.clipNorm,
       stopRequested: parts.stopRequested,
     });
+    let before = NO_PROGRESS;
     if (job.resume) {
       const { parameters } = network;
       const target = { parameters, optimizerState: optimizer.state };
-      loadCheckpoint(job.resume.folder, target, shards);
+      before = loadCheckpoint(job.resume.folder, target, shards).progress;
     } else if (job.from !== null) {
       loadWeights(job.from, network.parameters);
     } else {
       network.initialize(settings.seed);
     }
+    const progress = new RunProgress(settings, before);
     this.#emitStart(network, engine, columns);
 
     const checkpoints = path.join(job.runFolder, 'checkpoints');
-    const save = (step: number) => {
+    const save = (step: number, onlyBest = false) => {
       this.#energy.setSteady(false);
       const contents = {
         parameters: network.parameters,
@@ -151,6 +158,8 @@ class Trainer {
         seed: settings.seed,
         configHash: job.configHash,
         lock: job.lock,
+        progress: progress.state,
+        onlyBest,
         ...(job.table && { texts: { [SCHEMA_FILE]: formatSchema(job.table.schema) } }),
       };
       const folder = path.join(checkpoints, checkpointName(step));
@@ -160,6 +169,7 @@ class Trainer {
       }
       if (replicas) control.barrier();
       this.#emit({ type: 'checkpoint', step, folder });
+      if (progress.state.best?.step === step) this.#linkBest(checkpoints, step);
       return folder;
     };
     let checkpoint = job.resume?.folder ?? save(0);
@@ -184,6 +194,7 @@ class Trainer {
       if (isLogged) this.#emitStep(step, result, rate);
 
       const isLast = step === job.steps;
+      let isBest = false;
       const due = job.validateEvery > 0 && (step % job.validateEvery === 0 || isLast);
       if (due && evaluator !== null) {
         this.#energy.setSteady(false);
@@ -196,6 +207,7 @@ class Trainer {
           accuracy: orNull(this.#validation.accuracy),
           metrics: this.#validation.values,
         });
+        isBest = progress.validated(step, this.#validation);
       }
       const judged =
         job.validationRows > 0 ? (due ? this.#validation?.loss : undefined) : result.loss;
@@ -204,14 +216,24 @@ class Trainer {
       if (reached) reason = 'target-loss';
       else if (result.stop && !isLast) reason = 'interrupted';
       const ends = isLast || reason !== 'finished';
-      if (ends || (settings.checkpointEvery && step % settings.checkpointEvery === 0)) {
-        checkpoint = save(step);
+      const scheduled =
+        ends || (settings.checkpointEvery !== null && step % settings.checkpointEvery === 0);
+      if (scheduled || isBest) {
+        checkpoint = save(step, !scheduled);
         checkpointStep = step;
       }
       if (ends) break;
     }
     if (checkpointStep !== step) checkpoint = save(step);
-    return this.#end(reason, step, last, checkpoint);
+    return this.#end(reason, step, last, { checkpoint, best: progress.state.best });
+  }
+
+  #linkBest(checkpoints: string, step: number): void {
+    if (this.#metrics === null) return;
+    const problem = linkBest(checkpoints, step);
+    if (problem === null || this.#unlinked) return;
+    this.#unlinked = true;
+    this.#emit({ type: 'warning', message: problem });
   }
 
   /** Samples in a step of all replicas. */
@@ -313,7 +335,7 @@ class Trainer {
     reason: EndEvent['reason'],
     step: number,
     last: { loss: number; accuracy: number } | null,
-    checkpoint: string,
+    { checkpoint, best }: Pick<EndEvent, 'checkpoint' | 'best'>,
   ): EndEvent | null {
     const { steadySteps } = this.#times;
     const { carbonIntensity: carbonIntensityGPerKWh, pue } = this.#job.settings;
@@ -341,6 +363,7 @@ class Trainer {
       energy,
       runFolder: this.#job.runFolder,
       checkpoint,
+      best,
       resumeCommand: reason === 'interrupted' ? this.#job.resumeCommand : null,
     };
     this.#emit(event);

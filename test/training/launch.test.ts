@@ -68,6 +68,7 @@ describe('resume auto', () => {
       for (const line of warnings) assert.match(line, /skipped, kept as .*\.damaged$/);
       assert.deepEqual(endOf(run), expected);
       assert.deepEqual(readdirSync(path.join(run, 'checkpoints')).toSorted(), [
+        'best',
         'step-00000000',
         'step-00000009.damaged',
         'step-00000012',
@@ -86,7 +87,9 @@ describe('resume auto', () => {
     await train({ ...SETTINGS, steps: 3, out }, { resume: 'auto' });
     const expected = endOf(out, 3);
     const checkpoints = path.join(out, 'checkpoints');
-    for (const name of readdirSync(checkpoints)) flip(path.join(checkpoints, name, 'state.json'));
+    for (const name of readdirSync(checkpoints)) {
+      if (name !== 'best') flip(path.join(checkpoints, name, 'state.json'));
+    }
     const told: string[] = [];
     const onEvent = (event: TrainingEvent) => {
       if (event.type === 'warning') told.push(event.message);

@@ -88,6 +88,7 @@ describe('a run', () => {
     const out = path.join(temporaryFolder(context), 'run');
     await train({ ...SETTINGS, checkpointEvery: 2, keepCheckpoints: 2, out });
     assert.deepEqual(readdirSync(path.join(out, 'checkpoints')).toSorted(), [
+      'best',
       'step-00000000',
       'step-00000010',
       'step-00000012',

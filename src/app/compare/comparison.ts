@@ -64,6 +64,8 @@ export async function openComparison(
     steps: plan.steps,
     epochs: null,
     keepCheckpoints: 1,
+    // What is compared is the last.
+    bestBy: null,
     checkpointEvery: null,
     logEvery: Math.min(settings.logEvery, Math.max(1, Math.floor(plan.steps / 10))),
   };

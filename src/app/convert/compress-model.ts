@@ -30,6 +30,9 @@ export interface CompressOptions {
   /** A safetensors file with the names of a PyTorch nn.Sequential, a run folder, a checkpoint or a
    * model folder. */
   readonly model: string;
+  /** Of a run: `best`, `last`, `step-100` or a path. Default: the best by validation, or the last
+   * where nothing was validated. */
+  readonly checkpoint?: string | null;
   /** P: what a layer is split into; divides its width. */
   readonly blocks: number;
   /** K in each layer: `ghosts`, the same in all; `energy`, the fewest that keep that share of the
@@ -118,18 +121,22 @@ function checkChoice(choice: GhostChoice): void {
 }
 
 function openNetwork(
-  { model, activation = null, loss = null, prefix = null, layers = null }: CompressOptions,
+  { model, checkpoint = null, activation = null, loss = null, ...names }: CompressOptions,
   dataset: Dataset | null,
   engine: Engine,
 ): DenseNetwork {
+  const { prefix = null, layers = null } = names;
   if (!isFile(model)) {
     const given = [activation, loss, prefix, layers].some((value) => value !== null);
-    if (!given) return denseOf(openModel(model), engine);
+    if (!given) return denseOf(openModel(model, { checkpoint }), engine);
     throw new ConfigError(
       'compress',
       `--activation, --loss, --prefix or --layers with ${model}, which states its own; they are for ` +
         'weight files only',
     );
+  }
+  if (checkpoint !== null) {
+    throw new ConfigError('compress', `--checkpoint with ${model}, a file; leave it out`);
   }
   if (activation === null) {
     throw new ConfigError('compress', `${model} does not state its activation; give --activation`);

@@ -1,18 +1,27 @@
 import type { ExportFormat } from '../../export/export-formats.js';
-import type { ExportReport } from '../../export/export-model.js';
-import { openModel } from '../../models/model-source.js';
+import type { FileReport } from '../../export/export-model.js';
+import { openModel, sourceText } from '../../models/model-source.js';
 import { createEngine } from '../ranks/engines.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 
 /** What `exportModel` writes, and where. */
 export interface ExportOptions {
-  /** A run folder (its newest checkpoint), a checkpoint or a model folder. */
+  /** A run folder, a checkpoint or a model folder. */
   readonly model: string;
+  /** Of a run: `best`, `last`, `step-100` or a path. Default: the best by validation, or the last
+   * where nothing was validated. */
+  readonly checkpoint?: string | null;
   readonly format: ExportFormat;
   /** The file to write; it must not be there yet. */
   readonly out: string;
   /** What multiplies where whole matrices are written. Default `auto`. */
   readonly engine?: EngineChoice;
+}
+
+/** The file that `exportModel` wrote. */
+export interface ExportReport extends FileReport {
+  /** What it was made of, in words; of a run with the checkpoint. */
+  readonly source: string;
 }
 
 /**
@@ -38,7 +47,9 @@ export interface ExportOptions {
  * ```
  */
 export async function exportModel(options: ExportOptions): Promise<ExportReport> {
-  const { model, format, out, engine = 'auto' } = options;
+  const { model, checkpoint = null, format, out, engine = 'auto' } = options;
   const { writeExport } = await import('../../export/export-model.js');
-  return writeExport(openModel(model), format, out, await createEngine(engine));
+  const source = openModel(model, { checkpoint });
+  const report = writeExport(source, format, out, await createEngine(engine));
+  return { ...report, source: sourceText(source) };
 }

@@ -1,5 +1,3 @@
-import path from 'node:path';
-import { existsSync } from 'node:fs';
 import { largestPayloadBytes, stepCost } from '../../analysis/network-cost.js';
 import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import { startLoader } from '../../data/loader/loader.js';
@@ -42,7 +40,8 @@ export interface EvaluateOptions {
   readonly ranks?: number | null;
   /** Rows at a time. Default: the run's. */
   readonly batch?: number | null;
-  /** Name of a checkpoint in the run, or a path. Default: the newest. */
+  /** Of a run: `best`, `last`, `step-100` or a path. Default: the best by validation, or the last
+   * where nothing was validated. */
   readonly checkpoint?: string | null;
   /** Numbers of ghosts to evaluate with; `all`: 1, 2, 4, … K. Default: K alone. */
   readonly sweepGhosts?: readonly number[] | 'all' | null;
@@ -68,6 +67,8 @@ export interface EvaluationReport {
   readonly checkpoint: string;
   /** null: a model folder has none. */
   readonly step: number | null;
+  /** Which checkpoint of the run it is, in words; null: there was no choice. */
+  readonly standing: string | null;
   readonly data: string;
   readonly rows: number;
   readonly loss: number;
@@ -166,6 +167,7 @@ export async function evaluate(
     return {
       checkpoint: model.weights,
       step: model.step,
+      standing: model.standing,
       data: data.name,
       rows: data.rows,
       loss: result.loss,
@@ -188,7 +190,7 @@ export async function evaluate(
 
 /** The run's settings; for a model folder, the usual ones. */
 function settingsOf(request: EvaluateOptions): TrainingSettings {
-  const { path: where, settings, specification } = describeModel(folderOf(request));
+  const { path: where, settings, specification } = describeModel(request.model, request.checkpoint);
   if (settings !== null) return settings;
   if ((request.data ?? null) === null) {
     throw new ConfigError('eval', `${where} is a model without data of its own; give --data`);
@@ -205,7 +207,7 @@ async function prepare(
 ) {
   // Each process hashes its share of the files.
   const share = { rank: (here[0] ?? 0) / here.length, size: ranks / here.length };
-  const model = openModel(folderOf(request), share);
+  const model = openModel(request.model, { checkpoint: request.checkpoint ?? null, share });
   const { specification } = model;
   const swept = sweptGhosts(request.sweepGhosts ?? null, specification);
   const { data: asked = null } = request;
@@ -285,11 +287,4 @@ function pointOf(
     energyJ: energy.perSampleJ,
     samplesPerS: rows / elapsedS,
   };
-}
-
-/** What to open: the model as given, or the checkpoint asked for. */
-function folderOf({ model, checkpoint = null }: EvaluateOptions): string {
-  if (checkpoint === null) return model;
-  const inRun = path.join(model, 'checkpoints', checkpoint);
-  return existsSync(inRun) ? inRun : checkpoint;
 }

@@ -20,6 +20,9 @@ const MOST_BATCH = 1 << 20;
 
 /** How a model is loaded. */
 export interface LoadOptions {
+  /** Of a run: `best`, `last`, `step-100` or a path. Default: the best by validation, or the last
+   * where nothing was validated. */
+  readonly checkpoint?: string | null;
   /** Worker threads that hold the network; they divide its blocks. Default: as trained, else 1;
    * under an MPI launcher the processes of the job. */
   readonly ranks?: number;
@@ -37,7 +40,7 @@ export interface LoadOptions {
 }
 
 /**
- * Loads a run folder (its newest checkpoint), a checkpoint or a model folder on worker threads that
+ * Loads a run folder (its best checkpoint), a checkpoint or a model folder on worker threads that
  * stay, or, under an MPI launcher, on the processes of the job, which all call this and `predict`
  * with the same rows and options. The caller closes it.
  *
@@ -65,7 +68,7 @@ export async function loadModel(
     if (!Number.isInteger(maxBatch) || maxBatch < 1 || maxBatch > MOST_BATCH) {
       throw new ConfigError('model', `batches of ${maxBatch} rows; needs 1 to ${MOST_BATCH}`);
     }
-    const found = describeModel(folder);
+    const found = describeModel(folder, options.checkpoint);
     const usual = found.settings?.ranks ?? 1;
     const ranks = rankCount('ranks', launcher, options.ranks ?? null, usual);
     validateRanks(found.specification.blocks, ranks);

@@ -19,8 +19,11 @@ import type { EngineChoice } from '../../engines/engine-list.js';
 
 /** What `predict` answers, and where to. `null` is the default too. */
 export interface PredictFileOptions {
-  /** A run folder (its newest checkpoint), a checkpoint or a model folder. */
+  /** A run folder, a checkpoint or a model folder. */
   readonly model: string;
+  /** Of a run: `best`, `last`, `step-100` or a path. Default: the best by validation, or the last
+   * where nothing was validated. */
+  readonly checkpoint?: string | null;
   /** A file of rows, or a known data set. */
   readonly data: string;
   /** The file to write: .csv, .npy, .parquet, .safetensors or .jsonl. */
@@ -50,6 +53,8 @@ export interface PredictFileOptions {
 export interface PredictionReport {
   readonly model: string;
   readonly step: number | null;
+  /** Which checkpoint of the run it is, in words; null: there was no choice. */
+  readonly standing: string | null;
   readonly out: string;
   readonly rows: number;
   readonly outputs: number;
@@ -97,10 +102,10 @@ export async function predict(
   launcher: Launcher | null = findLauncher(),
 ): Promise<PredictionReport> {
   const { data, out, engine = 'auto', batch = DEFAULT_MAX_BATCH } = options;
-  const { ranks = null, ghosts = null, onProgress, onWarning } = options;
+  const { checkpoint = null, ranks = null, ghosts = null, onProgress, onWarning } = options;
   await beforeRanks(launcher, async () => {
     formatOf(out);
-    const { specification, loss, schema } = describeModel(options.model);
+    const { specification, loss, schema } = describeModel(options.model, checkpoint);
     refuseOwnInput(data, out);
     const { what } = options;
     if ((what === 'probabilities' || what === 'labels') && loss !== 'cross-entropy') {
@@ -113,6 +118,7 @@ export async function predict(
   const model = await loadModel(
     options.model,
     {
+      checkpoint,
       engine,
       maxBatch: batch,
       ...(ranks === null ? {} : { ranks }),
@@ -186,6 +192,7 @@ export async function predict(
   return {
     model: model.source.weights,
     step: model.source.step,
+    standing: model.source.standing,
     out,
     rows,
     outputs: written.writer?.columns.length ?? outputs,

@@ -15,6 +15,9 @@ import type { EngineChoice } from '../../engines/engine-list.js';
 export interface ServeOptions {
   /** Folders of models, or `name=folder`; a name that is not given is that of the folder. */
   readonly models: readonly string[];
+  /** Of runs: `best`, `last`, `step-100` or a path. Default null: the best by validation, or the
+   * last where nothing was validated. */
+  readonly checkpoint?: string | null;
   /** Address to listen on. Default `127.0.0.1`: this machine only. */
   readonly host?: string;
   /** TCP port; 0: any that is free. Default 8000. */
@@ -55,6 +58,7 @@ export interface ServeOptions {
 }
 
 const DEFAULTS: Required<Omit<ServeOptions, 'models'>> = {
+  checkpoint: null,
   host: '127.0.0.1',
   port: 8000,
   ranks: null,
@@ -98,9 +102,10 @@ const DEFAULTS: Required<Omit<ServeOptions, 'models'>> = {
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const settings = { ...DEFAULTS, ...options };
-  const { host, port, ranks, engine, maxBatch, ghosts, maxDelayMs, maxQueue } = settings;
-  const { timeoutMs, log } = settings;
+  const { checkpoint, host, port, ranks, engine, maxBatch, ghosts } = settings;
+  const { maxDelayMs, maxQueue, timeoutMs, log } = settings;
   const loading = {
+    checkpoint,
     engine,
     maxBatch,
     ...(ranks === null ? {} : { ranks }),
@@ -117,7 +122,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const models = namedModels(settings.models).map(([name, folder]): ModelEntry => ({
     name,
     load: (signal) => load(name, folder, signal),
-    newest: () => describeModel(folder).weights,
+    newest: () => describeModel(folder, checkpoint).weights,
   }));
   const meter = await createMeter({ choice: 'auto', machine: 'default', cores: ranks ?? 1 });
   // The HTTP server takes its time to load; who serves has it.

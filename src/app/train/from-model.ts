@@ -51,7 +51,7 @@ export function openInitialModel(
     rank: (here[0] ?? 0) / here.length,
     size: (ranks * replicas) / here.length,
   };
-  const model = openModel(from, share);
+  const model = openModel(from, { share });
   const [a, b] = [specification.ends, model.specification.ends];
   if (a.kind === 'replicated' && b.kind === 'replicated') {
     if (a.inputs === b.inputs && a.outputs === b.outputs) return model;

@@ -9,13 +9,16 @@ import {
   validateRanks,
   validateSpecification,
 } from '../../model/specification.js';
+import { metricsOfTask, type MetricsTask } from '../../metrics/metric-names.js';
 import type { LossName } from '../../layers/loss-names.js';
+import { type MetricsShape, metricsShape } from '../../training/network-metrics.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 
 /** What settings come to once the data are known. */
 export interface RunPlan {
   readonly specification: NetworkSpecification;
   readonly loss: LossName;
+  readonly metrics: MetricsShape;
   /** Labels are written as one-hot targets: a squared error on labels. */
   readonly oneHot: boolean;
   readonly steps: number;
@@ -50,13 +53,29 @@ export function planRun(settings: TrainingSettings, data: DataParts): RunPlan {
   };
   validateSpecification(specification);
   validateRanks(blocks, settings.ranks);
+  const labels = answers.kind === 'labels';
+  const schema = data.table?.schema ?? null;
+  const metrics = metricsShape({ specification, loss, labels, schema });
+  checkBestBy(settings, metrics.task);
   return {
     specification,
     loss,
+    metrics,
     oneHot: loss === 'mse' && answers.kind === 'labels',
     steps: stepsOf(settings, training.rows),
     validateEvery: validation === null ? 0 : validateEveryOf(settings, training.rows),
   };
+}
+
+/** @throws ConfigError when the best is to be judged by a metric that the task does not have */
+function checkBestBy({ bestBy }: TrainingSettings, task: MetricsTask): void {
+  const names: readonly string[] = ['loss', ...metricsOfTask(task)];
+  if (bestBy === null || names.includes(bestBy)) return;
+  throw new ConfigError(
+    'best-by',
+    `${bestBy} of a network that ${task === 'regress' ? 'fits numbers' : 'classifies'}; it is ` +
+      `judged by ${names.join(', ')}`,
+  );
 }
 
 function endsOf(

@@ -13,7 +13,6 @@ import { commandLine } from '../../base/invocation.js';
 import type { EndEvent, TrainingEvent } from '../../training/events.js';
 import { configHash, type RunConfig } from '../../checkpoints/run-folder.js';
 import { FolderLock } from '../../checkpoints/run-lock.js';
-import { metricsShape } from '../../training/network-metrics.js';
 import type { TrainingJob } from '../../training/trainer.js';
 import { compiledKernels, createEngine } from '../ranks/engines.js';
 import { initialStandardization, openInitialModel } from './from-model.js';
@@ -82,18 +81,13 @@ async function trainUnder(
   const opened = await ranks.fromFirst(() => openRun(lock, { settings, resume, ...prepared }, say));
   const { runFolder, checkpoint, damaged } = opened;
   const { trainingRows, validationRows } = prepared.recorded;
-  const { specification, loss, steps, validateEvery } = run;
+  const { specification, loss, metrics, steps, validateEvery } = run;
   const prefix = launcher === null ? '' : `${launcher.command} -n ${launcher.size} `;
   const job: TrainingJob = {
     settings,
     specification,
     loss,
-    metrics: metricsShape({
-      specification,
-      loss,
-      labels: data.training.answers.kind === 'labels',
-      schema: table?.schema ?? null,
-    }),
+    metrics,
     steps,
     validateEvery,
     trainingRows,

@@ -182,7 +182,8 @@ export class ServedModel {
     this.#current = { model, batcher: new Batcher(model, limits, onBatch) };
     const { source, ranks, engine } = model;
     const what = { model: this.name, version: ServedModel.versionOf(model) };
-    log.info({ ...what, path: source.weights, ranks, engine }, 'model loaded');
+    const of = source.standing === null ? {} : { checkpoint: source.standing };
+    log.info({ ...what, path: source.weights, ...of, ranks, engine }, 'model loaded');
     this.#generations.set(model, this.#follow(model));
     if (old !== null) this.#end(old);
   }

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { cpSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { after, describe, it } from 'node:test';
+import { train } from '#src/app/train/train.js';
+import { CheckpointError, ConfigError } from '#src/base/errors.js';
+import { readCheckpointState } from '#src/checkpoints/checkpoint-folder.js';
+import { describeModel, openModel } from '#src/models/model-source.js';
+import type { TrainingEvent, ValidationEvent } from '#src/training/events.js';
+import { randomStream } from '#src/tensor/random.js';
+import { readCheckpoint, temporaryFolder } from '../support/files.js';
+
+/** Rows whose labels follow from nothing: what fits some answers others worse and worse. */
+function noise(name: string) {
+  const stream = randomStream(1, name);
+  const x = Array.from({ length: 24 }, (_, row) =>
+    Array.from({ length: 4 }, (_value, column) => stream.normal(5 * row + column)),
+  );
+  return { x, y: x.map((_, row) => Number(stream.normal(5 * row + 4) > 0)) };
+}
+
+const DATA = { data: noise('training'), validation: noise('validation') };
+const SETTINGS = {
+  ...({ width: 16, depth: 1, blocks: 2, ghosts: 2, ranks: 2, engine: 'wasm' } as const),
+  ...({ batch: 12, lr: 0.03, steps: 8, validateEvery: 1, logEvery: 1, meter: 'none' } as const),
+};
+const shared = temporaryFolder({ after });
+const run = path.join(shared, 'run');
+const events: TrainingEvent[] = [];
+const whole = train(
+  { ...SETTINGS, ...DATA, out: run },
+  { onEvent: (event) => void events.push(event) },
+);
+const names = (folder: string) => readdirSync(path.join(folder, 'checkpoints')).toSorted();
+
+describe('the best checkpoint', () => {
+  it('is of the least validation loss, kept until another is better', async () => {
+    const { best, step } = await whole;
+    const losses = events
+      .filter((event): event is ValidationEvent => event.type === 'validation')
+      .map(({ loss }) => loss);
+    assert.equal(losses.length, 8);
+    const least = Math.min(...losses);
+    assert.deepEqual(best, { by: 'loss', value: least, step: losses.indexOf(least) + 1 });
+    assert.ok(best.step > 1 && best.step < step, `the best of ${losses.join(' ')} is in between`);
+    // Those that were the best before are gone, though none was to be pruned.
+    const name = `step-0000000${best.step}`;
+    assert.deepEqual(names(run), ['best', 'step-00000000', name, 'step-00000008']);
+    assert.equal(path.basename(realpathSync(path.join(run, 'checkpoints', 'best'))), name);
+    const state = readCheckpointState(path.join(run, 'checkpoints', name));
+    assert.deepEqual([state.onlyBest, state.progress.best], [true, best]);
+  });
+
+  it('is what is opened, and said; --checkpoint chooses another', async () => {
+    const { best } = await whole;
+    const opened = openModel(run);
+    assert.equal(opened.step, best?.step);
+    assert.match(opened.standing ?? '', /^the best, with validation loss .*; the last is step 8$/);
+    const steps = ['best', 'last', 'step-0', `step-0000000${best?.step}`].map(
+      (checkpoint) => openModel(run, { checkpoint }).step,
+    );
+    assert.deepEqual(steps, [best?.step, 8, 0, best?.step]);
+    // The link leads to a folder that stays the same while it is read.
+    const byLink = describeModel(path.join(run, 'checkpoints', 'best'));
+    assert.match(byLink.weights, /step-\d+$/);
+    const refused = (checkpoint: string, message: RegExp, folder = run) =>
+      assert.throws(
+        () => openModel(folder, { checkpoint }),
+        (error) => error instanceof CheckpointError && message.test(error.message),
+      );
+    refused('step-7', /no checkpoint of step 7; it has those of step 0, \d, 8$/);
+    refused('elsewhere', /use best, last, step-100 or a path/);
+    refused('last', /is no run folder; leave --checkpoint out/, byLink.weights);
+  });
+
+  it('is the same after a run was cut off and went on', async (context) => {
+    await whole;
+    const folder = temporaryFolder(context);
+    for (const cut of [1, 4, 6]) {
+      const out = path.join(folder, String(cut));
+      await train({ ...SETTINGS, ...DATA, out, steps: cut });
+      const end = await train({ ...SETTINGS, ...DATA }, { resume: out });
+      assert.deepEqual(end.best, (await whole).best);
+      const weights = (of: string) => readCheckpoint(openModel(of, { checkpoint: 'best' }).weights);
+      assert.deepEqual(weights(out), weights(run));
+    }
+  });
+
+  it('can be by accuracy, or none', async (context) => {
+    const folder = temporaryFolder(context);
+    const made = { ...SETTINGS, ...DATA, steps: 3 };
+    const by = await train({ ...made, bestBy: 'accuracy', out: path.join(folder, 'a') });
+    assert.equal(by.best?.by, 'accuracy');
+    const none = await train({ ...made, bestBy: null, out: path.join(folder, 'b') });
+    assert.equal(none.best, null);
+    assert.equal(openModel(none.runFolder).step, 3);
+    assert.throws(() => openModel(none.runFolder, { checkpoint: 'best' }), /nothing was validated/);
+    const numbers = { ...made, bestBy: 'rmse' } as const;
+    await assert.rejects(train({ ...numbers, out: path.join(folder, 'c') }), ConfigError);
+  });
+
+  it('that was removed is missed, and not replaced in silence', async (context) => {
+    const { best } = await whole;
+    const copy = path.join(temporaryFolder(context), 'copy');
+    cpSync(run, copy, { recursive: true, verbatimSymlinks: true });
+    rmSync(path.join(copy, 'checkpoints', `step-0000000${best?.step}`), { recursive: true });
+    assert.throws(
+      () => openModel(copy),
+      /the best checkpoint of .*, that of step \d, is missing; use --checkpoint last/,
+    );
+    assert.equal(openModel(copy, { checkpoint: 'last' }).step, 8);
+  });
+});
