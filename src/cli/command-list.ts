@@ -15,6 +15,16 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     group: 'Train',
     load: () => import('./demo-command.js'),
   },
+  inspect: {
+    about: 'what is in a table, a run, a model or a file of weights',
+    group: 'Train',
+    load: () => import('./inspect-command.js'),
+  },
+  init: {
+    about: 'write a config for a table, with what was found in it',
+    group: 'Train',
+    load: () => import('./init-command.js'),
+  },
   train: { about: 'train a network', group: 'Train', load: () => import('./train-command.js') },
   launch: {
     about: 'train over processes or threads, and restart when a rank dies',

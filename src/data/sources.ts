@@ -70,8 +70,9 @@ export async function openDataset(
   return fitted({ training, validation: second });
 }
 
-/** Names and other formats come first: `x.npy` may lie in a folder beside tables. */
-function isTable(location: string): boolean {
+/** Whether data are a table. Names and other formats come first: `x.npy` may lie in a folder beside
+ * tables. */
+export function isTable(location: string): boolean {
   // The question mark of parameters is no pattern.
   if (/^(synthetic|fashion-mnist):/.test(location) || !isTableLocation(location)) return false;
   const has = (name: string) => existsSync(path.join(location, name));

@@ -3,6 +3,14 @@
  *
  * @module phantom-parallel/data
  */
+export { initConfig, type InitOptions, type InitReport } from '../app/init/init-config.js';
+export {
+  inspect,
+  type ArraysInspection,
+  type Inspection,
+  type NetworkInspection,
+  type WeightsInspection,
+} from '../app/inspect/inspect.js';
 export { type ArrayData, type FlatRows, openArrays, type Rows } from '../data/arrays.js';
 export {
   type AnswerShape,
@@ -47,3 +55,4 @@ export type { RecordedStandardization } from '../data/standardize.js';
 export type { OpenedTable, RecordsDataset } from '../data/dataset.js';
 export type { TableSchema } from '../data/tables/schema.js';
 export type { TableRow } from '../data/tables/encode-rows.js';
+export type { InspectedColumn, TableInspection } from '../data/tables/inspect-table.js';

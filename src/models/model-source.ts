@@ -104,6 +104,12 @@ export function describeModel(
   );
 }
 
+/** Whether a location is for `describeModel`. */
+export function isModelFolder(folder: string): boolean {
+  const has = (name: string) => existsSync(path.join(folder, name));
+  return has(MODEL_FILE) || has('state.json') || (has('config.json') && has('checkpoints'));
+}
+
 function ofRun(runFolder: string, checkpoint: string) {
   const { specification, loss, data, settings } = readRunConfig(runFolder);
   const { step, files } = readCheckpointState(checkpoint);

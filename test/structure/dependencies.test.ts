@@ -32,6 +32,8 @@ const FLOORS: readonly (readonly string[])[] = [
     'app/infer',
     'app/calibrate',
     'app/plan',
+    'app/inspect',
+    'app/init',
     'app/doctor',
   ],
   ['app/compare'],

@@ -1,7 +1,13 @@
 import { DataError } from '../../base/errors.js';
 import { MAX_CLASSES } from '../dataset.js';
 import type { Database } from './database.js';
-import { type ColumnProfile, refuseColumn, type TableProfile, textsOf } from './profile.js';
+import {
+  ColumnError,
+  type ColumnProfile,
+  refuseColumn,
+  type TableProfile,
+  textsOf,
+} from './profile.js';
 import type { Relation } from './relation.js';
 import type { FeatureColumn, TableSchema, TargetColumn, Task } from './schema.js';
 
@@ -111,6 +117,10 @@ class Inference {
 
   #error(what: string): DataError {
     return new DataError('data', `${this.#input.where}: ${what}`);
+  }
+
+  #refused(column: string, what: string): ColumnError {
+    return new ColumnError(this.#input.where, column, what);
   }
 
   #column(name: string): ColumnProfile {
@@ -224,7 +234,7 @@ class Inference {
     const gaps = missing > 0;
     refuseColumn(column, this.#input.where);
     if (gaps && this.#choices.missing === 'error') {
-      throw this.#error(`column ${name} has ${missing} gaps, and --missing error refuses them`);
+      throw this.#refused(name, `has ${missing} gaps, and --missing error refuses them`);
     }
     const categorical = this.#choices.categorical?.includes(name) ?? false;
     if (kind === 'text' || categorical) return this.#category(column, categorical);
@@ -251,8 +261,9 @@ class Inference {
     const rows = this.#input.profile.rows;
     if (found.length === 1 && missing === 0) return this.#drop(name, `always ${found[0]?.text}`);
     if (found.length > MOST_CATEGORIES || (found.length > rows / 2 && found.length > 20)) {
-      throw this.#error(
-        `column ${name} holds ${found.length > MOST_CATEGORIES ? `more than ${MOST_CATEGORIES}` : found.length} ` +
+      throw this.#refused(
+        name,
+        `holds ${found.length > MOST_CATEGORIES ? `more than ${MOST_CATEGORIES}` : found.length} ` +
           `different texts in ${rows} rows, too many to learn from; --ignore ${name}, or --id ${name}`,
       );
     }
@@ -273,8 +284,9 @@ class Inference {
     if (kind !== 'text' || numbers * 2 < filled || numbers === 0) return;
     const instead =
       role === 'target' ? '' : `, take all values as categories: --categorical ${name},`;
-    throw this.#error(
-      `column ${name} holds numbers and ${JSON.stringify(odd)}; correct that cell${instead} or leave it out: --ignore ${name}`,
+    throw this.#refused(
+      name,
+      `holds numbers and ${JSON.stringify(odd)}; correct that cell${instead} or leave it out: --ignore ${name}`,
     );
   }
 

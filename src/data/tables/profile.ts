@@ -3,6 +3,19 @@ import { BLANKS, MISSING_SPELLINGS, NUMBER_STYLES, type NumberStyle } from './ce
 import { type Database, identifier, literal, type ResultRow } from './database.js';
 import type { Relation } from './relation.js';
 
+/** A column that cannot be used as it is; leaving it out would help. */
+export class ColumnError extends DataError {
+  readonly column: string;
+  /** What follows the column's name in the message. */
+  readonly what: string;
+
+  constructor(table: string, column: string, what: string) {
+    super('data', `${table}: column ${column} ${what}`);
+    this.column = column;
+    this.what = what;
+  }
+}
+
 /** What one column holds, over all rows. */
 export interface ColumnProfile {
   readonly name: string;
@@ -263,28 +276,27 @@ export async function textsOf(
   return rows.map((row) => ({ text: String(row['text']), rows: Number(row['n']) }));
 }
 
-/** @throws DataError for a column that cannot be used as it is, with what to do */
+/** @throws ColumnError for a column that cannot be used as it is, with what to do */
 export function refuseColumn(profile: ColumnProfile, where: string): void {
   const { name, kind, type, min, max, odd } = profile;
-  const column = `${where}: column ${name}`;
+  const refuse = (what: string): never => {
+    throw new ColumnError(where, name, what);
+  };
   if (profile.ambiguous) {
-    throw new DataError(
-      'data',
-      `${column} holds ${JSON.stringify(odd)}; say whether its comma is decimal or between ` +
+    refuse(
+      `holds ${JSON.stringify(odd)}; say whether its comma is decimal or between ` +
         'thousands: --decimal comma, or --decimal point',
     );
   }
   if (kind === 'date') {
     const query = `--data "select *, year(${identifier(name)}) as year from …"`;
-    throw new DataError(
-      'data',
-      `${column} holds dates; make numbers of them, as with ${query}, or leave it out: --ignore ${name}`,
+    refuse(
+      `holds dates; make numbers of them, as with ${query}, or leave it out: --ignore ${name}`,
     );
   }
   if (kind === 'other') {
-    throw new DataError(
-      'data',
-      `${column} is of type ${type}; select single numbers or texts from it by a query, ` +
+    refuse(
+      `is of type ${type}; select single numbers or texts from it by a query, ` +
         `or leave it out: --ignore ${name}`,
     );
   }
@@ -293,9 +305,8 @@ export function refuseColumn(profile: ColumnProfile, where: string): void {
     !(Number.isFinite(Math.fround(min)) && Number.isFinite(Math.fround(max)))
   ) {
     const value = Number.isFinite(Math.fround(min)) ? max : min;
-    throw new DataError(
-      'data',
-      `${column} holds ${value}, which is not finite in float32; correct it, or leave it out: --ignore ${name}`,
+    refuse(
+      `holds ${value}, which is not finite in float32; correct it, or leave it out: --ignore ${name}`,
     );
   }
 }
