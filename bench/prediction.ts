@@ -125,7 +125,15 @@ async function compare(
   };
   const optimizer = 'adam';
   const plan = planStep(
-    { specification, ranks, columns: batch, loss: 'mse', optimizer, inputGradient: true },
+    {
+      specification,
+      ranks,
+      columns: batch,
+      loss: 'mse',
+      optimizer,
+      average: false,
+      inputGradient: true,
+    },
     machine,
   );
   const timings = await timeSteps(

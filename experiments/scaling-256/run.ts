@@ -33,6 +33,7 @@ for (const strategy of STRATEGIES) {
       columns: COLUMNS,
       optimizer: 'adam',
       loss: 'mse',
+      average: false,
       inputGradient: false,
     };
     const data: ScalingRequest = { ...shape, steps: STEPS };

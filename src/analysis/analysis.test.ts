@@ -56,7 +56,7 @@ function network(change: Partial<NetworkSpecification> = {}): NetworkSpecificati
 }
 
 function shapeOf(specification: NetworkSpecification): StepShape {
-  const rest = { loss: 'mse', optimizer: 'adam', inputGradient: true } as const;
+  const rest = { loss: 'mse', optimizer: 'adam', average: false, inputGradient: true } as const;
   return { specification, ranks: specification.blocks, columns: 32, ...rest };
 }
 

@@ -4,6 +4,7 @@ import { networkLayers, parameterSizes } from '../model/network-layers.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { parameterCount, stepCost } from './network-cost.js';
 import { OPTIMIZERS } from '../optimizers/optimizer-list.js';
+import { AVERAGE_FLOPS } from '../optimizers/weight-average.js';
 import { type StepEnergy, stepEnergy } from './energy.js';
 import type { Machine } from '../machine/machine.js';
 import { ratesOf } from './rates.js';
@@ -62,6 +63,8 @@ export function planStep(shape: StepShape, machine: Machine, transport?: string)
   const energy = time && stepEnergy(machine.power, time, ranks, cost.total.sentBytes);
   const memory = rankMemory(shape, 0);
   const weights = parameterSizes(networkLayers(specification), blockLayout(blocks, ranks, 0));
+  const averageFlops = shape.average ? AVERAGE_FLOPS : 0;
+  const updateFlops = OPTIMIZERS[optimizer].updateFlops + averageFlops;
   const limit = machine.rankMemoryBytes;
   return {
     strategy,
@@ -75,7 +78,7 @@ export function planStep(shape: StepShape, machine: Machine, transport?: string)
     parameters: parameterCount(specification),
     forwardFlops: cost.forward.flops,
     backwardFlops: cost.backward.flops,
-    updateFlops: OPTIMIZERS[optimizer].updateFlops * weights.reduce((sum, size) => sum + size, 0),
+    updateFlops: updateFlops * weights.reduce((sum, size) => sum + size, 0),
     sentBytes: cost.total.sentBytes,
     receivedBytes: cost.total.receivedBytes,
     collectives: cost.total.collectives,

@@ -9,6 +9,8 @@ export interface RankMemory {
   readonly parameterBytes: number;
   readonly gradientBytes: number;
   readonly optimizerBytes: number;
+  /** A moving average of the weights. */
+  readonly averageBytes: number;
   /** What the forward pass saves and the gradients of activations. */
   readonly activationBytes: number;
   /** What collectives read and write, and what sums over a rank's blocks need. */
@@ -21,7 +23,7 @@ export interface RankMemory {
  * holds after its first step.
  */
 export function rankMemory(shape: StepShape, rank: number): RankMemory {
-  const { specification, ranks, columns, loss, optimizer, inputGradient } = shape;
+  const { specification, ranks, columns, loss, optimizer, average, inputGradient } = shape;
   const { width, blocks, ends } = specification;
   const layers = networkLayers(specification);
   const layout = blockLayout(blocks, ranks, rank);
@@ -47,12 +49,15 @@ export function rankMemory(shape: StepShape, rank: number): RankMemory {
   const sizes = parameterSizes(layers, layout);
   const parameterBytes = sizes.reduce((sum, elements) => sum + paddedBytes(elements), 0);
   const optimizerBytes = parameterBytes * optimizerStatesPerParameter(optimizer);
+  const averageBytes = average ? parameterBytes : 0;
+  const trainedBytes = 2 * parameterBytes + optimizerBytes + averageBytes;
   return {
     parameterBytes,
     gradientBytes: parameterBytes,
     optimizerBytes,
+    averageBytes,
     activationBytes,
     bufferBytes,
-    totalBytes: 2 * parameterBytes + optimizerBytes + activationBytes + bufferBytes,
+    totalBytes: trainedBytes + activationBytes + bufferBytes,
   };
 }

@@ -4,6 +4,7 @@ import { OperationList } from '../layers/operation-list.js';
 import type { Operation } from '../layers/operations.js';
 import { type NetworkLayer, networkLayers, parameterSizes } from '../model/network-layers.js';
 import type { NetworkSpecification } from '../model/specification.js';
+import { AVERAGE_KERNEL } from '../optimizers/weight-average.js';
 import type { OptimizerName } from '../optimizers/optimizer-list.js';
 
 /** What determines a rank's step, besides the network. */
@@ -15,6 +16,8 @@ export interface StepShape {
   readonly columns: number;
   readonly loss: 'mse' | 'cross-entropy';
   readonly optimizer: OptimizerName;
+  /** Whether a moving average of the weights is kept. */
+  readonly average: boolean;
   /** Whether the gradient of the input is computed, as inside a deeper network. */
   readonly inputGradient: boolean;
 }
@@ -28,7 +31,7 @@ const AGREEMENT_BYTES = 24;
  * overlap and times follow from it; a test compares it with what operators really call.
  */
 export function stepProgram(shape: StepShape, rank: number): Operation[] {
-  const { specification, ranks, columns, loss, optimizer, inputGradient } = shape;
+  const { specification, ranks, columns, loss, optimizer, average, inputGradient } = shape;
   const { blocks, ends, width } = specification;
   const layers = networkLayers(specification);
   const layout = blockLayout(blocks, ranks, rank);
@@ -51,7 +54,9 @@ export function stepProgram(shape: StepShape, rank: number): Operation[] {
     layer.kind.backward(layer, list, i > 0 || inputGradient);
   }
   list.wait(agreement);
-  for (const elements of parameterSizes(layers, layout)) list.update(optimizer, elements);
+  const sizes = parameterSizes(layers, layout);
+  for (const elements of sizes) list.update(optimizer, elements);
+  if (average) for (const elements of sizes) list.update(AVERAGE_KERNEL, elements);
   return list.operations;
 }
 

@@ -9,20 +9,34 @@ export interface Entry {
   readonly tensor: Tensor;
 }
 
-export const KINDS = ['model', 'optimizer'] as const;
+/** What one rank holds of a network that is trained. */
+export interface TrainedTensors {
+  readonly parameters: readonly Parameter[];
+  readonly optimizerState: readonly OptimizerState[];
+  /** A moving average of the weights; null, the default: there is none. */
+  readonly average?: readonly OptimizerState[] | null;
+}
+
+export const KINDS = ['model', 'optimizer', 'average'] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** What one rank holds of a kind. */
-export function entriesOf(
-  kind: Kind,
-  parameters: readonly Parameter[],
-  optimizerState: readonly OptimizerState[],
-): Entry[] {
-  return kind === 'model'
-    ? parameters.map((parameter) => ({
-        name: parameter.name,
-        parameter,
-        tensor: parameter.value,
-      }))
-    : [...optimizerState];
+/** `model.safetensors.index.json` */
+export function indexName(kind: Kind): string {
+  return `${kind}.safetensors.index.json`;
+}
+
+/** What one rank holds of a kind; the same kinds are empty on every rank. */
+export function entriesOf(kind: Kind, tensors: TrainedTensors): readonly Entry[] {
+  if (kind === 'optimizer') return tensors.optimizerState;
+  if (kind === 'average') return tensors.average ?? [];
+  return tensors.parameters.map((parameter) => ({
+    name: parameter.name,
+    parameter,
+    tensor: parameter.value,
+  }));
+}
+
+/** Which tensors are the network's answer: the average of its weights, where files have one. */
+export function weightsKind(has: (file: string) => boolean): Exclude<Kind, 'optimizer'> {
+  return has(indexName('average')) ? 'average' : 'model';
 }

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { CheckpointError } from '../base/errors.js';
-import { NO_PROGRESS, type TrainingProgress } from './progress.js';
+import type { Kind } from './checkpoint-entries.js';
+import { isProgress, NO_PROGRESS, type TrainingProgress } from './progress.js';
 
 /** Hashes and sizes of files, by name. */
 export type FileHashes = Readonly<
@@ -33,7 +34,7 @@ export interface CheckpointState {
 const MAX_STATE_BYTES = 16 << 20;
 
 /** `model-00001-of-00004.safetensors`: the file of one rank. */
-export function shardName(kind: 'model' | 'optimizer', rank: number, ranks: number): string {
+export function shardName(kind: Kind, rank: number, ranks: number): string {
   const number = (n: number) => String(n).padStart(5, '0');
   return `${kind}-${number(rank + 1)}-of-${number(ranks)}.safetensors`;
 }
@@ -90,9 +91,8 @@ export function readCheckpointState(folder: string): CheckpointState {
 
 function progressOf({ progress }: Partial<CheckpointState>, file: string): TrainingProgress {
   if (progress === undefined) return NO_PROGRESS;
-  const { best } = progress;
-  if (best === null || (typeof best?.value === 'number' && isCount(best.step))) return progress;
-  throw new CheckpointError('checkpoint', `${file}: progress.best is damaged`);
+  if (isProgress(progress)) return progress;
+  throw new CheckpointError('checkpoint', `${file}: progress is damaged`);
 }
 
 /** Whether a value from a file lists files of its own folder. */

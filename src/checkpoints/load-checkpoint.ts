@@ -1,10 +1,18 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Parameter } from '../autograd/tape.js';
 import type { Communicator } from '../communicators/communicator.js';
 import { SafetensorsFile } from '../data/safetensors.js';
 import { CheckpointError, DataError } from '../base/errors.js';
-import type { OptimizerState } from '../optimizers/update.js';
-import { type Entry, entriesOf, type Kind, KINDS } from './checkpoint-entries.js';
+import {
+  type Entry,
+  entriesOf,
+  indexName,
+  type Kind,
+  KINDS,
+  type TrainedTensors,
+  weightsKind,
+} from './checkpoint-entries.js';
 import {
   type CheckpointState,
   readCheckpointState,
@@ -14,17 +22,16 @@ import {
 import { copyFirst, firstGhosts, type NestedLoad } from '../layers/phantom/first-ghosts.js';
 
 /** What a checkpoint is read into. */
-export interface LoadTarget {
-  readonly parameters: readonly Parameter[];
+export interface LoadTarget extends Omit<TrainedTensors, 'optimizerState'> {
   /** null: the weights alone */
-  readonly optimizerState: readonly OptimizerState[] | null;
+  readonly optimizerState: TrainedTensors['optimizerState'] | null;
   /** Ghosts of this network, K', and of the one that was trained; null, the default: the same. */
   readonly nested?: NestedLoad | null;
 }
 
 /**
- * Reads a checkpoint into parameters and optimiser state, called by every rank; the files may
- * come from another number of ranks. Every file is first compared with its recorded hash.
+ * Reads a checkpoint into parameters, optimiser state and average, called by every rank; the files
+ * may come from another number of ranks. Every file is first compared with its recorded hash.
  *
  * A phantom network of K' ghosts can be read from a checkpoint of one trained with more, whose
  * ghosts are nested: it gets the first K' rows of every compressor, and the first K' columns that a
@@ -34,21 +41,23 @@ export interface LoadTarget {
  */
 export function loadCheckpoint(
   folder: string,
-  { parameters, optimizerState, nested = null }: LoadTarget,
+  { nested = null, ...target }: LoadTarget,
   communicator: Communicator,
 ): CheckpointState {
   const state = readCheckpointState(folder);
   verifyFiles(folder, state, communicator);
   communicator.barrier();
+  const tensors = { ...target, optimizerState: target.optimizerState ?? [] };
   for (const kind of KINDS) {
-    if (kind === 'optimizer' && (optimizerState === null || optimizerState.length === 0)) continue;
-    readEntries(folder, kind, entriesOf(kind, parameters, optimizerState ?? []), nested);
+    const entries = entriesOf(kind, tensors);
+    if (entries.length > 0) readEntries(folder, kind, entries, nested);
   }
   return state;
 }
 
 /**
- * Reads weights alone into parameters, from a checkpoint or model whose files have been verified.
+ * Reads weights alone into parameters, from a checkpoint or model whose files have been verified:
+ * their average, where it has one.
  *
  * @param folder with `model.safetensors.index.json` and its shards
  * @param nested as for `loadCheckpoint`
@@ -59,7 +68,9 @@ export function loadWeights(
   parameters: readonly Parameter[],
   nested: NestedLoad | null = null,
 ): void {
-  readEntries(folder, 'model', entriesOf('model', parameters, []), nested);
+  const kind = weightsKind((file) => existsSync(path.join(folder, file)));
+  const entries = entriesOf('model', { parameters, optimizerState: [] });
+  readEntries(folder, kind, entries, nested);
 }
 
 function readEntries(
@@ -68,7 +79,7 @@ function readEntries(
   entries: readonly Entry[],
   nested: NestedLoad | null,
 ): void {
-  const index = path.join(folder, `${kind}.safetensors.index.json`);
+  const index = path.join(folder, indexName(kind));
   const { weight_map: map } = readJson(index) as { weight_map?: Record<string, string> };
   const open = new Map<string, SafetensorsFile>();
   try {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { isStandardizationOf, type RecordedStandardization } from '../data/standardize.js';
+import { hasHorizon } from '../optimizers/schedule.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import { type NetworkSpecification, validateSpecification } from '../model/specification.js';
 import { CheckpointError, ConfigError } from '../base/errors.js';
@@ -40,6 +41,7 @@ const NEUTRAL = new Set<keyof TrainingSettings>([
   'checkpointEvery',
   'keepCheckpoints',
   'bestBy',
+  'earlyStopping',
   'out',
   'steps',
   'epochs',
@@ -52,15 +54,13 @@ const NEUTRAL = new Set<keyof TrainingSettings>([
 ]);
 
 /** SHA-256 over the settings that determine a run's numbers; with a rate that falls towards the
- * end, the length of the run is one of them. */
+ * end, the length of the run is one of them; with one that falls by validations, those are. */
 export function configHash(settings: TrainingSettings): string {
-  const hasLength = settings.schedule !== 'constant';
+  const { schedule } = settings;
+  const counting = new Set<string>(hasHorizon(schedule) ? ['steps', 'epochs'] : []);
+  if (schedule === 'plateau') for (const key of ['bestBy', 'validateEvery']) counting.add(key);
   const entries = Object.entries(settings)
-    .filter(
-      ([key]) =>
-        !NEUTRAL.has(key as keyof TrainingSettings) ||
-        (hasLength && (key === 'steps' || key === 'epochs')),
-    )
+    .filter(([key]) => !NEUTRAL.has(key as keyof TrainingSettings) || counting.has(key))
     .toSorted(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256').update(JSON.stringify(entries)).digest('hex');
 }

@@ -1,6 +1,5 @@
 import path from 'node:path';
 import { deserialize, serialize } from 'node:v8';
-import type { Parameter } from '../autograd/tape.js';
 import type { Communicator } from '../communicators/communicator.js';
 import {
   fromTransfer,
@@ -15,8 +14,14 @@ import {
   writeSafetensors,
 } from '../data/safetensors.js';
 import { CheckpointError } from '../base/errors.js';
-import type { OptimizerState } from '../optimizers/update.js';
-import { type Entry, entriesOf, type Kind, KINDS } from './checkpoint-entries.js';
+import {
+  type Entry,
+  entriesOf,
+  indexName,
+  type Kind,
+  KINDS,
+  type TrainedTensors,
+} from './checkpoint-entries.js';
 import {
   formatCheckpointState,
   hashFile,
@@ -44,9 +49,7 @@ import {
 } from '../base/files.js';
 
 /** What a checkpoint is made of; every rank gives its own part. */
-export interface CheckpointContents {
-  readonly parameters: readonly Parameter[];
-  readonly optimizerState: readonly OptimizerState[];
+export interface CheckpointContents extends TrainedTensors {
   readonly step: number;
   readonly seed: number;
   readonly configHash: string;
@@ -91,11 +94,10 @@ export function saveCheckpoint(
       tidyCheckpoints(checkpoints);
       for (const folder of [checkpoints, partial]) makeFolder(folder);
     });
-    const written = KINDS.flatMap((kind) => {
-      const tensors = tensorsOf(kind, contents, communicator);
-      if (tensors === null) return [];
+    const written = kindsOf(contents).map((kind) => {
+      const tensors = tensorsOf(entriesOf(kind, contents), communicator);
       const file = path.join(partial, shardName(kind, rank, communicator.size));
-      return [all(() => writeSafetensors(file, tensors))];
+      return all(() => writeSafetensors(file, tensors));
     });
     const everyones = gatherHashes(written, communicator);
     first(() => {
@@ -156,14 +158,13 @@ function saveError(checkpoints: string, error: NodeJS.ErrnoException): Checkpoin
   return new CheckpointError('checkpoint', `${what}; ${rest}`);
 }
 
-/** What this rank writes of a kind; null: an optimiser without state. */
-function tensorsOf(
-  kind: Kind,
-  contents: CheckpointContents,
-  communicator: Communicator,
-): SafetensorsTensor[] | null {
-  const entries = entriesOf(kind, contents.parameters, contents.optimizerState);
-  if (kind === 'optimizer' && entries.length === 0) return null;
+/** The kinds that there are, the same on every rank: an optimizer may have no state. */
+function kindsOf(contents: CheckpointContents): Kind[] {
+  return KINDS.filter((kind) => entriesOf(kind, contents).length > 0);
+}
+
+/** What this rank writes of a kind. */
+function tensorsOf(entries: readonly Entry[], communicator: Communicator): SafetensorsTensor[] {
   const own = entries
     .filter((entry) => entry.parameter.slice === null)
     .map(({ name, tensor }) => float32(name, tensor.shape, tensor.data));
@@ -248,7 +249,7 @@ function finish(
   ranks: number,
 ): void {
   const files: Record<string, SafetensorsWritten> = {};
-  for (const [i, kind] of KINDS.entries()) {
+  for (const [i, kind] of kindsOf(contents).entries()) {
     const shards = everyones.flatMap((written, rank) => {
       const file = written[i];
       if (file === undefined) return [];
@@ -256,8 +257,7 @@ function finish(
       files[name] = file;
       return [name];
     });
-    if (shards.length === 0) continue;
-    const index = `${kind}.safetensors.index.json`;
+    const index = indexName(kind);
     writeSynced(path.join(folder, index), indexOf(folder, shards));
     files[index] = hashFile(path.join(folder, index));
   }

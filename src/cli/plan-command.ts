@@ -107,7 +107,7 @@ const FLAGS = {
 
 const KEYS = [
   ...(['width', 'depth', 'blocks', 'ghosts', 'layerGhosts', 'ghostPrecision'] as const),
-  ...(['activation', 'batch', 'optimizer', 'ranks'] as const),
+  ...(['activation', 'batch', 'optimizer', 'ema', 'ranks'] as const),
 ];
 
 type Options = FlagValues<typeof FLAGS>;

@@ -13,6 +13,11 @@ const joules = ({ energy }: Plan) => {
 
 /** A step of each strategy, side by side. */
 export function planTable(plans: readonly Plan[], width: number): string[] {
+  const averageRow: [string, (plan: Plan) => string][] = plans.some(
+    ({ memory }) => memory.averageBytes > 0,
+  )
+    ? [['  average of weights', (plan) => formatSi(plan.memory.averageBytes, 'B')]]
+    : [];
   const rows: [string, (plan: Plan) => string][] = [
     ['parameters, all', (plan) => formatSi(plan.parameters)],
     ['FLOPs forward', (plan) => formatSi(plan.forwardFlops, 'FLOP')],
@@ -28,6 +33,7 @@ export function planTable(plans: readonly Plan[], width: number): string[] {
     ['  parameters', (plan) => formatSi(plan.memory.parameterBytes, 'B')],
     ['  gradients', (plan) => formatSi(plan.memory.gradientBytes, 'B')],
     ['  optimizer', (plan) => formatSi(plan.memory.optimizerBytes, 'B')],
+    ...averageRow,
     ['  activations', (plan) => formatSi(plan.memory.activationBytes, 'B')],
     ['  buffers', (plan) => formatSi(plan.memory.bufferBytes, 'B')],
     ['step time', ({ time }) => duration(time?.stepS)],

@@ -112,6 +112,8 @@ test('on a terminal steps are one live line that fits, the rest are lines', () =
     loss: 1,
     accuracy: 0.5,
     metrics: { accuracy: 0.5, macroF1: 0.41239 },
+    best: true,
+    rateFactor: 1,
   } as const;
   const { out, live } = shown('terminal', [...STEPS, validation]);
   assert.deepEqual(out, [
@@ -143,6 +145,8 @@ test('the last validation is a line in a pipe; on a terminal the summary has it'
     loss: 1,
     accuracy: null,
     metrics: {},
+    best: true,
+    rateFactor: 0.25,
   } as const;
   assert.equal(shown('pipe', [START, validation]).out.length, 2);
   assert.equal(shown('terminal', [START, validation]).out.length, 1);

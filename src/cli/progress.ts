@@ -11,7 +11,14 @@ import type {
 } from '../training/events.js';
 import type { Console } from './console.js';
 import { energyDetails, energyPair, energyText } from './energy-text.js';
-import { formatDuration, formatLoss, formatPercent, formatSi, plural } from '../base/format.js';
+import {
+  formatDigits,
+  formatDuration,
+  formatLoss,
+  formatPercent,
+  formatSi,
+  plural,
+} from '../base/format.js';
 import { mainMetrics } from './metrics-text.js';
 import { fitLine, visibleWidth } from './table.js';
 
@@ -62,12 +69,14 @@ export function createProgress(
     }
     if (!console.interactive) say(logLine(event, start, verbose));
   };
-  const onValidation = ({ step, loss, accuracy, metrics, rows }: ValidationEvent) => {
+  const onValidation = (event: ValidationEvent) => {
+    const { step, loss, accuracy, metrics, rows, rateFactor } = event;
     const share = accuracy === null ? '' : `  accuracy ${formatPercent(accuracy)}`;
     const main = mainMetrics(metrics).map((text) => `  ${text}`);
+    const fallen = rateFactor === 1 ? '' : `  learning rate × ${formatDigits(rateFactor)}`;
     const on = verbose ? `  on ${plural(rows, 'row')}` : '';
     say(
-      `step ${stepText(step, start)}  validation loss ${formatLoss(loss)}${share}${main.join('')}${on}`,
+      `step ${stepText(step, start)}  validation loss ${formatLoss(loss)}${share}${main.join('')}${fallen}${on}`,
     );
   };
   return {

@@ -20,6 +20,7 @@ import {
 } from './flags.js';
 import { stopOnSignals } from './stop.js';
 import { formatPairs } from './table.js';
+import { METRICS } from '../metrics/metric-names.js';
 import { formatDuration, plural } from '../base/format.js';
 import { readConfigArgument } from './config-argument.js';
 
@@ -184,6 +185,10 @@ export function summary(
   const title = {
     finished: console.style('green', `Finished ${after}`),
     'target-loss': console.style('green', `Reached the target loss ${after}`),
+    'early-stopping': console.style(
+      'green',
+      `Stopped early ${after}${stoppedBecause(settings, end)}`,
+    ),
     interrupted: console.style('yellow', `Interrupted ${after}`),
   }[end.reason];
   const pairs = dimNames(console, endPairs(end, verbose, console.launcher));
@@ -194,6 +199,13 @@ export function summary(
     end.resumeCommand === null ? 'Next:' : 'To go on:',
     ...nextCommands(settings, end).map((line) => `  ${line}`),
   ];
+}
+
+/** `: no better validation loss in 5 validations since step 80` */
+function stoppedBecause({ earlyStopping }: TrainingSettings, { best }: EndEvent): string {
+  if (best === null || earlyStopping === null) return '';
+  const measure = best.by === 'loss' ? 'validation loss' : METRICS[best.by].text;
+  return `: no better ${measure} in ${plural(earlyStopping, 'validation')} since step ${best.step}`;
 }
 
 function nextCommands({ data }: TrainingSettings, end: EndEvent): string[] {

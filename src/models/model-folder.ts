@@ -56,7 +56,7 @@ interface ModelFile {
 }
 
 export const MODEL_FILE = 'model.json';
-export const WEIGHTS_INDEX = 'model.safetensors.index.json';
+const WEIGHTS_INDEX = 'model.safetensors.index.json';
 
 /**
  * Writes a model folder: `model.json` and the weights as in a checkpoint. It appears under its

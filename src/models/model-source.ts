@@ -11,6 +11,7 @@ import {
   readCheckpointState,
   verifyFiles,
 } from '../checkpoints/checkpoint-folder.js';
+import { weightsKind } from '../checkpoints/checkpoint-entries.js';
 import { chooseCheckpoint } from '../checkpoints/checkpoint-choice.js';
 import { readRunConfig } from '../checkpoints/run-folder.js';
 import { MODEL_FILE, readModelFile } from './model-folder.js';
@@ -113,6 +114,7 @@ export function isModelFolder(folder: string): boolean {
 function ofRun(runFolder: string, checkpoint: string) {
   const { specification, loss, data, settings } = readRunConfig(runFolder);
   const { step, files } = readCheckpointState(checkpoint);
+  const kind = weightsKind((name) => Object.hasOwn(files, name));
   return {
     specification,
     loss,
@@ -121,9 +123,9 @@ function ofRun(runFolder: string, checkpoint: string) {
     step,
     weights: checkpoint,
     settings,
-    // Without the optimiser's state.
+    // Without the optimiser's state, and without weights where their average is there.
     files: Object.fromEntries(
-      Object.entries(files).filter(([name]) => name.startsWith('model') || name === SCHEMA_FILE),
+      Object.entries(files).filter(([name]) => name.startsWith(kind) || name === SCHEMA_FILE),
     ),
   };
 }

@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { SafetensorsFile } from '../data/safetensors.js';
 import { CheckpointError, DataError } from '../base/errors.js';
 import { readJson } from '../checkpoints/checkpoint-folder.js';
-import { WEIGHTS_INDEX } from './model-folder.js';
+import { indexName, weightsKind } from '../checkpoints/checkpoint-entries.js';
 
 /** The weights of a checkpoint or model folder, read tensor by tensor; close it when done. */
 export class WeightFiles {
@@ -13,7 +14,8 @@ export class WeightFiles {
   /** @throws CheckpointError when the index is missing or damaged */
   constructor(folder: string) {
     this.#folder = folder;
-    const file = path.join(folder, WEIGHTS_INDEX);
+    const kind = weightsKind((name) => existsSync(path.join(folder, name)));
+    const file = path.join(folder, indexName(kind));
     const { weight_map: map } = (readJson(file) ?? {}) as { weight_map?: unknown };
     if (typeof map !== 'object' || map === null) {
       throw new CheckpointError('model', `${file}: it has no weight_map; the file is damaged`);

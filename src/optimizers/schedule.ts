@@ -1,15 +1,22 @@
 /** The rate at a point between the warm-up's end (0) and the run's end (1), from its peak. */
 type Schedule = (peak: number, progress: number) => number;
 
-/** Linear falls as peak · (1 − progress), cosine as peak · (1 + cos(π · progress)) / 2. */
+/** Linear falls as peak · (1 − progress), cosine as peak · (1 + cos(π · progress)) / 2. That of
+ * plateau falls with validations (`RunProgress.rateFactor`), not with steps. */
 export const SCHEDULES = {
   constant: (peak) => peak,
   linear: (peak, progress) => peak * (1 - progress),
   cosine: (peak, progress) => (peak * (1 + Math.cos(Math.PI * progress))) / 2,
+  plateau: (peak) => peak,
 } as const satisfies Readonly<Record<string, Schedule>>;
 
 /** The name of a learning-rate schedule. */
 export type ScheduleName = keyof typeof SCHEDULES;
+
+/** Whether the rates of a schedule depend on the length of the run. */
+export function hasHorizon(schedule: ScheduleName): boolean {
+  return SCHEDULES[schedule](1, 1) !== SCHEDULES[schedule](1, 0);
+}
 
 export const SCHEDULE_NAMES = Object.keys(SCHEDULES) as ScheduleName[];
 

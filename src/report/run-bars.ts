@@ -117,12 +117,19 @@ export function memoryBars(runs: readonly RunRecord[]): Maker[] {
     const { settings, specification, loss } = run.config;
     const columns = settings.batch / settings.accumulate;
     const { ranks, optimizer } = settings;
+    // Runs of earlier versions have no such setting.
+    const average = (settings.ema ?? null) !== null;
     const bytes = rankMemory(
-      { specification, ranks, columns, loss, optimizer, inputGradient: false },
+      { ...{ specification, ranks, columns, loss, optimizer }, average, inputGradient: false },
       0,
     );
-    const { parameterBytes, gradientBytes, optimizerBytes, activationBytes, bufferBytes } = bytes;
-    const values = [parameterBytes, gradientBytes, optimizerBytes, activationBytes, bufferBytes];
+    const values = [
+      bytes.parameterBytes,
+      bytes.gradientBytes,
+      bytes.optimizerBytes + bytes.averageBytes,
+      bytes.activationBytes,
+      bytes.bufferBytes,
+    ];
     return { label: run.name, values, modelled: true };
   });
   return [
@@ -132,7 +139,7 @@ export function memoryBars(runs: readonly RunRecord[]): Maker[] {
         width,
         axis: 'memory',
         unit: 'B',
-        parts: ['parameters', 'gradients', 'optimizer', 'activations', 'buffers'],
+        parts: ['parameters', 'gradients', 'optimizer and average', 'activations', 'buffers'],
         bars,
       }),
   ];

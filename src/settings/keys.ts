@@ -265,6 +265,13 @@ export const SETTINGS = {
     initial: null,
     fallback: 'once per epoch, and at the end',
   },
+  earlyStopping: {
+    ...integer('Training', 'n', 1),
+    nullable: true,
+    about: 'stop after so many validations in a row without a better one (see best-by)',
+    initial: null,
+    fallback: 'never',
+  },
   optimizer: {
     ...choice('Optimizer', OPTIMIZER_NAMES),
     about: "how weights are updated; momentum is Nesterov's form",
@@ -277,8 +284,29 @@ export const SETTINGS = {
   },
   schedule: {
     ...choice('Optimizer', SCHEDULE_NAMES),
-    about: 'learning rate after the warmup; linear and cosine fall to zero',
+    about:
+      'learning rate after the warmup; linear and cosine fall to zero; plateau falls when ' +
+      'validations get no better',
     initial: 'constant',
+  },
+  plateauFactor: {
+    ...number('Optimizer', 'factor', { above: true, below: 1 }),
+    about: 'what schedule plateau multiplies the learning rate by',
+    initial: 0.5,
+  },
+  plateauPatience: {
+    ...integer('Optimizer', 'n', 1),
+    about: 'validations in a row without a better one before it does',
+    initial: 3,
+  },
+  ema: {
+    ...number('Optimizer', 'decay', { above: true, below: 1 }),
+    nullable: true,
+    about:
+      'keep a moving average of the weights, as in 0.999; validation, the best checkpoint and ' +
+      'what is opened of a run use it',
+    initial: null,
+    fallback: 'no average',
   },
   warmup: {
     ...integer('Optimizer', 'steps', 0),

@@ -101,12 +101,20 @@ function checkTogether(settings: TrainingSettings): void {
     );
   }
   if (settings.nestedGhosts) checkNested(settings);
+  if (settings.bestBy === null) checkUnjudged(settings);
   if (settings.ends === 'sharded' && settings.loss === 'cross-entropy') {
     throw new ConfigError(
       'settings',
       'cross-entropy with sharded ends; sharded ends have mse: set loss mse or ends replicated',
     );
   }
+}
+
+/** What follows validations needs to know which is the best. */
+function checkUnjudged({ earlyStopping, schedule }: TrainingSettings): void {
+  if (earlyStopping === null && schedule !== 'plateau') return;
+  const what = earlyStopping === null ? 'schedule plateau' : `early stopping ${earlyStopping}`;
+  throw new ConfigError('settings', `${what} with best-by none; leave best-by none out`);
 }
 
 function checkNested({ strategy, ghosts, accumulate }: TrainingSettings): void {

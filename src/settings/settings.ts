@@ -139,13 +139,35 @@ export interface TrainingSettings {
   readonly seed: number;
   /** Steps between validations. An integer of at least 1. */
   readonly validateEvery: number | null;
+  /**
+   * Stop after so many validations in a row without a better one (see best-by). An integer of at
+   * least 1.
+   */
+  readonly earlyStopping: number | null;
 
   /** How weights are updated; momentum is Nesterov's form. Default: adam. */
   readonly optimizer: 'sgd' | 'momentum' | 'adam' | 'adamw';
   /** Learning rate; the best one differs between strategies. A number above 0. Default: 0.001. */
   readonly lr: number;
-  /** Learning rate after the warmup; linear and cosine fall to zero. Default: constant. */
-  readonly schedule: 'constant' | 'linear' | 'cosine';
+  /**
+   * Learning rate after the warmup; linear and cosine fall to zero; plateau falls when validations
+   * get no better. Default: constant.
+   */
+  readonly schedule: 'constant' | 'linear' | 'cosine' | 'plateau';
+  /**
+   * What schedule plateau multiplies the learning rate by. A number above 0 and below 1. Default:
+   * 0.5.
+   */
+  readonly plateauFactor: number;
+  /**
+   * Validations in a row without a better one before it does. An integer of at least 1. Default: 3.
+   */
+  readonly plateauPatience: number;
+  /**
+   * Keep a moving average of the weights, as in 0.999; validation, the best checkpoint and what is
+   * opened of a run use it. A number above 0 and below 1.
+   */
+  readonly ema: number | null;
   /**
    * Steps in which the learning rate rises from zero to lr. An integer of at least 0. Default: 0.
    */

@@ -97,6 +97,10 @@ export interface ValidationEvent {
   readonly accuracy: number | null;
   /** Those of the task, in the target's own units. */
   readonly metrics: MetricValues;
+  /** Whether it is the best so far. */
+  readonly best: boolean;
+  /** What the learning rate is multiplied by from now on (schedule plateau). */
+  readonly rateFactor: number;
 }
 
 /** A checkpoint is complete on disk. */
@@ -115,7 +119,7 @@ export interface WarningEvent {
 /** How a run ended. */
 export interface EndEvent {
   readonly type: 'end';
-  readonly reason: 'finished' | 'target-loss' | 'interrupted';
+  readonly reason: 'finished' | 'target-loss' | 'early-stopping' | 'interrupted';
   readonly step: number;
   /** Of this part of the run, those after its first few, which allocate and compile. */
   readonly steadySteps: number;

@@ -3,6 +3,7 @@ import type { Communicator } from '../communicators/communicator.js';
 import { PHASE } from '../base/phases.js';
 import { treeSum } from '../layers/block-sum.js';
 import { clippingScale } from '../optimizers/clipping.js';
+import type { WeightAverage } from '../optimizers/weight-average.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { GradientBuckets } from './gradient-buckets.js';
 import type { NestedGhosts } from '../model/nested-ghosts.js';
@@ -32,6 +33,8 @@ export interface StepperOptions {
   readonly microBatches?: number;
   /** Ghosts of each micro-batch; null, the default: all. */
   readonly nestedGhosts?: NestedGhosts | null;
+  /** Of the weights, brought up to date after each step; null, the default: none. */
+  readonly average?: WeightAverage | null;
   /** Longest gradient; null, the default: any. */
   readonly clipNorm?: number | null;
   /** Whether this rank was asked to stop. Default: never. */
@@ -71,6 +74,7 @@ export class Stepper {
     this.#options = {
       microBatches: 1,
       nestedGhosts: null,
+      average: null,
       clipNorm: null,
       stopRequested: () => false,
       ...options,
@@ -122,6 +126,7 @@ export class Stepper {
       scale = clippingScale(result.gradientNorm, clipNorm);
     }
     optimizer.step(step + 1, learningRate, scale, this.#squares);
+    this.#options.average?.update(step);
     if (clipNorm === null) {
       result.gradientNorm = withNorm ? this.#gradientNorm() : Number.NaN;
     }

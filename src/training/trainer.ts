@@ -7,6 +7,7 @@ import { parameterCount } from '../analysis/network-cost.js';
 import { rankMemory } from '../analysis/step-memory.js';
 import { buildNetwork } from '../model/network.js';
 import type { NetworkSpecification } from '../model/specification.js';
+import { WeightAverage } from '../optimizers/weight-average.js';
 import { createOptimizer } from '../optimizers/optimizer.js';
 import { learningRateAt } from '../optimizers/schedule.js';
 import { checkpointName } from '../checkpoints/checkpoint-list.js';
@@ -126,9 +127,12 @@ class Trainer {
       job.validationRows > 0
         ? new Evaluator(pass, job.validationRows, job.metrics, isFirstReplica)
         : null;
+    const average =
+      settings.ema === null ? null : new WeightAverage(engine, network.parameters, settings.ema);
     const stepper = new Stepper({
       pass,
       optimizer,
+      average,
       replicas,
       microBatches: settings.accumulate,
       nestedGhosts: settings.nestedGhosts ? new NestedGhosts(settings.seed, settings.ghosts) : null,
@@ -138,13 +142,15 @@ class Trainer {
     let before = NO_PROGRESS;
     if (job.resume) {
       const { parameters } = network;
-      const target = { parameters, optimizerState: optimizer.state };
+      const optimizerState = optimizer.state;
+      const target = { parameters, optimizerState, average: average?.state ?? null };
       before = loadCheckpoint(job.resume.folder, target, shards).progress;
     } else if (job.from !== null) {
       loadWeights(job.from, network.parameters);
     } else {
       network.initialize(settings.seed);
     }
+    if (!job.resume) average?.begin();
     const progress = new RunProgress(settings, before);
     this.#emitStart(network, engine, columns);
 
@@ -154,6 +160,7 @@ class Trainer {
       const contents = {
         parameters: network.parameters,
         optimizerState: optimizer.state,
+        average: average?.state ?? null,
         step,
         seed: settings.seed,
         configHash: job.configHash,
@@ -180,9 +187,10 @@ class Trainer {
     const times = this.#times;
     let reason: EndEvent['reason'] = 'finished';
     let last: { loss: number; accuracy: number } | null = null;
+    const { schedule, lr, warmup } = settings;
     let step = this.#firstStep;
     while (step < job.steps) {
-      const rate = learningRateAt(settings.schedule, settings.lr, step, job.steps, settings.warmup);
+      const rate = learningRateAt(schedule, lr * progress.rateFactor, step, job.steps, warmup);
       const isLogged = (step + 1) % settings.logEvery === 0 || step + 1 === job.steps;
       this.#energy.setSteady(step - this.#firstStep >= this.#warmUp);
       times.begin();
@@ -198,7 +206,10 @@ class Trainer {
       const due = job.validateEvery > 0 && (step % job.validateEvery === 0 || isLast);
       if (due && evaluator !== null) {
         this.#energy.setSteady(false);
-        this.#validation = evaluator.evaluate(allGhosts);
+        const evaluate = () => evaluator.evaluate(allGhosts);
+        this.#validation = average === null ? evaluate() : average.use(evaluate);
+        const onBeat = step % job.validateEvery === 0;
+        isBest = progress.validated(step, this.#validation, onBeat);
         this.#emit({
           type: 'validation',
           step,
@@ -206,14 +217,16 @@ class Trainer {
           loss: this.#validation.loss,
           accuracy: orNull(this.#validation.accuracy),
           metrics: this.#validation.values,
+          best: isBest,
+          rateFactor: progress.rateFactor,
         });
-        isBest = progress.validated(step, this.#validation);
       }
       const judged =
         job.validationRows > 0 ? (due ? this.#validation?.loss : undefined) : result.loss;
       const reached =
         settings.targetLoss !== null && judged !== undefined && judged <= settings.targetLoss;
       if (reached) reason = 'target-loss';
+      else if (due && progress.stops && !isLast) reason = 'early-stopping';
       else if (result.stop && !isLast) reason = 'interrupted';
       const ends = isLast || reason !== 'finished';
       const scheduled =
@@ -289,6 +302,7 @@ class Trainer {
           columns,
           loss: this.#job.loss,
           optimizer: settings.optimizer,
+          average: settings.ema !== null,
           inputGradient: false,
         },
         0,

@@ -31,6 +31,7 @@ const networks = fc
     ghostPrecision: fc.constantFrom(...GHOST_PRECISIONS),
     optimizer: fc.constantFrom<OptimizerName>('sgd', 'momentum', 'adam'),
     crossEntropy: fc.boolean(),
+    average: fc.boolean(),
     inputGradient: fc.boolean(),
   })
   .filter(
@@ -39,7 +40,7 @@ const networks = fc
 
   .map((drawn): StepShape => {
     const { ranks, blocksPerRank, blockWidth, ghosts, ends, columns, optimizer } = drawn;
-    const { crossEntropy, inputGradient, strategy, depth, ghostPrecision } = drawn;
+    const { crossEntropy, average, inputGradient, strategy, depth, ghostPrecision } = drawn;
     const blocks = ranks * blocksPerRank;
     const layerGhosts = ghosts.slice(0, depth).map((count) => Math.min(count, blockWidth));
     const differ = strategy === 'phantom' && drawn.layersDiffer;
@@ -61,7 +62,7 @@ const networks = fc
         : { kind: 'sharded' },
     };
     const loss = ends && crossEntropy ? 'cross-entropy' : 'mse';
-    return { specification, columns, ranks, optimizer, loss, inputGradient };
+    return { specification, columns, ranks, optimizer, loss, average, inputGradient };
   });
 
 function pick({ flops, sentBytes, receivedBytes, collectives }: PassCost): Counts {

@@ -9,6 +9,7 @@ import { RecordingTransport } from '#src/communicators/recording/recording-trans
 import { runRank } from '#src/communicators/threads/threads-worker.js';
 import type { Engine } from '#src/engines/engine.js';
 import { buildNetwork } from '#src/model/network.js';
+import { WeightAverage } from '#src/optimizers/weight-average.js';
 import { createOptimizer } from '#src/optimizers/optimizer.js';
 import { createObjective } from '#src/training/objective.js';
 import { called } from './called.js';
@@ -163,7 +164,9 @@ await runRank<StepShape>(async ({ data, transport }): Promise<CountResult> => {
     notedEngine,
     network.parameters,
   );
+  const average = data.average ? new WeightAverage(notedEngine, network.parameters, 0.99) : null;
   network.initialize(0);
+  average?.begin();
   const objective = createObjective({
     specification,
     loss: lossName,
@@ -190,6 +193,7 @@ await runRank<StepShape>(async ({ data, transport }): Promise<CountResult> => {
   const forward = read();
   tape.backward(loss);
   optimizer.step(1, 0.1, 1, new Float64Array(network.parameters.length));
+  average?.update(0);
   const costs = network
     .costs(columns, inputGradient)
     .flatMap(({ cost }) => [cost.forward, cost.backward]);

@@ -26,7 +26,10 @@ export function losses(runFolder: string): number[] {
 }
 
 /** All tensors of a kind in a checkpoint, read without the package's own reader. */
-export function readCheckpoint(folder: string, kind: 'model' | 'optimizer' = 'model'): Tensors {
+export function readCheckpoint(
+  folder: string,
+  kind: 'model' | 'optimizer' | 'average' = 'model',
+): Tensors {
   const index = JSON.parse(
     readFileSync(path.join(folder, `${kind}.safetensors.index.json`), 'utf8'),
   ) as { weight_map: Record<string, string> };

@@ -7,19 +7,9 @@ import { CheckpointError, ConfigError } from '#src/base/errors.js';
 import { readCheckpointState } from '#src/checkpoints/checkpoint-folder.js';
 import { describeModel, openModel } from '#src/models/model-source.js';
 import type { TrainingEvent, ValidationEvent } from '#src/training/events.js';
-import { randomStream } from '#src/tensor/random.js';
 import { readCheckpoint, temporaryFolder } from '../support/files.js';
+import { NOISE } from '../support/noise.js';
 
-/** Rows whose labels follow from nothing: what fits some answers others worse and worse. */
-function noise(name: string) {
-  const stream = randomStream(1, name);
-  const x = Array.from({ length: 24 }, (_, row) =>
-    Array.from({ length: 4 }, (_value, column) => stream.normal(5 * row + column)),
-  );
-  return { x, y: x.map((_, row) => Number(stream.normal(5 * row + 4) > 0)) };
-}
-
-const DATA = { data: noise('training'), validation: noise('validation') };
 const SETTINGS = {
   ...({ width: 16, depth: 1, blocks: 2, ghosts: 2, ranks: 2, engine: 'wasm' } as const),
   ...({ batch: 12, lr: 0.03, steps: 8, validateEvery: 1, logEvery: 1, meter: 'none' } as const),
@@ -28,7 +18,7 @@ const shared = temporaryFolder({ after });
 const run = path.join(shared, 'run');
 const events: TrainingEvent[] = [];
 const whole = train(
-  { ...SETTINGS, ...DATA, out: run },
+  { ...SETTINGS, ...NOISE, out: run },
   { onEvent: (event) => void events.push(event) },
 );
 const names = (folder: string) => readdirSync(path.join(folder, 'checkpoints')).toSorted();
@@ -78,8 +68,8 @@ describe('the best checkpoint', () => {
     const folder = temporaryFolder(context);
     for (const cut of [1, 4, 6]) {
       const out = path.join(folder, String(cut));
-      await train({ ...SETTINGS, ...DATA, out, steps: cut });
-      const end = await train({ ...SETTINGS, ...DATA }, { resume: out });
+      await train({ ...SETTINGS, ...NOISE, out, steps: cut });
+      const end = await train({ ...SETTINGS, ...NOISE }, { resume: out });
       assert.deepEqual(end.best, (await whole).best);
       const weights = (of: string) => readCheckpoint(openModel(of, { checkpoint: 'best' }).weights);
       assert.deepEqual(weights(out), weights(run));
@@ -88,7 +78,7 @@ describe('the best checkpoint', () => {
 
   it('can be by accuracy, or none', async (context) => {
     const folder = temporaryFolder(context);
-    const made = { ...SETTINGS, ...DATA, steps: 3 };
+    const made = { ...SETTINGS, ...NOISE, steps: 3 };
     const by = await train({ ...made, bestBy: 'accuracy', out: path.join(folder, 'a') });
     assert.equal(by.best?.by, 'accuracy');
     const none = await train({ ...made, bestBy: null, out: path.join(folder, 'b') });

@@ -34,7 +34,7 @@ export function calibrationShapes(ranks: number): StepShape[] {
     return STRATEGY_NAMES.map((strategy): StepShape => {
       const ends = { kind: 'sharded' } as const;
       const network = { strategy, width, depth, blocks, ghosts, activation: 'relu', ends } as const;
-      const rest = { loss: 'mse', optimizer: 'adam', inputGradient: true } as const;
+      const rest = { loss: 'mse', optimizer: 'adam', average: false, inputGradient: true } as const;
       return { specification: network, ranks, columns, ...rest };
     });
   });

@@ -18,6 +18,7 @@ export type NetworkSettings = Pick<
   | 'activation'
   | 'batch'
   | 'optimizer'
+  | 'ema'
 >;
 
 /** What `plan` derives a step of. */
@@ -66,7 +67,7 @@ export async function plan(settings: PlanSettings): Promise<Plan> {
 
 /** @param place ranks: null, one per block */
 export function shapeOf(
-  { batch, optimizer, layerGhosts, ...settings }: NetworkSettings,
+  { batch, optimizer, ema, layerGhosts, ...settings }: NetworkSettings,
   place: { readonly strategy: Strategy; readonly ranks: number | null; readonly ends: NetworkEnds },
 ): StepShape {
   const { width, depth, blocks, ghosts, ghostPrecision, activation } = settings;
@@ -78,6 +79,7 @@ export function shapeOf(
     columns: batch,
     loss: 'mse',
     optimizer,
+    average: ema !== null,
     inputGradient: false,
   };
 }

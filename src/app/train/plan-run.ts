@@ -126,8 +126,9 @@ export function checkMemory(
   onMachine: number,
 ): string | null {
   const columns = settings.batch / settings.accumulate;
-  const { ranks, optimizer } = settings;
-  const shape = { specification, ranks, columns, loss, optimizer, inputGradient: false };
+  const { ranks, optimizer, ema } = settings;
+  const sizes = { specification, ranks, columns, loss };
+  const shape = { ...sizes, optimizer, average: ema !== null, inputGradient: false };
   const bytes = rankMemory(shape, 0);
   const gib = (count: number) => `${(count / 2 ** 30).toFixed(2)} GiB`;
   if (bytes.totalBytes > capacityBytes) {
@@ -135,6 +136,7 @@ export function checkMemory(
       'memory',
       `a rank needs ${gib(bytes.totalBytes)} (parameters ${gib(bytes.parameterBytes)}, gradients ` +
         `${gib(bytes.gradientBytes)}, ${optimizer} state ${gib(bytes.optimizerBytes)}, ` +
+        `average ${gib(bytes.averageBytes)}, ` +
         `activations ${gib(bytes.activationBytes)}, buffers ${gib(bytes.bufferBytes)}), its engine can address ${gib(capacityBytes)}; use more ` +
         'ranks, a smaller width or batch, or --accumulate',
     );

@@ -1,0 +1,80 @@
+import type { Parameter } from '../autograd/tape.js';
+import type { Engine, SgdStep } from '../engines/engine.js';
+import type { OptimizerState } from './update.js';
+
+/** The pass that it takes, for plans. */
+export const AVERAGE_KERNEL = 'sgd';
+/** Arithmetic operations on one element: a + (1 − d) · (w − a). */
+export const AVERAGE_FLOPS = 3;
+
+/** Numbers that are exchanged at a time. */
+const PIECE = 1 << 14;
+
+/**
+ * A moving average of weights: a ← a + (1 − d) · (w − a) after each step, where d is the decay, and
+ * in the first steps (1 + t) / (10 + t) where that is less, so that short runs are not dominated by
+ * the first weights (t counts steps from 0). It starts as a copy of the weights. Each rank averages
+ * its own, in one pass: that of `sgd`, which takes the weights for a gradient.
+ *
+ * What is kept: one float32 tensor for each parameter.
+ */
+export class WeightAverage {
+  /** Under the names of the parameters. */
+  readonly state: readonly OptimizerState[];
+  readonly #engine: Engine;
+  readonly #decay: number;
+  readonly #settings: { -readonly [K in keyof SgdStep]: SgdStep[K] } = {
+    learningRate: 0,
+    momentum: 0,
+    nesterov: false,
+    weightDecay: 1,
+    gradientScale: -1,
+  };
+  readonly #piece = new Float32Array(PIECE);
+
+  constructor(engine: Engine, parameters: readonly Parameter[], decay: number) {
+    this.#engine = engine;
+    this.#decay = decay;
+    this.state = parameters.map((parameter) => ({
+      name: parameter.name,
+      parameter,
+      tensor: engine.allocate(parameter.value.shape),
+    }));
+  }
+
+  /** Forgets what was, and begins with the weights as they are. */
+  begin(): void {
+    for (const { parameter, tensor } of this.state) this.#engine.copy(parameter.value, tensor);
+  }
+
+  /** @param step steps done before the one that gave these weights */
+  update(step: number): void {
+    this.#settings.learningRate = 1 - Math.min(this.#decay, (1 + step) / (10 + step));
+    for (const { parameter, tensor } of this.state) {
+      this.#engine.sgdStep(tensor, parameter.value, null, this.#settings);
+    }
+  }
+
+  /** Does work with the average in place of the weights, which come back bit by bit. */
+  use<T>(work: () => T): T {
+    this.#exchange();
+    try {
+      return work();
+    } finally {
+      this.#exchange();
+    }
+  }
+
+  #exchange(): void {
+    for (const { parameter, tensor } of this.state) {
+      const [a, b] = [parameter.value.data, tensor.data];
+      for (let from = 0; from < a.length; from += PIECE) {
+        const to = Math.min(a.length, from + PIECE);
+        const piece = this.#piece.subarray(0, to - from);
+        piece.set(a.subarray(from, to));
+        a.set(b.subarray(from, to), from);
+        b.set(piece, from);
+      }
+    }
+  }
+}
