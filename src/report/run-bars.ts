@@ -120,7 +120,7 @@ export function memoryBars(runs: readonly RunRecord[]): Maker[] {
     // Runs of earlier versions have no such setting.
     const average = (settings.ema ?? null) !== null;
     const bytes = rankMemory(
-      { ...{ specification, ranks, columns, loss, optimizer }, average, inputGradient: false },
+      { specification, ranks, columns, loss, optimizer, average, inputGradient: false },
       0,
     );
     const values = [
