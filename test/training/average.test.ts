@@ -61,6 +61,7 @@ describe('a run with an average of weights and a rate that falls', () => {
     const found = await evaluate({
       model: out,
       checkpoint: 'last',
+      engine: 'wasm',
       batch: 8,
       data: NOISE.validation,
     });
