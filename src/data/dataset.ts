@@ -9,7 +9,13 @@ export type AnswerShape =
 
 /** Answers held in memory: `labels` is [rows], `values` is [rows, width] row-major. */
 export type TableAnswers =
-  | { readonly kind: 'labels'; readonly classes: number; readonly labels: Int32Array }
+  | {
+      readonly kind: 'labels';
+      readonly classes: number;
+      readonly labels: Int32Array;
+      /** What the file calls each class, where it is not the index. */
+      readonly names?: readonly string[];
+    }
   | { readonly kind: 'values'; readonly width: number; readonly values: Float32Array };
 
 interface DatasetCommon {

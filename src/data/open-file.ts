@@ -8,6 +8,13 @@ export interface OpenFile {
   readonly where: string;
   readonly fd: number;
   readonly sizeBytes: number;
+  /** Where it was unpacked into memory; else null. */
+  readonly held: Uint8Array | null;
+}
+
+/** A file that lies in another one, unpacked. */
+export function heldFile(where: string, path: string, held: Uint8Array): OpenFile {
+  return { path, where, fd: -1, sizeBytes: held.length, held };
 }
 
 /**
@@ -35,7 +42,7 @@ export function openFile(where: string, path: string): OpenFile {
   }
   try {
     const stats = fstatSync(fd);
-    if (stats.isFile()) return { path, where, fd, sizeBytes: stats.size };
+    if (stats.isFile()) return { path, where, fd, sizeBytes: stats.size, held: null };
   } catch (error) {
     closeSync(fd);
     throw cannotRead(where, path, error);
@@ -51,6 +58,12 @@ export function openFile(where: string, path: string): OpenFile {
  */
 export function readAt(file: OpenFile, out: Uint8Array, position: number): void {
   let done = 0;
+  if (file.held !== null) {
+    const bytes = file.held.subarray(position, position + out.length);
+    out.set(bytes);
+    done = bytes.length;
+    if (done < out.length) throw truncated(file, position + done, out.length - done);
+  }
   while (done < out.length) {
     let count: number;
     try {
@@ -60,14 +73,17 @@ export function readAt(file: OpenFile, out: Uint8Array, position: number): void 
       throw cannotRead(file.where, file.path, error);
     }
     if (count === 0) {
-      throw new DataError(
-        file.where,
-        `${file.path}: ends at byte ${position + done}, ${out.length - done} bytes early; ` +
-          'the file is truncated',
-      );
+      throw truncated(file, position + done, out.length - done);
     }
     done += count;
   }
+}
+
+function truncated({ where, path }: OpenFile, end: number, lacking: number): DataError {
+  return new DataError(
+    where,
+    `${path}: ends at byte ${end}, ${lacking} bytes early; the file is truncated`,
+  );
 }
 
 function cannotRead(where: string, path: string, cause: unknown): DataError {

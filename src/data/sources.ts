@@ -4,15 +4,17 @@ import { fileURLToPath } from 'node:url';
 import { DataError } from '../base/errors.js';
 import { editDistance } from '../base/nearest.js';
 import { type ArrayData, IN_MEMORY, openArrays } from './arrays.js';
-import type { DataParts, TableDataset } from './dataset.js';
-import { findIdxImages, isIdxName, readIdx } from './readers/idx.js';
-import { readNpy } from './readers/npy.js';
+import type { DataParts, Dataset } from './dataset.js';
+import { schemaOfClasses, shareClasses } from './class-names.js';
+import { findIdxImages, readIdx } from './readers/idx.js';
 import type { ReadOptions } from './readers/raw-table.js';
+import { ARRAY_READERS } from './readers/reader-list.js';
 import { splitAt, splitRandomly } from './splits.js';
 import { teacherParts } from './synthetic/teacher.js';
 import { isTeacherName, parseTeacherName } from './synthetic/teacher-spec.js';
 import type { ReadTableOptions } from './tables/read-table.js';
 import { isTableLocation } from './tables/relation.js';
+import { classNames } from './tables/schema.js';
 
 export interface OpenOptions extends ReadOptions, Omit<ReadTableOptions, 'validation' | 'seed'> {
   /**
@@ -34,7 +36,7 @@ export const KNOWN_DATASETS: Readonly<Record<string, string>> = {
 };
 
 const FORMATS =
-  '.csv, .tsv, .json, .jsonl, .parquet, .npy, .safetensors, IDX (-idx3-ubyte, .gz) or a folder';
+  '.csv, .tsv, .json, .jsonl, .parquet, .npy, .npz, .safetensors, IDX (-idx3-ubyte, .gz) or a folder';
 const FASHION_FOLDER = '/usr/share/datasets/fashion-mnist';
 const FASHION_10K_TRAINING_ROWS = 8000;
 
@@ -48,26 +50,45 @@ export async function openDataset(
   options: OpenOptions = {},
 ): Promise<DataParts> {
   if (typeof source === 'string' && isTable(source)) return openTable(source, options);
+  const read = arrayOptions(source, options);
   const own =
     typeof source === 'string'
-      ? await openOwnParts(source, options)
+      ? await openOwnParts(source, read)
       : { training: openArrays(source), validation: null };
   const { validation } = options;
-  if (validation === undefined) return fitted(own);
-  if (validation === null) return { training: own.training, validation: null };
+  const known = options.schema ? classNames(options.schema) : null;
+  if (validation === undefined) return fitted(own, known);
   const { training } = own;
+  if (validation === null) return fitted({ training, validation: null }, known);
   if (training.kind !== 'table') {
     throw new DataError(
       'data',
       `${training.name}: rows are generated; add validation=2048 to the name for rows to validate on`,
     );
   }
-  if (typeof validation === 'number') return splitRandomly(training, validation, options.seed ?? 0);
+  if (typeof validation === 'number') {
+    return fitted(splitRandomly(training, validation, options.seed ?? 0), known);
+  }
+  const answers = training.answers.kind;
   const second =
     typeof validation === 'string'
-      ? (await openPath(validation, options)).training
+      ? (await openPath(validation, { ...read, answers })).training
       : openArrays(validation);
-  return fitted({ training, validation: second });
+  return fitted({ training, validation: second }, known);
+}
+
+/** @throws DataError for what is said of columns, which arrays do not have */
+function arrayOptions(source: string | ArrayData, options: OpenOptions): ReadOptions {
+  const { targets, ignore, categorical, id, schema } = options;
+  const name = typeof source === 'string' ? source : IN_MEMORY;
+  for (const [flag, value] of Object.entries({ target: targets, ignore, categorical, id })) {
+    if (value === undefined) continue;
+    const what = 'has no columns with names';
+    throw new DataError('data', `${name} ${what}; --${flag} is for tables: leave it out`);
+  }
+  const task = schema?.task ?? options.task;
+  if (task === 'classify') return { answers: 'labels' };
+  return task === 'regress' ? { answers: 'values' } : options;
 }
 
 /** Whether data are a table. Names and other formats come first: `x.npy` may lie in a folder beside
@@ -75,14 +96,11 @@ export async function openDataset(
 export function isTable(location: string): boolean {
   // The question mark of parameters is no pattern.
   if (/^(synthetic|fashion-mnist):/.test(location) || !isTableLocation(location)) return false;
-  const has = (name: string) => existsSync(path.join(location, name));
-  return !has('x.npy') && findIdxIn(location) === null;
+  return !isFolder(location) || ARRAY_READERS.every(({ find }) => find(location) === null);
 }
 
-function findIdxIn(folder: string): string | null {
-  return existsSync(folder) && statSync(folder).isDirectory()
-    ? findIdxImages(folder, 'train')
-    : null;
+function isFolder(location: string): boolean {
+  return statSync(location, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 async function openTable(location: string, options: OpenOptions): Promise<DataParts> {
@@ -143,63 +161,55 @@ async function openPath(location: string, options: ReadOptions): Promise<DataPar
     );
   }
   if (!existsSync(location)) throw notFound(location);
-  if (statSync(location).isDirectory()) return openFolder(location, options);
-  return { training: await readFile(location, options), validation: null };
+  if (isFolder(location)) return openFolder(location, options);
+  const reader = ARRAY_READERS.find(({ takes }) => takes(location));
+  if (reader !== undefined) return reader.read(location, options);
+  throw new DataError('data', `${location}: unknown format; ${FORMATS} can be read`);
 }
 
-async function readFile(location: string, options: ReadOptions): Promise<TableDataset> {
-  if (isIdxName(location)) return readIdx(location, options);
-  switch (path.extname(location).toLowerCase()) {
-    case '.npy':
-      return readNpy(location, options);
-    case '.safetensors': {
-      const { readSafetensorsTable } = await import('./readers/safetensors-table.js');
-      return readSafetensorsTable(location, options);
-    }
-    default:
-      throw new DataError('data', `${location}: unknown format; ${FORMATS} can be read`);
-  }
-}
-
-function openFolder(folder: string, options: ReadOptions): DataParts {
-  const training = findIdxImages(folder, 'train');
-  if (training !== null) {
-    const validation = findIdxImages(folder, 't10k');
-    return {
-      training: readIdx(training, options),
-      validation: validation === null ? null : readIdx(validation, options),
-    };
-  }
-  if (existsSync(path.join(folder, 'x.npy'))) {
-    return { training: readNpy(folder, options), validation: null };
+async function openFolder(folder: string, options: ReadOptions): Promise<DataParts> {
+  for (const { find, read } of ARRAY_READERS) {
+    const found = find(folder);
+    if (found === null) continue;
+    const { training } = await read(found.training, options);
+    const { validation } = found;
+    if (validation === null) return { training, validation };
+    const answers = training.answers.kind;
+    return { training, validation: (await read(validation, { ...options, answers })).training };
   }
   const found = readdirSync(folder).slice(0, 6).join(', ') || 'nothing';
+  const known = ARRAY_READERS.map(({ about }) => about).filter((about) => !about.startsWith('.'));
   throw new DataError(
     'data',
-    `${folder}: holds ${found}; a folder of data holds train-images-idx3-ubyte[.gz] or x.npy`,
+    `${folder}: holds ${found}; a folder of data holds ${known.join(', ')} or tables`,
   );
 }
 
-/** Checks that two files belong together, and gives both as many classes as either needs. */
-function fitted({ training, validation }: DataParts): DataParts {
-  if (validation === null) return { training, validation };
-  const [a, b] = [training.answers, validation.answers];
-  const widthOf = (answers: typeof a) => (answers.kind === 'values' ? answers.width : 'labels');
-  if (training.features !== validation.features || widthOf(a) !== widthOf(b)) {
-    throw new DataError(
-      'data',
-      `${validation.name}: ${validation.features} features and answers ${widthOf(b)}, but ` +
-        `${training.name} has ${training.features} and ${widthOf(a)}; both parts need the same`,
-    );
-  }
-  if (training.kind !== 'table' || validation.kind !== 'table') return { training, validation };
-  return { training: widen(training, validation), validation: widen(validation, training) };
+/** Checks that two parts belong together, and gives their labels the same classes. */
+function fitted({ training, validation }: DataParts, known: readonly string[] | null): DataParts {
+  if (validation !== null) requireSameShape(training, validation);
+  if (training.kind !== 'table') return { training, validation };
+  const tables = validation?.kind === 'table' ? [training, validation] : [training];
+  const shared = shareClasses(tables, known);
+  const [first = training, second = null] = shared.parts;
+  const parts = { training: first, validation: second };
+  if (shared.names === null || known !== null) return parts;
+  return {
+    ...parts,
+    table: { schema: schemaOfClasses(first, shared.names), notes: [], warnings: [] },
+  };
 }
 
-function widen(table: TableDataset, other: TableDataset): TableDataset {
-  if (table.answers.kind !== 'labels' || other.answers.kind !== 'labels') return table;
-  const classes = Math.max(table.answers.classes, other.answers.classes);
-  return { ...table, answers: { ...table.answers, classes } };
+/** @throws DataError for parts of unequal features or answers */
+function requireSameShape(training: Dataset, validation: Dataset): void {
+  const [a, b] = [training.answers, validation.answers];
+  const widthOf = (answers: typeof a) => (answers.kind === 'values' ? answers.width : 'labels');
+  if (training.features === validation.features && widthOf(a) === widthOf(b)) return;
+  throw new DataError(
+    'data',
+    `${validation.name}: ${validation.features} features and answers ${widthOf(b)}, but ` +
+      `${training.name} has ${training.features} and ${widthOf(a)}; both parts need the same`,
+  );
 }
 
 function notFound(name: string): DataError {

@@ -7,9 +7,11 @@ import {
   DataError,
   evaluate,
   loadModel,
+  predict,
   ShapeError,
   train,
 } from 'phantom-parallel';
+import { writeSafetensors } from '#src/data/safetensors.js';
 import { temporaryFolder } from '../support/files.js';
 
 const SIZES = { width: 16, depth: 1, blocks: 4, ghosts: 2, engine: 'wasm' } as const;
@@ -192,5 +194,47 @@ describe('rows in memory', () => {
     } finally {
       await model.close();
     }
+  });
+});
+
+describe('labels that are no indices', () => {
+  it('keep their names in predictions, and in an evaluation that has only some of them', async (context) => {
+    const folder = temporaryFolder(context);
+    const write = (name: string, labels: readonly number[]) => {
+      const file = path.join(folder, name);
+      const data = Float32Array.from(X.slice(0, labels.length).flat());
+      writeSafetensors(file, [
+        { name: 'x', dtype: 'F32', shape: [labels.length, 3], data },
+        { name: 'y', dtype: 'I32', shape: [labels.length], data: Int32Array.from(labels) },
+      ]);
+      return file;
+    };
+    const signs = LABELS.map((label) => 2 * label - 1);
+    const data = write('signs.safetensors', signs);
+    const out = path.join(folder, 'run');
+    const common = { ...SIZES, ranks: 1, meter: 'none', batch: 8, lr: 0.02 } as const;
+    await train({ ...common, data, validation: 0.25, steps: 40, out });
+    const answers = path.join(folder, 'answers.csv');
+    await predict({ model: out, data, out: answers });
+    const [header, ...rows] = readFileSync(answers, 'utf8').trim().split('\n');
+    assert.equal(header, 'y,p(-1),p(1)');
+    const right = rows.filter((row, i) => row.startsWith(`${signs[i]},`)).length;
+    assert.ok(right >= 38, `${right} of 40`);
+    const ones = write(
+      'ones.safetensors',
+      [1, 1, 1].map((label, i) => (i === 1 ? -1 : label)),
+    );
+    assert.ok((await evaluate({ model: out, data: ones })).accuracy !== null);
+    const only = write('only.safetensors', [-1, -1]);
+    const { accuracy } = await evaluate({ model: out, data: only });
+    // Rows 0 and 1 are of the classes −1 and 1.
+    assert.equal(accuracy, 0.5);
+    const other = write('other.safetensors', [1, 7]);
+    await assert.rejects(evaluate({ model: out, data: other }), /row 1 is 7; .* are -1, 1/);
+    await assert.rejects(train({ ...common, data: only, steps: 2 }), /of the class -1; there is/);
+    await assert.rejects(
+      train({ ...common, data, target: ['y'], steps: 2 }),
+      /no columns with names/,
+    );
   });
 });

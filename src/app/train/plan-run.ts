@@ -1,8 +1,9 @@
 import os from 'node:os';
 import { stepCost } from '../../analysis/network-cost.js';
 import { rankMemory } from '../../analysis/step-memory.js';
+import { plural } from '../../base/format.js';
 import type { AnswerShape, DataParts } from '../../data/dataset.js';
-import { ConfigError, UnsupportedError } from '../../base/errors.js';
+import { ConfigError, DataError, UnsupportedError } from '../../base/errors.js';
 import {
   type NetworkEnds,
   type NetworkSpecification,
@@ -30,6 +31,7 @@ export interface RunPlan {
 export function planRun(settings: TrainingSettings, data: DataParts): RunPlan {
   const { training, validation } = data;
   const answers: AnswerShape = training.answers;
+  refuseOneClass(training);
   const loss = settings.loss ?? (answers.kind === 'labels' ? 'cross-entropy' : 'mse');
   if (loss === 'cross-entropy' && answers.kind !== 'labels') {
     throw new ConfigError(
@@ -111,6 +113,34 @@ function validateEveryOf(
 ): number {
   if (validateEvery !== null) return validateEvery;
   return Number.isFinite(rows) ? Math.max(1, Math.ceil(rows / (batch * replicas))) : 500;
+}
+
+/** @returns a warning where a step takes more rows than there are, and so takes some again */
+export function largeBatch(
+  { batch, replicas, epochs }: TrainingSettings,
+  { steps }: RunPlan,
+  rows: number,
+): string | null {
+  const taken = batch * replicas;
+  if (taken <= rows) return null;
+  const length =
+    epochs === null
+      ? ''
+      : `${plural(epochs, 'epoch')} ${epochs === 1 ? 'is' : 'are'} ${plural(steps, 'step')}, and `;
+  return (
+    `the data has ${plural(rows, 'row')}, fewer than a batch of ${taken}: ${length}a step takes each row ` +
+    `${Math.floor(taken / rows)} times or more; a smaller --batch makes more steps`
+  );
+}
+
+/** @throws DataError when all rows are of one class: there is nothing to tell apart */
+function refuseOneClass(training: DataParts['training']): void {
+  if (training.kind !== 'table' || training.answers.kind !== 'labels') return;
+  const { labels, names } = training.answers;
+  const [first = 0] = labels;
+  if (labels.some((label) => label !== first)) return;
+  const what = `all ${plural(training.rows, 'row')} are of the class ${names?.[first] ?? first}`;
+  throw new DataError('data', `${training.name}: ${what}; there is nothing to tell apart`);
 }
 
 /**

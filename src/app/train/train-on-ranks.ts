@@ -20,7 +20,7 @@ import { createMeter } from '../ranks/meters.js';
 import { openSettingsData } from '../data/open-data.js';
 import { describeData, resumedStandardization } from './resumed-data.js';
 import { openRun, removeUnusedRun } from './open-run.js';
-import { checkMemory, costlyPrecision, planRun, type RunPlan } from './plan-run.js';
+import { checkMemory, costlyPrecision, largeBatch, planRun, type RunPlan } from './plan-run.js';
 import { joinRanks, MAXIMUM_THREADS, type Ranks } from '../ranks/ranks.js';
 import type { Resume } from './resume.js';
 import type { TrainingSettings } from '../../settings/settings.js';
@@ -106,8 +106,17 @@ async function trainUnder(
   };
   const changed = checkpoint && changedSettings(job, checkpoint.folder);
   const costly = costlyPrecision(run, settings);
+  const large = largeBatch(settings, run, trainingRows ?? Infinity);
   const told = table?.warnings ?? [];
-  for (const message of [ranks.warning, prepared.warning, costly, ...told, ...damaged, changed]) {
+  for (const message of [
+    ranks.warning,
+    prepared.warning,
+    costly,
+    large,
+    ...told,
+    ...damaged,
+    changed,
+  ]) {
     if (message && isFirst) say(message);
   }
   const loaders = replicasOf(ranks.here, settings.ranks).map(({ replica, consumers }) =>

@@ -41,7 +41,7 @@ function write(x: Buffer, y = npy('<i8', '2,', BigInt64Array.of(0n, 1n))): void 
 }
 
 function read() {
-  return readNpy(folder, {});
+  return readNpy(xPath, {});
 }
 
 const X = npy('<f4', '2, 3', Float32Array.of(1, 2, 3, 4, 5, 6));
@@ -116,10 +116,10 @@ test('random arrays survive in both orders', () => {
 
 test('options decide whether integers are labels', () => {
   write(X);
-  assert.equal(readNpy(folder, { answers: 'values' }).answers.kind, 'values');
+  assert.equal(readNpy(xPath, { answers: 'values' }).answers.kind, 'values');
   write(X, npy('<f4', '2', Float32Array.of(0, 4)));
   assert.equal(read().answers.kind, 'values');
-  const { answers } = readNpy(folder, { answers: 'labels' });
+  const { answers } = readNpy(xPath, { answers: 'labels' });
   assert.equal(answers.kind === 'labels' && answers.classes, 5);
 });
 
@@ -146,12 +146,11 @@ for (const [what, x, y, message] of [
     npy('<f4', '2', Float32Array.of(0, -Infinity)),
     /y\[0\] of row 1 is -Inf/,
   ],
-  ['a negative label', X, npy('<i4', '2', Int32Array.of(0, -1)), /label of row 1 is -1/],
   ['an enormous label', X, npy('<i4', '2', Int32Array.of(0, 1e9)), /class indices below 65536/],
   ['other rows in y', X, npy('<i4', '3', Int32Array.of(0, 1, 2)), /x has 2 rows and y 3/],
   ['no rows', npy('<f4', '0, 3', new Float32Array()), npy('<i4', '0', new Int32Array()), /no rows/],
   ['a single number', npy('<f4', '', Float32Array.of(1)), null, /a single number/],
-  ['objects', npy('|O', '2', new Uint8Array(2)), null, /integers of 1 to 8 bytes and floats/],
+  ['objects', npy('|O', '2', new Uint8Array(2)), null, /integers of 1 to 8 bytes, floats/],
   ['eight-byte halves', npy('<f1', '2', new Uint8Array(2)), null, /integers of 1 to 8 bytes/],
   [
     'a shape beyond the file',
@@ -174,7 +173,7 @@ for (const [what, x, y, message] of [
 
 test('a missing file is named', () => {
   assert.throws(
-    () => readNpy(path.join(folder, 'none'), {}),
+    () => readNpy(path.join(folder, 'none', 'x.npy'), {}),
     isDataError(/none.x\.npy: no such file/),
   );
 });

@@ -1,10 +1,11 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { DataError } from '../../base/errors.js';
 import type { TableDataset } from '../dataset.js';
 import { type OpenFile, readAt, withFile } from '../open-file.js';
 import { FORMAT_BYTES, isInteger, type NumberFormat } from '../number-formats.js';
 import { quote, safeElementCount } from '../safetensors-header.js';
+import { type ArrayPair, answersName, pairArrays } from './array-names.js';
 import { type MatrixLayout, readMatrix } from './matrix.js';
 import { makeTable, type ReadOptions, requireSameRows, rowWidth } from './raw-table.js';
 
@@ -14,52 +15,141 @@ const MAGIC = '\x93NUMPY';
 const MAX_HEADER_BYTES = 10_000;
 
 /**
- * Reads x.npy and the y.npy beside it. x is [rows, …], flattened to [rows, features]; y is [rows]
- * or [rows, targets].
+ * Reads an array of features, [rows, …], flattened to [rows, features], and that of the answers
+ * beside it, [rows] or [rows, targets]: `x.npy` with `y.npy`, `X_train.npy` with `y_train.npy`.
  *
- * @param location The folder, x.npy, or a name that ends in x.npy (`train-x.npy` goes with
- *   `train-y.npy`).
+ * @param xPath of the features
  * @throws DataError
  */
-export function readNpy(location: string, options: ReadOptions): TableDataset {
-  const xPath = location.endsWith('.npy') ? location : path.join(location, 'x.npy');
-  const yPath = answersPath(xPath);
-  const x = withFile(WHERE, xPath, readArray);
-  const y = withFile(WHERE, yPath, readArray);
-  requireSameRows(WHERE, xPath, x.rows, y.rows);
+export function readNpy(xPath: string, options: ReadOptions): TableDataset {
+  return readNpyPair(xPath, { x: xPath, y: answersPath(xPath) }, options);
+}
+
+/** The features in a folder, those to train on and those to validate on; null: none. */
+export function findNpy(folder: string): { training: string; validation: string | null } | null {
+  const names = readdirSync(folder).filter((name) => /\.npy$/i.test(name));
+  const stems = names.map((name) => path.parse(name).name);
+  const pairs = pairArrays(WHERE, folder, stems);
+  const fileOf = ({ x }: ArrayPair) => path.join(folder, names[stems.indexOf(x)] as string);
+  return (
+    pairs && {
+      training: fileOf(pairs.training),
+      validation: pairs.validation && fileOf(pairs.validation),
+    }
+  );
+}
+
+function answersPath(xPath: string): string {
+  if (!existsSync(xPath)) throw new DataError(WHERE, `${xPath}: no such file`);
+  const { dir, name, ext } = path.parse(xPath);
+  const others = readdirSync(dir === '' ? '.' : dir).filter((other) => other.endsWith(ext));
+  const rule =
+    'features are x.npy, X_train.npy, with the answers in y.npy, y_train.npy beside them';
+  const y = answersName(
+    name,
+    others.map((other) => path.parse(other).name),
+  );
+  if (y !== null) return path.join(dir, y + ext);
+  throw new DataError(WHERE, `${xPath}: not a name for features, or no answers beside it; ${rule}`);
+}
+
+function readNpyPair(name: string, { x, y }: ArrayPair, options: ReadOptions): TableDataset {
+  return tableOf(name, {
+    x: withFile(WHERE, x, readFeatures),
+    y: withFile(WHERE, y, readAnswers),
+    options,
+  });
+}
+
+/** A data set of two arrays. @throws DataError where they do not fit */
+export function tableOf(
+  name: string,
+  of: {
+    readonly x: ReturnType<typeof readFeatures>;
+    readonly y: ReturnType<typeof readAnswers>;
+    readonly options: ReadOptions;
+  },
+): TableDataset {
+  const { x, y, options } = of;
+  requireSameRows(WHERE, name, x.rows, y.rows);
   return makeTable(
     {
       where: WHERE,
-      path: location,
+      path: name,
       rows: x.rows,
       features: x.columns,
       x: x.values,
       y: y.values,
       answerWidth: y.columns,
-      integers: isInteger(y.format),
+      integers: y.integers,
     },
     options,
   );
 }
 
-function answersPath(xPath: string): string {
-  const { dir, base } = path.parse(xPath);
-  const match = /^(|.*[-_.])([xX])\.npy$/.exec(base);
-  if (match === null) {
-    const rule = 'features are x.npy or end in -x.npy, with the answers in y.npy beside them';
-    throw new DataError(WHERE, `${xPath}: not a name for features; ${rule}`);
-  }
-  const named = (y: string) => path.join(dir, `${match[1]}${y}.npy`);
-  return match[2] === 'X' && existsSync(named('Y')) ? named('Y') : named('y');
+/** Numbers [rows, columns]. */
+export function readFeatures(file: OpenFile) {
+  const layout = readLayout(file);
+  return { rows: layout.rows, columns: layout.columns, values: readMatrix(file, layout) };
 }
 
-function readArray(file: OpenFile) {
-  const layout = readLayout(file);
-  return { ...layout, values: readMatrix(file, layout) };
+/** Numbers or texts [rows, columns]. */
+export function readAnswers(file: OpenFile) {
+  const found = readHeader(file);
+  const { rows, columns } = found;
+  if (found.text === null) {
+    const layout = layoutOf(file, found);
+    const integers = isInteger(layout.format);
+    return { rows, columns, values: readMatrix(file, layout), integers };
+  }
+  if (columns > 1)
+    throw new DataError(WHERE, `${file.path}: ${columns} columns of texts; needs one`);
+  return { rows, columns, values: readTexts(file, found), integers: false };
 }
 
 /** @throws DataError unless the file is exactly one array of numbers. */
 export function readLayout(file: OpenFile): MatrixLayout {
+  return layoutOf(file, readHeader(file));
+}
+
+function layoutOf(file: OpenFile, { format, ...found }: Header): MatrixLayout {
+  if (format !== null) return { ...found, format };
+  throw new DataError(WHERE, `${file.path}: texts; features are numbers`);
+}
+
+/** What an NPY file says of its elements: `format` of numbers, or `text`. */
+interface Header extends Omit<MatrixLayout, 'format'> {
+  readonly format: NumberFormat | null;
+  /** Characters of four bytes (U) or one (S), so many in each element. */
+  readonly text: { readonly kind: string; readonly length: number } | null;
+}
+
+/** Each element is filled up with zeros. */
+function readTexts(file: OpenFile, { position, rows, bigEndian, text }: Header): string[] {
+  const { kind, length } = text as NonNullable<Header['text']>;
+  const size = kind === 'U' ? 4 * length : length;
+  const bytes = Buffer.alloc(rows * size);
+  readAt(file, bytes, position);
+  if (kind === 'S') {
+    return Array.from({ length: rows }, (_, i) =>
+      bytes.toString('utf8', i * size, (i + 1) * size).replace(/\0+$/, ''),
+    );
+  }
+  return Array.from({ length: rows }, (_, i) => {
+    let own = '';
+    for (let c = 0; c < length; c++) {
+      const at = i * size + 4 * c;
+      const code = bigEndian ? bytes.readUInt32BE(at) : bytes.readUInt32LE(at);
+      if (code > 0x10ffff) {
+        throw new DataError(WHERE, `${file.path}: a text holds the code ${code}; it is damaged`);
+      }
+      if (code !== 0) own += String.fromCodePoint(code);
+    }
+    return own;
+  });
+}
+
+function readHeader(file: OpenFile): Header {
   const fail = (what: string): never => {
     throw new DataError(WHERE, `${file.path}: ${what}`);
   };
@@ -81,11 +171,14 @@ export function readLayout(file: OpenFile): MatrixLayout {
   }
   const header = Buffer.alloc(length);
   readAt(file, header, textStart);
-  const { format, bigEndian, columnMajor, shape } = parseHeader(header.toString('utf8'), fail);
+  const found = parseHeader(header.toString('utf8'), fail);
+  const { format, text, bigEndian, columnMajor, shape } = found;
 
   const count = safeElementCount(shape);
   const position = textStart + length;
-  const bytes = (count ?? Number.NaN) * FORMAT_BYTES[format];
+  const size =
+    text === null ? FORMAT_BYTES[format ?? 'u1'] : (text.kind === 'U' ? 4 : 1) * text.length;
+  const bytes = (count ?? Number.NaN) * size;
   if (bytes !== file.sizeBytes - position) {
     fail(
       `shape (${shape.join(', ')}) needs ${bytes} bytes of data; the file has ` +
@@ -98,7 +191,7 @@ export function readLayout(file: OpenFile): MatrixLayout {
   const rows = shape[0] ?? fail('a single number; arrays have rows');
   // An empty dimension makes the others meaningless, however large they claim to be.
   const columns = count === 0 ? 0 : rowWidth(shape);
-  return { position, rows: count === 0 ? 0 : rows, columns, format, bigEndian, columnMajor };
+  return { position, rows, columns, format, text, bigEndian, columnMajor };
 }
 
 /** The header is a Python dictionary of three entries, in any order. */
@@ -111,16 +204,20 @@ function parseHeader(text: string, fail: (what: string) => never) {
   const order = entry('fortran_order', '(True|False)');
   const type = entry('descr', `(['"][^'"]*['"]|\\[.*\\])`);
   const sizes = entry('shape', '\\(([\\d\\sL,]*)\\)');
-  const format = /^['"]([<>|=]?)([uif])([1248])['"]$/.exec(type);
-  const name = `${format?.[2]}${format?.[3]}`;
-  if (format === null || !Object.hasOwn(FORMAT_BYTES, name)) {
+  const format = /^['"]([<>|=]?)([a-zA-Z])(\d{1,6})['"]$/.exec(type);
+  const [, endian, kind = '', width = ''] = format ?? [];
+  const name = kind === 'b' ? `u${width}` : kind + width;
+  const isText = kind === 'U' || kind === 'S';
+  if (format === null || (!isText && !Object.hasOwn(FORMAT_BYTES, name)) || name === 'bf2') {
     return fail(
-      `elements are ${quote(type)}; integers of 1 to 8 bytes and floats of 2 to 8 are read`,
+      `elements are ${quote(type)}; integers of 1 to 8 bytes, floats of 2 to 8, booleans and, as ` +
+        'labels, texts are read',
     );
   }
   return {
-    format: name as NumberFormat,
-    bigEndian: format[1] === '>',
+    format: isText ? null : (name as NumberFormat),
+    text: isText ? { kind, length: Number(width) } : null,
+    bigEndian: endian === '>',
     columnMajor: order === 'True',
     shape: sizes
       .split(',')

@@ -1,6 +1,7 @@
 import { DataError } from '../../base/errors.js';
 import {
   labelAnswers,
+  MAX_CLASSES,
   requireFinite,
   sharedFloat32,
   sharedInt32,
@@ -24,8 +25,8 @@ export interface RawTable {
   readonly features: number;
   /** [rows, features], in shared memory when a table is made of it. */
   readonly x: Uint8Array | Float32Array;
-  /** [rows, answerWidth] */
-  readonly y: ArrayLike<number>;
+  /** [rows, answerWidth]; texts name classes. */
+  readonly y: ArrayLike<number> | readonly string[];
   readonly answerWidth: number;
   /** Whether y can hold nothing but integers: by its type, or as written. */
   readonly integers: boolean;
@@ -52,7 +53,14 @@ export function makeTable(raw: RawTable, options: ReadOptions): TableDataset {
 }
 
 function makeAnswers(raw: RawTable, kind: 'auto' | 'labels' | 'values'): TableAnswers {
-  const { where, path, y, answerWidth, integers } = raw;
+  const { where, path, answerWidth, integers } = raw;
+  if (isTexts(raw.y)) {
+    if (kind === 'values') {
+      throw new DataError(where, `${path}: y holds texts; --task classify predicts them`);
+    }
+    return namedAnswers(where, path, raw.y);
+  }
+  const { y } = raw;
   const nameOf = raw.answerName ?? ((c: number) => `y[${c}]`);
   if (kind === 'values' || (kind === 'auto' && !(integers && answerWidth === 1))) {
     const values = sharedFloat32(y.length);
@@ -73,7 +81,33 @@ function makeAnswers(raw: RawTable, kind: 'auto' | 'labels' | 'values'): TableAn
       `${path}: ${nameOf(0)} of row ${row} is ${value}; labels are integers from 0`,
     );
   }
-  return labelAnswers(where, path, labels);
+  const least = labels.reduce((a, b) => Math.min(a, b), 0x7fffffff);
+  // Labels from 0 are indices; others are names: 1 to 26, −1 and 1.
+  if (least === 0) return labelAnswers(where, path, labels);
+  return namedAnswers(where, path, Array.from(labels, String));
+}
+
+const isTexts = (y: RawTable['y']): y is readonly string[] => typeof y[0] === 'string';
+
+function namedAnswers(where: string, path: string, texts: readonly string[]): TableAnswers {
+  const names = sortedNames(new Set(texts));
+  if (names.length > MAX_CLASSES) {
+    throw new DataError(
+      where,
+      `${path}: y has ${names.length} classes, at most ${MAX_CLASSES} are possible; --task regress fits numbers`,
+    );
+  }
+  const places = new Map(names.map((name, i) => [name, i]));
+  const labels = sharedInt32(texts.length);
+  for (const [row, text] of texts.entries()) labels[row] = places.get(text) ?? 0;
+  return { kind: 'labels', classes: names.length, labels, names };
+}
+
+/** Numbers by value, texts by code point. */
+export function sortedNames(names: Iterable<string>): string[] {
+  const texts = [...names];
+  const numbers = texts.every((text) => text !== '' && Number.isFinite(Number(text)));
+  return numbers ? texts.toSorted((a, b) => Number(a) - Number(b)) : texts.toSorted();
 }
 
 /** @throws DataError when x and y do not have a row for each other. */

@@ -1,5 +1,6 @@
 import { DataError } from '../../base/errors.js';
 import { MAX_CLASSES } from '../dataset.js';
+import { sortedNames } from '../readers/raw-table.js';
 import type { Database } from './database.js';
 import {
   ColumnError,
@@ -226,7 +227,7 @@ class Inference {
         `${name} has ${found.length} classes in ${rows} rows: few rows for each${instead}`,
       );
     }
-    return { name, kind: 'class', classes: sorted(found.map(({ text }) => text)) };
+    return { name, kind: 'class', classes: sortedNames(found.map(({ text }) => text)) };
   }
 
   async #feature(column: ColumnProfile): Promise<FeatureColumn | null> {
@@ -270,7 +271,7 @@ class Inference {
     return {
       name,
       kind: 'category',
-      values: sorted(found.map(({ text }) => text)),
+      values: sortedNames(found.map(({ text }) => text)),
       gaps: missing > 0,
     };
   }
@@ -294,10 +295,4 @@ class Inference {
     this.#dropped.push({ name, why });
     return null;
   }
-}
-
-/** Numbers by value, texts by code point. */
-function sorted(texts: readonly string[]): string[] {
-  const numbers = texts.every((text) => text !== '' && Number.isFinite(Number(text)));
-  return numbers ? texts.toSorted((a, b) => Number(a) - Number(b)) : texts.toSorted();
 }

@@ -6,8 +6,7 @@ import { readMatrixRows } from '../../data/readers/matrix.js';
 import { readLayout } from '../../data/readers/npy.js';
 import { rowWidth } from '../../data/readers/raw-table.js';
 import { SafetensorsFile } from '../../data/safetensors.js';
-import { openDataset } from '../../data/sources.js';
-import { isTableLocation } from '../../data/tables/relation.js';
+import { isTable, openDataset } from '../../data/sources.js';
 import type { TableSchema } from '../../data/tables/schema.js';
 import { DataError } from '../../base/errors.js';
 
@@ -30,7 +29,7 @@ export interface RowsOf {
   readonly onNote?: (note: string) => void;
 }
 
-const FORMATS = '.csv, .tsv, .json, .jsonl, .parquet, .npy, .safetensors';
+const FORMATS = '.csv, .tsv, .json, .jsonl, .parquet, .npy, .npz, .safetensors';
 
 /**
  * Opens rows to answer: a table, an NPY or a safetensors file (the tensor `x`), read piece by
@@ -41,7 +40,7 @@ const FORMATS = '.csv, .tsv, .json, .jsonl, .parquet, .npy, .safetensors';
  */
 export function openRows(name: string, model: RowsOf, most: number): RowSource {
   const { features } = model;
-  if (isTableLocation(name)) return tablePieces(name, model, most);
+  if (isTable(name)) return tablePieces(name, model, most);
   const isFile = existsSync(name) && statSync(name).isFile();
   switch (isFile ? path.extname(name).toLowerCase() : '') {
     case '.npy':
@@ -118,7 +117,7 @@ async function* datasetRows(
   features: number,
   most: number,
 ): AsyncGenerator<Float32Array> {
-  if (existsSync(name) && statSync(name).isFile() && !/ubyte(\.gz)?$/.test(name)) {
+  if (existsSync(name) && statSync(name).isFile() && !/(ubyte(\.gz)?|\.npz)$/.test(name)) {
     throw new DataError('predict', `${name}: unknown format; ${FORMATS} can be read`);
   }
   const { training, validation } = await openDataset(name);
