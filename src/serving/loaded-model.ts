@@ -1,7 +1,6 @@
 import { ConfigError, DataError, ShapeError } from '../base/errors.js';
 import { flatRows } from '../data/arrays.js';
-import { featureWriter } from '../data/tables/encode.js';
-import { idsOf, RowEncoder, type TableRow } from '../data/tables/encode-rows.js';
+import { idsOf, NamedColumns, RowEncoder, type TableRow } from '../data/tables/encode-rows.js';
 import { ghostsRefusal } from '../models/ghosts.js';
 import type { BatchReading } from './mailbox.js';
 import type { ModelSource } from '../models/model-source.js';
@@ -162,13 +161,13 @@ export class SessionModel implements LoadedModel {
       const what = 'rows by name; the model was not trained on a table: give numbers';
       throw new ConfigError('predict', what);
     }
-    const encoder = new RowEncoder(schema, (what) => new DataError('predict', what));
-    const write = featureWriter(schema);
+    const named = new NamedColumns(schema);
+    const encoder = new RowEncoder(named, (what) => new DataError('predict', what));
     const codes = new Float64Array(encoder.width);
     const x = new Float32Array(rows.length * features);
     for (const [index, row] of rows.entries()) {
       encoder.encode(index, row, codes, 0);
-      write(codes, x, index * features);
+      named.write(codes, x, index * features);
     }
     const { onWarning = (note) => this.#warn(note) } = options;
     for (const note of encoder.notes) onWarning(note);

@@ -7,7 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import zlib from 'node:zlib';
 import { type RunningServer, serve, train } from 'phantom-parallel';
-import { sendAnswer } from '#src/serving/server/infer-answer.js';
+import { encodeAnswer } from '#src/serving/server/infer-answer.js';
+import { sendAnswer } from '#src/serving/server/sending.js';
 import { WorkSlices } from '#src/serving/server/work-slices.js';
 import { temporaryFolder } from '../support/files.js';
 import { post, quietLog } from '../support/inference-client.js';
@@ -143,9 +144,14 @@ describe('a reader of a large answer', () => {
     const outcomes: boolean[] = [];
     const sender = http.createServer((request, outgoing) => {
       const answer = { model: 'm', version: '1', ghosts: 0, y };
-      const asked = { id: null, rows: 1, x: y, ghosts: undefined, binaryOutput: true };
+      const asked = {
+        id: null,
+        rows: 1,
+        notes: [],
+        outputs: [{ name: 'y', binary: true }],
+      } as const;
       const isQuick = request.url === '/quick';
-      void sendAnswer(outgoing, answer, asked, {
+      void sendAnswer(outgoing, encodeAnswer(answer, asked, null), {
         slices: new WorkSlices(),
         graceMs: isQuick ? 60_000 : 50,
         leastBytesPerS: 1e9,

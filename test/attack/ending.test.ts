@@ -87,7 +87,7 @@ function standIn(stall: { forMs: number; ranks: number[] } | null = null) {
       end();
     },
   };
-  const source = { weights: 'w', step: 1 };
+  const source = { weights: 'w', step: 1, schema: null };
   const model = { session, source, features: 1, outputs: 1, maxBatch: 1, close: async () => end() };
   return { session, model: model as unknown as LoadedModel };
 }

@@ -132,7 +132,10 @@ describe('failures are the protocol’s, with a message that says what is wrong'
     assert.match(await upload(text, nan, `${text.length}`), /x\[0, 0\] is NaN in float32/);
     assert.match(await upload(text, fine.subarray(1), `${text.length}`), /47 bytes follow/);
     assert.match(await upload(description(44), fine, `${text.length}`), /binary_data_size is 44/);
-    assert.match(await upload(description('48'), fine, `${text.length + 2}`), /is "48" and/);
+    assert.match(
+      await upload(description('48'), fine, `${text.length + 2}`),
+      /binary_data_size is "48"/,
+    );
     for (const length of ['-1', '1e9', 'many', `${text.length + 49}`]) {
       assert.match(await upload(text, fine, length), /Inference-Header-Content-Length is/);
     }

@@ -3,7 +3,7 @@ import { ConfigError } from '../../base/errors.js';
 import { packageVersion } from '../../base/version.js';
 import { ghostsWarning } from '../../models/ghosts.js';
 import { describeModel } from '../../models/model-source.js';
-import type { RequestBounds } from '../../serving/server/app.js';
+import type { RequestBounds } from '../../serving/server/answering.js';
 import type { Log } from '../../serving/server/log.js';
 import { LARGE_SHARE } from '../../serving/server/memory-budget.js';
 import type { ModelEntry, RunningServer } from '../../serving/server/server.js';

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { DataError } from '../../base/errors.js';
 import { MISSING_IN_CASES, NUMBER_STYLES } from './cells.js';
 import { featureWriter } from './encode.js';
-import { RowEncoder } from './encode-rows.js';
+import { NamedColumns, RowEncoder } from './encode-rows.js';
 import { type FeatureColumn, featureCount, type TableSchema } from './schema.js';
 import { tableRows } from './table-rows.js';
 
@@ -102,7 +102,7 @@ function encode(schema: TableSchema, encoder: RowEncoder, cells: readonly string
   return [...x];
 }
 const encoderOf = (schema: TableSchema) =>
-  new RowEncoder(schema, (what) => new DataError('rows', what));
+  new RowEncoder(new NamedColumns(schema), (what) => new DataError('rows', what));
 
 describe('rows that are objects', () => {
   it('become the features that the table reader makes of the same cells', async () => {

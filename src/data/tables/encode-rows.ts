@@ -1,5 +1,6 @@
 import { isMissing, isPlainNumber, NUMBER_STYLES, trimmed } from './cells.js';
 import { unknownNote, unusedNote } from './column-notes.js';
+import { featureWriter, type WriteFeatures } from './encode.js';
 import type { FeatureColumn, TableSchema } from './schema.js';
 
 /** A row by the names of its columns. A gap is null, NaN, or any spelling of "missing". */
@@ -69,32 +70,46 @@ interface Column {
   readonly read: ReadCell;
 }
 
+/** The columns of a schema, ready to read any number of rows. */
+export class NamedColumns {
+  readonly schema: TableSchema;
+  readonly features: readonly Column[];
+  /** Names that the schema has a place for. */
+  readonly known: ReadonlySet<string>;
+  /** Turns a row's codes into the network's features. */
+  readonly write: WriteFeatures;
+
+  constructor(schema: TableSchema) {
+    const { features, targets, dropped, id } = schema;
+    const named = [...features, ...targets, ...dropped].map(({ name }) => name);
+    this.schema = schema;
+    this.write = featureWriter(schema);
+    this.features = features.map((column) => ({ column, read: cellReader(column) }));
+    this.known = new Set(id === null ? named : [...named, id]);
+  }
+}
+
 /**
  * Rows that are objects by the names of a table's columns, as the codes that `featureWriter` takes:
  * columns in any order, others passed over, gaps and unknown categories as the table reader treats
  * them.
  */
 export class RowEncoder {
-  readonly #columns: readonly Column[];
-  readonly #known: ReadonlySet<string>;
+  readonly #columns: NamedColumns;
   readonly #unused = new Set<string>();
   /** By column: cells of unknown categories, and the first of them. */
   readonly #unknown = new Map<string, { cells: number; sample: string }>();
-
   readonly #refuse: (what: string) => Error;
 
   /** @param refuse makes an error of what is wrong */
-  constructor(schema: TableSchema, refuse: (what: string) => Error) {
-    const { features, targets, dropped, id } = schema;
+  constructor(columns: NamedColumns, refuse: (what: string) => Error) {
+    this.#columns = columns;
     this.#refuse = refuse;
-    this.#columns = features.map((column) => ({ column, read: cellReader(column) }));
-    const named = [...features, ...targets, ...dropped].map(({ name }) => name);
-    this.#known = new Set(id === null ? named : [...named, id]);
   }
 
   /** Codes of a row. */
   get width(): number {
-    return this.#columns.length;
+    return this.#columns.features.length;
   }
 
   /**
@@ -104,22 +119,23 @@ export class RowEncoder {
    */
   encode(index: number, row: object, codes: Float64Array, at: number): void {
     const cells = row as Readonly<Record<string, unknown>>;
-    for (const [place, { column }] of this.#columns.entries()) {
+    for (const [place, { column }] of this.#columns.features.entries()) {
       if (!Object.hasOwn(cells, column.name)) throw this.#lacking(index, cells);
       codes[at + place] = this.code(index, place, cells[column.name]);
     }
-    if (this.#unused.size > MOST_UNUSED) return;
-    for (const name of Object.keys(cells)) {
-      if (this.#known.has(name)) continue;
-      this.#unused.add(name.slice(0, LONGEST_SAMPLE));
-      if (this.#unused.size > MOST_UNUSED) return;
-    }
+    for (const name of Object.keys(cells)) this.seen(name);
+  }
+
+  /** Says that a column of this name is there. */
+  seen(name: string): void {
+    if (this.#unused.size > MOST_UNUSED || this.#columns.known.has(name)) return;
+    this.#unused.add(name.slice(0, LONGEST_SAMPLE));
   }
 
   /** The code of a cell of a feature, by its place. @throws as `encode` does */
   code(index: number, place: number, cell: unknown): number {
     if (isGap(cell)) return Number.NaN;
-    const { column, read } = this.#columns[place] as Column;
+    const { column, read } = this.#columns.features[place] as Column;
     const { name, kind } = column;
     const isCell = ['string', 'number', 'boolean'].includes(typeof cell);
     const code = isCell ? read(cell as string | number | boolean) : null;
@@ -152,7 +168,7 @@ export class RowEncoder {
   }
 
   #lacking(index: number, row: Readonly<Record<string, unknown>>): Error {
-    const names = this.#columns.map(({ column }) => column.name);
+    const names = this.#columns.features.map(({ column }) => column.name);
     const lacking = names.filter((name) => !Object.hasOwn(row, name));
     const columns = lacking.length === 1 ? 'column' : 'columns';
     const them = lacking.length === 1 ? 'it' : 'them';

@@ -85,7 +85,7 @@ function inWords(schema: TableSchema): AnswerWriter {
 }
 
 /** Index of the largest output of each row. */
-function largest(y: Float32Array, outputs: number): Float32Array {
+export function largest(y: Float32Array, outputs: number): Float32Array {
   const places = new Float32Array(y.length / outputs);
   for (let row = 0; row < places.length; row++) {
     let best = 0;

@@ -1,14 +1,18 @@
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
+import { classNames } from '../../data/tables/schema.js';
 import { Admission, type AdmissionOptions } from './admission.js';
 import { BodyReader } from './body.js';
-import { LEAST_BYTES_PER_S, mostAnswerBytes, sendAnswer } from './infer-answer.js';
-import { InferBody, INPUT, JSON_LENGTH, OUTPUT } from './infer-request.js';
+import { answerRequest, type AnsweringModel, type RequestBounds } from './answering.js';
+import { datatypeOf } from './column-tensors.js';
+import { InferBody } from './infer-request.js';
+import { INPUT, JSON_LENGTH, LABEL, OUTPUT } from './protocol-names.js';
 import { JsonReader } from './json-reader.js';
 import type { Log } from './log.js';
-import { MemoryBudget } from './memory-budget.js';
+import { MemoryBudget, type MemoryLease } from './memory-budget.js';
 import type { ServerMetrics } from './metrics.js';
+import { NamedRowsBody } from './named-rows.js';
 import { badRequest, type FailureReason, ProtocolError } from './protocol-error.js';
 import { ServedModel } from './served-model.js';
 import { WorkSlices } from './work-slices.js';
@@ -16,18 +20,7 @@ import { WorkSlices } from './work-slices.js';
 export const EXTENSIONS = ['binary_tensor_data', 'model_repository'] as const;
 /** Of a request that is none for inference. */
 const MOST_CONTROL_BYTES = 1 << 16;
-
-/** What requests may cost. */
-export interface RequestBounds {
-  readonly maxBodyBytes: number;
-  /** Of an answer, in its encoding. */
-  readonly maxAnswerBytes: number;
-  /** Of all bodies, inputs and answers that have not been sent, together. */
-  readonly maxMemoryBytes: number;
-  /** Longest time from a request's arrival to its answer, and from there to the answer's end, to
-   * which a second is added for each 256 KiB. */
-  readonly timeoutMs: number;
-}
+const ROWS_BLOCK_BYTES = 1 << 14;
 
 export interface AppOptions {
   /** By name: a name in an address is looked up here and nowhere else. */
@@ -57,11 +50,13 @@ function modelPaths<Rest extends string>(rest: Rest) {
  */
 export function createApp(options: AppOptions): Hono<Env> {
   const { models, metrics, log, draining, bounds } = options;
-  const { maxBodyBytes, maxAnswerBytes, maxMemoryBytes, timeoutMs } = bounds;
+  const { maxBodyBytes, maxMemoryBytes } = bounds;
   const admission = new Admission(options.admission);
   const memory = new MemoryBudget(maxMemoryBytes);
   const slices = new WorkSlices();
   const bodies = new BodyReader(maxBodyBytes, slices);
+  // Rows by name take longer to read than numbers.
+  const rowBodies = new BodyReader(maxBodyBytes, slices, ROWS_BLOCK_BYTES);
   const control = new BodyReader(MOST_CONTROL_BYTES, slices);
   const app = new Hono<Env>();
 
@@ -77,7 +72,7 @@ export function createApp(options: AppOptions): Hono<Env> {
   const readObject = async (c: Context<Env>): Promise<Record<string, unknown>> => {
     const lease = memory.lease();
     try {
-      const json = new JsonReader(1, lease);
+      const json = new JsonReader({ features: 1 }, lease);
       let bytes = 0;
       const push = (block: Buffer) => {
         bytes += block.length;
@@ -118,64 +113,48 @@ export function createApp(options: AppOptions): Hono<Env> {
   app.on('GET', [...modelPaths('')], (c) => {
     const served = find(c);
     const model = served.current(versionIn(c));
+    const { columns } = served.answering(versionIn(c));
+    const inputs = (columns?.features ?? []).map(({ column }) => ({
+      name: column.name,
+      datatype: datatypeOf(column),
+      shape: [-1],
+    }));
+    const hasLabel = columns !== null && classNames(columns.schema) !== null;
     return c.json({
       name: served.name,
       versions: [ServedModel.versionOf(model)],
       platform: 'phantom_parallel',
-      inputs: [{ name: INPUT, datatype: 'FP32', shape: [-1, model.features] }],
-      outputs: [{ name: OUTPUT, datatype: 'FP32', shape: [-1, model.outputs] }],
+      inputs: [{ name: INPUT, datatype: 'FP32', shape: [-1, model.features] }, ...inputs],
+      outputs: [
+        { name: OUTPUT, datatype: 'FP32', shape: [-1, model.outputs] },
+        ...(hasLabel ? [{ name: LABEL, datatype: 'BYTES', shape: [-1] }] : []),
+      ],
     });
   });
 
+  const means = { bodies, memory, slices, bounds, metrics, draining };
   app.on('POST', [...modelPaths('/infer')], async (c) => {
-    const served = find(c);
-    const version = versionIn(c);
-    served.current(version);
-    const { incoming, outgoing } = c.env;
-    const lease = memory.lease();
-    try {
-      const { features } = served.current(version);
-      const jsonLength = c.req.header(JSON_LENGTH);
-      const { 'content-length': length, 'content-encoding': encoding } = incoming.headers;
-      const announced = length === undefined || encoding !== undefined ? null : Number(length);
-      const body = new InferBody({ jsonLength, announced }, features, lease);
-      await bodies.read(incoming, body, lease);
-      const arrived = performance.now();
-      // What answers now: it may have been loaded while the body was read.
-      const current = served.current(version);
-      const request = await body.request(current, slices);
-      const { rows, ghosts = current.ghosts } = request;
-      const most = mostAnswerBytes(request, current.outputs);
-      if (most > maxAnswerBytes) {
-        const what = `the answer to ${rows} rows may have ${most} bytes; ${maxAnswerBytes} are allowed`;
-        throw new ProtocolError('too_large', `${what}; send fewer rows at a time`);
-      }
-      lease.take(4 * rows * current.outputs);
-      const left = new AbortController();
-      const leave = () => left.abort();
-      incoming.socket.once('close', leave);
-      if (incoming.socket.destroyed) leave();
-      const answer = await served
-        .infer({ ...request, ghosts }, version, left.signal)
-        .finally(() => incoming.socket.off('close', leave));
-      const totalS = (performance.now() - arrived) / 1000;
-      metrics.request(served.name, answer.queueS, answer.computeS, totalS, rows);
-      const sent = await sendAnswer(
-        outgoing,
-        { model: served.name, version: answer.version, ghosts, y: answer.y },
-        request,
-        {
-          slices,
-          graceMs: timeoutMs,
-          leastBytesPerS: LEAST_BYTES_PER_S,
-          headers: draining() ? { Connection: 'close' } : {},
-        },
-      );
-      if (!sent) metrics.failure(served.name, 'slow_reader');
-      return RESPONSE_ALREADY_SENT;
-    } finally {
-      lease.release();
-    }
+    const asked = { served: find(c), version: versionIn(c) };
+    const jsonLength = c.req.header(JSON_LENGTH);
+    const { 'content-length': length, 'content-encoding': encoding } = c.env.incoming.headers;
+    const announced = length === undefined || encoding !== undefined ? null : Number(length);
+    const bodyOf = (model: AnsweringModel, lease: MemoryLease) =>
+      new InferBody({ jsonLength, announced }, model, { lease, slices });
+    await answerRequest(c.env, asked, bodyOf, means);
+    return RESPONSE_ALREADY_SENT;
+  });
+  const predict = async (c: Context<Env>, served: ServedModel) => {
+    const asked = { served, version: versionIn(c) };
+    const bodyOf = (model: AnsweringModel, lease: MemoryLease) => new NamedRowsBody(model, lease);
+    await answerRequest(c.env, asked, bodyOf, { ...means, bodies: rowBodies });
+    return RESPONSE_ALREADY_SENT;
+  };
+  app.on('POST', [...modelPaths('/predict')], (c) => predict(c, find(c)));
+  app.post('/predict', (c) => {
+    const [only, ...others] = models.values();
+    if (only !== undefined && others.length === 0) return predict(c, only);
+    const names = [...models.keys()].join(', ');
+    throw new ProtocolError('not_found', `models ${names}; POST /v2/models/NAME/predict`);
   });
 
   app.post('/v2/repository/index', async (c) => {

@@ -20,9 +20,9 @@ export interface BatchEvent {
 
 /** Rows to answer. */
 export interface RowsRequest {
-  /** [rows, features] */
-  readonly x: Float32Array;
   readonly rows: number;
+  /** Writes some of them: [count, features]. */
+  readonly fill: (out: Float32Array, from: number, count: number) => void;
   /** In use, 1 … K; 0: the model has none. */
   readonly ghosts: number;
 }
@@ -91,7 +91,7 @@ export class Batcher {
    * @throws ProtocolError when the queue is full, the time is over, the answer has no room, or the
    *   ranks have failed
    */
-  submit({ x, rows, ghosts }: RowsRequest, disconnected: AbortSignal): Promise<Answer> {
+  submit({ fill, rows, ghosts }: RowsRequest, disconnected: AbortSignal): Promise<Answer> {
     const { maxQueue, timeoutMs } = this.#limits;
     // A request that is larger than the queue is taken when it is the only one.
     if (this.#load > 0 && this.#load + this.#loadOf(rows) > maxQueue) {
@@ -101,7 +101,7 @@ export class Batcher {
     const y = allocate(rows * this.#model.outputs);
     return new Promise((resolve, reject) => {
       const request: Request = {
-        x,
+        fill,
         rows,
         ghosts,
         y,
@@ -244,7 +244,7 @@ export class Batcher {
         (slot) => {
           let at = 0;
           for (const { request, from, count } of parts) {
-            slot.set(request.x.subarray(from * features, (from + count) * features), at * features);
+            request.fill(slot.subarray(at * features, (at + count) * features), from, count);
             at += count;
           }
         },

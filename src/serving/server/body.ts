@@ -24,8 +24,10 @@ export interface BodySink {
 export class BodyReader {
   readonly #mostBytes: number;
   readonly #slices: WorkSlices;
+  readonly #blockBytes: number;
 
-  constructor(mostBytes: number, slices: WorkSlices) {
+  constructor(mostBytes: number, slices: WorkSlices, blockBytes = BLOCK_BYTES) {
+    this.#blockBytes = blockBytes;
     this.#mostBytes = mostBytes;
     this.#slices = slices;
   }
@@ -93,10 +95,10 @@ export class BodyReader {
         bytes += piece.length;
         if (bytes > this.#mostBytes) throw this.#tooLarge();
         for (let from = 0; from < piece.length;) {
-          if (filled === BLOCK_BYTES) await flush();
+          if (filled === this.#blockBytes) await flush();
           if (filled === block.length) {
             const needed = Math.max(FIRST_BLOCK_BYTES, 2 * filled, piece.length - from);
-            const larger = Buffer.allocUnsafe(Math.min(BLOCK_BYTES, needed));
+            const larger = Buffer.allocUnsafe(Math.min(this.#blockBytes, needed));
             lease.take(larger.length - block.length);
             block.copy(larger, 0, 0, filled);
             block = larger;

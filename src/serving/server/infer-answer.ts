@@ -1,18 +1,23 @@
-import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
-import { type InferRequest, JSON_LENGTH, OUTPUT } from './infer-request.js';
+import { classNames } from '../../data/tables/schema.js';
+import { overflowIn } from '../rows/answer-rows.js';
+import { largest } from '../rows/answers.js';
+import type { AskedOutput, InferRequest, RequestedModel } from './infer-request.js';
+import { JSON_LENGTH, LABEL, OUTPUT } from './protocol-names.js';
+import { ProtocolError } from './protocol-error.js';
+import { type EncodedAnswer, joined } from './sending.js';
 import type { WorkSlices } from './work-slices.js';
 
 /** Longest text of a float32 in JSON, with its comma: −1.2345678901234567e-7 without the exponent. */
-const MOST_NUMBER_BYTES = 26;
-/** Everything else of an answer, besides its id. */
-const HEAD_BYTES = 1024;
+export const MOST_NUMBER_BYTES = 26;
+/** Everything else of an answer, besides its id and notes. */
+export const HEAD_BYTES = 1024;
+/** Of an output that is asked for. */
+const TENSOR_BYTES = 256;
 /** Numbers that are written in a slice. */
 const SLICE = 1 << 12;
-/** Bytes that are handed to a connection at a time. */
+/** Bytes of numbers that are handed to a connection at a time. */
 const PIECE_BYTES = 1 << 18;
-/** What a reader has to take, after some time of grace. */
-export const LEAST_BYTES_PER_S = 1 << 18;
+const LENGTH_BYTES = 4;
 
 export interface InferAnswer {
   readonly model: string;
@@ -23,170 +28,175 @@ export interface InferAnswer {
   readonly y: Float32Array;
 }
 
+/** Text that is JSON takes at most six bytes a letter. */
+export const mostTextBytes = (texts: readonly string[]): number =>
+  texts.reduce((sum, { length }) => sum + 6 * length + 3, 0);
+
 /** What an answer comes to at most, before it is there. */
 export function mostAnswerBytes(
-  { rows, binaryOutput, id }: Pick<InferRequest, 'rows' | 'binaryOutput' | 'id'>,
-  outputs: number,
+  request: Pick<InferRequest, 'rows' | 'outputs' | 'id' | 'notes'>,
+  { outputs, columns }: Pick<RequestedModel, 'columns'> & { readonly outputs: number },
 ): number {
-  const idBytes = 6 * (id?.length ?? 0);
-  return HEAD_BYTES + idBytes + rows * outputs * (binaryOutput ? 4 : MOST_NUMBER_BYTES);
+  const { rows, id, notes } = request;
+  const names = columns === null ? null : classNames(columns.schema);
+  const longest = (names ?? []).reduce((most, name) => Math.max(most, name.length), 0);
+  const each = (asked: AskedOutput) => {
+    if (asked.name === LABEL) return asked.binary ? LENGTH_BYTES + 3 * longest : 6 * longest + 3;
+    return outputs * (asked.binary ? 4 : MOST_NUMBER_BYTES);
+  };
+  const bytes = request.outputs.reduce((sum, asked) => sum + TENSOR_BYTES + rows * each(asked), 0);
+  return HEAD_BYTES + mostTextBytes([id ?? '', ...notes]) + bytes;
 }
 
-/**
- * Sends an answer in pieces, as fast as it is read. A connection that takes longer than `graceMs` and
- * the time of its bytes at the least rate is cut.
- *
- * @param headers besides those of the answer
- * @returns whether all of it was taken
- */
-export async function sendAnswer(
-  outgoing: ServerResponse,
-  answer: InferAnswer,
-  { id, rows, binaryOutput }: InferRequest,
-  options: SendOptions,
-): Promise<boolean> {
-  const { model, version, ghosts, y } = answer;
-  const tensor = { name: OUTPUT, datatype: 'FP32', shape: [rows, y.length / rows] };
-  const head = {
+/** @throws ProtocolError for the first row of [rows, outputs] with an answer that is not finite */
+export async function requireFiniteAnswers(
+  y: Float32Array,
+  outputs: number,
+  slices: WorkSlices,
+): Promise<void> {
+  const rows = Math.max(1, Math.floor(SLICE / outputs));
+  for (let from = 0; from * outputs < y.length; from += rows) {
+    const part = y.subarray(from * outputs, (from + rows) * outputs);
+    const overflow = await slices.run(() => overflowIn(part, outputs, from));
+    if (overflow !== null) throw new ProtocolError('overflow', overflow);
+  }
+}
+
+/** What is said of an answer, besides its rows. */
+export function headOf(
+  { model, version, ghosts }: Omit<InferAnswer, 'y'>,
+  { id, notes }: Pick<InferRequest, 'id' | 'notes'>,
+) {
+  const parameters = {
+    ...(ghosts === 0 ? {} : { ghosts }),
+    ...(notes.length === 0 ? {} : { notes: notes.join('; ') }),
+  };
+  return {
     model_name: model,
     model_version: version,
     ...(id === null ? {} : { id }),
-    ...(ghosts === 0 ? {} : { parameters: { ghosts } }),
+    ...(Object.keys(parameters).length === 0 ? {} : { parameters }),
   };
-  const bytes = binaryOutput ? y.byteLength : MOST_NUMBER_BYTES * y.length;
-  const sending = new Sending(outgoing, bytes, options);
-  try {
-    if (binaryOutput) {
-      const parameters = { binary_data_size: y.byteLength };
-      const json = JSON.stringify({ ...head, outputs: [{ ...tensor, parameters }] });
-      await sending.binary(json, y);
-    } else {
-      const json = JSON.stringify({ ...head, outputs: [{ ...tensor, data: [] }] });
-      await sending.json(json, y);
-    }
-    return await sending.isTaken();
-  } catch {
-    // It has begun: there is no other answer to give.
-    outgoing.req.socket.destroy();
-    return false;
-  } finally {
-    sending.end();
-  }
 }
 
-export interface SendOptions {
-  readonly slices: WorkSlices;
-  readonly graceMs: number;
-  /** Of its reader, after that. */
-  readonly leastBytesPerS: number;
-  readonly headers: Readonly<Record<string, string>>;
+/** An output on its way. */
+interface AnswerTensor {
+  readonly binary: boolean;
+  readonly fields: object;
+  readonly count: number;
+  /** Some of its elements as JSON, without brackets. */
+  text(from: number, to: number): string;
+  /** All of it, in pieces. */
+  bytes(): Iterable<Uint8Array>;
+  readonly byteLength: number;
 }
 
-/** One answer on its way. */
-class Sending {
-  readonly #outgoing: ServerResponse;
-  readonly #options: SendOptions;
-  readonly #mostMs: number;
-  /** From the first time that its reader is waited for. */
-  #wait: { readonly closed: Promise<void>; readonly end: () => void } | null = null;
-
-  constructor(outgoing: ServerResponse, bytes: number, options: SendOptions) {
-    this.#outgoing = outgoing;
-    this.#options = options;
-    this.#mostMs = options.graceMs + (1000 * bytes) / options.leastBytesPerS;
+/** The answer as JSON, or as JSON that bytes follow. */
+export function encodeAnswer(
+  answer: InferAnswer,
+  request: Pick<InferRequest, 'id' | 'rows' | 'outputs' | 'notes'>,
+  names: readonly string[] | null,
+): EncodedAnswer {
+  const { y } = answer;
+  const { rows } = request;
+  const tensors = request.outputs.map(({ name, binary }) =>
+    name === LABEL ? labelTensor(y, rows, names ?? [], binary) : numberTensor(y, rows, binary),
+  );
+  const head = headOf(answer, request);
+  const most = mostTextBytes([JSON.stringify(head)]);
+  if (!tensors.some(({ binary }) => binary)) {
+    const bytes = tensors.reduce((sum, { count }) => sum + MOST_NUMBER_BYTES * count, most);
+    const headers = { 'Content-Type': 'application/json' };
+    return { headers, bytes, pieces: joined(jsonTexts(head, tensors)) };
   }
-
-  async binary(json: string, y: Float32Array): Promise<void> {
-    const outgoing = this.#outgoing;
-    const jsonLength = Buffer.byteLength(json);
-    outgoing.writeHead(200, {
-      ...this.#options.headers,
-      'Content-Type': 'application/octet-stream',
-      'Content-Length': jsonLength + y.byteLength,
-      [JSON_LENGTH]: jsonLength,
-    });
-    const bytes = Buffer.from(y.buffer, y.byteOffset, y.byteLength);
-    outgoing.cork();
-    outgoing.write(json);
-    outgoing.write(bytes.subarray(0, PIECE_BYTES));
-    outgoing.uncork();
-    for (let from = PIECE_BYTES; from < bytes.length; from += PIECE_BYTES) {
-      if (!(await this.#isDrained())) return;
-      outgoing.write(bytes.subarray(from, from + PIECE_BYTES));
-    }
-    outgoing.end();
-  }
-
-  /** @param json with an empty list of data at its end */
-  async json(json: string, y: Float32Array): Promise<void> {
-    const outgoing = this.#outgoing;
-    const { slices, headers } = this.#options;
-    const split = json.lastIndexOf(']}]}');
-    const first = json.slice(0, split) + (await slices.run(() => numbersText(y, 0)));
-    const end = json.slice(split);
-    const type = { ...headers, 'Content-Type': 'application/json' };
-    if (y.length <= SLICE) {
-      const text = first + end;
-      outgoing.writeHead(200, { ...type, 'Content-Length': Buffer.byteLength(text) });
-      outgoing.end(text);
-      return;
-    }
-    outgoing.writeHead(200, type);
-    outgoing.write(first);
-    for (let from = SLICE; from < y.length; from += SLICE) {
-      if (!(await this.#isDrained())) return;
-      outgoing.write(`,${await slices.run(() => numbersText(y, from))}`);
-    }
-    outgoing.end(end);
-  }
-
-  /** Waits until all has left. @returns whether it has */
-  async isTaken(): Promise<boolean> {
-    const outgoing = this.#outgoing;
-    // Nearly always it is with the system by now.
-    if (outgoing.writableLength === 0 && !outgoing.req.socket.destroyed) return true;
-    await this.#closed();
-    return outgoing.writableFinished;
-  }
-
-  /** Forgets the connection. */
-  end(): void {
-    this.#wait?.end();
-  }
-
-  /** Waits until more may be written. @returns whether somebody still reads */
-  async #isDrained(): Promise<boolean> {
-    const outgoing = this.#outgoing;
-    if (outgoing.writableNeedDrain) {
-      await Promise.race([once(outgoing, 'drain'), this.#closed()]);
-    }
-    return !outgoing.req.socket.destroyed;
-  }
-
-  /** Settles when the answer or its connection has ended. */
-  #closed(): Promise<void> {
-    if (this.#wait !== null) return this.#wait.closed;
-    const outgoing = this.#outgoing;
-    const { socket } = outgoing.req;
-    const slow = setTimeout(() => socket.destroy(), this.#mostMs);
-    let close = () => {};
-    const closed = new Promise<void>((resolve) => {
-      close = resolve;
-    });
-    // An answer that waits for those before it on its connection does not hear of the connection's end.
-    socket.once('close', close);
-    outgoing.once('close', close);
-    if (socket.destroyed || outgoing.closed) close();
-    const end = () => {
-      clearTimeout(slow);
-      socket.off('close', close);
-    };
-    this.#wait = { closed, end };
-    return closed;
-  }
+  const json = [...jsonTexts(head, tensors)].join('');
+  const jsonLength = Buffer.byteLength(json);
+  const bytes = tensors.reduce((sum, { byteLength }) => sum + byteLength, jsonLength);
+  const headers = {
+    'Content-Type': 'application/octet-stream',
+    'Content-Length': bytes,
+    [JSON_LENGTH]: jsonLength,
+  };
+  return { headers, bytes, pieces: withBytes(json, tensors) };
 }
 
-/** A slice of numbers as JSON, without brackets. */
-function numbersText(y: Float32Array, from: number): string {
-  return JSON.stringify([...y.subarray(from, from + SLICE)]).slice(1, -1);
+function* jsonTexts(head: object, tensors: readonly AnswerTensor[]): Generator<string> {
+  yield `${JSON.stringify(head).slice(0, -1)},"outputs":[`;
+  for (const [i, tensor] of tensors.entries()) {
+    const { binary, fields, count, byteLength } = tensor;
+    if (i > 0) yield ',';
+    if (binary) {
+      yield JSON.stringify({ ...fields, parameters: { binary_data_size: byteLength } });
+      continue;
+    }
+    yield `${JSON.stringify(fields).slice(0, -1)},"data":[`;
+    for (let from = 0; from < count; from += SLICE) {
+      yield `${from === 0 ? '' : ','}${tensor.text(from, Math.min(count, from + SLICE))}`;
+    }
+    yield ']}';
+  }
+  yield ']}';
+}
+
+function* withBytes(json: string, tensors: readonly AnswerTensor[]): Generator<Uint8Array> {
+  const head = Buffer.from(json);
+  const own = tensors.filter(({ binary }) => binary);
+  const all = own.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  if (all <= PIECE_BYTES) {
+    yield Buffer.concat([head, ...own.flatMap((tensor) => [...tensor.bytes()])]);
+    return;
+  }
+  yield head;
+  for (const tensor of own) yield* tensor.bytes();
+}
+
+function numberTensor(y: Float32Array, rows: number, binary: boolean): AnswerTensor {
+  return {
+    binary,
+    fields: { name: OUTPUT, datatype: 'FP32', shape: [rows, y.length / rows] },
+    count: y.length,
+    text: (from, to) => JSON.stringify([...y.subarray(from, to)]).slice(1, -1),
+    byteLength: y.byteLength,
+    *bytes() {
+      const bytes = Buffer.from(y.buffer, y.byteOffset, y.byteLength);
+      for (let from = 0; from < bytes.length; from += PIECE_BYTES) {
+        yield bytes.subarray(from, from + PIECE_BYTES);
+      }
+    },
+  };
+}
+
+/** The names of the classes, a row each. */
+function labelTensor(
+  y: Float32Array,
+  rows: number,
+  names: readonly string[],
+  binary: boolean,
+): AnswerTensor {
+  const outputs = y.length / rows;
+  const encoded = names.map((name) => {
+    const text = Buffer.from(name);
+    const bytes = Buffer.alloc(LENGTH_BYTES + text.length);
+    bytes.writeUInt32LE(text.length);
+    text.copy(bytes, LENGTH_BYTES);
+    return bytes;
+  });
+  const places = (from: number, to: number) =>
+    largest(y.subarray(from * outputs, to * outputs), outputs);
+  let byteLength = 0;
+  if (binary) for (const place of places(0, rows)) byteLength += encoded[place]?.length ?? 0;
+  return {
+    binary,
+    fields: { name: LABEL, datatype: 'BYTES', shape: [rows] },
+    count: rows,
+    text: (from, to) =>
+      JSON.stringify(Array.from(places(from, to), (place) => names[place] ?? '')).slice(1, -1),
+    byteLength,
+    *bytes() {
+      for (let from = 0; from < rows; from += SLICE) {
+        const part = places(from, Math.min(rows, from + SLICE));
+        yield Buffer.concat(Array.from(part, (place) => encoded[place] ?? Buffer.alloc(0)));
+      }
+    },
+  };
 }

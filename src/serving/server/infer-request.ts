@@ -1,55 +1,31 @@
-import { FORMAT_BYTES, type NumberFormat } from '../../data/number-formats.js';
+import { classNames } from '../../data/tables/schema.js';
+import type { NamedColumns } from '../../data/tables/encode-rows.js';
 import { ghostsRefusal } from '../../models/ghosts.js';
-import type { BodySink } from './body.js';
+import type { AnsweringModel, Asked, AskedBody } from './answering.js';
+import type { RowsRequest } from './batcher.js';
+import { readColumns } from './column-tensors.js';
+import { encodeAnswer, mostAnswerBytes } from './infer-answer.js';
 import { JsonReader } from './json-reader.js';
-import type { MemoryLease } from './memory-budget.js';
-import { readNumbers } from './number-bytes.js';
-import { NumberList } from './number-list.js';
 import { badRequest, type ProtocolError } from './protocol-error.js';
-import type { WorkSlices } from './work-slices.js';
+import { INPUT, JSON_LENGTH, LABEL, OUTPUT } from './protocol-names.js';
+import { isGiven, objectOf, optionalObject, quote, refuseSharedMemory } from './request-values.js';
+import { type ReadMeans, Tensor } from './tensors.js';
 
-/** Names of the one input and the one output of every model, as in this project's data files. */
-export const INPUT = 'x';
-export const OUTPUT = 'y';
-/** Header that says how much of a body is JSON, where a tensor's bytes follow it. */
-export const JSON_LENGTH = 'Inference-Header-Content-Length';
-
-/** The protocol's datatypes of numbers; all are rounded to float32. */
-const FORMATS = new Map<unknown, NumberFormat>(
-  Object.entries({
-    FP32: 'f4',
-    FP64: 'f8',
-    FP16: 'f2',
-    BF16: 'bf2',
-    UINT8: 'u1',
-    UINT16: 'u2',
-    UINT32: 'u4',
-    UINT64: 'u8',
-    INT8: 'i1',
-    INT16: 'i2',
-    INT32: 'i4',
-    INT64: 'i8',
-  } as const),
-);
-
-/** An inference request, understood. */
-export interface InferRequest {
-  readonly id: string | null;
-  readonly rows: number;
-  /** [rows, features] */
-  readonly x: Float32Array;
-  /** Ghosts in use; undefined: the request leaves it to the model. */
-  readonly ghosts: number | undefined;
-  /** Whether the answer follows the JSON as bytes. */
-  readonly binaryOutput: boolean;
+/** An output that is asked for. */
+export interface AskedOutput {
+  readonly name: typeof OUTPUT | typeof LABEL;
+  /** Whether it follows the JSON as bytes. */
+  readonly binary: boolean;
 }
 
-interface RawTensor {
-  readonly name?: unknown;
-  readonly shape?: unknown;
-  readonly datatype?: unknown;
-  readonly data?: unknown;
-  readonly parameters?: unknown;
+/** An inference request, understood. */
+export interface InferRequest extends Pick<RowsRequest, 'rows' | 'fill'> {
+  readonly id: string | null;
+  /** Ghosts in use; undefined: the request leaves it to the model. */
+  readonly ghosts: number | undefined;
+  readonly outputs: readonly AskedOutput[];
+  /** What the client should know of its columns. */
+  readonly notes: readonly string[];
 }
 
 /** What a request is read for. */
@@ -57,35 +33,37 @@ export interface RequestedModel {
   /** Of a row. */
   readonly features: number;
   readonly mostGhosts: number;
+  /** Of the table that it was trained on; null: it was none. */
+  readonly columns: NamedColumns | null;
 }
 
 /**
  * The body of an inference request as it arrives: JSON, or JSON followed by the tensor's bytes (the
  * binary tensor data extension).
  */
-export class InferBody implements BodySink {
+export class InferBody implements AskedBody {
   readonly #given: string | undefined;
   /** Bytes of the JSON. */
   readonly #jsonLength: number;
   readonly #json: JsonReader;
-  readonly #lease: MemoryLease;
+  readonly #means: ReadMeans;
   readonly #tail: Buffer[] = [];
   #bytes = 0;
 
   /**
    * @param jsonLength value of Inference-Header-Content-Length, if there is one
    * @param announced bytes of the body, if it says so; not of one that is compressed
-   * @param features of a row, to name the place of what is wrong
    */
   constructor(
     { jsonLength, announced }: { jsonLength: string | undefined; announced: number | null },
-    features: number,
-    lease: MemoryLease,
+    { features, columns }: Pick<RequestedModel, 'features' | 'columns'>,
+    means: ReadMeans,
   ) {
     this.#given = jsonLength;
     this.#jsonLength = jsonLength === undefined ? Infinity : Number(jsonLength);
-    this.#json = new JsonReader(features, lease);
-    this.#lease = lease;
+    const count = columns?.features.length ?? 0;
+    this.#json = new JsonReader({ features, columns: count }, means.lease);
+    this.#means = means;
     if (jsonLength === undefined) return;
     if (!Number.isInteger(this.#jsonLength) || this.#jsonLength < 0) {
       throw this.#wrongLength('that is not a length');
@@ -98,7 +76,7 @@ export class InferBody implements BodySink {
     this.#bytes += block.length;
     if (json > 0) this.#json.push(block.subarray(0, json));
     if (json === block.length) return;
-    this.#lease.take(block.length - json);
+    this.#means.lease.take(block.length - json);
     this.#tail.push(block.subarray(json));
   }
 
@@ -107,61 +85,97 @@ export class InferBody implements BodySink {
    *
    * @throws ProtocolError with what is wrong
    */
-  async request(model: RequestedModel, slices: WorkSlices): Promise<InferRequest> {
+  async asked(model: AnsweringModel): Promise<Asked> {
+    const request = await this.request(model);
+    const { columns } = model;
+    const names = columns === null ? null : classNames(columns.schema);
+    return {
+      ...request,
+      mostBytes: mostAnswerBytes(request, model),
+      encode: (answer) => encodeAnswer(answer, request, names),
+    };
+  }
+
+  /** The same, without its answer. */
+  async request(model: RequestedModel): Promise<InferRequest> {
     this.#checkLength(this.#bytes);
     const request = objectOf(this.#json.end(), 'the request');
     const { id, inputs, outputs } = request;
     if (isGiven(id) && typeof id !== 'string') throw badRequest('id is not a string');
     const parameters = optionalObject(request['parameters'], 'parameters');
     const ghosts = readGhosts(parameters['ghosts'], model.mostGhosts);
-    if (!Array.isArray(inputs) || inputs.length !== 1) {
+    const named = model.columns !== null;
+    if (!Array.isArray(inputs) || inputs.length === 0 || (inputs.length > 1 && !named)) {
       const found = Array.isArray(inputs) ? `has ${inputs.length} tensors` : 'is not a list';
-      throw badRequest(`inputs ${found}; it must be a list of one tensor, ${INPUT}`);
+      const or = named ? ', or of one for each column' : '';
+      throw badRequest(`inputs ${found}; it must be a list of one tensor, ${INPUT}${or}`);
     }
-    const binaryOutput = readOutputs(outputs, parameters['binary_data_output'] === true);
-    const x = await this.#input(objectOf(inputs[0], 'inputs[0]'), model.features, slices);
-    return {
-      id: (id as string | null | undefined) ?? null,
-      rows: x.length / model.features,
-      x,
-      ghosts,
-      binaryOutput,
-    };
+    const asked = readOutputs(outputs, parameters['binary_data_output'] === true, model);
+    const tensors = this.#tensors(inputs);
+    const means = this.#means;
+    const same = { id: (id as string | null | undefined) ?? null, ghosts, outputs: asked };
+    const [first, ...others] = tensors as [Tensor, ...Tensor[]];
+    if (model.columns !== null && first.name !== INPUT) {
+      const coded = await readColumns(tensors, model.columns, means);
+      const fill: RowsRequest['fill'] = (out, from, count) => coded.fill(out, from, count);
+      return { ...same, rows: coded.rows, fill, notes: coded.encoder.notes };
+    }
+    if (first.name !== INPUT) {
+      throw badRequest(`no input is named ${quote(first.name)}; the model has ${INPUT}`);
+    }
+    if (others.length > 0) {
+      throw badRequest(`inputs has ${tensors.length} tensors; it must be a list of one, ${INPUT}`);
+    }
+    const { features } = model;
+    const rows = first.rows(features);
+    const x = await first.numbers(rows, features, means);
+    const fill: RowsRequest['fill'] = (out, from, count) =>
+      out.set(x.subarray(from * features, (from + count) * features));
+    return { ...same, rows, fill, notes: [] };
   }
 
-  async #input(input: RawTensor, features: number, slices: WorkSlices): Promise<Float32Array> {
-    const { name, datatype, data } = input;
-    if (name !== INPUT) {
-      throw badRequest(`no input is named ${quote(name)}; the model has ${INPUT}`);
-    }
-    const format = FORMATS.get(datatype);
-    if (format === undefined) {
-      const known = [...FORMATS.keys()].join(', ');
-      throw badRequest(`${INPUT}: datatype is ${quote(datatype)}; needs one of ${known}`);
-    }
-    const rows = rowsOf(input.shape, features);
-    const given = optionalObject(input.parameters, `${INPUT}.parameters`);
-    refuseSharedMemory(given);
-    const { binary_data_size: size } = given;
-    const bytes = this.#tail.reduce((sum, { length }) => sum + length, 0);
-    if (!isGiven(size)) {
-      if (bytes > 0) {
-        throw badRequest(`${bytes} bytes follow the JSON, and no input has binary_data_size`);
+  /** The inputs, with what follows the JSON of each. */
+  #tensors(inputs: readonly unknown[]): Tensor[] {
+    const sizes: number[] = [];
+    const tensors = inputs.map((input, i) => {
+      const fields = objectOf(input, `inputs[${i}]`);
+      const { name } = fields;
+      if (typeof name !== 'string') throw badRequest(`inputs[${i}].name is ${quote(name)}`);
+      const parameters = optionalObject(fields['parameters'], `${name}.parameters`);
+      const { binary_data_size: size } = parameters;
+      if (!isGiven(size)) return new Tensor(fields, null);
+      if (!Number.isSafeInteger(size) || (size as number) < 0) {
+        throw badRequest(`${name}: binary_data_size is ${quote(size)}; needs a number of bytes`);
       }
-      if (!(data instanceof NumberList)) throw badRequest(`${INPUT}: "data" must be a list`);
-      const count = rows * features;
-      if (data.length === count) return data.join(slices);
-      throw badRequest(`${INPUT}: data has ${data.length} numbers; its shape needs ${count}`);
+      sizes.push(size as number);
+      return new Tensor(fields, this.#cut(name, size as number));
+    });
+    const left = this.#tail.reduce((sum, { length }) => sum + length, 0);
+    if (left === 0) return tensors;
+    const what = `${left} bytes follow the JSON`;
+    throw badRequest(
+      sizes.length === 0
+        ? `${what}, and no input has binary_data_size`
+        : `${what} and the inputs' binary_data_size`,
+    );
+  }
+
+  /** Takes bytes from the start of what follows the JSON. @throws ProtocolError for fewer */
+  #cut(name: string, bytes: number): Buffer[] {
+    const blocks: Buffer[] = [];
+    let needed = bytes;
+    while (needed > 0) {
+      const block = this.#tail.shift();
+      if (block === undefined) {
+        const left = `${bytes - needed} bytes follow the JSON for it`;
+        throw badRequest(`${name}: binary_data_size is ${bytes}, and ${left}`);
+      }
+      const taken = block.subarray(0, needed);
+      if (taken.length < block.length) this.#tail.unshift(block.subarray(taken.length));
+      blocks.push(taken);
+      needed -= taken.length;
     }
-    if (isGiven(data)) throw badRequest(`${INPUT} has both data and binary_data_size`);
-    const needed = rows * features * FORMAT_BYTES[format];
-    if (size !== needed || bytes !== needed) {
-      throw badRequest(
-        `${INPUT}: binary_data_size is ${quote(size)} and ${bytes} bytes follow the JSON; ` +
-          `${rows} × ${features} of ${datatype as string} take ${needed}`,
-      );
-    }
-    return readNumbers(this.#tail, { format, features }, { lease: this.#lease, slices });
+    return blocks;
   }
 
   #checkLength(bytes: number): void {
@@ -174,72 +188,42 @@ export class InferBody implements BodySink {
   }
 }
 
-function readGhosts(asked: unknown, most: number): number | undefined {
+export function readGhosts(asked: unknown, most: number): number | undefined {
   if (!isGiven(asked)) return undefined;
   const refusal = ghostsRefusal(asked, most);
   if (refusal === null) return asked as number;
   throw badRequest(`parameters.ghosts is ${quote(asked)}; ${refusal}`);
 }
 
-/** @returns the first dimension; the others are one row, whatever their number */
-function rowsOf(shape: unknown, features: number): number {
-  const sizes = Array.isArray(shape) && shape.length > 0 ? (shape as unknown[]) : null;
-  if (!sizes?.every((size) => Number.isSafeInteger(size) && (size as number) >= 0)) {
-    throw badRequest(`${INPUT}: shape is ${quote(shape)}; needs a list of sizes`);
-  }
-  const [rows = 0, ...rest] = sizes as number[];
-  const width = rest.reduce((product, size) => product * size, 1);
-  if (rest.length === 0 || width !== features) {
-    throw badRequest(`${INPUT}: shape is [${sizes.join(', ')}]; needs [rows, ${features}]`);
-  }
-  if (rows < 1) throw badRequest(`${INPUT}: shape is [${sizes.join(', ')}]; needs a row or more`);
-  return rows;
-}
-
-/** @returns whether the one output is asked for as bytes */
-function readOutputs(outputs: unknown, fallback: boolean): boolean {
-  if (!isGiven(outputs)) return fallback;
+/** What is answered, and how. */
+function readOutputs(
+  outputs: unknown,
+  fallback: boolean,
+  { columns }: Pick<RequestedModel, 'columns'>,
+): AskedOutput[] {
+  if (!isGiven(outputs)) return [{ name: OUTPUT, binary: fallback }];
   if (!Array.isArray(outputs)) throw badRequest('"outputs" must be a list');
-  let binary = fallback;
-  for (const [i, each] of outputs.entries()) {
-    const { name, parameters } = objectOf(each, `outputs[${i}]`) as RawTensor;
-    if (name !== OUTPUT) {
-      throw badRequest(`no output is named ${quote(name)}; the model has ${OUTPUT}`);
+  const hasLabel = columns !== null && classNames(columns.schema) !== null;
+  const names: readonly unknown[] = hasLabel ? [OUTPUT, LABEL] : [OUTPUT];
+  const asked = outputs.map((each, i): AskedOutput => {
+    const { name, parameters } = objectOf(each, `outputs[${i}]`);
+    if (!names.includes(name)) {
+      throw badRequest(`no output is named ${quote(name)}; the model has ${names.join(', ')}`);
     }
     const given = optionalObject(parameters, `outputs[${i}].parameters`);
     refuseSharedMemory(given);
     if (isGiven(given['classification'])) {
-      throw badRequest('the classification extension is not supported; take the largest of y');
+      const instead = hasLabel ? `ask for the output ${LABEL}` : `take the largest of ${OUTPUT}`;
+      throw badRequest(`the classification extension is not supported; ${instead}`);
     }
-    if (isGiven(given['binary_data'])) binary = given['binary_data'] === true;
+    const binary = given['binary_data'];
+    return {
+      name: name as AskedOutput['name'],
+      binary: isGiven(binary) ? binary === true : fallback,
+    };
+  });
+  if (new Set(asked.map(({ name }) => name)).size < asked.length) {
+    throw badRequest('an output is asked for twice');
   }
-  return binary;
-}
-
-/** Clients that write out all fields leave those that are not given null. */
-function isGiven(value: unknown): boolean {
-  return value !== undefined && value !== null;
-}
-
-function refuseSharedMemory(parameters: Record<string, unknown>): void {
-  if (isGiven(parameters['shared_memory_region'])) {
-    throw badRequest('shared memory is not supported; tensors travel in the body');
-  }
-}
-
-function objectOf(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
-  }
-  throw badRequest(`${what} is ${quote(value)}; needs an object`);
-}
-
-function optionalObject(value: unknown, what: string): Record<string, unknown> {
-  return isGiven(value) ? objectOf(value, what) : {};
-}
-
-function quote(value: unknown): string {
-  if (value === undefined) return 'missing';
-  const text = JSON.stringify(value) ?? typeof value;
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return asked.length === 0 ? [{ name: OUTPUT, binary: fallback }] : asked;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { CellList } from './cell-list.js';
 import { JsonReader } from './json-reader.js';
 import { NumberList } from './number-list.js';
 import { WorkSlices } from './work-slices.js';
@@ -11,7 +12,7 @@ const slices = new WorkSlices();
 /** What the reader makes of a text that arrives in pieces of some lengths, in turn. */
 async function read(text: string | Buffer, lengths: readonly number[]): Promise<unknown> {
   const bytes = Buffer.from(text);
-  const reader = new JsonReader(3, lease);
+  const reader = new JsonReader({ features: 3 }, lease);
   for (let at = 0, i = 0; at < bytes.length; i++) {
     const end = Math.min(bytes.length, at + (lengths[i % lengths.length] ?? bytes.length));
     reader.push(bytes.subarray(at, end));
@@ -157,5 +158,52 @@ describe('JsonReader', () => {
     for (const text of ['01', '1.', '.5', '+1', '-', '1e', '1e+', '0x1', '1 2', ',', '']) {
       await assert.rejects(of(text), /not JSON/, text);
     }
+  });
+
+  it('reads lists of cells, and rows one by one, in whatever pieces they arrive', () => {
+    const number = fc.integer({ min: -1000, max: 1000 });
+    const cell = fc.oneof(fc.string(), fc.boolean(), fc.constant(null), number);
+    const numbers = fc.array(fc.oneof(number, fc.constant(null)), { maxLength: 5 });
+    const cells = fc
+      .tuple(
+        numbers.map((all) => all.map(() => null)),
+        fc.string(),
+        fc.array(cell),
+      )
+      .map(([gaps, text, others]) => [...gaps, text, ...others]);
+    const row = fc.dictionary(fc.string(), fc.oneof(cell, fc.array(cell, { maxLength: 2 })));
+    const inputs = fc.array(fc.oneof(numbers, cells), { maxLength: 3 });
+    fc.assert(
+      fc.property(inputs, fc.array(row, { maxLength: 4 }), lengths, (lists, rows, cuts) => {
+        const found: object[] = [];
+        const onRow = (each: object) => found.push({ ...each });
+        const reader = new JsonReader({ features: 1, columns: 1, onRow }, lease);
+        const request = { inputs: lists.map((list) => ({ data: list })), rows, more: [{}] };
+        const text = Buffer.from(JSON.stringify(request));
+        for (let at = 0, i = 0; at < text.length; i++) {
+          const end = at + (cuts[i % cuts.length] ?? 1);
+          reader.push(text.subarray(at, end));
+          at = end;
+        }
+        const whole = reader.end() as {
+          inputs: { data: CellList | NumberList }[];
+          rows: unknown[];
+        };
+        const plainRows = JSON.parse(JSON.stringify(rows)) as object[];
+        assert.deepEqual(
+          found,
+          plainRows.map((each) => ({ ...each })),
+        );
+        assert.deepEqual(whole.rows, []);
+        for (const [i, sent] of lists.entries()) {
+          const list = whole.inputs[i]?.data;
+          const wanted = JSON.parse(JSON.stringify(sent)) as unknown[];
+          assert.equal(list?.length, sent.length);
+          if (!(list instanceof CellList)) continue;
+          for (const [place, value] of wanted.entries()) assert.equal(list.at(place), value);
+        }
+      }),
+      { numRuns: 200, endOnFailure: true },
+    );
   });
 });

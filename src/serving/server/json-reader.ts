@@ -1,11 +1,18 @@
+import { CellList } from './cell-list.js';
+import { endOfText, endOfWord, isSpace, wordAt } from './json-tokens.js';
 import type { MemoryLease } from './memory-budget.js';
 import { NumberList, placeOf } from './number-list.js';
 import { badRequest, type ProtocolError } from './protocol-error.js';
 
-/** Bounds of everything but data: what a request says of itself is small. */
+/** Bounds of everything but data, and of a row: what a request says of itself is small. */
 const MOST_DEPTH = 16;
 const MOST_VALUES = 10_000;
 const MOST_TEXT_BYTES = 1 << 16;
+/** What each column of the model's table adds to them. */
+const COLUMN_VALUES = 16;
+const COLUMN_TEXT_BYTES = 256;
+/** Brackets, blanks and nulls before the first value of a list, which says what the list holds. */
+const MOST_LEAD_BYTES = 1 << 12;
 
 /** A text without escapes, in letters of one byte. */
 const PLAIN_TEXT = /^"[ !#-[\]-~]*"$/;
@@ -19,29 +26,48 @@ interface Container {
   key: string | null;
 }
 
+/** What a reader does with what has no bounds of its own. */
+export interface JsonReaderOptions {
+  /** Of a row of data, to name the place of what is wrong. */
+  readonly features: number;
+  /** Of the table that the model was trained on: lists of data may hold texts, booleans and null.
+   * Default 0: it was none. */
+  readonly columns?: number;
+  /** Takes the objects of the list `rows`, or of a list that is all of the request, one by one; they
+   * are not kept. */
+  readonly onRow?: (row: object) => void;
+}
+
 /**
  * Reads the JSON of a request as its bytes arrive, in time and memory that the bytes bound: lists at
- * `inputs[].data` become numbers at once, whatever their length, and everything else has bounds of
- * its own.
+ * `inputs[].data` become numbers at once, whatever their length, rows are handed on one by one, and
+ * everything else has bounds of its own.
  */
 export class JsonReader {
-  readonly #features: number;
+  readonly #options: JsonReaderOptions;
   readonly #lease: MemoryLease;
+  readonly #mostValues: number;
+  readonly #mostTextBytes: number;
   readonly #open: Container[] = [];
   #expects: Expects = 'value';
   #root: unknown = undefined;
   /** The data list that is being read. */
-  #numbers: NumberList | null = null;
+  #list: NumberList | CellList | null = null;
   /** The start of a token whose end has not arrived. */
   #rest: Buffer = Buffer.alloc(0);
   #values = 0;
   #textBytes = 0;
+  /** Rows so far, and what was counted before the one that is open. */
+  #rows = 0;
+  #beforeRow: { readonly values: number; readonly textBytes: number } | null = null;
   /** Bytes before the ones at hand. */
   #offset = 0;
 
-  /** @param features of a row of data, to name the place of what is wrong */
-  constructor(features: number, lease: MemoryLease) {
-    this.#features = features;
+  constructor(options: JsonReaderOptions, lease: MemoryLease) {
+    const { columns = 0 } = options;
+    this.#options = options;
+    this.#mostValues = MOST_VALUES + COLUMN_VALUES * columns;
+    this.#mostTextBytes = MOST_TEXT_BYTES + COLUMN_TEXT_BYTES * columns;
     this.#lease = lease;
   }
 
@@ -52,18 +78,18 @@ export class JsonReader {
     for (;;) {
       while (isSpace(bytes[at])) at++;
       if (at === bytes.length) break;
-      const next = this.#numbers === null ? this.#token(bytes, at) : this.#data(bytes, at);
+      const next = this.#list === null ? this.#token(bytes, at) : this.#data(bytes, at);
       if (next === at) break;
       at = next;
     }
     const left = bytes.length - at;
-    if (left > MOST_TEXT_BYTES) throw tooLarge();
+    if (left > MOST_TEXT_BYTES) throw this.#tooLarge();
     this.#rest = left === 0 ? bytes.subarray(at) : Buffer.from(bytes.subarray(at));
     this.#offset += at;
   }
 
   /**
-   * After the last byte. Lists of data are `NumberList`s; objects have no prototype.
+   * After the last byte. Lists of data are `NumberList`s or `CellList`s; objects have no prototype.
    *
    * @throws ProtocolError when the text is not complete
    */
@@ -110,13 +136,17 @@ export class JsonReader {
       throw badRequest(`the request is nested too deep; it may be ${MOST_DEPTH} deep`);
     }
     if (char === '[' && this.#isData()) {
-      const list = new NumberList(this.#features, this.#lease);
+      const list = this.#newList(bytes, at);
+      if (list === null) return at;
       this.#add(list);
-      this.#numbers = list;
-      return at;
+      this.#list = list;
+      return this.#data(bytes, at);
     }
     const isObject = char === '{';
     const value = isObject ? (Object.create(null) as Record<string, unknown>) : [];
+    if (isObject && this.#isRow()) {
+      this.#beforeRow = { values: this.#values, textBytes: this.#textBytes };
+    }
     this.#add(value);
     this.#open.push({ value, key: isObject ? '' : null });
     this.#expects = isObject ? 'key or }' : 'value or ]';
@@ -134,14 +164,35 @@ export class JsonReader {
     );
   }
 
+  /** Whether the value that comes is in a list of rows. */
+  #isRow(): boolean {
+    if (this.#options.onRow === undefined) return false;
+    const [root, list] = this.#open;
+    if (this.#open.length === 1) return root?.key === null;
+    return this.#open.length === 2 && root?.key === 'rows' && list?.key === null;
+  }
+
+  /** @returns null where what the list holds is not in these bytes */
+  #newList(bytes: Buffer, at: number): NumberList | CellList | null {
+    const { features, columns = 0 } = this.#options;
+    if (columns === 0) return new NumberList(features, this.#lease);
+    const head = bytes.toString('latin1', at, at + MOST_LEAD_BYTES);
+    const lead = /^(?:[[\s,]|null)*/.exec(head)?.[0].length ?? 0;
+    const byte = bytes[at + lead];
+    if (byte === undefined || (byte === 0x6e && at + lead + 4 > bytes.length)) return null;
+    const isNumber = byte === 0x2d || byte === 0x5d || (byte >= 0x30 && byte <= 0x39);
+    if (lead + 4 > MOST_LEAD_BYTES) return new NumberList(features, this.#lease, true);
+    return isNumber ? new NumberList(features, this.#lease, true) : new CellList(this.#lease);
+  }
+
   #data(bytes: Buffer, at: number): number {
-    const list = this.#numbers as NumberList;
+    const list = this.#list as NumberList | CellList;
     const next = list.read(bytes, at);
     if (list.isOpen) {
-      if (list.refused >= 0) this.#refuse(bytes, list.refused, list.length);
+      if (list.refused >= 0) this.#refuse(bytes, list.refused, list);
       return next;
     }
-    this.#numbers = null;
+    this.#list = null;
     return next;
   }
 
@@ -151,7 +202,7 @@ export class JsonReader {
     const end = isText ? endOfText(bytes, at) : endOfWord(bytes, at);
     if (end < 0) return at;
     this.#textBytes += end - at;
-    if (this.#textBytes > MOST_TEXT_BYTES) throw tooLarge();
+    if (this.#textBytes > this.#mostTextBytes) throw this.#tooLarge();
     const isKey = this.#expects.startsWith('key');
     let value: unknown;
     try {
@@ -172,7 +223,10 @@ export class JsonReader {
 
   #add(value: unknown): void {
     this.#values++;
-    if (this.#values > MOST_VALUES) throw tooLarge();
+    if (this.#values > this.#mostValues) throw this.#tooLarge();
+    if (this.#isRow() && this.#beforeRow === null) {
+      throw badRequest(`row ${this.#rows} is not an object; it has values by column name`);
+    }
     const parent = this.#open.at(-1);
     if (parent === undefined) this.#root = value;
     else if (parent.key === null) (parent.value as unknown[]).push(value);
@@ -181,20 +235,37 @@ export class JsonReader {
   }
 
   #close(at: number): number {
-    this.#open.pop();
+    const closed = this.#open.pop();
+    if (this.#beforeRow !== null && this.#isRow()) {
+      const { value: list } = this.#open.at(-1) as Container;
+      (list as unknown[]).pop();
+      this.#values = this.#beforeRow.values;
+      this.#textBytes = this.#beforeRow.textBytes;
+      this.#beforeRow = null;
+      this.#rows++;
+      this.#options.onRow?.(closed?.value as object);
+    }
     this.#expects = this.#open.length === 0 ? 'end' : 'comma';
     return at + 1;
   }
 
   /** What stands in a data list where a number has to be. */
-  #refuse(bytes: Buffer, at: number, index: number): never {
+  #refuse(bytes: Buffer, at: number, list: NumberList | CellList): never {
+    if (list instanceof CellList) this.#unexpected(bytes, at);
     const word = wordAt(bytes, at);
     if (isNotFinite(word)) this.#unexpected(bytes, at);
     const end = bytes[at] === 0x22 ? endOfText(bytes, at) : 0;
     const shown = end > 0 ? bytes.toString('utf8', at, Math.min(end, at + 80)) : word;
     if (!/^(".*|true|false|null|\{)/s.test(shown)) this.#unexpected(bytes, at);
-    const where = placeOf(index, this.#features);
+    const where = placeOf(list.length, this.#options.features);
     throw badRequest(`${where} is ${shown === '{' ? 'an object' : shown}; needs a number`);
+  }
+
+  #tooLarge(): ProtocolError {
+    const what = `${this.#mostValues} values and ${this.#mostTextBytes} bytes of text`;
+    const whole =
+      this.#beforeRow === null ? 'the request has' : `row ${this.#rows} and the rest have`;
+    return badRequest(`${whole} more than ${what} besides its data`);
   }
 
   #unexpected(bytes: Buffer, at: number): never {
@@ -205,46 +276,6 @@ export class JsonReader {
     const what = `unexpected ${JSON.stringify(word)} at byte ${this.#offset + at}`;
     throw badRequest(`the request is not JSON: ${what}${hint}`);
   }
-}
-
-function tooLarge(): ProtocolError {
-  const what = `${MOST_VALUES} values and ${MOST_TEXT_BYTES} bytes of text`;
-  return badRequest(`the request has more than ${what} besides its data`);
-}
-
-function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-}
-
-/** @returns the index after the closing quote; −1: it has not arrived */
-function endOfText(bytes: Buffer, at: number): number {
-  for (let i = at + 1; i < bytes.length; i++) {
-    if (bytes[i] === 0x22) return i + 1;
-    if (bytes[i] === 0x5c) i++;
-  }
-  return -1;
-}
-
-/** @returns the index after a number or word; −1: more of it may arrive */
-function endOfWord(bytes: Buffer, at: number): number {
-  for (let i = at; i < bytes.length; i++) {
-    if (isWord(bytes[i] as number)) continue;
-    // What is no word either is refused as it stands.
-    return Math.max(i, at + 1);
-  }
-  return -1;
-}
-
-function isWord(byte: number): boolean {
-  const isLetter = (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
-  return isLetter || (byte >= 0x30 && byte <= 0x39) || [0x2b, 0x2d, 0x2e].includes(byte);
-}
-
-/** The word or character there, for a message. */
-function wordAt(bytes: Buffer, at: number): string {
-  let end = at;
-  while (end < bytes.length && end < at + 20 && isWord(bytes[end] as number)) end++;
-  return bytes.toString('utf8', at, Math.max(end, at + 1));
 }
 
 function isNotFinite(word: string): boolean {

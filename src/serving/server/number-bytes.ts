@@ -1,23 +1,30 @@
 import { FORMAT_BYTES, type NumberFormat, viewNumbers } from '../../data/number-formats.js';
 import type { MemoryLease } from './memory-budget.js';
-import { placeOf } from './number-list.js';
 import { badRequest } from './protocol-error.js';
 import type { WorkSlices } from './work-slices.js';
 
 /** Numbers that are converted in a slice. */
 const SLICE = 1 << 15;
 
+/** What bytes hold. */
+export interface NumberBytes {
+  readonly format: NumberFormat;
+  /** Names an element, for what is wrong with it. */
+  readonly place: (index: number) => string;
+  /** Whether NaN is a gap. */
+  readonly gaps: boolean;
+}
+
 /**
  * Numbers of a tensor's bytes as float32.
  *
  * @param blocks the bytes, in order; emptied
- * @param features of a row, to name the place of what is wrong
  * @param lease holds the blocks, and then what is returned
  * @throws ProtocolError for a number that is not finite in float32
  */
 export async function readNumbers(
   blocks: Buffer[],
-  { format, features }: { readonly format: NumberFormat; readonly features: number },
+  { format, place, gaps }: NumberBytes,
   { lease, slices }: { readonly lease: MemoryLease; readonly slices: WorkSlices },
 ): Promise<Float32Array> {
   const bytes = blocks.reduce((sum, { length }) => sum + length, 0);
@@ -43,17 +50,17 @@ export async function readNumbers(
         const numbers = viewNumbers(format, aligned.subarray(from * size, to * size));
         for (let i = from; i < to; i++) x[i] = Number(numbers[i - from]);
       }
-      requireFinite(x, from, to, features);
+      requireFinite(x.subarray(from, to), gaps, (i) => place(from + i));
     });
   }
   if (!isFloat32) lease.give(bytes);
   return x;
 }
 
-function requireFinite(x: Float32Array, from: number, to: number, features: number): void {
-  for (let i = from; i < to; i++) {
+function requireFinite(x: Float32Array, gaps: boolean, place: (index: number) => string): void {
+  for (let i = 0; i < x.length; i++) {
     const value = x[i] as number;
-    if (value - value === 0) continue;
-    throw badRequest(`${placeOf(i, features)} is ${value} in float32; inputs must be finite`);
+    if (value - value === 0 || (gaps && Number.isNaN(value))) continue;
+    throw badRequest(`${place(i)} is ${value} in float32; inputs must be finite`);
   }
 }

@@ -18,10 +18,16 @@ const VALUE = 0;
 const FIRST = 1;
 const COMMA = 2;
 
+interface Found {
+  value: number;
+  index: number;
+}
+
 /** A list of numbers, nested or flat, as float32: each is what rounding JSON's number gives. */
 export class NumberList {
   readonly #features: number;
   readonly #lease: MemoryLease;
+  readonly #gaps: boolean;
   readonly #blocks: Float32Array[] = [];
   #block = new Float32Array(0);
   /** Numbers in the last block, and in those before it. */
@@ -29,13 +35,23 @@ export class NumberList {
   #before = 0;
   #nested = 0;
   #expects = VALUE;
+  /** Its least and largest number, and the first that is no integer, before they are rounded. */
+  readonly #least: Found = { value: Infinity, index: -1 };
+  readonly #most: Found = { value: -Infinity, index: -1 };
+  readonly #fraction: Found = { value: 0, index: -1 };
+  /** Place of the first null; −1: there is none. */
+  firstGap = -1;
   /** Where something stands that is no number, as the last `read` found it; −1: nowhere. */
   refused = -1;
 
-  /** @param features of a row, to name the place of what is wrong */
-  constructor(features: number, lease: MemoryLease) {
+  /**
+   * @param features of a row, to name the place of what is wrong
+   * @param gaps whether null may stand for a number: NaN
+   */
+  constructor(features: number, lease: MemoryLease, gaps = false) {
     this.#features = features;
     this.#lease = lease;
+    this.#gaps = gaps;
   }
 
   /** Whether its end has not been read. */
@@ -77,7 +93,7 @@ export class NumberList {
         at++;
         expects = FIRST;
       } else {
-        const end = this.#number(bytes, at);
+        const end = byte === 0x6e ? this.#gap(bytes, at) : this.#number(bytes, at);
         if (end === at) break;
         at = end;
         expects = COMMA;
@@ -85,6 +101,13 @@ export class NumberList {
     }
     this.#expects = expects;
     return at;
+  }
+
+  /** A number that is not an integer from `least` to `most`, as float64 has it; null: all are. */
+  outside(least: number, most: number): Found | null {
+    if (this.#fraction.index >= 0) return this.#fraction;
+    if (this.#least.value < least) return this.#least;
+    return this.#most.value > most ? this.#most : null;
   }
 
   /** All numbers, one after another. */
@@ -100,6 +123,18 @@ export class NumberList {
     this.#lease.give(4 * (this.#before + this.#block.length));
     this.#blocks.length = 0;
     return all;
+  }
+
+  /** @returns where `null` ends; `at`: it is cut off, or refused */
+  #gap(bytes: Buffer, at: number): number {
+    const word = bytes.toString('latin1', at, at + 4);
+    if (this.#gaps && word === 'null') {
+      if (this.firstGap < 0) this.firstGap = this.length;
+      this.#push(Number.NaN);
+      return at + 4;
+    }
+    if (!this.#gaps || !'null'.startsWith(word)) this.refused = at;
+    return at;
   }
 
   /** @returns where the number ends; `at`: it is none, or may go on beyond these bytes */
@@ -167,11 +202,25 @@ export class NumberList {
   ): number {
     if (digits <= MOST_DIGITS && scale >= -22 && scale <= 22) {
       const value = scale < 0 ? sum / (POWERS[-scale] as number) : sum * (POWERS[scale] as number);
+      this.#look(isNegative ? -value : value);
       const low = Math.fround(value * (1 - ROUNDING));
       // Unless a boundary between two float32 is that near, this is the right one of them.
       if (low === Math.fround(value * (1 + ROUNDING))) return isNegative ? -low : low;
     }
-    return Math.fround(Number(bytes.toString('latin1', at, end)));
+    const value = Number(bytes.toString('latin1', at, end));
+    this.#look(value);
+    return Math.fround(value);
+  }
+
+  #look(value: number): void {
+    if (value < this.#least.value) this.#note(this.#least, value);
+    if (value > this.#most.value) this.#note(this.#most, value);
+    if (this.#fraction.index < 0 && value % 1 !== 0) this.#note(this.#fraction, value);
+  }
+
+  #note(found: Found, value: number): void {
+    found.value = value;
+    found.index = this.length;
   }
 
   #add(value: number): void {
@@ -179,6 +228,10 @@ export class NumberList {
       const place = placeOf(this.length, this.#features);
       throw badRequest(`${place} is ${value} in float32; inputs must be finite`);
     }
+    this.#push(value);
+  }
+
+  #push(value: number): void {
     if (this.#inBlock === this.#block.length) this.#grow();
     this.#block[this.#inBlock++] = value;
   }

@@ -1,5 +1,5 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
-import { INPUT, OUTPUT } from './infer-request.js';
+import { INPUT, LABEL, OUTPUT } from './protocol-names.js';
 
 type Route = Parameters<OpenAPIHono['openAPIRegistry']['registerPath']>[0];
 
@@ -38,35 +38,77 @@ const inferRequest = z
       .optional(),
     inputs: z.array(
       z.object({
-        name: z.literal(INPUT),
-        shape: z.array(z.int()).openapi({ description: '[rows, features]' }),
-        datatype: z.string().openapi({ description: 'FP32, or any other number of the protocol' }),
+        name: z.string().openapi({
+          description: `${INPUT}, or for a model of a table the name of a column, of which then all are needed`,
+        }),
+        shape: z
+          .array(z.int())
+          .openapi({ description: `${INPUT}: [rows, features]; a column: [rows]` }),
+        datatype: z.string().openapi({
+          description: 'FP32, or any other number of the protocol; of a column also BYTES and BOOL',
+        }),
         parameters: parameters.optional(),
         data: data.optional(),
       }),
     ),
     outputs: z
-      .array(z.object({ name: z.literal(OUTPUT), parameters: parameters.optional() }))
+      .array(z.object({ name: z.enum([OUTPUT, LABEL]), parameters: parameters.optional() }))
       .optional(),
   })
   .openapi('InferRequest');
+const answerParameters = ghosts('Ghosts in use; absent for a network without ghosts.').extend({
+  notes: z.string().optional().openapi({
+    description: 'Columns that are not used, and categories that training did not have.',
+  }),
+});
 const inferResponse = z
   .object({
     model_name: z.string(),
     model_version: z.string(),
     id: z.string().optional(),
-    parameters: ghosts('Ghosts in use; absent for a network without ghosts.').optional(),
+    parameters: answerParameters.optional(),
     outputs: z.array(
       z.object({
-        name: z.literal(OUTPUT),
+        name: z.enum([OUTPUT, LABEL]),
         shape: z.array(z.int()),
-        datatype: z.literal('FP32'),
+        datatype: z.enum(['FP32', 'BYTES']),
         parameters: parameters.optional(),
         data: data.optional(),
       }),
     ),
   })
   .openapi('InferResponse');
+const row = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));
+const rows = z.array(row).openapi({
+  description:
+    'Rows of a table as the model was trained on, by the names of the columns, in any order. ' +
+    'null is a gap. Columns that the model does not need are passed over.',
+});
+const predictRequest = z
+  .union([
+    z.object({
+      id: z.string().optional(),
+      parameters: ghosts('As of an InferRequest.').catchall(parameter).optional(),
+      rows,
+    }),
+    rows,
+  ])
+  .openapi('PredictRequest');
+const predictResponse = z
+  .object({
+    model_name: z.string(),
+    model_version: z.string(),
+    id: z.string().optional(),
+    parameters: answerParameters.optional(),
+    predictions: z
+      .array(z.record(z.string(), z.union([z.string(), z.number(), z.null()])))
+      .openapi({
+        description:
+          'A row each: the id, if rows have one; the predicted columns in their units, or the class ' +
+          'and p(class), its probability, of every class.',
+      }),
+  })
+  .openapi('PredictResponse');
 const index = z
   .array(
     z.object({
@@ -97,7 +139,7 @@ const failures = (...statuses: readonly number[]) =>
     ]),
   );
 const WHY: Readonly<Record<number, string>> = {
-  400: 'The request is wrong; the message says what.',
+  400: 'The request is wrong, or its answer not finite; the message says what.',
   401: 'The bearer token is missing or wrong.',
   403: 'The request is addressed to another server, comes from a web page, or may not load models.',
   404: 'There is no such model or version.',
@@ -124,6 +166,7 @@ const binary = z.string().openapi({
   format: 'binary',
   description: 'JSON of Inference-Header-Content-Length bytes, then the tensor, little-endian.',
 });
+const named = (schema: z.ZodType) => ({ 'application/json': { schema } });
 const both = (schema: z.ZodType) => ({
   'application/json': { schema },
   'application/octet-stream': { schema: binary },
@@ -176,6 +219,28 @@ const ROUTES: readonly Route[] = [
     },
     '/infer',
   ),
+  ...forModel(
+    {
+      method: 'post',
+      summary: 'Answers rows by the names of their columns, for a model of a table',
+      request: { body: { content: named(predictRequest), required: true } },
+      responses: {
+        ...json(predictResponse, 'The answers by name, a row each.'),
+        ...failures(400, 401, 403, 404, 413, 415, 429, 503),
+      },
+    },
+    '/predict',
+  ),
+  {
+    method: 'post',
+    path: '/predict',
+    summary: 'The same, where one model is served',
+    request: { body: { content: named(predictRequest), required: true } },
+    responses: {
+      ...json(predictResponse, 'The answers by name, a row each.'),
+      ...failures(400, 401, 403, 404, 413, 415, 429, 503),
+    },
+  },
   {
     method: 'post',
     path: '/v2/repository/index',
@@ -224,7 +289,8 @@ export function openApiDocument(version: string): object {
       version,
       description:
         'The Open Inference Protocol (KServe V2 REST) with the extensions for binary tensors and ' +
-        `the model repository. Every model has the input ${INPUT} and the output ${OUTPUT}.`,
+        `the model repository. Every model has the input ${INPUT} and the output ${OUTPUT}; one of a ` +
+        `table also takes its columns by name, and a classifier gives ${LABEL}, the names.`,
       license: { name: 'MIT' },
     },
   });

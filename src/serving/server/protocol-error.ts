@@ -1,6 +1,8 @@
 /** Why a request failed, as the metrics count it. */
 export type FailureReason =
   | 'bad_request'
+  /** The answer is not finite. */
+  | 'overflow'
   | 'unauthorized'
   | 'forbidden'
   | 'not_found'
@@ -15,6 +17,7 @@ export type FailureReason =
 
 const STATUS = {
   bad_request: 400,
+  overflow: 400,
   unauthorized: 401,
   forbidden: 403,
   not_found: 404,

@@ -1,4 +1,6 @@
+import { NamedColumns } from '../../data/tables/encode-rows.js';
 import type { LoadedModel } from '../loaded-model.js';
+import type { AnsweringModel } from './answering.js';
 import {
   type Answer,
   type BatchEvent,
@@ -32,6 +34,7 @@ export interface ServedModelOptions {
 interface Generation {
   readonly model: LoadedModel;
   readonly batcher: Batcher;
+  readonly answering: AnsweringModel;
 }
 
 /**
@@ -91,6 +94,11 @@ export class ServedModel {
    */
   current(version: string | null): LoadedModel {
     return this.#generation(version).model;
+  }
+
+  /** The same, as requests see it. @throws ProtocolError as `current` does */
+  answering(version: string | null): AnsweringModel {
+    return this.#generation(version).answering;
   }
 
   async infer(
@@ -179,8 +187,10 @@ export class ServedModel {
     const model = await this.#unlessCut(load(this.#cut.signal));
     const old = this.#current;
     this.#loadedMs = performance.now();
-    this.#current = { model, batcher: new Batcher(model, limits, onBatch) };
-    const { source, ranks, engine } = model;
+    const { source, ranks, engine, features, outputs, ghosts, mostGhosts } = model;
+    const columns = source.schema === null ? null : new NamedColumns(source.schema);
+    const answering = { features, outputs, ghosts, mostGhosts, columns };
+    this.#current = { model, batcher: new Batcher(model, limits, onBatch), answering };
     const what = { model: this.name, version: ServedModel.versionOf(model) };
     const of = source.standing === null ? {} : { checkpoint: source.standing };
     log.info({ ...what, path: source.weights, ...of, ranks, engine }, 'model loaded');

@@ -1,0 +1,110 @@
+import type { HttpBindings } from '@hono/node-server';
+import type { RowsRequest } from './batcher.js';
+import type { BodyReader, BodySink } from './body.js';
+import { type InferAnswer, requireFiniteAnswers } from './infer-answer.js';
+import type { RequestedModel } from './infer-request.js';
+import type { MemoryBudget, MemoryLease } from './memory-budget.js';
+import type { ServerMetrics } from './metrics.js';
+import { ProtocolError } from './protocol-error.js';
+import type { ServedModel } from './served-model.js';
+import { type EncodedAnswer, LEAST_BYTES_PER_S, sendAnswer } from './sending.js';
+import type { WorkSlices } from './work-slices.js';
+
+/** What requests may cost. */
+export interface RequestBounds {
+  readonly maxBodyBytes: number;
+  /** Of an answer, in its encoding. */
+  readonly maxAnswerBytes: number;
+  /** Of all bodies, inputs and answers that have not been sent, together. */
+  readonly maxMemoryBytes: number;
+  /** Longest time from a request's arrival to its answer, and from there to the answer's end, to
+   * which a second is added for each 256 KiB. */
+  readonly timeoutMs: number;
+}
+
+/** A model that answers, as requests see it. */
+export interface AnsweringModel extends RequestedModel {
+  readonly outputs: number;
+  /** Of requests that ask for no number of them. */
+  readonly ghosts: number;
+}
+
+/** A request that has arrived. */
+export interface Asked extends Pick<RowsRequest, 'rows' | 'fill'> {
+  readonly ghosts: number | undefined;
+  /** Of its answer, at most. */
+  readonly mostBytes: number;
+  encode(answer: InferAnswer): EncodedAnswer;
+}
+
+/** How the body of one kind of request is read. */
+export interface AskedBody extends BodySink {
+  /** After its last byte. @throws ProtocolError */
+  asked(model: AnsweringModel): Asked | Promise<Asked>;
+}
+
+/** What answering takes. */
+export interface AnsweringMeans {
+  readonly bodies: BodyReader;
+  readonly memory: MemoryBudget;
+  readonly slices: WorkSlices;
+  readonly bounds: RequestBounds;
+  readonly metrics: ServerMetrics;
+  readonly draining: () => boolean;
+}
+
+/**
+ * Answers a request for rows, of whatever form: what it costs is bounded here.
+ *
+ * @param bodyOf makes what reads its body
+ * @throws ProtocolError for a request that is refused
+ */
+export async function answerRequest(
+  { incoming, outgoing }: HttpBindings,
+  { served, version }: { readonly served: ServedModel; readonly version: string | null },
+  bodyOf: (model: AnsweringModel, lease: MemoryLease) => AskedBody,
+  means: AnsweringMeans,
+): Promise<void> {
+  const { bodies, memory, slices, bounds, metrics, draining } = means;
+  const lease = memory.lease();
+  try {
+    const body = bodyOf(served.answering(version), lease);
+    await bodies.read(incoming, body, lease);
+    const arrived = performance.now();
+    // What answers now: it may have been loaded while the body was read.
+    const current = served.answering(version);
+    const asked = await body.asked(current);
+    const { rows, fill, ghosts = current.ghosts, mostBytes } = asked;
+    if (mostBytes > bounds.maxAnswerBytes) {
+      const what = `the answer to ${rows} rows may have ${mostBytes} bytes`;
+      const allowed = `${bounds.maxAnswerBytes} are allowed; send fewer rows at a time`;
+      throw new ProtocolError('too_large', `${what}; ${allowed}`);
+    }
+    lease.take(4 * rows * current.outputs);
+    const left = new AbortController();
+    const leave = () => left.abort();
+    incoming.socket.once('close', leave);
+    if (incoming.socket.destroyed) leave();
+    const answer = await served
+      .infer({ rows, fill, ghosts }, version, left.signal)
+      .finally(() => incoming.socket.off('close', leave));
+    await requireFiniteAnswers(answer.y, current.outputs, slices);
+    const totalS = (performance.now() - arrived) / 1000;
+    metrics.request(served.name, answer.queueS, answer.computeS, totalS, rows);
+    const encoded = asked.encode({
+      model: served.name,
+      version: answer.version,
+      ghosts,
+      y: answer.y,
+    });
+    const sent = await sendAnswer(outgoing, encoded, {
+      slices,
+      graceMs: bounds.timeoutMs,
+      leastBytesPerS: LEAST_BYTES_PER_S,
+      headers: draining() ? { Connection: 'close' } : {},
+    });
+    if (!sent) metrics.failure(served.name, 'slow_reader');
+  } finally {
+    lease.release();
+  }
+}
