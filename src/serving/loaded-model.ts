@@ -196,6 +196,7 @@ export class SessionModel implements LoadedModel {
 }
 
 function areNamed(x: readonly ArrayLike<number>[] | readonly TableRow[]): x is readonly TableRow[] {
-  const [first] = x;
-  return first !== undefined && !Array.isArray(first) && !ArrayBuffer.isView(first);
+  const first: unknown = x[0];
+  const isObject = typeof first === 'object' && first !== null;
+  return isObject && !Array.isArray(first) && !ArrayBuffer.isView(first);
 }

@@ -1,13 +1,12 @@
 import type { HttpBindings } from '@hono/node-server';
-import type { RowsRequest } from './batcher.js';
-import type { BodyReader, BodySink } from './body.js';
-import { type InferAnswer, requireFiniteAnswers } from './infer-answer.js';
-import type { RequestedModel } from './infer-request.js';
+import type { AnsweringModel, AskedBody } from './asked.js';
+import type { BodyReader } from './body.js';
+import { requireFiniteAnswers } from './infer-answer.js';
 import type { MemoryBudget, MemoryLease } from './memory-budget.js';
 import type { ServerMetrics } from './metrics.js';
 import { ProtocolError } from './protocol-error.js';
 import type { ServedModel } from './served-model.js';
-import { type EncodedAnswer, LEAST_BYTES_PER_S, sendAnswer } from './sending.js';
+import { LEAST_BYTES_PER_S, sendAnswer } from './sending.js';
 import type { WorkSlices } from './work-slices.js';
 
 /** What requests may cost. */
@@ -20,27 +19,6 @@ export interface RequestBounds {
   /** Longest time from a request's arrival to its answer, and from there to the answer's end, to
    * which a second is added for each 256 KiB. */
   readonly timeoutMs: number;
-}
-
-/** A model that answers, as requests see it. */
-export interface AnsweringModel extends RequestedModel {
-  readonly outputs: number;
-  /** Of requests that ask for no number of them. */
-  readonly ghosts: number;
-}
-
-/** A request that has arrived. */
-export interface Asked extends Pick<RowsRequest, 'rows' | 'fill'> {
-  readonly ghosts: number | undefined;
-  /** Of its answer, at most. */
-  readonly mostBytes: number;
-  encode(answer: InferAnswer): EncodedAnswer;
-}
-
-/** How the body of one kind of request is read. */
-export interface AskedBody extends BodySink {
-  /** After its last byte. @throws ProtocolError */
-  asked(model: AnsweringModel): Asked | Promise<Asked>;
 }
 
 /** What answering takes. */

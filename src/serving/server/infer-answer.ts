@@ -1,7 +1,7 @@
 import { classNames } from '../../data/tables/schema.js';
 import { overflowIn } from '../rows/answer-rows.js';
 import { largest } from '../rows/answers.js';
-import type { AskedOutput, InferRequest, RequestedModel } from './infer-request.js';
+import type { AskedOutput, InferAnswer, InferRequest, RequestedModel } from './asked.js';
 import { JSON_LENGTH, LABEL, OUTPUT } from './protocol-names.js';
 import { ProtocolError } from './protocol-error.js';
 import { type EncodedAnswer, joined } from './sending.js';
@@ -18,15 +18,6 @@ const SLICE = 1 << 12;
 /** Bytes of numbers that are handed to a connection at a time. */
 const PIECE_BYTES = 1 << 18;
 const LENGTH_BYTES = 4;
-
-export interface InferAnswer {
-  readonly model: string;
-  readonly version: string;
-  /** That were in use; 0: the model has none. */
-  readonly ghosts: number;
-  /** [rows, outputs] */
-  readonly y: Float32Array;
-}
 
 /** Text that is JSON takes at most six bytes a letter. */
 export const mostTextBytes = (texts: readonly string[]): number =>

@@ -1,7 +1,13 @@
 import { classNames } from '../../data/tables/schema.js';
-import type { NamedColumns } from '../../data/tables/encode-rows.js';
 import { ghostsRefusal } from '../../models/ghosts.js';
-import type { AnsweringModel, Asked, AskedBody } from './answering.js';
+import type {
+  AnsweringModel,
+  Asked,
+  AskedBody,
+  AskedOutput,
+  InferRequest,
+  RequestedModel,
+} from './asked.js';
 import type { RowsRequest } from './batcher.js';
 import { readColumns } from './column-tensors.js';
 import { encodeAnswer, mostAnswerBytes } from './infer-answer.js';
@@ -10,32 +16,6 @@ import { badRequest, type ProtocolError } from './protocol-error.js';
 import { INPUT, JSON_LENGTH, LABEL, OUTPUT } from './protocol-names.js';
 import { isGiven, objectOf, optionalObject, quote, refuseSharedMemory } from './request-values.js';
 import { type ReadMeans, Tensor } from './tensors.js';
-
-/** An output that is asked for. */
-export interface AskedOutput {
-  readonly name: typeof OUTPUT | typeof LABEL;
-  /** Whether it follows the JSON as bytes. */
-  readonly binary: boolean;
-}
-
-/** An inference request, understood. */
-export interface InferRequest extends Pick<RowsRequest, 'rows' | 'fill'> {
-  readonly id: string | null;
-  /** Ghosts in use; undefined: the request leaves it to the model. */
-  readonly ghosts: number | undefined;
-  readonly outputs: readonly AskedOutput[];
-  /** What the client should know of its columns. */
-  readonly notes: readonly string[];
-}
-
-/** What a request is read for. */
-export interface RequestedModel {
-  /** Of a row. */
-  readonly features: number;
-  readonly mostGhosts: number;
-  /** Of the table that it was trained on; null: it was none. */
-  readonly columns: NamedColumns | null;
-}
 
 /**
  * The body of an inference request as it arrives: JSON, or JSON followed by the tensor's bytes (the

@@ -59,6 +59,12 @@ export function createMetrics(
     labelNames: ['model', 'result'],
     registers,
   });
+  const energy = new Counter({
+    name: 'phantom_energy_joules_total',
+    help: 'Energy since the server was started, and how it was obtained',
+    labelNames: ['obtained'],
+    registers,
+  });
   const gauges = {
     queued: new Gauge({
       name: 'phantom_queued_rows',
@@ -70,12 +76,6 @@ export function createMetrics(
       name: 'phantom_model_ready',
       help: '1 when the model is ready',
       labelNames,
-      registers,
-    }),
-    energy: new Gauge({
-      name: 'phantom_energy_joules',
-      help: 'Energy since the server was started, and how it was obtained',
-      labelNames: ['obtained'],
       registers,
     }),
     perRequest: new Gauge({
@@ -99,11 +99,12 @@ export function createMetrics(
         gauges.ready.set({ model: model.name }, model.ready ? 1 : 0);
       }
       const { energyJ, obtained } = meter.read();
+      // What is read is the whole, and what is not known is no metric.
+      energy.reset();
       if (energyJ === null) {
-        gauges.energy.reset();
         gauges.perRequest.reset();
       } else {
-        gauges.energy.set({ obtained }, energyJ);
+        energy.inc({ obtained }, energyJ);
         if (answered > 0) gauges.perRequest.set({ obtained }, energyJ / answered);
       }
       gauges.resident.set(process.memoryUsage.rss());

@@ -1,15 +1,9 @@
 import type { NamedColumns } from '../../data/tables/encode-rows.js';
 import { jsonRows } from '../rows/answer-rows.js';
 import { answerWriter } from '../rows/answers.js';
-import type { AnsweringModel, Asked, AskedBody } from './answering.js';
+import type { AnsweringModel, Asked, AskedBody, InferAnswer } from './asked.js';
 import { CodedRows } from './coded-rows.js';
-import {
-  headOf,
-  HEAD_BYTES,
-  type InferAnswer,
-  MOST_NUMBER_BYTES,
-  mostTextBytes,
-} from './infer-answer.js';
+import { headOf, HEAD_BYTES, MOST_NUMBER_BYTES, mostTextBytes } from './infer-answer.js';
 import { readGhosts } from './infer-request.js';
 import { JsonReader } from './json-reader.js';
 import type { MemoryLease } from './memory-budget.js';

@@ -1,6 +1,6 @@
 import { NamedColumns } from '../../data/tables/encode-rows.js';
 import type { LoadedModel } from '../loaded-model.js';
-import type { AnsweringModel } from './answering.js';
+import type { AnsweringModel } from './asked.js';
 import {
   type Answer,
   type BatchEvent,
