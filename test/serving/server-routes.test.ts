@@ -189,7 +189,7 @@ describe('routes of the specification', () => {
     const { json } = await get('/openapi.json');
     const { openapi, paths } = json as { openapi: string; paths: Record<string, object> };
     assert.match(openapi, /^3\.1/);
-    assert.equal(Object.keys(paths).length, 14);
+    assert.equal(Object.keys(paths).length, 17);
     for (const [route, methods] of Object.entries(paths)) {
       const address = route.replace('{model}', 'm').replace('{version}', '4');
       for (const method of Object.keys(methods)) {

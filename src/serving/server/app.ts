@@ -155,7 +155,7 @@ export function createApp(options: AppOptions): Hono<Env> {
     const [only, ...others] = models.values();
     if (only !== undefined && others.length === 0) return predict(c, only);
     const names = [...models.keys()].join(', ');
-    throw new ProtocolError('not_found', `models ${names}; POST /v2/models/NAME/predict`);
+    throw badRequest(`several models are served, ${names}: POST /v2/models/NAME/predict`);
   });
 
   app.post('/v2/repository/index', async (c) => {

@@ -136,7 +136,7 @@ export class InferBody implements AskedBody {
     throw badRequest(
       sizes.length === 0
         ? `${what}, and no input has binary_data_size`
-        : `${what} and the inputs' binary_data_size`,
+        : `${what} and what the inputs have by their binary_data_size`,
     );
   }
 
