@@ -81,6 +81,15 @@ const FLAGS = {
       'the linear layers of a safetensors file in order, where names and shapes do not prove it',
     initial: null,
   },
+  activations: {
+    kind: 'texts',
+    placeholder: 'name,…',
+    nullable: true,
+    about:
+      'in place of --activation: what a safetensors file has between each linear layer and the ' +
+      'next, where one follows another with no place for it',
+    initial: null,
+  },
   engine: flagLike(SETTINGS.engine, {}),
   json: JSON_FLAG,
 } as const satisfies FlagTable;

@@ -7,6 +7,8 @@ export interface StackChoices {
   readonly prefix?: string;
   /** The linear layers, from the first to the last. */
   readonly layers?: readonly string[];
+  /** What is applied between one layer and the next: one less than layers. */
+  readonly activations?: readonly string[];
 }
 
 /** A linear layer as a file names it. */
@@ -64,11 +66,19 @@ class Stack {
     for (const stem of ordered) {
       if (!stems.includes(stem)) this.#fail(`${stem} is not a linear layer of it`);
     }
+    this.#refuseAdjacent(ordered);
     const norms = this.#norms(ordered);
     this.#refuseStrangers(new Set([...ordered, ...norms.map(({ stem }) => stem)]));
     if (ordered.length < 2) {
       this.#fail(
         `${ordered.length} linear ${ordered.length === 1 ? 'layer' : 'layers'}; needs two or more`,
+      );
+    }
+    const { activations } = this.#choices;
+    if (activations !== undefined && activations.length !== ordered.length - 1) {
+      this.#fail(
+        `${ordered.length} linear layers have ${ordered.length - 1} activations between them; ` +
+          `--activations lists ${activations.length}`,
       );
     }
     const layers = ordered.map((stem, i) => ({
@@ -137,18 +147,28 @@ class Stack {
       const ordered = numbered
         .map((match) => ({ stem: match?.[0] ?? '', place: Number(match?.[2]) }))
         .toSorted((a, b) => a.place - b.place);
-      for (const [i, { stem, place }] of ordered.entries()) {
-        const next = ordered[i + 1];
-        // `fc1`, `fc2` are names of a program's own; `0`, `1` are places in a Sequential.
-        if (next === undefined || !/(^|\.)\d+$/.test(stem) || next.place > place + 1) continue;
-        this.#fail(
-          `${stem} and ${next.stem} follow one another with no place for an activation between ` +
-            `them; where the program applies one, say so: --layers ${ordered.map((layer) => layer.stem).join(',')}`,
-        );
-      }
       return ordered.map(({ stem }) => stem);
     }
     return this.#byShapes(stems);
+  }
+
+  /** In a Sequential `0`, `1`; `fc1`, `fc2` are names of a program's own. */
+  #refuseAdjacent(ordered: readonly string[]): void {
+    if (this.#choices.activations !== undefined) return;
+    const places = ordered.map((stem) => /^(.*\.|)(\d+)$/.exec(stem));
+    if (places.some((place) => place === null || place[1] !== places[0]?.[1])) return;
+    const found = places.findIndex(
+      (place, i) => Number(places[i + 1]?.[2]) === Number(place?.[2]) + 1,
+    );
+    if (found < 0) return;
+    this.#fail(
+      `${ordered[found]} and ${ordered[found + 1]} follow one another with no place for an activation ` +
+        'between them; where the program applies one, say what is between the layers: --activations ' +
+        ordered
+          .slice(1)
+          .map(() => 'relu')
+          .join(','),
+    );
   }
 
   /** The only order in which each layer takes what the one before gives. */

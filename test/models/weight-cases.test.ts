@@ -3,14 +3,16 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { compress } from 'phantom-parallel';
 import { DataError } from '#src/base/errors.js';
 import { openFile } from '#src/data/open-file.js';
 import { readMatrix } from '#src/data/readers/matrix.js';
 import { readLayout } from '#src/data/readers/npy.js';
-import { SafetensorsFile } from '#src/data/safetensors.js';
+import { SafetensorsFile, writeSafetensors } from '#src/data/safetensors.js';
 import { openDenseFile } from '#src/models/dense-file.js';
-import type { StackChoices } from '#src/models/linear-stack.js';
+import { linearStack, type StackChoices } from '#src/models/linear-stack.js';
 import type { Tensor } from '#src/tensor/tensor.js';
+import { temporaryFolder } from '../support/files.js';
 
 const CASES = fileURLToPath(new URL('../../../test/cases/weights/', import.meta.url));
 const COMMON = { activation: 'relu', loss: 'cross-entropy' } as const;
@@ -148,6 +150,32 @@ describe('files of weights that people bring', () => {
       () => order('safetensors-odd/ok.safetensors', { layers: ['0', '3'] }),
       /3 is not a linear layer/,
     );
+  });
+
+  it('--activations says what is between layers that follow one another', async (context) => {
+    const file = 'prefixes/layers-output.safetensors';
+    const own = order(file);
+    const adjacent = path.join(temporaryFolder(context), 'adjacent.safetensors');
+    const matrix = (name: string) =>
+      ({ name, dtype: 'F32', shape: [4, 4], data: new Float32Array(16).fill(0.1) }) as const;
+    writeSafetensors(adjacent, ['0.weight', '1.weight', '3.weight'].map(matrix));
+    const read = (choices: StackChoices) =>
+      linearStack(new SafetensorsFile(adjacent), choices).map(({ stem }) => stem);
+    assert.throws(() => read({}), /0 and 1 follow .* --activations relu,relu$/);
+    assert.throws(() => read({ layers: ['0', '1', '3'] }), /0 and 1 follow/);
+    assert.deepEqual(read({ activations: ['relu', 'relu'] }), ['0', '1', '3']);
+    assert.throws(() => read({ activations: ['relu'] }), /have 2 activations .* lists 1/);
+    assert.throws(() => order(file, { activations: own }), /activations between them/);
+    const compressed = (activations: string[]) =>
+      compress({
+        model: adjacent,
+        ...{ blocks: 2, choice: { by: 'ghosts', ghosts: 1 }, loss: 'mse', engine: 'wasm' },
+        ...{ activations, out: path.join(path.dirname(adjacent), 'model') },
+      } as const);
+    await assert.rejects(compressed(['none', 'relu']), /two linear layers are one/);
+    await assert.rejects(compressed(['relu', 'gelu']), /relu, gelu; a network has the same/);
+    await assert.rejects(compressed(['relu', 'rellu']), /rellu is not one of relu/);
+    assert.equal((await compressed(['gelu', 'gelu'])).specification.activation, 'gelu');
   });
 
   it('outputs are those of the program that wrote the file', () => {

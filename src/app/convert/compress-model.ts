@@ -17,6 +17,7 @@ import type { ProbeData } from '../../compression/probe.js';
 import type { Engine } from '../../engines/engine.js';
 import { createEngine } from '../ranks/engines.js';
 import { openSettingsData } from '../data/open-data.js';
+import { type Activation, ACTIVATION_NAMES } from '../../engines/activations.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 import { createSvd } from './svd.js';
 
@@ -57,6 +58,9 @@ export interface CompressOptions {
   readonly prefix?: string | null;
   /** The linear layers of a file of weights in order, where names and shapes do not prove it. */
   readonly layers?: readonly string[] | null;
+  /** What a file of weights has between each layer and the next, in place of `activation`: it says
+   * that layers which follow one another have one. All have to be the same. */
+  readonly activations?: readonly string[] | null;
   /** Takes what is being done, in a few words. */
   readonly onProgress?: CompressionRequest['onProgress'];
 }
@@ -121,26 +125,25 @@ function checkChoice(choice: GhostChoice): void {
 }
 
 function openNetwork(
-  { model, checkpoint = null, activation = null, loss = null, ...names }: CompressOptions,
+  { model, checkpoint = null, loss = null, ...names }: CompressOptions,
   dataset: Dataset | null,
   engine: Engine,
 ): DenseNetwork {
-  const { prefix = null, layers = null } = names;
+  const { prefix = null, layers = null, activations = null } = names;
   if (!isFile(model)) {
-    const given = [activation, loss, prefix, layers].some((value) => value !== null);
+    const said = [names.activation ?? null, activations, loss, prefix, layers];
+    const given = said.some((value) => value !== null);
     if (!given) return denseOf(openModel(model, { checkpoint }), engine);
     throw new ConfigError(
       'compress',
-      `--activation, --loss, --prefix or --layers with ${model}, which states its own; they are for ` +
-        'weight files only',
+      `--activation, --activations, --loss, --prefix or --layers with ${model}, which states its own; ` +
+        'they are for weight files only',
     );
   }
   if (checkpoint !== null) {
     throw new ConfigError('compress', `--checkpoint with ${model}, a file; leave it out`);
   }
-  if (activation === null) {
-    throw new ConfigError('compress', `${model} does not state its activation; give --activation`);
-  }
+  const activation = activationOf(names, model);
   const labels = dataset && (dataset.answers.kind === 'labels' ? 'cross-entropy' : 'mse');
   const chosen = loss ?? labels;
   if (chosen === null) {
@@ -154,7 +157,42 @@ function openNetwork(
     loss: chosen,
     ...(prefix !== null && { prefix }),
     ...(layers !== null && { layers }),
+    ...(activations !== null && { activations }),
   });
+}
+
+/** @throws ConfigError where it is not said, or a network could not have it */
+function activationOf(
+  { activation = null, activations = null }: Omit<CompressOptions, 'model'>,
+  model: string,
+): Activation {
+  if (activations === null) {
+    if (activation !== null) return activation;
+    throw new ConfigError('compress', `${model} does not state its activation; give --activation`);
+  }
+  const different = new Set([...activations, ...(activation === null ? [] : [activation])]);
+  const listed = [...different].join(', ');
+  if (different.has('none') || different.has('identity')) {
+    throw new ConfigError(
+      'compress',
+      `--activations ${activations.join()}: with nothing between them two linear layers are one; ` +
+        'multiply their matrices into one layer first',
+    );
+  }
+  const unknown = [...different].find((name) => !(ACTIVATION_NAMES as string[]).includes(name));
+  if (unknown !== undefined) {
+    throw new ConfigError(
+      'compress',
+      `--activations: ${unknown} is not one of ${ACTIVATION_NAMES.join(', ')}`,
+    );
+  }
+  if (different.size !== 1) {
+    throw new ConfigError(
+      'compress',
+      `activations ${listed}; a network has the same between all layers`,
+    );
+  }
+  return [...different][0] as Activation;
 }
 
 /** Rows go by the columns of the table that a model was trained on. */
