@@ -52,6 +52,9 @@ const result = spawnSync(
     ...options,
     ...files,
   ],
-  { stdio: 'inherit', env: { ...process.env, PHANTOM_TEST_SEED: `${seed}` } },
+  {
+    stdio: 'inherit',
+    env: { ...process.env, PHANTOM_TEST_SEED: `${seed}`, PHANTOM_TEST_ALL: all ? '1' : '0' },
+  },
 );
 process.exit(result.status ?? 1);

@@ -10,6 +10,7 @@ import { newestCheckpoint } from '#src/checkpoints/run-folder.js';
 import type { Strategy } from '#src/layers/strategies.js';
 import { resolveSettings } from '#src/settings/resolve.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
+import { ALL } from '../support/all.js';
 import { losses, readCheckpoint, readMetrics, temporaryFolder } from '../support/files.js';
 import { resume } from '../support/resume.js';
 
@@ -138,6 +139,8 @@ describe('a run', () => {
     const file = path.join(folder, 'state.json');
     const bytes = readFileSync(file);
     for (let bit = 0; bit < 8 * bytes.length; bit++) {
+      // One bit of each byte is tried; with --all every one.
+      if (!ALL && bit % 8 !== (bit >> 3) % 8) continue;
       const changed = Buffer.from(bytes);
       changed[bit >> 3] = (changed[bit >> 3] as number) ^ (1 << (bit & 7));
       writeFileSync(file, changed);
