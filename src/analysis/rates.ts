@@ -20,7 +20,9 @@ export interface CollectiveEstimate {
 
 /** How long the operations of a step take on a machine. */
 export interface Rates {
+  /** Seconds of a matrix product. */
   productS(product: Product): number;
+  /** Seconds of a pass over elements. */
   passS(pass: ElementPass): number;
   /** Null: the machine file does not tell. */
   collective(start: Start): CollectiveEstimate | null;

@@ -72,6 +72,7 @@ export class ForwardPass {
     this.#memory = memory;
   }
 
+  /** Begins a pass, which replays into the memory of the first. */
   begin(): void {
     this.#applied = 0;
   }

@@ -21,6 +21,7 @@ export class Variable {
 
 /** What applies operators: a tape, or a pass that is only run forward. */
 export interface OperatorRunner {
+  /** Runs the operator's forward pass. @returns its result, for the next operator */
   apply(operator: Operator, ...inputs: Variable[]): Variable;
 }
 

@@ -8,6 +8,8 @@ export type MovedPayload = Float32Array | Uint8Array;
 
 /** A collective that has been started: `wait` blocks until its result is in place. */
 export interface PendingCollective {
+  /** Blocks until the result is in place. Call it once.
+   * @throws CollectiveError when the group has ended or a rank is missing for too long */
   wait(): void;
 }
 
@@ -39,6 +41,7 @@ export interface Transport {
   startAllReduceSum(buffer: Payload): PendingCollective;
   /** buffer = root's buffer. */
   broadcast(buffer: Payload, root: number): void;
+  /** Returns when every rank has called it. */
   barrier(): void;
   /** Whether a started collective stands still until `progress` or its wait is called. */
   readonly needsProgress: boolean;
@@ -95,6 +98,7 @@ export class Communicator {
     }
     return this.transport.startAllGather(send, receive);
   }
+  /** `startAllGather`, waited for. */
   allGather<P extends MovedPayload>(send: P, receive: P): void {
     this.startAllGather(send, receive).wait();
   }
@@ -109,6 +113,7 @@ export class Communicator {
     }
     return this.transport.startAllToAll(send, receive);
   }
+  /** `startAllToAll`, waited for. */
   allToAll<P extends MovedPayload>(send: P, receive: P): void {
     this.startAllToAll(send, receive).wait();
   }
@@ -121,6 +126,7 @@ export class Communicator {
     }
     return this.transport.startReduceScatterSum(send, receive);
   }
+  /** `startReduceScatterSum`, waited for. */
   reduceScatterSum(send: Float32Array, receive: Float32Array): void {
     this.startReduceScatterSum(send, receive).wait();
   }
@@ -129,6 +135,7 @@ export class Communicator {
   startAllReduceSum(buffer: Payload): PendingCollective {
     return this.transport.startAllReduceSum(buffer);
   }
+  /** `startAllReduceSum`, waited for. */
   allReduceSum(buffer: Payload): void {
     this.startAllReduceSum(buffer).wait();
   }
@@ -140,6 +147,7 @@ export class Communicator {
     }
     this.transport.broadcast(buffer, root);
   }
+  /** Returns when every rank has called it. */
   barrier(): void {
     this.transport.barrier();
   }
@@ -157,9 +165,11 @@ export class Communicator {
     }
     return new Communicator(this.transport.split(color));
   }
+  /** Ends every rank of the group with this cause; the first cause wins. */
   abort(cause: string): void {
     this.transport.abort(cause);
   }
+  /** Leaves the group. No collective may follow. */
   close(): void {
     this.transport.close();
   }

@@ -142,6 +142,7 @@ export class SafetensorsFile {
     return values;
   }
 
+  /** Closes the file; no tensor can be read after it. */
   close(): void {
     closeSync(this.file.fd);
   }

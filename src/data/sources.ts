@@ -16,6 +16,7 @@ import type { ReadTableOptions } from './tables/read-table.js';
 import { isTableLocation } from './tables/relation.js';
 import { classNames } from './tables/schema.js';
 
+/** How a data set is read and split. */
 export interface OpenOptions extends ReadOptions, Omit<ReadTableOptions, 'validation' | 'seed'> {
   /**
    * What to validate on: a fraction of the rows (0 to 1, neither included), the path of a second

@@ -27,6 +27,7 @@ export interface EnergyMeter {
   readonly description: string;
   readonly obtained: Obtained;
 
+  /** Opens a window inside the one that is open. */
   begin(window: string): void;
   /** @throws MeterError when `window` is not the innermost open one */
   end(window: string): EnergyReading;
@@ -35,6 +36,7 @@ export interface EnergyMeter {
   /** Looks at the counters, if it is time to: counters wrap around, and power has to be sampled.
    * Call it often, at least every few seconds. */
   sample(): void;
+  /** Closes counters and sensors; no window may be open or follow. */
   close(): void;
 }
 

@@ -87,7 +87,9 @@ export interface Engine {
   axpy(alpha: number, x: Tensor, y: Tensor): void;
   /** x *= alpha */
   scale(alpha: number, x: Tensor): void;
+  /** Every element of x = value */
   fill(x: Tensor, value: number): void;
+  /** to = from, of as many elements */
   copy(from: Tensor, to: Tensor): void;
 
   /** Writes the rows of x one after another in this precision (see `GhostPrecision`), without

@@ -64,6 +64,7 @@ export function layerOperations(
   return { forward: forward.operations, backward: backward.operations };
 }
 
+/** FLOPs, bytes and collectives of a layer's passes on one rank. */
 export function layerCost(kind: LayerKind, layer: LayerSizes, place: LayerPlace): LayerCost {
   const { forward, backward } = layerOperations(kind, layer, place);
   const { ranks } = place.layout;

@@ -84,6 +84,7 @@ export interface LayerKind {
   forward(layer: LayerSizes, list: OperationList): void;
   /** Lists what `operator.backward` calls. */
   backward(layer: LayerSizes, list: OperationList, inputNeedsGradient: boolean): void;
+  /** What `operator` allocates on one rank. */
   memory(layer: LayerSizes, place: LayerPlace): LayerMemory;
   /** Takes the activation, then the first tensor of each of the rank's blocks, the second of each,
    * and so on. */

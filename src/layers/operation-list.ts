@@ -54,6 +54,7 @@ export class OperationList {
     return start;
   }
 
+  /** Lists the wait for a collective that was started. */
   wait(start: Start): void {
     this.operations.push({ kind: 'wait', start });
   }

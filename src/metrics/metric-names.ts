@@ -13,6 +13,7 @@ export const METRICS = {
   logLoss: { better: 'lower', text: 'log loss' },
 } as const satisfies Readonly<Record<string, { better: 'lower' | 'higher'; text: string }>>;
 
+/** The name of a metric. */
 export type MetricName = keyof typeof METRICS;
 
 export const METRIC_NAMES = Object.keys(METRICS) as MetricName[];

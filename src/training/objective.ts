@@ -33,6 +33,7 @@ export interface ObjectiveOptions {
   readonly inputGradient?: boolean;
 }
 
+/** Tensors for a batch and its answers, and the loss that compares them. */
 export function createObjective(options: ObjectiveOptions): Objective {
   const { specification, loss, layout, engine, columns, samples } = options;
   const { ends, width, blocks } = specification;

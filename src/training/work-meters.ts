@@ -2,8 +2,11 @@ import type { CollectiveName, CollectiveTimes } from './overlap.js';
 
 /** Counts since the rank started, of the network's own work and traffic. */
 export interface WorkMeters {
+  /** Floating-point operations of matrix products. */
   flops(): number;
+  /** Bytes that collectives sent to other ranks. */
   sentBytes(): number;
+  /** Bytes that they received. */
   receivedBytes(): number;
   /** Seconds blocked in collectives. */
   exposedS(): number;

@@ -37,7 +37,9 @@ export interface RanksStart {
 export interface StartedRanks {
   /** What rank 0 returned; rejects with the first cause when a rank failed. */
   readonly done: Promise<unknown>;
+  /** Asks every rank to end after the step it is in. */
   requestStop(): void;
+  /** Ends every rank with this cause. */
   abort(cause: string): void;
   /** Ranks that have made the fewest collective calls; empty: not known. */
   behind(): readonly number[];
@@ -59,6 +61,7 @@ export interface Ranks {
   together<T>(work: () => T | Promise<T>): Promise<T>;
   /** Does something in the process of rank 0; all get its result, or its error. */
   fromFirst<T>(work: () => T | Promise<T>): Promise<T>;
+  /** Starts this process's ranks. Called once. */
   start(start: RanksStart): StartedRanks;
 }
 

@@ -14,6 +14,7 @@ import type { LoaderWorkerData } from './loader-worker.js';
 
 export type { LoaderHandle } from './ring.js';
 
+/** What batches a loader makes, and for whom. */
 export interface LoaderOptions extends BatchOptions {
   /** Ranks that read every batch. */
   readonly consumers: number;
