@@ -1,7 +1,8 @@
-// One rank of the accounting of single layers: a pass forward and back, counted.
+// One rank of the accounting of single layers: a pass forward and back of each case, counted.
 import { createEngine } from '#src/app/ranks/engines.js';
 import { countedParts } from '#src/app/ranks/rank-parts.js';
 import { Tape } from '#src/autograd/tape.js';
+import type { Transport } from '#src/communicators/communicator.js';
 import { RecordingTransport } from '#src/communicators/recording/recording-transport.js';
 import { runRank } from '#src/communicators/threads/threads-worker.js';
 import { blockLayout } from '#src/layers/block-layout.js';
@@ -27,8 +28,8 @@ export interface LayerCount {
 
 const COLUMNS = 11;
 
-await runRank<LayerRequest>(async ({ data, transport }): Promise<LayerCount> => {
-  const { kind: name, inputNeedsGradient, ...more } = data;
+async function count(request: LayerRequest, transport: Transport): Promise<LayerCount> {
+  const { kind: name, inputNeedsGradient, ...more } = request;
   const kind = KINDS[name];
   const recorder = new RecordingTransport(transport);
   const { engine, communicator, meters } = countedParts(await createEngine('wasm'), recorder);
@@ -68,4 +69,10 @@ await runRank<LayerRequest>(async ({ data, transport }): Promise<LayerCount> => 
       allocatedBytes: activationBytes + bufferBytes + gradientBytes + outputBytes,
     },
   };
+}
+
+await runRank<readonly LayerRequest[]>(async ({ data, transport }): Promise<LayerCount[]> => {
+  const counts: LayerCount[] = [];
+  for (const request of data) counts.push(await count(request, transport));
+  return counts;
 });

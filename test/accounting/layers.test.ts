@@ -11,16 +11,18 @@ describe('what one layer counts, with other widths in than out', () => {
   for (const kind of Object.keys(KINDS) as KindName[]) {
     it(`${kind} is what its program and memory say`, async () => {
       const precisions = kind === 'phantom' ? GHOST_PRECISIONS : (['float32'] as const);
-      for (const ghostPrecision of precisions) {
-        for (const storedWhole of [false, true]) {
-          for (const size of [1, 2, 4]) {
-            for (const inputNeedsGradient of [true, false]) {
-              const data: LayerRequest = { kind, ghostPrecision, storedWhole, inputNeedsGradient };
-              const { done } = launchRanks<LayerCount>({ size, module: RANK, data });
-              for (const { counted, derived } of await done) {
-                assert.deepEqual(counted, derived, JSON.stringify({ ...data, size }));
-              }
-            }
+      const requests: LayerRequest[] = precisions.flatMap((ghostPrecision) =>
+        [false, true].flatMap((storedWhole) =>
+          [false, true].map((inputNeedsGradient) => {
+            return { kind, ghostPrecision, storedWhole, inputNeedsGradient };
+          }),
+        ),
+      );
+      for (const size of [1, 2, 4]) {
+        const { done } = launchRanks<LayerCount[]>({ size, module: RANK, data: requests });
+        for (const counts of await done) {
+          for (const [i, { counted, derived }] of counts.entries()) {
+            assert.deepEqual(counted, derived, JSON.stringify({ ...requests[i], size }));
           }
         }
       }

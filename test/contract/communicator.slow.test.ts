@@ -5,11 +5,15 @@ import { communicatorContract } from './communicator-contract.js';
 
 const kernels = loadKernelModule(false);
 
-communicatorContract('threads', threads({ kernels }), { sizes: [4, 7, 8, 16], thorough: true });
+communicatorContract('threads', threads({ kernels }), {
+  sizes: [4, 7, 8, 16],
+  failureSizes: [3],
+  thorough: true,
+});
 communicatorContract(
   'threads in small chunks, in JavaScript',
   threads({ stagingBytes: 4096, firstSequence: 2 ** 31 - 100 }),
-  { sizes: [8], thorough: true },
+  { sizes: [2, 8], thorough: true },
 );
 communicatorContract(
   'threads whose exchanges pass number zero',
