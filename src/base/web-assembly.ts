@@ -1,3 +1,5 @@
+import { UnsupportedError } from './errors.js';
+
 /**
  * The part of the WebAssembly JavaScript interface that is used here, typed because the
  * compiler's library has it for browsers only.
@@ -38,7 +40,14 @@ export const PAGE_BYTES = 65_536;
 export const MAXIMUM_PAGES = 65_536;
 
 /** A shared memory that grows up to 4 GiB; what it does not use is address space alone.
- * Typed arrays made before a growth stay valid. */
+ * Typed arrays made before a growth stay valid.
+ * @throws UnsupportedError when the system does not even give address space */
 export function growableMemory(initialPages: number): WasmMemory {
-  return new webAssembly.Memory({ initial: initialPages, maximum: MAXIMUM_PAGES, shared: true });
+  try {
+    return new webAssembly.Memory({ initial: initialPages, maximum: MAXIMUM_PAGES, shared: true });
+  } catch (cause) {
+    // V8 reserves this much for every memory, whatever its maximum is.
+    const what = 'the system has no 10 GiB of address space left for the memory of a rank';
+    throw new UnsupportedError('engine memory', `${what}; raise ulimit -v`, { cause });
+  }
 }

@@ -1,9 +1,14 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import path from 'node:path';
+import { readSchema, SCHEMA_FILE } from '../data/tables/schema-file.js';
+import type { TableSchema } from '../data/tables/schema.js';
 import { CheckpointError } from '../base/errors.js';
+import { isSystemError } from '../base/files.js';
+import { openRegular, readSmall } from '../base/regular-file.js';
 import type { Kind } from './checkpoint-entries.js';
 import { isProgress, NO_PROGRESS, type TrainingProgress } from './progress.js';
+import { checkDescription, formatHashed, isAsHashed } from './own-hash.js';
 
 /** Hashes and sizes of files, by name. */
 export type FileHashes = Readonly<
@@ -41,8 +46,7 @@ export function shardName(kind: Kind, rank: number, ranks: number): string {
 
 /** The text of `state.json`, with a hash of its own: one changed byte in it is found too. */
 export function formatCheckpointState(state: Omit<CheckpointState, 'stateSha256'>): string {
-  const stateSha256 = createHash('sha256').update(JSON.stringify(state)).digest('hex');
-  return `${JSON.stringify({ ...state, stateSha256 }, null, 2)}\n`;
+  return formatHashed(state, 'stateSha256');
 }
 
 /** Reads `state.json`.
@@ -60,7 +64,9 @@ export function readCheckpointState(folder: string): CheckpointState {
     isCount(ranks) &&
     typeof configHash === 'string' &&
     typeof random?.seed === 'number' &&
-    isFileHashes(files);
+    isFileHashes(files) &&
+    // Each rank has a file: the number bounds what is made of it.
+    ranks <= Object.keys(files).length;
   if (!complete) throw new CheckpointError('checkpoint', `${file}: entries are missing or damaged`);
   const expected = [
     'model.safetensors.index.json',
@@ -73,8 +79,7 @@ export function readCheckpointState(folder: string): CheckpointState {
       `${file}: it has no hash for ${unlisted}; it is damaged`,
     );
   }
-  const { stateSha256: _, ...others } = state as CheckpointState;
-  if (formatCheckpointState(others) !== text) {
+  if (!isAsHashed(text, state, 'stateSha256')) {
     throw new CheckpointError('checkpoint', `${file}: its own hash does not match; it is damaged`);
   }
   const named = /^step-(\d{8,})$/.exec(path.basename(path.resolve(folder)))?.[1];
@@ -100,9 +105,7 @@ export function isFileHashes(files: unknown): files is FileHashes {
   if (typeof files !== 'object' || files === null) return false;
   return Object.entries(files as Record<string, Partial<FileHashes[string]> | null>).every(
     ([name, entry]) =>
-      /^[a-z][a-z0-9.-]*$/.test(name) &&
-      typeof entry?.sha256 === 'string' &&
-      Number.isSafeInteger(entry.bytes),
+      /^[a-z][a-z0-9.-]*$/.test(name) && typeof entry?.sha256 === 'string' && isCount(entry.bytes),
   );
 }
 
@@ -115,14 +118,54 @@ export function readJson(file: string): unknown {
   return parseJson(file, readBounded(file));
 }
 
+/**
+ * Reads a description of version 1, which has a hash of itself.
+ *
+ * @param damageOf what it cannot be read with; null: nothing is wrong
+ * @throws CheckpointError when it is of another format, damaged or not as it was written
+ */
+export function readDescription<T extends object>(
+  file: string,
+  format: 'phantom-parallel run' | 'phantom-parallel model',
+  damageOf: (value: Partial<T>) => string | null,
+): T {
+  const text = readBounded(file);
+  const value = parseJson(file, text) as
+    | (Partial<T> & { format?: string; version?: number })
+    | null;
+  const where = format.replace('phantom-parallel ', '');
+  if (value?.format !== format || value.version !== 1) {
+    throw new CheckpointError(where, `${file}: not the description of a ${where} (version 1)`);
+  }
+  const damage = damageOf(value);
+  if (damage !== null) throw new CheckpointError(where, `${file}: ${damage}; the file is damaged`);
+  checkDescription(file, text, value);
+  return value as T;
+}
+
 function readBounded(file: string): string {
   try {
-    const { size } = statSync(file);
-    if (size <= MAX_STATE_BYTES) return readFileSync(file, 'utf8');
-    throw new Error(`${size} bytes is too large to be genuine`);
+    return readSmall(file, MAX_STATE_BYTES).toString('utf8');
   } catch (error) {
-    throw new CheckpointError('checkpoint', `${file}: ${(error as Error).message}`);
+    throw unreadable(file, error);
   }
+}
+
+/** @param error the system's, which stays the cause: see `isDamage` */
+function unreadable(file: string, error: unknown): CheckpointError {
+  if (!isSystemError(error)) throw error;
+  const remedy = isPermission(error) ? `; this user may not read it: ask for the right to` : '';
+  return new CheckpointError('checkpoint', `${file}: ${error.message}${remedy}`, { cause: error });
+}
+
+const isPermission = ({ code }: NodeJS.ErrnoException) => code === 'EACCES' || code === 'EPERM';
+
+/** Whether an error says that a checkpoint is not whole, and not that it could not be looked at. */
+export function isDamage(error: unknown): error is CheckpointError {
+  if (!(error instanceof CheckpointError)) return false;
+  const { cause } = error;
+  if (!isSystemError(cause)) return true;
+  return ['ENOENT', 'ENOTDIR', 'EISDIR', 'ENOTFILE', 'EFBIG', 'EIO'].includes(cause.code ?? '');
 }
 
 function parseJson(file: string, text: string): unknown {
@@ -148,7 +191,7 @@ export function verifyFiles(
   for (const [i, [name, { sha256, bytes }]] of Object.entries(state.files).entries()) {
     if (i % share.size !== share.rank) continue;
     const file = path.join(folder, name);
-    const found = hashFile(file);
+    const found = hashFile(file, bytes);
     if (found.bytes !== bytes) {
       throw new CheckpointError(
         'checkpoint',
@@ -164,27 +207,54 @@ export function verifyFiles(
   }
 }
 
-/** Streams a file through SHA-256. @throws CheckpointError when it cannot be read */
-export function hashFile(file: string): { sha256: string; bytes: number } {
+/** Hash and size of a text file that is written so. */
+export function hashText(text: string): FileHashes[string] {
+  const bytes = Buffer.from(text);
+  return { sha256: createHash('sha256').update(bytes).digest('hex'), bytes: bytes.length };
+}
+
+/**
+ * Streams a file through SHA-256.
+ *
+ * @param expectedBytes one of another size is not read
+ * @throws CheckpointError when it cannot be read
+ */
+export function hashFile(
+  file: string,
+  expectedBytes: number | null = null,
+): { sha256: string; bytes: number } {
   const hash = createHash('sha256');
   const chunk = Buffer.allocUnsafe(1 << 20);
-  let bytes = 0;
-  let descriptor: number;
   try {
-    descriptor = openSync(file, 'r');
-  } catch (error) {
-    throw new CheckpointError('checkpoint', `${file}: ${(error as Error).message}`);
-  }
-  try {
-    for (;;) {
-      const count = readSync(descriptor, chunk, 0, chunk.length, null);
-      if (count === 0) return { sha256: hash.digest('hex'), bytes };
-      hash.update(chunk.subarray(0, count));
-      bytes += count;
+    const { descriptor, sizeBytes } = openRegular(file);
+    try {
+      if (expectedBytes !== null && sizeBytes !== expectedBytes) {
+        return { sha256: '', bytes: sizeBytes };
+      }
+      for (let bytes = 0; ;) {
+        const count = readSync(descriptor, chunk, 0, chunk.length, null);
+        if (count === 0) return { sha256: hash.digest('hex'), bytes };
+        hash.update(chunk.subarray(0, count));
+        bytes += count;
+      }
+    } finally {
+      closeSync(descriptor);
     }
   } catch (error) {
-    throw new CheckpointError('checkpoint', `${file}: ${(error as Error).message}`);
-  } finally {
-    closeSync(descriptor);
+    throw unreadable(file, error);
   }
+}
+
+/**
+ * The schema in a folder, whose hash is checked before it is read.
+ *
+ * @param files recorded of the folder
+ * @returns null when there is none among them
+ * @throws CheckpointError when it is not as it was written
+ */
+export function verifiedSchema(folder: string, files: FileHashes): TableSchema | null {
+  const recorded = files[SCHEMA_FILE];
+  if (recorded === undefined) return null;
+  verifyFiles(folder, { files: { [SCHEMA_FILE]: recorded } }, undefined, 'take the change back');
+  return readSchema(folder);
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type Dirent, existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { CheckpointError } from '../base/errors.js';
-import { readCheckpointState, verifyFiles } from './checkpoint-folder.js';
+import { isDamage, readCheckpointState, verifyFiles } from './checkpoint-folder.js';
 
 /** A checkpoint of a run. */
 export interface FoundCheckpoint {
@@ -98,7 +98,7 @@ function isWhole(folder: string): boolean {
     verifyFiles(folder, readCheckpointState(folder));
     return true;
   } catch (error) {
-    if (error instanceof CheckpointError) return false;
+    if (isDamage(error)) return false;
     throw error;
   }
 }

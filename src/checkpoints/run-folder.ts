@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { isStandardizationOf, type RecordedStandardization } from '../data/standardize.js';
@@ -7,8 +7,21 @@ import { hasHorizon } from '../optimizers/schedule.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import { type NetworkSpecification, validateSpecification } from '../model/specification.js';
 import { CheckpointError, ConfigError } from '../base/errors.js';
-import { readCheckpointState, readJson, verifyFiles } from './checkpoint-folder.js';
+import {
+  type FileHashes,
+  isDamage,
+  isFileHashes,
+  readCheckpointState,
+  readDescription,
+  readJson,
+  verifiedSchema,
+  verifyFiles,
+} from './checkpoint-folder.js';
+import { formatDescription } from './own-hash.js';
+import { readSchema, SCHEMA_FILE } from '../data/tables/schema-file.js';
+import type { TableSchema } from '../data/tables/schema.js';
 import { checkpointName, type FoundCheckpoint, listCheckpoints } from './checkpoint-list.js';
+import { readSmall } from '../base/regular-file.js';
 import { isSystemError, makeFolder, makeFolders, remedyFor, replaceFile } from '../base/files.js';
 
 /** `config.json` of a run folder. */
@@ -29,6 +42,8 @@ export interface RunConfig {
     readonly features: number;
     readonly standardization: RecordedStandardization | null;
   };
+  /** Of the run's `schema.json`; absent: the data is no table. */
+  readonly files?: FileHashes;
   readonly versions: Readonly<Record<string, string>>;
   readonly machine: Readonly<Record<string, string | number>>;
 }
@@ -104,7 +119,9 @@ export function clearRunFolder(folder: string): void {
   refuseRun(folder);
   guarded(folder, () => {
     makeFolder(path.join(folder, 'checkpoints'));
-    rmSync(path.join(folder, 'metrics.jsonl'), { force: true });
+    for (const name of ['metrics.jsonl', SCHEMA_FILE]) {
+      rmSync(path.join(folder, name), { force: true });
+    }
   });
 }
 
@@ -119,7 +136,7 @@ function guarded(folder: string, work: () => void): void {
 /** Writes `config.json`, whole or not at all. @throws ConfigError when that cannot be done */
 export function writeRunConfig(folder: string, config: RunConfig): void {
   try {
-    replaceFile(path.join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+    replaceFile(path.join(folder, 'config.json'), formatDescription(config));
   } catch (error) {
     throw new ConfigError(
       'run',
@@ -134,18 +151,27 @@ export function readRunConfig(folder: string): RunConfig {
   if (!existsSync(file)) {
     throw new CheckpointError('run', `${folder} is not a run folder: it has no config.json`);
   }
-  const config = readJson(file) as Partial<RunConfig> | null;
-  if (config?.format !== 'phantom-parallel run' || config.version !== 1) {
-    throw new CheckpointError('run', `${file}: not the config of a run (version 1)`);
-  }
-  const damage = damageOf(config);
-  if (damage !== null) throw new CheckpointError('run', `${file}: ${damage}; the file is damaged`);
-  return config as RunConfig;
+  return readDescription(file, 'phantom-parallel run', damageOf);
+}
+
+/** The schema of the table that a run is trained on; null: it is none.
+ * @throws CheckpointError when it is not the one that the run began with, DataError */
+export function readRunSchema(folder: string): TableSchema | null {
+  const { files } = readRunConfig(folder);
+  // Runs of older versions have no hash of it.
+  return files === undefined ? readSchema(folder) : verifiedSchema(folder, files);
 }
 
 /** What a run cannot be read with; null when nothing is wrong. */
-function damageOf({ settings, specification, loss, data }: Partial<RunConfig>): string | null {
+function damageOf({
+  settings,
+  specification,
+  loss,
+  data,
+  files,
+}: Partial<RunConfig>): string | null {
   if (loss !== 'mse' && loss !== 'cross-entropy') return `loss is ${JSON.stringify(loss)}`;
+  if (files !== undefined && !isFileHashes(files)) return 'files is incomplete';
   const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
   const counts = ['ranks', 'batch', 'accumulate', 'seed', 'timeout'] as const;
   const wrong = counts.find((name) => !isCount(settings?.[name]));
@@ -191,7 +217,7 @@ export function newestWholeCheckpoint(
       verifyFiles(folder, readCheckpointState(folder), undefined, 'an earlier one may be intact');
       return found;
     } catch (error) {
-      if (!(error instanceof CheckpointError)) throw error;
+      if (!isDamage(error)) throw error;
       tell(`${error.message}; checkpoint skipped, kept as ${putAside(found)}`);
     }
   }
@@ -214,7 +240,8 @@ export function trimMetrics(runFolder: string, step: number): void {
   const file = path.join(runFolder, 'metrics.jsonl');
   if (!existsSync(file)) return;
   try {
-    const kept = readFileSync(file, 'utf8')
+    const kept = readSmall(file, Infinity)
+      .toString('utf8')
       .split('\n')
       .filter((line) => isUpTo(line, step));
     replaceFile(file, kept.map((line) => `${line}\n`).join(''));

@@ -7,6 +7,7 @@ import { parseCommandLine } from './command.js';
 import { flushed, tolerateLostOutput } from './console.js';
 import { EXIT, reportRankFailure, UsageError } from './failure.js';
 import { COMMANDS, programExamples } from './command-list.js';
+import { checkLimits } from '../base/process-limits.js';
 import { packageVersion } from '../base/version.js';
 
 /** @returns the exit code */
@@ -34,6 +35,7 @@ async function main(args: readonly string[], launcher: Launcher | null): Promise
     const hinted = hint(name, [...Object.keys(COMMANDS), 'help']);
     throw new UsageError('command', `unknown command ${name}${hinted}`);
   }
+  checkLimits(0);
   const { command } = await listed.load();
   const line = parseCommandLine(name, listed.about, command, others);
   return line === null ? EXIT.fine : command.run(line, launcher);

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import type { ServeOptions } from '../app/infer/serve.js';
 import { ConfigError } from '../base/errors.js';
+import { readSmall } from '../base/regular-file.js';
 import { SETTINGS } from '../settings/keys.js';
 import { defineCommand } from './command.js';
 import { EXIT } from './failure.js';
@@ -213,11 +213,14 @@ function firstSignal(): Promise<'SIGINT' | 'SIGTERM'> {
   });
 }
 
+/** Of a token file, with room. */
+const MOST_TOKEN_BYTES = 64 << 10;
+
 function readToken(file: string | null): string | null {
   let token = process.env[TOKEN_VARIABLE] ?? null;
   if (file !== null) {
     try {
-      token = readFileSync(file, 'utf8');
+      token = readSmall(file, MOST_TOKEN_BYTES).toString('utf8');
     } catch (error) {
       throw new ConfigError('serve', `${file}: ${(error as Error).message}`);
     }

@@ -10,8 +10,12 @@ export interface Stop {
   dispose(): void;
 }
 
+/** Of a user, of a system, and of a terminal that goes away. */
+const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+type EndSignal = (typeof END_SIGNALS)[number];
+
 /**
- * The first SIGINT or SIGTERM, or a reader of stdout that goes away, asks the run to stop; a
+ * The first SIGINT, SIGTERM or SIGHUP, or a reader of stdout that goes away, asks the run to stop; a
  * second signal ends the process at once.
  *
  * @param beforeExit is called before it does
@@ -22,11 +26,11 @@ export function stopOnSignals(
 ): Stop {
   const controller = new AbortController();
   let exitCode: number | null = null;
-  const ask = (name: 'SIGINT' | 'SIGTERM' | 'SIGPIPE') => {
+  const ask = (name: EndSignal | 'SIGPIPE') => {
     exitCode ??= 128 + constants.signals[name];
     controller.abort(name);
   };
-  const onSignal = (name: 'SIGINT' | 'SIGTERM') => {
+  const onSignal = (name: EndSignal) => {
     if (controller.signal.aborted) {
       say('Stopped at once; no checkpoint was written.');
       beforeExit();
@@ -39,8 +43,7 @@ export function stopOnSignals(
   const onClosed = (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') ask('SIGPIPE');
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  for (const name of END_SIGNALS) process.on(name, onSignal);
   process.stdout.on('error', onClosed);
   return {
     signal: controller.signal,
@@ -49,8 +52,7 @@ export function stopOnSignals(
       stream.once('end', () => ask('SIGTERM')).resume();
     },
     dispose() {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
+      for (const name of END_SIGNALS) process.off(name, onSignal);
       process.stdout.off('error', onClosed);
     },
   };

@@ -1,5 +1,6 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { DataError } from '../base/errors.js';
+import { openRegular } from '../base/regular-file.js';
 
 /** A regular file opened for reading. */
 export interface OpenFile {
@@ -34,21 +35,12 @@ export function withFile<T>(where: string, path: string, use: (file: OpenFile) =
 
 /** Like `withFile`, but the caller closes `fd`. */
 export function openFile(where: string, path: string): OpenFile {
-  let fd: number;
   try {
-    fd = openSync(path, 'r');
+    const { descriptor, sizeBytes } = openRegular(path);
+    return { path, where, fd: descriptor, sizeBytes, held: null };
   } catch (error) {
     throw cannotRead(where, path, error);
   }
-  try {
-    const stats = fstatSync(fd);
-    if (stats.isFile()) return { path, where, fd, sizeBytes: stats.size, held: null };
-  } catch (error) {
-    closeSync(fd);
-    throw cannotRead(where, path, error);
-  }
-  closeSync(fd);
-  throw new DataError(where, `${path}: not a regular file; data is read from files`);
 }
 
 /**
@@ -88,7 +80,12 @@ function truncated({ where, path }: OpenFile, end: number, lacking: number): Dat
 
 function cannotRead(where: string, path: string, cause: unknown): DataError {
   const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
-  const reason = code === 'ENOENT' ? 'no such file' : `cannot be read: ${code}`;
+  const reasons: Record<string, string> = {
+    ENOENT: 'no such file',
+    ENOTFILE: 'not a regular file; data is read from files',
+    EACCES: 'this user may not read it (EACCES)',
+  };
+  const reason = reasons[code] ?? `cannot be read: ${code}`;
   return new DataError(where, `${path}: ${reason}`, { cause });
 }
 

@@ -1,12 +1,9 @@
-import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Machine } from './machine.js';
-import { findMachineFile } from './power-file.js';
+import { findMachineFile, MOST_BYTES } from './power-file.js';
 import { ConfigError } from '../base/errors.js';
+import { readSmall } from '../base/regular-file.js';
 import { isSystemError, makeFolders, remedyFor, replaceFile } from '../base/files.js';
-
-/** A calibration takes under a tenth of this. */
-const MOST_BYTES = 4 << 20;
 
 /**
  * @param nameOrFile as `findMachineFile` takes it
@@ -21,14 +18,12 @@ export async function readMachine(nameOrFile: string): Promise<Machine> {
 
 function readText(file: string): string {
   try {
-    const { size } = statSync(file);
-    if (size > MOST_BYTES) {
-      throw new ConfigError(file, `${size} bytes; a machine file has at most ${MOST_BYTES}`);
-    }
-    return readFileSync(file, 'utf8');
+    return readSmall(file, MOST_BYTES).toString('utf8');
   } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    throw new ConfigError(file, `cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+    if (!isSystemError(error)) throw error;
+    const most = `a machine file is a regular file of at most ${MOST_BYTES} bytes`;
+    const isOdd = error.code === 'EFBIG' || error.code === 'ENOTFILE';
+    throw new ConfigError(file, isOdd ? most : `cannot be read: ${error.code}`);
   }
 }
 

@@ -1,8 +1,12 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PowerModel, Sourced } from './machine.js';
 import { ConfigError, MeterError } from '../base/errors.js';
+import { readSmall } from '../base/regular-file.js';
+
+/** Of a machine file. */
+export const MOST_BYTES = 4 << 20;
 
 /** Machines that come with the package. */
 const MACHINES = fileURLToPath(new URL('../../machines/', import.meta.url));
@@ -33,7 +37,7 @@ export function findMachineFile(machine: string): string {
 export function readPower(file: string): PowerModel {
   let content: unknown;
   try {
-    content = JSON.parse(readFileSync(file, 'utf8'));
+    content = JSON.parse(readSmall(file, MOST_BYTES).toString('utf8'));
   } catch (error) {
     throw new MeterError(
       'machine',

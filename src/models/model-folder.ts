@@ -12,9 +12,9 @@ import {
   type Standardization,
   standardizationFrom,
 } from '../data/standardize.js';
-import { formatSchema, readSchema, SCHEMA_FILE } from '../data/tables/schema-file.js';
+import { formatSchema, SCHEMA_FILE } from '../data/tables/schema-file.js';
 import type { TableSchema } from '../data/tables/schema.js';
-import { CheckpointError, ConfigError } from '../base/errors.js';
+import { ConfigError } from '../base/errors.js';
 import {
   inputWidth,
   type NetworkSpecification,
@@ -24,9 +24,11 @@ import {
   type FileHashes,
   hashFile,
   isFileHashes,
-  readJson,
+  readDescription,
   shardName,
+  verifiedSchema,
 } from '../checkpoints/checkpoint-folder.js';
+import { formatDescription } from '../checkpoints/own-hash.js';
 import { indexOf } from '../checkpoints/save-checkpoint.js';
 import { isSystemError, makeFolders, remedyFor, syncFolder, writeSynced } from '../base/files.js';
 
@@ -121,27 +123,23 @@ function writeFiles(
     versions: { node: process.version, v8: process.versions.v8 },
     files,
   };
-  writeSynced(path.join(folder, MODEL_FILE), `${JSON.stringify(model, null, 2)}\n`);
+  writeSynced(path.join(folder, MODEL_FILE), formatDescription(model));
   syncFolder(folder);
 }
 
 /** Reads `model.json`. @throws CheckpointError when it is missing, damaged or of another version */
 export function readModelFile(folder: string): ModelDescription & { readonly files: FileHashes } {
   const file = path.join(folder, MODEL_FILE);
-  const model = readJson(file) as Partial<ModelFile> | null;
-  if (model?.format !== 'phantom-parallel model' || model.version !== 1) {
-    throw new CheckpointError('model', `${file}: not the description of a model (version 1)`);
-  }
-  const damage = damageOf(model);
-  if (damage !== null) {
-    throw new CheckpointError('model', `${file}: ${damage}; the file is damaged`);
-  }
-  const { specification, loss, standardization, source, files } = model as ModelFile;
+  const { specification, loss, standardization, source, files } = readDescription<ModelFile>(
+    file,
+    'phantom-parallel model',
+    damageOf,
+  );
   return {
     specification,
     loss,
     standardization: standardizationFrom(standardization),
-    schema: Object.hasOwn(files, SCHEMA_FILE) ? readSchema(folder) : null,
+    schema: verifiedSchema(folder, files),
     source,
     files,
   };

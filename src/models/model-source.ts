@@ -2,13 +2,14 @@ import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import type { TrainingSettings } from '../settings/settings.js';
 import { type Standardization, standardizationFrom } from '../data/standardize.js';
-import { readSchema, SCHEMA_FILE } from '../data/tables/schema-file.js';
+import { SCHEMA_FILE } from '../data/tables/schema-file.js';
 import type { TableSchema } from '../data/tables/schema.js';
 import { CheckpointError } from '../base/errors.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import {
   type FileHashes,
   readCheckpointState,
+  verifiedSchema,
   verifyFiles,
 } from '../checkpoints/checkpoint-folder.js';
 import { weightsKind } from '../checkpoints/checkpoint-entries.js';
@@ -119,7 +120,7 @@ function ofRun(runFolder: string, checkpoint: string) {
     specification,
     loss,
     standardization: standardizationFrom(data.standardization),
-    schema: Object.hasOwn(files, SCHEMA_FILE) ? readSchema(checkpoint) : null,
+    schema: verifiedSchema(checkpoint, files),
     step,
     weights: checkpoint,
     settings,

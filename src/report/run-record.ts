@@ -1,8 +1,10 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Obtained } from '../energy/meter.js';
 import { CheckpointError } from '../base/errors.js';
+import { isSystemError } from '../base/files.js';
 import { plural } from '../base/format.js';
+import { readSmall } from '../base/regular-file.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
 import { readRunConfig, type RunConfig } from '../checkpoints/run-folder.js';
 import { quantity, readEnergy, readObtained, type RecordedEnergy } from './energy-charts.js';
@@ -64,6 +66,15 @@ export function runFolders(given: readonly string[]): string[] {
   return [...new Map(all.map((folder) => [path.resolve(folder), folder])).values()];
 }
 
+function readMetrics(file: string): string {
+  try {
+    return readSmall(file, MOST_METRICS_BYTES).toString('utf8');
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new CheckpointError('run', error.message, { cause: error });
+  }
+}
+
 function isFolder(folder: string): boolean {
   return statSync(folder, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
@@ -75,13 +86,8 @@ export function readRun(folder: string, name = path.basename(path.resolve(folder
   if (!existsSync(file)) {
     throw new CheckpointError('run', `${folder} has no metrics.jsonl; the run has not started`);
   }
-  const { size } = statSync(file);
-  if (size > MOST_METRICS_BYTES) {
-    const most = MOST_METRICS_BYTES;
-    throw new CheckpointError('run', `${file}: ${size} bytes; at most ${most} are read`);
-  }
   const reader = new EventReader();
-  const lines = readFileSync(file, 'utf8').split('\n');
+  const lines = readMetrics(file).split('\n');
   const tail = lines.pop() ?? '';
   lines.forEach((line, i) => reader.read(line, i + 1));
   if (tail !== '')

@@ -1,7 +1,7 @@
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Document, isMap, isScalar, LineCounter, parseDocument, type YAMLError } from 'yaml';
 import { ConfigError } from '../base/errors.js';
+import { readSmall } from '../base/regular-file.js';
 import type { SettingsSource } from './resolve.js';
 import { checkGiven, joinProblems } from './given.js';
 
@@ -57,34 +57,23 @@ export function loadConfigFile(file: string): SettingsSource {
 }
 
 function readBounded(file: string): string {
-  let descriptor: number;
   try {
-    descriptor = openSync(file, 'r');
+    const bytes = readSmall(file, MAX_CONFIG_BYTES);
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
-    throw unreadable(file, error);
-  }
-  try {
-    const stats = fstatSync(descriptor);
-    if (!stats.isFile()) {
-      throw new ConfigError(file, 'not a regular file; a config is a YAML or JSON file');
-    }
-    if (stats.size > MAX_CONFIG_BYTES) {
-      const what = `${stats.size} bytes; a config has at most ${MAX_CONFIG_BYTES}: is this data?`;
-      throw new ConfigError(file, what);
-    }
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(descriptor));
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
     if (error instanceof TypeError) throw new ConfigError(file, 'not UTF-8 text', { cause: error });
     throw unreadable(file, error);
-  } finally {
-    closeSync(descriptor);
   }
 }
 
 function unreadable(file: string, cause: unknown): ConfigError {
   const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
-  const what = code === 'ENOENT' ? 'no such config file' : `cannot be read: ${code}`;
+  const reasons: Record<string, string> = {
+    ENOENT: 'no such config file',
+    ENOTFILE: 'not a regular file; a config is a YAML or JSON file',
+    EFBIG: `a config has at most ${MAX_CONFIG_BYTES} bytes: is this data?`,
+  };
+  const what = reasons[code] ?? `cannot be read: ${code}`;
   return new ConfigError(file, what, { cause });
 }
 

@@ -154,6 +154,7 @@ describe('a run folder', () => {
     writeFileSync(path.join(out, 'checkpoints', '.step-00000000.partial'), '');
     await assert.rejects(train({ ...settings, out }, { resume: 'auto' }), CheckpointError);
     assert.deepEqual(readdirSync(path.join(out, 'checkpoints')), [
+      'best',
       'step-00000000.damaged',
       'step-00000000.damaged-2',
       'step-00000001.damaged',
@@ -172,6 +173,6 @@ describe('a run folder', () => {
     assert.equal(newestCheckpoint(out).step, 1);
     const end = await train({ steps: 2, keepCheckpoints: 1 }, { resume: out });
     assert.equal(end.step, 2);
-    assert.equal(readdirSync(checkpoints).length, 7);
+    assert.equal(readdirSync(checkpoints).length, 8);
   });
 });

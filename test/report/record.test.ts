@@ -121,11 +121,11 @@ describe('phantom report', () => {
     writeRunFolder(path.join(cwd, 'good'));
     writeRunFolder(path.join(cwd, 'other'));
     const file = path.join(cwd, 'other/config.json');
-    writeFileSync(file, readFileSync(file, 'utf8').replace('"version":1', '"version":9'));
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"version": 1', '"version": 9'));
     const both = report(cwd, 'good', 'other', 'nowhere', '--json', '--out', 'x.html');
     assert.equal(both.status, 0);
     assert.match(json(both.stdout).problems.join('\n'), /other.*version 1.*\n.*nowhere/);
-    assert.match(readFileSync(path.join(cwd, 'x.html'), 'utf8'), /not the config of a run/);
+    assert.match(readFileSync(path.join(cwd, 'x.html'), 'utf8'), /not the description of a run/);
     const none = report(cwd, 'other');
     assert.equal(none.status, 2);
     assert.match(

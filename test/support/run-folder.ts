@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { formatDescription } from '#src/checkpoints/own-hash.js';
 
 /** Writes a run folder as `phantom train` would, its numbers made up; returns it. */
 export function writeRunFolder(
@@ -22,7 +23,7 @@ export function writeRunFolder(
   const ends = { kind: 'replicated', inputs: 8, outputs: 2 };
   writeFileSync(
     path.join(folder, 'config.json'),
-    JSON.stringify({
+    formatDescription({
       format: 'phantom-parallel run',
       version: 1,
       created: '2026-01-02T03:04:05.000Z',

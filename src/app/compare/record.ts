@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { ConfigError } from '../../base/errors.js';
-import { replaceFile } from '../../base/files.js';
+import { isSystemError, replaceFile } from '../../base/files.js';
+import { readSmall } from '../../base/regular-file.js';
 import type { Outcome } from './outcome.js';
 import type { Budget, Entry, Findings } from './study.js';
 import type { Table } from './tables.js';
@@ -48,13 +49,14 @@ export function runsDone(folder: string, hash: string): readonly Outcome[] {
 
 /** @throws ConfigError when the file holds no comparison of this version */
 function readComparison(file: string): ComparisonRecord {
-  const { size } = statSync(file);
-  if (size > MOST_BYTES) throw new ConfigError('compare', `${file}: ${size} bytes; too large`);
   let parsed: Partial<ComparisonRecord> | null;
   try {
-    parsed = JSON.parse(readFileSync(file, 'utf8')) as Partial<ComparisonRecord> | null;
-  } catch {
-    throw new ConfigError('compare', `${file}: not JSON; it is damaged, remove it`);
+    parsed = JSON.parse(
+      readSmall(file, MOST_BYTES).toString('utf8'),
+    ) as Partial<ComparisonRecord> | null;
+  } catch (error) {
+    const what = isSystemError(error) ? error.message : 'not JSON; it is damaged, remove it';
+    throw new ConfigError('compare', `${file}: ${what}`);
   }
   if (parsed?.format !== FORMAT || parsed.version !== 1 || !Array.isArray(parsed.runs)) {
     throw new ConfigError('compare', `${file}: not a comparison of this version; remove it`);

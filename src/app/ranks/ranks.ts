@@ -1,5 +1,6 @@
 import os from 'node:os';
 import { ConfigError } from '../../base/errors.js';
+import { checkLimits } from '../../base/process-limits.js';
 import { type Launcher, unstartedTasks } from '../../communicators/launcher.js';
 import { MpiMember } from '../../communicators/mpi/member.js';
 import type { ProcessPlace } from '../../communicators/rank-context.js';
@@ -66,9 +67,11 @@ export interface Ranks {
 }
 
 /** Threads; or MPI, under a launcher.
- * @throws NativeError when the launcher's MPI library is missing or another */
+ * @throws NativeError when the launcher's MPI library is missing or another,
+ *   UnsupportedError when a limit of this process leaves no room for its ranks */
 export async function joinRanks(request: RanksRequest): Promise<Ranks> {
   const { launcher, module, timeoutS, onMessage } = request;
+  checkLimits(launcher === null ? request.size : 1);
   if (launcher === null) return threadRanks(request);
   const kernels = loadKernelModule(false);
   const member = await MpiMember.join({ launcher, module, timeoutS, kernels, onMessage });

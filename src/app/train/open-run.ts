@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { DataParts } from '../../data/dataset.js';
 import { CheckpointError } from '../../base/errors.js';
 import { replaceFile } from '../../base/files.js';
+import { hashText } from '../../checkpoints/checkpoint-folder.js';
 import {
   type FoundCheckpoint,
   listCheckpoints,
@@ -66,6 +67,9 @@ export async function openRun(
   const checkpoint = resume && findCheckpoint(resume, settings, damaged);
   if (checkpoint === null) clearRunFolder(runFolder);
   else trimMetrics(runFolder, checkpoint.step);
+  const schema = data.table ? formatSchema(data.table.schema) : null;
+  // The config is last: it makes the folder a run's.
+  if (schema !== null) replaceFile(path.join(runFolder, SCHEMA_FILE), schema);
   writeRunConfig(runFolder, {
     format: 'phantom-parallel run',
     version: 1,
@@ -75,11 +79,9 @@ export async function openRun(
     loss: run.loss,
     steps: run.steps,
     data: recorded,
+    ...(schema !== null && { files: { [SCHEMA_FILE]: hashText(schema) } }),
     ...describeMachine(),
   });
-  if (data.table) {
-    replaceFile(path.join(runFolder, SCHEMA_FILE), formatSchema(data.table.schema));
-  }
   return { runFolder, lock: taken, checkpoint, damaged };
 }
 

@@ -4,14 +4,13 @@ import { type ArrayData, IN_MEMORY } from '../../data/arrays.js';
 import type { DataParts } from '../../data/dataset.js';
 import { ConfigError } from '../../base/errors.js';
 import { startLoader } from '../../data/loader/loader.js';
-import { readSchema } from '../../data/tables/schema-file.js';
 import { targetScaling } from '../../data/tables/target-scaling.js';
 import { describeModel } from '../../models/model-source.js';
 import type { Standardization } from '../../data/standardize.js';
 import { readCheckpointState } from '../../checkpoints/checkpoint-folder.js';
 import { commandLine } from '../../base/invocation.js';
 import type { EndEvent, TrainingEvent } from '../../training/events.js';
-import { configHash, type RunConfig } from '../../checkpoints/run-folder.js';
+import { configHash, readRunSchema, type RunConfig } from '../../checkpoints/run-folder.js';
 import { FolderLock } from '../../checkpoints/run-lock.js';
 import type { TrainingJob } from '../../training/trainer.js';
 import { compiledKernels, createEngine } from '../ranks/engines.js';
@@ -217,7 +216,7 @@ async function prepare(
       ? settings.from === null
         ? null
         : describeModel(settings.from).schema
-      : readSchema(resumeFolder);
+      : readRunSchema(resumeFolder);
   const data = await openSettingsData({ ...settings, ...rows }, known);
   const run = planRun(settings, data);
   const model = resumeFolder === null ? openInitialModel(settings, run.specification, here) : null;

@@ -86,17 +86,22 @@ export function filesOf(location: string): string[] {
   }
   const packaged = packagedFile(location);
   if (packaged !== null) return [packaged];
-  if (isPattern(location) && !existsSync(location)) return matching(location);
+  if (isPattern(location) && !existsSync(location)) return matching(location).map(requireRegular);
   if (!existsSync(location)) throw new DataError('data', `${location}: no such file or folder`);
   if (!isFolder(location)) {
-    if (statSync(location).isFile()) return [location];
-    throw new DataError('data', `${location}: not a regular file; data is read from files`);
+    return [requireRegular(location)];
   }
-  const files = tableFilesIn(location);
+  const files = tableFilesIn(location).map(requireRegular);
   if (files.length === 0) {
     throw new DataError('data', `${location}: no ${ENDINGS.join(', ')} file in it`);
   }
   return files;
+}
+
+/** The database would wait for the writer of a pipe. */
+function requireRegular(file: string): string {
+  if (statSync(file).isFile()) return file;
+  throw new DataError('data', `${file}: not a regular file; data is read from files`);
 }
 
 function packagedFile(name: string): string | null {
