@@ -13,7 +13,9 @@ Formats:
   safetensors-dense  the dense matrices that the layers are equal to
   pytorch-names      the same, named as in a PyTorch nn.Sequential: 0.weight, 2.weight, …
   onnx               a graph x [batch, features] → y [batch, outputs] in phantom form, with
-                     standardization; y is what the network gives, before any softmax
+                     standardization; y is what the network gives, before any softmax. Of a model of
+                     a table it takes the columns by name (text, or float32 with NaN for gaps), and
+                     gives label and probabilities for classes; --pipeline no leaves that out
 Safetensors files have activation, loss and standardization in their metadata.`;
 
 export const command = defineCommand({
@@ -34,6 +36,14 @@ export const command = defineCommand({
       required: true,
     },
     checkpoint: CHECKPOINT_FLAG,
+    pipeline: {
+      kind: 'choice',
+      choices: ['yes', 'no'],
+      about: 'whether an ONNX graph takes the columns of the table that the model was trained on',
+      initial: null,
+      nullable: true,
+      fallback: 'yes, where there was one',
+    },
     engine: flagLike(SETTINGS.engine, {}),
     json: JSON_FLAG,
   },
@@ -45,9 +55,13 @@ export const command = defineCommand({
       `${phantom} export runs/seed-7 --format pytorch-names --out mlp.safetensors`,
     ],
   }),
-  async run({ operands: [model = ''], flags: { json, ...given } }) {
+  async run({ operands: [model = ''], flags: { json, pipeline, ...given } }) {
     const { exportModel } = await import('../app/convert/export-file.js');
-    const report = await exportModel({ model, ...given });
+    const report = await exportModel({
+      model,
+      ...given,
+      pipeline: pipeline === null ? null : pipeline === 'yes',
+    });
     const console = createConsole();
     if (json) {
       console.out(JSON.stringify({ type: 'export', ...report }));
@@ -59,6 +73,10 @@ export const command = defineCommand({
       ['file', report.file],
       ['content', `${plural(report.tensors, 'tensor')}, ${bytes}, as ${report.format}`],
     ];
+    if (report.format === 'onnx') {
+      const from = report.pipeline ? 'columns of the table by name' : 'x, encoded features';
+      pairs.push(['input', from]);
+    }
     for (const line of formatPairs(pairs, { width: console.width })) console.out(line);
     return EXIT.fine;
   },

@@ -10,8 +10,9 @@ import { type DenseNetwork, denseOf } from '../models/dense-network.js';
 import type { ModelSource } from '../models/model-source.js';
 import type { ExportFormat } from './export-formats.js';
 import { denseGraph } from './onnx/dense-graph.js';
-import { encodeModel } from './onnx/messages.js';
+import { encodeModel, type OnnxGraph } from './onnx/messages.js';
 import { phantomGraph } from './onnx/network-graph.js';
+import { withTable } from './onnx/table-pipeline.js';
 import { WeightFiles } from '../models/weight-files.js';
 
 /** What protobuf's readers take. */
@@ -35,6 +36,8 @@ export interface FileReport {
  * | pytorch-names | the same as an nn.Sequential names them: `0.weight`, `2.weight`, … |
  * | onnx | a graph in phantom form, or of whole matrices for a tensor-parallel model |
  *
+ * With `pipeline` an ONNX graph of a model of a table takes its columns, see `withTable`.
+ *
  * Safetensors files say activation, loss and standardization in their metadata.
  *
  * @throws ConfigError when the file is there already or cannot be written, UnsupportedError for
@@ -44,12 +47,12 @@ export function writeExport(
   source: ModelSource,
   format: ExportFormat,
   file: string,
-  engine: Engine,
+  { engine, pipeline }: { readonly engine: Engine; readonly pipeline: boolean },
 ): FileReport {
   if (existsSync(file)) {
     throw new ConfigError('export', `${file} already exists; choose another --out, or remove it`);
   }
-  if (format === 'onnx') return exportOnnx(source, file, engine);
+  if (format === 'onnx') return exportOnnx(source, file, engine, pipeline);
   return exportSafetensors(source, format, file, engine);
 }
 
@@ -120,8 +123,15 @@ function withNetwork<T>(source: ModelSource, engine: Engine, use: (network: Dens
   }
 }
 
-function exportOnnx(source: ModelSource, file: string, engine: Engine): FileReport {
-  const write = (graph: ReturnType<typeof phantomGraph>): FileReport => {
+function exportOnnx(
+  source: ModelSource,
+  file: string,
+  engine: Engine,
+  pipeline: boolean,
+): FileReport {
+  const write = (network: OnnxGraph): FileReport => {
+    const { schema } = source;
+    const graph = pipeline && schema !== null ? withTable(network, schema) : network;
     const encoded = encodeModel(graph, packageVersion());
     const { bytes } = encoded;
     if (bytes > MOST_ONNX_BYTES) {

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { compress } from '#src/app/convert/compress-model.js';
 import { exportModel } from '#src/app/convert/export-file.js';
 import { train } from '#src/app/train/train.js';
@@ -15,40 +13,8 @@ import type { Tensors } from '../reference/network.js';
 import { REFERENCE_ACTIVATIONS } from '../reference/activations.js';
 import { densified, randomNumbers } from '../support/dense.js';
 import { readCheckpoint, temporaryFolder } from '../support/files.js';
+import { onnxRuntime } from '../support/onnx-runtime.js';
 import { readStrictSafetensors } from '../support/strict-safetensors.js';
-
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-
-/** What is used of ONNX Runtime. */
-interface OnnxRuntime {
-  readonly env: { logLevel: string; wasm: { numThreads: number } };
-  readonly InferenceSession: {
-    create(file: Uint8Array): Promise<{
-      readonly inputNames: readonly string[];
-      run(
-        feeds: Record<string, unknown>,
-      ): Promise<Record<string, { readonly data: Float32Array; readonly dims: readonly number[] }>>;
-    }>;
-  };
-  readonly Tensor: new (type: 'float32', data: Float32Array, dims: readonly number[]) => unknown;
-}
-
-/** Installed apart, as it is large: npm ci --prefix test/onnx. */
-async function onnxRuntime(): Promise<OnnxRuntime | null> {
-  const folder = path.join(ROOT, 'test', 'onnx');
-  if (!existsSync(path.join(folder, 'node_modules'))) {
-    assert.notEqual(process.env['PHANTOM_REQUIRE_ONNX'], '1', 'npm ci --prefix test/onnx');
-    return null;
-  }
-  const file = createRequire(path.join(folder, 'package.json')).resolve('onnxruntime-web');
-  const runtime = (await import(pathToFileURL(file).href)) as OnnxRuntime & {
-    default?: OnnxRuntime;
-  };
-  const found = runtime.default ?? runtime;
-  found.env.logLevel = 'error';
-  found.env.wasm.numThreads = 1;
-  return found;
-}
 
 const runtime = await onnxRuntime();
 const missing = runtime === null && 'no ONNX Runtime: npm ci --prefix test/onnx';

@@ -1,5 +1,6 @@
 import type { ExportFormat } from '../../export/export-formats.js';
 import type { FileReport } from '../../export/export-model.js';
+import { ConfigError } from '../../base/errors.js';
 import { openModel, sourceText } from '../../models/model-source.js';
 import { createEngine } from '../ranks/engines.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
@@ -14,6 +15,9 @@ export interface ExportOptions {
   readonly format: ExportFormat;
   /** The file to write; it must not be there yet. */
   readonly out: string;
+  /** Whether the ONNX graph of a model of a table takes its columns by name, and gives the names of
+   * classes; else it takes encoded features. Default true. */
+  readonly pipeline?: boolean | null;
   /** What multiplies where whole matrices are written. Default `auto`. */
   readonly engine?: EngineChoice;
 }
@@ -22,6 +26,8 @@ export interface ExportOptions {
 export interface ExportReport extends FileReport {
   /** What it was made of, in words; of a run with the checkpoint. */
   readonly source: string;
+  /** Whether it is an ONNX graph that takes the columns of a table. */
+  readonly pipeline: boolean;
 }
 
 /**
@@ -32,7 +38,7 @@ export interface ExportReport extends FileReport {
  * | `safetensors` | the tensors of a checkpoint, by their names |
  * | `safetensors-dense` | whole matrices: `input.weight`, `layers.0.weight`, …, `head.weight` |
  * | `pytorch-names` | the same as an nn.Sequential names them: `0.weight`, `2.weight`, … |
- * | `onnx` | a graph from `x` [batch, features] to `y` [batch, outputs] |
+ * | `onnx` | a graph from `x` [batch, features] to `y` [batch, outputs]; of a model of a table from its columns, with `label` and `probabilities` for classes |
  *
  * @returns the file's size and number of tensors
  * @throws CheckpointError when the model is missing or damaged, ConfigError when `out` is there
@@ -50,6 +56,17 @@ export async function exportModel(options: ExportOptions): Promise<ExportReport>
   const { model, checkpoint = null, format, out, engine = 'auto' } = options;
   const { writeExport } = await import('../../export/export-model.js');
   const source = openModel(model, { checkpoint });
-  const report = writeExport(source, format, out, await createEngine(engine));
-  return { ...report, source: sourceText(source) };
+  const isOnnx = format === 'onnx';
+  const { pipeline = null } = options;
+  if (pipeline !== null && !isOnnx) {
+    throw new ConfigError('export', `pipeline is of the format onnx; ${format} holds tensors only`);
+  }
+  if (pipeline === true && source.schema === null) {
+    const what = `${model} was not trained on a table: its ONNX graph takes features`;
+    throw new ConfigError('export', what);
+  }
+  const means = { engine: await createEngine(engine), pipeline: pipeline !== false };
+  const report = writeExport(source, format, out, means);
+  const takesColumns = isOnnx && means.pipeline && source.schema !== null;
+  return { ...report, source: sourceText(source), pipeline: takesColumns };
 }

@@ -1,12 +1,18 @@
 import { PbfWriter } from 'pbf';
 
-/** A node of an ONNX graph: an operator of the default domain. */
+/** A node of an ONNX graph. */
 export interface OnnxNode {
   readonly operator: string;
+  /** Default: ONNX's own. */
+  readonly domain?: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   /** int64 attributes */
   readonly integers?: Readonly<Record<string, number>>;
+  /** float32 attributes */
+  readonly floats?: Readonly<Record<string, number>>;
+  /** Attributes that are lists, of the element type that their names end with. */
+  readonly lists?: Readonly<Record<string, readonly (string | number)[]>>;
 }
 
 /** A constant float32 tensor of a graph, whose numbers are read when they are written. */
@@ -16,9 +22,11 @@ export interface OnnxTensor {
   read(): Float32Array;
 }
 
-/** A float32 input or output; a name stands for a size that is free. */
+/** An input or output; a name stands for a size that is free. */
 export interface OnnxValue {
   readonly name: string;
+  /** Default float32. */
+  readonly type?: 'text';
   readonly shape: readonly (number | string)[];
 }
 
@@ -34,8 +42,15 @@ export interface OnnxGraph {
 /** Opset 17 with IR version 8: what ONNX Runtime reads since 1.13. */
 const OPSET = 17;
 const IR_VERSION = 8;
+/** Of ai.onnx.ml, where a node is of it: what ONNX Runtime has had as long. */
+const ML_OPSET = 3;
 const FLOAT = 1;
+const STRING = 8;
+const FLOAT_ATTRIBUTE = 1;
 const INT_ATTRIBUTE = 2;
+const FLOATS_ATTRIBUTE = 6;
+const INTS_ATTRIBUTE = 7;
+const STRINGS_ATTRIBUTE = 8;
 
 /**
  * The bytes of a ModelProto, by the field numbers of onnx.proto3
@@ -51,6 +66,8 @@ export function encodeModel(
     pbf.writeStringField(2, 'phantom-parallel');
     pbf.writeStringField(3, producerVersion);
     pbf.writeMessage(8, (_, opset) => opset.writeVarintField(2, OPSET), null);
+    const domains = graph.nodes.flatMap(({ domain }) => (domain === undefined ? [] : [domain]));
+    for (const domain of new Set(domains)) pbf.writeMessage(8, writeOpset, domain);
   });
   const body = encode((pbf) => writeGraphWithoutTensors(graph, pbf));
   const tensors = graph.tensors.map((tensor) => {
@@ -94,13 +111,43 @@ function writeGraphWithoutTensors(graph: OnnxGraph, pbf: PbfWriter): void {
   for (const value of graph.outputs) pbf.writeMessage(12, writeValue, value);
 }
 
+/** OperatorSetIdProto */
+function writeOpset(domain: string, pbf: PbfWriter): void {
+  pbf.writeStringField(1, domain);
+  pbf.writeVarintField(2, ML_OPSET);
+}
+
 /** NodeProto */
-function writeNode({ operator, inputs, outputs, integers = {} }: OnnxNode, pbf: PbfWriter): void {
+function writeNode(node: OnnxNode, pbf: PbfWriter): void {
+  const { operator, domain, inputs, outputs, integers = {}, floats = {}, lists = {} } = node;
   for (const input of inputs) pbf.writeStringField(1, input);
   for (const output of outputs) pbf.writeStringField(2, output);
   pbf.writeStringField(3, outputs[0] ?? operator);
   pbf.writeStringField(4, operator);
   for (const attribute of Object.entries(integers)) pbf.writeMessage(5, writeInteger, attribute);
+  for (const attribute of Object.entries(floats)) pbf.writeMessage(5, writeFloat, attribute);
+  for (const attribute of Object.entries(lists)) pbf.writeMessage(5, writeList, attribute);
+  if (domain !== undefined) pbf.writeStringField(7, domain);
+}
+
+/** AttributeProto */
+function writeFloat([name, value]: [string, number], pbf: PbfWriter): void {
+  pbf.writeStringField(1, name);
+  pbf.writeFloatField(2, value);
+  pbf.writeVarintField(20, FLOAT_ATTRIBUTE);
+}
+
+/** AttributeProto */
+function writeList([name, values]: [string, readonly (string | number)[]], pbf: PbfWriter): void {
+  pbf.writeStringField(1, name);
+  const isFloat = name.endsWith('floats');
+  for (const value of values) {
+    if (typeof value === 'string') pbf.writeStringField(9, value);
+    else if (isFloat) pbf.writeFloatField(7, value);
+    else pbf.writeVarintField(8, value);
+  }
+  const numbers = isFloat ? FLOATS_ATTRIBUTE : INTS_ATTRIBUTE;
+  pbf.writeVarintField(20, name.endsWith('strings') ? STRINGS_ATTRIBUTE : numbers);
 }
 
 /** AttributeProto */
@@ -111,7 +158,7 @@ function writeInteger([name, value]: [string, number], pbf: PbfWriter): void {
 }
 
 /** ValueInfoProto, TypeProto, TypeProto.Tensor, TensorShapeProto, Dimension */
-function writeValue({ name, shape }: OnnxValue, pbf: PbfWriter): void {
+function writeValue({ name, shape, type }: OnnxValue, pbf: PbfWriter): void {
   pbf.writeStringField(1, name);
   const writeDimension = (dimension: number | string, to: PbfWriter) => {
     if (typeof dimension === 'number') to.writeVarintField(1, dimension);
@@ -121,7 +168,7 @@ function writeValue({ name, shape }: OnnxValue, pbf: PbfWriter): void {
     for (const dimension of shape) to.writeMessage(1, writeDimension, dimension);
   };
   const writeTensorType = (_: null, to: PbfWriter) => {
-    to.writeVarintField(1, FLOAT);
+    to.writeVarintField(1, type === 'text' ? STRING : FLOAT);
     to.writeMessage(2, writeShape, null);
   };
   pbf.writeMessage(2, (_: null, to: PbfWriter) => to.writeMessage(1, writeTensorType, null), null);
