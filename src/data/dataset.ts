@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { DataError } from '../base/errors.js';
 import type { TableSchema } from './tables/schema.js';
 import type { TeacherSpec } from './synthetic/teacher-spec.js';
@@ -76,6 +77,13 @@ export interface DataParts {
   readonly validation: Dataset | null;
   /** Of a table: what its columns are, and what was decided on the way. */
   readonly table?: OpenedTable;
+  /** Folders of rows that memory does not hold, for `releaseData`. */
+  readonly caches?: readonly string[];
+}
+
+/** Removes what holds the rows of a large table; whatever reads them has to have ended. */
+export function releaseData({ caches = [] }: DataParts): void {
+  for (const folder of caches) rmSync(folder, { recursive: true, force: true });
 }
 
 /** Most classes that are believed: beyond it a "label" is more likely an identifier or a price. */

@@ -116,9 +116,11 @@ async function openTable(location: string, options: OpenOptions): Promise<DataPa
     validation: share,
   });
   if (typeof validation !== 'string') return { ...parts, table: { schema, notes, warnings } };
-  const second = await readTable(validation, { ...rest, validation: null, schema });
+  const given = { ...rest, validation: null, schema, standardize: false };
+  const second = await readTable(validation, given);
   const table = { schema, notes: [...notes, ...second.notes], warnings };
-  return { training: parts.training, validation: second.parts.training, table };
+  const caches = [...(parts.caches ?? []), ...(second.parts.caches ?? [])];
+  return { training: parts.training, validation: second.parts.training, table, caches };
 }
 
 async function openOwnParts(name: string, options: OpenOptions): Promise<DataParts> {

@@ -13,6 +13,7 @@ export {
 } from '../app/inspect/inspect.js';
 export { type ArrayData, type FlatRows, openArrays, type Rows } from '../data/arrays.js';
 export {
+  releaseData,
   type AnswerShape,
   type DataParts,
   type Dataset,

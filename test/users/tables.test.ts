@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
@@ -108,9 +108,19 @@ describe("a table of one's own", () => {
   it('gives the same bits from a cache file as from memory', async (context) => {
     const settings = { target: ['price'], id: 'id', validation: 0.2 };
     const memory = await trained(context, settings);
-    const file = await trained(context, { ...settings, dataMemory: 1000 });
+    const dataCache = temporaryFolder(context);
+    const file = await trained(context, { ...settings, dataMemory: 1000, dataCache });
     assert.equal(file.end.loss, memory.end.loss);
     assert.equal(file.end.validationLoss, memory.end.validationLoss);
+    assert.deepEqual(readdirSync(dataCache), [], 'the file goes with the run');
+    const { loss } = await evaluate({ model: file.out, engine: 'wasm' });
+    assert.equal(loss, file.end.validationLoss);
+    assert.deepEqual(readdirSync(dataCache), []);
+    rmSync(dataCache, { recursive: true });
+    await assert.rejects(
+      evaluate({ model: file.out }),
+      /rows cannot be kept there .* --data-cache/,
+    );
   });
 
   it('is evaluated and continued with the columns as the run knew them', async (context) => {

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { openSettingsData } from '../data/open-data.js';
+import { holdData, openSettingsData } from '../data/open-data.js';
 import { planRun } from '../train/plan-run.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 import { ConfigError } from '../../base/errors.js';
@@ -50,6 +50,8 @@ export async function openComparison(
     );
   }
   const plan = planRun(settings, data);
+  // Each run opens them again.
+  holdData(data)();
   const { width, depth, blocks, ranks } = settings;
   if (blocks < 2) throw new ConfigError('compare', 'blocks 1; phantom needs 2 or more');
   const block = width / blocks;

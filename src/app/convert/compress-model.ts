@@ -16,7 +16,7 @@ import type { TableSchema } from '../../data/tables/schema.js';
 import type { ProbeData } from '../../compression/probe.js';
 import type { Engine } from '../../engines/engine.js';
 import { createEngine } from '../ranks/engines.js';
-import { openSettingsData } from '../data/open-data.js';
+import { holdData, openSettingsData } from '../data/open-data.js';
 import { type Activation, ACTIVATION_NAMES } from '../../engines/activations.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 import { createSvd } from './svd.js';
@@ -97,6 +97,7 @@ export async function compress(options: CompressOptions): Promise<CompressionRep
     data === null
       ? null
       : await openSettingsData({ data, validation: null, seed: 0 }, schemaOf(options.model));
+  const release = opened && holdData(opened);
   const dataset = opened && (opened.validation ?? opened.training);
   const engine = await createEngine(options.engine ?? 'auto');
   const svd = await createSvd(engine);
@@ -112,6 +113,7 @@ export async function compress(options: CompressOptions): Promise<CompressionRep
     );
   } finally {
     network.close();
+    release?.();
   }
 }
 

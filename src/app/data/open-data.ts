@@ -1,5 +1,5 @@
 import type { ArrayData } from '../../data/arrays.js';
-import type { DataParts } from '../../data/dataset.js';
+import { type DataParts, releaseData } from '../../data/dataset.js';
 import { openDataset, type OpenOptions } from '../../data/sources.js';
 import type { TableSchema } from '../../data/tables/schema.js';
 import type { TrainingSettings } from '../../settings/settings.js';
@@ -24,6 +24,7 @@ export interface DataSource extends Partial<ColumnSettings> {
   readonly data: string | ArrayData;
   readonly validation: number | string | ArrayData | null;
   readonly seed: number;
+  readonly standardize?: TrainingSettings['standardize'];
 }
 
 /**
@@ -36,16 +37,34 @@ export async function openSettingsData(
   source: DataSource,
   schema: TableSchema | null = null,
 ): Promise<DataParts> {
-  const { data, validation, seed } = source;
-  const columns = schema === null ? columnOptions(source) : { schema };
-  return openDataset(data, { seed, ...columns, ...(validation !== null && { validation }) });
+  const { data, validation, seed, header = 'auto', dataMemory, dataCache, standardize } = source;
+  // A model's own means and scales are taken, unless new ones are asked for.
+  const columns =
+    schema === null ? columnOptions(source) : { schema, standardize: standardize === 'on' };
+  return openDataset(data, {
+    seed,
+    header: header === 'auto' ? header : header === 'yes',
+    ...columns,
+    ...(validation !== null && { validation }),
+    ...(dataMemory && { memoryBytes: dataMemory }),
+    ...(dataCache && { cacheFolder: dataCache }),
+  });
+}
+
+/** Keeps what holds the rows of a large table until the process ends, or this is called. */
+export function holdData(data: DataParts): () => void {
+  const release = () => {
+    process.off('exit', release);
+    releaseData(data);
+  };
+  if ((data.caches ?? []).length > 0) process.once('exit', release);
+  return release;
 }
 
 function columnOptions(source: Partial<ColumnSettings>): OpenOptions {
-  const { target, task, ignore, categorical, id, dataMemory, dataCache } = source;
-  const { header = 'auto', decimal = 'auto', missing = 'fill' } = source;
+  const { target, task, ignore, categorical, id } = source;
+  const { decimal = 'auto', missing = 'fill' } = source;
   return {
-    header: header === 'auto' ? header : header === 'yes',
     decimal,
     missing,
     ...(target && { targets: target }),
@@ -53,7 +72,5 @@ function columnOptions(source: Partial<ColumnSettings>): OpenOptions {
     ...(ignore && { ignore }),
     ...(categorical && { categorical }),
     ...(id && { id }),
-    ...(dataMemory && { memoryBytes: dataMemory }),
-    ...(dataCache && { cacheFolder: dataCache }),
   };
 }

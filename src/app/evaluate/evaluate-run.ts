@@ -19,7 +19,7 @@ import type { Evaluation } from '../../training/evaluate.js';
 import { type EvaluationMetrics, metricsShape } from '../../training/network-metrics.js';
 import { createEngine } from '../ranks/engines.js';
 import type { EvaluationRankData } from './evaluation-rank.js';
-import { openSettingsData } from '../data/open-data.js';
+import { holdData, openSettingsData } from '../data/open-data.js';
 import { networkSettings } from '../../settings/network-settings.js';
 import { beforeRanks, joinRanks, rankCount } from '../ranks/ranks.js';
 import { resolveSettings } from '../../settings/resolve.js';
@@ -122,7 +122,7 @@ export async function evaluate(
     timeoutS: settings.timeout,
     onMessage: () => {},
   });
-  const { model, swept, data, engine } = await ranks.together(() =>
+  const { model, swept, data, release, engine } = await ranks.together(() =>
     prepare(request, settings, size, ranks.here),
   );
   const { specification, loss } = model;
@@ -185,6 +185,7 @@ export async function evaluate(
     throw error;
   } finally {
     await loader.close();
+    release();
   }
 }
 
@@ -215,6 +216,7 @@ async function prepare(
     asked === null ? settings : { ...settings, data: asked, validation: null },
     model.schema,
   );
+  const release = holdData(parts);
   const data = parts.validation ?? parts.training;
   if (!Number.isFinite(data.rows)) {
     throw new ConfigError('eval', `${data.name} has no end and no validation part; give a file`);
@@ -222,7 +224,7 @@ async function prepare(
   checkFits(model, data);
   validateRanks(specification.blocks, ranks);
   const { name: engine } = await createEngine(request.engine ?? 'auto', settings);
-  return { model, swept, data, engine };
+  return { model, swept, data, release, engine };
 }
 
 /** @throws ConfigError when a network cannot be evaluated on data */

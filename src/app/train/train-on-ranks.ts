@@ -16,7 +16,7 @@ import type { TrainingJob } from '../../training/trainer.js';
 import { compiledKernels, createEngine } from '../ranks/engines.js';
 import { initialStandardization, openInitialModel } from './from-model.js';
 import { createMeter } from '../ranks/meters.js';
-import { openSettingsData } from '../data/open-data.js';
+import { holdData, openSettingsData } from '../data/open-data.js';
 import { describeData, resumedStandardization } from './resumed-data.js';
 import { openRun, removeUnusedRun } from './open-run.js';
 import { checkMemory, costlyPrecision, largeBatch, planRun, type RunPlan } from './plan-run.js';
@@ -168,6 +168,7 @@ async function trainUnder(
   } finally {
     hooks.stop.removeEventListener('abort', requestStop);
     await Promise.all(loaders.map((loader) => loader.close()));
+    prepared.release();
   }
 }
 
@@ -188,6 +189,8 @@ export interface RunGiven {
 /** What every process finds out for itself. */
 interface Prepared {
   readonly data: DataParts;
+  /** Removes what holds the rows of a large table. */
+  readonly release: () => void;
   readonly run: RunPlan;
   readonly standardization: Standardization | null;
   /** Folder of the weights that a new run begins with; null: random ones. */
@@ -218,6 +221,7 @@ async function prepare(
         : describeModel(settings.from).schema
       : readRunSchema(resumeFolder);
   const data = await openSettingsData({ ...settings, ...rows }, known);
+  const release = holdData(data);
   const run = planRun(settings, data);
   const model = resumeFolder === null ? openInitialModel(settings, run.specification, here) : null;
   const standardization =
@@ -229,7 +233,7 @@ async function prepare(
   (await createMeter({ ...settings, choice: settings.meter })).close();
   const warning = checkMemory(run, settings, capacityBytes, onMachine);
   const recorded = describeData(data, standardization);
-  return { data, run, standardization, from: model?.weights ?? null, recorded, warning };
+  return { data, release, run, standardization, from: model?.weights ?? null, recorded, warning };
 }
 
 /** The replicas that have ranks in this process, and how many. */

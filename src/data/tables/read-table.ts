@@ -27,8 +27,10 @@ export interface ReadTableOptions extends ColumnChoices {
   readonly memoryBytes?: number;
   /** Folder of that file. Default: the system's folder of temporary files. */
   readonly cacheFolder?: string;
-  /** Reads the columns as this says; nothing is inferred or fitted. */
+  /** Reads the columns as this says; nothing is inferred. */
   readonly schema?: TableSchema;
+  /** Whether the features' means and scales are needed; a model has its own. Default true. */
+  readonly standardize?: boolean;
 }
 
 export interface ReadTable {
@@ -107,11 +109,29 @@ class Reader {
     return rows;
   }
 
+  /** Rows that memory is not to hold are in a folder of the parts' `caches`. */
   async read(
     rows: number,
     options: ReadTableOptions & { readonly memoryBytes: number },
   ): Promise<{ parts: DataParts; schema: TableSchema }> {
-    const { validation = null, seed = 0, memoryBytes } = options;
+    const { features, targets } = this.#view.schema;
+    const width = featureCount({ features }) + targets.length;
+    if (4 * rows * width <= options.memoryBytes) return this.#readInto(null, rows, options);
+    const folder = cacheIn(options.cacheFolder ?? tmpdir());
+    try {
+      return await this.#readInto(folder, rows, options);
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  async #readInto(
+    folder: string | null,
+    rows: number,
+    options: ReadTableOptions,
+  ): Promise<{ parts: DataParts; schema: TableSchema }> {
+    const { validation = null, seed = 0 } = options;
     const { features, targets } = this.#view.schema;
     const F = featureCount(this.#view.schema);
     const answers = this.#answerShape();
@@ -120,12 +140,6 @@ class Reader {
       validation === null
         ? null
         : validationRows({ name: this.#view.location, rows }, validation, seed);
-    const inMemory = 4 * rows * width <= memoryBytes;
-    const folder = inMemory
-      ? null
-      : mkdtempSync(path.join(options.cacheFolder ?? tmpdir(), 'phantom-rows-'));
-    if (folder !== null)
-      process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
     const store = (name: string, count: number): RowStore =>
       folder === null
         ? new MemoryStore(width, count)
@@ -157,12 +171,16 @@ class Reader {
       options.schema === undefined
         ? fitSchema(this.#view.schema, training, validating === null ? [] : [validating])
         : this.#view.schema;
-    const standardization = standardizationOf(schema, training);
+    const { standardize = true } = options;
+    const standardization = standardize
+      ? standardizationOf(schema, training)
+      : identity(featureCount(schema));
     const shape = { name: this.#view.location, answers, schema, standardization };
     return {
       parts: {
         training: datasetOf(training, shape),
         validation: validating === null ? null : datasetOf(validating, shape),
+        ...(folder !== null && { caches: [folder] }),
       },
       schema,
     };
@@ -176,6 +194,20 @@ class Reader {
       : { kind: 'values', width: targets.length };
   }
 }
+
+function cacheIn(folder: string): string {
+  try {
+    return mkdtempSync(path.join(folder, 'phantom-rows-'));
+  } catch (cause) {
+    const what = `${folder}: rows cannot be kept there (${(cause as Error).message})`;
+    throw new DataError('data', `${what}; --data-cache names another folder`, { cause });
+  }
+}
+
+const identity = (features: number): Standardization => ({
+  mean: new Float32Array(features),
+  scale: new Float32Array(features).fill(1),
+});
 
 interface Shape {
   readonly name: string;
