@@ -1,7 +1,16 @@
 // Builds everything a checkout runs: the WebAssembly kernels, the package, and the tests and
 // benchmarks. `--package` builds the package alone.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
@@ -69,7 +78,9 @@ function prune(outDir, sources) {
   for (const name of existsSync(outDir) ? readdirSync(outDir, { recursive: true }) : []) {
     const stem = /^(.*?)(?:\.d)?\.[jt]s$/.exec(name)?.[1];
     if (stem === undefined) continue;
-    const made = [`${stem}.ts`, `${stem}.js`].some((file) => existsSync(path.join(sources, file)));
+    const made = [`${stem}.ts`, `${stem}.js`, `${stem}.d.ts`].some((file) =>
+      existsSync(path.join(sources, file)),
+    );
     if (!made) rmSync(path.join(outDir, name));
   }
 }
@@ -111,10 +122,39 @@ async function bundleWorkers() {
   }
 }
 
+/**
+ * What a page runs, in one file with its style; and the drawing of charts outside of a page. Their
+ * libraries are inside, so that whoever installs the package installs none of them.
+ */
+async function buildPage() {
+  const bundle = async (input, options, output) => {
+    const { output: made } = await build({
+      input,
+      write: false,
+      logLevel: 'warn',
+      ...options,
+      output: { minify: true, codeSplitting: false, ...output },
+    });
+    return made[0].code;
+  };
+  const script = await bundle('page/main.tsx', { platform: 'browser' }, { format: 'iife' });
+  const page = readFileSync('page/index.html', 'utf8')
+    .replace('/*style*/', () => readFileSync('page/style.css', 'utf8').replaceAll(/\s+/g, ' '))
+    .replace('/*script*/', () => script.replaceAll('</script', String.raw`<\/script`));
+  writeFileSync('dist/report/page.html', page);
+  const drawing = await bundle('page/drawing/svg.ts', { platform: 'node' }, { format: 'esm' });
+  writeFileSync('dist/report/drawing.js', drawing);
+}
+
 prune('dist', 'src');
 prune('build', '.');
 if (!kernelsAreCurrent()) buildKernels();
 run('typescript/bin/tsc', ['-p', 'tsconfig.json']);
 await bundleWorkers();
+await buildPage();
 chmodSync('dist/cli/main.js', 0o755);
-if (!process.argv.includes('--package')) run('typescript/bin/tsc', ['-p', 'tsconfig.test.json']);
+if (!process.argv.includes('--package')) {
+  for (const project of ['page/tsconfig.json', 'tsconfig.test.json']) {
+    run('typescript/bin/tsc', ['-p', project]);
+  }
+}

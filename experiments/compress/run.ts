@@ -8,8 +8,8 @@ import { compress } from '#src/app/convert/compress-model.js';
 import { train } from '#src/app/train/train.js';
 import { MINIMIZED, type Minimized } from '#src/compression/choices.js';
 import type { CompressionReport } from '#src/compression/compress.js';
-import { chartFile } from '#src/report/chart.js';
-import { lineChart } from '#src/report/xy-chart.js';
+import { chartFile } from '#src/report/chart-file.js';
+import type { XyFigure } from '#src/report/figure.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
 
 const HERE = fileURLToPath(new URL('../../../experiments/compress/', import.meta.url));
@@ -178,7 +178,8 @@ console.log(
 );
 const points = (read: (row: (typeof table)[number]) => number) =>
   table.map((row) => ({ x: row.ghosts, y: 100 * read(row) }));
-const chart = lineChart({
+const chart: XyFigure = {
+  kind: 'lines',
   title: 'Accuracy of a compressed network, before and after 50 steps of training',
   x: { label: 'ghosts per block, K', scale: 'log2' },
   y: { label: 'validation accuracy, %' },
@@ -190,5 +191,5 @@ const chart = lineChart({
     { label: 'weights nearest', points: points((row) => row.weights.compressed.accuracy) },
     { label: 'random start', points: points((row) => row.random.accuracy) },
   ],
-});
+};
 writeFileSync(path.join(HERE, 'accuracy.svg'), chartFile(chart));

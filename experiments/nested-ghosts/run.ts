@@ -5,8 +5,8 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { evaluate, type GhostsPoint } from '#src/app/evaluate/evaluate-run.js';
 import { train } from '#src/app/train/train.js';
-import { chartFile } from '#src/report/chart.js';
-import { lineChart } from '#src/report/xy-chart.js';
+import { chartFile } from '#src/report/chart-file.js';
+import type { XyFigure } from '#src/report/figure.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
 
 const HELP = `node build/experiments/nested-ghosts/run.js [--out experiments/nested-ghosts]
@@ -113,7 +113,8 @@ async function main(): Promise<void> {
   };
   const results = { settings: values, machine, elapsedS, networks: all };
   writeFileSync(path.join(values.out, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
-  const chart = lineChart({
+  const chart: XyFigure = {
+    kind: 'lines',
     title: 'Validation loss by the ghosts in use',
     description:
       'One network with nested ghosts, a network trained for each number of ghosts, and the first ' +
@@ -121,7 +122,7 @@ async function main(): Promise<void> {
     x: { label: 'ghosts in use, K′', scale: 'log2' },
     y: { label: 'validation loss', scale: 'log' },
     series: curves,
-  });
+  };
   writeFileSync(path.join(values.out, 'loss.svg'), chartFile(chart));
   console.log(`\n| K′ | FLOPs per sample | bytes per sample | ${networks.join(' | ')} |`);
   console.log('|---|---|---|---|---|---|');

@@ -1,7 +1,6 @@
 // From measurements to tables and a chart.
 import { median } from '#src/base/median.js';
-import { stackedBars } from '#src/report/bar-chart.js';
-import { chartFile } from '#src/report/chart.js';
+import { chartFile } from '#src/report/chart-file.js';
 import type { RawTransfer } from './raw.js';
 
 /** The part of the step bench's report that is used here. */
@@ -150,18 +149,17 @@ export function tables({ raw }: Results, summary: readonly Summary[]): string {
 
 /** Step times, SVG. */
 export function drawChart(summary: readonly Summary[]): string {
-  return chartFile(
-    stackedBars({
-      title: 'A training step between two hosts, by the rate of their cables',
-      axis: 'median step',
-      unit: 's',
-      parts: ['own work', 'exposed communication'],
-      bars: summary.map(({ rate, strategy, stepMs, exposedMs }) => ({
-        label: `${rate}, ${strategy}`,
-        values: [(stepMs - exposedMs) / 1000, exposedMs / 1000],
-      })),
-    }),
-  );
+  return chartFile({
+    kind: 'bars',
+    title: 'A training step between two hosts, by the rate of their cables',
+    axis: 'median step',
+    unit: 's',
+    parts: ['own work', 'exposed communication'],
+    bars: summary.map(({ rate, strategy, stepMs, exposedMs }) => ({
+      label: `${rate}, ${strategy}`,
+      values: [(stepMs - exposedMs) / 1000, exposedMs / 1000],
+    })),
+  });
 }
 
 /** Payload, our headers, and those of Ethernet, IP and TCP. */

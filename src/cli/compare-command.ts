@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Job, Progress } from '../app/compare/study.js';
 import { OutcomeCollector, type Outcome } from '../app/compare/outcome.js';
-import type { Table } from '../app/compare/tables.js';
+import type { TextTable } from '../report/page-data.js';
 import type { GivenSettings } from '../settings/given.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import { TrainingError } from '../base/errors.js';
@@ -199,8 +199,13 @@ async function compare(settings: TrainingSettings, options: Options): Promise<nu
   }
   if (options.json) {
     const { folder, tables } = session;
-    console.out(JSON.stringify({ type: 'comparison', folder, tables, findings: session.findings }));
+    const { findings, verdict } = session;
+    console.out(JSON.stringify({ type: 'comparison', folder, verdict, tables, findings }));
   } else {
+    console.out('');
+    for (const line of wrapText(session.verdict, console.width)) {
+      console.out(console.style('bold', line));
+    }
     for (const line of session.tables.flatMap((table) => tableLines(console, table)))
       console.out(line);
     console.out('');
@@ -285,7 +290,7 @@ function createTeller(console: Console, json: boolean) {
   };
 }
 
-function tableLines(console: Console, { title, remark, head, rows }: Table): string[] {
+function tableLines(console: Console, { title, remark, head, rows }: TextTable): string[] {
   const { width } = console;
   return [
     '',

@@ -1,4 +1,5 @@
 import { type Strategy, STRATEGY_NAMES } from '../layers/strategies.js';
+import type { XyFigure } from '../report/figure.js';
 import type { Plan } from '../analysis/plan.js';
 import type { SearchResult } from '../analysis/search.js';
 import { SETTINGS } from '../settings/keys.js';
@@ -222,11 +223,12 @@ async function drawChart(
   over: 'blocks' | 'ghosts',
   machine: string,
 ): Promise<void> {
-  const { chartFile, lineChart } = await import('../report/charts.js');
+  const { chartFile } = await import('../report/chart-file.js');
   const { writeText } = await import('../machine/machines.js');
   const hasEnergy = plans.every(({ energy }) => typeof energy?.atMostJ === 'number');
   const strategies = [...new Set(plans.map(({ strategy }) => strategy))];
-  const chart = lineChart({
+  const chart: XyFigure = {
+    kind: 'lines',
     title: `A step on ${machine}: modelled ${hasEnergy ? 'energy of all ranks' : 'time'}`,
     x: { label: over === 'blocks' ? 'blocks P, one rank each' : 'ghosts K', scale: 'log2' },
     y: hasEnergy
@@ -242,6 +244,6 @@ async function drawChart(
           y: (hasEnergy ? plan.energy?.atMostJ : plan.time?.stepS) ?? null,
         })),
     })),
-  });
+  };
   writeText(file, chartFile(chart));
 }

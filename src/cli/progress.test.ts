@@ -8,6 +8,8 @@ import { createProgress, endPairs, liveLine } from './progress.js';
 const START: StartEvent = {
   type: 'start',
   time: '',
+  host: 'here',
+  pid: 1,
   runFolder: 'runs/x',
   strategy: 'phantom',
   engine: 'wasm',

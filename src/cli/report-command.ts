@@ -1,6 +1,7 @@
 import path from 'node:path';
-import { ConfigError, PhantomError } from '../base/errors.js';
-import type { RunRecord } from '../report/run-record.js';
+import { ConfigError } from '../base/errors.js';
+import { figuresOf, type RunData } from '../runs/run-data.js';
+import type { RunRecord } from '../runs/run-record.js';
 import { defineCommand } from './command.js';
 import { createConsole } from './console.js';
 import { EXIT } from './failure.js';
@@ -18,9 +19,15 @@ export const command = defineCommand({
     out: {
       kind: 'text',
       placeholder: 'file',
-      about: 'the page',
+      about: 'the page; with --format svg a folder',
       initial: null,
       fallback: "report.html in the run's folder; of several runs, here",
+    },
+    format: {
+      kind: 'choice',
+      choices: ['html', 'markdown', 'svg'],
+      about: 'a page, a table with words for pull requests and papers, or every chart as a file',
+      initial: 'html',
     },
     tensorboard: {
       kind: 'switch',
@@ -38,6 +45,8 @@ and skipped.`,
       `${phantom} report runs/seed-7`,
       `${phantom} report runs/tensor runs/phantom --out both.html`,
       `${phantom} report runs --json`,
+      `${phantom} report runs --format markdown --out runs.md`,
+      `${phantom} report runs --format svg --out charts`,
       `${phantom} report runs/seed-7 --tensorboard && tensorboard --logdir runs`,
     ],
   }),
@@ -46,33 +55,25 @@ and skipped.`,
 
 interface Options {
   readonly out: string | null;
+  readonly format: 'html' | 'markdown' | 'svg';
   readonly tensorboard: boolean;
   readonly json: boolean;
 }
 
 async function report(
   given: readonly string[],
-  { out, tensorboard, json }: Options,
+  { out, format, tensorboard, json }: Options,
 ): Promise<number> {
   const console = createConsole();
-  const { readRun, runFolders } = await import('../report/run-record.js');
-  const folders = runFolders(given);
-  const names = distinctNames(folders);
-  const runs: RunRecord[] = [];
-  const problems: string[] = [];
-  for (const [i, folder] of folders.entries()) {
-    try {
-      runs.push(readRun(folder, names[i]));
-    } catch (error) {
-      if (!(error instanceof PhantomError)) throw error;
-      problems.push(error.message);
-    }
-  }
+  const { readRuns } = await import('../runs/run-folders.js');
+  const { runs, problems } = readRuns(given);
   if (runs.length === 0) {
     throw new ConfigError('report', `none of these runs can be read\n${problems.join('\n')}`);
   }
   for (const problem of problems) console.err(`phantom: ${problem}`);
-  const files = tensorboard ? await writeEvents(runs) : [await writePage(runs, problems, out)];
+  const files = tensorboard
+    ? await writeEvents(runs)
+    : await writeReport(runs, problems, format, out);
   if (json) {
     console.out(JSON.stringify({ type: 'report', files, problems, runs: runs.map(summary) }));
     return EXIT.fine;
@@ -84,43 +85,61 @@ async function report(
   return EXIT.fine;
 }
 
-async function writePage(
+const ENDINGS = { html: 'report.html', markdown: 'report.md', svg: 'charts' } as const;
+
+async function writeReport(
   runs: readonly RunRecord[],
   problems: readonly string[],
+  format: Options['format'],
   out: string | null,
-): Promise<string> {
-  const { runsPage } = await import('../report/runs-page.js');
+): Promise<string[]> {
+  const { describeRun } = await import('../runs/run-folders.js');
   const { isSystemError, makeFolders, remedyFor, replaceFile } = await import('../base/files.js');
+  const data = runs.map(describeRun);
   const [first] = runs;
-  const file =
-    out ?? (runs.length === 1 && first ? path.join(first.folder, 'report.html') : 'report.html');
+  const name = ENDINGS[format];
+  const file = out ?? (runs.length === 1 && first ? path.join(first.folder, name) : name);
+  const texts = await reportTexts(data, problems, format, file);
   try {
-    makeFolders(path.dirname(file));
-    replaceFile(file, runsPage(runs, problems));
+    for (const [place, text] of texts) {
+      makeFolders(path.dirname(place));
+      replaceFile(place, text);
+    }
   } catch (error) {
     if (!isSystemError(error)) throw error;
     throw new ConfigError('report', `cannot write ${file}: ${error.message}; ${remedyFor(error)}`);
   }
-  return file;
+  return texts.map(([place]) => place);
+}
+
+/** What is written, and where. */
+async function reportTexts(
+  runs: readonly RunData[],
+  problems: readonly string[],
+  format: Options['format'],
+  out: string,
+): Promise<[file: string, text: string][]> {
+  const { initialFigures, runsMarkdown, runsPage } = await import('../report/runs-page.js');
+  if (format === 'markdown') return [[out, runsMarkdown(runs, problems)]];
+  if (format === 'html') {
+    const { pageHtml } = await import('../report/page.js');
+    return [[out, pageHtml(runsPage(runs, problems))]];
+  }
+  const { chartFile } = await import('../report/chart-file.js');
+  const { fileNameOf } = await import('../report/figure.js');
+  return initialFigures(runs).map((figure) => [
+    path.join(out, `${fileNameOf(figure)}.svg`),
+    chartFile(figure),
+  ]);
 }
 
 async function writeEvents(runs: readonly RunRecord[]): Promise<string[]> {
-  const { writeEventFile } = await import('../report/tensorboard/event-file.js');
+  const { writeEventFile } = await import('../runs/tensorboard/event-file.js');
   return runs.map(writeEventFile);
 }
 
-/** Base names, and as much of the path as makes equal ones differ. */
-function distinctNames(folders: readonly string[]): string[] {
-  const parts = folders.map((folder) => path.resolve(folder).split(path.sep));
-  for (let length = 1; length < 32; length++) {
-    const names = parts.map((part) => part.slice(-length).join('/'));
-    if (new Set(names).size === names.length) return names;
-  }
-  return [...folders];
-}
-
-function summary({ name, folder, start, end, energy, steps, validations, problems }: RunRecord) {
-  const parameters = start?.parameters ?? null;
+function summary(run: RunRecord) {
+  const { name, folder, end, energy, steps, validations, problems } = run;
   const last = { step: steps.at(-1) ?? null, validation: validations.at(-1) ?? null };
-  return { name, folder, parameters, ...last, end, energy, problems };
+  return { name, folder, ...last, figures: figuresOf(run), end, energy, problems };
 }

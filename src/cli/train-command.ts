@@ -135,7 +135,7 @@ async function train(
   // A launcher gives the others none.
   if (watchStdin && (launcher?.rank ?? 0) === 0) stop.whenEnds(process.stdin);
   const eventFile = tensorboard
-    ? (await import('../report/tensorboard/event-file.js')).createEventFile()
+    ? (await import('../runs/tensorboard/event-file.js')).createEventFile()
     : null;
   try {
     const end = await trainOnRanks(

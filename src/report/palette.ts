@@ -24,27 +24,3 @@ function properties(theme: 'light' | 'dark'): string {
 export const THEME_CSS =
   `:root{color-scheme:light dark;${properties('light')}}\n` +
   `@media screen and (prefers-color-scheme:dark){:root{${properties('dark')}}}\n`;
-
-/** How charts look, in a page or in a file of their own. */
-export const CHART_CSS = [
-  'svg.chart{font:12px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}',
-  '.chart text{fill:var(--ink)}.chart .soft{fill:var(--soft)}.chart .bold{font-weight:600}',
-  '.chart .end{text-anchor:end}.chart .middle{text-anchor:middle}',
-  '.chart .grid{stroke:var(--line);stroke-width:1}.chart .axis{stroke:var(--soft);stroke-width:1}',
-  '.chart .curve{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}',
-  '.chart .leader{fill:none;stroke-width:1;stroke-opacity:.6}',
-  '.chart .band{fill-opacity:.18;stroke:none}.chart .spread{stroke-width:1.5}',
-  '.chart .mark{stroke-width:2}.chart .hollow{fill:var(--page)!important}',
-  '.chart .part{stroke:var(--page);stroke-width:1}',
-  '.chart .part.modelled{fill-opacity:.3;stroke-width:1.5;stroke-dasharray:3 2}',
-  ...SERIES_COLOURS.light.map(
-    (_, i) =>
-      `.chart .f${i}{fill:var(--s${i})}.chart .c${i}{stroke:var(--s${i})}` +
-      `.chart .part.modelled.f${i}{stroke:var(--s${i})}`,
-  ),
-].join('\n');
-
-/** The classes of a series' colour; after the last colour the first comes again. */
-export function colourIndex(series: number): number {
-  return series % SERIES_COLOURS.light.length;
-}

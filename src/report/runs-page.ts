@@ -1,139 +1,42 @@
-import { exchangesGhosts } from '../layers/strategies.js';
-import {
-  formatCount,
-  formatDuration,
-  formatGhosts,
-  formatLoss,
-  formatPercent,
-  formatSi,
-  plural,
-} from '../base/format.js';
-import type { Chart } from './chart.js';
-import { communicationBars, memoryBars, phaseBars, phaseEnergyBars } from './run-bars.js';
-import { lossCharts, scalingCharts } from './run-curves.js';
-import { type Markup, markup } from './markup.js';
-import { facts, figures, page, problemList, section, table } from './page.js';
-import { modelledWord } from './energy-charts.js';
-import type { RunRecord } from './run-record.js';
+import { plural } from '../base/format.js';
+import type { RunData } from '../runs/run-data.js';
+import { modelledRemark, usedColumns } from '../runs/run-table.js';
+import { describeFigure, type Figure } from './figure.js';
+import type { PageData } from './page-data.js';
+import { MOST_SELECTED, runFigures } from './run-charts.js';
 
-/** The page of some runs. @param problems of folders that could not be read */
-export function runsPage(runs: readonly RunRecord[], problems: readonly string[]): string {
+/** What the page of some runs shows. @param notes on folders that could not be read */
+export function runsPage(runs: readonly RunData[], notes: readonly string[]): PageData {
   const [first] = runs;
   const title = runs.length === 1 && first ? `Run ${first.name}` : plural(runs.length, 'run');
-  const remarks = [
-    ...problems,
-    ...runs.flatMap((run) => run.problems.map((problem) => `${run.name}: ${problem}`)),
+  const none = { lead: null, about: [], tables: [], figures: [], live: false };
+  return { title, notes, runs, ...none };
+}
+
+/** The figures of some runs as the page shows them at first, in its order. */
+export function initialFigures(runs: readonly RunData[]): Figure[] {
+  const selected = runs.slice(0, MOST_SELECTED).map(({ name }) => name);
+  const groups = runFigures(runs, { against: 'step', smoothing: 0, selected });
+  return groups.flatMap(({ figures }) => figures);
+}
+
+/** Runs as Markdown: a table, what has to be known of it, and what each figure says. */
+export function runsMarkdown(runs: readonly RunData[], notes: readonly string[]): string {
+  const columns = usedColumns(runs);
+  const escape = (text: string) => text.replaceAll(/[\\|<>*_`]/g, String.raw`\$&`);
+  const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const lines = [
+    row(columns.map(({ title }) => title)),
+    row(columns.map((_, i) => (i < 3 ? '---' : '---:'))),
+    ...runs.map((run) => row(columns.map(({ text }) => escape(text(run))))),
+    '',
+    'Step times and joules of a step are of steady steps. ' + modelledRemark(runs),
+    ...[...notes, ...runs.flatMap((run) => run.notes.map((note) => `${run.name}: ${note}`))].map(
+      (note) => `\n- ${escape(note)}`,
+    ),
+    ...initialFigures(runs).map(
+      (figure) => `\n**${escape(figure.title)}.** ${escape(describeFigure(figure))}`,
+    ),
   ];
-  const charts = (name: string, makers: readonly ((width: number) => Chart)[]) =>
-    figures(name, makers);
-  return page(title, markup`<p class="soft">${about(runs)}</p>`, [
-    problemList('Notes', remarks),
-    section('Results', [table('Each run', HEAD, runs.map(summaryRow))]),
-    section('Loss', [charts('loss', lossCharts(runs))]),
-    section('Time and energy per step', [
-      charts('phase', [...phaseBars(runs), ...phaseEnergyBars(runs)]),
-    ]),
-    section('Communication and computation', [charts('comm', communicationBars(runs))]),
-    section('Scaling with blocks, ranks and ghosts', [charts('scale', scalingCharts(runs))]),
-    section('Memory per rank', [charts('mem', memoryBars(runs))]),
-    section('Where the numbers come from', runs.map(provenance)),
-  ]);
-}
-
-function about(runs: readonly RunRecord[]): string {
-  const data = [...new Set(runs.map(({ config }) => config.settings.data))];
-  return `Data: ${data.join('; ')}`;
-}
-
-const HEAD = (
-  'run;network;parameters;ranks;rate;steps;validation loss;accuracy;step time;samples/s;' +
-  'FLOPs per rank and step;received;energy;energy per step;state'
-).split(';');
-
-function summaryRow(run: RunRecord): string[] {
-  const { config, start, end, energy, steps } = run;
-  const { settings } = config;
-  const last = steps.at(-1);
-  const word = modelledWord(energy?.obtained);
-  const joules = (value: number | null | undefined) =>
-    value === null || value === undefined ? 'not measured' : `${formatSi(value, 'J')}${word}`;
-  const validation = run.validations.at(-1);
-  return [
-    run.name,
-    networkText(run),
-    start === null ? 'unknown' : formatSi(start.parameters),
-    start === null ? 'unknown' : ranksText(start.ranks, start.replicas),
-    String(settings.lr),
-    formatCount(end?.step ?? last?.step ?? 0),
-    formatLoss(end?.validationLoss ?? validation?.loss ?? null),
-    formatPercent(end?.validationAccuracy ?? validation?.accuracy ?? null),
-    durationOr(end?.medianStepTimeS ?? last?.stepTimeS),
-    end?.samplesPerS ? formatSi(end.samplesPerS) : '–',
-    start === null ? 'unknown' : formatSi(start.flopsPerStep, 'FLOP'),
-    start === null ? 'unknown' : formatSi(start.receivedBytesPerStep, 'B'),
-    joules(energy?.energyJ),
-    joules(energy?.perStepJ),
-    end === null ? 'running or killed' : end.reason,
-  ];
-}
-
-function networkText({ config }: RunRecord): string {
-  const { strategy, width, depth, blocks } = config.settings;
-  const ghosts = exchangesGhosts(strategy) ? `, K ${formatGhosts(config.settings)}` : '';
-  return `${strategy}, N ${width}, L ${depth}, P ${blocks}${ghosts}`;
-}
-
-function ranksText(ranks: number, replicas: number): string {
-  return replicas === 1 ? String(ranks) : `${replicas} × ${ranks}`;
-}
-
-function durationOr(seconds: number | null | undefined): string {
-  return seconds === null || seconds === undefined ? '–' : formatDuration(seconds);
-}
-
-function provenance(run: RunRecord): Markup {
-  const { config, start, end, energy, folder } = run;
-  const { settings, machine, versions, data } = config;
-  const changed = Object.entries(settings)
-    .filter(([, value]) => value !== null)
-    .map(([key, value]) => `${key} ${String(value)}`);
-  const pairs: [string, string][] = [
-    ['folder', folder],
-    ['started', config.created],
-    ['network', networkText(run)],
-    ['data', `${data.name}, ${plural(data.validationRows, 'row')} for validation`],
-    ['settings', changed.join(', ')],
-    ['engine', start === null ? 'unknown' : `${start.engine}: ${start.engineDescription}`],
-    ['ranks', start === null ? 'unknown' : start.communicator],
-    ['machine', Object.values(machine).join(', ')],
-    [
-      'versions',
-      Object.entries(versions)
-        .map(([name, version]) => `${name} ${version}`)
-        .join(', '),
-    ],
-    ['energy', energyText(run)],
-  ];
-  if (energy?.factors && energy.emissionsG !== null) {
-    const word = modelledWord(energy.obtained);
-    pairs.push([
-      'emissions',
-      `${formatSi(energy.emissionsG, 'g')} CO₂e${word} (${energy.factors})`,
-    ]);
-  }
-  if (end !== null) pairs.push(['run time', formatDuration(end.elapsedS)]);
-  return markup`<h3>${run.name}</h3>${facts(pairs)}`;
-}
-
-function energyText({ energy }: RunRecord): string {
-  if (energy === null || energy.energyJ === null) return 'not measured';
-  const power =
-    energy.meanPowerW === null ? '' : `, ${formatSi(energy.meanPowerW, 'W')} on average`;
-  const sample =
-    energy.perSampleJ === null ? '' : `, ${formatSi(energy.perSampleJ, 'J')} per sample`;
-  const ranks = energy.perRankJ.map((joules) =>
-    joules === null ? 'unknown' : formatSi(joules, 'J'),
-  );
-  const shared = ranks.length < 2 ? '' : `; by rank ${ranks.join(', ')}`;
-  return `${formatSi(energy.energyJ, 'J')}, ${energy.obtained}${power}${sample}${shared}: ${energy.description}`;
+  return `${lines.join('\n').trimEnd()}\n`;
 }

@@ -22,6 +22,9 @@ export interface StartEvent {
   readonly type: 'start';
   readonly time: string;
   readonly runFolder: string;
+  /** Of the process that writes this. */
+  readonly host: string;
+  readonly pid: number;
   readonly strategy: string;
   readonly engine: string;
   readonly engineDescription: string;

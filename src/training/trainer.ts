@@ -1,3 +1,4 @@
+import os from 'node:os';
 import path from 'node:path';
 import type { Communicator } from '../communicators/communicator.js';
 import type { TrainingSettings } from '../settings/settings.js';
@@ -275,6 +276,8 @@ class Trainer {
       type: 'start',
       time: new Date().toISOString(),
       runFolder: this.#job.runFolder,
+      host: os.hostname(),
+      pid: process.pid,
       strategy: specification.strategy,
       engine: engine.name,
       engineDescription: engine.description,

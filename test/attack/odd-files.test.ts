@@ -18,7 +18,7 @@ import { CheckpointError, ConfigError, PhantomError } from '#src/base/errors.js'
 import { formatCheckpointState, readCheckpointState } from '#src/checkpoints/checkpoint-folder.js';
 import { readMachine } from '#src/machine/machines.js';
 import { readPower } from '#src/machine/power-file.js';
-import { readRun } from '#src/report/run-record.js';
+import { readRun } from '#src/runs/run-folders.js';
 import { loadConfigFile } from '#src/settings/config-file.js';
 import { temporaryFolder } from '../support/files.js';
 

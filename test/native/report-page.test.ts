@@ -43,17 +43,60 @@ describe('the report in Chromium', { skip }, () => {
           'document.documentElement.scrollWidth - document.documentElement.clientWidth',
         );
         assert.equal(overflow, 0, `${width} pixels`);
+        await page.evaluate(
+          'for (const each of document.querySelectorAll("details")) each.open = true',
+        );
         await page.evaluate(axe.source);
         const violations = await page.evaluate(
           'axe.run().then((found) => found.violations.map(({ id, nodes }) => id + " " + nodes[0].html))',
         );
         assert.deepEqual(violations, [], `${colorScheme}, ${width} pixels`);
-        const curve = width > 600 ? 'svg.wide' : 'svg.narrow';
-        await page.locator(curve).first().hover();
-        assert.match((await page.locator('#hover').textContent()) ?? '', /: [\d.e-]+ at \d+/);
+        const figure = page.locator('figure svg').first();
+        const box = await figure.boundingBox();
+        await figure.hover({ position: { x: (box?.width ?? 0) / 2, y: (box?.height ?? 0) / 2 } });
+        const tip = await figure.locator('[aria-label="tip"]').textContent();
+        assert.match(tip ?? '', /training loss: [\d.]+/);
         assert.deepEqual(errors, []);
         await page.close();
       }
     }
+  });
+
+  it('sorts, searches and chooses runs by keyboard; prints every chart', async (context) => {
+    const cwd = temporaryFolder(context);
+    for (let i = 0; i < 9; i++) {
+      writeRunFolder(path.join(cwd, `runs/r${i}`), {
+        settings: { ghosts: 1 + i },
+        lines: (lines) =>
+          lines.map((line) =>
+            line.replace('"validationLoss":0.011', `"validationLoss":0.${9 - i}`),
+          ),
+      });
+    }
+    const made = spawnSync(process.execPath, [MAIN, 'report', 'runs'], { cwd, encoding: 'utf8' });
+    assert.equal(made.status, 0, made.stderr);
+    const browser = await launchBrowser(browserPath);
+    context.after(() => browser.close());
+    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    await page.goto(pathToFileURL(path.join(cwd, 'report.html')).href);
+    const names = () => page.locator('.runs tbody th').allTextContents();
+    assert.equal(await page.locator('.runs input:checked').count(), 7);
+    assert.equal(await page.locator('.runs tr', { hasText: 'r0' }).locator(':checked').count(), 0);
+
+    await page.getByRole('button', { name: 'validation loss', exact: true }).press('Enter');
+    assert.deepEqual((await names()).slice(0, 2), ['r8', 'r7']);
+    await page.getByRole('searchbox').fill('ghosts=3');
+    assert.deepEqual(await names(), ['r2']);
+    await page.getByRole('checkbox', { name: 'r2' }).press('Space');
+    await page.getByRole('searchbox').fill('');
+    assert.equal(await page.locator('.runs input:checked').count(), 6);
+    const curves = 'figure:first-of-type g.line path';
+    assert.ok((await page.locator(curves).count()) > 0);
+
+    await page.emulateMedia({ media: 'print' });
+    await page.evaluate('dispatchEvent(new Event("beforeprint"))');
+    await page.waitForTimeout(50);
+    const [figures, drawn] = [page.locator('figure'), page.locator('figure svg')];
+    assert.equal(await drawn.count(), await figures.count());
   });
 });

@@ -23,7 +23,8 @@ const FLOORS: readonly (readonly string[])[] = [
   ['checkpoints'],
   ['models'],
   ['training', 'compression', 'export', 'serving'],
-  ['report', 'launch'],
+  ['runs', 'launch'],
+  ['report'],
   ['app/data', 'app/ranks'],
   [
     'app/train',
@@ -83,7 +84,9 @@ function importsOf(file: string): readonly string[] {
   const text = readFileSync(path.join(SRC, file), 'utf8');
   const found = text.matchAll(/(?:\bfrom|\bimport|\bimport\(|\bnew URL\()\s*'(\.[^']+\.js)'/g);
   return [...found].map(([, specifier = '']) => {
-    const target = path.posix.join(path.posix.dirname(file), specifier).replace(/\.js$/, '.ts');
+    const stem = path.posix.join(path.posix.dirname(file), specifier).replace(/\.js$/, '');
+    // What the build bundles has its types here alone.
+    const target = [`${stem}.ts`, `${stem}.d.ts`].find((each) => files.includes(each)) ?? stem;
     assert.ok(files.includes(target), `${file} names ${specifier}, which is not in src`);
     return target;
   });

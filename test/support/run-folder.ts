@@ -46,6 +46,7 @@ export function writeRunFolder(
   const events: object[] = [
     {
       ...{ type: 'start', time: '2026-01-02T03:04:06.000Z', runFolder: folder, strategy },
+      ...{ host: 'a machine of nobody', pid: 1 },
       ...{ engine: 'wasm', engineDescription: 'made up', communicator: '2 worker threads' },
       ...{ ranks: 2, replicas: 1, parameters: 12345, trainingRows: 1000, validationRows: 64 },
       ...{ steps: 100, firstStep: 0, flopsPerStep: 1e6, sentBytesPerStep: 2048 },
@@ -81,6 +82,7 @@ export function writeRunFolder(
       validationLoss: 0.011,
       validationAccuracy: null,
       validationMetrics: null,
+      best: null,
       medianStepTimeS: 0.005,
     },
     ...{ samplesPerS: 3200, ranks: 2, exposedShare: 0.1, hiddenShare: 0.66, elapsedS: 0.6 },

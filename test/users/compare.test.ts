@@ -46,6 +46,7 @@ function compare(cwd: string, ...args: readonly string[]) {
 interface Line {
   readonly type: string;
   readonly contestant?: string;
+  readonly verdict?: string;
   readonly tables?: { readonly title: string; readonly rows: string[][] }[];
 }
 
@@ -92,6 +93,7 @@ describe('phantom compare', () => {
     const last = told.at(-1);
     assert.equal(last?.type, 'comparison');
     assert.deepEqual(last?.tables, tables);
+    assert.match(last?.verdict ?? '', /^(?:phantom|No phantom|After equal steps) /);
     const names = last?.tables?.[0]?.rows.map(([name]) => name);
     assert.deepEqual(names, [
       'tensor-n16-p2-r1',

@@ -1,70 +1,134 @@
-import type { Chart } from '../../report/chart.js';
-import { markup } from '../../report/markup.js';
-import { facts, figures, page, problemList, section, table } from '../../report/page.js';
-import { lineChart, scatterChart, type Series } from '../../report/xy-chart.js';
-import { spreadOf } from './statistics.js';
+import { formatLoss, formatRatio } from '../../base/format.js';
+import type { Figure, Series, XyFigure } from '../../report/figure.js';
+import { pageHtml } from '../../report/page.js';
+import type { TextTable } from '../../report/page-data.js';
+import { ratiosOf, spreadOf } from './statistics.js';
 import type { Entry, Findings } from './study.js';
 import { medianStepsTo } from './study.js';
-import type { Table } from './tables.js';
 
 /** What a comparison's page shows. */
 export interface ComparisonPage {
   readonly findings: Findings | null;
-  readonly tables: readonly Table[];
+  readonly tables: readonly TextTable[];
   /** Settings, budget and machine, in names and values. */
   readonly about: readonly (readonly [string, string])[];
   readonly problems: readonly string[];
 }
 
-/** `report.html` of a comparison. */
+/** `report.html` of a comparison: its verdict and one picture, then tables, then all else. */
 export function comparisonPage({ findings, tables, about, problems }: ComparisonPage): string {
-  const charts = findings === null ? [] : comparisonCharts(findings);
-  return page('Phantom and tensor parallelism compared', markup`${facts(about)}`, [
-    problemList('Notes', problems),
-    ...tables.map(({ title, remark, head, rows }) =>
-      section(title, [markup`<p>${remark}</p>`, table(title, head, rows)]),
-    ),
-    section('Charts', [figures('c', charts)]),
-  ]);
+  const [figure = null, ...others] = findings === null ? [] : comparisonFigures(findings);
+  const sentence = findings === null ? 'Nothing is done yet.' : verdictOf(findings);
+  return pageHtml({
+    title: 'Phantom and tensor parallelism compared',
+    lead: { sentence, figure },
+    about,
+    notes: problems,
+    runs: [],
+    tables,
+    figures: others.length === 0 ? [] : [{ title: 'Charts', figures: others }],
+    live: false,
+  });
 }
 
-/** The charts of a comparison, each for a width in pixels. */
-export function comparisonCharts(findings: Findings): ((width: number) => Chart)[] {
+const isTensor = ({ contestant }: Entry) => contestant.strategy === 'tensor';
+const isPhantom = ({ contestant }: Entry) => contestant.strategy === 'phantom';
+const lossOf = ({ outcomes }: Entry) =>
+  spreadOf(outcomes.map(({ validationLoss }) => validationLoss))?.median ?? null;
+
+/** What a comparison came to, in a sentence. */
+export function verdictOf(findings: Findings): string {
+  const { toTarget, target, equalWidth, equalParameters } = findings;
+  const tensor = toTarget?.find(isTensor);
+  if (toTarget && target !== null && tensor !== undefined) {
+    const reached = toTarget
+      .filter(isPhantom)
+      .map((entry) => ({ entry, cost: costToTarget(entry, tensor, target) }))
+      .toSorted((a, b) => (a.cost.order ?? Infinity) - (b.cost.order ?? Infinity));
+    const [best] = reached;
+    if (best === undefined) {
+      return `No phantom network reached the validation loss ${formatLoss(target)} of tensor with every seed. ${atEqualSteps(equalWidth ?? [])}`;
+    }
+    const { name } = best.entry.contestant;
+    return `${name} reached the validation loss ${formatLoss(target)} of tensor with ${best.cost.text}.`;
+  }
+  return atEqualSteps([...(equalWidth ?? []), ...(equalParameters ?? [])]);
+}
+
+/** What reaching the target took, as multiples of tensor's. */
+function costToTarget(entry: Entry, tensor: Entry, target: number) {
+  const [steps, tensorSteps] = [medianStepsTo(target, entry), medianStepsTo(target, tensor)];
+  const perStep = multiples(entry, tensor);
+  const times = steps === null || tensorSteps === null ? null : steps / tensorSteps;
+  const of = (ratio: number | null) => (ratio === null || times === null ? null : ratio * times);
+  const [energy, time] = [of(perStep.energy), of(perStep.time)];
+  return { order: energy ?? time, text: costText(energy, time, entry) };
+}
+
+function multiples(entry: Entry, tensor: Entry) {
+  const of = (read: (one: Entry['outcomes'][number]) => number | null) =>
+    ratiosOf(entry.outcomes.map(read), tensor.outcomes.map(read))?.median ?? null;
+  return { energy: of((one) => one.stepEnergyJ), time: of((one) => one.stepTimeS) };
+}
+
+function costText(energy: number | null, time: number | null, entry: Entry): string {
+  const word = isModelled(entry) ? ' (modelled)' : '';
+  const parts = [
+    ...(energy === null ? [] : [`${formatRatio(energy)} its energy${word}`]),
+    ...(time === null ? [] : [`${formatRatio(time)} its time`]),
+  ];
+  return parts.length === 0 ? 'costs that are not known' : parts.join(' and ');
+}
+
+function atEqualSteps(entries: readonly Entry[]): string {
+  const tensor = entries.find(isTensor);
+  const [best] = entries
+    .filter(isPhantom)
+    .toSorted((a, b) => (lossOf(a) ?? Infinity) - (lossOf(b) ?? Infinity));
+  if (tensor === undefined || best === undefined) return 'Too little is done for a verdict.';
+  const { energy, time } = multiples(best, tensor);
+  return (
+    `After equal steps ${best.contestant.name} has the validation loss ${formatLoss(lossOf(best))}, ` +
+    `tensor ${formatLoss(lossOf(tensor))}; a step of it takes ${costText(energy, time, best)}.`
+  );
+}
+
+/** The charts of a comparison; the first is its picture: what a loss costs. */
+export function comparisonFigures(findings: Findings): Figure[] {
   const entries = [...(findings.equalWidth ?? []), ...(findings.equalParameters ?? [])];
   if (entries.length === 0) return [];
   const energy = entries.some(({ outcomes }) => outcomes.some((one) => one.stepEnergyJ !== null));
   const target = findings.target;
-  const charts = [(width: number) => lossCurves(entries, width)];
   const whole = findings.toTarget ?? [];
-  charts.push((width) =>
+  const cost = energy
+    ? { label: 'energy of the steps', unit: 'J' }
+    : { label: 'time of the steps', unit: 's' };
+  return [
+    against({
+      title: `Validation loss against ${energy ? 'energy' : 'time'}, fixed steps`,
+      entries,
+      ...cost,
+      read: ({ outcomes }) =>
+        spreadOf(
+          outcomes.map(({ steps, stepEnergyJ, stepTimeS }) => {
+            const each = energy ? stepEnergyJ : stepTimeS;
+            return each === null ? null : steps * each;
+          }),
+        ),
+    }),
+    lossCurves(entries),
     against({
       title: 'Step time and validation loss, fixed steps',
       entries,
       label: 'step time',
       unit: 's',
-      read: (entry) => spreadOf(entry.outcomes.map(({ stepTimeS }) => stepTimeS)),
-      width,
+      read: ({ outcomes }) => spreadOf(outcomes.map(({ stepTimeS }) => stepTimeS)),
     }),
-  );
-  if (energy) {
-    charts.push((width) =>
-      against({
-        title: 'Energy per step and validation loss, fixed steps',
-        entries,
-        label: 'energy per step',
-        unit: 'J',
-        read: (entry) => spreadOf(entry.outcomes.map(({ stepEnergyJ }) => stepEnergyJ)),
-        width,
-      }),
-    );
-  }
-  if (target !== null && whole.length > 0) {
-    charts.push((width) => toTarget(whole, target, energy, width));
-  }
-  return charts;
+    ...(target === null || whole.length === 0 ? [] : [costFigure(whole, target, energy)]),
+  ];
 }
 
-function lossCurves(entries: readonly Entry[], width: number): Chart {
+function lossCurves(entries: readonly Entry[]): XyFigure {
   const series = entries.slice(0, 7).map(({ contestant, rate, outcomes }): Series => {
     const steps = outcomes[0]?.validations.map(([step]) => step) ?? [];
     const points = steps.map((step, i) => {
@@ -79,13 +143,13 @@ function lossCurves(entries: readonly Entry[], width: number): Chart {
     });
     return { label: `${contestant.name}, rate ${rate}`, points };
   });
-  return lineChart({
+  return {
+    kind: 'lines',
     title: 'Validation loss against steps, medians with their spread',
-    width,
     x: { label: 'step' },
     y: { label: 'validation loss', scale: 'log' },
     series,
-  });
+  };
 }
 
 interface AgainstLoss {
@@ -95,10 +159,9 @@ interface AgainstLoss {
   readonly label: string;
   readonly unit: string;
   readonly read: (entry: Entry) => { readonly median: number } | null;
-  readonly width: number;
 }
 
-function against({ title, entries, label, unit, read, width }: AgainstLoss): Chart {
+function against({ title, entries, label, unit, read }: AgainstLoss): XyFigure {
   const series = entries.map((entry): Series => {
     const loss = spreadOf(entry.outcomes.map(({ validationLoss }) => validationLoss));
     const x = read(entry);
@@ -108,21 +171,16 @@ function against({ title, entries, label, unit, read, width }: AgainstLoss): Cha
         : [{ x: x.median, y: loss.median, low: loss.low, high: loss.high }];
     return { label: entry.contestant.name, points, modelled: unit === 'J' && isModelled(entry) };
   });
-  return scatterChart({
+  return {
+    kind: 'dots',
     title,
-    width,
     x: { label, unit, fromZero: true },
     y: { label: 'validation loss' },
     series,
-  });
+  };
 }
 
-function toTarget(
-  entries: readonly Entry[],
-  target: number,
-  energy: boolean,
-  width: number,
-): Chart {
+function costFigure(entries: readonly Entry[], target: number, energy: boolean): XyFigure {
   const series = entries.map((entry): Series => {
     const steps = medianStepsTo(target, entry);
     const each = spreadOf(entry.outcomes.map((one) => (energy ? one.stepEnergyJ : one.stepTimeS)));
@@ -132,13 +190,13 @@ function toTarget(
         : [{ x: entry.contestant.parameters, y: steps * each.median }];
     return { label: entry.contestant.name, points, modelled: energy && isModelled(entry) };
   });
-  return scatterChart({
+  return {
+    kind: 'dots',
     title: `${energy ? 'Energy' : 'Time'} to the validation loss ${target.toPrecision(4)}`,
-    width,
     x: { label: 'parameters', fromZero: true },
     y: { label: energy ? 'energy' : 'time', unit: energy ? 'J' : 's', fromZero: true },
     series,
-  });
+  };
 }
 
 function isModelled({ outcomes }: Entry): boolean {

@@ -7,11 +7,12 @@ import { replaceFile, makeFolders } from '../../base/files.js';
 import { describeMachine } from '../../checkpoints/run-folder.js';
 import type { Baseline } from './contestants.js';
 import type { Outcome } from './outcome.js';
-import { chartFile } from '../../report/chart.js';
-import { comparisonCharts, comparisonPage } from './comparison-page.js';
+import { chartFile } from '../../report/chart-file.js';
+import { comparisonFigures, comparisonPage, verdictOf } from './comparison-page.js';
 import { comparisonHash, runsDone, withoutOutcomes, writeComparison } from './record.js';
 import type { Budget, Findings, Job } from './study.js';
-import { type Table, tablesOf } from './tables.js';
+import type { TextTable } from '../../report/page-data.js';
+import { tablesOf } from './tables.js';
 
 /** A comparison in a folder: what is done, and its files after each run. */
 export interface Comparison {
@@ -19,7 +20,9 @@ export interface Comparison {
   readonly baseline: Baseline;
   readonly runs: readonly Outcome[];
   readonly findings: Findings | null;
-  readonly tables: readonly Table[];
+  readonly tables: readonly TextTable[];
+  /** What it came to so far, in a sentence. */
+  readonly verdict: string;
   find(job: Job): Outcome | undefined;
   settingsOf(job: Job): TrainingSettings;
   add(outcome: Outcome): void;
@@ -85,7 +88,7 @@ export async function openComparison(
   const { machine, versions } = describeMachine();
   makeFolders(folder);
   let findings: Findings | null = null;
-  let tables: readonly Table[] = [];
+  let tables: readonly TextTable[] = [];
   const problems: string[] = [];
 
   const write = () => {
@@ -120,8 +123,8 @@ export async function openComparison(
     const html = comparisonPage({ findings, tables, about, problems });
     replaceFile(path.join(folder, 'report.html'), html);
     if (findings === null) return;
-    for (const [i, make] of comparisonCharts(findings).entries()) {
-      replaceFile(path.join(folder, `chart-${i + 1}.svg`), chartFile(make(680)));
+    for (const [i, figure] of comparisonFigures(findings).entries()) {
+      replaceFile(path.join(folder, `chart-${i + 1}.svg`), chartFile(figure));
     }
   };
   const cores = Number(machine['cores']);
@@ -141,6 +144,9 @@ export async function openComparison(
     },
     get tables() {
       return tables;
+    },
+    get verdict() {
+      return findings === null ? 'Nothing is done yet.' : verdictOf(findings);
     },
     find: ({ contestant, rate, seed, target }) =>
       runs.find(

@@ -6,7 +6,7 @@ import { isSystemError, replaceFile } from '../../base/files.js';
 import { readSmall } from '../../base/regular-file.js';
 import type { Outcome } from './outcome.js';
 import type { Budget, Entry, Findings } from './study.js';
-import type { Table } from './tables.js';
+import type { TextTable } from '../../report/page-data.js';
 
 const FORMAT = 'phantom-parallel comparison';
 const MOST_BYTES = 1 << 28;
@@ -22,7 +22,7 @@ export interface ComparisonRecord {
   readonly machine: object;
   /** Contestants, rates and what was found of them; the numbers are in the runs. */
   readonly findings: object | null;
-  readonly tables: readonly Table[];
+  readonly tables: readonly TextTable[];
   readonly runs: readonly Outcome[];
 }
 

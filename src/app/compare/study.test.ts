@@ -4,6 +4,7 @@ import { equalParameters, equalWidth, type Baseline, smallerPhantoms } from './c
 import type { Outcome } from './outcome.js';
 import { ratiosOf, spreadOf } from './statistics.js';
 import { type Budget, type Job, study } from './study.js';
+import { comparisonFigures, verdictOf } from './comparison-page.js';
 import { tablesOf } from './tables.js';
 
 const BASELINE: Baseline = {
@@ -143,6 +144,12 @@ describe('a study', () => {
     assert.ok(found.tried.some(({ reached }) => !reached));
     assert.ok(found.toTarget?.some(({ contestant }) => contestant.name === found.smallest?.name));
     const { width, blocks, ranks } = found.smallest ?? {};
+    assert.match(
+      verdictOf(found),
+      /^phantom-\S+ reached the validation loss 0\.5020 of tensor with 0\.\d+× its energy \(modelled\) and 0\.\d+× its time\.$/,
+    );
+    const [picture] = comparisonFigures(found);
+    assert.equal(picture?.title, 'Validation loss against energy, fixed steps');
     assert.deepEqual(
       [found.control?.contestant.name, found.control?.reached],
       [`tensor-n${width}-p${blocks}-r${ranks}`, true],
@@ -178,6 +185,10 @@ describe('a study', () => {
     assert.deepEqual(
       found.missed.map(({ strategy }) => strategy),
       Array(4).fill('phantom'),
+    );
+    assert.match(
+      verdictOf(found),
+      /^No phantom network reached the validation loss 0\.5020 .* After equal steps phantom-\S+ has the validation loss 0\.9\d+, tensor 0\.5\d+; a step of it takes 0\.\d+×/,
     );
     assert.match(tablesOf(found)[2]?.remark ?? '', /Did not reach it with every seed: phantom-n64/);
   });

@@ -7,26 +7,18 @@ import {
   formatSi,
   plural,
 } from '../../base/format.js';
+import type { TextTable } from '../../report/page-data.js';
 import { type Outcome, stepsTo } from './outcome.js';
 import { ratiosOf, type Spread, spreadOf } from './statistics.js';
 import type { Entry, Findings } from './study.js';
-
-/** A table of a comparison, texts ready to show. */
-export interface Table {
-  readonly title: string;
-  /** What the numbers say, and how they were obtained. */
-  readonly remark: string;
-  readonly head: readonly string[];
-  readonly rows: readonly string[][];
-}
 
 type Reading = (outcome: Outcome) => number | null;
 
 const COMMON = ['network', 'rate', 'parameters', 'FLOPs', 'received'] as const;
 
 /** The tables of what has been found so far. */
-export function tablesOf(findings: Findings): Table[] {
-  const tables: Table[] = [];
+export function tablesOf(findings: Findings): TextTable[] {
+  const tables: TextTable[] = [];
   const { equalWidth, equalParameters, toTarget, target, missed, tried } = findings;
   const baseline = equalWidth?.find(({ contestant }) => contestant.strategy === 'tensor') ?? null;
   if (equalWidth) tables.push(fixedSteps('At the same width', equalWidth, baseline));
@@ -47,7 +39,7 @@ export function tablesOf(findings: Findings): Table[] {
   return tables;
 }
 
-function fixedSteps(title: string, entries: readonly Entry[], baseline: Entry | null): Table {
+function fixedSteps(title: string, entries: readonly Entry[], baseline: Entry | null): TextTable {
   const steps = entries[0]?.outcomes[0]?.steps ?? 0;
   return {
     title: `${title}: fixed steps, ${formatCount(steps)} each`,
@@ -81,7 +73,11 @@ function fixedSteps(title: string, entries: readonly Entry[], baseline: Entry | 
   };
 }
 
-function convergence(entries: readonly Entry[], target: number, missed: readonly string[]): Table {
+function convergence(
+  entries: readonly Entry[],
+  target: number,
+  missed: readonly string[],
+): TextTable {
   const baseline = entries.find(({ contestant }) => contestant.strategy === 'tensor') ?? null;
   const steps: Reading = (one) => stepsTo(target, one);
   const times =
@@ -111,7 +107,7 @@ function convergence(entries: readonly Entry[], target: number, missed: readonly
   };
 }
 
-function searched({ tried, smallest, control, target }: Findings): Table {
+function searched({ tried, smallest, control, target }: Findings): TextTable {
   return {
     title: `The smallest phantom network that reaches ${formatLoss(target)}: ${smallest?.name ?? 'none of those tried'}`,
     remark:

@@ -1,13 +1,8 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import path from 'node:path';
 import type { Obtained } from '../energy/meter.js';
-import { CheckpointError } from '../base/errors.js';
-import { isSystemError } from '../base/files.js';
 import { plural } from '../base/format.js';
-import { readSmall } from '../base/regular-file.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
-import { readRunConfig, type RunConfig } from '../checkpoints/run-folder.js';
-import { quantity, readEnergy, readObtained, type RecordedEnergy } from './energy-charts.js';
+import type { RunConfig } from '../checkpoints/run-folder.js';
+import { quantity, readEnergy, readObtained, type RecordedEnergy } from './recorded-energy.js';
 
 /** A logged step; times and joules since the run's first start. Unknown is null. */
 export interface StepRecord {
@@ -30,6 +25,8 @@ export interface ValidationRecord {
   readonly step: number;
   readonly loss: number;
   readonly accuracy: number | null;
+  /** By name, in the target's own units. */
+  readonly metrics: Readonly<Record<string, number | null>>;
 }
 
 /** A run as recorded in its folder. */
@@ -47,81 +44,17 @@ export interface RunRecord {
   readonly energy: RecordedEnergy | null;
   /** How the joules of steps were obtained; without that they are left out. */
   readonly obtained: Obtained;
+  /** What the run itself warned of. */
+  readonly warnings: readonly string[];
   /** What was skipped, and what a reader has to know. */
   readonly problems: readonly string[];
 }
 
-const MOST_METRICS_BYTES = 1 << 28;
-
-/** Folders of runs: those given, and those one level inside one that is none itself. */
-export function runFolders(given: readonly string[]): string[] {
-  const all = given.flatMap((folder) => {
-    if (existsSync(path.join(folder, 'config.json')) || !isFolder(folder)) return [folder];
-    const inside = readdirSync(folder)
-      .map((name) => path.join(folder, name))
-      .filter((each) => existsSync(path.join(each, 'config.json')))
-      .toSorted();
-    return inside.length === 0 ? [folder] : inside;
-  });
-  return [...new Map(all.map((folder) => [path.resolve(folder), folder])).values()];
-}
-
-function readMetrics(file: string): string {
-  try {
-    return readSmall(file, MOST_METRICS_BYTES).toString('utf8');
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    throw new CheckpointError('run', error.message, { cause: error });
-  }
-}
-
-function isFolder(folder: string): boolean {
-  return statSync(folder, { throwIfNoEntry: false })?.isDirectory() ?? false;
-}
-
-/** Reads what a run has written so far. @throws CheckpointError when it is no run of this version */
-export function readRun(folder: string, name = path.basename(path.resolve(folder))): RunRecord {
-  const config = readRunConfig(folder);
-  const file = path.join(folder, 'metrics.jsonl');
-  if (!existsSync(file)) {
-    throw new CheckpointError('run', `${folder} has no metrics.jsonl; the run has not started`);
-  }
-  const reader = new EventReader();
-  const lines = readMetrics(file).split('\n');
-  const tail = lines.pop() ?? '';
-  lines.forEach((line, i) => reader.read(line, i + 1));
-  if (tail !== '')
-    reader.problems.push('metrics.jsonl ends in the middle of a line, which was skipped');
-  const { start, startTimeS, steps, validations, end, obtained } = reader;
-  const problems = [...reader.problems];
-  if (start === null) problems.push('no start event: sizes and counts are unknown');
-  if (end === null) problems.push('no end event: the run is still going, or was killed');
-  else if (end.reason === 'interrupted')
-    problems.push(`interrupted after ${plural(end.step, 'step')}`);
-  const energy = end === null ? null : readEnergy(end.energy);
-  if (reader.starts > 1) {
-    problems.push(
-      `resumed ${plural(reader.starts - 1, 'time')}: time and energy are sums over its parts as far as they ` +
-        'were logged; mean power and phases are those of the last part',
-    );
-  }
-  return {
-    folder,
-    name,
-    config,
-    start,
-    startTimeS,
-    steps,
-    validations,
-    end,
-    energy,
-    obtained,
-    problems,
-  };
-}
+const MOST_WARNINGS = 50;
+const MOST_METRICS = 24;
 
 /** Takes events line by line; what is not one is skipped, with a note. */
-class EventReader {
+export class EventReader {
   start: StartEvent | null = null;
   startTimeS: number | null = null;
   starts = 0;
@@ -129,6 +62,7 @@ class EventReader {
   readonly validations: ValidationRecord[] = [];
   end: EndEvent | null = null;
   readonly problems: string[] = [];
+  readonly warnings: string[] = [];
   obtained: Obtained = 'unavailable';
   #offsetS = 0;
   /** null: a part of the run was not metered, so the sum is not known. */
@@ -152,7 +86,44 @@ class EventReader {
     else if (type === 'step') this.#onStep(event, leaveOut);
     else if (type === 'validation') this.#onValidation(event, leaveOut);
     else if (type === 'end') this.#onEnd(event, leaveOut);
-    else if (type !== 'checkpoint' && type !== 'warning') leaveOut('has an unknown type');
+    else if (type === 'warning') {
+      if (this.warnings.length < MOST_WARNINGS) this.warnings.push(String(event['message']));
+    } else if (type !== 'checkpoint') leaveOut('has an unknown type');
+  }
+
+  /** What has been read so far. @param tail what follows the last whole line */
+  record(folder: string, name: string, config: RunConfig, tail: string): RunRecord {
+    const { start, startTimeS, steps, validations, end, obtained, warnings } = this;
+    const problems = [...this.problems];
+    if (tail !== '') {
+      problems.push('metrics.jsonl ends in the middle of a line, which was skipped');
+    }
+    if (start === null) problems.push('no start event: sizes and counts are unknown');
+    if (end === null) problems.push('no end event: the run is still going, or was killed');
+    else if (end.reason === 'interrupted') {
+      problems.push(`interrupted after ${plural(end.step, 'step')}`);
+    }
+    if (this.starts > 1) {
+      problems.push(
+        `resumed ${plural(this.starts - 1, 'time')}: time and energy are sums over its parts as far as they ` +
+          'were logged; mean power and phases are those of the last part',
+      );
+    }
+    const energy = end === null ? null : readEnergy(end.energy);
+    return {
+      folder,
+      name,
+      config,
+      start,
+      startTimeS,
+      steps,
+      validations,
+      end,
+      energy,
+      obtained,
+      warnings,
+      problems,
+    };
   }
 
   #onStart(event: Readonly<Record<string, unknown>>, leaveOut: (why: string) => void): void {
@@ -213,7 +184,8 @@ class EventReader {
   #onValidation(event: Readonly<Record<string, unknown>>, leaveOut: (why: string) => void): void {
     const [step, loss] = [quantity(event['step']), finite(event['loss'])];
     if (step === null || loss === null) return leaveOut('is a validation without step or loss');
-    this.validations.push({ step, loss, accuracy: quantity(event['accuracy']) });
+    const accuracy = quantity(event['accuracy']);
+    this.validations.push({ step, loss, accuracy, metrics: metricsOf(event['metrics']) });
   }
 
   #onEnd(event: Readonly<Record<string, unknown>>, leaveOut: (why: string) => void): void {
@@ -222,6 +194,12 @@ class EventReader {
     }
     this.end = event as unknown as EndEvent;
   }
+}
+
+function metricsOf(value: unknown): ValidationRecord['metrics'] {
+  if (typeof value !== 'object' || value === null) return {};
+  const metrics = Object.entries(value).slice(0, MOST_METRICS);
+  return Object.fromEntries(metrics.map(([name, each]) => [name, finite(each)]));
 }
 
 function finite(value: unknown): number | null {

@@ -6,17 +6,23 @@ export interface RecordedEnergy {
   readonly description: string;
   readonly energyJ: number | null;
   readonly meanPowerW: number | null;
+  /** Of steady steps, and of the rest: start-up, validation, checkpoints. */
+  readonly steadyJ: number | null;
+  readonly restJ: number | null;
   readonly perStepJ: number | null;
   readonly perSampleJ: number | null;
   readonly emissionsG: number | null;
   /** How `emissionsG` follows from the joules. */
   readonly factors: string | null;
   readonly perRankJ: readonly (number | null)[];
+  /** Of all steady steps. */
   readonly phases: readonly {
     readonly name: string;
     readonly timeS: number;
     readonly energyJ: number | null;
   }[];
+  /** Seconds of all steady steps by rank, in the order of `PHASES`. */
+  readonly rankTimesS: readonly (readonly number[])[];
 }
 
 const OBTAINED: ReadonlySet<unknown> = new Set([
@@ -45,12 +51,15 @@ export function readEnergy(value: unknown): RecordedEnergy | null {
     description: typeof energy['description'] === 'string' ? energy['description'] : '',
     energyJ: of('energyJ'),
     meanPowerW: of('meanPowerW'),
+    steadyJ: of('steadyJ'),
+    restJ: of('restJ'),
     perStepJ: of('perStepJ'),
     perSampleJ: of('perSampleJ'),
     emissionsG: of('emissionsG'),
     factors: intensity === null || pue === null ? null : `${intensity} g/kWh, PUE ${pue}`,
     perRankJ: Array.isArray(perRank) ? perRank.map(quantity) : [],
     phases: readPhases(energy['phases']),
+    rankTimesS: readRankTimes(energy['rankTimesS']),
   };
 }
 
@@ -64,12 +73,14 @@ function readPhases(value: unknown): RecordedEnergy['phases'] {
   });
 }
 
+function readRankTimes(value: unknown): RecordedEnergy['rankTimesS'] {
+  if (!Array.isArray(value)) return [];
+  return value.map((times: unknown) =>
+    Array.isArray(times) ? times.map((timeS) => quantity(timeS) ?? 0) : [],
+  );
+}
+
 /** A number that a time or an energy can be; null for anything else. */
 export function quantity(value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null;
-}
-
-/** `modelled`, in words for a value's reader; nothing where it was measured. */
-export function modelledWord(obtained: Obtained | undefined): string {
-  return obtained === 'modelled' ? ' (modelled)' : '';
 }

@@ -1,0 +1,122 @@
+import * as Plot from '@observablehq/plot';
+import { axisUnit, formatTick, formatValue } from '../../src/base/format.js';
+import {
+  type Canvas,
+  colourOf,
+  element,
+  GREY,
+  type Key,
+  legend,
+  type Render,
+  STYLE,
+} from './draw-parts.js';
+import { type BarFigure, describeFigure, nameOf, totalOf } from '../../src/report/figure.js';
+
+const BAR_ROW = 46;
+
+/** Bars as an SVG element. */
+export function drawBars(figure: BarFigure, { width, document, hover }: Canvas) {
+  const { parts, bars, axis } = figure;
+  const rows = bars.map((bar, i) => ({ bar, id: `${i}`, total: totalOf(bar) }));
+  const unit = axisUnit(figure.unit, Math.max(0, ...rows.map(({ total }) => total ?? 0)));
+  const pieces = rows.flatMap(({ bar, id }) => {
+    let from = 0;
+    return parts.flatMap((part, i) => {
+      const value = bar.values[i] ?? 0;
+      if (!(value > 0)) return [];
+      const piece = {
+        id,
+        x1: from / unit.divisor,
+        x2: (from + value) / unit.divisor,
+        colour: colourOf(i),
+        modelled: bar.modelled === true,
+        text: `${nameOf(bar)}\n${part}: ${formatValue(value, figure.unit)}`,
+      };
+      from += value;
+      return [piece];
+    });
+  });
+  const used = parts.flatMap((label, i): Key[] =>
+    bars.some(({ values }) => (values[i] ?? 0) > 0) ? [{ label, colour: colourOf(i) }] : [],
+  );
+  const striped = pieces.some((piece) => piece.modelled)
+    ? [{ label: 'striped: modelled', colour: GREY, striped: true }]
+    : [];
+  const key = legend([...used, ...striped], width, 0);
+  const rect = { y: 'id', x1: 'x1', x2: 'x2', insetTop: 14 } as const;
+  const modelled = pieces.filter((piece) => piece.modelled);
+  return Plot.plot({
+    document,
+    width,
+    height: key.height + 50 + BAR_ROW * bars.length,
+    marginTop: key.height + 6,
+    marginLeft: 12,
+    marginRight: 84,
+    marginBottom: 40,
+    style: STYLE,
+    ariaLabel: figure.title,
+    ariaDescription: describeFigure(figure),
+    x: {
+      label: unit.name === '' ? axis : `${axis}, ${unit.name}`,
+      tickFormat: formatTick,
+      ticks: Math.max(3, width / 100),
+      grid: true,
+      zero: true,
+      nice: true,
+    },
+    y: { axis: null, domain: rows.map(({ id }) => id), padding: 0.1 },
+    marks: [
+      hatching,
+      Plot.rect(pieces, { ...rect, fill: 'colour', stroke: 'var(--page)', strokeWidth: 1 }),
+      Plot.rect(modelled, { ...rect, fill: 'url(#hatch)' }),
+      Plot.text(rows, {
+        y: 'id',
+        frameAnchor: 'left',
+        textAnchor: 'start',
+        text: ({ bar }: (typeof rows)[number]) => bar.label,
+        dy: -BAR_ROW / 2 + 10,
+        lineWidth: (width - 20) / 12,
+        textOverflow: 'ellipsis',
+      }),
+      Plot.text(rows, {
+        y: 'id',
+        x: ({ total }: (typeof rows)[number]) => (total ?? 0) / unit.divisor,
+        textAnchor: 'start',
+        text: ({ total }: (typeof rows)[number]) =>
+          total === null ? 'not measured' : formatValue(total, figure.unit),
+        dx: 6,
+        dy: 7,
+      }),
+      ...(hover
+        ? [
+            Plot.tip(
+              pieces,
+              Plot.pointer({
+                y: 'id',
+                x: (piece: (typeof pieces)[number]) => (piece.x1 + piece.x2) / 2,
+                title: 'text',
+                fill: 'var(--panel)',
+                stroke: 'var(--line)',
+              }),
+            ),
+          ]
+        : []),
+      key.mark,
+    ],
+  });
+}
+
+/** Stripes over what is modelled. */
+const hatching: Render = (_index, _scales, _values, _dimensions, context) => {
+  const { document } = context;
+  const pattern = element(document, 'pattern', {
+    id: 'hatch',
+    width: 6,
+    height: 6,
+    patternUnits: 'userSpaceOnUse',
+    patternTransform: 'rotate(45)',
+  });
+  const stripe = { width: 3, height: 6, fill: 'var(--page)', 'fill-opacity': 0.6 };
+  pattern.append(element(document, 'rect', stripe));
+  return pattern as SVGElement;
+};

@@ -1,0 +1,83 @@
+import type * as Plot from '@observablehq/plot';
+import { SERIES_COLOURS } from '../../src/report/palette.js';
+
+/** Where a figure is drawn. */
+export interface Canvas {
+  /** Pixels. */
+  readonly width: number;
+  /** Of a page, or one that stands in for it. */
+  readonly document: Document;
+  /** Whether values are shown under the pointer. */
+  readonly hover: boolean;
+}
+
+export type Mark = Plot.Markish;
+/** A mark that draws itself. */
+export type Render = Exclude<Plot.RenderFunction, undefined>;
+
+export const STYLE = { fontSize: '12px', fontFamily: 'system-ui,sans-serif', background: 'none' };
+export const GREY = 'var(--soft)';
+const LEGEND_ROW = 20;
+
+/** Of the palette; null: of the background. */
+export function colourOf(look: number | null): string {
+  return look === null ? GREY : `var(--s${look % SERIES_COLOURS.light.length})`;
+}
+
+export interface Key {
+  readonly label: string;
+  readonly colour: string;
+  readonly dashed?: boolean;
+  readonly striped?: boolean;
+}
+
+/** Names beside their colors, in rows from `top` pixels on. */
+export function legend(
+  keys: readonly Key[],
+  width: number,
+  top: number,
+): { height: number; mark: Mark } {
+  let [x, y] = [8, top + 8];
+  const places = keys.map((key) => {
+    const room = 30 + 6.7 * key.label.length;
+    if (x > 8 && x + room > width) [x, y] = [8, y + LEGEND_ROW];
+    const place = { ...key, x, y };
+    x += room;
+    return place;
+  });
+  const render: Render = (_index, _scales, _values, _dimensions, context) => {
+    const { document } = context;
+    const group = element(document, 'g', {});
+    for (const { label, colour, dashed, striped, x: at, y: height } of places) {
+      const line = { x1: at, x2: at + 16, y1: height, y2: height, stroke: colour };
+      const dash = dashed ? { 'stroke-dasharray': '4 2' } : {};
+      group.append(
+        element(document, 'line', { ...line, 'stroke-width': striped ? 10 : 5, ...dash }),
+      );
+      if (striped) {
+        const box = { x: at, y: height - 5, width: 16, height: 10, fill: 'url(#hatch)' };
+        group.append(element(document, 'rect', box));
+      }
+      const text = element(document, 'text', {
+        x: at + 21,
+        y: height + 4,
+        fill: 'var(--ink)',
+        'text-anchor': 'start',
+      });
+      text.textContent = label;
+      group.append(text);
+    }
+    return group as SVGElement;
+  };
+  return { height: keys.length === 0 ? top : y + 14, mark: render };
+}
+
+export function element(
+  document: Document,
+  name: string,
+  attributes: Record<string, unknown>,
+): Element {
+  const made = document.createElementNS('http://www.w3.org/2000/svg', name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
+  return made;
+}

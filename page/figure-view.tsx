@@ -1,0 +1,67 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { draw } from './drawing/draw.js';
+import { type Figure, fileNameOf, tableOf } from '../src/report/figure.js';
+import { standalone } from './drawing/standalone.js';
+import { TextTable } from './text-table.js';
+
+/** A figure as wide as its place, drawn when it comes into view, with its numbers as a table. */
+export function FigureView({ figure }: { readonly figure: Figure }) {
+  const place = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(0);
+  const [seen, setSeen] = useState(false);
+  const [open, setOpen] = useState(false);
+  useEffect(() => {
+    const element = place.current;
+    if (element === null) return;
+    const sizes = new ResizeObserver(() => setWidth(Math.round(element.clientWidth)));
+    const views = new IntersectionObserver(
+      (entries) => {
+        if (entries.some(({ isIntersecting }) => isIntersecting)) setSeen(true);
+      },
+      { rootMargin: '400px' },
+    );
+    const show = () => setSeen(true);
+    sizes.observe(element);
+    views.observe(element);
+    addEventListener('beforeprint', show);
+    return () => {
+      sizes.disconnect();
+      views.disconnect();
+      removeEventListener('beforeprint', show);
+    };
+  }, []);
+  useEffect(() => {
+    if (!seen || width === 0) return;
+    place.current?.replaceChildren(draw(figure, { width, document, hover: true }));
+  }, [figure, width, seen]);
+  const { title } = figure;
+  const save = () => {
+    const url = URL.createObjectURL(
+      new Blob([standalone(figure, document, 680)], { type: 'image/svg+xml' }),
+    );
+    const name = `${fileNameOf(figure)}.svg`;
+    Object.assign(document.createElement('a'), { href: url, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+  };
+  const { head, rows } = open ? tableOf(figure) : { head: [], rows: [] };
+  return (
+    <figure>
+      <figcaption>
+        <span>{title}</span>
+        <button
+          type="button"
+          class="plain small"
+          onClick={save}
+          aria-label={`Save ${title} as SVG`}
+        >
+          SVG
+        </button>
+      </figcaption>
+      <div class="canvas" ref={place} />
+      <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+        <summary>Numbers: {title}</summary>
+        {open && <TextTable caption={title} head={head} rows={rows} />}
+      </details>
+    </figure>
+  );
+}

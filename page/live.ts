@@ -1,0 +1,49 @@
+import type { PageUpdate } from '../src/report/page-data.js';
+import { connection, page } from './state.js';
+
+const AGAIN_MS = 2000;
+
+/** Follows the server's events for as long as the page is open. The token, where one is needed, is
+ * what follows `#token=` in the address: `EventSource` could not send it. */
+export async function follow(): Promise<never> {
+  const token = new URLSearchParams(location.hash.slice(1)).get('token');
+  const headers: Record<string, string> =
+    token === null ? {} : { Authorization: `Bearer ${token}` };
+  for (;;) {
+    try {
+      const response = await fetch('events', { headers });
+      if (!response.ok || response.body === null) {
+        throw new Error(
+          response.status === 401 ? 'the address needs #token=…' : response.statusText,
+        );
+      }
+      let rest = '';
+      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        const events = (rest + part.value).split('\n\n');
+        rest = events.pop() ?? '';
+        const updates = events.flatMap((event) =>
+          event.startsWith('data: ') ? [JSON.parse(event.slice(6)) as PageUpdate] : [],
+        );
+        if (updates.length > 0) apply(updates);
+        connection.value = `live, last news ${new Date().toLocaleTimeString()}`;
+      }
+      connection.value = 'The server has ended the connection; trying again.';
+    } catch (error) {
+      connection.value = `No connection (${(error as Error).message}); trying again.`;
+    }
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
+}
+
+function apply(updates: readonly PageUpdate[]): void {
+  const all = new Map(page.value.runs.map((run) => [run.folder, run]));
+  let { notes } = page.value;
+  for (const update of updates) {
+    if (update.type === 'run') all.set(update.run.folder, update.run);
+    else if (update.type === 'gone') all.delete(update.folder);
+    else notes = update.notes;
+  }
+  const runs = [...all.values()].toSorted((a, b) => (a.created < b.created ? 1 : -1));
+  page.value = { ...page.value, runs, notes };
+}

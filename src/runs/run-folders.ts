@@ -1,0 +1,106 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { CheckpointError, PhantomError } from '../base/errors.js';
+import { isSystemError } from '../base/files.js';
+import { readSmall } from '../base/regular-file.js';
+import { readRunConfig } from '../checkpoints/run-folder.js';
+import { type RunData, runData } from './run-data.js';
+import { EventReader, type RunRecord } from './run-record.js';
+
+const MOST_METRICS_BYTES = 1 << 28;
+
+/** Folders of runs: those given, and those one level inside one that is none itself. */
+export function runFolders(given: readonly string[]): string[] {
+  const all = given.flatMap((folder) => {
+    if (existsSync(path.join(folder, 'config.json')) || !isFolder(folder)) return [folder];
+    const inside = readdirSync(folder)
+      .map((name) => path.join(folder, name))
+      .filter((each) => existsSync(path.join(each, 'config.json')))
+      .toSorted();
+    return inside.length === 0 ? [folder] : inside;
+  });
+  return [...new Map(all.map((folder) => [path.resolve(folder), folder])).values()];
+}
+
+function readMetrics(file: string): string {
+  try {
+    return readSmall(file, MOST_METRICS_BYTES).toString('utf8');
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new CheckpointError('run', error.message, { cause: error });
+  }
+}
+
+function isFolder(folder: string): boolean {
+  return statSync(folder, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** Reads what a run has written so far. @throws CheckpointError when it is no run of this version */
+export function readRun(folder: string, name = path.basename(path.resolve(folder))): RunRecord {
+  const config = readRunConfig(folder);
+  const file = path.join(folder, 'metrics.jsonl');
+  if (!existsSync(file)) {
+    throw new CheckpointError('run', `${folder} has no metrics.jsonl; the run has not started`);
+  }
+  const reader = new EventReader();
+  const lines = readMetrics(file).split('\n');
+  const tail = lines.pop() ?? '';
+  for (const [i, line] of lines.entries()) reader.read(line, i + 1);
+  return reader.record(folder, name, config, tail);
+}
+
+/** Runs that were read, and why others were not. */
+export interface FoundRuns {
+  readonly runs: readonly RunRecord[];
+  readonly problems: readonly string[];
+}
+
+/** Reads the runs in some folders; each has a name of its own. */
+export function readRuns(given: readonly string[]): FoundRuns {
+  const folders = runFolders(given);
+  const names = distinctNames(folders);
+  const runs: RunRecord[] = [];
+  const problems: string[] = [];
+  for (const [i, folder] of folders.entries()) {
+    try {
+      runs.push(readRun(folder, names[i]));
+    } catch (error) {
+      if (!(error instanceof PhantomError)) throw error;
+      problems.push(error.message);
+    }
+  }
+  return { runs, problems };
+}
+
+/** A run as pages take it, with what its folder says of whether it goes on. */
+export function describeRun(run: RunRecord): RunData {
+  const file = path.join(run.folder, 'metrics.jsonl');
+  const writtenMs = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return runData(run, isAlive(run, (Date.now() - writtenMs) / 1000));
+}
+
+const SURELY_ALIVE_S = 120;
+const SURELY_DEAD_S = 3600;
+
+/** null: not known, as of a process on another machine that has been silent for a while. */
+function isAlive({ start }: RunRecord, silentS: number): boolean | null {
+  if (start?.host === os.hostname() && Number.isSafeInteger(start.pid) && start.pid > 0) {
+    try {
+      return process.kill(start.pid, 0);
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'EPERM';
+    }
+  }
+  return silentS < SURELY_ALIVE_S ? true : silentS > SURELY_DEAD_S ? false : null;
+}
+
+/** Base names, and as much of the path as makes equal ones differ. */
+export function distinctNames(folders: readonly string[]): string[] {
+  const parts = folders.map((folder) => path.resolve(folder).split(path.sep));
+  for (let length = 1; length < 32; length++) {
+    const names = parts.map((part) => part.slice(-length).join('/'));
+    if (new Set(names).size === names.length) return names;
+  }
+  return [...folders];
+}

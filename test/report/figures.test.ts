@@ -1,0 +1,126 @@
+// One definition of each figure: terminal, JSON, pages and comparisons say the same numbers.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { OutcomeCollector } from '#src/app/compare/outcome.js';
+import { formatDuration, formatSi } from '#src/base/format.js';
+import { endPairs } from '#src/cli/progress.js';
+import { runFigures } from '#src/report/run-charts.js';
+import { runsMarkdown } from '#src/report/runs-page.js';
+import { describeRun, readRun } from '#src/runs/run-folders.js';
+import { RUN_COLUMNS } from '#src/runs/run-table.js';
+import type { EndEvent, TrainingEvent } from '#src/training/events.js';
+import { temporaryFolder } from '../support/files.js';
+import { writeRunFolder } from '../support/run-folder.js';
+
+const OPTIONS = { against: 'step', smoothing: 0, selected: [] } as const;
+
+describe('figures', () => {
+  it('are the same in terminal, JSON, table, charts and comparison', (context) => {
+    const folder = writeRunFolder(path.join(temporaryFolder(context), 'run'));
+    const events = readFileSync(path.join(folder, 'metrics.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as TrainingEvent);
+    const end = events.at(-1) as EndEvent;
+    const run = describeRun(readRun(folder));
+    const { figures } = run;
+    const step = formatDuration(figures.stepTimeS ?? Number.NaN);
+    const energy = formatSi(figures.perStepJ ?? Number.NaN, 'J');
+
+    assert.equal(figures.stepTimeS, end.medianStepTimeS);
+    const terminal = new Map(endPairs(end));
+    assert.match(terminal.get('speed') ?? '', new RegExp(`^${step} per step`));
+    assert.match(terminal.get('energy') ?? '', new RegExp(`, ${energy} per step$`));
+    const cell = (title: string) => RUN_COLUMNS.find((one) => one.title === title)?.text(run);
+    assert.equal(cell('step time'), step);
+    assert.equal(cell('energy per step'), `~${energy}`);
+    assert.ok(runsMarkdown([run], []).includes(`| ${step} |`));
+
+    const collector = new OutcomeCollector();
+    for (const event of events) collector.onEvent(event);
+    const outcome = collector.outcome(
+      { contestant: 'x', rate: 1, seed: 0, target: null },
+      end,
+      null,
+    );
+    assert.equal(outcome.stepTimeS, figures.stepTimeS);
+    assert.equal(outcome.stepEnergyJ, figures.perStepJ);
+
+    const { phases, steadyJ } = end.energy;
+    const sum = (values: readonly (number | null)[]) =>
+      values.reduce<number>((all, value) => all + (value ?? 0), 0);
+    const bars = runFigures([run], OPTIONS).flatMap((group) => group.figures);
+    const bar = (title: RegExp) => {
+      const figure = bars.find((one) => title.test(one.title));
+      return figure?.kind === 'bars' ? sum(figure.bars[0]?.values ?? []) : Number.NaN;
+    };
+    const meanS = sum(Object.values(phases).map(({ timeS }) => timeS)) / end.steadySteps;
+    assert.ok(Math.abs(bar(/^Time of a steady step/) - meanS) < 1e-12);
+    const joules = bar(/^Energy of a steady step/);
+    assert.ok(Math.abs(joules - (steadyJ ?? 0) / end.steadySteps) < 1e-12);
+    assert.ok(Math.abs(joules - (figures.perStepJ ?? 0)) < 1e-12);
+  });
+
+  it('of a run that goes on leave its first steps out', (context) => {
+    const folder = writeRunFolder(path.join(temporaryFolder(context), 'run'), {
+      lines: (lines) =>
+        lines.slice(0, 6).map((line) => line.replace('"step":10,', '"slow":1,"step":10,')),
+    });
+    const run = readRun(folder);
+    const [first, ...others] = run.steps;
+    const slow = {
+      ...run,
+      steps: [{ ...first, stepTimeS: 9 }, ...others],
+    };
+    assert.equal(describeRun(slow).figures.stepTimeS, 0.005);
+  });
+
+  it('scaling joins runs that differ in the axis alone', (context) => {
+    const root = temporaryFolder(context);
+    const run = (ghosts: number, ranks: number) =>
+      describeRun(
+        readRun(
+          writeRunFolder(path.join(root, `k${ghosts}-r${ranks}`), { settings: { ghosts, ranks } }),
+        ),
+      );
+    const against = (runs: Parameters<typeof runFigures>[0]) =>
+      runFigures(runs, OPTIONS).flatMap(({ title, figures }) =>
+        title === 'Scaling' ? figures.map((figure) => figure.title) : [],
+      );
+    assert.deepEqual(against([run(4, 1), run(16, 2)]), []);
+    assert.deepEqual(against([run(4, 1), run(16, 1)]), [
+      'Step time against ghosts K',
+      'Energy per sample against ghosts K',
+    ]);
+  });
+
+  it('runs of different data have no common axis; metrics, accuracy and rate have curves', (context) => {
+    const root = temporaryFolder(context);
+    const one = (name: string) =>
+      describeRun(
+        readRun(
+          writeRunFolder(path.join(root, name), {
+            data: name,
+            lines: (lines) =>
+              lines.map((line) =>
+                line
+                  .replace('"accuracy":null', '"accuracy":0.5')
+                  .replace('"metrics":{}', '"metrics":{"rmse":2}'),
+              ),
+          }),
+        ),
+      );
+    const [group] = runFigures([one('a.csv'), one('b.csv')], OPTIONS);
+    const titles = group?.figures.map(({ title }) => title) ?? [];
+    for (const data of ['a.csv', 'b.csv']) {
+      for (const what of ['Training loss', 'Training accuracy', 'Validation rmse']) {
+        assert.ok(titles.includes(`${what} (${data}, mse)`), titles.join());
+      }
+    }
+    const course = runFigures([one('a.csv')], OPTIONS).find(({ title }) => /Course/.test(title));
+    const names = course?.figures.map(({ title }) => title);
+    assert.deepEqual(names?.slice(0, 3), ['Learning rate', 'Gradient norm', 'Samples per second']);
+  });
+});
