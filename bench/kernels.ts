@@ -7,6 +7,7 @@
  * all of them alike. `--seconds` is the time for each line of the table. The floor of an
  * element-wise kernel is the time that its traffic takes at the rate of a copy of the same size.
  */
+import { type ElementLossName, ELEMENT_LOSSES } from '#src/engines/element-losses.js';
 import { parseArgs } from 'node:util';
 
 import { NativeError, UnsupportedError } from '#src/base/errors.js';
@@ -154,11 +155,14 @@ function elementwiseKernels(engine: Engine, count: number): Kernel[] {
         () => engine.biasActivationGradient(kind, a, a, b, c, 0, bias),
       ],
     ]),
-    ['squared error', 12, () => engine.squaredError(a, b, c, 1, 128)],
+    ...(Object.keys(ELEMENT_LOSSES) as ElementLossName[]).map((name): Kernel => {
+      const loss = { name, parameter: 0.5 };
+      return [name, 12, () => engine.elementLoss(loss, a, b, null, c, 1, 128)];
+    }),
     [
       'softmax cross-entropy, 16 classes',
       16,
-      () => engine.softmaxCrossEntropy(logits, labels, dLogits, 1, count / 16, result),
+      () => engine.softmaxCrossEntropy(logits, labels, null, 0, dLogits, 1, count / 16, result),
     ],
     ['sgd', 12, () => engine.sgdStep(weights, gradient, null, { ...sgd, gradientScale: 1 })],
     [

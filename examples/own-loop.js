@@ -5,7 +5,7 @@ import { isMainThread } from 'node:worker_threads';
 import { Tape } from 'phantom-parallel/autograd';
 import { Communicator, launchRanks, runRank } from 'phantom-parallel/communicators';
 import { createEngine } from 'phantom-parallel/engines';
-import { SquaredError } from 'phantom-parallel/layers';
+import { ElementwiseLoss } from 'phantom-parallel/layers';
 import { buildNetwork } from 'phantom-parallel/model';
 import { createOptimizer } from 'phantom-parallel/optimizers';
 import { randomStream } from 'phantom-parallel/tensor';
@@ -48,7 +48,12 @@ if (isMainThread) {
     const y = tape.variable(engine.allocate([rows, BATCH]));
     randomStream(1, `x ${communicator.rank}`).fillNormal(x.value.data, 0);
     randomStream(1, `y ${communicator.rank}`).fillNormal(y.value.data, 0);
-    const loss = new SquaredError(1 / (WIDTH * BATCH), BATCH, network.layout.blocksHere);
+    const loss = new ElementwiseLoss({
+      name: 'mse',
+      scale: 1 / (WIDTH * BATCH),
+      columns: BATCH,
+      blocks: network.layout.blocksHere,
+    });
 
     const losses = [];
     const squares = new Float64Array(network.parameters.length);

@@ -1,6 +1,7 @@
 export { biasActivation, biasActivationGradient } from './activations';
 export { add, axpy, copy, fill, scale, sumOfSquares } from './elementwise';
 export { gemm } from './gemm';
-export { correctColumns, softmaxCrossEntropy, squaredError } from './losses';
+export { correctColumns, softmaxCrossEntropy } from './cross-entropy';
+export { elementLoss } from './element-losses';
 export { adamStep, sgdStep } from './optimizers';
 export { decodeBfloat16, decodeInt8, encodeBfloat16, encodeInt8 } from './precision';

@@ -1,3 +1,4 @@
+import { isOfClasses, LOSSES } from '../layers/loss-names.js';
 import { OPTIMIZER_NAMES, optimizerStatesPerParameter } from '../optimizers/optimizer-list.js';
 import { bestCollective, type Topology } from './collectives.js';
 import { collectiveSeconds, productSeconds, sizeSeconds } from './interpolate.js';
@@ -43,8 +44,7 @@ export function passBytes(kernel: PassKernel): number {
     'encode int8': 5,
     'decode int8': 5,
     copy: 8,
-    mse: 12,
-    'cross-entropy': 8,
+    ...Object.fromEntries(LOSSES.map((loss) => [loss, isOfClasses(loss) ? 8 : 12])),
   };
   return bytes[kernel] ?? updateBytes(kernel);
 }

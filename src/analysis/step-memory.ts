@@ -1,4 +1,5 @@
 import { blockLayout } from '../layers/block-layout.js';
+import { isOfClasses } from '../layers/loss-names.js';
 import { paddedBytes } from '../layers/memory-size.js';
 import { networkLayers, parameterSizes } from '../model/network-layers.js';
 import { optimizerStatesPerParameter } from '../optimizers/optimizer-list.js';
@@ -34,7 +35,9 @@ export function rankMemory(shape: StepShape, rank: number): RankMemory {
     ends.kind === 'sharded' ? [own(width), own(width)] : [ends.inputs, ends.outputs];
   // The input; the target and the gradient of the loss; the loss, and its own gradient.
   let activationBytes = matrix(inputs) + matrix(outputs) + 2 * paddedBytes(1);
-  activationBytes += loss === 'mse' ? matrix(outputs) : paddedBytes(columns);
+  const { quantiles = 1, weighted = false } = shape;
+  activationBytes += isOfClasses(loss) ? paddedBytes(columns) : matrix(outputs / quantiles);
+  if (weighted) activationBytes += paddedBytes(columns);
   let bufferBytes = 0;
   for (const [i, layer] of layers.entries()) {
     const inputNeedsGradient = i > 0 || inputGradient;

@@ -1,6 +1,7 @@
 import { listActivation } from '../layers/bias-activation/program.js';
 import { blockLayout } from '../layers/block-layout.js';
 import { OperationList } from '../layers/operation-list.js';
+import { isOfClasses, type LossName } from '../layers/loss-names.js';
 import type { Operation } from '../layers/operations.js';
 import { type NetworkLayer, networkLayers, parameterSizes } from '../model/network-layers.js';
 import type { NetworkSpecification } from '../model/specification.js';
@@ -14,7 +15,11 @@ export interface StepShape {
   readonly ranks: number;
   /** B */
   readonly columns: number;
-  readonly loss: 'mse' | 'cross-entropy';
+  readonly loss: LossName;
+  /** Outputs for each target. Default: one. */
+  readonly quantiles?: number;
+  /** Whether samples have weights. Default: not. */
+  readonly weighted?: boolean;
   readonly optimizer: OptimizerName;
   /** Whether a moving average of the weights is kept. */
   readonly average: boolean;
@@ -38,15 +43,19 @@ export function stepProgram(shape: StepShape, rank: number): Operation[] {
   const list = new OperationList(layout, columns);
   const ownRows = layout.blocksHere * (width / blocks);
   list.elements('copy', ends.kind === 'sharded' ? ownRows : ends.inputs);
-  const targets = ends.kind === 'sharded' ? ownRows : ends.outputs;
-  list.elements('copy', loss === 'mse' ? targets : 1);
+  const { quantiles = 1, weighted = false } = shape;
+  const targets = ends.kind === 'sharded' ? ownRows : ends.outputs / quantiles;
+  list.elements('copy', isOfClasses(loss) ? 1 : targets);
+  if (weighted) list.elements('copy', 1);
 
   for (const layer of layers) {
     layer.kind.forward(layer, list);
     activation(layer, list);
   }
-  if (ends.kind === 'sharded') list.eachBlock(() => list.elements('mse', width / blocks));
-  else list.elements(loss, ends.outputs);
+  if (ends.kind === 'sharded') list.eachBlock(() => list.elements(loss, width / blocks));
+  else if (loss === 'quantile') {
+    for (let i = 0; i < ends.outputs; i++) list.elements(loss, 1);
+  } else list.elements(loss, ends.outputs);
   const agreement = list.start('all-reduce', AGREEMENT_BYTES, 'agreement');
   list.pass = 'backward';
   for (const [i, layer] of [...layers.entries()].toReversed()) {

@@ -1,3 +1,5 @@
+import { type ElementLossName, ELEMENT_LOSSES } from '../engines/element-losses.js';
+import { LOSSES } from '../layers/loss-names.js';
 import type { PassKernel } from '../layers/operations.js';
 import {
   PRODUCT_FORMS,
@@ -114,8 +116,7 @@ function passKernels(): PassKernel[] {
     'add',
     'fill',
     'copy',
-    'mse',
-    'cross-entropy',
+    ...LOSSES,
     ...OPTIMIZER_NAMES,
     'encode bfloat16',
     'decode bfloat16',
@@ -180,13 +181,19 @@ function passCall(
       return ({ a }) => engine.fill(a, 0.01);
     case 'copy':
       return ({ a, b }) => engine.copy(a, b);
-    case 'mse':
-      return ({ a, b, c }) => engine.squaredError(a, b, c, 1, a.shape[1] ?? 1);
     case 'cross-entropy': {
       const result = { lossSum: 0, correct: 0 };
-      return ({ a, b, c }) => engine.softmaxCrossEntropy(a, b, c, 1e-3, a.shape[1] ?? 1, result);
+      return ({ a, b, c }) => {
+        engine.softmaxCrossEntropy(a, b, null, 0, c, 1e-3, a.shape[1] ?? 1, result);
+      };
     }
     default: {
+      if (kernel in ELEMENT_LOSSES) {
+        const loss = { name: kernel as ElementLossName, parameter: 0.5 };
+        return ({ a, b, c }) => {
+          engine.elementLoss(loss, a, b, null, c, 1, a.shape[1] ?? 1);
+        };
+      }
       const name = kernel as OptimizerName;
       const { states, create } = OPTIMIZERS[name];
       const update = create(CONSTANTS, engine);

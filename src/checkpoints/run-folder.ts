@@ -1,3 +1,4 @@
+import { isLossName, type LossName } from '../layers/loss-names.js';
 import { createHash } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import os from 'node:os';
@@ -31,7 +32,7 @@ export interface RunConfig {
   readonly created: string;
   readonly settings: TrainingSettings;
   readonly specification: NetworkSpecification;
-  readonly loss: 'mse' | 'cross-entropy';
+  readonly loss: LossName;
   /** Steps, from `steps` or `epochs`. */
   readonly steps: number;
   /** What was read, and how it is standardised: x is replaced by (x − mean) / scale. */
@@ -170,7 +171,7 @@ function damageOf({
   data,
   files,
 }: Partial<RunConfig>): string | null {
-  if (loss !== 'mse' && loss !== 'cross-entropy') return `loss is ${JSON.stringify(loss)}`;
+  if (!isLossName(loss)) return `loss is ${JSON.stringify(loss)}`;
   if (files !== undefined && !isFileHashes(files)) return 'files is incomplete';
   const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
   const counts = ['ranks', 'batch', 'accumulate', 'seed', 'timeout'] as const;

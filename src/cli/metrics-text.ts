@@ -47,6 +47,17 @@ export function metricTables(metrics: EvaluationMetrics, width: number): string[
     ]);
     return ['', ...formatTable(['target', 'RMSE', 'MAE', 'R²'], rows, width)];
   }
+  if (metrics.task === 'multilabel') {
+    const labels = metrics.labels.map(({ name, accuracy, precision, recall, f1, rocAuc, rows }) => [
+      name,
+      ...[accuracy, precision, recall].map((share) => formatPercent(share, 1)),
+      formatDigits(f1),
+      rocAuc === null ? '–' : formatDigits(rocAuc),
+      formatCount(rows),
+    ]);
+    const titles = ['label', 'accuracy', 'precision', 'recall', 'F1', 'ROC AUC', 'rows of yes'];
+    return ['', ...formatTable(titles, labels, width)];
+  }
   const { classes, confusion } = metrics;
   const listed =
     classes.length <= MOST_CLASSES

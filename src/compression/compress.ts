@@ -134,9 +134,10 @@ class Compression {
       probe?.layer(weight, bias, activation, { subtract, bias: moved });
       return phantomTensors(size, moved, factors);
     });
-    const { loss, standardization, schema } = network;
+    const { loss, lossOptions, standardization, schema } = network;
     const source = { compressedFrom: network.name, choice, minimize, svd: this.#svd.description };
-    writeModel(out, { specification, loss, standardization, schema, source }, shards);
+    const model = { specification, loss, lossOptions, standardization, schema, source };
+    writeModel(out, model, shards);
     return {
       model: out,
       compressedFrom: network.name,
@@ -147,7 +148,7 @@ class Compression {
       layers: report,
       before: sizeOf({ ...specification, strategy: 'tensor' }),
       after: sizeOf(specification),
-      probe: probe && probe.report(loss),
+      probe: probe && probe.report(loss, lossOptions),
     };
   }
 

@@ -1,6 +1,13 @@
+import {
+  isOfClasses,
+  type LossName,
+  type LossOptions,
+  outputsPerTarget,
+} from '../layers/loss-names.js';
+import { elementLossOf } from '../layers/losses.js';
 import type { Activation } from '../engines/activations.js';
 import type { CrossEntropyResult, Engine } from '../engines/engine.js';
-import { asMatrix, type Tensor } from '../tensor/tensor.js';
+import { asMatrix, type Tensor, tensorRows } from '../tensor/tensor.js';
 
 /** Rows that a network is compared on, as it sees them. */
 export interface ProbeData {
@@ -81,7 +88,7 @@ export class Probe {
     this.#phantom = phantom;
   }
 
-  report(loss: 'mse' | 'cross-entropy'): ProbeReport {
+  report(loss: LossName, options: LossOptions): ProbeReport {
     let error = 0;
     let size = 0;
     for (const [i, value] of this.#dense.data.entries()) {
@@ -91,23 +98,31 @@ export class Probe {
     return {
       rows: this.#data.rows,
       outputError: Math.sqrt(error / size),
-      before: this.#judge(this.#dense, loss),
-      after: this.#judge(this.#phantom, loss),
+      before: this.#judge(this.#dense, loss, options),
+      after: this.#judge(this.#phantom, loss, options),
     };
   }
 
-  #judge(output: Tensor, loss: 'mse' | 'cross-entropy'): ProbeResult {
+  #judge(output: Tensor, loss: LossName, options: LossOptions): ProbeResult {
     const { rows } = this.#data;
-    const gradient = this.#engine.allocate(output.shape);
-    const answers = this.#engine.allocate(loss === 'mse' ? output.shape : [rows]);
+    const engine = this.#engine;
+    const gradient = engine.allocate(output.shape);
+    const answers = engine.allocate([this.#data.y.length / rows, rows]);
     answers.data.set(this.#data.y);
-    if (loss === 'mse') {
-      const sum = this.#engine.squaredError(output, answers, gradient, 1, rows);
-      return { loss: sum / output.data.length, accuracy: null };
+    if (isOfClasses(loss)) {
+      const result: CrossEntropyResult = { lossSum: 0, correct: 0 };
+      const { labelSmoothing } = options;
+      engine.softmaxCrossEntropy(output, answers, null, labelSmoothing, gradient, 1, rows, result);
+      return { loss: result.lossSum / rows, accuracy: result.correct / rows };
     }
-    const result: CrossEntropyResult = { lossSum: 0, correct: 0 };
-    this.#engine.softmaxCrossEntropy(output, answers, gradient, 1, rows, result);
-    return { loss: result.lossSum / rows, accuracy: result.correct / rows };
+    const each = outputsPerTarget(loss, options);
+    let sum = 0;
+    for (let row = 0; row < output.data.length / rows; row++) {
+      const [z, y] = [tensorRows(output, row, 1), tensorRows(answers, Math.floor(row / each), 1)];
+      const dz = tensorRows(gradient, row, 1);
+      sum += engine.elementLoss(elementLossOf(loss, options, row), z, y, null, dz, 1, rows);
+    }
+    return { loss: sum / output.data.length, accuracy: null };
   }
 
   /** Into memory of an activation that is not needed any more, where there is some of that size. */

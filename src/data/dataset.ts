@@ -38,7 +38,8 @@ export interface TableDataset extends DatasetCommon {
 }
 
 /**
- * Rows of a table, each a record of floats: the features, then the answers (a class by its index).
+ * Rows of a table, each a record of floats: the features, then the answers (a class by its index),
+ * then the row's weight where it has one.
  * In shared memory or in a file.
  */
 export interface RecordsDataset extends DatasetCommon {
@@ -50,6 +51,16 @@ export interface RecordsDataset extends DatasetCommon {
   readonly answers: AnswerShape;
   /** Fitted to the numbers among the features of the training rows; 0 and 1 for the others. */
   readonly standardization: { readonly mean: Float32Array; readonly scale: Float32Array };
+  /** Whether records end with a weight. */
+  readonly weighted: boolean;
+  readonly tally: RowTally;
+}
+
+/** How many rows there are of each class, and their weights; of numbers that are predicted, one entry
+ * for all rows. */
+export interface RowTally {
+  readonly rows: number[];
+  readonly weights: number[];
 }
 
 /** Rows computed when they are asked for; row i depends on the specification and i alone. */

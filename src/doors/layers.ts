@@ -21,11 +21,13 @@ export {
 } from '../layers/kind.js';
 export { type KindName, KINDS } from '../layers/kinds.js';
 export { kindsOf, type NetworkKinds } from '../layers/network-kinds.js';
+export type { LossName, LossOptions } from '../layers/loss-names.js';
 export {
+  ElementwiseLoss,
+  type ElementwiseLossOptions,
   type LossOperator,
   type LossReading,
   SoftmaxCrossEntropy,
-  SquaredError,
 } from '../layers/losses.js';
 export { paddedBytes } from '../layers/memory-size.js';
 export { OperationList } from '../layers/operation-list.js';

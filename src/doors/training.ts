@@ -16,12 +16,14 @@ export type {
   WarningEvent,
 } from '../training/events.js';
 export type { ClassMetrics } from '../metrics/classification.js';
+export type { OutputTransform } from '../models/outputs.js';
 export type { MetricName, MetricsTask, MetricValues } from '../metrics/metric-names.js';
 export { Evaluator, type Judgement } from '../training/evaluator.js';
 export {
   type EvaluationMetrics,
   metricsShape,
   type MetricsShape,
+  type NamedLabel,
   type NamedRegression,
 } from '../training/network-metrics.js';
 export { LossPass, type LossPassParts } from '../training/loss-pass.js';

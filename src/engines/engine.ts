@@ -1,6 +1,7 @@
 import type { EncodedPrecision } from '../tensor/precision.js';
 import type { Bytes, Matrix, Tensor } from '../tensor/tensor.js';
 import type { Activation } from './activations.js';
+import type { ElementLoss } from './element-losses.js';
 
 /** What an optimiser kernel needs for one tensor; every buffer has the parameter's length. */
 export interface AdamStep {
@@ -27,7 +28,7 @@ export interface SgdStep {
   readonly gradientScale: number;
 }
 
-/** Sum of the losses of the valid columns, and how many of them were classified correctly. */
+/** Weighted sum of the losses of the valid columns, and how many of them were classified correctly. */
 export interface CrossEntropyResult {
   lossSum: number;
   correct: number;
@@ -102,21 +103,28 @@ export interface Engine {
   /** Σ x², accumulated in float64. Not finite exactly when an element, or the sum, is not. */
   sumOfSquares(x: Tensor): number;
 
-  /** Mean-squared error of the first `validColumns` columns: returns Σ (z − target)² in float64,
-   * and writes dz = 2 · gradientScale · (z − target), zero in the other columns. */
-  squaredError(
+  /** A loss of each element of the first `validColumns` columns: returns Σ weight · loss in float64,
+   * and writes dz = gradientScale · weight · its derivative by z, zero in the other columns.
+   * z, target, dz [rows, columns]; weights [columns], or null: each is one. */
+  elementLoss(
+    loss: ElementLoss,
     z: Tensor,
     target: Tensor,
+    weights: Tensor | null,
     dz: Tensor,
     gradientScale: number,
     validColumns: number,
   ): number;
   /** Softmax cross-entropy over rows (classes), for the first `validColumns` columns.
-   * logits [classes, columns]; labels [columns], class indices as float32. Writes
-   * dLogits = gradientScale · (softmax − one-hot), zero in the other columns, and fills `result`. */
+   * logits [classes, columns]; labels [columns], class indices as float32; weights [columns], or
+   * null: each is one. Writes dLogits = gradientScale · weight · (softmax − one-hot), zero in the
+   * other columns, and fills `result`. With `smoothing` s, s / classes of every class take the
+   * place of s of the label. */
   softmaxCrossEntropy(
     logits: Tensor,
     labels: Tensor,
+    weights: Tensor | null,
+    smoothing: number,
     dLogits: Tensor,
     gradientScale: number,
     validColumns: number,

@@ -1,6 +1,7 @@
 import type { EncodedPrecision } from '../tensor/precision.js';
 import type { Bytes, Matrix, Tensor } from '../tensor/tensor.js';
 import type { Activation } from './activations.js';
+import type { ElementLoss } from './element-losses.js';
 import type { AdamStep, CrossEntropyResult, Engine, SgdStep } from './engine.js';
 
 /** An engine that passes every call to another: the base of engines that change a few of them. */
@@ -77,25 +78,39 @@ export class ForwardingEngine implements Engine {
   sumOfSquares(x: Tensor): number {
     return this.#engine.sumOfSquares(x);
   }
-  squaredError(
+  elementLoss(
+    loss: ElementLoss,
     z: Tensor,
     target: Tensor,
+    weights: Tensor | null,
     dz: Tensor,
     gradientScale: number,
     validColumns: number,
   ): number {
-    return this.#engine.squaredError(z, target, dz, gradientScale, validColumns);
+    const engine = this.#engine;
+    return engine.elementLoss(loss, z, target, weights, dz, gradientScale, validColumns);
   }
   softmaxCrossEntropy(
     logits: Tensor,
     labels: Tensor,
+    weights: Tensor | null,
+    smoothing: number,
     dLogits: Tensor,
     gradientScale: number,
     validColumns: number,
     result: CrossEntropyResult,
   ): void {
     const engine = this.#engine;
-    engine.softmaxCrossEntropy(logits, labels, dLogits, gradientScale, validColumns, result);
+    engine.softmaxCrossEntropy(
+      logits,
+      labels,
+      weights,
+      smoothing,
+      dLogits,
+      gradientScale,
+      validColumns,
+      result,
+    );
   }
   sgdStep(weights: Tensor, gradient: Tensor, velocity: Tensor | null, step: SgdStep): number {
     return this.#engine.sgdStep(weights, gradient, velocity, step);

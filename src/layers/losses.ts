@@ -1,12 +1,14 @@
 import type { Operator, OperatorContext } from '../autograd/operator.js';
 import type { CrossEntropyResult } from '../engines/engine.js';
 import { type Tensor, tensorRows } from '../tensor/tensor.js';
+import type { ElementLoss, ElementLossName } from '../engines/element-losses.js';
 import { range } from './block-layout.js';
 import { treeSum } from './block-sum.js';
+import { type LossOptions, USUAL_LOSS } from './loss-names.js';
 
 /** What a loss operator left behind: sums over this rank's elements, in float64. */
 export interface LossReading {
-  /** Of squared errors, or of cross-entropies: one for each block that has its own rows. */
+  /** Of weighted losses: one for each block that has its own rows. */
   readonly blockSums: Float64Array;
   /** Columns whose largest logit is the label's; NaN where the loss has no notion of it. */
   correct: number;
@@ -21,53 +23,101 @@ export interface LossOperator extends Operator {
   validColumns: number;
 }
 
+/** The kernel's loss and parameter, of a row of the output where they differ. */
+export function elementLossOf(name: ElementLossName, options: LossOptions, row = 0): ElementLoss {
+  const { huberDelta, labelSmoothing, quantiles } = options;
+  const parameters: Partial<Record<ElementLossName, number>> = {
+    huber: huberDelta,
+    quantile: quantiles[row % quantiles.length] ?? 0.5,
+    'binary-cross-entropy': labelSmoothing,
+  };
+  return { name, parameter: parameters[name] ?? 0 };
+}
+
+/** What an element-wise loss is made of. */
+export interface ElementwiseLossOptions {
+  readonly name: ElementLossName;
+  /** 1 / (batch · features), over all ranks and micro-batches. */
+  readonly scale: number;
+  /** Of a batch. */
+  readonly columns: number;
+  /** Parts of z that are summed one by one, then by the tree over blocks, so that the sum over all
+   * ranks does not depend on how many there are. Default: one. */
+  readonly blocks?: number;
+  /** Default: the usual. */
+  readonly options?: LossOptions;
+  /** [B]; null, the default: all samples weigh the same. */
+  readonly weights?: Tensor | null;
+}
+
 /**
- * Mean-squared error, each rank on its own rows.
+ * A loss of each element (see `ELEMENT_LOSSES`), each rank on its own rows.
  *
  * | tensor | shape | |
  * |---|---|---|
- * | z | [rows, B] | input, sharded or replicated |
- * | y | [rows, B] | target |
- * | loss | [1] | scale · Σ (z − y)² over this rank's rows |
+ * | z | [rows, B] | input, sharded or replicated; with Q quantiles Q rows for each of y |
+ * | y | [rows / Q, B] | target |
+ * | w | [B] | weights of the samples, where they have some |
+ * | loss | [1] | scale · Σ w · loss(z, y) over this rank's rows |
  *
  * Forward: as in the table; the sum over ranks is left to the caller. Backward:
- * dz = 2 · scale · (z − y). No collective. Saved: dz.
+ * dz = scale · w · ∂loss/∂z. No collective. Saved: dz.
  */
-export class SquaredError implements LossOperator {
-  readonly name = 'squared error';
+export class ElementwiseLoss implements LossOperator {
+  readonly name: string;
   readonly scale: number;
   readonly reading: LossReading;
   validColumns: number;
+  readonly #name: ElementLossName;
+  readonly #options: LossOptions;
+  readonly #weights: Tensor | null;
 
-  /**
-   * @param scale 1 / (batch · features), over all ranks and micro-batches
-   * @param blocks parts of z that are summed one by one, then by the tree over blocks, so that
-   *   the sum over all ranks does not depend on how many there are
-   */
-  constructor(scale: number, columns: number, blocks: number) {
-    this.scale = scale;
-    this.validColumns = columns;
-    this.reading = { blockSums: new Float64Array(blocks), correct: Number.NaN };
+  constructor(options: ElementwiseLossOptions) {
+    this.#name = options.name;
+    this.#options = options.options ?? USUAL_LOSS;
+    this.#weights = options.weights ?? null;
+    this.name = options.name;
+    this.scale = options.scale;
+    this.validColumns = options.columns;
+    const blockSums = new Float64Array(options.blocks ?? 1);
+    this.reading = { blockSums, correct: Number.NaN };
   }
 
   forward(context: OperatorContext, z: Tensor, target: Tensor): Tensor {
     const parts = context.plan(() => this.#plan(context, z, target));
     const { blockSums } = this.reading;
-    for (const [j, part] of parts.entries()) {
-      const { z: zPart, target: y, dz } = part;
-      blockSums[j] = context.engine.squaredError(zPart, y, dz, this.scale, this.validColumns);
+    blockSums.fill(0);
+    for (const { block, loss, z: zPart, target: y, dz } of parts) {
+      const [weights, scale, valid] = [this.#weights, this.scale, this.validColumns];
+      const sum = context.engine.elementLoss(loss, zPart, y, weights, dz, scale, valid);
+      blockSums[block] = (blockSums[block] ?? 0) + sum;
     }
     return scaled(context, treeSum(blockSums) * this.scale);
   }
 
+  /** A part for each block; with quantiles for each row. */
   #plan(context: OperatorContext, z: Tensor, target: Tensor) {
     const dz = context.buffer('dz', ...z.shape);
+    const name = this.#name;
+    const { quantiles } = this.#options;
+    if (name === 'quantile') {
+      return range(z.shape[0] ?? 1).map((row) => ({
+        block: 0,
+        loss: elementLossOf(name, this.#options, row),
+        z: tensorRows(z, row, 1),
+        target: tensorRows(target, Math.floor(row / quantiles.length), 1),
+        dz: tensorRows(dz, row, 1),
+      }));
+    }
+    const loss = elementLossOf(name, this.#options);
     const blocks = this.reading.blockSums.length;
     const rows = (z.shape[0] ?? 1) / blocks;
-    return range(blocks).map((j) => ({
-      z: tensorRows(z, j * rows, rows),
-      target: tensorRows(target, j * rows, rows),
-      dz: tensorRows(dz, j * rows, rows),
+    return range(blocks).map((block) => ({
+      block,
+      loss,
+      z: tensorRows(z, block * rows, rows),
+      target: tensorRows(target, block * rows, rows),
+      dz: tensorRows(dz, block * rows, rows),
     }));
   }
 
@@ -84,10 +134,11 @@ export class SquaredError implements LossOperator {
  * |---|---|---|
  * | z | [C, B] | logits |
  * | y | [B] | labels, class indices as float32 |
- * | loss | [1] | scale · Σ over columns of (log Σ_c exp z_c − z_y) |
+ * | w | [B] | weights of the samples, where they have some |
+ * | loss | [1] | scale · Σ over columns of w · (log Σ_c exp z_c − z_y) |
  *
- * Forward: as in the table. Backward: dz = scale · (softmax(z) − one-hot(y)). No collective.
- * Saved: dz.
+ * Forward: as in the table. Backward: dz = scale · w · (softmax(z) − one-hot(y)). With smoothing s,
+ * (1 − s) z_y + s · mean z_c takes the place of z_y. No collective. Saved: dz.
  */
 export class SoftmaxCrossEntropy implements LossOperator {
   readonly name = 'softmax cross-entropy';
@@ -96,17 +147,35 @@ export class SoftmaxCrossEntropy implements LossOperator {
   validColumns: number;
   readonly #result: CrossEntropyResult = { lossSum: 0, correct: 0 };
 
-  /** @param scale 1 / batch, over all micro-batches */
-  constructor(scale: number, columns: number) {
+  readonly #smoothing: number;
+  readonly #weights: Tensor | null;
+
+  /**
+   * @param scale 1 / batch, over all micro-batches
+   * @param smoothing share of the label that is spread over all classes
+   * @param weights [B], or null: all samples weigh the same
+   */
+  constructor(scale: number, columns: number, smoothing = 0, weights: Tensor | null = null) {
     this.scale = scale;
     this.validColumns = columns;
+    this.#smoothing = smoothing;
+    this.#weights = weights;
   }
 
   forward(context: OperatorContext, logits: Tensor, labels: Tensor): Tensor {
     const dLogits = context.buffer('dz', ...logits.shape);
     const { engine } = context;
     const result = this.#result;
-    engine.softmaxCrossEntropy(logits, labels, dLogits, this.scale, this.validColumns, result);
+    engine.softmaxCrossEntropy(
+      logits,
+      labels,
+      this.#weights,
+      this.#smoothing,
+      dLogits,
+      this.scale,
+      this.validColumns,
+      result,
+    );
     this.reading.blockSums[0] = result.lossSum;
     this.reading.correct = result.correct;
     return scaled(context, result.lossSum * this.scale);

@@ -1,5 +1,6 @@
 import type { Activation } from '../engines/activations.js';
 import type { OptimizerName } from '../optimizers/optimizer-list.js';
+import type { LossName } from './loss-names.js';
 import type { EncodedPrecision } from '../tensor/precision.js';
 
 /** What a matrix product is for. A tensor-parallel layer's are all `local`. */
@@ -14,8 +15,7 @@ export type PassKernel =
   | 'copy'
   | `encode ${EncodedPrecision}`
   | `decode ${EncodedPrecision}`
-  | 'mse'
-  | 'cross-entropy'
+  | LossName
   | OptimizerName;
 
 /** A part of a training step. */

@@ -1,3 +1,4 @@
+import { canBeSharded, type LossName, USUAL_LOSS } from '../layers/loss-names.js';
 import { SafetensorsFile } from '../data/safetensors.js';
 import { DataError } from '../base/errors.js';
 import type { NetworkSpecification } from '../model/specification.js';
@@ -7,7 +8,7 @@ import { type LinearLayer, linearStack, type StackChoices } from './linear-stack
 /** What a file of weights does not say. */
 export interface DenseFileOptions extends StackChoices {
   readonly activation: NetworkSpecification['activation'];
-  readonly loss: 'mse' | 'cross-entropy';
+  readonly loss: LossName;
 }
 
 /**
@@ -34,7 +35,7 @@ function describe(file: string, weights: SafetensorsFile, options: DenseFileOpti
   const [first, last] = [found[0], found.at(-1)] as [LinearLayer, LinearLayer];
   const width = first.rows;
   const square = found.every(({ rows, columns }) => rows === width && columns === width);
-  const sharded = square && loss === 'mse';
+  const sharded = square && canBeSharded(loss);
   const hidden = sharded ? found : found.slice(1, -1);
   const wrong = hidden.find(({ rows, columns }) => rows !== width || columns !== width);
   if (wrong) {
@@ -57,6 +58,7 @@ function describe(file: string, weights: SafetensorsFile, options: DenseFileOpti
     depth: hidden.length,
     activation,
     loss,
+    lossOptions: USUAL_LOSS,
     standardization: null,
     schema: null,
     ends: sharded

@@ -1,3 +1,4 @@
+import type { LossName, LossOptions } from '../layers/loss-names.js';
 import type { Engine } from '../engines/engine.js';
 import { Scratch } from '../engines/scratch.js';
 import type { Standardization } from '../data/standardize.js';
@@ -32,7 +33,8 @@ export interface DenseNetwork {
   readonly depth: number;
   readonly activation: NetworkSpecification['activation'];
   readonly ends: NetworkEnds;
-  readonly loss: 'mse' | 'cross-entropy';
+  readonly loss: LossName;
+  readonly lossOptions: LossOptions;
   readonly standardization: Standardization | null;
   readonly schema: TableSchema | null;
   /** In the order of the forward pass. */
@@ -42,7 +44,7 @@ export interface DenseNetwork {
 
 /** The dense network that a model of any strategy is. */
 export function denseOf(source: ModelSource, engine: Engine): DenseNetwork {
-  const { specification, loss, standardization, schema } = source;
+  const { specification, loss, lossOptions, standardization, schema } = source;
   const name = sourceText(source);
   const { width, depth, activation, ends } = specification;
   const files = new WeightFiles(source.weights);
@@ -73,6 +75,7 @@ export function denseOf(source: ModelSource, engine: Engine): DenseNetwork {
     ends,
     loss,
     standardization,
+    lossOptions,
     schema,
     layers,
     close: () => files.close(),

@@ -1,3 +1,4 @@
+import { isLossName, type LossName, type LossOptions, USUAL_LOSS } from '../layers/loss-names.js';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import {
@@ -35,7 +36,8 @@ import { isSystemError, makeFolders, remedyFor, syncFolder, writeSynced } from '
 /** What a model is besides its weights. */
 export interface ModelDescription {
   readonly specification: NetworkSpecification;
-  readonly loss: 'mse' | 'cross-entropy';
+  readonly loss: LossName;
+  readonly lossOptions: LossOptions;
   /** What the network's input is standardised with; null: it takes features as they are. */
   readonly standardization: Standardization | null;
   /** Of the table that it was trained on; null: it was none. */
@@ -50,7 +52,9 @@ interface ModelFile {
   readonly version: 1;
   readonly created: string;
   readonly specification: NetworkSpecification;
-  readonly loss: 'mse' | 'cross-entropy';
+  readonly loss: LossName;
+  /** Not there: the usual. */
+  readonly lossOptions?: LossOptions;
   readonly standardization: RecordedStandardization | null;
   readonly source: Readonly<Record<string, unknown>>;
   readonly versions: Readonly<Record<string, string>>;
@@ -97,7 +101,7 @@ export function refuseExisting(folder: string): void {
 
 function writeFiles(
   folder: string,
-  { standardization, specification, loss, schema, source }: ModelDescription,
+  { standardization, specification, loss, lossOptions, schema, source }: ModelDescription,
   shards: readonly (() => readonly SafetensorsTensor[])[],
 ): void {
   const files: Record<string, SafetensorsWritten> = {};
@@ -118,6 +122,7 @@ function writeFiles(
     created: new Date().toISOString(),
     specification,
     loss,
+    lossOptions,
     standardization: recordStandardization(standardization),
     source,
     versions: { node: process.version, v8: process.versions.v8 },
@@ -130,14 +135,12 @@ function writeFiles(
 /** Reads `model.json`. @throws CheckpointError when it is missing, damaged or of another version */
 export function readModelFile(folder: string): ModelDescription & { readonly files: FileHashes } {
   const file = path.join(folder, MODEL_FILE);
-  const { specification, loss, standardization, source, files } = readDescription<ModelFile>(
-    file,
-    'phantom-parallel model',
-    damageOf,
-  );
+  const { specification, loss, lossOptions, standardization, source, files } =
+    readDescription<ModelFile>(file, 'phantom-parallel model', damageOf);
   return {
     specification,
     loss,
+    lossOptions: lossOptions ?? USUAL_LOSS,
     standardization: standardizationFrom(standardization),
     schema: verifiedSchema(folder, files),
     source,
@@ -147,7 +150,7 @@ export function readModelFile(folder: string): ModelDescription & { readonly fil
 
 /** What a model cannot be read with; null when nothing is wrong. */
 function damageOf({ specification, loss, standardization, files }: Partial<ModelFile>) {
-  if (loss !== 'mse' && loss !== 'cross-entropy') return `loss is ${JSON.stringify(loss)}`;
+  if (!isLossName(loss)) return `loss is ${JSON.stringify(loss)}`;
   try {
     if (!specification?.ends) return 'specification is incomplete';
     validateSpecification(specification);

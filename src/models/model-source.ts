@@ -1,3 +1,5 @@
+import { lossOptionsOf } from '../settings/loss-settings.js';
+import type { LossName, LossOptions } from '../layers/loss-names.js';
 import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import type { TrainingSettings } from '../settings/settings.js';
@@ -23,7 +25,8 @@ export interface ModelSource {
   readonly path: string;
   readonly kind: 'run' | 'checkpoint' | 'model';
   readonly specification: NetworkSpecification;
-  readonly loss: 'mse' | 'cross-entropy';
+  readonly loss: LossName;
+  readonly lossOptions: LossOptions;
   readonly standardization: Standardization | null;
   /** Of the table that it was trained on; null: it was none. */
   readonly schema: TableSchema | null;
@@ -119,6 +122,7 @@ function ofRun(runFolder: string, checkpoint: string) {
   return {
     specification,
     loss,
+    lossOptions: lossOptionsOf(settings),
     standardization: standardizationFrom(data.standardization),
     schema: verifiedSchema(checkpoint, files),
     step,

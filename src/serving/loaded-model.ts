@@ -175,7 +175,7 @@ export class SessionModel implements LoadedModel {
     const overflow = overflowIn(y, outputs);
     if (overflow !== null) throw new DataError('predict', overflow);
     const ids = idsOf(schema, rows);
-    const writer = answerWriter('answers', { schema, outputs, ids: ids !== null });
+    const writer = answerWriter('answers', { model: this.source, outputs, ids: ids !== null });
     const answers: NamedAnswer[] = [];
     const { columns } = writer;
     eachRow(columns, writer.answer(y, ids), (cells) => {

@@ -7,7 +7,7 @@ import { buildNetwork } from '../model/network.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { NetworkRunner } from './network-runner.js';
 
-const PLAIN = { standardization: null, targetScaling: null };
+const PLAIN = { standardization: null, outputTransform: null };
 
 const MOST_ROWS = 5;
 const SPECIFICATION: NetworkSpecification = {

@@ -1,3 +1,4 @@
+import { curveOf, type OutputTransform } from '../models/outputs.js';
 import { ForwardMemory, ForwardPass } from '../autograd/forward-pass.js';
 import { Variable } from '../autograd/tape.js';
 import type { Communicator } from '../communicators/communicator.js';
@@ -50,7 +51,7 @@ export class NetworkRunner {
   /** Answers of a row, and where this rank's begin. */
   readonly #outputs: number;
   readonly #firstOutput: number;
-  readonly #targetScaling: Standardization | null;
+  readonly #transform: OutputTransform | null;
 
   /**
    * @param gather whether every rank needs all answers of a network with sharded ends; else each
@@ -62,7 +63,7 @@ export class NetworkRunner {
     parts: { readonly engine: Engine; readonly communicator: Communicator },
     scaling: {
       readonly standardization: Standardization | null;
-      readonly targetScaling: Standardization | null;
+      readonly outputTransform: OutputTransform | null;
     },
     maxBatch: number,
     gather: boolean,
@@ -88,8 +89,8 @@ export class NetworkRunner {
     this.#rows = Float64Array.from({ length: maxBatch }, (_, row) => row);
     this.#shift = new Float64Array(read);
     this.#factor = new Float64Array(read).fill(1);
-    const { standardization, targetScaling } = scaling;
-    this.#targetScaling = targetScaling;
+    const { standardization, outputTransform } = scaling;
+    this.#transform = outputTransform;
     if (standardization === null) return;
     for (let f = 0; f < read; f++) {
       this.#shift[f] = standardization.mean[first + f] ?? 0;
@@ -133,8 +134,9 @@ export class NetworkRunner {
     if (!writesAnswers) return;
     const answers = plan.gathered ?? value.data;
     writeRows(answers, rows, y, this.#outputs, this.#firstOutput);
-    if (this.#targetScaling)
-      unscale(y, rows, answers.length / rows, this.#firstOutput, this.#targetScaling);
+    if (this.#transform) {
+      transform(y, rows, answers.length / rows, this.#firstOutput, this.#transform);
+    }
   }
 
   #planOf(rows: number, ghosts: number): Plan {
@@ -168,19 +170,19 @@ export class NetworkRunner {
   }
 }
 
-/** Puts columns `first …` of [rows, width] into the units of what is predicted. */
-function unscale(
+/** Makes answers of the outputs in columns `first …` of [rows, width], in place. */
+function transform(
   y: Float32Array,
   rows: number,
   columns: number,
   first: number,
-  { mean, scale }: Standardization,
+  { curve, mean, scale }: OutputTransform,
 ): void {
-  const width = mean.length;
+  const width = y.length / rows;
   for (let row = 0; row < rows; row++) {
     for (let c = first; c < first + columns; c++) {
       const at = row * width + c;
-      y[at] = (y[at] as number) * (scale[c] as number) + (mean[c] as number);
+      y[at] = curveOf(curve, y[at] as number) * (scale?.[c] ?? 1) + (mean?.[c] ?? 0);
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { OutputTransform } from '../models/outputs.js';
 import type { Communicator } from '../communicators/communicator.js';
 import type { Standardization } from '../data/standardize.js';
 import type { Engine } from '../engines/engine.js';
@@ -13,7 +14,7 @@ export interface InferenceJob {
   readonly specification: NetworkSpecification;
   readonly standardization: Standardization | null;
   /** Of numbers that are predicted: answers are in their units. */
-  readonly targetScaling: Standardization | null;
+  readonly outputTransform: OutputTransform | null;
   /** Folder of the weights, and what its files have to be. */
   readonly weights: string;
   readonly files: FileHashes;
@@ -45,7 +46,7 @@ export interface InferenceParts {
  * @throws CheckpointError when the weights are missing, damaged or of another network
  */
 export function answerBatches(job: InferenceJob, parts: InferenceParts): void {
-  const { specification, standardization, targetScaling, weights, files, ghosts } = job;
+  const { specification, standardization, outputTransform, weights, files, ghosts } = job;
   const { engine, communicator, control, index, post } = parts;
   const { maxBatch, features, outputs, ranksHere } = job.mailbox;
   const network = buildNetwork(specification, engine, communicator);
@@ -56,7 +57,7 @@ export function answerBatches(job: InferenceJob, parts: InferenceParts): void {
   const runner = new NetworkRunner(
     network,
     parts,
-    { standardization, targetScaling },
+    { standardization, outputTransform },
     maxBatch,
     apart,
   );

@@ -160,6 +160,16 @@ export const SETTINGS = {
     about: 'column that names the rows: not a feature, copied beside predictions',
     initial: null,
   },
+  weightColumn: {
+    group: 'Data',
+    kind: 'text',
+    placeholder: 'column',
+    nullable: true,
+    about:
+      'column that says how much each row counts, in the loss and in metrics; divided by its mean ' +
+      'over the training rows',
+    initial: null,
+  },
   header: {
     ...choice('Data', ['auto', 'yes', 'no']),
     about: 'whether a CSV file starts with names; auto: by its first rows, and the run says so',
@@ -240,9 +250,41 @@ export const SETTINGS = {
   loss: {
     ...choice('Training', LOSSES),
     nullable: true,
-    about: 'what is minimized',
+    about: 'what is minimized; mae, huber, quantile and poisson are of numbers',
     initial: null,
     fallback: 'cross-entropy for labels, mse for numbers',
+  },
+  huberDelta: {
+    ...number('Training', 'δ', { above: true }),
+    about:
+      'error up to which huber is a square, in standard deviations of the target where it is ' +
+      'standardized',
+    initial: 1,
+  },
+  quantiles: {
+    group: 'Training',
+    kind: 'numbers',
+    placeholder: 'τ,…',
+    least: 0,
+    above: true,
+    below: 1,
+    about: 'what quantile predicts: each target has an output for each of them',
+    initial: [0.1, 0.5, 0.9],
+  },
+  classWeights: {
+    group: 'Training',
+    kind: 'text',
+    placeholder: 'balanced|a=1,b=2',
+    nullable: true,
+    about:
+      'how much rows of each class count in training; balanced: all classes the same together; ' +
+      'divided by the mean over the training rows',
+    initial: null,
+  },
+  labelSmoothing: {
+    ...number('Training', 'share', { below: 1 }),
+    about: 'share of each label that is spread over all classes',
+    initial: 0,
   },
   targetLoss: {
     ...number('Training', 'loss'),

@@ -81,5 +81,5 @@ test('sizes that do not fit are refused with those that do', () => {
   refuses({ blocks: 4, ranks: 3 }, /ranks that fit: 1, 2, 4/);
   refuses({ batch: 128, accumulate: 3 }, /nearest batches that fit: 126 and 129/);
   refuses({ blocks: 1, width: 8 }, /phantom with 1 block/);
-  refuses({ ends: 'sharded', loss: 'cross-entropy' }, /sharded ends have mse/);
+  refuses({ ends: 'sharded', loss: 'cross-entropy' }, /set loss mse, mae, huber or poisson/);
 });

@@ -1,3 +1,4 @@
+import { canBeSharded } from '../layers/loss-names.js';
 import os from 'node:os';
 import type { Launcher } from '../communicators/launcher.js';
 import { ConfigError } from '../base/errors.js';
@@ -102,10 +103,11 @@ function checkTogether(settings: TrainingSettings): void {
   }
   if (settings.nestedGhosts) checkNested(settings);
   if (settings.bestBy === null) checkUnjudged(settings);
-  if (settings.ends === 'sharded' && settings.loss === 'cross-entropy') {
+  if (settings.ends === 'sharded' && settings.loss !== null && !canBeSharded(settings.loss)) {
     throw new ConfigError(
       'settings',
-      'cross-entropy with sharded ends; sharded ends have mse: set loss mse or ends replicated',
+      `${settings.loss} with sharded ends; it needs all outputs of a sample, and ranks hold a part: ` +
+        'set loss mse, mae, huber or poisson, or ends replicated',
     );
   }
 }

@@ -73,7 +73,7 @@ export interface TrainingSettings {
    */
   readonly target: readonly string[] | null;
   /** What a table is for; default: by the target, and the run says which. */
-  readonly task: 'regress' | 'classify' | null;
+  readonly task: 'regress' | 'classify' | 'multilabel' | null;
   /** Columns of a table to leave out. A list of texts, as in a,b. */
   readonly ignore: readonly string[] | null;
   /**
@@ -83,6 +83,11 @@ export interface TrainingSettings {
   readonly categorical: readonly string[] | null;
   /** Column that names the rows: not a feature, copied beside predictions. */
   readonly id: string | null;
+  /**
+   * Column that says how much each row counts, in the loss and in metrics; divided by its mean over
+   * the training rows.
+   */
+  readonly weightColumn: string | null;
   /**
    * Whether a CSV file starts with names; auto: by its first rows, and the run says so. Default:
    * auto.
@@ -128,8 +133,36 @@ export interface TrainingSettings {
   readonly steps: number | null;
   /** Length of the run in passes over the data; not with steps. An integer of at least 1. */
   readonly epochs: number | null;
-  /** What is minimized. */
-  readonly loss: 'mse' | 'cross-entropy' | null;
+  /** What is minimized; mae, huber, quantile and poisson are of numbers. */
+  readonly loss:
+    | 'mse'
+    | 'mae'
+    | 'huber'
+    | 'quantile'
+    | 'poisson'
+    | 'binary-cross-entropy'
+    | 'cross-entropy'
+    | null;
+  /**
+   * Error up to which huber is a square, in standard deviations of the target where it is
+   * standardized. A number above 0. Default: 1.
+   */
+  readonly huberDelta: number;
+  /**
+   * What quantile predicts: each target has an output for each of them. A list of numbers above 0
+   * and below 1, as in 1e-3,3e-3. Default: 0.1,0.5,0.9.
+   */
+  readonly quantiles: readonly number[];
+  /**
+   * How much rows of each class count in training; balanced: all classes the same together; divided
+   * by the mean over the training rows.
+   */
+  readonly classWeights: string | null;
+  /**
+   * Share of each label that is spread over all classes. A number of at least 0 and below 1.
+   * Default: 0.
+   */
+  readonly labelSmoothing: number;
   /**
    * Stop when the validation loss, or without validation the training loss, is at most this. A
    * number of at least 0.

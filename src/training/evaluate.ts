@@ -5,7 +5,7 @@ import { EnergyAccount } from './energy-account.js';
 import { loadWeights } from '../checkpoints/load-checkpoint.js';
 import { Evaluator } from './evaluator.js';
 import { LossPass } from './loss-pass.js';
-import type { LossName } from '../layers/loss-names.js';
+import type { LossName, LossOptions } from '../layers/loss-names.js';
 import type { EvaluationMetrics, MetricsShape } from './network-metrics.js';
 import { createObjective } from './objective.js';
 import type { TrainingParts } from './trainer.js';
@@ -14,6 +14,9 @@ import type { TrainingParts } from './trainer.js';
 export interface EvaluationJob {
   readonly specification: NetworkSpecification;
   readonly loss: LossName;
+  readonly lossOptions: LossOptions;
+  /** Whether samples have weights. */
+  readonly weighted: boolean;
   readonly metrics: MetricsShape;
   /** Folder of the weights, verified. */
   readonly weights: string;
@@ -47,11 +50,19 @@ export type EvaluationParts = Pick<
  */
 export function runEvaluation(job: EvaluationJob, parts: EvaluationParts): Evaluation[] {
   const { engine, communicator, control } = parts;
-  const { specification, loss, batch } = job;
+  const { specification, loss, lossOptions, weighted, batch } = job;
   const network = buildNetwork(specification, engine, communicator);
   loadWeights(job.weights, network.parameters);
   const [{ layout }, sizes] = [network, { columns: batch, samples: batch }];
-  const objective = createObjective({ specification, loss, layout, engine, ...sizes });
+  const objective = createObjective({
+    specification,
+    loss,
+    lossOptions,
+    weighted,
+    layout,
+    engine,
+    ...sizes,
+  });
   const { phases } = parts.energy;
   const pass = new LossPass({ ...parts, phases, network, objective });
   const evaluator = new Evaluator(pass, job.rows, job.metrics);

@@ -10,7 +10,7 @@ import {
 /** What a pass over validation rows found. */
 export interface Judgement {
   readonly loss: number;
-  /** Share of the rows classified correctly; NaN where the loss has no notion of it. */
+  /** Share of the rows, or of the answers, that are right; NaN of numbers. */
   readonly accuracy: number;
   /** The same on every rank. */
   readonly values: MetricValues;
@@ -57,19 +57,21 @@ export class Evaluator {
   evaluate(ghosts: number | null): Judgement {
     const [pass, rows, metrics] = [this.#pass, this.#rows, this.#metrics];
     const { network, objective } = pass.parts;
-    const { loss, samples, y } = objective;
+    const { loss, samples, y, weights } = objective;
     if (ghosts !== null) network.useGhosts(ghosts);
     pass.begin();
     metrics.clear();
     for (let done = 0; done < rows; done += loss.validColumns) {
       pass.forward('validation');
-      if (pass.output) metrics.add(pass.output.value.data, y.value.data, loss.validColumns);
+      if (pass.output === null) continue;
+      const { data } = pass.output.value;
+      metrics.add(data, y.value.data, loss.validColumns, weights?.data ?? null);
     }
     pass.startAgreement(this.#isFirstReplica, false).wait();
-    const { lossSum, correct } = pass;
+    const { lossSum, weightSum } = pass;
     if (!Number.isFinite(lossSum)) pass.explain('validation', lossSum);
     const { values, all } = metrics.finish();
-    const mean = lossSum * loss.scale * (samples / rows);
-    return { loss: mean, accuracy: correct / rows, values, metrics: all };
+    const mean = lossSum * loss.scale * (samples / weightSum);
+    return { loss: mean, accuracy: values.accuracy ?? Number.NaN, values, metrics: all };
   }
 }

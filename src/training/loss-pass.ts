@@ -31,6 +31,8 @@ export class LossPass {
   readonly tape: Tape;
   /** Seconds that this rank waited for batches since `begin`. */
   dataWaitS = 0;
+  /** Of the samples since `begin`; where they have no weights, how many. */
+  weightSum = 0;
   /** What the network gave for the last batch. */
   output: Variable | null = null;
   readonly #lossSums: Float64Array;
@@ -48,6 +50,7 @@ export class LossPass {
   /** Forgets the sums. */
   begin(): void {
     this.dataWaitS = 0;
+    this.weightSum = 0;
     this.#lossSums.fill(0);
     this.#correct = 0;
   }
@@ -61,6 +64,7 @@ export class LossPass {
     const { loss, x, y } = objective;
     objective.read(batch);
     loss.validColumns = batch.validColumns;
+    this.weightSum += weightOf(objective.weights?.data ?? null, batch.validColumns);
     phases.enter(PHASE.other);
     this.tape.begin();
     this.output = network.forward(this.tape, x);
@@ -142,4 +146,11 @@ export class LossPass {
         'try a smaller --lr, a --warmup or --clip-norm',
     );
   }
+}
+
+function weightOf(weights: Float32Array | null, valid: number): number {
+  if (weights === null) return valid;
+  let sum = 0;
+  for (let c = 0; c < valid; c++) sum += weights[c] as number;
+  return sum;
 }

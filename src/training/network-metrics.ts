@@ -1,6 +1,12 @@
 import type { Communicator } from '../communicators/communicator.js';
 import { classNames, type TableSchema } from '../data/tables/schema.js';
-import type { LossName } from '../layers/loss-names.js';
+import {
+  isOfClasses,
+  type LossName,
+  type LossOptions,
+  outputsPerTarget,
+} from '../layers/loss-names.js';
+import { curveOf, type OutputTransform, outputTransform } from '../models/outputs.js';
 import { type ClassMetrics, ClassificationSums } from '../metrics/classification.js';
 import {
   type MetricName,
@@ -9,6 +15,7 @@ import {
   type MetricValues,
 } from '../metrics/metric-names.js';
 import { type NetworkSpecification, outputWidth } from '../model/specification.js';
+import { MultilabelSums } from '../metrics/multilabel.js';
 import { RegressionSums } from '../metrics/regression.js';
 
 /** What the outputs of a network are judged as. Structured-cloneable. */
@@ -20,6 +27,10 @@ export interface MetricsShape {
   readonly scales: readonly number[] | null;
   /** Whether outputs are logits of probabilities; classes alone. */
   readonly softmax: boolean;
+  /** What numbers become before they are compared: rates of their logarithms. */
+  readonly curve: OutputTransform['curve'];
+  /** Of numbers: an output for each; none: one output a target. */
+  readonly quantiles: readonly number[];
   /** Whether labels come as zeros and ones, [classes, columns]; else as indices. */
   readonly oneHot: boolean;
 }
@@ -41,7 +52,21 @@ export type EvaluationMetrics =
       readonly classes: readonly (ClassMetrics & { readonly name: string })[];
       /** [classes][classes]: rows of class i predicted as class j; null with many classes. */
       readonly confusion: readonly (readonly number[])[] | null;
+    }
+  | {
+      readonly task: 'multilabel';
+      readonly values: MetricValues;
+      readonly rocRows: number;
+      readonly labels: readonly NamedLabel[];
     };
+
+/** Metrics of one yes-or-no answer; precision and recall are those of yes. */
+export interface NamedLabel extends ClassMetrics {
+  readonly name: string;
+  readonly accuracy: number;
+  /** null where all rows are the same. */
+  readonly rocAuc: number | null;
+}
 
 /** Metrics of one target, in its units. */
 export interface NamedRegression {
@@ -57,26 +82,43 @@ export interface NamedRegression {
 export function metricsShape(of: {
   readonly specification: NetworkSpecification;
   readonly loss: LossName;
+  readonly lossOptions: LossOptions;
   readonly labels: boolean;
   readonly schema: TableSchema | null;
 }): MetricsShape {
-  const { specification, loss, schema } = of;
+  const { specification, loss, lossOptions, schema } = of;
   // A rank that holds some of the outputs cannot say which is the largest.
   const labels = of.labels && specification.ends.kind !== 'sharded';
-  const outputs = outputWidth(specification);
+  const each = outputsPerTarget(loss, lossOptions);
+  const outputs = outputWidth(specification) / each;
   const known = labels ? schema && classNames(schema) : schema?.targets.map(({ name }) => name);
   const numbered = (_: unknown, i: number) => (labels ? String(i) : `y${i}`);
   const targets = labels ? undefined : schema?.targets;
   return {
-    task: labels ? 'classify' : 'regress',
+    task: loss === 'binary-cross-entropy' ? 'multilabel' : labels ? 'classify' : 'regress',
     names: known?.length === outputs ? known : Array.from({ length: outputs }, numbered),
     scales:
       targets?.length === outputs
         ? targets.map((target) => (target.kind === 'number' ? target.scale : 1))
         : null,
-    softmax: loss === 'cross-entropy',
-    oneHot: labels && loss !== 'cross-entropy',
+    softmax: isOfClasses(loss),
+    curve: outputTransform(of)?.curve ?? 'identity',
+    quantiles: loss === 'quantile' ? lossOptions.quantiles : [],
+    oneHot: labels && !isOfClasses(loss),
   };
+}
+
+/** The metrics that a validation of this shape gives. */
+export function metricNames(shape: MetricsShape): readonly MetricName[] {
+  return metricsOfTask(shape.task).filter((name) => {
+    if (name === 'rmse' || name === 'mae') return isOneUnit(shape);
+    return name !== 'logLoss' || shape.softmax || shape.task === 'multilabel';
+  });
+}
+
+/** Columns of a table have units of their own, of which there is no mean. */
+function isOneUnit({ scales, names }: MetricsShape): boolean {
+  return scales === null || names.length === 1;
 }
 
 /** Metrics of a network over batches, on one rank of those that hold it. */
@@ -87,8 +129,9 @@ export interface NetworkMetrics {
    * @param output [outputs, columns], or the rank's rows of it
    * @param y the batch's answers, as the loss reads them
    * @param valid columns that count, from the first on
+   * @param weights [columns], or null: all samples count the same
    */
-  add(output: Float32Array, y: Float32Array, valid: number): void;
+  add(output: Float32Array, y: Float32Array, valid: number, weights: Float32Array | null): void;
   /** Sums over ranks: every one calls it.
    * @returns the values, on every rank the same, and on rank 0 all that is known */
   finish(): FoundMetrics;
@@ -109,15 +152,15 @@ export interface NetworkMetricsOptions {
   readonly control: Communicator;
   /** Whether this rank computes: each where it has rows of the output, else the first. */
   readonly counts: boolean;
-  /** Rows of the output on this rank, and the first of them. */
+  /** Targets on this rank, and the first of them. */
   readonly outputsHere: number;
   readonly firstOutput: number;
 }
 
 export function createNetworkMetrics(options: NetworkMetricsOptions): NetworkMetrics {
-  return options.shape.task === 'regress'
-    ? new NumbersMetrics(options)
-    : new ClassesMetrics(options);
+  const { task } = options.shape;
+  if (task === 'regress') return new NumbersMetrics(options);
+  return task === 'classify' ? new ClassesMetrics(options) : new LabelsMetrics(options);
 }
 
 const orNull = (value: number) => (Number.isNaN(value) ? null : value);
@@ -132,10 +175,15 @@ class NumbersMetrics implements NetworkMetrics {
   readonly #sums: RegressionSums;
   /** [targets, 3] */
   readonly #readings: Float64Array;
+  /** Which of the quantiles is nearest to the median. */
+  readonly #middle: number;
+  #scratch = new Float32Array(0);
 
   constructor(options: NetworkMetricsOptions) {
     this.#options = options;
     this.#sums = new RegressionSums(options.outputsHere);
+    const distances = options.shape.quantiles.map((tau) => Math.abs(tau - 0.5));
+    this.#middle = Math.max(0, distances.indexOf(Math.min(...distances)));
     this.#readings = new Float64Array(READINGS.length * options.shape.names.length);
   }
 
@@ -143,8 +191,24 @@ class NumbersMetrics implements NetworkMetrics {
     this.#sums.clear();
   }
 
-  add(output: Float32Array, y: Float32Array, valid: number): void {
-    if (this.#options.counts) this.#sums.add(output, y, valid, null);
+  add(output: Float32Array, y: Float32Array, valid: number, weights: Float32Array | null): void {
+    if (this.#options.counts) this.#sums.add(this.#predictions(output, y), y, valid, weights);
+  }
+
+  /** One number for each target: of quantiles the one nearest to the median. */
+  #predictions(output: Float32Array, y: Float32Array): Float32Array {
+    const { curve, quantiles } = this.#options.shape;
+    if (curve === 'identity' && quantiles.length === 0) return output;
+    if (this.#scratch.length !== y.length) this.#scratch = new Float32Array(y.length);
+    const to = this.#scratch;
+    const each = Math.max(1, quantiles.length);
+    const columns = y.length / this.#options.outputsHere;
+    for (let t = 0; t < this.#options.outputsHere; t++) {
+      const row = t * each + this.#middle;
+      to.set(output.subarray(row * columns, (row + 1) * columns), t * columns);
+    }
+    if (curve !== 'identity') for (const [i, z] of to.entries()) to[i] = curveOf(curve, z);
+    return to;
   }
 
   finish(): FoundMetrics {
@@ -164,10 +228,8 @@ class NumbersMetrics implements NetworkMetrics {
       const known = names.map((_, t) => of(t, i)).filter((value) => !Number.isNaN(value));
       return orNull(known.reduce((sum, value) => sum + value, 0) / known.length);
     };
-    // Columns of a table have units of their own, of which there is no mean.
-    const isOneUnit = scales === null || names.length === 1;
     const values: MetricValues = {
-      ...(isOneUnit && { rmse: mean(0), mae: mean(1) }),
+      ...(isOneUnit(shape) && { rmse: mean(0), mae: mean(1) }),
       r2: mean(2),
     };
     if (control.rank !== 0) return { values, all: null };
@@ -186,25 +248,21 @@ class NumbersMetrics implements NetworkMetrics {
 /** The first rank judges; the others get its values. */
 class ClassesMetrics implements NetworkMetrics {
   readonly #options: NetworkMetricsOptions;
-  readonly #names: readonly MetricName[];
   readonly #sums: ClassificationSums | null;
-  readonly #values: Float64Array;
   #labels = new Int32Array(0);
 
   constructor(options: NetworkMetricsOptions) {
     const { shape, rows, counts } = options;
     this.#options = options;
-    this.#names = metricsOfTask(shape.task);
     this.#sums = counts ? new ClassificationSums(shape.names.length, rows, shape.softmax) : null;
-    this.#values = new Float64Array(this.#names.length);
   }
 
   clear(): void {
     this.#sums?.clear();
   }
 
-  add(output: Float32Array, y: Float32Array, valid: number): void {
-    this.#sums?.add(output, this.#labelsOf(y, output.length), valid, null);
+  add(output: Float32Array, y: Float32Array, valid: number, weights: Float32Array | null): void {
+    this.#sums?.add(output, this.#labelsOf(y, output.length), valid, weights);
   }
 
   /** Labels of zeros and ones as indices. */
@@ -220,19 +278,56 @@ class ClassesMetrics implements NetworkMetrics {
   }
 
   finish(): FoundMetrics {
-    const { shape, control } = this.#options;
+    const { shape } = this.#options;
     const found = this.#sums?.result() ?? null;
-    this.#values.fill(0);
-    for (const [i, name] of this.#names.entries()) {
-      if (found !== null) this.#values[i] = found[name as keyof typeof found] as number;
-    }
-    control.allReduceSum(this.#values);
-    const values: MetricValues = Object.fromEntries(
-      this.#names.map((name, i) => [name, orNull(this.#values[i] ?? NaN)]),
-    );
+    const values = shared(this.#options, found);
     if (found === null) return { values, all: null };
     const { rocRows, confusion } = found;
     const classes = found.classes.map((own, i) => ({ name: shape.names[i] ?? '', ...own }));
     return { values, all: { task: 'classify', values, rocRows, classes, confusion } };
   }
+}
+
+/** Of several yes-or-no answers too. */
+class LabelsMetrics implements NetworkMetrics {
+  readonly #options: NetworkMetricsOptions;
+  readonly #sums: MultilabelSums | null;
+
+  constructor(options: NetworkMetricsOptions) {
+    this.#options = options;
+    const { shape, rows, counts } = options;
+    this.#sums = counts ? new MultilabelSums(shape.names.length, rows) : null;
+  }
+
+  clear(): void {
+    this.#sums?.clear();
+  }
+
+  add(output: Float32Array, y: Float32Array, valid: number, weights: Float32Array | null): void {
+    this.#sums?.add(output, y, valid, weights);
+  }
+
+  finish(): FoundMetrics {
+    const { shape } = this.#options;
+    const found = this.#sums?.result() ?? null;
+    const values = shared(this.#options, found);
+    if (found === null) return { values, all: null };
+    const labels = found.labels.map((own, i) => ({
+      name: shape.names[i] ?? '',
+      ...own,
+      rocAuc: orNull(own.rocAuc),
+    }));
+    return { values, all: { task: 'multilabel', values, rocRows: found.rocRows, labels } };
+  }
+}
+
+/** The values that the first rank found, on every rank. */
+function shared(
+  { shape, control }: NetworkMetricsOptions,
+  found: Partial<Record<MetricName, number>> | null,
+): MetricValues {
+  const names = metricsOfTask(shape.task);
+  const values = Float64Array.from(names, (name) => found?.[name] ?? 0);
+  control.allReduceSum(values);
+  return Object.fromEntries(names.map((name, i) => [name, orNull(values[i] ?? Number.NaN)]));
 }

@@ -2,8 +2,15 @@ import { Variable } from '../autograd/tape.js';
 import type { Batch } from '../data/loader/batches.js';
 import type { Engine } from '../engines/engine.js';
 import type { BlockLayout } from '../layers/block-layout.js';
-import type { LossName } from '../layers/loss-names.js';
-import { type LossOperator, SoftmaxCrossEntropy, SquaredError } from '../layers/losses.js';
+import {
+  isOfClasses,
+  type LossName,
+  type LossOptions,
+  outputsPerTarget,
+  USUAL_LOSS,
+} from '../layers/loss-names.js';
+import { ElementwiseLoss, type LossOperator, SoftmaxCrossEntropy } from '../layers/losses.js';
+import type { Tensor } from '../tensor/tensor.js';
 import type { NetworkSpecification } from '../model/specification.js';
 
 /** What is minimised: the loss, and the tensors that a batch is read into. */
@@ -11,6 +18,8 @@ export interface Objective {
   readonly loss: LossOperator;
   readonly x: Variable;
   readonly y: Variable;
+  /** [B]; null: all samples weigh the same. */
+  readonly weights: Tensor | null;
   /** Whether each rank's loss is a part of the sum, or already the whole. */
   readonly sharded: boolean;
   /** Samples of a step of all replicas: the loss is a mean over them. */
@@ -23,6 +32,10 @@ export interface Objective {
 export interface ObjectiveOptions {
   readonly specification: NetworkSpecification;
   readonly loss: LossName;
+  /** Default: the usual. */
+  readonly lossOptions?: LossOptions;
+  /** Whether the last row of the answers is weights of the samples. Default: not. */
+  readonly weighted?: boolean;
   readonly layout: BlockLayout;
   readonly engine: Engine;
   /** Samples of a micro-batch. */
@@ -35,28 +48,39 @@ export interface ObjectiveOptions {
 
 /** Tensors for a batch and its answers, and the loss that compares them. */
 export function createObjective(options: ObjectiveOptions): Objective {
-  const { specification, loss, layout, engine, columns, samples } = options;
+  const { specification, loss: name, layout, engine, columns, samples } = options;
+  const { lossOptions = USUAL_LOSS } = options;
   const { ends, width, blocks } = specification;
   const sharded = ends.kind === 'sharded';
   const rows = layout.blocksHere * (width / blocks);
   const [inputs, outputs] = ends.kind === 'sharded' ? [rows, rows] : [ends.inputs, ends.outputs];
   const first = sharded ? layout.firstBlock * (width / blocks) * columns : 0;
+  const targets = outputs / outputsPerTarget(name, lossOptions);
   const x = engine.allocate([inputs, columns]);
-  const y = engine.allocate(loss === 'mse' ? [outputs, columns] : [columns]);
-  const firstTarget = loss === 'mse' ? first : 0;
-  const targets = sharded ? width : outputs;
+  const y = engine.allocate(isOfClasses(name) ? [columns] : [targets, columns]);
+  const weights = options.weighted ? engine.allocate([columns]) : null;
+  const firstTarget = isOfClasses(name) ? 0 : first;
+  const numbers = sharded ? width : outputs;
   return {
-    loss:
-      loss === 'mse'
-        ? new SquaredError(1 / (samples * targets), columns, sharded ? layout.blocksHere : 1)
-        : new SoftmaxCrossEntropy(1 / samples, columns),
+    loss: isOfClasses(name)
+      ? new SoftmaxCrossEntropy(1 / samples, columns, lossOptions.labelSmoothing, weights)
+      : new ElementwiseLoss({
+          name,
+          scale: 1 / (samples * numbers),
+          columns,
+          blocks: sharded ? layout.blocksHere : 1,
+          options: lossOptions,
+          weights,
+        }),
     x: new Variable(x, options.inputGradient ?? false),
     y: new Variable(y, false),
+    weights,
     sharded,
     samples,
     read(batch) {
       x.data.set(batch.x.subarray(first, first + x.data.length));
       y.data.set(batch.y.subarray(firstTarget, firstTarget + y.data.length));
+      weights?.data.set(batch.y.subarray(batch.y.length - columns));
     },
   };
 }

@@ -19,7 +19,7 @@ import type { EndEvent, StartEvent, TrainingEvent } from './events.js';
 import { loadCheckpoint, loadWeights } from '../checkpoints/load-checkpoint.js';
 import { Evaluator, type Judgement } from './evaluator.js';
 import { LossPass } from './loss-pass.js';
-import type { LossName } from '../layers/loss-names.js';
+import { type LossName, type LossOptions, outputsPerTarget } from '../layers/loss-names.js';
 import type { MetricsShape } from './network-metrics.js';
 import { type Replicas, Stepper } from './stepper.js';
 import { MetricsFile } from './metrics-file.js';
@@ -40,6 +40,9 @@ export interface TrainingJob {
   readonly settings: TrainingSettings;
   readonly specification: NetworkSpecification;
   readonly loss: LossName;
+  readonly lossOptions: LossOptions;
+  /** Whether samples have weights. */
+  readonly weighted: boolean;
   /** What outputs are judged as. */
   readonly metrics: MetricsShape;
   readonly steps: number;
@@ -116,12 +119,21 @@ class Trainer {
       network.parameters,
     );
     const columns = settings.batch / settings.accumulate;
-    const [{ loss }, { layout }, samples] = [job, network, this.#samples];
+    const [{ loss, lossOptions, weighted }, { layout }, samples] = [job, network, this.#samples];
     const pass = new LossPass({
       ...parts,
       phases: parts.energy.phases,
       network,
-      objective: createObjective({ specification, loss, layout, engine, columns, samples }),
+      objective: createObjective({
+        specification,
+        loss,
+        lossOptions,
+        weighted,
+        layout,
+        engine,
+        columns,
+        samples,
+      }),
     });
     const isFirstReplica = (replicas?.index ?? 0) === 0;
     const evaluator =
@@ -304,6 +316,8 @@ class Trainer {
           ranks: communicator.size,
           columns,
           loss: this.#job.loss,
+          weighted: this.#job.weighted,
+          quantiles: outputsPerTarget(this.#job.loss, this.#job.lossOptions),
           optimizer: settings.optimizer,
           average: settings.ema !== null,
           inputGradient: false,

@@ -7,6 +7,7 @@ import { rankMemory } from '#src/analysis/step-memory.js';
 import { stepProgram, type StepShape } from '#src/analysis/step-program.js';
 import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
 import type { PassCost } from '#src/layers/cost.js';
+import { canBeSharded, LOSSES } from '#src/layers/loss-names.js';
 import { type Strategy, STRATEGY_NAMES } from '#src/layers/strategies.js';
 import type { NetworkSpecification } from '#src/model/specification.js';
 import type { OptimizerName } from '#src/optimizers/optimizer-list.js';
@@ -30,7 +31,8 @@ const networks = fc
     ends: fc.option(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 }))),
     ghostPrecision: fc.constantFrom(...GHOST_PRECISIONS),
     optimizer: fc.constantFrom<OptimizerName>('sgd', 'momentum', 'adam'),
-    crossEntropy: fc.boolean(),
+    loss: fc.constantFrom(...LOSSES),
+    weighted: fc.boolean(),
     average: fc.boolean(),
     inputGradient: fc.boolean(),
   })
@@ -40,8 +42,10 @@ const networks = fc
 
   .map((drawn): StepShape => {
     const { ranks, blocksPerRank, blockWidth, ghosts, ends, columns, optimizer } = drawn;
-    const { crossEntropy, average, inputGradient, strategy, depth, ghostPrecision } = drawn;
+    const { weighted, average, inputGradient, strategy, depth, ghostPrecision } = drawn;
     const blocks = ranks * blocksPerRank;
+    const loss = ends || canBeSharded(drawn.loss) ? drawn.loss : 'mse';
+    const quantiles = loss === 'quantile' ? 3 : 1;
     const layerGhosts = ghosts.slice(0, depth).map((count) => Math.min(count, blockWidth));
     const differ = strategy === 'phantom' && drawn.layersDiffer;
     const specification: NetworkSpecification = {
@@ -57,12 +61,12 @@ const networks = fc
         ? {
             kind: 'replicated',
             inputs: ends[0],
-            outputs: ends[1],
+            outputs: ends[1] * quantiles,
           }
         : { kind: 'sharded' },
     };
-    const loss = ends && crossEntropy ? 'cross-entropy' : 'mse';
-    return { specification, columns, ranks, optimizer, loss, average, inputGradient };
+    const sizes = { columns, ranks, quantiles, weighted };
+    return { specification, ...sizes, optimizer, loss, average, inputGradient };
   });
 
 function pick({ flops, sentBytes, receivedBytes, collectives }: PassCost): Counts {

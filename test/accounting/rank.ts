@@ -11,6 +11,7 @@ import type { Engine } from '#src/engines/engine.js';
 import { buildNetwork } from '#src/model/network.js';
 import { WeightAverage } from '#src/optimizers/weight-average.js';
 import { createOptimizer } from '#src/optimizers/optimizer.js';
+import { USUAL_LOSS } from '#src/layers/loss-names.js';
 import { createObjective } from '#src/training/objective.js';
 import { called } from './called.js';
 
@@ -78,13 +79,13 @@ function notingEngine(engine: Engine, note: (operation: Operation) => void): Eng
       elements('copy', to);
       engine.copy(from, to);
     },
-    squaredError(z, target, dz, scale, validColumns) {
-      elements('mse', z);
-      return engine.squaredError(z, target, dz, scale, validColumns);
+    elementLoss(loss, z, ...rest) {
+      elements(loss.name, z);
+      return engine.elementLoss(loss, z, ...rest);
     },
-    softmaxCrossEntropy(logits, labels, dLogits, scale, validColumns, result) {
+    softmaxCrossEntropy(logits, ...rest) {
       elements('cross-entropy', logits);
-      engine.softmaxCrossEntropy(logits, labels, dLogits, scale, validColumns, result);
+      engine.softmaxCrossEntropy(logits, ...rest);
     },
     sgdStep(weights, gradient, velocity, step) {
       elements(velocity === null ? 'sgd' : 'momentum', weights);
@@ -148,7 +149,14 @@ function through<T extends object>(inner: T, replaced: Partial<T>): T {
 }
 
 await runRank<StepShape>(async ({ data, transport }): Promise<CountResult> => {
-  const { specification, columns, inputGradient, loss: lossName } = data;
+  const {
+    specification,
+    columns,
+    inputGradient,
+    loss: lossName,
+    quantiles = 1,
+    weighted = false,
+  } = data;
   const recorder = new RecordingTransport(transport);
   const { engine, communicator, meters } = countedParts(await createEngine('wasm'), recorder);
   const calls: string[] = [];
@@ -170,6 +178,8 @@ await runRank<StepShape>(async ({ data, transport }): Promise<CountResult> => {
   const objective = createObjective({
     specification,
     loss: lossName,
+    lossOptions: { ...USUAL_LOSS, quantiles: [0.1, 0.5, 0.9].slice(0, quantiles) },
+    weighted,
     layout: network.layout,
     engine: notedEngine,
     columns,

@@ -69,9 +69,9 @@ describe('one changed digit is an error that names the file', () => {
 
   it('in model.json', () => {
     const model = path.join(folder, 'model');
-    const { specification, loss, standardization } = openModel(run);
+    const { schema: _, ...opened } = openModel(run);
     const weight = { name: 'w', dtype: 'F32', shape: [1], data: new Float32Array(1) } as const;
-    const description = { specification, loss, standardization, schema: null, source: {} };
+    const description = { ...opened, schema: null, source: {} };
     writeModel(model, description, [() => [weight]]);
     openModel(model);
     const file = path.join(model, 'model.json');

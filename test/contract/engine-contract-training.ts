@@ -7,6 +7,8 @@ import type { Tensor } from '#src/tensor/tensor.js';
 
 import { Arrays, at, close, ROUNDING } from './engine-contract-reference.js';
 
+const SQUARE = { name: 'mse', parameter: 0 } as const;
+
 /** Rows, columns, valid columns. */
 const SHAPES: readonly (readonly [number, number, number])[] = [
   ...([
@@ -31,7 +33,7 @@ export function trainingContract(make: () => Promise<Engine>): void {
       const target = arrays.tensor([rows, columns]);
       const dz = arrays.tensor([rows, columns]);
       const scale = 0.37;
-      const loss = arrays.engine.squaredError(z, target, dz, scale, valid);
+      const loss = arrays.engine.elementLoss(SQUARE, z, target, null, dz, scale, valid);
       let expected = 0;
       for (let i = 0; i < rows * columns; i++) {
         const difference = Math.fround(at(z.data, i) - at(target.data, i));
@@ -51,17 +53,17 @@ export function trainingContract(make: () => Promise<Engine>): void {
     const z = arrays.tensor([2, 5], (i) => (i % 5 === 4 ? NaN : 1));
     const target = arrays.tensor([2, 5], () => 0);
     const dz = arrays.tensor([2, 5]);
-    assert.equal(arrays.engine.squaredError(z, target, dz, 1, 4), 8);
+    assert.equal(arrays.engine.elementLoss(SQUARE, z, target, null, dz, 1, 4), 8);
     assert.equal(dz.data[4], 0);
-    assert(Number.isNaN(arrays.engine.squaredError(z, target, dz, 1, 5)));
+    assert(Number.isNaN(arrays.engine.elementLoss(SQUARE, z, target, null, dz, 1, 5)));
 
     const labels = arrays.tensor([5], () => 1);
     const result = { lossSum: 0, correct: 0 };
-    arrays.engine.softmaxCrossEntropy(z, labels, dz, 1, 4, result);
+    arrays.engine.softmaxCrossEntropy(z, labels, null, 0, dz, 1, 4, result);
     close(result.lossSum, 4 * Math.LN2, { relative: 1e-6 }, 'loss');
     assert.equal(dz.data[4], 0);
     assert.equal(dz.data[9], 0);
-    arrays.engine.softmaxCrossEntropy(z, labels, dz, 1, 5, result);
+    arrays.engine.softmaxCrossEntropy(z, labels, null, 0, dz, 1, 5, result);
     assert(Number.isNaN(result.lossSum));
   });
 
@@ -80,7 +82,7 @@ export function trainingContract(make: () => Promise<Engine>): void {
     const logits = arrays.tensor([3, 4], (i) => at([1, 0, 5, -1, 1, 2, 5, -1, 0, 2, 5, -1], i));
     const labels = arrays.tensor([4], (i) => at([1, 1, 0, 0], i));
     const result = { lossSum: 0, correct: 0 };
-    arrays.engine.softmaxCrossEntropy(logits, labels, arrays.tensor([3, 4]), 1, 4, result);
+    arrays.engine.softmaxCrossEntropy(logits, labels, null, 0, arrays.tensor([3, 4]), 1, 4, result);
     // Winners 0, 1, 0, 0.
     assert.equal(result.correct, 3);
   });
@@ -91,7 +93,16 @@ export function trainingContract(make: () => Promise<Engine>): void {
       const logits = arrays.tensor([3, 5]);
       const labels = arrays.tensor([5], (i) => (i === 2 ? label : 0));
       const result = { lossSum: 0, correct: 0 };
-      arrays.engine.softmaxCrossEntropy(logits, labels, arrays.tensor([3, 5]), 1, 5, result);
+      arrays.engine.softmaxCrossEntropy(
+        logits,
+        labels,
+        null,
+        0,
+        arrays.tensor([3, 5]),
+        1,
+        5,
+        result,
+      );
       assert(Number.isNaN(result.lossSum), `label ${label} gave ${result.lossSum}`);
     }
     arrays.checkGuards();
@@ -142,7 +153,7 @@ function crossEntropy(
   const dLogits = arrays.tensor([classes, columns]);
   const scale = 0.7;
   const result = { lossSum: NaN, correct: NaN };
-  arrays.engine.softmaxCrossEntropy(logits, labels, dLogits, scale, valid, result);
+  arrays.engine.softmaxCrossEntropy(logits, labels, null, 0, dLogits, scale, valid, result);
   let [lossSum, correct] = [0, 0];
   for (let j = 0; j < columns; j++) {
     const column = Array.from({ length: classes }, (_, c) => at(logits.data, c * columns + j));

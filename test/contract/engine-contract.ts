@@ -7,6 +7,7 @@ import { UnsupportedError } from '#src/base/errors.js';
 
 import { elementwiseContract } from './engine-contract-elementwise.js';
 import { gemmContract } from './engine-contract-gemm.js';
+import { lossContract } from './engine-contract-losses.js';
 import { precisionContract } from './engine-contract-precision.js';
 import { trainingContract } from './engine-contract-training.js';
 
@@ -31,6 +32,7 @@ export function engineContract(
     elementwiseContract(make);
     precisionContract(make);
     trainingContract(make);
+    lossContract(make);
   });
 }
 

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { compress } from '#src/app/convert/compress-model.js';
 import { exportModel } from '#src/app/convert/export-file.js';
+import { loadModel } from '#src/app/infer/load-model.js';
 import { train } from '#src/app/train/train.js';
 import { PhantomError } from '#src/base/errors.js';
 import { openModel } from '#src/models/model-source.js';
@@ -182,6 +183,49 @@ describe('export', () => {
         }
       },
     );
+  }
+
+  for (const [loss, answer] of [
+    ['poisson', (z: number) => Math.round(9 * Math.exp(z))],
+    ['quantile', (z: number) => 50 * z],
+    ['binary-cross-entropy', (z: number) => (z > 0 ? 1 : 0)],
+  ] as const) {
+    it(`answers in ONNX Runtime as predict does: ${loss}`, { skip: missing }, async () => {
+      assert.ok(runtime);
+      const rows = Array.from(
+        { length: 40 },
+        (_, i) => [Math.sin(7 * i), Math.cos(5 * i)] as const,
+      );
+      const data = path.join(folder, `${loss}.csv`);
+      const lines = rows.map(([a, b]) => [a, b, answer(a), answer(b)].join(','));
+      writeFileSync(data, ['a,b,u,v', ...lines].join('\n'));
+      const model = path.join(folder, loss);
+      const sizes = {
+        width: 16,
+        depth: 1,
+        blocks: 4,
+        ghosts: 2,
+        ranks: 1,
+        engine: 'wasm',
+      } as const;
+      await train({ ...sizes, data, target: ['u', 'v'], loss, steps: 30, lr: 0.02, out: model });
+      const file = path.join(folder, `${loss}.onnx`);
+      await exportModel({ model, format: 'onnx', out: file, engine: 'wasm' });
+      const loaded = await loadModel(model, { engine: 'wasm' });
+      const x = Float32Array.from(rows.flat());
+      const { y: expected } = await loaded.predictMeasured(x);
+      await loaded.close();
+      const session = await runtime.InferenceSession.create(readFileSync(file));
+      const { y } = await session.run({ x: new runtime.Tensor('float32', x, [40, 2]) });
+      assert.ok(y && expected.length === y.data.length);
+      for (const [at, value] of expected.entries()) {
+        const difference = Math.abs(value - (y.data[at] ?? NaN));
+        assert.ok(
+          difference <= 1e-5 * Math.max(1, Math.abs(value)),
+          `${at} ${value} ${y.data[at]}`,
+        );
+      }
+    });
   }
 
   it('has the matrices of each layer in ONNX as they are', async () => {

@@ -1,3 +1,4 @@
+import { isOfClasses, type LossName, outputsPerTarget } from '#src/layers/loss-names.js';
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { blasAvailable } from '#src/app/ranks/engines.js';
@@ -23,10 +24,11 @@ async function pass(data: readonly PassRequest[], ranks: number): Promise<PassRe
 interface Case {
   readonly strategy: Strategy;
   readonly ends: 'replicated' | 'sharded';
-  readonly loss: 'mse' | 'cross-entropy';
+  readonly loss: LossName;
   readonly activation: Activation;
   readonly depth: number;
   readonly layerGhosts?: readonly number[];
+  readonly weighted?: boolean;
 }
 
 const DIFFERENT = { strategy: 'phantom', activation: 'relu', layerGhosts: [1, 3, 2] } as const;
@@ -36,13 +38,31 @@ const CASES: Case[] = (['phantom', 'tensor', 'tensor-paired'] as const).flatMap(
   { strategy, ends: 'sharded', loss: 'mse', activation: 'tanh', depth: 3 },
   { strategy, ends: 'sharded', loss: 'mse', activation: 'silu', depth: 2 },
 ]);
+const PLAIN = { strategy: 'phantom', ends: 'replicated', activation: 'relu', depth: 2 } as const;
+const SHARDED = { ...PLAIN, ends: 'sharded', weighted: true } as const;
+CASES.push(
+  { ...PLAIN, loss: 'cross-entropy', weighted: true },
+  { ...PLAIN, loss: 'binary-cross-entropy', weighted: true },
+  { ...PLAIN, loss: 'quantile' },
+  { ...PLAIN, loss: 'quantile', weighted: true },
+  { ...SHARDED, loss: 'mse' },
+  { ...SHARDED, loss: 'mae' },
+  { ...SHARDED, loss: 'huber' },
+  { ...SHARDED, loss: 'poisson', weighted: false },
+);
 CASES.push(
   { ...DIFFERENT, ends: 'replicated', loss: 'cross-entropy', depth: 3 },
   { ...DIFFERENT, ends: 'sharded', loss: 'mse', depth: 3 },
 );
 
+/** Of the losses that read them: none of the usual values. */
+const LOSS_OPTIONS = { huberDelta: 0.7, quantiles: [0.1, 0.5, 0.9], labelSmoothing: 0.2 };
+
 function requestOf(test: Case, engine: 'wasm' | 'blas', relaxedSimd: boolean): PassRequest {
-  const [width, blocks, columns, inputs, outputs] = [48, 8, 11, 13, 5];
+  const [width, blocks, columns, inputs, each] = [48, 8, 11, 13, 5];
+  const { weighted = false, loss } = test;
+  const lossOptions = { ...LOSS_OPTIONS, labelSmoothing: weighted ? 0.2 : 0 };
+  const outputs = each * outputsPerTarget(loss, lossOptions);
   const specification: NetworkSpecification = {
     strategy: test.strategy,
     width,
@@ -60,13 +80,20 @@ function requestOf(test: Case, engine: 'wasm' | 'blas', relaxedSimd: boolean): P
             outputs,
           },
   };
-  const [features, targets] = test.ends === 'sharded' ? [width, width] : [inputs, outputs];
+  const [features, targets] = test.ends === 'sharded' ? [width, width] : [inputs, each];
   const x = new Float32Array(features * columns);
   randomStream(1, 'x').fillNormal(x, 0);
-  const y = new Float32Array(test.loss === 'mse' ? targets * columns : columns);
-  if (test.loss === 'mse') randomStream(1, 'y').fillNormal(y, 0);
-  else for (const i of y.keys()) y[i] = i % targets;
-  return { specification, engine, relaxedSimd, loss: test.loss, seed: 3, columns, x, y, passes: 1 };
+  const rows = isOfClasses(loss) ? 1 : targets;
+  const y = new Float32Array((rows + (weighted ? 1 : 0)) * columns);
+  randomStream(1, 'y').fillNormal(y, 0);
+  for (let i = 0; i < rows * columns; i++) {
+    if (isOfClasses(loss)) y[i] = i % targets;
+    else if (loss === 'poisson') y[i] = i % 4;
+    else if (loss === 'binary-cross-entropy') y[i] = i % 2;
+  }
+  for (let i = rows * columns; i < y.length; i++) y[i] = (i % 5) / 2;
+  const data = { seed: 3, columns, x, y, passes: 1 };
+  return { specification, engine, relaxedSimd, loss, lossOptions, weighted, ...data };
 }
 
 // Where native parts are required they are what is tested: a pass without them comes first.
@@ -86,9 +113,10 @@ for (const { name, engine, relaxedSimd, skip } of engines) {
       for (const ranks of [1, 2, 4, 8]) passes.set(ranks, await pass(requests, ranks));
     });
     for (const [i, test] of CASES.entries()) {
-      const { strategy, ends, loss, activation, depth, layerGhosts } = test;
+      const { strategy, ends, loss, activation, depth, layerGhosts, weighted } = test;
       const ghosts = layerGhosts ? ` of ${layerGhosts.join(', ')} ghosts` : '';
-      it(`${strategy}, ${ends}, ${loss}, ${activation}, ${depth} layers${ghosts}`, () => {
+      const weights = weighted ? ' weighted' : '';
+      it(`${strategy}, ${ends}, ${loss}${weights}, ${activation}, ${depth} layers${ghosts}`, () => {
         const of = (ranks: number) => passes.get(ranks)?.[i] ?? [];
         compareWithReference(requests[i], of(1));
         for (const ranks of [2, 4, 8]) {
@@ -107,11 +135,14 @@ for (const { name, engine, relaxedSimd, skip } of engines) {
 const TOLERANCE = 5e-6;
 
 function compareWithReference(asked: PassRequest, ranks: PassResult[]): void {
-  const { specification, loss, columns } = asked;
+  const { specification, loss, lossOptions, weighted, columns } = asked;
   const weights = assemble(ranks, 'value');
   const x = dense(asked.x.length / columns, columns, asked.x);
-  const y = dense(asked.y.length / columns, columns, asked.y);
-  const expected = lossAndGradients({ ...specification, loss }, weights, x, y);
+  const rows = asked.y.length / columns - (weighted ? 1 : 0);
+  const y = dense(rows, columns, asked.y.subarray(0, rows * columns));
+  const own = weighted ? [...asked.y.subarray(rows * columns)] : null;
+  const shape = { ...specification, loss, lossOptions, weights: own };
+  const expected = lossAndGradients(shape, weights, x, y);
   const [first] = ranks;
   assert.ok(first);
   const actual = first.lossSum * first.lossScale;

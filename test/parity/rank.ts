@@ -1,4 +1,5 @@
 // One rank of the parity tests: forward and backward passes of networks on given data.
+import type { LossName, LossOptions } from '#src/layers/loss-names.js';
 import { createEngine } from '#src/app/ranks/engines.js';
 import { Tape } from '#src/autograd/tape.js';
 import { Communicator } from '#src/communicators/communicator.js';
@@ -13,7 +14,10 @@ export interface PassRequest {
   readonly specification: NetworkSpecification;
   readonly engine: EngineChoice;
   readonly relaxedSimd: boolean;
-  readonly loss: 'mse' | 'cross-entropy';
+  readonly loss: LossName;
+  readonly lossOptions: LossOptions;
+  /** Whether the last row of y is weights. */
+  readonly weighted: boolean;
   readonly seed: number;
   readonly columns: number;
   /** [features, columns] and [targets, columns] or [columns]. */
@@ -54,10 +58,13 @@ await runRank<readonly PassRequest[]>(
 function resultOf(data: PassRequest, engine: Engine, communicator: Communicator): PassResult {
   const network = buildNetwork(data.specification, engine, communicator);
   network.initialize(data.seed);
-  const { columns, specification, loss } = data;
+  const { columns, specification, loss, lossOptions, weighted } = data;
   const { layout } = network;
   const sizes = { columns, samples: columns };
-  const objective = createObjective({ specification, loss, layout, engine, ...sizes });
+  const objective = createObjective({
+    ...{ specification, loss, lossOptions, weighted, layout, engine },
+    ...sizes,
+  });
   const tape = new Tape(engine, communicator);
   for (let pass = 0; pass <= data.passes; pass++) {
     for (const parameter of network.parameters) parameter.clearGradient();

@@ -1,15 +1,15 @@
 /**
- * A float64 feed-forward network by plain loops: phantom and dense forms, both losses. It shares
+ * A float64 feed-forward network by plain loops: phantom and dense forms, all losses. It shares
  * no code with the package, and knows it only through the names and shapes in checkpoints.
  */
 import type { Activation } from '#src/engines/activations.js';
 import { REFERENCE_ACTIVATIONS } from './activations.js';
+import { type ReferenceLoss, referenceLoss } from './losses.js';
 import {
   beside,
   columnsOf,
   type Dense,
   dense,
-  get,
   multiply,
   plus,
   rowsOf,
@@ -22,7 +22,7 @@ import {
 
 export type Tensors = Map<string, { shape: readonly number[]; values: Float64Array }>;
 
-export interface ReferenceShape {
+export interface ReferenceShape extends ReferenceLoss {
   readonly strategy: string;
   readonly width: number;
   readonly depth: number;
@@ -31,7 +31,6 @@ export interface ReferenceShape {
   /** By hidden layer, where they differ. */
   readonly layerGhosts?: readonly number[];
   readonly activation: Activation;
-  readonly loss: string;
 }
 
 function tensor(tensors: Tensors, name: string): Dense {
@@ -108,7 +107,7 @@ export function layersOf(shape: ReferenceShape, tensors: Tensors): Layer[] {
  * Loss and gradients, by tensor name, of one batch.
  *
  * @param x [features, B]
- * @param y [targets, B] for mse, [1, B] labels for cross-entropy
+ * @param y [targets, B], or [1, B] labels for cross-entropy
  */
 export function lossAndGradients(shape: ReferenceShape, tensors: Tensors, x: Dense, y: Dense) {
   const layers = layersOf(shape, tensors);
@@ -127,8 +126,7 @@ export function lossAndGradients(shape: ReferenceShape, tensors: Tensors, x: Den
     preActivations.push(z);
     activation = { ...z, data: z.data.map(REFERENCE_ACTIVATIONS[layer.activation].value) };
   }
-  const { loss, gradient, correct } =
-    shape.loss === 'mse' ? squaredError(activation, y) : crossEntropy(activation, y);
+  const { loss, gradient, correct } = referenceLoss(shape, activation, y);
 
   const gradients = new Map<string, Float64Array>();
   let dActivation = gradient;
@@ -203,33 +201,4 @@ function phantomGradients(
     set('decompressor', multiply(part(dz, j), transpose(others)));
     set('compressor', multiply(rowsOf(h, j * K, K), transpose(part(x, j))));
   }
-}
-
-function squaredError(z: Dense, y: Dense) {
-  const difference = z.data.map((value, i) => value - y.data[i]);
-  const count = difference.length;
-  return {
-    loss: difference.reduce((sum, d) => sum + d * d, 0) / count,
-    gradient: { ...z, data: difference.map((d) => (2 * d) / count) },
-    correct: Number.NaN,
-  };
-}
-
-function crossEntropy(z: Dense, y: Dense) {
-  const gradient = zeros(z.rows, z.columns);
-  let loss = 0;
-  let correct = 0;
-  for (let b = 0; b < z.columns; b++) {
-    const logits = Array.from({ length: z.rows }, (_, c) => get(z, c, b));
-    const largest = Math.max(...logits);
-    const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
-    const label = y.data[b];
-    loss += (largest + Math.log(sum) - logits[label]) / z.columns;
-    if (logits.indexOf(largest) === label) correct++;
-    for (const [c, logit] of logits.entries()) {
-      const probability = Math.exp(logit - largest) / sum;
-      gradient.data[c * z.columns + b] = (probability - (c === label ? 1 : 0)) / z.columns;
-    }
-  }
-  return { loss, gradient, correct };
 }

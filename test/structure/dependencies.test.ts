@@ -68,9 +68,9 @@ const WRAPPERS = [
 /** What computes, for the rule of analysis. */
 const COMPUTING = new Set(['native', 'data', 'engines', 'communicators', 'energy', 'autograd']);
 
-/** What follows from the sizes of layers: no operators. */
+/** What follows from the sizes of layers, and names: no operators. */
 const LAYER_SIZES =
-  /^layers\/(block-layout|cost|memory-size|operation-list|operations|strategies|[\w-]+\/(memory|parameters|program))\.ts$/;
+  /^layers\/(block-layout|cost|loss-names|memory-size|operation-list|operations|strategies|[\w-]+\/(memory|parameters|program))\.ts$/;
 
 const files = (readdirSync(SRC, { recursive: true }) as string[])
   .map((file) => file.split(path.sep).join('/'))

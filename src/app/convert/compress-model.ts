@@ -1,3 +1,4 @@
+import { isOfClasses, outputsPerTarget } from '../../layers/loss-names.js';
 import { statSync } from 'node:fs';
 import type { Dataset } from '../../data/dataset.js';
 import { inlineBatches } from '../../data/loader/loader.js';
@@ -154,6 +155,9 @@ function openNetwork(
       `${model} does not state its loss; give --loss mse or cross-entropy, or --data`,
     );
   }
+  if (chosen === 'quantile') {
+    throw new ConfigError('compress', `${model} does not state its quantiles; compress the run`);
+  }
   return openDenseFile(model, {
     activation,
     loss: chosen,
@@ -207,12 +211,13 @@ function isFile(source: string): boolean {
 }
 
 function checkFits(network: DenseNetwork, dataset: Dataset): void {
-  const { loss, ends, width, name } = network;
+  const { loss, lossOptions, ends, width, name } = network;
   const [inputs, outputs] = ends.kind === 'sharded' ? [width, width] : [ends.inputs, ends.outputs];
   const { answers, features } = dataset;
   const targets = answers.kind === 'labels' ? answers.classes : answers.width;
-  const fits = loss === 'mse' ? targets === outputs : targets <= outputs;
-  if (features === inputs && fits && (loss === 'mse' || answers.kind === 'labels')) return;
+  const wanted = outputs / outputsPerTarget(loss, lossOptions);
+  const fits = isOfClasses(loss) ? targets <= wanted : targets === wanted;
+  if (features === inputs && fits && (!isOfClasses(loss) || answers.kind === 'labels')) return;
   throw new DataError(
     'compress',
     `${dataset.name} has ${features} features and ${targets} ` +
@@ -241,7 +246,7 @@ function rowsOf(
     data: { training: dataset, validation: null },
     standardization,
     targetScaling: targetScaling(schema),
-    oneHot: loss === 'mse' && dataset.answers.kind === 'labels',
+    oneHot: !isOfClasses(loss) && dataset.answers.kind === 'labels',
     shuffle,
     schedule: { ...once, batchSize: rows },
   });

@@ -1,7 +1,8 @@
+import { isOfClasses, type LossName } from '../../layers/loss-names.js';
 import type { ArrayData } from '../../data/arrays.js';
 import { type DataParts, releaseData } from '../../data/dataset.js';
 import { openDataset, type OpenOptions } from '../../data/sources.js';
-import type { TableSchema } from '../../data/tables/schema.js';
+import type { TableSchema, Task } from '../../data/tables/schema.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 
 /** What settings say of the columns of a table. */
@@ -12,11 +13,13 @@ type ColumnSettings = Pick<
   | 'ignore'
   | 'categorical'
   | 'id'
+  | 'weightColumn'
   | 'header'
   | 'decimal'
   | 'missing'
   | 'dataMemory'
   | 'dataCache'
+  | 'loss'
 >;
 
 /** Data as settings name them, or rows in memory in place of a name. */
@@ -61,12 +64,20 @@ export function holdData(data: DataParts): () => void {
   return release;
 }
 
+function taskOf(loss: LossName): Task {
+  if (loss === 'binary-cross-entropy') return 'multilabel';
+  return isOfClasses(loss) ? 'classify' : 'regress';
+}
+
 function columnOptions(source: Partial<ColumnSettings>): OpenOptions {
-  const { target, task, ignore, categorical, id } = source;
+  const { target, task, ignore, categorical, id, loss, weightColumn } = source;
   const { decimal = 'auto', missing = 'fill' } = source;
   return {
     decimal,
     missing,
+    ...(loss === 'poisson' && { rates: true }),
+    ...(loss && { prefers: taskOf(loss) }),
+    ...(weightColumn && { weight: weightColumn }),
     ...(target && { targets: target }),
     ...(task && { task }),
     ...(ignore && { ignore }),

@@ -1,3 +1,5 @@
+import { ownWeighting } from '../data/weighting.js';
+import { isOfClasses, outputsPerTarget } from '../../layers/loss-names.js';
 import { largestPayloadBytes, stepCost } from '../../analysis/network-cost.js';
 import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import { startLoader } from '../../data/loader/loader.js';
@@ -125,23 +127,28 @@ export async function evaluate(
   const { model, swept, data, release, engine } = await ranks.together(() =>
     prepare(request, settings, size, ranks.here),
   );
-  const { specification, loss } = model;
+  const { specification, loss, lossOptions } = model;
   const batch = Math.min(request.batch ?? settings.batch, data.rows);
+  const weighting = ownWeighting(data);
   const loader = startLoader({
     data: { training: data, validation: null },
     standardization: model.standardization,
     targetScaling: targetScaling(model.schema),
     consumers: ranks.here.length,
-    oneHot: loss === 'mse' && data.answers.kind === 'labels',
+    oneHot: !isOfClasses(loss) && data.answers.kind === 'labels',
+    weighting,
     schedule: { passes: swept?.length ?? 1, batchSize: batch, validationRows: data.rows },
   });
   const rankData: EvaluationRankData = {
     job: {
       specification,
       loss,
+      lossOptions,
+      weighted: weighting !== null,
       metrics: metricsShape({
         specification,
         loss,
+        lossOptions,
         labels: data.answers.kind === 'labels',
         schema: model.schema,
       }),
@@ -228,20 +235,21 @@ async function prepare(
 }
 
 /** @throws ConfigError when a network cannot be evaluated on data */
-function checkFits({ specification, loss }: ModelSource, data: Dataset): void {
+function checkFits({ specification, loss, lossOptions }: ModelSource, data: Dataset): void {
   const inputs = inputWidth(specification);
   if (data.features !== inputs) {
     const what = `${data.name} has ${data.features} features, the network takes ${inputs}`;
     throw new ConfigError('eval', what);
   }
   const { answers } = data;
-  if (loss === 'cross-entropy' && answers.kind !== 'labels') {
+  if (isOfClasses(loss) && answers.kind !== 'labels') {
     throw new ConfigError('eval', `${data.name} has no labels, the network predicts classes`);
   }
   const outputs = outputWidth(specification);
   const width = answers.kind === 'labels' ? answers.classes : answers.width;
-  if (loss === 'cross-entropy' ? width > outputs : width !== outputs) {
-    throw new ConfigError('eval', `${data.name} has ${width} targets, the network has ${outputs}`);
+  const wanted = outputs / outputsPerTarget(loss, lossOptions);
+  if (isOfClasses(loss) ? width > wanted : width !== wanted) {
+    throw new ConfigError('eval', `${data.name} has ${width} targets, the network has ${wanted}`);
   }
 }
 

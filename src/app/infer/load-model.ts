@@ -1,7 +1,7 @@
 import { largestPayloadBytes } from '../../analysis/network-cost.js';
 import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import { ConfigError } from '../../base/errors.js';
-import { targetScaling } from '../../data/tables/target-scaling.js';
+import { outputTransform } from '../../models/outputs.js';
 import { ghostsRefusal, mostGhosts } from '../../models/ghosts.js';
 import type { InferenceMessage } from '../../serving/resident-rank.js';
 import { type LoadedModel, SessionModel } from '../../serving/loaded-model.js';
@@ -101,7 +101,7 @@ export async function loadModel(
     job: {
       specification,
       standardization,
-      targetScaling: targetScaling(source.schema),
+      outputTransform: outputTransform(source),
       weights,
       files,
       ghosts,

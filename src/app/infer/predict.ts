@@ -1,3 +1,4 @@
+import { isOfClasses } from '../../layers/loss-names.js';
 import { existsSync, realpathSync } from 'node:fs';
 import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import type { MeterChoice } from '../../energy/counter-list.js';
@@ -108,7 +109,7 @@ export async function predict(
     const { specification, loss, schema } = describeModel(options.model, checkpoint);
     refuseOwnInput(data, out);
     const { what } = options;
-    if ((what === 'probabilities' || what === 'labels') && loss !== 'cross-entropy') {
+    if ((what === 'probabilities' || what === 'labels') && !isOfClasses(loss)) {
       throw new ConfigError('what', `${what} of a network that fits numbers; use --what outputs`);
     }
     // The first rows, so that a file that cannot be read is told before any rank starts.
@@ -161,7 +162,11 @@ export async function predict(
       if (overflow !== null) throw new DataError('predict', `${data}, ${overflow}`);
       rows += y.length / outputs;
       if (model.isFirst) {
-        written.writer ??= answerWriter(what, { schema, outputs, ids: next.ids !== null });
+        written.writer ??= answerWriter(what, {
+          model: model.source,
+          outputs,
+          ids: next.ids !== null,
+        });
         written.sink ??= openSink(out, written.writer.columns);
         written.sink.write(written.writer.answer(y, next.ids));
       }

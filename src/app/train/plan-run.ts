@@ -1,3 +1,6 @@
+import { checkLoss, checkRates, usualLoss } from './check-loss.js';
+import type { Weighting } from '../../data/loader/fill.js';
+import { trainingWeighting } from '../data/weighting.js';
 import os from 'node:os';
 import { stepCost } from '../../analysis/network-cost.js';
 import { rankMemory } from '../../analysis/step-memory.js';
@@ -10,9 +13,15 @@ import {
   validateRanks,
   validateSpecification,
 } from '../../model/specification.js';
-import { metricsOfTask, type MetricsTask } from '../../metrics/metric-names.js';
-import type { LossName } from '../../layers/loss-names.js';
-import { type MetricsShape, metricsShape } from '../../training/network-metrics.js';
+import {
+  canBeSharded,
+  isOfClasses,
+  type LossName,
+  type LossOptions,
+  outputsPerTarget,
+} from '../../layers/loss-names.js';
+import { lossOptionsOf } from '../../settings/loss-settings.js';
+import { metricNames, type MetricsShape, metricsShape } from '../../training/network-metrics.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 
 /** What settings come to once the data are known. */
@@ -20,6 +29,9 @@ export interface RunPlan {
   readonly specification: NetworkSpecification;
   readonly loss: LossName;
   readonly metrics: MetricsShape;
+  readonly lossOptions: LossOptions;
+  /** How much samples count; null: all the same. */
+  readonly weighting: Weighting | null;
   /** Labels are written as one-hot targets: a squared error on labels. */
   readonly oneHot: boolean;
   readonly steps: number;
@@ -32,15 +44,13 @@ export function planRun(settings: TrainingSettings, data: DataParts): RunPlan {
   const { training, validation } = data;
   const answers: AnswerShape = training.answers;
   refuseOneClass(training);
-  const loss = settings.loss ?? (answers.kind === 'labels' ? 'cross-entropy' : 'mse');
-  if (loss === 'cross-entropy' && answers.kind !== 'labels') {
-    throw new ConfigError(
-      'loss',
-      `cross-entropy needs integer labels, ${training.name} has ${answers.width} numbers per row; ` +
-        'use --loss mse',
-    );
-  }
-  const outputs = answers.kind === 'labels' ? answers.classes : answers.width;
+  const schema = data.table?.schema ?? null;
+  const loss = settings.loss ?? usualLoss(answers, schema);
+  checkLoss(loss, training, schema);
+  checkRates(loss, training, schema);
+  const lossOptions = lossOptionsOf(settings);
+  const targets = answers.kind === 'labels' ? answers.classes : answers.width;
+  const outputs = targets * outputsPerTarget(loss, lossOptions);
   const { strategy, width, depth, blocks, ghosts, layerGhosts, activation } = settings;
   const specification: NetworkSpecification = {
     strategy,
@@ -56,26 +66,27 @@ export function planRun(settings: TrainingSettings, data: DataParts): RunPlan {
   validateSpecification(specification);
   validateRanks(blocks, settings.ranks);
   const labels = answers.kind === 'labels';
-  const schema = data.table?.schema ?? null;
-  const metrics = metricsShape({ specification, loss, labels, schema });
-  checkBestBy(settings, metrics.task);
+  const metrics = metricsShape({ specification, loss, lossOptions, labels, schema });
+  checkBestBy(settings, metrics);
   return {
     specification,
     loss,
     metrics,
-    oneHot: loss === 'mse' && answers.kind === 'labels',
+    lossOptions,
+    weighting: trainingWeighting(training, schema, settings.classWeights),
+    oneHot: !isOfClasses(loss) && answers.kind === 'labels',
     steps: stepsOf(settings, training.rows),
     validateEvery: validation === null ? 0 : validateEveryOf(settings, training.rows),
   };
 }
 
 /** @throws ConfigError when the best is to be judged by a metric that the task does not have */
-function checkBestBy({ bestBy }: TrainingSettings, task: MetricsTask): void {
-  const names: readonly string[] = ['loss', ...metricsOfTask(task)];
+function checkBestBy({ bestBy }: TrainingSettings, shape: MetricsShape): void {
+  const names: readonly string[] = ['loss', ...metricNames(shape)];
   if (bestBy === null || names.includes(bestBy)) return;
   throw new ConfigError(
     'best-by',
-    `${bestBy} of a network that ${task === 'regress' ? 'fits numbers' : 'classifies'}; it is ` +
+    `${bestBy} of a network that ${shape.task === 'regress' ? 'fits numbers' : 'classifies'}; it is ` +
       `judged by ${names.join(', ')}`,
   );
 }
@@ -86,11 +97,11 @@ function endsOf(
   outputs: number,
   loss: LossName,
 ): NetworkEnds {
-  const fits = inputs === width && outputs === width && loss === 'mse';
+  const fits = inputs === width && outputs === width && canBeSharded(loss);
   if (ends === 'sharded' && !fits) {
     throw new ConfigError(
       'network',
-      `sharded ends need features = targets = width and mse; here are ${inputs} features, ` +
+      `sharded ends need features = targets = width and mse, mae, huber or poisson; here are ${inputs} features, ` +
         `${outputs} targets, width ${width}, ${loss}`,
     );
   }
@@ -150,15 +161,17 @@ function refuseOneClass(training: DataParts['training']): void {
  * @throws UnsupportedError when a rank does not fit its engine's memory, with the sizes
  */
 export function checkMemory(
-  { specification, loss }: RunPlan,
+  { specification, loss, lossOptions, weighting }: RunPlan,
   settings: TrainingSettings,
   capacityBytes: number,
   onMachine: number,
 ): string | null {
   const columns = settings.batch / settings.accumulate;
   const { ranks, optimizer, ema } = settings;
-  const sizes = { specification, ranks, columns, loss };
-  const shape = { ...sizes, optimizer, average: ema !== null, inputGradient: false };
+  const quantiles = outputsPerTarget(loss, lossOptions);
+  const sizes = { ranks, columns, quantiles, weighted: weighting !== null };
+  const rest = { loss, optimizer, average: ema !== null, inputGradient: false };
+  const shape = { specification, ...sizes, ...rest };
   const bytes = rankMemory(shape, 0);
   const gib = (count: number) => `${(count / 2 ** 30).toFixed(2)} GiB`;
   if (bytes.totalBytes > capacityBytes) {

@@ -1,3 +1,4 @@
+import { idleOptions } from './check-loss.js';
 import { largestPayloadBytes } from '../../analysis/network-cost.js';
 import type { Launcher } from '../../communicators/launcher.js';
 import { type ArrayData, IN_MEMORY } from '../../data/arrays.js';
@@ -80,12 +81,14 @@ async function trainUnder(
   const opened = await ranks.fromFirst(() => openRun(lock, { settings, resume, ...prepared }, say));
   const { runFolder, checkpoint, damaged } = opened;
   const { trainingRows, validationRows } = prepared.recorded;
-  const { specification, loss, metrics, steps, validateEvery } = run;
+  const { specification, loss, lossOptions, metrics, steps, validateEvery } = run;
   const prefix = launcher === null ? '' : `${launcher.command} -n ${launcher.size} `;
   const job: TrainingJob = {
     settings,
     specification,
     loss,
+    lossOptions,
+    weighted: run.weighting !== null,
     metrics,
     steps,
     validateEvery,
@@ -106,12 +109,14 @@ async function trainUnder(
   const changed = checkpoint && changedSettings(job, checkpoint.folder);
   const costly = costlyPrecision(run, settings);
   const large = largeBatch(settings, run, trainingRows ?? Infinity);
+  const idle = idleOptions(loss, lossOptions);
   const told = table?.warnings ?? [];
   for (const message of [
     ranks.warning,
     prepared.warning,
     costly,
     large,
+    idle,
     ...told,
     ...damaged,
     changed,
@@ -126,6 +131,7 @@ async function trainUnder(
       seed: settings.seed,
       shuffle: settings.shuffle,
       oneHot: run.oneHot,
+      weighting: run.weighting,
       consumers,
       schedule: {
         firstStep: checkpoint?.step ?? 0,

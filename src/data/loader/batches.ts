@@ -13,7 +13,7 @@ export interface Batch {
   /** [features, columns] */
   readonly x: Float32Array;
   /** Labels: [columns], class indices. One-hot labels: [classes, columns]. Values:
-   * [width, columns]. */
+   * [width, columns]. Where samples have weights, one more row. */
   readonly y: Float32Array;
 }
 

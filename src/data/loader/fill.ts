@@ -33,13 +33,28 @@ export interface BatchOptions {
   readonly targetScaling?: Standardization | null;
   /** Write labels as [classes, columns] of zeros and ones, for a squared error on labels. */
   readonly oneHot: boolean;
+  /** How much samples count; null or missing: all the same. */
+  readonly weighting?: Weighting | null;
+}
+
+/** Weights of samples: of a training row factor · its own weight · that of its class, of another its
+ * own. Where rows have no weights they are 1. */
+export interface Weighting {
+  readonly factor: number;
+  /** By class index; null: 1. */
+  readonly classWeights: readonly number[] | null;
 }
 
 /** Rows of `Batch.y`. */
-export function answerRows({ data, oneHot }: Pick<BatchOptions, 'data' | 'oneHot'>): number {
+export function answerRows({
+  data,
+  oneHot,
+  weighting = null,
+}: Pick<BatchOptions, 'data' | 'oneHot' | 'weighting'>): number {
   const { answers } = data.training;
-  if (answers.kind === 'values') return answers.width;
-  return oneHot ? answers.classes : 1;
+  const weights = weighting === null ? 0 : 1;
+  if (answers.kind === 'values') return answers.width + weights;
+  return (oneHot ? answers.classes : 1) + weights;
 }
 
 /**
@@ -93,9 +108,9 @@ class Filler implements BatchFiller {
     this.columns = columnsPerBatch(schedule);
     this.rows = new Float64Array(this.columns);
     this.sampler = createSampler(data.training.rows, seed, shuffle);
-    this.training = columnWriter(data.training, options);
+    this.training = weighing(data.training, options, true);
     const evaluated = data.validation ?? (isEvaluation(schedule) ? data.training : null);
-    this.validation = evaluated && columnWriter(evaluated, options);
+    this.validation = evaluated && weighing(evaluated, options, false);
   }
 
   write(cursor: ScheduleCursor, x_FB: Float32Array, y: Float32Array): void {
@@ -117,6 +132,28 @@ class Filler implements BatchFiller {
 }
 
 type ColumnWriter = (rows: Float64Array, x_FB: Float32Array, y: Float32Array) => void;
+
+/** Writes the weights of the samples behind the answers, where they have some. */
+function weighing(dataset: Dataset, options: BatchOptions, isTraining: boolean): ColumnWriter {
+  const write = columnWriter(dataset, options);
+  const { weighting = null, oneHot } = options;
+  if (weighting === null) return write;
+  const { factor, classWeights } = weighting;
+  const haveOwn = dataset.kind === 'records' && dataset.weighted;
+  return (rows, x_FB, y) => {
+    const columns = rows.length;
+    const weights = y.subarray(y.length - columns);
+    write(rows, x_FB, y);
+    if (!haveOwn) weights.fill(1);
+    if (!isTraining) return;
+    for (let c = 0; c < columns; c++) {
+      let label = y[c] as number;
+      if (oneHot) for (label = 0; y[label * columns + c] !== 1;) label++;
+      const ofClass = classWeights === null ? 1 : (classWeights[label] as number);
+      weights[c] = (weights[c] as number) * factor * ofClass;
+    }
+  };
+}
 
 function columnWriter(dataset: Dataset, options: BatchOptions): ColumnWriter {
   switch (dataset.kind) {
@@ -143,14 +180,20 @@ function affine(standardization: Standardization | null, features: number) {
 /** Rows of records: from memory where they lie, from a file by one read for each row. */
 function recordsWriter(dataset: RecordsDataset, options: BatchOptions): ColumnWriter {
   const { record, source, features, answers, name } = dataset;
-  const { standardization, oneHot, targetScaling = null } = options;
+  const { standardization, oneHot, targetScaling = null, weighting = null } = options;
+  const hasWeights = dataset.weighted && weighting !== null;
+  const plain = affine(null, 1);
   const { shift, factor } = affine(standardization, features);
   const targets = answers.kind === 'values' ? answers.width : 1;
   const target = affine(answers.kind === 'values' ? targetScaling : null, targets);
   const write = (values: Float32Array, rows: Float64Array, x_FB: Float32Array, y: Float32Array) => {
     gatherColumns(values, record, rows, shift, factor, x_FB);
+    if (hasWeights) {
+      const weights = y.subarray(y.length - rows.length);
+      gatherColumns(values, record, rows, plain.shift, plain.factor, weights, features + targets);
+    }
     if (answers.kind === 'labels' && oneHot) {
-      y.fill(0);
+      y.fill(0, 0, answers.classes * rows.length);
       for (let c = 0; c < rows.length; c++) {
         const label = values[(rows[c] as number) * record + features] as number;
         y[label * rows.length + c] = 1;

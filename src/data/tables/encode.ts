@@ -16,7 +16,7 @@ export function codeSql(column: FeatureColumn | TargetColumn, type: string): str
       NUMBER_STYLES.find((own) => own.name === column.style) ?? NUMBER_STYLES[0] ?? null;
     return valueSql({ name, kind: 'number', type, style });
   }
-  const values = column.kind === 'category' ? column.values : column.classes;
+  const values = column.kind === 'class' ? column.classes : column.values;
   const kind = values.every(isPlainNumber) ? 'number' : areBooleans(values) ? 'boolean' : 'text';
   const text = nameSql({ name, kind, type, style: NUMBER_STYLES[0] ?? null });
   const list = values.map(literal).join(', ');

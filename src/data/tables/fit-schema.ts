@@ -3,11 +3,16 @@ import { numberPlaces } from './encode.js';
 import type { RowStore } from './row-store.js';
 import { featureCount, type TableSchema } from './schema.js';
 
-/** The schema with medians, means and scales of the training rows; fills the gaps in the stores. */
+/**
+ * The schema with medians, means and scales of the training rows; fills the gaps in the stores.
+ *
+ * @param rates whether targets are scaled by their mean alone, so that none is below 0
+ */
 export function fitSchema(
   schema: TableSchema,
   training: RowStore,
   others: readonly RowStore[],
+  rates = false,
 ): TableSchema {
   const places = numberPlaces(schema);
   const medians = new Map<number, number>();
@@ -21,7 +26,7 @@ export function fitSchema(
   );
   const first = featureCount(schema);
   const targets = schema.targets.map((column, i) =>
-    column.kind === 'number' ? { ...column, ...momentsOf(training, first + i) } : column,
+    column.kind === 'number' ? { ...column, ...scalingOf(training, first + i, rates) } : column,
   );
   return { ...schema, features, targets };
 }
@@ -61,6 +66,11 @@ function fillGaps(
       return changed;
     });
   }
+}
+
+function scalingOf(store: RowStore, place: number, rates: boolean) {
+  const { mean, scale } = momentsOf(store, place);
+  return rates ? { mean: 0, scale: mean > 0 ? mean : 1 } : { mean, scale };
 }
 
 /** Mean and deviation in float64; a constant has scale 1. */

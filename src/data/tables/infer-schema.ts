@@ -22,8 +22,14 @@ export interface ColumnChoices {
   /** Numbers that are names of something: each value becomes a feature. */
   readonly categorical?: readonly string[];
   readonly id?: string;
+  /** How much each row counts: numbers of at least 0. */
+  readonly weight?: string;
   /** `fill`: medians and markers; `error`: a gap in a feature is refused. Default `fill`. */
   readonly missing?: 'fill' | 'error';
+  /** What integers that could be classes are taken for. */
+  readonly prefers?: Task;
+  /** Whether targets are counts or rates: at least 0, and scaled by their mean alone. */
+  readonly rates?: boolean;
 }
 
 export interface InferredSchema {
@@ -68,21 +74,22 @@ class Inference {
 
   async run(): Promise<InferredSchema> {
     const { profile, relation, where } = this.#input;
-    const { ignore = [], id = null, categorical = [] } = this.#choices;
+    const { ignore = [], id = null, categorical = [], weight } = this.#choices;
+    const apart = [...(id === null ? [] : [id]), ...(weight === undefined ? [] : [weight])];
     if (profile.rows === 0) throw this.#error('no rows; at least one is needed');
     const named = [...ignore, ...categorical, ...(this.#choices.targets ?? [])];
-    for (const name of [...named, ...(id === null ? [] : [id])]) {
+    for (const name of [...named, ...apart]) {
       this.#column(name);
     }
     const usable = profile.columns.filter((column) => {
       const why = ignore.includes(column.name)
         ? 'ignored'
-        : column.name === id || this.#isTarget(column.name)
+        : apart.includes(column.name) || this.#isTarget(column.name)
           ? null
           : this.#indexReason(column);
       if (why !== null) this.#drop(column.name, why);
       else if (column.kind === 'nothing') this.#drop(column.name, 'no values');
-      return why === null && column.kind !== 'nothing' && column.name !== id;
+      return why === null && column.kind !== 'nothing' && !apart.includes(column.name);
     });
     const targets = this.#chooseTargets(usable);
     const task = this.#chooseTask(targets);
@@ -103,6 +110,7 @@ class Inference {
       features,
       targets: await Promise.all(targets.map((column) => this.#target(column, task))),
       id,
+      ...(weight !== undefined && { weight: this.#weight(weight) }),
       dropped: this.#dropped,
     };
     const gaps = targets.reduce((sum, column) => Math.max(sum, column.missing), 0);
@@ -131,6 +139,21 @@ class Inference {
     const names = columns.map((column) => column.name);
     const shown = names.length > 12 ? [...names.slice(0, 12), '…'] : names;
     throw this.#error(`no column ${name}; it has ${shown.join(', ')}`);
+  }
+
+  #weight(name: string): string {
+    const { kind, missing, min, max, style } = this.#column(name);
+    const isPlain = kind === 'number' && (style === null || style.about === '');
+    if (!isPlain) throw this.#refused(name, 'holds no plain numbers, which weights are');
+    if (missing > 0) throw this.#refused(name, `has ${missing} gaps; every row needs a weight`);
+    if (!(min >= 0 && max > 0)) {
+      throw this.#refused(
+        name,
+        `goes from ${min} to ${max}; weights are at least 0, and not all 0`,
+      );
+    }
+    if (this.#isTarget(name)) throw this.#refused(name, 'cannot be both target and weight');
+    return name;
   }
 
   #isTarget(name: string): boolean {
@@ -178,11 +201,24 @@ class Inference {
     for (const column of targets) refuseColumn(column, this.#input.where);
     if (task !== undefined) return task;
     const names = targets.map(({ name }) => name).join(', ');
-    if (targets.length > 1) return 'regress';
+    const { prefers } = this.#choices;
+    if (prefers === 'multilabel') return prefers;
+    if (targets.length > 1) {
+      const answers = targets.every(
+        ({ kind, integers, min, max }) =>
+          kind === 'boolean' || (kind === 'number' && integers && min === 0 && max === 1),
+      );
+      if (!answers || prefers !== undefined) return 'regress';
+      this.#notes.push(
+        `${names}: zeros and ones, taken as yes or no (--task regress fits numbers instead)`,
+      );
+      return 'multilabel';
+    }
     const [target] = targets as [ColumnProfile];
     if (target.kind === 'nothing') throw this.#error(`column ${names} has no values`);
     if (target.kind === 'boolean' || target.kind === 'text') return 'classify';
     if (!target.integers) return 'regress';
+    if (prefers !== undefined) return prefers;
     const named = /^(label|class|category)$/i.test(target.name);
     const few =
       named ||
@@ -202,10 +238,19 @@ class Inference {
         const odd = column.odd === null ? '' : ` (${JSON.stringify(column.odd)})`;
         throw this.#error(`column ${name} holds texts${odd}; --task classify predicts them`);
       }
+      if (this.#choices.rates && column.min < 0) {
+        throw this.#refused(
+          name,
+          `goes down to ${column.min}; poisson predicts numbers of at least 0`,
+        );
+      }
       return { name, kind: 'number', style: column.style?.name ?? null, mean: 0, scale: 1 };
     }
+    if (task === 'multilabel') return this.#answer(column);
     if ((this.#choices.targets?.length ?? 1) > 1) {
-      throw this.#error('several targets cannot be classes; classify takes one target');
+      throw this.#error(
+        'several targets cannot be classes; classify takes one target, multilabel several of yes or no',
+      );
     }
     this.#refuseMixed(column, 'target');
     const found = await textsOf(this.#input.database, this.#input.relation, column, MAX_CLASSES);
@@ -228,6 +273,24 @@ class Inference {
       );
     }
     return { name, kind: 'class', classes: sortedNames(found.map(({ text }) => text)) };
+  }
+
+  /** A target of yes or no. */
+  async #answer(column: ColumnProfile): Promise<TargetColumn> {
+    const { name } = column;
+    const found = await textsOf(this.#input.database, this.#input.relation, column, 2);
+    if (found.length !== 2) {
+      const what =
+        found.length < 2
+          ? `is ${found[0]?.text ?? 'empty'} in every row`
+          : 'has more than two values';
+      throw this.#refused(name, `${what}; multilabel predicts columns of yes or no`);
+    }
+    const values = sortedNames(found.map(({ text }) => text));
+    if (!/^(0,1|-1,1|false,true|no,yes|n,y|f,t)$/i.test(values.join())) {
+      this.#notes.push(`${name}: ${values[1]} is taken as yes, ${values[0]} as no`);
+    }
+    return { name, kind: 'yes-no', values };
   }
 
   async #feature(column: ColumnProfile): Promise<FeatureColumn | null> {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { freemem, tmpdir } from 'node:os';
 import path from 'node:path';
 import { DataError } from '../../base/errors.js';
-import type { AnswerShape, DataParts, RecordsDataset } from '../dataset.js';
+import type { AnswerShape, DataParts, RecordsDataset, RowTally } from '../dataset.js';
 import { validationRows } from '../splits.js';
 import type { Standardization } from '../standardize.js';
 import { openDatabase } from './database.js';
@@ -12,7 +12,7 @@ import { type ColumnChoices, inferSchema } from './infer-schema.js';
 import { defineCell, profileTable } from './profile.js';
 import { openRelation } from './relation.js';
 import { FileStore, MemoryStore, type RowStore } from './row-store.js';
-import { featureCount, type TableSchema } from './schema.js';
+import { featureCount, type TableSchema, weightColumn } from './schema.js';
 import { TableView } from './table-view.js';
 
 export interface ReadTableOptions extends ColumnChoices {
@@ -96,7 +96,8 @@ class Reader {
   constructor(view: TableView) {
     this.#view = view;
     const { features, targets } = view.schema;
-    this.#columns = [...features, ...targets].map((column) => view.codeSql(column));
+    const all = [...features, ...targets, ...weightColumn(view.schema)];
+    this.#columns = all.map((column) => view.codeSql(column));
     this.#where = targets.map((column) => `${view.codeSql(column)} is not null`).join(' and ');
   }
 
@@ -135,7 +136,8 @@ class Reader {
     const { features, targets } = this.#view.schema;
     const F = featureCount(this.#view.schema);
     const answers = this.#answerShape();
-    const width = F + targets.length;
+    const weighted = this.#view.schema.weight !== undefined;
+    const width = F + targets.length + (weighted ? 1 : 0);
     const apart =
       validation === null
         ? null
@@ -152,6 +154,7 @@ class Reader {
     const record = new Float32Array(width);
     const codes = Array.from({ length: features.length }, () => 0);
     const sql = `select ${this.#columns.map((column, i) => `${column} as c${i}`).join(', ')} from ${this.#view.relation.sql} where ${this.#where}`;
+    const tallies = { training: tallyOf(answers), validation: tallyOf(answers) };
     let row = 0;
     let next = 0;
     for await (const { columns, rows: count } of this.#view.database.pieces(sql)) {
@@ -159,7 +162,17 @@ class Reader {
         for (let c = 0; c < features.length; c++) codes[c] = columns[c]?.[r] as number;
         write(codes, record, 0);
         for (let t = F; t < width; t++) record[t] = columns[features.length + t - F]?.[r] as number;
-        if (apart !== null && apart[next] === row) {
+        const isApart = apart !== null && apart[next] === row;
+        const weight = weighted ? (record[width - 1] as number) : 1;
+        if (!(weight >= 0)) {
+          const what = `${this.#view.location}: the weight of row ${row} is ${weight}; weights are at least 0`;
+          throw new DataError('data', what);
+        }
+        const { rows: counts, weights } = isApart ? tallies.validation : tallies.training;
+        const label = answers.kind === 'labels' ? (record[F] as number) : 0;
+        counts[label] = (counts[label] as number) + 1;
+        weights[label] = (weights[label] as number) + weight;
+        if (isApart) {
           validating?.append(record);
           next++;
         } else {
@@ -169,17 +182,22 @@ class Reader {
     }
     const schema =
       options.schema === undefined
-        ? fitSchema(this.#view.schema, training, validating === null ? [] : [validating])
+        ? fitSchema(
+            this.#view.schema,
+            training,
+            validating === null ? [] : [validating],
+            options.rates,
+          )
         : this.#view.schema;
     const { standardize = true } = options;
     const standardization = standardize
       ? standardizationOf(schema, training)
       : identity(featureCount(schema));
-    const shape = { name: this.#view.location, answers, schema, standardization };
+    const shape = { name: this.#view.location, answers, schema, standardization, weighted };
     return {
       parts: {
-        training: datasetOf(training, shape),
-        validation: validating === null ? null : datasetOf(validating, shape),
+        training: datasetOf(training, shape, tallies.training),
+        validation: validating === null ? null : datasetOf(validating, shape, tallies.validation),
         ...(folder !== null && { caches: [folder] }),
       },
       schema,
@@ -214,10 +232,17 @@ interface Shape {
   readonly answers: AnswerShape;
   readonly schema: TableSchema;
   readonly standardization: Standardization;
+  readonly weighted: boolean;
 }
 
-function datasetOf(store: RowStore, shape: Shape): RecordsDataset {
-  const { name, answers, schema, standardization } = shape;
+function tallyOf(answers: AnswerShape): RowTally {
+  const classes = answers.kind === 'labels' ? answers.classes : 1;
+  const zeros = () => Array.from({ length: classes }, () => 0);
+  return { rows: zeros(), weights: zeros() };
+}
+
+function datasetOf(store: RowStore, shape: Shape, tally: RowTally): RecordsDataset {
+  const { name, answers, schema, standardization, weighted } = shape;
   store.close();
   return {
     kind: 'records',
@@ -229,5 +254,7 @@ function datasetOf(store: RowStore, shape: Shape): RecordsDataset {
     source: store instanceof MemoryStore ? store.values : (store as FileStore).path,
     answers,
     standardization,
+    weighted,
+    tally,
   };
 }

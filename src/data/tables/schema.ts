@@ -1,7 +1,7 @@
 import { DataError } from '../../base/errors.js';
 
-/** What a model predicts: numbers, or one class of several. */
-export const TASKS = ['regress', 'classify'] as const;
+/** What a model predicts: numbers, one class of several, or several yes-or-no answers. */
+export const TASKS = ['regress', 'classify', 'multilabel'] as const;
 export type Task = (typeof TASKS)[number];
 
 /** A column that the network is fed from. */
@@ -37,7 +37,9 @@ export type TargetColumn =
       readonly mean: number;
       readonly scale: number;
     }
-  | { readonly name: string; readonly kind: 'class'; readonly classes: readonly string[] };
+  | { readonly name: string; readonly kind: 'class'; readonly classes: readonly string[] }
+  /** The words for no and yes. */
+  | { readonly name: string; readonly kind: 'yes-no'; readonly values: readonly string[] };
 
 /**
  * What was learned about the columns of a table: enough to turn any row of such a table into the
@@ -50,8 +52,16 @@ export interface TableSchema {
   readonly targets: readonly TargetColumn[];
   /** A column that is copied beside predictions; null: none. */
   readonly id: string | null;
+  /** A column of numbers that says how much a row counts. Not there: all rows count the same. */
+  readonly weight?: string;
   /** Columns that are not used, and why. */
   readonly dropped: readonly { readonly name: string; readonly why: string }[];
+}
+
+/** The column of weights, as one that is read beside the targets. */
+export function weightColumn({ weight }: Pick<TableSchema, 'weight'>): TargetColumn[] {
+  if (weight === undefined) return [];
+  return [{ name: weight, kind: 'number', style: null, mean: 0, scale: 1 }];
 }
 
 /** Features of the network that a column becomes. */
@@ -85,7 +95,7 @@ export function classNames({ targets }: Pick<TableSchema, 'targets'>): readonly 
 /** One sentence: `predicts price (regression) from 11 columns: 8 numbers, 2 categories (31 values)`. */
 export function summarize(schema: TableSchema): string {
   const { task, targets, features, dropped } = schema;
-  const kind = { regress: 'regression', classify: 'classification' };
+  const kind = { regress: 'regression', classify: 'classification', multilabel: 'yes or no each' };
   const classes = classNames(schema);
   const names = targets.map(({ name }) => name);
   const what = listed(names, 6);
@@ -140,6 +150,7 @@ export function parseSchema(where: string, value: unknown): TableSchema {
   if (!Array.isArray(schema.targets) || !schema.targets.every(isTarget)) fail('targets');
   if (schema.features.length === 0 || schema.targets.length === 0) fail('no columns');
   if (schema.id !== null && typeof schema.id !== 'string') fail('id');
+  if (!['string', 'undefined'].includes(typeof schema.weight)) fail('weight');
   if (!Array.isArray(schema.dropped)) fail('dropped');
   return schema;
 }
@@ -159,5 +170,6 @@ function isTarget(value: unknown): boolean {
   const column = value as TargetColumn;
   if (typeof column?.name !== 'string') return false;
   if (column.kind === 'class') return isStrings(column.classes);
+  if (column.kind === 'yes-no') return isStrings(column.values) && column.values.length === 2;
   return column.kind === 'number' && Number.isFinite(column.mean) && column.scale > 0;
 }

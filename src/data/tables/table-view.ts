@@ -3,7 +3,7 @@ import { type Database, identifier } from './database.js';
 import { codeSql, typeOf } from './encode.js';
 import { unknownNote, unusedNote } from './column-notes.js';
 import type { Relation } from './relation.js';
-import type { FeatureColumn, TableSchema, TargetColumn } from './schema.js';
+import { type FeatureColumn, type TableSchema, type TargetColumn, weightColumn } from './schema.js';
 
 /** A table seen through a schema, which may come from another table: columns go by their names. */
 export class TableView {
@@ -28,7 +28,7 @@ export class TableView {
     this.location = of.location;
     this.schema = of.schema;
     const { features, targets } = of.schema;
-    this.#columns = of.targets ? [...features, ...targets] : features;
+    this.#columns = of.targets ? [...features, ...targets, ...weightColumn(of.schema)] : features;
     const needed = this.#columns.map(({ name }) => name);
     const lacking = needed.filter((name) => typeOf(of.relation, name) === null);
     if (lacking.length === 0) return;
@@ -72,7 +72,9 @@ export class TableView {
       const needs =
         column.kind === 'class'
           ? `its classes are ${column.classes.slice(0, 8).join(', ')}`
-          : `a ${column.kind} is needed`;
+          : column.kind === 'yes-no'
+            ? `it is ${column.values.join(' or ')}`
+            : `a ${column.kind} is needed`;
       throw new DataError(
         'data',
         `${this.location}: column ${column.name} holds ${JSON.stringify(sample)}; ${needs}`,
@@ -83,7 +85,8 @@ export class TableView {
 
   #unused(): string[] {
     const { features, targets, id, dropped } = this.schema;
-    const known = new Set([...features, ...targets, ...dropped].map(({ name }) => name));
+    const weight = weightColumn(this.schema);
+    const known = new Set([...features, ...targets, ...weight, ...dropped].map(({ name }) => name));
     const extra = this.relation.columns.filter(
       ({ name }) => !known.has(name) && name !== id && !this.relation.indexes.has(name),
     );
@@ -96,7 +99,7 @@ export class TableView {
     const code = this.codeSql(column);
     const cell = `${identifier(column.name)}::VARCHAR`;
     const filled = /^(VARCHAR|ENUM)/.test(type) ? `cell(${cell})` : cell;
-    const named = column.kind === 'category' || column.kind === 'class';
+    const named = ['category', 'class', 'yes-no'].includes(column.kind);
     const wrong = named ? `coalesce(${code}, -1) = -1` : `(${code}) is null`;
     const bad = `${filled} is not null and lower(${cell}) <> 'nan' and ${wrong}`;
     return [

@@ -57,9 +57,12 @@ export interface Kernels {
   encodeInt8(from: number, to: number, rows: number, columns: number): void;
   decodeInt8(from: number, to: number, rows: number, columns: number): void;
 
-  squaredError(
+  elementLoss(
+    kind: number,
+    parameter: number,
     z: number,
     target: number,
+    weights: number,
     dz: number,
     gradientScale: number,
     rows: number,
@@ -69,6 +72,8 @@ export interface Kernels {
   softmaxCrossEntropy(
     logits: number,
     labels: number,
+    weights: number,
+    smoothing: number,
     dLogits: number,
     gradientScale: number,
     classes: number,

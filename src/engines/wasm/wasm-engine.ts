@@ -2,6 +2,7 @@ import type { EncodedPrecision } from '../../tensor/precision.js';
 import type { Bytes, Matrix, Tensor } from '../../tensor/tensor.js';
 import { type Activation, ACTIVATIONS } from '../activations.js';
 import type { AdamStep, CrossEntropyResult, Engine, SgdStep } from '../engine.js';
+import { type ElementLoss, ELEMENT_LOSSES } from '../element-losses.js';
 import { Arena } from './arena.js';
 import { loadKernelModule } from './kernel-module.js';
 import { instantiateKernels } from './kernels.js';
@@ -140,16 +141,21 @@ export class WasmEngine implements Engine {
     return this.#kernels.sumOfSquares(x.byteOffset, x.data.length);
   }
 
-  squaredError(
+  elementLoss(
+    loss: ElementLoss,
     z: Tensor,
     target: Tensor,
+    weights: Tensor | null,
     dz: Tensor,
     gradientScale: number,
     validColumns: number,
   ): number {
-    return this.#kernels.squaredError(
+    return this.#kernels.elementLoss(
+      ELEMENT_LOSSES[loss.name].kernel,
+      loss.parameter,
       z.byteOffset,
       target.byteOffset,
+      weights === null ? 0 : weights.byteOffset,
       dz.byteOffset,
       gradientScale,
       z.shape[0] ?? 1,
@@ -161,6 +167,8 @@ export class WasmEngine implements Engine {
   softmaxCrossEntropy(
     logits: Tensor,
     labels: Tensor,
+    weights: Tensor | null,
+    smoothing: number,
     dLogits: Tensor,
     gradientScale: number,
     validColumns: number,
@@ -169,6 +177,8 @@ export class WasmEngine implements Engine {
     result.lossSum = this.#kernels.softmaxCrossEntropy(
       logits.byteOffset,
       labels.byteOffset,
+      weights === null ? 0 : weights.byteOffset,
+      smoothing,
       dLogits.byteOffset,
       gradientScale,
       logits.shape[0] ?? 1,

@@ -2,7 +2,7 @@ import type { Engine } from '../../engines/engine.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { DenseNetwork } from '../../models/dense-network.js';
 import type { OnnxGraph } from './messages.js';
-import { targetScaling } from '../../data/tables/target-scaling.js';
+import { describeOutputs, outputTransform } from '../../models/outputs.js';
 import { GraphBuilder } from './network-graph.js';
 
 /** A network of whole matrices as an ONNX graph: one Gemm a layer. `x` [batch, features] → `y`. */
@@ -32,13 +32,13 @@ export function denseGraph(network: DenseNetwork, engine: Engine): OnnxGraph {
     const isLast = i === network.layers.length - 1;
     x = builder.activate(name, isLast ? 'identity' : network.activation, x);
   }
-  builder.node('Identity', [builder.unscale(x, targetScaling(network.schema))], 'y');
+  builder.node('Identity', [builder.transform(x, outputTransform(network))], 'y');
   const { width, depth, activation, loss } = network;
   return {
     name: 'dense',
     description:
       `Feed-forward network: width ${width}, depth ${depth}, ${activation}; ` +
-      `y: ${loss === 'mse' ? 'numbers' : 'logits of classes'}.`,
+      `y: ${describeOutputs(loss)}.`,
     nodes: builder.nodes,
     tensors: builder.tensors,
     inputs: [{ name: 'x', shape: ['batch', network.layers[0]?.columns ?? 0] }],

@@ -1,5 +1,5 @@
 import { type Activation, describeActivation } from '../../engines/activations.js';
-import { targetScaling } from '../../data/tables/target-scaling.js';
+import { describeOutputs, type OutputTransform, outputTransform } from '../../models/outputs.js';
 import type { Standardization } from '../../data/standardize.js';
 import { formatGhosts } from '../../base/format.js';
 import { ghostsOf, inputWidth, outputWidth } from '../../model/specification.js';
@@ -51,10 +51,10 @@ class PhantomGraph {
       ends.kind === 'replicated'
         ? builder.gemm('head.z', joined, this.#whole('head.weight'), this.#whole('head.bias'))
         : joined;
-    builder.node('Identity', [builder.unscale(y, targetScaling(this.#source.schema))], 'y');
+    builder.node('Identity', [builder.transform(y, outputTransform(this.#source))], 'y');
     return {
       name: 'phantom',
-      description: describe(this.#source, loss === 'mse' ? 'numbers' : 'logits of classes'),
+      description: describe(this.#source, describeOutputs(loss)),
       nodes: builder.nodes,
       tensors: builder.tensors,
       inputs: [{ name: 'x', shape: ['batch', inputWidth(specification)] }],
@@ -162,14 +162,17 @@ export class GraphBuilder {
     return this.node('Div', [centred, factor], 'standardized');
   }
 
-  /** Numbers that are predicted, in their units. */
-  unscale(y: string, scaling: Standardization | null): string {
-    if (scaling === null) return y;
-    const { mean, scale } = scaling;
+  /** Answers of the outputs: rates, probabilities, numbers in their units. */
+  transform(y: string, of: OutputTransform | null): string {
+    if (of === null) return y;
+    const { curve, mean, scale } = of;
+    const operator = { identity: null, exp: 'Exp', sigmoid: 'Sigmoid' }[curve];
+    const curved = operator === null ? y : this.node(operator, [y], 'answer.curve');
+    if (mean === null || scale === null) return curved;
     const shape = [mean.length];
     const factor = this.tensor({ name: 'target.scale', shape, read: () => scale });
     const shift = this.tensor({ name: 'target.mean', shape, read: () => mean });
-    const scaled = this.node('Mul', [y, factor], 'target.scaled');
+    const scaled = this.node('Mul', [curved, factor], 'target.scaled');
     return this.node('Add', [scaled, shift], 'target.unscaled');
   }
 

@@ -1,4 +1,5 @@
-import type { TableSchema } from '../../data/tables/schema.js';
+import { classNames } from '../../data/tables/schema.js';
+import { outputNames, type OutputSource } from '../../models/outputs.js';
 import type { PredictionKind } from '../prediction-kinds.js';
 import type { AnswerColumn, Answers } from './answer-rows.js';
 
@@ -13,14 +14,15 @@ export interface AnswerWriter {
 }
 
 /**
- * @param of what is predicted: the schema of the table that the model was trained on, or null; the
+ * @param of what is predicted: the model, which has a schema where it was trained on a table; the
  *   number of outputs; whether there is a column of ids
  */
 export function answerWriter(
   kind: PredictionKind,
-  of: { readonly schema: TableSchema | null; readonly outputs: number; readonly ids: boolean },
+  of: { readonly model: OutputSource; readonly outputs: number; readonly ids: boolean },
 ): AnswerWriter {
-  const { schema, outputs } = of;
+  const { model, outputs } = of;
+  const { schema } = model;
   const idColumn: AnswerColumn[] = of.ids && schema?.id ? [{ name: schema.id, kind: 'text' }] : [];
   const withIds = (writer: AnswerWriter): AnswerWriter => ({
     columns: [...idColumn, ...writer.columns],
@@ -35,14 +37,13 @@ export function answerWriter(
       return { ...answers, texts };
     },
   });
-  if (kind === 'answers' && schema !== null) return withIds(inWords(schema));
+  const classes = schema && classNames(schema);
+  if (kind === 'answers' && classes)
+    return withIds(inWords(schema.targets[0]?.name ?? '', classes));
   if (kind === 'labels') return withIds(labels(outputs));
-  const names = schema?.targets.map(({ name }) => name) ?? [];
-  const named = (i: number) => (names.length === outputs ? (names[i] ?? '') : `y${i}`);
-  const columns = Array.from(
-    { length: outputs },
-    (_, i) => ({ name: named(i), kind: 'real' }) as const,
-  );
+  const answers = schema?.targets.flatMap((target) => (target.kind === 'yes-no' ? [target] : []));
+  if (kind === 'answers' && answers?.length === outputs) return withIds(yesOrNo(answers));
+  const columns = outputNames(model, outputs).map((name) => ({ name, kind: 'real' }) as const);
   return withIds({
     columns,
     answer: (y) => ({
@@ -60,27 +61,34 @@ function labels(outputs: number): AnswerWriter {
   };
 }
 
-function inWords(schema: TableSchema): AnswerWriter {
-  const { targets } = schema;
-  const [target] = targets;
-  if (target?.kind === 'class') {
-    const { classes, name } = target;
-    return {
-      columns: [
-        { name, kind: 'text' },
-        ...classes.map((own) => ({ name: `p(${own})`, kind: 'real' }) as const),
-      ],
-      answer(y) {
-        const rows = y.length / classes.length;
-        const texts = Array.from(largest(y, classes.length), (place) => classes[place] ?? null);
-        return { rows, texts, numbers: softmax(y, classes.length) };
-      },
-    };
-  }
-  const width = targets.length;
+/** Of probabilities: the likelier word, and the probability of yes. */
+function yesOrNo(
+  targets: readonly { readonly name: string; readonly values: readonly string[] }[],
+): AnswerWriter {
   return {
-    columns: targets.map(({ name }) => ({ name, kind: 'real' }) as const),
-    answer: (y) => ({ rows: y.length / width, numbers: y, texts: [] }),
+    columns: targets.flatMap(({ name }) => [
+      { name, kind: 'text' } as const,
+      { name: `p(${name})`, kind: 'real' } as const,
+    ]),
+    answer(y) {
+      const wordOf = (p: number, i: number) => targets[i % targets.length]?.values[p < 0.5 ? 0 : 1];
+      const texts = Array.from(y, (p, i) => wordOf(p, i) ?? null);
+      return { rows: y.length / targets.length, texts, numbers: y };
+    },
+  };
+}
+
+function inWords(name: string, classes: readonly string[]): AnswerWriter {
+  return {
+    columns: [
+      { name, kind: 'text' },
+      ...classes.map((own) => ({ name: `p(${own})`, kind: 'real' }) as const),
+    ],
+    answer(y) {
+      const rows = y.length / classes.length;
+      const texts = Array.from(largest(y, classes.length), (place) => classes[place] ?? null);
+      return { rows, texts, numbers: softmax(y, classes.length) };
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+import type { OutputSource } from '../../models/outputs.js';
 import type { NamedColumns } from '../../data/tables/encode-rows.js';
 import type { RowsRequest } from './batcher.js';
 import type { BodySink } from './body.js';
@@ -28,6 +29,8 @@ export interface RequestedModel {
   readonly mostGhosts: number;
   /** Of the table that it was trained on; null: it was none. */
   readonly columns: NamedColumns | null;
+  /** What its outputs are. */
+  readonly source: OutputSource;
 }
 
 export interface InferAnswer {

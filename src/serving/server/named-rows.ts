@@ -1,3 +1,5 @@
+import type { TargetColumn } from '../../data/tables/schema.js';
+import type { OutputSource } from '../../models/outputs.js';
 import type { NamedColumns } from '../../data/tables/encode-rows.js';
 import { jsonRows } from '../rows/answer-rows.js';
 import { answerWriter } from '../rows/answers.js';
@@ -19,6 +21,7 @@ interface NamedRequest {
   readonly id: string | null;
   readonly notes: readonly string[];
   readonly coded: CodedRows;
+  readonly source: OutputSource;
 }
 
 /** The body of such a request as it arrives: `{"rows": [{…}, …]}`, or the list alone. */
@@ -42,7 +45,7 @@ export class NamedRowsBody implements AskedBody {
     this.#json.push(block);
   }
 
-  asked({ mostGhosts, outputs, columns }: AnsweringModel): Asked {
+  asked({ mostGhosts, outputs, columns, source }: AnsweringModel): Asked {
     const value = this.#json.end();
     const coded = this.#coded;
     const object = Array.isArray(value) ? {} : objectOf(value, 'the request');
@@ -56,7 +59,7 @@ export class NamedRowsBody implements AskedBody {
     }
     const ghosts = readGhosts(optionalObject(parameters, 'parameters')['ghosts'], mostGhosts);
     const { notes } = coded.encoder;
-    const request = { id: (id as string | null | undefined) ?? null, notes, coded };
+    const request = { id: (id as string | null | undefined) ?? null, notes, coded, source };
     return {
       rows: coded.rows,
       fill: (out, from, count) => coded.fill(out, from, count),
@@ -72,16 +75,21 @@ function isSame(one: NamedColumns | null, other: NamedColumns): boolean {
   return one === other || JSON.stringify(one?.schema) === JSON.stringify(other.schema);
 }
 
-function writerOf({ columns: { schema }, ids }: CodedRows, outputs: number) {
-  return answerWriter('answers', { schema, outputs, ids: ids !== null });
+function writerOf({ coded, source }: Pick<NamedRequest, 'coded' | 'source'>, outputs: number) {
+  return answerWriter('answers', { model: source, outputs, ids: coded.ids !== null });
 }
 
 /** What an answer comes to at most, before it is there. */
-function mostNamedBytes({ id, notes, coded }: NamedRequest, outputs: number): number {
-  const { columns } = writerOf(coded, outputs);
-  const [target] = coded.columns.schema.targets;
-  const classes = target?.kind === 'class' ? target.classes : [];
-  const longest = classes.reduce((most, name) => Math.max(most, name.length), 0);
+function mostNamedBytes(request: NamedRequest, outputs: number): number {
+  const { id, notes, coded } = request;
+  const { columns } = writerOf(request, outputs);
+  const { targets } = coded.columns.schema;
+  const wordsOf = (target: TargetColumn) =>
+    target.kind === 'number' ? [] : target.kind === 'class' ? target.classes : target.values;
+  const longest = targets.reduce(
+    (sum, target) => sum + Math.max(0, ...wordsOf(target).map((word) => word.length)),
+    0,
+  );
   const row = mostTextBytes(columns.map(({ name }) => name)) + MOST_NUMBER_BYTES * columns.length;
   const head = HEAD_BYTES + mostTextBytes([id ?? '', ...notes]);
   return head + coded.rows * (row + 6 * longest) + coded.idBytes;
@@ -94,14 +102,14 @@ function encodeNamedAnswer(answer: InferAnswer, request: NamedRequest): EncodedA
   return {
     headers: { 'Content-Type': 'application/json' },
     bytes: mostNamedBytes(request, outputs),
-    pieces: joined(texts(head, answer.y, request.coded)),
+    pieces: joined(texts(head, answer.y, request)),
   };
 }
 
-function* texts(head: object, y: Float32Array, coded: CodedRows): Generator<string> {
-  const { rows, ids } = coded;
+function* texts(head: object, y: Float32Array, request: NamedRequest): Generator<string> {
+  const { rows, ids } = request.coded;
   const outputs = y.length / rows;
-  const writer = writerOf(coded, outputs);
+  const writer = writerOf(request, outputs);
   const most = Math.max(1, Math.floor(SLICE / writer.columns.length));
   yield `${JSON.stringify(head).slice(0, -1)},"predictions":[`;
   for (let from = 0; from < rows; from += most) {

@@ -189,7 +189,7 @@ export class ServedModel {
     this.#loadedMs = performance.now();
     const { source, ranks, engine, features, outputs, ghosts, mostGhosts } = model;
     const columns = source.schema === null ? null : new NamedColumns(source.schema);
-    const answering = { features, outputs, ghosts, mostGhosts, columns };
+    const answering = { features, outputs, ghosts, mostGhosts, columns, source };
     this.#current = { model, batcher: new Batcher(model, limits, onBatch), answering };
     const what = { model: this.name, version: ServedModel.versionOf(model) };
     const of = source.standing === null ? {} : { checkpoint: source.standing };

@@ -1,48 +1,8 @@
 import { exp, log } from './math';
-import { addSquares, loadSome, storeSome, sumLanes64 } from './simd';
+import { loadSome, storeSome } from './simd';
 import { COLUMN_TILE, COLUMNS } from './workspace';
 
-// Losses over a feature-major [rows, columns] array, of its first `valid` columns.
-
-/** Σ (z − target)² in float64; dz = 2 · gradientScale · (z − target), zero past `valid`. */
-export function squaredError(
-  z: usize,
-  target: usize,
-  dz: usize,
-  gradientScale: f64,
-  rows: u32,
-  columns: u32,
-  valid: u32,
-): f64 {
-  const factor = f32x4.splat(<f32>(2 * gradientScale));
-  if (valid == columns) {
-    valid = columns *= rows;
-    rows = columns == 0 ? 0 : 1;
-  }
-  const line = (<usize>columns) << 2;
-  const some = valid & 3;
-  const whole = (<usize>(valid - some)) << 2;
-  let sums = f64x2.splat(0);
-  for (; rows; rows--) {
-    let i: usize = 0;
-    for (; i < whole; i += 16) {
-      const difference = f32x4.sub(v128.load(z + i), v128.load(target + i));
-      sums = addSquares(sums, difference);
-      v128.store(dz + i, f32x4.mul(factor, difference));
-    }
-    if (some) {
-      const difference = f32x4.sub(loadSome(z + i, some), loadSome(target + i, some));
-      sums = addSquares(sums, difference);
-      storeSome(dz + i, f32x4.mul(factor, difference), some);
-      i += (<usize>some) << 2;
-    }
-    memory.fill(dz + i, 0, line - i);
-    z += line;
-    target += line;
-    dz += line;
-  }
-  return sumLanes64(sums);
-}
+// Cross-entropy over a feature-major [classes, columns] array, of its first `valid` columns.
 
 /** How many columns the last `softmaxCrossEntropy` classified correctly. */
 let correct: u32 = 0;
@@ -55,11 +15,15 @@ const GREATEST: usize = COLUMNS;
 const WINNER: usize = COLUMNS + ((<usize>COLUMN_TILE) << 2);
 const SUM: usize = COLUMNS + ((<usize>COLUMN_TILE) << 3);
 
-/** Σ of the valid columns' losses in float64; dLogits = gradientScale · (softmax − one-hot), zero
- * past `valid`. A label that is no class gives a NaN loss, as a NaN logit does. */
+/** Σ of weight · loss of the valid columns in float64; dLogits = gradientScale · weight · (softmax −
+ * one-hot), zero past `valid`. Without weights (0) each is one. With `smoothing` s the one of
+ * one-hot is 1 − s, and every class has s / classes more. A label that is no class gives a NaN loss,
+ * as a NaN logit does. */
 export function softmaxCrossEntropy(
   logits: usize,
   labels: usize,
+  weights: usize,
+  smoothing: f32,
   dLogits: usize,
   gradientScale: f32,
   classes: u32,
@@ -75,8 +39,10 @@ export function softmaxCrossEntropy(
     const to = dLogits + ((<usize>j) << 2);
     findGreatest(from, line, classes, count);
     exponentials(from, to, line, classes, count);
-    loss += tileLoss(from, labels + ((<usize>j) << 2), line, classes, count);
-    scaleToGradient(to, labels + ((<usize>j) << 2), line, gradientScale, classes, count);
+    const own = labels + ((<usize>j) << 2);
+    const weight = weights == 0 ? 0 : weights + ((<usize>j) << 2);
+    loss += tileLoss(from, own, weight, smoothing, line, classes, count);
+    scaleToGradient(to, own, weight, smoothing, line, gradientScale, classes, count);
   }
   for (let i: u32 = 0; i < classes; i++) {
     memory.fill(
@@ -126,7 +92,15 @@ function exponentials(from: usize, to: usize, line: usize, classes: u32, count: 
   }
 }
 
-function tileLoss(logits: usize, labels: usize, line: usize, classes: u32, count: u32): f64 {
+function tileLoss(
+  logits: usize,
+  labels: usize,
+  weights: usize,
+  smoothing: f32,
+  line: usize,
+  classes: u32,
+  count: u32,
+): f64 {
   let loss: f64 = 0;
   for (let j: usize = 0; j < (<usize>count) << 2; j += 4) {
     const label = load<f32>(labels + j);
@@ -134,8 +108,14 @@ function tileLoss(logits: usize, labels: usize, line: usize, classes: u32, count
       loss = NaN;
       continue;
     }
-    const own = <f64>load<f32>(logits + <usize>(<u32>label) * line + j);
-    loss += log(<f64>load<f32>(SUM + j)) + (<f64>load<f32>(GREATEST + j) - own);
+    let own = <f64>load<f32>(logits + <usize>(<u32>label) * line + j);
+    if (smoothing > 0) {
+      let sum: f64 = 0;
+      for (let c: usize = 0; c < classes; c++) sum += <f64>load<f32>(logits + c * line + j);
+      own += <f64>smoothing * (sum / <f64>classes - own);
+    }
+    const one = log(<f64>load<f32>(SUM + j)) + (<f64>load<f32>(GREATEST + j) - own);
+    loss += weights == 0 ? one : one * <f64>load<f32>(weights + j);
     if (load<u32>(WINNER + j) == <u32>label) correct++;
   }
   return loss;
@@ -144,6 +124,8 @@ function tileLoss(logits: usize, labels: usize, line: usize, classes: u32, count
 function scaleToGradient(
   to: usize,
   labels: usize,
+  weights: usize,
+  smoothing: f32,
   line: usize,
   gradientScale: f32,
   classes: u32,
@@ -153,6 +135,10 @@ function scaleToGradient(
   const scale = f32x4.splat(gradientScale);
   for (let i: usize = 0; i < bytes; i += 16) {
     v128.store(SUM + i, f32x4.div(scale, v128.load(SUM + i)));
+    if (weights == 0) continue;
+    const some = (bytes - i) >> 2;
+    const weight = some >= 4 ? v128.load(weights + i) : loadSome(weights + i, some);
+    v128.store(SUM + i, f32x4.mul(v128.load(SUM + i), weight));
   }
   let row = to;
   for (let c: u32 = 0; c < classes; c++) {
@@ -168,6 +154,13 @@ function scaleToGradient(
     const label = load<f32>(labels + j);
     if (!(label >= 0 && label < <f32>classes)) continue;
     const own = to + <usize>(<u32>label) * line + j;
-    store<f32>(own, load<f32>(own) - gradientScale);
+    const whole = weights == 0 ? gradientScale : gradientScale * load<f32>(weights + j);
+    store<f32>(own, load<f32>(own) - whole * (1 - smoothing));
+    if (!(smoothing > 0)) continue;
+    const share = (whole * smoothing) / <f32>classes;
+    for (let c: usize = 0; c < classes; c++) {
+      const place = to + c * line + j;
+      store<f32>(place, load<f32>(place) - share);
+    }
   }
 }

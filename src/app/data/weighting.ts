@@ -1,0 +1,71 @@
+import type { Dataset, RowTally } from '../../data/dataset.js';
+import type { Weighting } from '../../data/loader/fill.js';
+import { classNames, type TableSchema } from '../../data/tables/schema.js';
+import { ConfigError } from '../../base/errors.js';
+
+/** Of rows that are judged: their own weights, where they have some. */
+export function ownWeighting(data: Dataset): Weighting | null {
+  return data.kind === 'records' && data.weighted ? { factor: 1, classWeights: null } : null;
+}
+
+/**
+ * How much the samples of training count: their own weights times those of their classes, divided by
+ * the mean of that over the training rows, so that losses and gradients keep their size.
+ *
+ * @param asked `balanced`, or weights by class as in `a=1,b=2`: 1 where nothing is said; or null
+ * @throws ConfigError for classes that the data do not have
+ */
+export function trainingWeighting(
+  data: Dataset,
+  schema: TableSchema | null,
+  asked: string | null,
+): Weighting | null {
+  if (asked === null && ownWeighting(data) === null) return null;
+  const { rows, weights } = tallyOf(data, asked);
+  const count = rows.reduce((sum, own) => sum + own, 0);
+  const names = (schema && classNames(schema)) ?? rows.map((_, i) => String(i));
+  const classWeights =
+    asked === null
+      ? null
+      : asked === 'balanced'
+        ? rows.map((own) => (own === 0 ? 0 : count / (rows.length * own)))
+        : parseWeights(asked, names);
+  const total = weights.reduce((sum, own, i) => sum + own * (classWeights?.[i] ?? 1), 0);
+  if (!(total > 0))
+    throw new ConfigError('weights', `the training rows of ${data.name} weigh nothing`);
+  return { factor: count / total, classWeights };
+}
+
+function tallyOf({ name, ...data }: Dataset, asked: string | null): RowTally {
+  const { answers } = data;
+  if (asked !== null && answers.kind !== 'labels') {
+    throw new ConfigError('class-weights', `${name} has no classes; --weight-column weighs rows`);
+  }
+  if (data.kind === 'records') return data.tally;
+  if (data.kind !== 'table' || data.answers.kind !== 'labels') {
+    throw new ConfigError('class-weights', `${name}: rows are generated and cannot be counted`);
+  }
+  const rows = Array.from({ length: data.answers.classes }, () => 0);
+  for (const label of data.answers.labels) rows[label] = (rows[label] ?? 0) + 1;
+  return { rows, weights: rows };
+}
+
+function parseWeights(asked: string, names: readonly string[]): number[] {
+  const weights = names.map(() => 1);
+  for (const pair of asked.split(',')) {
+    const at = pair.lastIndexOf('=');
+    const [name, text] = [pair.slice(0, at).trim(), pair.slice(at + 1).trim()];
+    const place = names.indexOf(name);
+    const weight = text === '' ? Number.NaN : Number(text);
+    if (at < 0 || place < 0 || !(weight >= 0 && Number.isFinite(weight))) {
+      const known = names.length > 12 ? [...names.slice(0, 12), '…'] : names;
+      throw new ConfigError(
+        'class-weights',
+        `${JSON.stringify(pair)}; give balanced, or a weight of at least 0 by class, as in ` +
+          `${names[0]}=2; classes are ${known.join(', ')}`,
+      );
+    }
+    weights[place] = weight;
+  }
+  return weights;
+}
