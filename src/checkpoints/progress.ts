@@ -23,27 +23,42 @@ export interface ValidationTrend {
   readonly rateFactor: number;
 }
 
+/** What the losses of steps say of whether training diverges. */
+export interface LossTrend {
+  /** Samples that `first` is over. */
+  readonly samples: number;
+  /** The largest loss of the first steps. */
+  readonly first: number;
+  /** Steps in a row, up to now, whose losses were far above it. */
+  readonly above: number;
+}
+
 /** What a run has seen so far that decides how it goes on: a part of every checkpoint. */
 export interface TrainingProgress {
   /** null: nothing was validated, or no best was wanted. */
   readonly best: BestValidation | null;
   readonly trend: ValidationTrend;
+  readonly losses: LossTrend;
 }
 
 /** That of a run at its start, and of checkpoints that have none. */
 export const NO_PROGRESS: TrainingProgress = {
   best: null,
   trend: { best: null, sinceBest: 0, sinceFall: 0, rateFactor: 1 },
+  losses: { samples: 0, first: 0, above: 0 },
 };
 
 /** Whether a value from a file is the progress of a run. */
 export function isProgress(value: unknown): value is TrainingProgress {
-  const { best, trend } = (value ?? {}) as Partial<TrainingProgress>;
+  const { best, trend, losses } = (value ?? {}) as Partial<TrainingProgress>;
   const isNumber = (one: unknown) => typeof one === 'number';
   const isBest = best === null || (isNumber(best?.value) && isNumber(best?.step));
   const { best: least, ...counts } = trend ?? {};
-  const isTrend = Object.keys(NO_PROGRESS.trend).length === Object.keys(trend ?? {}).length;
-  return isBest && isTrend && Object.values({ ...counts, least: least ?? 0 }).every(isNumber);
+  const numbers = { ...counts, least: least ?? 0, ...losses };
+  const expected = Object.keys({ ...NO_PROGRESS.trend, ...NO_PROGRESS.losses }).length;
+  return (
+    isBest && Object.keys(numbers).length === expected && Object.values(numbers).every(isNumber)
+  );
 }
 
 /** `validation loss 0.3125`, `validation RMSE 4.21` */

@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { isStandardizationOf, type RecordedStandardization } from '../data/standardize.js';
 import { hasHorizon } from '../optimizers/schedule.js';
+import { sameSetting } from '../settings/given.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import { type NetworkSpecification, validateSpecification } from '../model/specification.js';
 import { CheckpointError, ConfigError } from '../base/errors.js';
@@ -42,6 +43,8 @@ export interface RunConfig {
     readonly validationRows: number;
     readonly features: number;
     readonly standardization: RecordedStandardization | null;
+    /** Of the rows (`fingerprint`); runs of earlier versions have none. */
+    readonly fingerprint?: string;
   };
   /** Of the run's `schema.json`; absent: the data is no table. */
   readonly files?: FileHashes;
@@ -59,8 +62,6 @@ const NEUTRAL = new Set<keyof TrainingSettings>([
   'bestBy',
   'earlyStopping',
   'out',
-  'steps',
-  'epochs',
   'targetLoss',
   'validateEvery',
   'meter',
@@ -69,16 +70,40 @@ const NEUTRAL = new Set<keyof TrainingSettings>([
   'pue',
 ]);
 
+/** Settings that say how long a run is, and so how its rate falls. */
+const LENGTHS = ['scheduleSteps', 'steps', 'epochs'] as const;
+
 /** SHA-256 over the settings that determine a run's numbers; with a rate that falls towards the
- * end, the length of the run is one of them; with one that falls by validations, those are. */
+ * end, where that is counts, and with one that falls by validations, those do. */
 export function configHash(settings: TrainingSettings): string {
   const { schedule } = settings;
-  const counting = new Set<string>(hasHorizon(schedule) ? ['steps', 'epochs'] : []);
-  if (schedule === 'plateau') for (const key of ['bestBy', 'validateEvery']) counting.add(key);
-  const entries = Object.entries(settings)
-    .filter(([key]) => !NEUTRAL.has(key as keyof TrainingSettings) || counting.has(key))
-    .toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify(entries)).digest('hex');
+  const entries = Object.entries(settings).filter(([key]) =>
+    determines(key as keyof TrainingSettings, settings),
+  );
+  if (hasHorizon(schedule)) entries.push(...LENGTHS.map((key) => lengthEntry(key, settings)));
+  const sorted = entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex');
+}
+
+/** Where the schedule has a length of its own, that of the run does not matter. */
+function lengthEntry(key: (typeof LENGTHS)[number], settings: TrainingSettings): [string, unknown] {
+  const { scheduleSteps } = settings;
+  if (scheduleSteps === null) return [key, settings[key]];
+  return [key, key === 'steps' ? scheduleSteps : null];
+}
+
+function determines(key: keyof TrainingSettings, { schedule }: TrainingSettings): boolean {
+  if ((LENGTHS as readonly string[]).includes(key)) return false;
+  if (schedule === 'plateau' && (key === 'bestBy' || key === 'validateEvery')) return true;
+  return !NEUTRAL.has(key);
+}
+
+/** Settings that determine a run's numbers and differ: `lr 0.01 → 0.001`; lengths are left out. */
+export function changedSettings(before: TrainingSettings, now: TrainingSettings): string[] {
+  const keys = Object.keys(now) as (keyof TrainingSettings)[];
+  return keys
+    .filter((key) => determines(key, now) && !sameSetting(before[key], now[key]))
+    .map((key) => `${key} ${before[key]} → ${now[key]}`);
 }
 
 /** @throws ConfigError when a folder holds a run already, or a part of one. One of a run that ended

@@ -1,3 +1,4 @@
+import { DIVERGENCE_ADVICE } from '../training/divergence.js';
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Job, Progress } from '../app/compare/study.js';
@@ -253,7 +254,9 @@ async function runJob(
   if (end.reason === 'interrupted') throw new Interrupted();
   // Weights of so many runs fill a disk; their numbers are kept.
   rmSync(path.join(folder, 'checkpoints'), { recursive: true, force: true });
-  return collector.outcome(key, end, null);
+  return end.reason === 'diverged'
+    ? collector.outcome(key, null, DIVERGENCE_ADVICE)
+    : collector.outcome(key, end, null);
 }
 
 function createTeller(console: Console, json: boolean) {

@@ -6,7 +6,7 @@ import { PhantomError } from '../base/errors.js';
 import { wrapText } from './table.js';
 
 /** Exit codes, besides 128 + the number of a signal that ended a run. */
-export const EXIT = { fine: 0, internal: 1, user: 2 } as const;
+export const EXIT = { fine: 0, internal: 1, user: 2, diverged: 3 } as const;
 
 /** A mistake on the command line itself. */
 export class UsageError extends PhantomError {}

@@ -22,7 +22,7 @@ import {
   type TypedFlags,
 } from './flags.js';
 import { stopOnSignals } from './stop.js';
-import { headerLines, readGiven, summary, TRAIN_FLAGS } from './train-command.js';
+import { exitCode, headerLines, readGiven, summary, TRAIN_FLAGS } from './train-command.js';
 
 const FLAGS = {
   ranks: flagLike(SETTINGS.ranks, {
@@ -173,7 +173,7 @@ async function launch({ operands, flags, typed: own }: Call<typeof FLAGS>): Prom
         console.out(line);
       }
     }
-    return end.reason === 'interrupted' ? (stop.exitCode() ?? 143) : EXIT.fine;
+    return exitCode(end, stop.exitCode() ?? 143);
   } finally {
     progress.close();
     stop.dispose();

@@ -1,4 +1,4 @@
-import type { Resume } from '../app/train/resume.js';
+import type { ResolvedRun } from '../app/train/resume.js';
 import type { SettingsSource } from '../settings/resolve.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
@@ -71,6 +71,9 @@ export const command = defineCommand({
   style: 'plain',
   help: (phantom) => ({
     notes: `
+The exit code is 0, 2 for an error of the user, 3 for training that diverged, and 128 + its number
+after a signal.
+
 A config file has the same keys in camelCase (weightDecay for --weight-decay); flags override it.
 For completion in editors, name the schema that "schema" prints in its first line:
   # yaml-language-server: $schema=training.schema.json`,
@@ -88,11 +91,11 @@ For completion in editors, name the schema that "schema" prints in its first lin
   async run({ operands: [config], flags, typed, launcher }) {
     const resumed = flags.resume ?? undefined;
     const { beforeRanks } = await import('../app/ranks/ranks.js');
-    const { settings, resume } = await beforeRanks(launcher, async () => {
+    const run = await beforeRanks(launcher, async () => {
       const { settingsFor } = await import('../app/train/resume.js');
       return settingsFor(await readGiven(config, typed, resumed), resumed, launcher);
     });
-    return train(settings, resume, launcher, flags);
+    return train(run, launcher, flags);
   },
 });
 
@@ -119,8 +122,7 @@ export async function readGiven(
 }
 
 async function train(
-  settings: TrainingSettings,
-  resume: Resume | null,
+  { settings, resume, given }: ResolvedRun,
   launcher: Launcher | null,
   { json, watchStdin, tensorboard, verbose }: TrainFlags,
 ): Promise<number> {
@@ -149,18 +151,24 @@ async function train(
         stop: stop.signal,
       },
       resume,
-      { launcher },
+      { launcher, given },
     );
     progress.close();
     if (!json) for (const line of summary(console, settings, end, verbose)) console.out(line);
     // Rank 0's code is the job's: another's could end the job before rank 0 has told its end.
     if ((launcher?.rank ?? 0) > 0) return EXIT.fine;
-    return end.reason === 'interrupted' ? (stop.exitCode() ?? EXIT.fine) : EXIT.fine;
+    return exitCode(end, stop.exitCode() ?? EXIT.fine);
   } finally {
     eventFile?.close();
     progress.close();
     stop.dispose();
   }
+}
+
+/** @param interrupted the code of a run that a signal ended */
+export function exitCode({ reason }: Pick<EndEvent, 'reason'>, interrupted: number): number {
+  if (reason === 'diverged') return EXIT.diverged;
+  return reason === 'interrupted' ? interrupted : EXIT.fine;
 }
 
 /** What stands above a run. */
@@ -190,6 +198,7 @@ export function summary(
       `Stopped early ${after}${stoppedBecause(settings, end)}`,
     ),
     interrupted: console.style('yellow', `Interrupted ${after}`),
+    diverged: console.style('red', `Diverged ${after}`),
   }[end.reason];
   const pairs = dimNames(console, endPairs(end, verbose, console.launcher));
   return [
@@ -208,9 +217,11 @@ function stoppedBecause({ earlyStopping }: TrainingSettings, { best }: EndEvent)
   return `: no better ${measure} in ${plural(earlyStopping, 'validation')} since step ${best.step}`;
 }
 
-function nextCommands({ data }: TrainingSettings, end: EndEvent): string[] {
+function nextCommands({ data, lr }: TrainingSettings, end: EndEvent): string[] {
   const { runFolder, resumeCommand } = end;
-  if (resumeCommand !== null) return [resumeCommand];
+  if (resumeCommand !== null) {
+    return [end.reason === 'diverged' ? `${resumeCommand} --lr ${lr / 10}` : resumeCommand];
+  }
   // Generated data is no file that could be answered.
   const answer = data.startsWith('synthetic:')
     ? ['eval', runFolder]

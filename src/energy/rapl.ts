@@ -25,6 +25,20 @@ export function raplCounters(sysfs: string): EnergyCounter[] {
       const isTop = /^intel-rapl:\d+$/.test(entry);
       return isTop ? name.startsWith('package') : name === 'dram';
     });
+  const unnamed = entries(folder).find(
+    (entry) => /^intel-rapl:\d+$/.test(entry) && readText(folder, entry, 'name') === null,
+  );
+  if (unnamed !== undefined) {
+    const what = `${path.join(folder, unnamed, 'name')} cannot be read`;
+    throw new MeterError('rapl', `${what}; a package may be missing, so energy is unknown`);
+  }
+  const packages = packagesOf(sysfs);
+  const found = new Set(zones.map(({ name }) => /^package-(\d+)/.exec(name)?.[1]));
+  found.delete(undefined);
+  if (zones.length > 0 && found.size < packages) {
+    const what = `counters of ${found.size} of ${packages} processor packages in ${folder}`;
+    throw new MeterError('rapl', `${what}; the energy of the others is unknown`);
+  }
   if (zones.length === 0) {
     throw new MeterError(
       'rapl',
@@ -46,4 +60,13 @@ export function raplCounters(sysfs: string): EnergyCounter[] {
     counter.read();
     return counter;
   });
+}
+
+/** Processor packages of this machine; 0: not known. */
+function packagesOf(sysfs: string): number {
+  const folder = path.join(sysfs, 'devices/system/cpu');
+  const ids = entries(folder)
+    .filter((entry) => /^cpu\d+$/.test(entry))
+    .map((entry) => readText(folder, entry, 'topology/physical_package_id'));
+  return new Set(ids.filter((id) => id !== null)).size;
 }

@@ -75,6 +75,19 @@ describe('RAPL', () => {
     assert.ok(Math.abs((energyJ ?? 0) - 41.50001) < 1e-9);
   });
 
+  test('of a package that cannot be read, or that none counts, gives no joules', (context) => {
+    const { root, remove } = sysfs(context, SERVER);
+    remove('powercap/intel-rapl:1/name');
+    assert.throws(() => raplCounters(root), /intel-rapl:1\/name cannot be read; a package may be/);
+    const one = sysfs(context, zone('intel-rapl:0', 'package-0'));
+    for (const id of ['0', '1']) {
+      const file = path.join(one.root, 'devices/system/cpu', `cpu${id}`, 'topology');
+      mkdirSync(file, { recursive: true });
+      writeFileSync(path.join(file, 'physical_package_id'), `${id}\n`);
+    }
+    assert.throws(() => raplCounters(one.root), /counters of 1 of 2 processor packages/);
+  });
+
   test('that vanishes, or holds no number, makes the energy unknown', (context) => {
     const { root, write, remove } = sysfs(context, zone('intel-rapl:0', 'package-0'));
     const start = () => {

@@ -100,7 +100,9 @@ export class EventReader {
     }
     if (start === null) problems.push('no start event: sizes and counts are unknown');
     if (end === null) problems.push('no end event: the run is still going, or was killed');
-    else if (end.reason === 'interrupted') {
+    else if (end.reason === 'diverged') {
+      problems.push(`diverged after ${plural(end.step, 'step')}`);
+    } else if (end.reason === 'interrupted') {
       problems.push(`interrupted after ${plural(end.step, 'step')}`);
     }
     if (this.starts > 1) {

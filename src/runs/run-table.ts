@@ -22,6 +22,7 @@ const STATES: Readonly<Record<RunState, string>> = {
   'target-loss': 'target reached',
   'early-stopping': 'stopped early',
   interrupted: 'interrupted',
+  diverged: 'diverged',
   dead: 'dead',
   unended: 'no end: running or dead',
 };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import os, { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { ConfigError } from '../base/errors.js';
@@ -130,4 +130,13 @@ test('recorded settings are complete, and a resumed run keeps its network', () =
     /--width 8, but the run has width 1024/,
   );
   checkResumable(recorded, { width: 1024, lr: 1, steps: 3, ranks: 1 });
+});
+
+test('~ in a path is the home folder, and a share of rows may be written as a percentage', () => {
+  const read = load('data: ~/a.csv\nout: ~\nvalidation: 20%\nloss: mse\n');
+  assert.equal(read.data, path.join(os.homedir(), 'a.csv'));
+  assert.equal(read.validation, 0.2);
+  assert.equal(load('validation: ~/b.csv\n').validation, path.join(os.homedir(), 'b.csv'));
+  assert.equal(load('validation: 0\n').validation, 0);
+  assert.equal(load('data: a~/b\n').data, 'a~/b');
 });

@@ -1,9 +1,11 @@
+import os from 'node:os';
 import path from 'node:path';
 import { type Document, isMap, isScalar, LineCounter, parseDocument, type YAMLError } from 'yaml';
 import { ConfigError } from '../base/errors.js';
 import { readSmall } from '../base/regular-file.js';
 import type { SettingsSource } from './resolve.js';
-import { checkGiven, joinProblems } from './given.js';
+import { checkGiven, type GivenSettings, joinProblems } from './given.js';
+import { type SettingKey, settingOf } from './keys.js';
 
 /** Far beyond any config; a larger file is something else. */
 const MAX_CONFIG_BYTES = 1 << 16;
@@ -53,7 +55,16 @@ export function loadConfigFile(file: string): SettingsSource {
         .toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0)),
     );
   }
-  return { where: file, settings: checked.settings };
+  return { where: file, settings: withHome(checked.settings) };
+}
+
+/** What a shell does on a command line: `~/a.csv` is below the home folder. */
+function withHome(settings: GivenSettings): GivenSettings {
+  const expanded = Object.entries(settings).map(([key, value]) => {
+    const isPath = settingOf(key as SettingKey).path === true && typeof value === 'string';
+    return [key, isPath ? value.replace(/^~(?=\/|$)/, os.homedir()) : value];
+  });
+  return Object.fromEntries(expanded) as GivenSettings;
 }
 
 function readBounded(file: string): string {

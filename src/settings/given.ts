@@ -1,7 +1,7 @@
 import { hint, nearestName } from '../base/nearest.js';
 import { SETTING_KEYS, type SettingKey, settingOf } from './keys.js';
 import type { TrainingSettings } from './settings.js';
-import { accepts, quoteValue, ruleOf, type Setting } from './value-kinds.js';
+import { accepts, plainValue, quoteValue, ruleOf, type Setting } from './value-kinds.js';
 
 /** Settings that somebody gave: a file, flags or a run folder. */
 export type GivenSettings = { -readonly [K in keyof TrainingSettings]?: TrainingSettings[K] };
@@ -24,14 +24,16 @@ export function checkGiven(given: unknown): {
     return { settings: {}, problems: [{ key: null, message }] };
   }
   const problems: Problem[] = [];
+  const settings: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(given)) {
     if (value === undefined) continue;
     const message = isKey(key)
-      ? problemWith(key, settingOf(key), value)
+      ? problemWith(key, settingOf(key), plainValue(settingOf(key), value))
       : `unknown key ${quoteValue(key)}${hint(key, SETTING_KEYS)}`;
     if (message !== null) problems.push({ key, message });
+    else settings[key] = isKey(key) ? plainValue(settingOf(key), value) : value;
   }
-  return { settings: problems.length === 0 ? { ...given } : {}, problems };
+  return { settings: problems.length === 0 ? settings : {}, problems };
 }
 
 const isKey = (key: string): key is SettingKey => (SETTING_KEYS as readonly string[]).includes(key);

@@ -49,7 +49,7 @@ function typesOf(setting: Setting): Schema[] {
     case 'texts':
       return [{ type: 'array', minItems: 1, items: TEXT }];
     default:
-      return [{ type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 }, TEXT];
+      return [{ type: 'number', minimum: 0, exclusiveMaximum: 1 }, TEXT];
   }
 }
 

@@ -114,6 +114,7 @@ export const SETTINGS = {
   from: {
     group: 'Network',
     kind: 'text',
+    path: true,
     placeholder: 'model',
     nullable: true,
     about: 'run, checkpoint or model folder to take the network and its first weights from',
@@ -123,6 +124,7 @@ export const SETTINGS = {
   data: {
     group: 'Data',
     kind: 'text',
+    path: true,
     placeholder: 'name|path',
     about:
       'fashion-10k, fashion-mnist, steam, synthetic:teacher?…; a file, folder or pattern such as ' +
@@ -195,6 +197,7 @@ export const SETTINGS = {
   dataCache: {
     group: 'Data',
     kind: 'text',
+    path: true,
     placeholder: 'folder',
     nullable: true,
     about: 'where that file is kept; default: the folder for temporary files',
@@ -210,9 +213,10 @@ export const SETTINGS = {
   validation: {
     group: 'Data',
     kind: 'fraction-or-path',
+    path: true,
     placeholder: 'fraction|path',
     nullable: true,
-    about: 'fraction of the rows, or a second file, to validate on',
+    about: 'rows to validate on: a fraction (0.2 or 20%), a second file; 0: none',
     initial: null,
     fallback: "the data set's own validation rows, if any",
   },
@@ -331,6 +335,13 @@ export const SETTINGS = {
       'validations get no better',
     initial: 'constant',
   },
+  scheduleSteps: {
+    ...integer('Optimizer', 'T', 1),
+    nullable: true,
+    about: 'step at which linear and cosine reach zero; a longer run stays there',
+    initial: null,
+    fallback: 'the length of the run',
+  },
   plateauFactor: {
     ...number('Optimizer', 'factor', { above: true, below: 1 }),
     about: 'what schedule plateau multiplies the learning rate by',
@@ -391,7 +402,7 @@ export const SETTINGS = {
     ...integer('Machine', 'R', 1, 1024),
     about: 'worker threads per replica; they divide the blocks',
     initial: null,
-    fallback: 'one per core, as far as they divide the blocks',
+    fallback: 'one per core that may be used, as far as they divide the blocks',
   },
   replicas: {
     ...integer('Machine', 'D', 1, 256),
@@ -428,6 +439,7 @@ export const SETTINGS = {
   machine: {
     group: 'Energy',
     kind: 'text',
+    path: true,
     placeholder: 'name|file',
     about: 'machine file with the watts for modelled energy',
     initial: 'default',
@@ -479,6 +491,7 @@ export const SETTINGS = {
   out: {
     group: 'Output',
     kind: 'text',
+    path: true,
     placeholder: 'folder',
     nullable: 'file',
     about: 'run folder',

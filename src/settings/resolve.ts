@@ -1,6 +1,6 @@
 import { canBeSharded } from '../layers/loss-names.js';
-import os from 'node:os';
 import type { Launcher } from '../communicators/launcher.js';
+import { availableCores } from '../base/cores.js';
 import { ConfigError } from '../base/errors.js';
 import { exchangesGhosts } from '../layers/strategies.js';
 import { validateRanks, validateSpecification } from '../model/specification.js';
@@ -18,7 +18,7 @@ export interface SettingsSource {
 export const DEFAULT_EPOCHS = 5;
 
 /** The most ranks that divide the blocks evenly and have a core each. */
-export function defaultRanks(blocks: number, cores: number = os.availableParallelism()): number {
+export function defaultRanks(blocks: number, cores: number = availableCores()): number {
   let ranks = Math.max(1, Math.min(blocks, cores));
   while (blocks % ranks !== 0) ranks--;
   return ranks;

@@ -116,8 +116,8 @@ export interface TrainingSettings {
    */
   readonly standardize: 'auto' | 'on' | 'off';
   /**
-   * Fraction of the rows, or a second file, to validate on. A fraction above 0 and below 1, or a
-   * path.
+   * Rows to validate on: a fraction (0.2 or 20%), a second file; 0: none. A fraction of at least 0
+   * and below 1, as 0.2 or 20%, or a path.
    */
   readonly validation: number | string | null;
   /**
@@ -187,6 +187,10 @@ export interface TrainingSettings {
    * get no better. Default: constant.
    */
   readonly schedule: 'constant' | 'linear' | 'cosine' | 'plateau';
+  /**
+   * Step at which linear and cosine reach zero; a longer run stays there. An integer of at least 1.
+   */
+  readonly scheduleSteps: number | null;
   /**
    * What schedule plateau multiplies the learning rate by. A number above 0 and below 1. Default:
    * 0.5.

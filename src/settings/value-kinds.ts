@@ -43,6 +43,9 @@ export type Setting = Kind & {
   /** Whether it may be null: written so in a file, and as `none` on a command line. `file`: in a
    * file only, as `none` may be the name of a folder. */
   readonly nullable?: true | 'file';
+  /** Whether it is, or may be, a path: `~` at its start is the home folder in a config file, as a
+   * shell has it on a command line. */
+  readonly path?: true;
   /** Of the value, in `--help`. */
   readonly placeholder?: string;
 };
@@ -97,7 +100,7 @@ export function accepts(setting: Setting, value: unknown): boolean {
     case 'texts':
       return Array.isArray(value) && value.length > 0 && value.every(isText);
     default:
-      return isText(value) || (typeof value === 'number' && value > 0 && value < 1);
+      return isText(value) || (typeof value === 'number' && value >= 0 && value < 1);
   }
 }
 
@@ -123,8 +126,9 @@ export function readText(setting: Setting, text: string): unknown {
   if (setting.nullable === true && text === 'none') return null;
   switch (setting.kind) {
     case 'integer':
-    case 'fraction-or-path':
       return numberOr(text);
+    case 'fraction-or-path':
+      return plainValue(setting, numberOr(text));
     case 'number':
       return numberOr(text, setting.units);
     case 'integers':
@@ -135,6 +139,13 @@ export function readText(setting: Setting, text: string): unknown {
     default:
       return text;
   }
+}
+
+/** A value as settings keep it: `20%` of rows is 0.2. */
+export function plainValue(setting: Setting, value: unknown): unknown {
+  if (setting.kind !== 'fraction-or-path' || typeof value !== 'string') return value;
+  const percent = /^\s*(\d+\.?\d*|\.\d+)\s*%\s*$/.exec(value)?.[1];
+  return percent === undefined ? value : Number(percent) / 100;
 }
 
 function numberOr(text: string, units: Readonly<Record<string, number>> = { '': 1 }) {
@@ -168,7 +179,7 @@ export function ruleOf(setting: Setting): string {
     case 'texts':
       return 'a list of texts, as in a,b';
     default:
-      return 'a fraction above 0 and below 1, or a path';
+      return 'a fraction of at least 0 and below 1, as 0.2 or 20%, or a path';
   }
 }
 

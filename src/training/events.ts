@@ -122,7 +122,7 @@ export interface WarningEvent {
 /** How a run ended. */
 export interface EndEvent {
   readonly type: 'end';
-  readonly reason: 'finished' | 'target-loss' | 'early-stopping' | 'interrupted';
+  readonly reason: 'finished' | 'target-loss' | 'early-stopping' | 'interrupted' | 'diverged';
   readonly step: number;
   /** Of this part of the run, those after its first few, which allocate and compile. */
   readonly steadySteps: number;

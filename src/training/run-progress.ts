@@ -1,6 +1,12 @@
-import type { BestValidation, TrainingProgress, ValidationTrend } from '../checkpoints/progress.js';
+import type {
+  BestValidation,
+  LossTrend,
+  TrainingProgress,
+  ValidationTrend,
+} from '../checkpoints/progress.js';
 import { METRICS } from '../metrics/metric-names.js';
 import type { TrainingSettings } from '../settings/settings.js';
+import { followLoss, hasDiverged } from './divergence.js';
 import type { Judgement } from './evaluator.js';
 
 /** What decides of validations. */
@@ -17,19 +23,21 @@ export class RunProgress {
   readonly #settings: ProgressSettings;
   #best: BestValidation | null;
   #trend: ValidationTrend;
+  #losses: LossTrend;
 
   /** @param before what a checkpoint says */
-  constructor(settings: ProgressSettings, { best, trend }: TrainingProgress) {
+  constructor(settings: ProgressSettings, { best, trend, losses }: TrainingProgress) {
     this.#settings = settings;
     // What another measure was best by is no bound for this one.
     const same = best?.by === settings.bestBy;
     this.#best = same ? best : null;
     this.#trend = same ? trend : { ...trend, best: null };
+    this.#losses = losses;
   }
 
   /** For a checkpoint. */
   get state(): TrainingProgress {
-    return { best: this.#best, trend: this.#trend };
+    return { best: this.#best, trend: this.#trend, losses: this.#losses };
   }
 
   /** What schedule `plateau` multiplies the learning rate by. */
@@ -41,6 +49,12 @@ export class RunProgress {
   get stops(): boolean {
     const { earlyStopping } = this.#settings;
     return earlyStopping !== null && this.#trend.sinceBest >= earlyStopping;
+  }
+
+  /** Takes the loss of a step. @returns whether training has diverged */
+  stepped(loss: number, samples: number, isLast: boolean): boolean {
+    this.#losses = followLoss(this.#losses, loss, samples);
+    return hasDiverged(this.#losses, isLast);
   }
 
   /**

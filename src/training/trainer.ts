@@ -31,6 +31,7 @@ import { summarize } from '../data/tables/schema.js';
 import type { OpenedTable } from '../data/dataset.js';
 import type { WriteLock } from '../checkpoints/run-lock.js';
 import { saveCheckpoint } from '../checkpoints/save-checkpoint.js';
+import { DIVERGENCE_ADVICE } from './divergence.js';
 import { RunProgress } from './run-progress.js';
 import { StepTimes, warmUpSteps } from './step-times.js';
 import type { WorkMeters } from './work-meters.js';
@@ -201,9 +202,10 @@ class Trainer {
     let reason: EndEvent['reason'] = 'finished';
     let last: { loss: number; accuracy: number } | null = null;
     const { schedule, lr, warmup } = settings;
+    const horizon = settings.scheduleSteps ?? job.steps;
     let step = this.#firstStep;
     while (step < job.steps) {
-      const rate = learningRateAt(schedule, lr * progress.rateFactor, step, job.steps, warmup);
+      const rate = learningRateAt(schedule, lr * progress.rateFactor, step, horizon, warmup);
       const isLogged = (step + 1) % settings.logEvery === 0 || step + 1 === job.steps;
       this.#energy.setSteady(step - this.#firstStep >= this.#warmUp);
       times.begin();
@@ -215,6 +217,10 @@ class Trainer {
       if (isLogged) this.#emitStep(step, result, rate);
 
       const isLast = step === job.steps;
+      if (progress.stepped(result.loss, this.#samples, isLast)) {
+        reason = 'diverged';
+        break;
+      }
       let isBest = false;
       const due = job.validateEvery > 0 && (step % job.validateEvery === 0 || isLast);
       if (due && evaluator !== null) {
@@ -250,7 +256,8 @@ class Trainer {
       }
       if (ends) break;
     }
-    if (checkpointStep !== step) checkpoint = save(step);
+    // Nobody goes on from weights that have diverged.
+    if (checkpointStep !== step && reason !== 'diverged') checkpoint = save(step);
     return this.#end(reason, step, last, { checkpoint, best: progress.state.best });
   }
 
@@ -375,6 +382,7 @@ class Trainer {
       pue,
     });
     if (problem !== null) this.#emit({ type: 'warning', message: `no energy: ${problem}` });
+    if (reason === 'diverged') this.#emit({ type: 'warning', message: DIVERGENCE_ADVICE });
     const medianS = this.#times.overallMedianS();
     const event: EndEvent = {
       type: 'end',
@@ -395,7 +403,8 @@ class Trainer {
       runFolder: this.#job.runFolder,
       checkpoint,
       best,
-      resumeCommand: reason === 'interrupted' ? this.#job.resumeCommand : null,
+      resumeCommand:
+        reason === 'interrupted' || reason === 'diverged' ? this.#job.resumeCommand : null,
     };
     this.#emit(event);
     this.#metrics?.close();

@@ -3,6 +3,7 @@ import { cpSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { train } from '#src/app/train/train.js';
+import { exitCode } from '#src/cli/train-command.js';
 import { CheckpointError, ConfigError } from '#src/base/errors.js';
 import { readCheckpointState } from '#src/checkpoints/checkpoint-folder.js';
 import { describeModel, openModel } from '#src/models/model-source.js';
@@ -99,5 +100,30 @@ describe('the best checkpoint', () => {
       /the best checkpoint of .*, that of step \d, is missing; use --checkpoint last/,
     );
     assert.equal(openModel(copy, { checkpoint: 'last' }).step, 8);
+  });
+});
+
+describe('a run that diverges', () => {
+  it('ends as diverged, with what to do, and leaves what was the best', async (context) => {
+    const out = path.join(temporaryFolder(context), 'run');
+    const warnings: string[] = [];
+    const end = await train(
+      {
+        ...{ ...SETTINGS, ...NOISE, batch: 32, out },
+        ...({ activation: 'tanh', optimizer: 'sgd', lr: 300, steps: 100 } as const),
+      },
+      {
+        onEvent(event) {
+          if (event.type === 'warning') warnings.push(event.message);
+        },
+      },
+    );
+    assert.equal(end.reason, 'diverged');
+    assert.ok(end.step < 100, `after ${end.step} steps`);
+    assert.match(warnings.join('\n'), /training diverged: .* use a smaller --lr, --clip-norm 1/);
+    assert.equal(openModel(out).step, end.best?.step);
+    assert.ok(!names(out).includes(`step-000000${end.step}`), 'not what diverged');
+    assert.match(end.resumeCommand ?? '', /resume/);
+    assert.equal(exitCode(end, 130), 3);
   });
 });

@@ -1,3 +1,4 @@
+import { availableCores } from '../../base/cores.js';
 import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
@@ -61,7 +62,7 @@ async function measureMachine(
   options: CalibrationOptions,
   counter: EnergyMeter | null,
 ): Promise<Calibration> {
-  const cores = os.availableParallelism();
+  const cores = availableCores();
   const source = `phantom calibrate, ${new Date().toISOString().slice(0, 10)}, Node ${process.version}`;
   const measure = async (size: number, engine: EngineChoice | null) => {
     const data: CalibrationRequest = { engine, relaxedSimd: options.relaxedSimd };

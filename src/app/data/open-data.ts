@@ -48,7 +48,8 @@ export async function openSettingsData(
     seed,
     header: header === 'auto' ? header : header === 'yes',
     ...columns,
-    ...(validation !== null && { validation }),
+    // A fraction of 0 is no rows, also where the data have their own.
+    ...(validation === 0 ? { validation: null } : validation !== null && { validation }),
     ...(dataMemory && { memoryBytes: dataMemory }),
     ...(dataCache && { cacheFolder: dataCache }),
   });

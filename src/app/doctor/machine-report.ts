@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import os from 'node:os';
+import { availableCores, coreLimit } from '../../base/cores.js';
 import { type BlasProbe, KOFFI_PACKAGE } from '../ranks/probes.js';
 import type { Engine } from '../../engines/engine.js';
 import { PhantomError } from '../../base/errors.js';
@@ -95,7 +96,12 @@ export async function examineMachine(): Promise<MachineReport> {
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
 
 function machineFindings(): Finding[] {
-  const cores = os.availableParallelism();
+  const cores = availableCores();
+  const limit = coreLimit('/');
+  const of =
+    cores < os.cpus().length
+      ? ` of ${os.cpus().length}${limit === null ? '' : `, by ${limit.file}`}`
+      : '';
   const [cpu] = os.cpus();
   return [
     { name: 'Node', available: true, detail: `${process.version}, V8 ${process.versions.v8}` },
@@ -103,7 +109,7 @@ function machineFindings(): Finding[] {
     {
       name: 'cores',
       available: cores > 1,
-      detail: `${cores} (${cpu?.model.trim() ?? 'unknown model'})${cores > 1 ? '' : '; ranks take turns on it'}`,
+      detail: `${cores}${of} (${cpu?.model.trim() ?? 'unknown model'})${cores > 1 ? '' : '; ranks take turns on it'}`,
     },
     {
       name: 'memory',

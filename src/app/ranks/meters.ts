@@ -39,8 +39,9 @@ interface Found extends FoundSources {
 }
 
 const OWN_USAGE: Usage = { cpuS: processCpuS, sentBytes: () => 0 };
-/** Power has to be sampled; counters only before they wrap, or are found to have stopped. */
-const SAMPLE_S = { integrated: 0.1, counter: 1, modelled: 1 } as const;
+/** Power has to be sampled; counters only before they wrap, and so often that one that stops is
+ * found before the end. */
+const SAMPLE_S = { integrated: 0.1, counter: 0.25, modelled: 1 } as const;
 
 /**
  * The meter that was asked for. `auto`: the counters of the processor, or of the machine, that may

@@ -16,6 +16,15 @@ export interface Resume {
   readonly from: 'newest' | 'newest-whole';
 }
 
+/** A run, ready to start. */
+export interface ResolvedRun {
+  readonly settings: TrainingSettings;
+  /** null: a new run. */
+  readonly resume: Resume | null;
+  /** Keys of settings that somebody gave now. */
+  readonly given: ReadonlySet<string>;
+}
+
 /**
  * Puts settings together for a run that is new or goes on.
  *
@@ -31,7 +40,16 @@ export function settingsFor(
   given: readonly SettingsSource[],
   resume: string | undefined,
   launcher: Pick<Launcher, 'name' | 'size'> | null,
-): { readonly settings: TrainingSettings; readonly resume: Resume | null } {
+): ResolvedRun {
+  const keys = given.flatMap(({ settings }) => Object.keys(settings));
+  return { ...resolvedRun(given, resume, launcher), given: new Set(keys) };
+}
+
+function resolvedRun(
+  given: readonly SettingsSource[],
+  resume: string | undefined,
+  launcher: Pick<Launcher, 'name' | 'size'> | null,
+): Omit<ResolvedRun, 'given'> {
   const found = resume === 'auto' ? runIn(folderOf(given)) : newest(resume);
   if (found === null) {
     return { settings: resolveSettings(withModel(given), launcher), resume: null };

@@ -4,6 +4,7 @@ import {
   type Standardization,
   standardizationFrom,
 } from '../../data/standardize.js';
+import { fingerprint } from '../../data/fingerprint.js';
 import { ConfigError } from '../../base/errors.js';
 import { readRunConfig, type RunConfig } from '../../checkpoints/run-folder.js';
 
@@ -28,15 +29,17 @@ export function resumedStandardization(runFolder: string, data: DataParts): Stan
 
 /** What `config.json` says of the data. */
 export function describeData(
-  { training, validation }: DataParts,
+  parts: DataParts,
   standardization: Standardization | null,
 ): RunConfig['data'] {
+  const { training, validation } = parts;
   return {
     name: training.name,
     trainingRows: finiteRows(training),
     features: training.features,
     validationRows: validation?.rows ?? 0,
     standardization: recordStandardization(standardization),
+    fingerprint: fingerprint(parts),
   };
 }
 

@@ -8,10 +8,14 @@ import { startLoader } from '../../data/loader/loader.js';
 import { targetScaling } from '../../data/tables/target-scaling.js';
 import { describeModel } from '../../models/model-source.js';
 import type { Standardization } from '../../data/standardize.js';
-import { readCheckpointState } from '../../checkpoints/checkpoint-folder.js';
 import { commandLine } from '../../base/invocation.js';
 import type { EndEvent, TrainingEvent } from '../../training/events.js';
-import { configHash, readRunSchema, type RunConfig } from '../../checkpoints/run-folder.js';
+import {
+  configHash,
+  readRunConfig,
+  readRunSchema,
+  type RunConfig,
+} from '../../checkpoints/run-folder.js';
 import { FolderLock } from '../../checkpoints/run-lock.js';
 import type { TrainingJob } from '../../training/trainer.js';
 import { compiledKernels, createEngine } from '../ranks/engines.js';
@@ -23,6 +27,8 @@ import { openRun, removeUnusedRun } from './open-run.js';
 import { checkMemory, costlyPrecision, largeBatch, planRun, type RunPlan } from './plan-run.js';
 import { joinRanks, MAXIMUM_THREADS, type Ranks } from '../ranks/ranks.js';
 import type { Resume } from './resume.js';
+import { resumedOtherwise } from './resumed-settings.js';
+import { withoutEffect } from '../../settings/without-effect.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 import type { TrainingRankData } from './training-rank.js';
 
@@ -63,7 +69,7 @@ interface Request extends RunGiven {
 
 async function trainUnder(
   lock: FolderLock,
-  { settings, hooks, resume, rows = {}, launcher = null }: Request,
+  { settings, hooks, resume, rows = {}, launcher = null, given = new Set() }: Request,
 ): Promise<EndEvent> {
   const resumeFolder = resume?.runFolder ?? null;
   const ranks = await joinRanks({
@@ -106,21 +112,18 @@ async function trainUnder(
     processes: ranks.processes,
     table: table ?? null,
   };
-  const changed = checkpoint && changedSettings(job, checkpoint.folder);
   const costly = costlyPrecision(run, settings);
   const large = largeBatch(settings, run, trainingRows ?? Infinity);
-  const idle = idleOptions(loss, lossOptions);
-  const told = table?.warnings ?? [];
-  for (const message of [
-    ranks.warning,
-    prepared.warning,
-    costly,
-    large,
-    idle,
-    ...told,
-    ...damaged,
-    changed,
-  ]) {
+  const idleLoss = idleOptions(loss, lossOptions);
+  const { before, recorded } = prepared;
+  const facts = { steps, trainingRows, validationRows, isTable: table !== undefined };
+  const otherwise =
+    before && checkpoint
+      ? resumedOtherwise(before, { data: recorded, settings, steps, step: checkpoint.step })
+      : [];
+  const warnings = [ranks.warning, prepared.warning, costly, large, idleLoss, ...(table?.warnings ?? [])];
+  const idle = withoutEffect(given, settings, facts);
+  for (const message of [...warnings, ...damaged, ...otherwise, ...idle]) {
     if (message && isFirst) say(message);
   }
   const loaders = replicasOf(ranks.here, settings.ranks).map(({ replica, consumers }) =>
@@ -188,6 +191,8 @@ export interface RowsInMemory {
 export interface RunGiven {
   /** Where settings name their data as `IN_MEMORY`. */
   readonly rows?: RowsInMemory;
+  /** Keys of settings that somebody gave for this run; default: none. */
+  readonly given?: ReadonlySet<string>;
   /** Of the MPI job that this process is one of; null, the default: ranks are threads. */
   readonly launcher?: Launcher | null;
 }
@@ -198,6 +203,8 @@ interface Prepared {
   /** Removes what holds the rows of a large table. */
   readonly release: () => void;
   readonly run: RunPlan;
+  /** What the run folder said of a run that goes on. */
+  readonly before: RunConfig | null;
   readonly standardization: Standardization | null;
   /** Folder of the weights that a new run begins with; null: random ones. */
   readonly from: string | null;
@@ -239,7 +246,9 @@ async function prepare(
   (await createMeter({ ...settings, choice: settings.meter })).close();
   const warning = checkMemory(run, settings, capacityBytes, onMachine);
   const recorded = describeData(data, standardization);
-  return { data, release, run, standardization, from: model?.weights ?? null, recorded, warning };
+  const before = resumeFolder === null ? null : readRunConfig(resumeFolder);
+  const from = model?.weights ?? null;
+  return { data, release, run, before, standardization, from, recorded, warning };
 }
 
 /** The replicas that have ranks in this process, and how many. */
@@ -254,8 +263,3 @@ function replicasOf(here: readonly number[], ranks: number) {
 
 /** Gradients of several layers are summed at a time, in larger pieces than activations are. */
 const GRADIENT_STAGING_BYTES = 4 << 20;
-
-function changedSettings(job: TrainingJob, checkpoint: string): string | null {
-  if (readCheckpointState(checkpoint).configHash === job.configHash) return null;
-  return 'settings differ from those of the checkpoint: this is not the run that was interrupted';
-}

@@ -63,7 +63,11 @@ export async function train(
   const given = checkSettings('train', named);
   const launcher = findLauncher();
   const found = settingsFor([given], resume, launcher);
-  return trainOnRanks(found.settings, { onEvent, stop }, found.resume, { rows, launcher });
+  return trainOnRanks(found.settings, { onEvent, stop }, found.resume, {
+    rows,
+    launcher,
+    given: found.given,
+  });
 }
 
 /** Settings that name all data, and the rows in memory. */

@@ -32,11 +32,29 @@ const PACKAGED: ReadonlyMap<string, URL> = new Map([
 ]);
 
 /** Whether a location is for the database: a query, a pattern, a table of the package, or a file or
- * folder of tables. */
+ * folder of tables. @throws DataError for the address of another machine */
 export function isTableLocation(location: string): boolean {
+  refuseRemote(location);
   if (isQuery(location) || isPattern(location) || packagedFile(location) !== null) return true;
   if (endingOf(location) !== null) return true;
   return isFolder(location) && tableFilesIn(location).length > 0;
+}
+
+/** @throws DataError for an address of another machine, or a query that names one */
+function refuseRemote(location: string): void {
+  const pattern = isQuery(location)
+    ? /['"]([a-z][a-z0-9]{0,9}:\/\/[^'"]*)/i
+    : /^([a-z][a-z0-9]{0,9}:\/\/.*)/i;
+  const address = pattern.exec(location)?.[1];
+  if (address === undefined) return;
+  const tools: Record<string, string> = { s3: 'aws s3 cp', gs: 'gcloud storage cp' };
+  const tool = tools[address.split(':', 1)[0]?.toLowerCase() ?? ''];
+  const name = address.split(/[?#]/, 1)[0]?.split('/').at(-1) || 'data';
+  const how = tool === undefined ? `curl -Lo ${name} ${address}` : `${tool} ${address} ${name}`;
+  throw new DataError(
+    'data',
+    `${address} is remote; only local files are read: download it, as with ${how}`,
+  );
 }
 
 /** `select …` or `with …`. */
@@ -81,9 +99,7 @@ export async function openRelation(
 
 /** The files that a location names, in the order of their names. @throws DataError */
 export function filesOf(location: string): string[] {
-  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(location)) {
-    throw new DataError('data', `${location} is remote; only local files are read: download it`);
-  }
+  refuseRemote(location);
   const packaged = packagedFile(location);
   if (packaged !== null) return [packaged];
   if (isPattern(location) && !existsSync(location)) return matching(location).map(requireRegular);

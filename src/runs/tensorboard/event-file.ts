@@ -86,7 +86,8 @@ export function createEventFile(): EventFile {
         });
         obtained = event.energyObtained;
         append(event.firstStep, { kind: 'version' });
-        if (event.firstStep > 0) append(event.firstStep, { kind: 'restart' });
+        // TensorBoard drops what it has of this step and later ones: the last step done stays.
+        if (event.firstStep > 0) append(event.firstStep + 1, { kind: 'restart' });
       } else if (event.type === 'step') scalars(event.step, stepScalars(event, obtained));
       else if (event.type === 'validation') scalars(event.step, validationScalars(event));
     },

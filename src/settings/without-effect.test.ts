@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { resolveSettings } from './resolve.js';
+import type { GivenSettings } from './given.js';
+import { withoutEffect } from './without-effect.js';
+
+const FACTS = { steps: 20, trainingRows: 100, validationRows: 0, isTable: false };
+
+function said(given: GivenSettings, facts = FACTS): string[] {
+  const settings = resolveSettings([{ where: 'test', settings: given }]);
+  return withoutEffect(new Set(Object.keys(given)), settings, facts);
+}
+
+test('a given setting that does nothing is said with its reason, a default is not', () => {
+  assert.deepEqual(said({ strategy: 'tensor', ghosts: 8 }), [
+    '--ghosts 8 has no effect: strategy tensor has no ghosts',
+  ]);
+  assert.deepEqual(said({ optimizer: 'adam', momentum: 0.9 }), [
+    '--momentum 0.9 has no effect: optimizer adam has no momentum; adam and adamw have --beta1',
+  ]);
+  assert.deepEqual(said({ warmup: 20, earlyStopping: 3, target: ['y'] }), [
+    '--early-stopping 3 has no effect: nothing is validated; give --validation 0.1',
+    '--warmup 20 is as long as the run of 20 steps: the rate never reaches --lr',
+    '--target y has no effect: the data are no table',
+  ]);
+  assert.deepEqual(said({ strategy: 'tensor', optimizer: 'adam' }), []);
+});
+
+test('what does something is not said', () => {
+  const facts = { ...FACTS, validationRows: 10, isTable: true };
+  const given = { ghosts: 8, optimizer: 'momentum', momentum: 0.9, warmup: 3, batch: 50 } as const;
+  const more = {
+    schedule: 'plateau',
+    plateauFactor: 0.1,
+    earlyStopping: 2,
+    bestBy: 'loss',
+  } as const;
+  assert.deepEqual(said({ ...given, ...more, target: ['y'] }, facts), []);
+});
