@@ -121,7 +121,14 @@ async function trainUnder(
     before && checkpoint
       ? resumedOtherwise(before, { data: recorded, settings, steps, step: checkpoint.step })
       : [];
-  const warnings = [ranks.warning, prepared.warning, costly, large, idleLoss, ...(table?.warnings ?? [])];
+  const warnings = [
+    ranks.warning,
+    prepared.warning,
+    costly,
+    large,
+    idleLoss,
+    ...(table?.warnings ?? []),
+  ];
   const idle = withoutEffect(given, settings, facts);
   for (const message of [...warnings, ...damaged, ...otherwise, ...idle]) {
     if (message && isFirst) say(message);
