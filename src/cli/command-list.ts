@@ -41,6 +41,16 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     group: 'Train',
     load: () => import('./report-command.js'),
   },
+  watch: {
+    about: 'a live page of runs as they go',
+    group: 'Train',
+    load: () => import('./watch-command.js'),
+  },
+  runs: {
+    about: 'list runs with their results',
+    group: 'Train',
+    load: () => import('./runs-command.js'),
+  },
   compare: {
     about: 'compare strategies at equal width, equal parameters and equal loss',
     group: 'Train',

@@ -9,7 +9,7 @@ import { type Flag, type FlagTable, type FlagValues, readFlags, type TypedFlags 
 export interface Operand {
   readonly name: string;
   readonly about: string;
-  readonly count: 'one' | 'at most one' | 'one or more';
+  readonly count: 'one' | 'at most one' | 'one or more' | 'any number';
 }
 
 /** Text below the flags of `--help`. */
@@ -105,8 +105,9 @@ function commandOf(name: string, about: string, model: CommandModel): Command {
     .configureOutput({ outputError: () => {} })
     .addHelpText('after', helpText(model.help(phantom)));
   for (const { name: word, about: what, count } of model.operands) {
-    const dots = count === 'one or more' ? '...' : '';
-    command.argument(count === 'at most one' ? `[${word}]` : `<${word}${dots}>`, what);
+    const dots = count === 'one or more' || count === 'any number' ? '...' : '';
+    const isOptional = count === 'at most one' || count === 'any number';
+    command.argument(isOptional ? `[${word}${dots}]` : `<${word}${dots}>`, what);
   }
   if (model.style === 'program') command.passThroughOptions();
   if (model.style === 'after --')

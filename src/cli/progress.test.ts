@@ -4,6 +4,7 @@ import { PHASES, type PhaseName } from '../base/phases.js';
 import type { EndEvent, StartEvent, StepEvent, TrainingEvent } from '../training/events.js';
 import type { Console } from './console.js';
 import { createProgress, endPairs, liveLine } from './progress.js';
+import { Course, sparkline } from './sparkline.js';
 
 const START: StartEvent = {
   type: 'start',
@@ -195,4 +196,20 @@ test('a run comes to five lines, with --verbose to all that is known', () => {
       ';',
     ),
   );
+});
+
+test('a sparkline goes from the first value to the last, on a logarithmic scale', () => {
+  assert.equal(sparkline([100, 10, 1]), '█▅▁');
+  assert.equal(sparkline([0, 7, 0]), '▁█▁');
+  assert.equal(sparkline([1]), '');
+  assert.equal(sparkline(Array.from({ length: 500 }, (_, i) => i)).length, 16);
+  const course = new Course();
+  for (let i = 1; i <= 5000; i++) course.add(2 ** -(i / 100));
+  assert.match(course.line, /^█.*▁$/);
+});
+
+test('the live line has the curve of the loss where there is room', () => {
+  const line = (columns: number) => liveLine(stepEvent(50), START, columns, { curve: '█▅▁' });
+  assert.match(line(200), / · █▅▁$/);
+  assert.doesNotMatch(line(60), /█▅▁/);
 });

@@ -20,6 +20,7 @@ import {
   plural,
 } from '../base/format.js';
 import { mainMetrics } from './metrics-text.js';
+import { Course } from './sparkline.js';
 import { fitLine, visibleWidth } from './table.js';
 
 /** Updates of the live line, at most. */
@@ -52,6 +53,7 @@ export function createProgress(
   const prefix = options.label === undefined ? '' : `${options.label}  `;
   let start: StartEvent | null = null;
   let drawnMs = Number.NEGATIVE_INFINITY;
+  const losses = new Course();
 
   let said = false;
 
@@ -61,11 +63,12 @@ export function createProgress(
   };
   const onStep = (event: StepEvent) => {
     if (start === null) return;
+    losses.add(event.loss);
     if (console.watched) {
       const nowMs = performance.now();
       if (nowMs - drawnMs < LIVE_INTERVAL_MS && event.step < start.steps) return;
       drawnMs = nowMs;
-      console.live(liveLine(event, start, console.columns, prefix));
+      console.live(liveLine(event, start, console.columns, { prefix, curve: losses.line }));
     }
     if (!console.interactive) say(logLine(event, start, verbose));
   };
@@ -106,20 +109,22 @@ export function createProgress(
 
 /**
  * `━━━━────── 120/500 · loss 0.4321 · accuracy 87.5% · 12.3 s left · …`: as many readings as the
- * columns hold, the more telling first.
+ * columns hold, the more telling first; last the loss so far as a curve.
  */
 export function liveLine(
   event: StepEvent,
   start: Pick<StartEvent, 'steps' | 'energyObtained'>,
   columns: number,
-  prefix = '',
+  { prefix = '', curve = '' }: { readonly prefix?: string; readonly curve?: string } = {},
 ): string {
   const { steps } = start;
   const full = Math.round((BAR_CELLS * event.step) / steps);
   const bar = '━'.repeat(full) + '─'.repeat(BAR_CELLS - full);
   const { loss, stepTime, samples, energy, waiting } = readings(event, start);
   let line = `${prefix}${bar} ${event.step}/${steps}`;
-  for (const reading of [...loss, leftText(event), samples, ...energy, waiting, stepTime]) {
+  const all = [...loss, leftText(event), samples, ...energy, waiting, stepTime, curve];
+  for (const reading of all) {
+    if (reading === '') continue;
     if (visibleWidth(`${line} · ${reading}`) > columns) break;
     line += ` · ${reading}`;
   }

@@ -1,9 +1,8 @@
 import type { ServeOptions } from '../app/infer/serve.js';
-import { ConfigError } from '../base/errors.js';
-import { readSmall } from '../base/regular-file.js';
 import { SETTINGS } from '../settings/keys.js';
 import { defineCommand } from './command.js';
 import { EXIT } from './failure.js';
+import { ACCESS_FLAGS, isLoopback, readAccess } from './server-access.js';
 import { createServerLog, LOG_LEVELS } from './server-log.js';
 import {
   CHECKPOINT_FLAG,
@@ -26,12 +25,7 @@ const FLAGS = {
     about: 'TCP port; 0: any free one',
     initial: 8000,
   }),
-  host: {
-    kind: 'text',
-    placeholder: 'address',
-    about: 'address to listen on; the default is reachable from this machine only',
-    initial: '127.0.0.1',
-  },
+  host: ACCESS_FLAGS.host,
   checkpoint: CHECKPOINT_FLAG,
   ranks: flagLike(SETTINGS.ranks, {
     about: 'worker threads per model; they divide its blocks',
@@ -78,12 +72,7 @@ const FLAGS = {
     initial: null,
     fallback: '512, or what the largest request needs',
   }),
-  allowHost: {
-    kind: 'text',
-    placeholder: 'names',
-    about: 'other host names that requests may be addressed to, with commas; *: any',
-    initial: null,
-  },
+  allowHost: ACCESS_FLAGS.allowHost,
   allowControl: {
     kind: 'switch',
     about: 'let requests without a token load and unload models',
@@ -99,12 +88,7 @@ const FLAGS = {
     about: 'longest time from SIGTERM to the end',
     initial: 30,
   }),
-  tokenFile: {
-    kind: 'text',
-    placeholder: 'file',
-    about: 'file with the bearer token',
-    initial: null,
-  },
+  tokenFile: ACCESS_FLAGS.tokenFile,
   logLevel: {
     kind: 'choice',
     choices: LOG_LEVELS,
@@ -156,15 +140,13 @@ that cannot be written are dropped and counted.`,
 
 async function run(models: readonly string[], flags: FlagValues<typeof FLAGS>): Promise<number> {
   const { ghostsAtServing, reloadEvery, allowHost, tokenFile, drainS, logLevel, ...same } = flags;
+  const access = readAccess({ allowHost, tokenFile }, 'serve', TOKEN_VARIABLE);
   const settings = {
     ...same,
     models,
     ghosts: ghostsAtServing,
-    allowHosts: (allowHost ?? '')
-      .split(',')
-      .map((name) => name.trim())
-      .filter((name) => name !== ''),
-    token: readToken(tokenFile),
+    allowHosts: access.hosts,
+    token: access.token,
     reloadEveryS: reloadEvery,
   } satisfies ServeOptions;
   const [log, { serve }] = await Promise.all([
@@ -173,8 +155,7 @@ async function run(models: readonly string[], flags: FlagValues<typeof FLAGS>): 
   ]);
   const defect = firstDefect();
   const server = await serve({ ...settings, log });
-  const loopback = /^(127\.|::1$|localhost$)/.test(settings.host);
-  if (!loopback && settings.token === null) {
+  if (!isLoopback(settings.host) && settings.token === null) {
     log.warn({ host: settings.host }, 'other machines can reach it, and no token is set');
   }
   log.info({ url: server.url, models: server.models.map(({ name }) => name) }, 'listening');
@@ -211,22 +192,4 @@ function firstSignal(): Promise<'SIGINT' | 'SIGTERM'> {
     process.once('SIGINT', () => resolve('SIGINT'));
     process.once('SIGTERM', () => resolve('SIGTERM'));
   });
-}
-
-/** Of a token file, with room. */
-const MOST_TOKEN_BYTES = 64 << 10;
-
-function readToken(file: string | null): string | null {
-  let token = process.env[TOKEN_VARIABLE] ?? null;
-  if (file !== null) {
-    try {
-      token = readSmall(file, MOST_TOKEN_BYTES).toString('utf8');
-    } catch (error) {
-      throw new ConfigError('serve', `${file}: ${(error as Error).message}`);
-    }
-  }
-  if (token === null) return null;
-  const trimmed = token.trim();
-  if (trimmed !== '') return trimmed;
-  throw new ConfigError('serve', `the token of ${file ?? TOKEN_VARIABLE} is empty`);
 }

@@ -1,4 +1,5 @@
 import type { ResolvedRun } from '../app/train/resume.js';
+import type { Watch } from '../app/watch/watch-server.js';
 import type { SettingsSource } from '../settings/resolve.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
@@ -51,6 +52,12 @@ export const TRAIN_FLAGS = {
     initial: false,
     ...GROUP,
   },
+  watch: {
+    kind: 'switch',
+    about: 'serve a live page of the run while it goes, to this machine alone',
+    initial: false,
+    ...GROUP,
+  },
   watchStdin: {
     kind: 'switch',
     about: 'stop with a checkpoint when stdin ends',
@@ -62,7 +69,7 @@ export const TRAIN_FLAGS = {
 
 type TrainFlags = Pick<
   FlagValues<typeof TRAIN_FLAGS>,
-  'json' | 'tensorboard' | 'verbose' | 'watchStdin'
+  'json' | 'tensorboard' | 'verbose' | 'watch' | 'watchStdin'
 >;
 
 export const command = defineCommand({
@@ -124,7 +131,7 @@ export async function readGiven(
 async function train(
   { settings, resume, given }: ResolvedRun,
   launcher: Launcher | null,
-  { json, watchStdin, tensorboard, verbose }: TrainFlags,
+  { json, watch, watchStdin, tensorboard, verbose }: TrainFlags,
 ): Promise<number> {
   const { trainOnRanks } = await import('../app/train/train-on-ranks.js');
   const console = createRankConsole(launcher);
@@ -139,12 +146,14 @@ async function train(
   const eventFile = tensorboard
     ? (await import('../runs/tensorboard/event-file.js')).createEventFile()
     : null;
+  const pages: Promise<Watch | null>[] = [];
   try {
     const end = await trainOnRanks(
       settings,
       {
         onEvent(event) {
           eventFile?.onEvent(event);
+          if (event.type === 'start' && watch) pages.push(openPage(console, event.runFolder));
           if (json) console.out(JSON.stringify(event));
           else progress.onEvent(event);
         },
@@ -160,6 +169,7 @@ async function train(
     return exitCode(end, stop.exitCode() ?? EXIT.fine);
   } finally {
     eventFile?.close();
+    for (const page of pages) await (await page)?.close();
     progress.close();
     stop.dispose();
   }
@@ -169,6 +179,20 @@ async function train(
 export function exitCode({ reason }: Pick<EndEvent, 'reason'>, interrupted: number): number {
   if (reason === 'diverged') return EXIT.diverged;
   return reason === 'interrupted' ? interrupted : EXIT.fine;
+}
+
+/** The live page of one run. It is no reason to end it: what goes wrong is said. */
+async function openPage(console: Console, folder: string): Promise<Watch | null> {
+  try {
+    const { startWatch } = await import('../app/watch/watch-server.js');
+    const here = { host: '127.0.0.1', port: 0, token: null, hosts: [] };
+    const watch = await startWatch({ folders: [folder], ...here });
+    console.err(`live page: ${watch.url}`);
+    return watch;
+  } catch (error) {
+    console.err(console.style('yellow', `warning: no live page: ${(error as Error).message}`));
+    return null;
+  }
 }
 
 /** What stands above a run. */

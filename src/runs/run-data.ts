@@ -77,8 +77,8 @@ const COLUMNS = [
   ...(['stepTimeS', 'samplesPerS', 'exposedS', 'hiddenS', 'dataWaitS', 'energyJ'] as const),
 ];
 
-/** @param alive whether a run without an end event goes on; null: not known */
-export function runData(run: RunRecord, alive: boolean | null = null): RunData {
+/** A run as pages take it. */
+export function runData(run: RunRecord, state: RunState): RunData {
   const { config, end, energy, folder, name } = run;
   const { settings, data, loss } = config;
   const kept = thin(
@@ -91,11 +91,10 @@ export function runData(run: RunRecord, alive: boolean | null = null): RunData {
   const steady = end !== null && end.steadySteps > 0 ? end.steadySteps : null;
   const phases = steady === null ? [] : (energy?.phases ?? []);
   const over = (value: number | null) => (value === null ? null : value / (steady ?? 1));
-  const unended = alive === null ? 'unended' : alive ? 'running' : 'dead';
   return {
     name,
     folder,
-    state: end === null ? unended : end.reason,
+    state,
     group: `${data.name}, ${loss}`,
     created: config.created,
     network: networkText(run),

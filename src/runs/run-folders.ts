@@ -5,7 +5,7 @@ import { CheckpointError, PhantomError } from '../base/errors.js';
 import { isSystemError } from '../base/files.js';
 import { readSmall } from '../base/regular-file.js';
 import { readRunConfig } from '../checkpoints/run-folder.js';
-import { type RunData, runData } from './run-data.js';
+import { type RunData, runData, type RunState } from './run-data.js';
 import { EventReader, type RunRecord } from './run-record.js';
 
 const MOST_METRICS_BYTES = 1 << 28;
@@ -75,9 +75,16 @@ export function readRuns(given: readonly string[]): FoundRuns {
 
 /** A run as pages take it, with what its folder says of whether it goes on. */
 export function describeRun(run: RunRecord): RunData {
+  return runData(run, runState(run));
+}
+
+/** How a run stands by its end event, or by its process and folder. */
+export function runState(run: RunRecord): RunState {
+  if (run.end !== null) return run.end.reason;
   const file = path.join(run.folder, 'metrics.jsonl');
   const writtenMs = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  return runData(run, isAlive(run, (Date.now() - writtenMs) / 1000));
+  const alive = isAlive(run, (Date.now() - writtenMs) / 1000);
+  return alive === null ? 'unended' : alive ? 'running' : 'dead';
 }
 
 const SURELY_ALIVE_S = 120;

@@ -21,8 +21,8 @@ const STATES: Readonly<Record<RunState, string>> = {
   finished: 'finished',
   'target-loss': 'target reached',
   'early-stopping': 'stopped early',
-  interrupted: 'interrupted',
   diverged: 'diverged',
+  interrupted: 'interrupted',
   dead: 'dead',
   unended: 'no end: running or dead',
 };

@@ -33,6 +33,7 @@ const FLOORS: readonly (readonly string[])[] = [
     'app/infer',
     'app/calibrate',
     'app/plan',
+    'app/watch',
     'app/inspect',
     'app/init',
     'app/doctor',

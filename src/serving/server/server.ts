@@ -2,12 +2,12 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { EnergyMeter } from '../../energy/meter.js';
-import { ConfigError } from '../../base/errors.js';
 import type { AdmissionOptions } from './admission.js';
 import type { RequestBounds } from './answering.js';
 import { createApp } from './app.js';
 import type { BatchEvent, BatcherLimits } from './batcher.js';
 import { Drain } from './drain.js';
+import { listen } from './listen.js';
 import type { Log } from './log.js';
 import { createMetrics } from './metrics.js';
 import { ServedModel } from './served-model.js';
@@ -96,7 +96,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   let address: string;
   try {
     for (const model of all) await model.load();
-    address = await listen(server, options);
+    address = await listen(server, { where: 'serve', host: options.host, port: options.port });
   } catch (error) {
     await Promise.all(all.map((model) => model.close(0)));
     throw error;
@@ -121,18 +121,4 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       meter.close();
     },
   };
-}
-
-function listen(server: Server, { host, port }: ServerOptions): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const free = error.code === 'EADDRINUSE' ? '; choose another --port' : '';
-      reject(new ConfigError('serve', `cannot listen on ${host}:${port}: ${error.message}${free}`));
-    });
-    server.listen(port, host, () => {
-      const bound = server.address();
-      const actual = typeof bound === 'object' && bound !== null ? bound.port : port;
-      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${actual}`);
-    });
-  });
 }
