@@ -1,0 +1,119 @@
+// Trains on a generated table larger than `--memory`, and beside it on one that fits, by turns.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { literal, openDatabase } from '#src/data/tables/database.js';
+
+const HERE = fileURLToPath(new URL('../../../experiments/larger-than-memory/', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+const FEATURES = 50;
+const NETWORK = '--width 1024 --blocks 4 --ghosts 16 --batch 128 --ranks 1 --meter none';
+
+const { values } = parseArgs({
+  options: {
+    gigabytes: { type: 'string', default: '4' },
+    memory: { type: 'string', default: '512MB' },
+    windows: { type: 'string', default: '10' },
+    'window-s': { type: 'string', default: '3' },
+    folder: { type: 'string', default: tmpdir() },
+  },
+});
+
+/** Uniform features, and a target that depends on some of them. */
+async function generate(file: string, rows: number): Promise<void> {
+  const database = await openDatabase();
+  const columns = Array.from({ length: FEATURES }, (_, i) => `random()::FLOAT as x${i}`);
+  await database.rows(
+    `copy (select *, (sin(6 * x0) + x1 * x2)::FLOAT as y from ` +
+      `(select ${columns.join(', ')} from range(${rows}))) to ${literal(file)} (format parquet)`,
+  );
+  database.close();
+}
+
+interface Run {
+  readonly child: ChildProcess;
+  readonly out: string;
+}
+
+function start(folder: string, name: string, flags: readonly string[]): Run {
+  const out = path.join(folder, `run-${name}`);
+  const table = ['--data', path.join(folder, `${name}.parquet`), '--target', 'y'];
+  const course = ['--steps', '10000000', '--log-every', '1', '--out', out];
+  const words = ['train', ...table, ...NETWORK.split(' '), ...course, ...flags];
+  const child = spawn(process.execPath, [MAIN, ...words], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  return { child, out };
+}
+
+/** The last step that a run has logged; 0: none yet. */
+function stepOf({ child, out }: Run): number {
+  if (child.exitCode !== null) throw new Error(`${out} ended with ${child.exitCode}`);
+  const file = path.join(out, 'metrics.jsonl');
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  return Number([...text.matchAll(/"step":(\d+)/g)].at(-1)?.[1] ?? 0);
+}
+
+async function untilSteps(run: Run): Promise<void> {
+  while (stepOf(run) < 20) await sleep(200);
+  run.child.kill('SIGSTOP');
+}
+
+async function window(run: Run): Promise<number> {
+  const before = stepOf(run);
+  run.child.kill('SIGCONT');
+  await sleep(1000 * Number(values['window-s']));
+  run.child.kill('SIGSTOP');
+  return (stepOf(run) - before) / Number(values['window-s']);
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0);
+
+const folder = mkdtempSync(path.join(values.folder, 'larger-than-memory-'));
+const runs: Run[] = [];
+try {
+  const rows = Math.ceil((Number(values.gigabytes) * 1e9) / (4 * (FEATURES + 1)));
+  const began = performance.now();
+  await generate(path.join(folder, 'large.parquet'), rows);
+  await generate(path.join(folder, 'small.parquet'), Math.min(rows, 200_000));
+  const generatedS = (performance.now() - began) / 1000;
+  const cached = performance.now();
+  const large = start(folder, 'large', ['--data-memory', values.memory, '--data-cache', folder]);
+  runs.push(large);
+  await untilSteps(large);
+  const cachedS = (performance.now() - cached) / 1000;
+  const small = start(folder, 'small', []);
+  runs.push(small);
+  await untilSteps(small);
+  const status = readFileSync(`/proc/${large.child.pid}/status`, 'utf8');
+  const peakMemoryMB = Number(/VmHWM:\s*(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1000;
+  const rates: { large: number; small: number }[] = [];
+  for (let i = 0; i < Number(values.windows); i++) {
+    rates.push({ large: await window(large), small: await window(small) });
+  }
+  const result = {
+    ...values,
+    rows,
+    tableBytes: statSync(path.join(folder, 'large.parquet')).size,
+    cacheBytes: 4 * rows * (FEATURES + 1),
+    network: NETWORK,
+    generatedS,
+    cachedS,
+    peakMemoryMB,
+    stepsPerS: rates,
+    ratio: sum(rates.map((rate) => rate.large)) / sum(rates.map((rate) => rate.small)),
+  };
+  writeFileSync(path.join(HERE, 'results.json'), `${JSON.stringify(result, null, 1)}\n`);
+  console.log(JSON.stringify(result));
+} finally {
+  for (const { child } of runs) {
+    const ended = once(child, 'exit');
+    if (child.exitCode === null && child.kill('SIGKILL')) await ended;
+  }
+  rmSync(folder, { recursive: true, force: true });
+}
