@@ -216,7 +216,13 @@ describe('export', () => {
       const { y: expected } = await loaded.predictMeasured(x);
       await loaded.close();
       const session = await runtime.InferenceSession.create(readFileSync(file));
-      const { y } = await session.run({ x: new runtime.Tensor('float32', x, [40, 2]) });
+      const column = (i: 0 | 1) =>
+        new runtime.Tensor(
+          'float32',
+          Float32Array.from(rows, (row) => row[i]),
+          [40, 1],
+        );
+      const { y } = await session.run({ a: column(0), b: column(1) });
       assert.ok(y && expected.length === y.data.length);
       for (const [at, value] of expected.entries()) {
         const difference = Math.abs(value - (y.data[at] ?? NaN));
