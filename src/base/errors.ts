@@ -4,9 +4,18 @@
  */
 export class PhantomError extends Error {
   constructor(where: string, what: string, options?: ErrorOptions) {
-    super(`[${where}] ${what}`, options);
+    super(`[${where}] ${what}`.split('\n').map(shortened).join('\n'), options);
     this.name = new.target.name;
   }
+}
+
+/** Of a line of a message. */
+const MOST_CHARACTERS = 1000;
+
+/** What a file holds can be in a message, however long it is; the remedy is at the end. */
+function shortened(line: string): string {
+  if (line.length <= MOST_CHARACTERS) return line;
+  return `${line.slice(0, 600)} … ${line.slice(-300)}`;
 }
 
 /** A configuration, flag or combination of sizes that cannot be run. */

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { isStandardizationOf, type RecordedStandardization } from '../data/standardize.js';
 import { hasHorizon } from '../optimizers/schedule.js';
 import { sameSetting } from '../settings/given.js';
+import { OPTIMIZERS } from '../optimizers/optimizer-list.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import { type NetworkSpecification, validateSpecification } from '../model/specification.js';
 import { CheckpointError, ConfigError } from '../base/errors.js';
@@ -202,6 +203,8 @@ function damageOf({
   const counts = ['ranks', 'batch', 'accumulate', 'seed', 'timeout'] as const;
   const wrong = counts.find((name) => !isCount(settings?.[name]));
   if (wrong !== undefined) return `settings.${wrong} is ${JSON.stringify(settings?.[wrong])}`;
+  const optimizer: string = settings?.optimizer ?? '';
+  if (!Object.hasOwn(OPTIMIZERS, optimizer)) return `settings.optimizer is ${optimizer}`;
   try {
     if (!specification?.ends) return 'specification is incomplete';
     validateSpecification(specification);

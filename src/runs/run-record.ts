@@ -53,6 +53,13 @@ export interface RunRecord {
 const MOST_WARNINGS = 50;
 const MOST_METRICS = 24;
 
+/** What a start event says in words. */
+const START_TEXTS = 'strategy engine engineDescription communicator meter meterDescription';
+/** What an end event has numbers for, or null. */
+const END_NUMBERS =
+  'loss accuracy validationLoss validationAccuracy medianStepTimeS samplesPerS ranks ' +
+  'exposedShare hiddenShare elapsedS';
+
 /** Takes events line by line; what is not one is skipped, with a note. */
 export class EventReader {
   start: StartEvent | null = null;
@@ -147,7 +154,11 @@ export class EventReader {
     const time = Date.parse(String(event['time'])) / 1000;
     if (this.startTimeS === null && Number.isFinite(time)) this.startTimeS = time;
     this.obtained = readObtained(event['energyObtained']) ?? 'unavailable';
-    this.start = event as unknown as StartEvent;
+    const texts = START_TEXTS.split(' ').map((name) => {
+      const value = event[name];
+      return [name, typeof value === 'string' ? value : 'unknown'];
+    });
+    this.start = { ...event, ...Object.fromEntries(texts) } as unknown as StartEvent;
     this.end = null;
     this.starts++;
   }
@@ -194,7 +205,8 @@ export class EventReader {
     if (quantity(event['step']) === null || typeof event['reason'] !== 'string') {
       return leaveOut('is an end without step or reason');
     }
-    this.end = event as unknown as EndEvent;
+    const numbers = END_NUMBERS.split(' ').map((name) => [name, finite(event[name])]);
+    this.end = { ...event, ...Object.fromEntries(numbers) } as unknown as EndEvent;
   }
 }
 

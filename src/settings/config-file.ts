@@ -7,6 +7,10 @@ import type { SettingsSource } from './resolve.js';
 import { checkGiven, type GivenSettings, joinProblems } from './given.js';
 import { type SettingKey, settingOf } from './keys.js';
 
+/** Spaces and marks of lists before the text of a line. */
+const MOST_INDENT = /^[ \t?:-]{200}/m;
+/** Of brackets in brackets; a config needs two. */
+const MOST_DEPTH = 32;
 /** Far beyond any config; a larger file is something else. */
 const MAX_CONFIG_BYTES = 1 << 16;
 const TOO_DEEP = 'nested too deeply for a config';
@@ -70,10 +74,23 @@ function withHome(settings: GivenSettings): GivenSettings {
 function readBounded(file: string): string {
   try {
     const bytes = readSmall(file, MAX_CONFIG_BYTES);
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    refuseDeep(file, text);
+    return text;
   } catch (error) {
     if (error instanceof TypeError) throw new ConfigError(file, 'not UTF-8 text', { cause: error });
     throw unreadable(file, error);
+  }
+}
+
+/** YAML that is deep takes the parser seconds, or all memory. */
+function refuseDeep(file: string, text: string): void {
+  if (MOST_INDENT.test(text)) throw new ConfigError(file, 'a line that is indented too far');
+  let depth = 0;
+  for (const character of text) {
+    if (character === '[' || character === '{') depth++;
+    else if (character === ']' || character === '}') depth--;
+    if (depth > MOST_DEPTH) throw new ConfigError(file, `more than ${MOST_DEPTH} brackets deep`);
   }
 }
 

@@ -1,0 +1,3 @@
+import { fuzzFilesSuite } from './support/fuzz-files-suite.js';
+
+fuzzFilesSuite(700);
