@@ -10,8 +10,8 @@ import { writeSafetensors } from '#src/data/safetensors.js';
 import { readSchema } from '#src/data/tables/schema-file.js';
 import { readMachine } from '#src/machine/machines.js';
 import { readPower } from '#src/machine/power-file.js';
-import { readRun } from '#src/report/run-record.js';
-import { runsPage } from '#src/report/runs-page.js';
+import { describeRun, readRun } from '#src/runs/run-folders.js';
+import { runsMarkdown } from '#src/report/runs-page.js';
 import { loadConfigFile } from '#src/settings/config-file.js';
 import { Dice } from './infer-bodies.js';
 
@@ -82,12 +82,12 @@ export async function fileFormats(folder: string): Promise<FileFormat[]> {
   });
   const inRun = (name: string, weight: number, read: () => unknown) =>
     add(path.join('run', name), readFileSync(path.join(run, name)), weight, read);
-  inRun('metrics.jsonl', 6, () => runsPage([readRun(run)], []));
+  inRun('metrics.jsonl', 6, () => runsMarkdown([describeRun(readRun(run))], []));
   inRun('schema.json', 6, () => readSchema(run));
   const { hash: _, ...config } = readRunConfig(run) as object & { hash?: string };
   add('run/config.json', Buffer.from(JSON.stringify(config, null, 1)), 6, () => {
     readRunConfig(run);
-    return runsPage([readRun(run)], []);
+    return runsMarkdown([describeRun(readRun(run))], []);
   });
   const checkpoint = path.join(run, 'checkpoints', 'step-00000006');
   const state = readFileSync(path.join(checkpoint, 'state.json'));
