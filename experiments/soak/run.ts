@@ -3,13 +3,15 @@
 //
 //   node build/experiments/soak/run.js [--kills 100] [--seed 1] [--results <file>]
 //
-// Results are added to those in the file, so that 100 kills may come from several shorter calls.
+// Results are added to those in the file after every run, so that many kills may come from several
+// shorter calls, also from ones that are stopped; `totals` adds them up.
 // Linux only: processes are found by /proc.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { train } from '#src/app/train/train.js';
+import { replaceFile } from '#src/base/files.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
 import { randomStream } from '#src/tensor/random.js';
 import { losses, readCheckpoint } from '../../test/support/files.js';
@@ -83,6 +85,43 @@ interface Row {
   elapsedS: number;
 }
 
+interface Series {
+  readonly seed: number;
+  readonly machine: object;
+  readonly rows: readonly Row[];
+}
+const earlier: Series[] =
+  values.results !== undefined && existsSync(values.results)
+    ? (JSON.parse(readFileSync(values.results, 'utf8')) as { series: Series[] }).series
+    : [];
+
+/** All kills so far, of earlier calls too. */
+function writeResults(file: string): void {
+  const [cpu] = cpus();
+  const machine = { cpu: cpu?.model ?? '', cores: cpus().length, node: process.version };
+  const series = [...earlier, { seed: Number(values.seed), machine, rows }];
+  const all = series.flatMap((each) => each.rows);
+  const totals = Object.fromEntries(
+    transports.map(({ name }) => {
+      const own = all.filter(({ transport }) => transport === name);
+      const killed = own.flatMap(({ kills }) => kills);
+      const named = killed.filter(({ named: rank }) => rank !== null);
+      return [
+        name,
+        {
+          kills: killed.length,
+          runs: own.reduce((sum, { runs }) => sum + runs, 0),
+          lost: own.reduce((sum, { lost: count }) => sum + count, 0),
+          rankNamed: named.length,
+          wrongRankNamed: named.filter((kill) => kill.named !== kill.rank).length,
+        },
+      ];
+    }),
+  );
+  const results = { ranks: RANKS, settings: SETTINGS, totals, series };
+  replaceFile(file, `${JSON.stringify(results, null, 1)}\n`);
+}
+
 const flags = Object.entries(SETTINGS).map(
   ([key, value]) => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}=${value}`,
 );
@@ -111,8 +150,9 @@ for (const [i, { name, flags: own }] of transports.entries()) {
     console.log(
       `${name}: ${row.kills.length} of ${target} kills, ${row.runs} runs, ${row.lost} lost`,
     );
+    row.elapsedS = (performance.now() - began) / 1000;
+    if (values.results !== undefined) writeResults(values.results);
   }
-  row.elapsedS = (performance.now() - began) / 1000;
 }
 
 const count = (kills: readonly Kill[], holds: (kill: Kill) => boolean) =>
@@ -139,16 +179,6 @@ console.table(
     ]),
   ),
 );
-if (values.results !== undefined) {
-  const [cpu] = cpus();
-  const machine = { cpu: cpu?.model ?? '', cores: cpus().length, node: process.version };
-  const before = existsSync(values.results)
-    ? (JSON.parse(readFileSync(values.results, 'utf8')) as { series: unknown[] }).series
-    : [];
-  const series = [...before, { seed: Number(values.seed), machine, rows }];
-  const text = JSON.stringify({ ranks: RANKS, settings: SETTINGS, series }, null, 1);
-  writeFileSync(values.results, `${text}\n`);
-}
 const lost = rows.reduce((sum, row) => sum + row.lost, 0);
 if (lost === 0) rmSync(folder, { recursive: true });
 process.exit(lost === 0 ? 0 : 1);
