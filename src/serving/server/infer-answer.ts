@@ -46,6 +46,11 @@ export async function requireFiniteAnswers(
   slices: WorkSlices,
 ): Promise<void> {
   const rows = Math.max(1, Math.floor(SLICE / outputs));
+  if (y.length <= SLICE) {
+    const overflow = overflowIn(y, outputs);
+    if (overflow !== null) throw new ProtocolError('overflow', overflow);
+    return;
+  }
   for (let from = 0; from * outputs < y.length; from += rows) {
     const part = y.subarray(from * outputs, (from + rows) * outputs);
     const overflow = await slices.run(() => overflowIn(part, outputs, from));

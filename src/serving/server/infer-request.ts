@@ -70,7 +70,9 @@ export class InferBody implements AskedBody {
     const { columns } = model;
     const names = columns === null ? null : classNames(columns.schema);
     return {
-      ...request,
+      rows: request.rows,
+      fill: request.fill,
+      ghosts: request.ghosts,
       mostBytes: mostAnswerBytes(request, model),
       encode: (answer) => encodeAnswer(answer, request, names),
     };
@@ -93,12 +95,13 @@ export class InferBody implements AskedBody {
     const asked = readOutputs(outputs, parameters['binary_data_output'] === true, model);
     const tensors = this.#tensors(inputs);
     const means = this.#means;
-    const same = { id: (id as string | null | undefined) ?? null, ghosts, outputs: asked };
+    const own = (id as string | null | undefined) ?? null;
     const [first, ...others] = tensors as [Tensor, ...Tensor[]];
     if (model.columns !== null && first.name !== INPUT) {
       const coded = await readColumns(tensors, model.columns, means);
       const fill: RowsRequest['fill'] = (out, from, count) => coded.fill(out, from, count);
-      return { ...same, rows: coded.rows, fill, notes: coded.encoder.notes };
+      const { notes } = coded.encoder;
+      return { id: own, ghosts, outputs: asked, rows: coded.rows, fill, notes };
     }
     if (first.name !== INPUT) {
       throw badRequest(`no input is named ${quote(first.name)}; the model has ${INPUT}`);
@@ -111,7 +114,7 @@ export class InferBody implements AskedBody {
     const x = await first.numbers(rows, features, means);
     const fill: RowsRequest['fill'] = (out, from, count) =>
       out.set(x.subarray(from * features, (from + count) * features));
-    return { ...same, rows, fill, notes: [] };
+    return { id: own, ghosts, outputs: asked, rows, fill, notes: [] };
   }
 
   /** The inputs, with what follows the JSON of each. */
