@@ -55,7 +55,9 @@ export function measureProducts(place: Workplace, progress: (share: number) => v
       progress((PRODUCT_FORMS.indexOf(form) + i / WEIGHTS.length) / PRODUCT_FORMS.length);
       for (const second of WEIGHTS) {
         for (const batch of BATCHES) {
-          times.push(rounded(callSeconds(product(place, form, first, second, batch), PRODUCT_MS)));
+          times.push(
+            rounded(callSeconds(product(place, form, { first, second, batch }), PRODUCT_MS)),
+          );
         }
       }
     }
@@ -73,9 +75,11 @@ export function measureProducts(place: Workplace, progress: (share: number) => v
 function product(
   { engine, pool, x, out }: Workplace,
   form: ProductForm,
-  first: number,
-  second: number,
-  batch: number,
+  {
+    first,
+    second,
+    batch,
+  }: { readonly first: number; readonly second: number; readonly batch: number },
 ): (i: number) => void {
   const weights = turns(first * second, (element) => {
     const [rows, columns] = form === 'TN' ? [second, first] : [first, second];

@@ -77,7 +77,7 @@ async function* npyRows(
   const file = openFile('npy', name);
   try {
     const layout = readLayout(file);
-    requireWidth('npy', name, layout.columns, features, 'a row');
+    requireWidth('npy', name, layout.columns, features);
     requireRows('npy', name, layout.rows);
     for (let first = 0; first < layout.rows; first += most) {
       const count = Math.min(most, layout.rows - first);
@@ -99,7 +99,7 @@ async function* safetensorsRows(
   try {
     const { shape } = file.entry('x');
     const [rows = 0] = shape;
-    requireWidth('safetensors', name, rowWidth(shape), features, 'a row');
+    requireWidth('safetensors', name, rowWidth(shape), features);
     requireRows('safetensors', name, rows);
     for (let first = 0; first < rows; first += most) {
       const count = Math.min(most, rows - first);
@@ -123,7 +123,7 @@ async function* datasetRows(
   const { training, validation } = await openDataset(name);
   const { rows, features: found, kind } = validation ?? training;
   if (kind !== 'table') throw new DataError('predict', `${name} is generated; give a file`);
-  requireWidth('data', name, found, features, 'a row');
+  requireWidth('data', name, found, features);
   const { x } = (validation ?? training) as TableDataset;
   for (let first = 0; first < rows; first += most) {
     const count = Math.min(most, rows - first);
@@ -135,7 +135,7 @@ function requireRows(where: string, file: string, rows: number): void {
   if (rows === 0) throw new DataError(where, `${file}: no rows; at least one is needed`);
 }
 
-function requireWidth(where: string, file: string, width: number, features: number, what: string) {
+function requireWidth(where: string, file: string, width: number, features: number): void {
   if (width === features) return;
-  throw new DataError(where, `${file}: ${what} has ${width} numbers; the model takes ${features}`);
+  throw new DataError(where, `${file}: a row has ${width} numbers; the model takes ${features}`);
 }
