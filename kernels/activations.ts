@@ -114,22 +114,29 @@ function forward<A>(z: usize, bias: usize, out: usize, rows: u32, columns: u32):
     }
     const shift = out - z;
     const end = z + whole;
-    // Two vectors a turn, for which the functions' constants are made once.
-    for (const endOfPairs = z + (whole & ~31); z < endOfPairs; z += 32) {
-      let x = v128.load(z);
-      let y = v128.load(z, 16);
+    for (const endOfFours = z + (whole & ~63); z < endOfFours; z += 64) {
+      let x0 = v128.load(z);
+      let x1 = v128.load(z, 16);
+      let x2 = v128.load(z, 32);
+      let x3 = v128.load(z, 48);
       if (bias != 0) {
-        x = f32x4.add(x, b);
-        y = f32x4.add(y, b);
+        x0 = f32x4.add(x0, b);
+        x1 = f32x4.add(x1, b);
+        x2 = f32x4.add(x2, b);
+        x3 = f32x4.add(x3, b);
       }
       if (write) {
-        v128.store(z, x);
-        v128.store(z, y, 16);
+        v128.store(z, x0);
+        v128.store(z, x1, 16);
+        v128.store(z, x2, 32);
+        v128.store(z, x3, 48);
       }
-      v128.store(z + shift, activate<A>(x));
-      v128.store(z + shift, activate<A>(y), 16);
+      v128.store(z + shift, activate<A>(x0));
+      v128.store(z + shift, activate<A>(x1), 16);
+      v128.store(z + shift, activate<A>(x2), 32);
+      v128.store(z + shift, activate<A>(x3), 48);
     }
-    if (z < end) {
+    while (z < end) {
       // Without a bias nothing is added: −0 stays −0.
       const x = bias != 0 ? f32x4.add(v128.load(z), b) : v128.load(z);
       if (write) v128.store(z, x);
@@ -195,24 +202,33 @@ function backward<A>(
   for (; rows; rows--) {
     let sums = zero;
     let i: usize = 0;
-    // Two vectors a turn, for which the functions' constants are made once.
-    for (const pairs = whole & ~31; i < pairs; i += 32) {
+    // Four vectors a turn, for which the functions' constants are made once.
+    for (const fours = whole & ~63; i < fours; i += 64) {
       const x0 = fromZ ? v128.load(z + i) : zero;
       const y0 = fromOut ? v128.load(out + i) : zero;
       const x1 = fromZ ? v128.load(z + i, 16) : zero;
       const y1 = fromOut ? v128.load(out + i, 16) : zero;
+      const x2 = fromZ ? v128.load(z + i, 32) : zero;
+      const y2 = fromOut ? v128.load(out + i, 32) : zero;
+      const x3 = fromZ ? v128.load(z + i, 48) : zero;
+      const y3 = fromOut ? v128.load(out + i, 48) : zero;
       const d0 = activateGradient<A>(x0, y0, v128.load(dOut + i));
       const d1 = activateGradient<A>(x1, y1, v128.load(dOut + i, 16));
+      const d2 = activateGradient<A>(x2, y2, v128.load(dOut + i, 32));
+      const d3 = activateGradient<A>(x3, y3, v128.load(dOut + i, 48));
       v128.store(dz + i, d0);
       v128.store(dz + i, d1, 16);
-      sums = f32x4.add(f32x4.add(sums, d0), d1);
+      v128.store(dz + i, d2, 32);
+      v128.store(dz + i, d3, 48);
+      sums = f32x4.add(f32x4.add(f32x4.add(f32x4.add(sums, d0), d1), d2), d3);
     }
-    if (i < whole) {
+    while (i < whole) {
       const x = fromZ ? v128.load(z + i) : zero;
       const y = fromOut ? v128.load(out + i) : zero;
       const d = activateGradient<A>(x, y, v128.load(dOut + i));
       v128.store(dz + i, d);
       sums = f32x4.add(sums, d);
+      i += 16;
     }
     z += whole;
     out += whole;

@@ -10,20 +10,27 @@ function constant(x: f32): v128 {
 }
 
 /** eˣ within 1 unit in the last place; results below 2.4e-38 are zero, since subnormal numbers
- * cost a hundred times as much to work on. The reduction and the polynomial of degree 5 are those
- * of Cephes' expf. */
+ * cost a hundred times as much to work on. */
 // @ts-ignore: decorator
 @inline
 export function exp(x: v128): v128 {
   const lowest = constant(-86.6);
   // Past these ends the result is infinite or zero in any case.
-  const clamped = f32x4.pmax(f32x4.pmin(x, constant(89)), lowest);
+  const result = expBetween(f32x4.pmax(f32x4.pmin(x, constant(89)), lowest));
+  return v128.andnot(result, f32x4.lt(x, lowest));
+}
+
+/** eˣ for −86.6 ≤ x ≤ 89. The reduction and the polynomial of degree 5 are those of Cephes'
+ * expf. */
+// @ts-ignore: decorator
+@inline
+function expBetween(x: v128): v128 {
   // Adding 1.5 · 2²³ rounds to an integer n, and leaves it in the low bits of the sum.
   const magic = constant(12582912);
-  const shifted = f32x4.add(f32x4.mul(clamped, constant(1.44269504)), magic);
+  const shifted = f32x4.add(f32x4.mul(x, constant(1.44269504)), magic);
   const n = f32x4.sub(shifted, magic);
   // ln 2 in two parts, the first with so few bits that n · it is exact.
-  let r = f32x4.sub(clamped, f32x4.mul(n, constant(0.693359375)));
+  let r = f32x4.sub(x, f32x4.mul(n, constant(0.693359375)));
   r = f32x4.add(r, f32x4.mul(n, constant(2.12194440e-4)));
   let p = constant(1.9875691500e-4);
   p = madd(p, r, constant(1.3981999507e-3));
@@ -34,8 +41,7 @@ export function exp(x: v128): v128 {
   p = f32x4.add(madd(p, f32x4.mul(r, r), r), constant(1));
   // 2p · 2ⁿ⁻¹: n can be 128, which no float32 has for its exponent.
   const scale = i32x4.add(i32x4.shl(shifted, 23), i32x4.splat(126 << 23));
-  const result = f32x4.mul(f32x4.add(p, p), scale);
-  return v128.andnot(result, f32x4.lt(x, lowest));
+  return f32x4.mul(f32x4.add(p, p), scale);
 }
 
 /** 1 / (1 + e⁻ˣ) */
@@ -54,7 +60,9 @@ export function tanh(x: v128): v128 {
   const sign = v128.and(x, i32x4.splat(0x80000000));
   const t = f32x4.abs(x);
   const one = constant(1);
-  const far = f32x4.sub(one, f32x4.div(constant(2), f32x4.add(exp(f32x4.add(t, t)), one)));
+  // Past 44 it is 1 in any case.
+  const e = expBetween(f32x4.pmin(f32x4.add(t, t), constant(88)));
+  const far = f32x4.sub(one, f32x4.div(constant(2), f32x4.add(e, one)));
   const t2 = f32x4.mul(t, t);
   let p = constant(-5.70498872745e-3);
   p = madd(p, t2, constant(2.06390887954e-2));
@@ -113,31 +121,27 @@ function shiftedSine(x: v128, shift: v128): v128 {
 }
 
 /** Φ(x), the normal distribution function, that is (1 + erf(x/√2)) / 2; absolute error below
- * 1e-7, and on the left relative error below 1e-3 down to x = −5. The polynomials, of erf near 0
- * and of log erfc farther out, are Norbert Juffa's (stackoverflow.com/a/35148199). */
+ * 1e-7, and on the left relative error below 1e-4 down to x = −5. Φ(−t) is e^(−t²/2) times a
+ * function that falls slowly from 1/2 (Mills' ratio over √2π): of that a rational function with
+ * positive coefficients, fitted to 1.2e-9 of it, loses no digits to cancellation. */
 // @ts-ignore: decorator
 @inline
 export function normalDistribution(x: v128): v128 {
-  const y = f32x4.mul(x, constant(0.70710678));
-  const t = f32x4.abs(y);
-  const t2 = f32x4.mul(y, y);
-  let q = madd(constant(-1.72853470e-5), t, constant(3.83197126e-4));
-  q = madd(q, t2, madd(constant(-3.88396438e-3), t, constant(2.42546219e-2)));
-  q = madd(q, t, constant(-1.06777877e-1));
-  q = madd(q, t, constant(-6.34846687e-1));
-  q = madd(q, t, constant(-1.28717512e-1));
-  q = f32x4.sub(f32x4.mul(q, t), t);
-  const tail = f32x4.mul(constant(0.5), exp(q));
-  const far = v128.bitselect(tail, f32x4.sub(constant(1), tail), f32x4.lt(y, constant(0)));
-  let p = constant(-5.96761703e-4);
-  p = madd(p, t2, constant(4.99119423e-3));
-  p = madd(p, t2, constant(-2.67681349e-2));
-  p = madd(p, t2, constant(1.12819925e-1));
-  p = madd(p, t2, constant(-3.76125336e-1));
-  p = madd(p, t2, constant(1.28379166e-1));
-  const half = constant(0.5);
-  const near = madd(half, madd(p, y, y), half);
-  return v128.bitselect(far, near, f32x4.gt(t, constant(0.927734375)));
+  // Farther out the tail is below 1e-37: zero.
+  const end = constant(12.8);
+  const t = f32x4.pmin(f32x4.abs(x), end);
+  let p = constant(0.011525444);
+  p = madd(p, t, constant(0.09468823));
+  p = madd(p, t, constant(0.31604896));
+  p = madd(p, t, constant(0.5));
+  let q = constant(0.028920772);
+  q = madd(q, t, constant(0.23651771));
+  q = madd(q, t, constant(0.8303406));
+  q = madd(q, t, constant(1.42998226));
+  q = madd(q, t, constant(1));
+  const falling = expBetween(f32x4.mul(f32x4.mul(t, t), constant(-0.5)));
+  const tail = v128.andnot(f32x4.mul(falling, f32x4.div(p, q)), f32x4.ge(t, end));
+  return v128.bitselect(tail, f32x4.sub(constant(1), tail), f32x4.lt(x, constant(0)));
 }
 
 /** The natural logarithm of a positive number, within 1 unit in the last place of float64;
