@@ -17,9 +17,10 @@ export function isAsHashed(text: string, value: object, key: string): boolean {
 /** The entry of a description that people read and may change. */
 const HASH = 'hash';
 
-/** The text of a description with its hash. */
+/** The text of a description with its hash; one that it was read with is left out. */
 export function formatDescription(value: object): string {
-  return formatHashed(value, HASH);
+  const others = Object.entries(value).filter(([name]) => name !== HASH);
+  return formatHashed(Object.fromEntries(others), HASH);
 }
 
 /**

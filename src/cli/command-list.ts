@@ -71,6 +71,11 @@ export const COMMANDS: Readonly<Record<string, Listed>> = {
     group: 'Use a trained network',
     load: () => import('./compress-command.js'),
   },
+  reblock: {
+    about: 'give a phantom network another number of blocks',
+    group: 'Use a trained network',
+    load: () => import('./reblock-command.js'),
+  },
   export: {
     about: 'write a network as ONNX or safetensors for other programs',
     group: 'Use a trained network',

@@ -1,6 +1,7 @@
 import { DIVERGENCE_ADVICE } from '../training/divergence.js';
 import { rmSync } from 'node:fs';
 import path from 'node:path';
+import type { Grid } from '../app/compare/contestants.js';
 import type { Job, Progress } from '../app/compare/study.js';
 import { OutcomeCollector, type Outcome } from '../app/compare/outcome.js';
 import type { TextTable } from '../report/page-data.js';
@@ -69,6 +70,32 @@ const FLAGS = {
     fallback: 'M/16,M/4',
     group: 'Comparison',
   },
+  frontier: {
+    kind: 'switch',
+    about: 'compare networks of many sizes by what each loss takes',
+    initial: false,
+    group: 'Comparison',
+  },
+  tryWidths: {
+    kind: 'integers',
+    placeholder: 'list',
+    least: 1,
+    most: 1 << 20,
+    about: 'widths of --frontier; the blocks divide them',
+    initial: null,
+    fallback: 'N/8,N/4,N/2,N',
+    group: 'Comparison',
+  },
+  tryDepths: {
+    kind: 'integers',
+    placeholder: 'list',
+    least: 1,
+    most: 1 << 16,
+    about: 'depths of --frontier',
+    initial: null,
+    fallback: 'that of --depth',
+    group: 'Comparison',
+  },
   search: {
     kind: 'integer',
     placeholder: 'n',
@@ -110,10 +137,16 @@ ranks on which none holds more parameters than a rank of tensor, and tries as a 
 tensor network of that width does too. A config file of train can be used: its strategy, ghosts, lr
 and seed are ignored.
 
+With --frontier it trains networks of every strategy in all sizes of --try-widths, --try-depths and
+--try-ghosts, and dense ones of one block as controls, each at its own best rate with every seed. At
+levels of the validation loss it says what share of the cheapest tensor network's parameters, FLOPs,
+bytes, time and energy the cheapest phantom network takes.
+
 Finished runs are kept in compare.json: the same command continues where it was interrupted.`,
     examples: [
       `${phantom} compare --steps 200 --seeds 2 --rates 1e-3,3e-3 --search 0`,
       `${phantom} compare --data fashion-10k --width 512 --blocks 4 --try-ghosts 4,16,64 --epochs 5`,
+      `${phantom} compare --frontier --width 512 --try-widths 64,128,256,512 --try-depths 1,2 --epochs 5`,
       `${phantom} compare examples/fashion-phantom.yaml --out runs/compare-fashion --json`,
     ],
   }),
@@ -128,9 +161,30 @@ Finished runs are kept in compare.json: the same command continues where it was 
         throw new UsageError('flags', `${flagOf(key)} with compare; ${remedy}`);
       }
     }
+    checkFrontier(flags, typed);
     return compare(await readSettings(config, given), flags);
   },
 });
+
+/** Flags that would have no effect. */
+function checkFrontier({ frontier }: Options, typed: TypedFlags): void {
+  const without = frontier ? ['search', 'patience'] : ['tryWidths', 'tryDepths'];
+  const given = without.find((key) => typed[key] !== undefined);
+  if (given === undefined) return;
+  const remedy = frontier ? 'leave it out' : 'give --frontier too';
+  throw new UsageError('flags', `${flagOf(given)} has no effect here; ${remedy}`);
+}
+
+/** Sizes of a frontier's networks: each width, and with it the numbers of ghosts, once. */
+function gridOf({ width, depth, blocks }: TrainingSettings, options: Options): Grid | null {
+  if (!options.frontier) return null;
+  const parts = [8, 4, 2, 1].map((part) => blocks * Math.max(1, Math.round(width / part / blocks)));
+  const ascending = (values: readonly number[]) => [...new Set(values)].toSorted((a, b) => a - b);
+  return {
+    widths: ascending(options.tryWidths ?? parts),
+    depths: ascending(options.tryDepths ?? [depth]),
+  };
+}
 
 async function readSettings(
   config: string | undefined,
@@ -164,7 +218,8 @@ async function compare(settings: TrainingSettings, options: Options): Promise<nu
   const { search: searched, patience } = options;
   const rates = [...new Set(options.rates)];
   const budget = { rates, seeds, sweepSeed: options.seeds, searched, patience };
-  const session = await openComparison(settings, budget, options.tryGhosts);
+  const grid = gridOf(settings, options);
+  const session = await openComparison(settings, budget, options.tryGhosts, grid);
   const stop = stopOnSignals((line) => console.err(line));
   const teller = createTeller(console, options.json);
   const { runs } = session;
@@ -184,7 +239,13 @@ async function compare(settings: TrainingSettings, options: Options): Promise<nu
     return outcome;
   };
   try {
-    await study(session.baseline, budget, run, (findings) => session.found(findings));
+    if (grid === null) {
+      await study(session.baseline, budget, run, (findings) => session.found(findings));
+    } else {
+      const { frontierStudy } = await import('../app/compare/frontier.js');
+      const networks = { baseline: session.baseline, grid, batch: settings.batch };
+      session.frontierFound(await frontierStudy(networks, budget, run));
+    }
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     session.interrupted();

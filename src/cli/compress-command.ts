@@ -1,5 +1,4 @@
-import { type GhostChoice, MINIMIZED } from '../compression/choices.js';
-import type { CompressionReport, LayerErrors } from '../compression/compress.js';
+import type { CompressionReport } from '../compression/compress.js';
 import { commandLine } from '../base/invocation.js';
 import { SETTINGS } from '../settings/keys.js';
 import { defineCommand } from './command.js';
@@ -14,6 +13,7 @@ import {
   plural,
 } from '../base/format.js';
 import { CHECKPOINT_FLAG, flagLike, type FlagTable, type FlagValues, JSON_FLAG } from './flags.js';
+import { choiceOf, DECOMPOSITION_FLAGS, layerTable, minimized } from './decomposition.js';
 import { formatPairs, formatTable } from './table.js';
 
 const FLAGS = {
@@ -22,28 +22,6 @@ const FLAGS = {
     initial: null,
     required: true,
   }),
-  ghosts: flagLike(SETTINGS.ghosts, {
-    about: 'ghosts per block, in all layers',
-    initial: null,
-  }),
-  energy: {
-    kind: 'number',
-    placeholder: 'share',
-    least: 0,
-    above: true,
-    most: 1,
-    about: 'or: share of the squared off-diagonal weights to keep, layer by layer',
-    initial: null,
-  },
-  budget: {
-    kind: 'number',
-    placeholder: 'bytes',
-    least: 0,
-    above: true,
-    units: { '': 1, B: 1, kB: 1e3, MB: 1e6, GB: 1e9 },
-    about: 'or: most bytes of weights, as in 4MB',
-    initial: null,
-  },
   out: {
     kind: 'text',
     placeholder: 'folder',
@@ -52,18 +30,7 @@ const FLAGS = {
     required: true,
   },
   checkpoint: CHECKPOINT_FLAG,
-  data: flagLike(SETTINGS.data, {
-    about: "keep the layers' outputs on this data nearest, and measure them and the network's",
-    initial: null,
-  }),
-  minimize: {
-    kind: 'choice',
-    choices: MINIMIZED,
-    nullable: true,
-    about:
-      'the error that the decomposition makes least; default: outputs with --data, else weights',
-    initial: null,
-  },
+  ...DECOMPOSITION_FLAGS,
   activation: flagLike(SETTINGS.activation, { about: 'of a safetensors file', initial: null }),
   loss: flagLike(SETTINGS.loss, { about: 'of a safetensors file' }),
   prefix: {
@@ -132,6 +99,9 @@ training from the result: ${phantom} train --from <model>`,
 async function compressCommand(source: string, options: Options): Promise<number> {
   const { ghosts: _ghosts, energy: _energy, budget: _budget, json, ...others } = options;
   const choice = choiceOf(options);
+  if (choice === null) {
+    throw new UsageError('flags', 'give one of --ghosts, --energy and --budget; see --help');
+  }
   const console = createConsole();
   const { compress } = await import('../app/convert/compress-model.js');
   const report = await compress({
@@ -144,43 +114,6 @@ async function compressCommand(source: string, options: Options): Promise<number
   if (json) console.out(JSON.stringify({ type: 'compression', ...report }));
   else for (const line of describe(report, console.width)) console.out(line);
   return EXIT.fine;
-}
-
-function choiceOf({ ghosts, energy, budget }: Options): GhostChoice {
-  const given = [ghosts, energy, budget].filter((value) => value !== null);
-  if (given.length !== 1) {
-    throw new UsageError('flags', 'give one of --ghosts, --energy and --budget; see --help');
-  }
-  if (ghosts !== null) return { by: 'ghosts', ghosts };
-  if (energy !== null) return { by: 'energy', share: energy };
-  return { by: 'budget', bytes: budget ?? 0 };
-}
-
-function minimized({ minimize, calibrationRows }: CompressionReport): string {
-  if (minimize === 'weights') return 'error of the weights';
-  return `error of the layers' outputs on ${plural(calibrationRows, 'training row')}`;
-}
-
-/** Errors of what was written, and beside them those of the plain decomposition. */
-function layerTable(layers: CompressionReport['layers'], width: number): string[] {
-  const errors = ({ relativeError, outputError }: LayerErrors) => [
-    relativeError.toExponential(2),
-    ...(outputError === null ? [] : [outputError.toExponential(2)]),
-  ];
-  const [first] = layers;
-  const measured = first !== undefined && first.outputError !== null;
-  const titles = ['weights off by', ...(measured ? ['outputs off by'] : [])];
-  const plain = first?.plain ? titles.map((title) => `${title}, plain`) : [];
-  return formatTable(
-    ['layer', 'ghosts', ...titles, ...plain],
-    layers.map((layer) => [
-      layer.name,
-      String(layer.ghosts),
-      ...errors(layer),
-      ...(layer.plain === null ? [] : errors(layer.plain)),
-    ]),
-    width,
-  );
 }
 
 function describe(report: CompressionReport, width: number): string[] {

@@ -107,6 +107,24 @@ export class Calibration {
     return size === 0 ? 0 : Math.sqrt(error / size);
   }
 
+  /** Of the outputs of a layer, all features together. @param z of `multiply` */
+  variance(z: Tensor): number {
+    const { rows } = this.#data;
+    let variance = 0;
+    for (let from = 0; from < z.data.length; from += rows) {
+      let [sum, squares] = [0, 0];
+      // From the first value, so that a large mean takes no digits.
+      const first = z.data[from] as number;
+      for (let at = from; at < from + rows; at++) {
+        const value = (z.data[at] as number) - first;
+        sum += value;
+        squares += value ** 2;
+      }
+      variance += squares / rows - (sum / rows) ** 2;
+    }
+    return variance;
+  }
+
   /** What leaves a layer enters the next. @param z of `multiply` */
   advance(z: Tensor, activation: Activation): void {
     this.#engine.biasActivation(activation, z, null, z);

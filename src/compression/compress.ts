@@ -207,19 +207,21 @@ class Compression {
     const count = choice.by === 'budget' ? this.#ghostsWithin(choice.bytes) : 0;
     const weighted = minimize === 'outputs' ? this.#calibration : null;
     const energies: Float64Array[] = [];
-    for (const layer of weighted ? network.layers.slice(0, -1) : hidden) {
+    const read = weighted ? network.layers.filter(({ role }) => role !== 'head') : hidden;
+    for (const layer of read) {
       const { weight, bias } = this.#read(layer);
+      const z = weighted?.multiply(weight, bias);
       if (layer.role === 'hidden') {
         onProgress(`singular values, ${layer.name}`);
         const split = { width: network.width, blocks };
-        const moments = weighted?.moments();
-        energies.push(
-          moments
-            ? weightedGhostEnergies({ ...split, weight: weight.data, moments }, this.#svd)
-            : ghostEnergies(weight.data, split, this.#svd),
-        );
+        if (weighted && z) {
+          // Layers are compared by shares of their outputs' variance.
+          const one = { ...split, weight: weight.data, moments: weighted.moments() };
+          const size = weighted.variance(z) || 1;
+          energies.push(weightedGhostEnergies(one, this.#svd).map((each) => each / size));
+        } else energies.push(ghostEnergies(weight.data, split, this.#svd));
       }
-      if (weighted) this.#pass(weight, bias, network.activation);
+      if (z) weighted?.advance(z, network.activation);
     }
     return choice.by === 'budget'
       ? shareGhosts(energies, count)

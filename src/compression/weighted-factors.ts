@@ -94,23 +94,15 @@ export function factorizeWeighted(
 }
 
 /** As `ghostEnergies`, of the whitened off-diagonal weights: what the k-th ghosts keep of the
- * layer's outputs, as a share of their variance. */
+ * variance of the layer's outputs, all features together. */
 export function weightedGhostEnergies(layer: WeightedLayer, svd: TruncatedSvd): Float64Array {
-  const { width: N, blocks: P, weight } = layer;
+  const { width: N, blocks: P } = layer;
   const M = N / P;
   const energies = new Float64Array(M);
   const covariance = new Covariance(layer);
-  let size = 0;
-  for (let j = 0; j < P; j++) {
-    const own = Float64Array.from(weight.subarray(j * M * N, (j + 1) * M * N));
-    const moved = product(own, covariance.matrix, [M, N, N]);
-    for (const [at, value] of own.entries()) size += value * (moved[at] as number);
-  }
   for (let i = 0; i < P; i++) {
     const values = svd.singularValues(whiten(layer, covariance, i).matrix, N - M, M);
-    for (const [k, value] of values.entries()) {
-      energies[k] = (energies[k] ?? 0) + (size > 0 ? value ** 2 / size : 0);
-    }
+    for (const [k, value] of values.entries()) energies[k] = (energies[k] ?? 0) + value ** 2;
   }
   return energies;
 }
@@ -127,27 +119,27 @@ function whiten({ weight, ...split }: WeightedLayer, covariance: Covariance, i: 
 /** S with its ridge, by blocks. */
 class Covariance {
   /** [N, N] */
-  readonly matrix: Float64Array;
+  readonly #matrix: Float64Array;
   readonly #N: number;
   readonly #P: number;
 
   constructor({ width: N, blocks: P, moments }: WeightedLayer) {
     this.#N = N;
     this.#P = P;
-    this.matrix = moments.covariance.slice();
+    this.#matrix = moments.covariance.slice();
     let trace = 0;
-    for (let at = 0; at < N; at++) trace += this.matrix[at * N + at] as number;
+    for (let at = 0; at < N; at++) trace += this.#matrix[at * N + at] as number;
     const mean = trace > 0 ? trace / N : 1;
     const ridge = mean * Math.max(LEAST_RIDGE, N / (20 * moments.rows));
     for (let at = 0; at < N; at++) {
-      this.matrix[at * N + at] = (this.matrix[at * N + at] as number) + ridge;
+      this.#matrix[at * N + at] = (this.#matrix[at * N + at] as number) + ridge;
     }
   }
 
   /** S_i, [M, N] */
   rows(i: number): Float64Array {
     const size = (this.#N * this.#N) / this.#P;
-    return this.matrix.subarray(i * size, (i + 1) * size);
+    return this.#matrix.subarray(i * size, (i + 1) * size);
   }
 
   /** S_ij, [M, M] */

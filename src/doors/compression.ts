@@ -1,8 +1,10 @@
 /**
- * What `compress` takes and reports: ghosts, sizes and errors.
+ * Another number of blocks for a network; and what `compress` takes and reports: ghosts, sizes and
+ * errors.
  *
  * @module phantom-parallel/compression
  */
+export { reblock, type ReblockOptions, type ReblockReport } from '../app/convert/reblock-model.js';
 export type { GhostChoice, Minimized } from '../compression/choices.js';
 export type {
   CompressedLayer,

@@ -2,19 +2,23 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { SafetensorsFile } from '../data/safetensors.js';
 import { CheckpointError, DataError } from '../base/errors.js';
+import { indexName, type Kind, weightsKind } from '../checkpoints/checkpoint-entries.js';
 import { readJson } from '../checkpoints/checkpoint-folder.js';
-import { indexName, weightsKind } from '../checkpoints/checkpoint-entries.js';
 
-/** The weights of a checkpoint or model folder, read tensor by tensor; close it when done. */
+/** The weights of a checkpoint or model folder, or an optimizer's state, read tensor by tensor;
+ * close it when done. */
 export class WeightFiles {
   readonly #folder: string;
   readonly #shards: Readonly<Record<string, unknown>>;
   readonly #open = new Map<string, SafetensorsFile>();
 
-  /** @throws CheckpointError when the index is missing or damaged */
-  constructor(folder: string) {
+  /**
+   * @param only null: the average of the weights, where there is one, else the weights
+   * @throws CheckpointError when the index is missing or damaged
+   */
+  constructor(folder: string, only: Kind | null = null) {
     this.#folder = folder;
-    const kind = weightsKind((name) => existsSync(path.join(folder, name)));
+    const kind = only ?? weightsKind((name) => existsSync(path.join(folder, name)));
     const file = path.join(folder, indexName(kind));
     const { weight_map: map } = (readJson(file) ?? {}) as { weight_map?: unknown };
     if (typeof map !== 'object' || map === null) {

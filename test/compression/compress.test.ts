@@ -262,6 +262,22 @@ describe('compress', () => {
     assert.equal(count, 4);
   });
 
+  it('chooses ghosts by outputs where data are endless and as wide as the layers', async (context) => {
+    const folder = temporaryFolder(context);
+    const model = path.join(folder, 'run');
+    const data = 'synthetic:teacher?widths=16,16&validation=32';
+    const sizes = { strategy: 'tensor', width: 16, blocks: 2, depth: 2, engine: 'wasm' } as const;
+    await train({ ...sizes, data, ends: 'sharded', batch: 16, steps: 5, out: model });
+    const { layers, calibrationRows, probe } = await compress({
+      ...{ model, data, blocks: 4, engine: 'wasm', out: path.join(folder, 'model') },
+      choice: { by: 'energy', share: 0.9 },
+    });
+    assert.deepEqual([layers.length, calibrationRows, probe?.rows], [2, 8192, 32]);
+    for (const { ghosts, outputError } of layers) {
+      assert.ok(ghosts >= 1 && ghosts < 4 && (outputError ?? 1) < 0.35, `${ghosts}`);
+    }
+  });
+
   it('refuses what it cannot compress in one clear line, and leaves nothing', async (context) => {
     const folder = temporaryFolder(context);
     const file = path.join(folder, 'weights.safetensors');

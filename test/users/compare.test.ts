@@ -38,6 +38,8 @@ const SMALL = [
   '1',
 ];
 
+const WITHOUT_SEARCH = SMALL.slice(0, SMALL.indexOf('--patience'));
+
 function compare(cwd: string, ...args: readonly string[]) {
   const all = [MAIN, 'compare', ...args];
   return spawnSync(process.execPath, all, { cwd, encoding: 'utf8', timeout: 120_000 });
@@ -48,6 +50,7 @@ interface Line {
   readonly contestant?: string;
   readonly verdict?: string;
   readonly tables?: { readonly title: string; readonly rows: string[][] }[];
+  readonly findings?: { readonly groups?: readonly string[] };
 }
 
 function lines(text: string): Line[] {
@@ -116,12 +119,41 @@ describe('phantom compare', () => {
     assert.match(compare(cwd, ...SMALL).stderr, /compare\.json: not JSON; it is damaged/);
   });
 
+  it('finds a frontier, and knows its runs when it is started again', (context) => {
+    const cwd = temporaryFolder(context);
+    const args = [...WITHOUT_SEARCH, '--frontier', '--try-widths', '8', '--steps', '5', '--json'];
+    const { status, stdout, stderr } = compare(cwd, ...args);
+    assert.equal(status, 0, stderr);
+    // Dense, tensor, paired and phantom, each with one rate and then one seed.
+    assert.equal(lines(stdout).filter(({ type }) => type === 'run').length, 8);
+    const { tables, findings } = lines(stdout).at(-1) ?? {};
+    assert.deepEqual(
+      tables?.map(({ title }) => title.replace(/^.*: /, '')),
+      ['Networks, 5 steps each', 'phantom / dense', 'phantom / tensor', 'phantom / tensor-paired'],
+    );
+    assert.deepEqual(findings?.groups, ['dense', 'tensor', 'tensor-paired', 'phantom']);
+    const again = compare(cwd, ...args);
+    assert.deepEqual(
+      lines(again.stdout).map(({ type }) => type),
+      ['comparison'],
+    );
+    assert.deepEqual(lines(again.stdout)[0]?.tables, tables);
+    assert.ok(existsSync(path.join(cwd, 'out/chart-1.svg')));
+  });
+
+  const FRONTIER = ['--frontier', '--try-widths', '9'];
   const mistakes: [string, readonly string[], RegExp][] = [
     ['a strategy', ['--strategy', 'tensor'], /--strategy with compare; all strategies take part$/],
     [
       'a rate that is none',
       ['--rates', '1e-3,fast'],
       /--rates is \[0.001,"fast"\]; needs a list of numbers above 0/,
+    ],
+    ['a width that blocks do not divide', FRONTIER, /width 9 and 2 blocks; they must divide it$/],
+    [
+      'a size without effect',
+      ['--try-depths', '1'],
+      /--try-depths has no effect here; give --front/,
     ],
     ['no seeds', ['--seeds', '0'], /--seeds is 0; needs an integer from 1 to 1000$/],
     ['one block', ['--blocks', '1'], /blocks 1; phantom needs 2 or more$/],
@@ -133,7 +165,8 @@ describe('phantom compare', () => {
   ];
   for (const [name, args, message] of mistakes) {
     it(`${name}: one line and exit code 2`, (context) => {
-      const { status, stdout, stderr } = compare(temporaryFolder(context), ...SMALL, ...args);
+      const all = args === FRONTIER ? WITHOUT_SEARCH : SMALL;
+      const { status, stdout, stderr } = compare(temporaryFolder(context), ...all, ...args);
       assert.equal(status, 2);
       assert.equal(stdout, '');
       assert.match(stderr.trimEnd(), message);

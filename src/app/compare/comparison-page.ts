@@ -8,7 +8,10 @@ import { medianStepsTo } from './study.js';
 
 /** What a comparison's page shows. */
 export interface ComparisonPage {
-  readonly findings: Findings | null;
+  /** What it came to so far, in a sentence. */
+  readonly verdict: string;
+  /** The first is its picture. */
+  readonly figures: readonly Figure[];
   readonly tables: readonly TextTable[];
   /** Settings, budget and machine, in names and values. */
   readonly about: readonly (readonly [string, string])[];
@@ -16,12 +19,12 @@ export interface ComparisonPage {
 }
 
 /** `report.html` of a comparison: its verdict and one picture, then tables, then all else. */
-export function comparisonPage({ findings, tables, about, problems }: ComparisonPage): string {
-  const [figure = null, ...others] = findings === null ? [] : comparisonFigures(findings);
-  const sentence = findings === null ? 'Nothing is done yet.' : verdictOf(findings);
+export function comparisonPage(shown: ComparisonPage): string {
+  const { verdict, figures, tables, about, problems } = shown;
+  const [figure = null, ...others] = figures;
   return pageHtml({
     title: 'Phantom and tensor parallelism compared',
-    lead: { sentence, figure },
+    lead: { sentence: verdict, figure },
     about,
     notes: problems,
     runs: [],

@@ -5,8 +5,11 @@ import type { TrainingSettings } from '../../settings/settings.js';
 import { ConfigError } from '../../base/errors.js';
 import { replaceFile, makeFolders } from '../../base/files.js';
 import { describeMachine } from '../../checkpoints/run-folder.js';
-import type { Baseline } from './contestants.js';
+import type { Baseline, Grid } from './contestants.js';
+import type { Frontier } from './frontier.js';
+import { frontierFigures, frontierTables, frontierVerdict } from './frontier-tables.js';
 import type { Outcome } from './outcome.js';
+import type { Figure } from '../../report/figure.js';
 import { chartFile } from '../../report/chart-file.js';
 import { comparisonFigures, comparisonPage, verdictOf } from './comparison-page.js';
 import { comparisonHash, runsDone, withoutOutcomes, writeComparison } from './record.js';
@@ -19,7 +22,8 @@ export interface Comparison {
   readonly folder: string;
   readonly baseline: Baseline;
   readonly runs: readonly Outcome[];
-  readonly findings: Findings | null;
+  /** What was found so far, for JSON. */
+  readonly findings: object | null;
   readonly tables: readonly TextTable[];
   /** What it came to so far, in a sentence. */
   readonly verdict: string;
@@ -27,6 +31,7 @@ export interface Comparison {
   settingsOf(job: Job): TrainingSettings;
   add(outcome: Outcome): void;
   found(findings: Findings): void;
+  frontierFound(frontier: Frontier): void;
   interrupted(): void;
 }
 
@@ -37,12 +42,14 @@ const VALIDATIONS = 25;
  * Opens a comparison, a new one or one to go on with.
  *
  * @param settings of tensor, the baseline; `out` is the comparison's folder
+ * @param grid sizes of the networks of a frontier; null: networks like the baseline are compared
  * @throws ConfigError when settings, data or the folder do not fit
  */
 export async function openComparison(
   settings: TrainingSettings,
   budget: Budget,
   triedGhosts: readonly number[] | null,
+  grid: Grid | null,
 ): Promise<Comparison> {
   const folder = settings.out ?? 'runs/compare';
   const data = await openSettingsData(settings);
@@ -61,6 +68,7 @@ export async function openComparison(
   const ghosts = triedGhosts ?? [
     ...new Set([block / 16, block / 4].map((k) => Math.max(1, Math.round(k)))),
   ];
+  if (grid !== null) checkGrid(grid, blocks, plan.specification.ends.kind);
   const baseline: Baseline = { width, depth, blocks, ranks, ends: plan.specification.ends, ghosts };
   const validateEvery = settings.validateEvery ?? Math.max(1, Math.floor(plan.steps / VALIDATIONS));
   const shared: TrainingSettings = {
@@ -83,22 +91,24 @@ export async function openComparison(
     strategy: _strategy,
     ...compared
   } = shared;
-  const hash = comparisonHash(compared);
+  const hash = comparisonHash(grid === null ? compared : { ...compared, grid: true });
   const runs: Outcome[] = [...runsDone(folder, hash)];
   const { machine, versions } = describeMachine();
   makeFolders(folder);
-  let findings: Findings | null = null;
+  let findings: object | null = null;
+  let short: object | null = null;
   let tables: readonly TextTable[] = [];
+  let figures: readonly Figure[] = [];
+  let verdict = 'Nothing is done yet.';
   const problems: string[] = [];
 
   const write = () => {
     const record = {
       hash,
       settings: compared,
-      budget: { ...budget, ghosts },
+      budget: { ...budget, ...grid, ghosts },
       machine: { ...machine, ...versions },
     };
-    const short = findings && withoutOutcomes(findings);
     writeComparison(folder, { ...record, runs, findings: short, tables });
     const about: [string, string][] = [
       [
@@ -106,8 +116,9 @@ export async function openComparison(
         `${settings.data}, ${rowsText(data.training.rows)}, ${data.validation?.rows} for validation`,
       ],
       [
-        'tensor network',
-        `width ${width}, depth ${depth}, ${blocks} blocks on ${ranks} ranks, ${settings.activation}`,
+        grid === null ? 'tensor network' : 'networks',
+        `width ${(grid?.widths ?? [width]).join(', ')}, depth ${(grid?.depths ?? [depth]).join(', ')}, ` +
+          `${blocks} blocks on ${ranks} ranks, ${settings.activation}`,
       ],
       [
         'training',
@@ -115,15 +126,14 @@ export async function openComparison(
       ],
       [
         'budget',
-        `rates ${budget.rates.join(', ')}; ${budget.seeds.length} seeds; search of ${budget.searched}; ${budget.patience} × the steps to a loss`,
+        `rates ${budget.rates.join(', ')}; ${budget.seeds.length} seeds${grid === null ? `; search of ${budget.searched}; ${budget.patience} × the steps to a loss` : ''}`,
       ],
       ['machine', `${machine['cpu']}, ${machine['cores']} cores; ${runs[0]?.engine ?? ''}`],
       ['runs', `${runs.length}, in ${path.join(folder, 'runs')}`],
     ];
-    const html = comparisonPage({ findings, tables, about, problems });
+    const html = comparisonPage({ verdict, figures, tables, about, problems });
     replaceFile(path.join(folder, 'report.html'), html);
-    if (findings === null) return;
-    for (const [i, figure] of comparisonFigures(findings).entries()) {
+    for (const [i, figure] of figures.entries()) {
       replaceFile(path.join(folder, `chart-${i + 1}.svg`), chartFile(figure));
     }
   };
@@ -146,7 +156,7 @@ export async function openComparison(
       return tables;
     },
     get verdict() {
-      return findings === null ? 'Nothing is done yet.' : verdictOf(findings);
+      return verdict;
     },
     find: ({ contestant, rate, seed, target }) =>
       runs.find(
@@ -160,6 +170,7 @@ export async function openComparison(
       ...shared,
       strategy: job.contestant.strategy,
       width: job.contestant.width,
+      depth: job.contestant.depth,
       blocks: job.contestant.blocks,
       ghosts: Math.max(1, job.contestant.ghosts),
       ranks: job.contestant.ranks,
@@ -175,7 +186,18 @@ export async function openComparison(
     },
     found(next) {
       findings = next;
+      short = withoutOutcomes(next);
       tables = tablesOf(next);
+      figures = comparisonFigures(next);
+      verdict = verdictOf(next);
+      write();
+    },
+    frontierFound(next) {
+      const { entries: _entries, ...rest } = next;
+      findings = short = rest;
+      tables = frontierTables(next);
+      figures = frontierFigures(next);
+      verdict = frontierVerdict(next);
       write();
     },
     interrupted() {
@@ -183,6 +205,18 @@ export async function openComparison(
       write();
     },
   };
+}
+
+function checkGrid({ widths }: Grid, blocks: number, ends: 'sharded' | 'replicated'): void {
+  const odd = widths.find((width) => width % blocks !== 0);
+  if (odd !== undefined) {
+    throw new ConfigError('compare', `width ${odd} and ${blocks} blocks; they must divide it`);
+  }
+  if (ends === 'replicated' || widths.length === 1) return;
+  throw new ConfigError(
+    'compare',
+    `widths ${widths.join(', ')}; the data, as wide as the layers, take one: use --try-widths with it`,
+  );
 }
 
 function rowsText(rows: number): string {

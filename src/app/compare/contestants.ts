@@ -31,6 +31,12 @@ export interface Baseline {
   readonly ghosts: readonly number[];
 }
 
+/** Sizes that the networks of a frontier have, each with each. */
+export interface Grid {
+  readonly widths: readonly number[];
+  readonly depths: readonly number[];
+}
+
 type Sizes = Pick<Contestant, 'strategy' | 'width' | 'blocks' | 'ghosts' | 'ranks'>;
 
 function contestant(baseline: Baseline, sizes: Sizes): Contestant {
@@ -67,6 +73,30 @@ export function equalWidth(baseline: Baseline): Contestant[] {
       ),
     ),
   ];
+}
+
+/**
+ * Networks of every width and depth of a grid: those without ghosts, phantom ones of each K, and
+ * dense ones, which are one block on one rank. So every split network has a dense one of its width
+ * and depth beside it, and smaller dense ones.
+ */
+export function gridContestants(baseline: Baseline, { widths, depths }: Grid): Contestant[] {
+  const all = depths.flatMap((depth) =>
+    widths.flatMap((width) => {
+      const base = { ...baseline, width, depth };
+      const dense = { strategy: 'tensor', width, blocks: 1, ghosts: 0, ranks: 1 } as const;
+      return [contestant(base, dense), ...equalWidth(base)].map((one) => ({
+        ...one,
+        name: one.name.replace(`-n${width}-`, `-n${width}-l${depth}-`),
+      }));
+    }),
+  );
+  return [...new Map(all.map((one) => [one.name, one])).values()];
+}
+
+/** What people call a contestant's way of splitting: `dense` of one block, else the strategy. */
+export function groupOf({ strategy, blocks }: Contestant): string {
+  return blocks === 1 ? 'dense' : strategy;
 }
 
 /**

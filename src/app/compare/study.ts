@@ -107,12 +107,7 @@ export async function study(
   };
   const { sweep, seeds } = rounds(budget, run);
 
-  const swept = await sweep('learning rates', all);
-  const best = all.map((contestant) => ({
-    contestant,
-    rate: bestRate(swept.get(contestant.name) ?? [], ({ validationLoss }) => validationLoss),
-  }));
-  const entries = await seeds('fixed steps, all seeds', rated(best));
+  const entries = await seeds('fixed steps, all seeds', await atBestRates(all, sweep));
   const named = (names: readonly Contestant[]) =>
     entries.filter(({ contestant }) => names.includes(contestant));
   const target = targetOf(entries);
@@ -168,7 +163,8 @@ export async function study(
   return findings;
 }
 
-function rounds({ rates, seeds: all, sweepSeed }: Budget, runner: Runner) {
+/** The two kinds of rounds that studies consist of. */
+export function rounds({ rates, seeds: all, sweepSeed }: Budget, runner: Runner) {
   const fixed = new Map<string, Outcome>();
   /** A run of fixed steps that reached the target on its way needs no other. */
   const run: Runner = async (job, about) => {
@@ -226,6 +222,20 @@ function rounds({ rates, seeds: all, sweepSeed }: Budget, runner: Runner) {
       return entries.map((entry) => ({ ...entry, outcomes: outcomes.get(entry.contestant) ?? [] }));
     },
   };
+}
+
+/** Contestants at the rate with the least loss of a sweep; without those that no rate trains. */
+export async function atBestRates(
+  all: readonly Contestant[],
+  sweep: ReturnType<typeof rounds>['sweep'],
+) {
+  const swept = await sweep('learning rates', all);
+  return rated(
+    all.map((contestant) => ({
+      contestant,
+      rate: bestRate(swept.get(contestant.name) ?? [], ({ validationLoss }) => validationLoss),
+    })),
+  );
 }
 
 /** The rate with the least of a value; null when no run has it. */

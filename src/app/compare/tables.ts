@@ -12,9 +12,9 @@ import { type Outcome, stepsTo } from './outcome.js';
 import { ratiosOf, type Spread, spreadOf } from './statistics.js';
 import type { Entry, Findings } from './study.js';
 
-type Reading = (outcome: Outcome) => number | null;
+export type Reading = (outcome: Outcome) => number | null;
 
-const COMMON = ['network', 'rate', 'parameters', 'FLOPs', 'received'] as const;
+export const COMMON = ['network', 'rate', 'parameters', 'FLOPs', 'received'] as const;
 
 /** The tables of what has been found so far. */
 export function tablesOf(findings: Findings): TextTable[] {
@@ -136,7 +136,7 @@ function controlText(control: Findings['control']): string {
 }
 
 /** How the numbers of a table were obtained. */
-function method(entries: readonly Entry[]): string {
+export function method(entries: readonly Entry[]): string {
   const [first] = entries.flatMap(({ outcomes }) => outcomes);
   const seeds = entries[0]?.outcomes.length ?? 0;
   const energy =
@@ -158,7 +158,7 @@ function obtainedText(obtained: Outcome['energyObtained']): string {
   }[obtained];
 }
 
-function energyName(entries: readonly Entry[]): string {
+export function energyName(entries: readonly Entry[]): string {
   const modelled = entries.some(({ outcomes }) =>
     outcomes.some(({ energyObtained }) => energyObtained === 'modelled'),
   );
@@ -169,7 +169,7 @@ function hasAccuracy(entries: readonly Entry[]): boolean {
   return entries.some(({ outcomes }) => outcomes.some((one) => one.validationAccuracy !== null));
 }
 
-function common({ contestant, rate, outcomes }: Entry): string[] {
+export function common({ contestant, rate, outcomes }: Entry): string[] {
   const [first] = outcomes;
   return [
     contestant.name,
@@ -181,7 +181,7 @@ function common({ contestant, rate, outcomes }: Entry): string[] {
 }
 
 /** `0.412 (0.408–0.420)` */
-function text(spreadOrNull: Spread | null, format: (value: number) => string): string {
+export function text(spreadOrNull: Spread | null, format: (value: number) => string): string {
   if (spreadOrNull === null) return '–';
   const { median, low, high } = spreadOrNull;
   const [middle = '', least = '', most = ''] = [median, low, high].map(format);
@@ -193,7 +193,11 @@ function text(spreadOrNull: Spread | null, format: (value: number) => string): s
   return `${a} (${b}–${c})${unit}`;
 }
 
-function spread({ outcomes }: Entry, read: Reading, format: (value: number) => string): string {
+export function spread(
+  { outcomes }: Entry,
+  read: Reading,
+  format: (value: number) => string,
+): string {
   return text(spreadOf(outcomes.map(read)), format);
 }
 
@@ -202,6 +206,6 @@ function ratio(entry: Entry, baseline: Entry | null, read: Reading): string {
   return text(ratiosOf(entry.outcomes.map(read), baseline.outcomes.map(read)), formatRatio);
 }
 
-function joules(value: number): string {
+export function joules(value: number): string {
   return formatSi(value, 'J');
 }
