@@ -96,7 +96,7 @@ describe('phantom compare', () => {
     const last = told.at(-1);
     assert.equal(last?.type, 'comparison');
     assert.deepEqual(last?.tables, tables);
-    assert.match(last?.verdict ?? '', /^(?:phantom|No phantom|After equal steps) /);
+    assert.match(last?.verdict ?? '', /^(?:phantom-|No phantom |After equal steps )/);
     const names = last?.tables?.[0]?.rows.map(([name]) => name);
     assert.deepEqual(names, [
       'tensor-n16-p2-r1',
