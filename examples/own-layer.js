@@ -89,6 +89,7 @@ const blockDiagonal = {
   name: 'block-diagonal',
   input: 'sharded',
   output: 'sharded',
+  inputGradient: 'added',
 
   // One tensor per block, `layers.1.weight.0` and so on; the bias comes with the activation.
   parameters(layer) {

@@ -1,4 +1,11 @@
 export { biasActivation, biasActivationGradient } from './activations';
+export {
+  addScaledColumns,
+  columnDots,
+  inverseRms,
+  rmsCorrection,
+  scaleColumns,
+} from './columns';
 export { add, axpy, copy, fill, scale, sumOfSquares } from './elementwise';
 export { gemm } from './gemm';
 export { correctColumns, softmaxCrossEntropy } from './cross-entropy';

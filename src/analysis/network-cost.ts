@@ -1,6 +1,8 @@
 import { blockLayout } from '../layers/block-layout.js';
-import { addCosts, costOf, layerOperations, type PassCost } from '../layers/cost.js';
+import { addCosts, costOf, type PassCost } from '../layers/cost.js';
+import { OperationList } from '../layers/operation-list.js';
 import type { Operation } from '../layers/operations.js';
+import { listBackward, listForward } from '../model/layer-work.js';
 import { networkLayers, parameterSizes } from '../model/network-layers.js';
 import type { NetworkSpecification } from '../model/specification.js';
 
@@ -29,7 +31,7 @@ export function stepCost(
   return { forward, backward, total: addCosts(forward, backward) };
 }
 
-/** What the linear layers of the first rank call. */
+/** What the layers of the first rank call. */
 function networkOperations(
   specification: NetworkSpecification,
   ranks: number,
@@ -37,14 +39,16 @@ function networkOperations(
   inputGradient: boolean,
 ): { forward: Operation[]; backward: Operation[] } {
   const layout = blockLayout(specification.blocks, ranks, 0);
-  const passes = networkLayers(specification).map((layer, i) => {
-    const inputNeedsGradient = i > 0 || inputGradient;
-    return layerOperations(layer.kind, layer, { layout, columns, inputNeedsGradient });
-  });
-  return {
-    forward: passes.flatMap(({ forward }) => forward),
-    backward: passes.flatMap(({ backward }) => backward),
-  };
+  const [forward, backward] = [
+    new OperationList(layout, columns),
+    new OperationList(layout, columns),
+  ];
+  backward.pass = 'backward';
+  for (const [i, layer] of networkLayers(specification).entries()) {
+    listForward(layer, forward);
+    listBackward(layer, backward, i > 0 || inputGradient);
+  }
+  return { forward: forward.operations, backward: backward.operations };
 }
 
 /** Parameters of the whole network. */

@@ -45,6 +45,12 @@ export function passBytes(kernel: PassKernel): number {
     'decode int8': 5,
     copy: 8,
     ...Object.fromEntries(LOSSES.map((loss) => [loss, isOfClasses(loss) ? 8 : 12])),
+    axpy: 12,
+    'column dots': 8,
+    'scale columns': 8,
+    'add scaled columns': 12,
+    'inverse rms': 4,
+    'rms correction': 12,
   };
   return bytes[kernel] ?? updateBytes(kernel);
 }

@@ -1,6 +1,8 @@
 import { blockLayout } from '../layers/block-layout.js';
 import { isOfClasses } from '../layers/loss-names.js';
 import { paddedBytes } from '../layers/memory-size.js';
+import { edgeRows, inputEdge, outputEdge } from '../model/edges.js';
+import { memoryOf } from '../model/layer-work.js';
 import { networkLayers, parameterSizes } from '../model/network-layers.js';
 import { optimizerStatesPerParameter } from '../optimizers/optimizer-list.js';
 import type { StepShape } from './step-program.js';
@@ -25,14 +27,13 @@ export interface RankMemory {
  */
 export function rankMemory(shape: StepShape, rank: number): RankMemory {
   const { specification, ranks, columns, loss, optimizer, average, inputGradient } = shape;
-  const { width, blocks, ends } = specification;
+  const { blocks } = specification;
   const layers = networkLayers(specification);
   const layout = blockLayout(blocks, ranks, rank);
   const matrix = (rows: number) => paddedBytes(rows * columns);
-  const own = (rows: number) => layout.blocksHere * (rows / blocks);
 
-  const [inputs, outputs] =
-    ends.kind === 'sharded' ? [own(width), own(width)] : [ends.inputs, ends.outputs];
+  const inputs = edgeRows(inputEdge(specification), layout).held;
+  const outputs = edgeRows(outputEdge(specification), layout).held;
   // The input; the target and the gradient of the loss; the loss, and its own gradient.
   let activationBytes = matrix(inputs) + matrix(outputs) + 2 * paddedBytes(1);
   const { quantiles = 1, weighted = false } = shape;
@@ -41,13 +42,9 @@ export function rankMemory(shape: StepShape, rank: number): RankMemory {
   let bufferBytes = 0;
   for (const [i, layer] of layers.entries()) {
     const inputNeedsGradient = i > 0 || inputGradient;
-    const linear = layer.kind.memory(layer, { layout, columns, inputNeedsGradient });
-    activationBytes += linear.activationBytes;
-    bufferBytes += linear.bufferBytes;
-    if (layer.activation === null) continue;
-    // Of an activation: its output, and the gradient of its input.
-    const rows = layer.kind.output === 'sharded' ? own(layer.outputs) : layer.outputs;
-    activationBytes += 2 * matrix(rows);
+    const memory = memoryOf(layer, { layout, columns, inputNeedsGradient });
+    activationBytes += memory.activationBytes;
+    bufferBytes += memory.bufferBytes;
   }
   const sizes = parameterSizes(layers, layout);
   const parameterBytes = sizes.reduce((sum, elements) => sum + paddedBytes(elements), 0);

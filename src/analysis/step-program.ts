@@ -1,9 +1,10 @@
-import { listActivation } from '../layers/bias-activation/program.js';
 import { blockLayout } from '../layers/block-layout.js';
 import { OperationList } from '../layers/operation-list.js';
 import { isOfClasses, type LossName } from '../layers/loss-names.js';
 import type { Operation } from '../layers/operations.js';
-import { type NetworkLayer, networkLayers, parameterSizes } from '../model/network-layers.js';
+import { edgeRows, inputEdge, outputEdge } from '../model/edges.js';
+import { listBackward, listForward } from '../model/layer-work.js';
+import { networkLayers, parameterSizes } from '../model/network-layers.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { AVERAGE_KERNEL } from '../optimizers/weight-average.js';
 import type { OptimizerName } from '../optimizers/optimizer-list.js';
@@ -37,42 +38,38 @@ const AGREEMENT_BYTES = 24;
  */
 export function stepProgram(shape: StepShape, rank: number): Operation[] {
   const { specification, ranks, columns, loss, optimizer, average, inputGradient } = shape;
-  const { blocks, ends, width } = specification;
+  const { blocks } = specification;
   const layers = networkLayers(specification);
   const layout = blockLayout(blocks, ranks, rank);
   const list = new OperationList(layout, columns);
-  const ownRows = layout.blocksHere * (width / blocks);
-  list.elements('copy', ends.kind === 'sharded' ? ownRows : ends.inputs);
   const { quantiles = 1, weighted = false } = shape;
-  const targets = ends.kind === 'sharded' ? ownRows : ends.outputs / quantiles;
-  list.elements('copy', isOfClasses(loss) ? 1 : targets);
+  const leaving = outputEdge(specification);
+  const targets = edgeRows(leaving, layout);
+  list.elements('copy', edgeRows(inputEdge(specification), layout).count);
+  list.elements('copy', isOfClasses(loss) ? 1 : targets.count / quantiles);
   if (weighted) list.elements('copy', 1);
 
   for (const layer of layers) {
-    layer.kind.forward(layer, list);
-    activation(layer, list);
+    listForward(layer, list);
   }
-  if (ends.kind === 'sharded') list.eachBlock(() => list.elements(loss, width / blocks));
-  else if (loss === 'quantile') {
-    for (let i = 0; i < ends.outputs; i++) list.elements(loss, 1);
-  } else list.elements(loss, ends.outputs);
+  if (loss === 'quantile') {
+    for (let i = 0; i < leaving.width; i++) list.elements(loss, 1);
+  } else if (leaving.spread === 'replicated') list.elements(loss, leaving.width);
+  else {
+    const each = leaving.padded / blocks;
+    list.eachBlock((j) => {
+      const rows = Math.min(each, targets.count - j * each);
+      if (rows > 0) list.elements(loss, rows);
+    });
+  }
   const agreement = list.start('all-reduce', AGREEMENT_BYTES, 'agreement');
   list.pass = 'backward';
   for (const [i, layer] of [...layers.entries()].toReversed()) {
-    activation(layer, list);
-    layer.kind.backward(layer, list, i > 0 || inputGradient);
+    listBackward(layer, list, i > 0 || inputGradient);
   }
   list.wait(agreement);
   const sizes = parameterSizes(layers, layout);
   for (const elements of sizes) list.update(optimizer, elements);
   if (average) for (const elements of sizes) list.update(AVERAGE_KERNEL, elements);
   return list.operations;
-}
-
-/** Of a sharded output block by block; a replicated one has no bias of its own, and is one part. */
-function activation({ activation: name, kind, outputs }: NetworkLayer, list: OperationList): void {
-  if (name === null) return;
-  const { blocks, blocksHere } = list.layout;
-  const own = Array.from({ length: blocksHere }, () => outputs / blocks);
-  listActivation(list, name, kind.output === 'sharded' ? own : [outputs]);
 }

@@ -12,20 +12,20 @@ const ALIGNMENT = 16;
 
 /**
  * Memory that the passes of a forward-only network share: two halves that its operators write in
- * turn, so that a chain of any depth needs room for its two largest places. What a pass leaves here
- * is lost in the next one.
+ * turn, so that a chain of any depth needs room for its two largest places, and two more for what
+ * residual blocks add to. What a pass leaves here is lost in the next one.
  */
 export class ForwardMemory {
   readonly #engine: Engine;
-  /** Of each half. */
-  readonly #slabs: readonly [Tensor[], Tensor[]] = [[], []];
+  /** Of each half, then of each half of what is kept. */
+  readonly #slabs: readonly [Tensor[], Tensor[], Tensor[], Tensor[]] = [[], [], [], []];
 
   constructor(engine: Engine) {
     this.#engine = engine;
   }
 
   /** Hands out a half anew, from its start. */
-  half(index: 0 | 1): (shape: readonly number[]) => Tensor {
+  half(index: 0 | 1 | 2 | 3): (shape: readonly number[]) => Tensor {
     const slabs = this.#slabs[index];
     let slab = 0;
     let from = 0;
@@ -58,6 +58,7 @@ export class ForwardPass {
   readonly #memory: ForwardMemory;
   readonly #places: Place[] = [];
   #applied = 0;
+  #kept = 0;
 
   /** @param phases what the rank's time goes to; without it, nobody asks */
   constructor(
@@ -75,14 +76,24 @@ export class ForwardPass {
   /** Begins a pass, which replays into the memory of the first. */
   begin(): void {
     this.#applied = 0;
+    this.#kept = 0;
   }
 
   /** @param inputs the output of the operator before and parameters: operators form a chain
    * @throws ShapeError when a later pass applies other operators than the first */
   apply(operator: Operator, ...inputs: Variable[]): Variable {
+    return this.#apply((this.#applied % 2) as 0 | 1, operator, inputs);
+  }
+
+  /** A result that is there until the one after the next is kept. */
+  applyKept(operator: Operator, ...inputs: Variable[]): Variable {
+    return this.#apply((2 + (this.#kept++ % 2)) as 2 | 3, operator, inputs);
+  }
+
+  #apply(half: 0 | 1 | 2 | 3, operator: Operator, inputs: readonly Variable[]): Variable {
     let place = this.#places[this.#applied];
     if (place === undefined) {
-      place = new Place(this, this.#memory.half((this.#applied % 2) as 0 | 1), operator, inputs);
+      place = new Place(this, this.#memory.half(half), operator, inputs);
       this.#places.push(place);
     } else if (place.operator !== operator) {
       throw new ShapeError('forward', `${operator.name}: this pass has not the operators before`);

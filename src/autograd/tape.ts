@@ -23,6 +23,8 @@ export class Variable {
 export interface OperatorRunner {
   /** Runs the operator's forward pass. @returns its result, for the next operator */
   apply(operator: Operator, ...inputs: Variable[]): Variable;
+  /** The same, of a result that more than the next operator reads. */
+  applyKept(operator: Operator, ...inputs: Variable[]): Variable;
 }
 
 /**
@@ -70,6 +72,10 @@ export class Tape {
     }
     this.#applied++;
     return node.forward();
+  }
+
+  applyKept(operator: Operator, ...inputs: Variable[]): Variable {
+    return this.apply(operator, ...inputs);
   }
 
   /**

@@ -120,6 +120,12 @@ function passKernels(): PassKernel[] {
     'add',
     'fill',
     'copy',
+    'axpy',
+    'column dots',
+    'scale columns',
+    'add scaled columns',
+    'inverse rms',
+    'rms correction',
     ...LOSSES,
     ...OPTIMIZER_NAMES,
     'encode bfloat16',
@@ -185,6 +191,18 @@ function passCall(
       return ({ a }) => engine.fill(a, 0.01);
     case 'copy':
       return ({ a, b }) => engine.copy(a, b);
+    case 'axpy':
+      return ({ a, b }) => engine.axpy(1e-6, a, b);
+    case 'column dots':
+      return ({ a, b, c }) => engine.columnDots(a, b, c);
+    case 'scale columns':
+      return ({ a, b, c }) => engine.scaleColumns(a, b, c);
+    case 'add scaled columns':
+      return ({ a, b, c }) => engine.addScaledColumns(a, b, c);
+    case 'inverse rms':
+      return ({ a, b }) => engine.inverseRms(a, 1, b);
+    case 'rms correction':
+      return ({ a, b, c }) => engine.rmsCorrection(a, b, 1, c);
     case 'cross-entropy': {
       const result = { lossSum: 0, correct: 0 };
       return ({ a, b, c }) => {

@@ -34,6 +34,7 @@ const OWN: Readonly<Record<string, string>> = {
   strategy: 'all strategies take part',
   ghosts: 'use --try-ghosts',
   layerGhosts: 'use --try-ghosts',
+  widths: 'use --width and --depth',
   lr: 'use --rates',
   seed: 'use --seeds',
   targetLoss: 'the loss is that of tensor',

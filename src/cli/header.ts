@@ -11,7 +11,7 @@ export function headerPairs(settings: TrainingSettings, start: StartEvent): [str
   const parameters = `${formatSi(start.parameters)} parameters`;
   return [
     ...tablePairs(start),
-    ['network', `${networkText(settings)}, ${parameters}`],
+    ['network', `${networkText(settings)}${endsText(start)}, ${parameters}`],
     ['training', `${settings.data}${rows}: ${courseText(settings, start)}`],
     ...heldBackPairs(settings, start),
     ['machine', `${groupText(start)}, ${start.engineDescription}, energy ${energy}`],
@@ -26,7 +26,7 @@ export function verbosePairs(settings: TrainingSettings, start: StartEvent): [st
   const received = formatSi(start.receivedBytesPerStep, 'B');
   const most = settings.nestedGhosts ? 'at most ' : '';
   return [
-    ['network', `${networkText(settings)}, ${settings.activation}`],
+    ['network', `${networkText(settings)}${endsText(start)}, ${settings.activation}`],
     ['parameters', formatCount(start.parameters)],
     ...tablePairs(start),
     ['data', `${settings.data}: ${rows} for training, validation ${validation}`],
@@ -62,7 +62,21 @@ function networkText(settings: TrainingSettings): string {
   const precision = ghostPrecision === 'float32' ? '' : ` in ${ghostPrecision}`;
   const exchanged = `, ${formatGhosts(settings)} ghosts${precision}${nestedGhosts ? ', nested' : ''}`;
   const ghosts = exchangesGhosts(strategy) ? exchanged : '';
-  return `${strategy}, width ${width}, depth ${depth}, ${plural(blocks, 'block')}${ghosts}`;
+  const plain = settings.widths
+    ? `widths ${settings.widths.join(', ')}`
+    : `width ${width}, depth ${depth}`;
+  const { norm, expansion } = settings;
+  const sizes =
+    settings.architecture === 'residual'
+      ? `${plain} residual blocks of ${expansion ?? 2}N, norm ${norm ?? 'rms'}`
+      : plain;
+  return `${strategy}, ${sizes}, ${plural(blocks, 'block')}${ghosts}`;
+}
+
+/** Ends that are split over the blocks. */
+function endsText({ input, head }: StartEvent): string {
+  const split = [`${input} input`, `${head} head`].filter((text) => !/replicated|none/.test(text));
+  return split.map((text) => `, ${text}`).join('');
 }
 
 function courseText(settings: TrainingSettings, start: StartEvent): string {

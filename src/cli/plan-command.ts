@@ -107,7 +107,9 @@ const FLAGS = {
 } as const satisfies FlagTable;
 
 const KEYS = [
-  ...(['width', 'depth', 'blocks', 'ghosts', 'layerGhosts', 'ghostPrecision'] as const),
+  ...(['width', 'depth', 'widths', 'blocks', 'ghosts', 'layerGhosts'] as const),
+  ...(['architecture', 'norm', 'expansion'] as const),
+  ...(['ghostPrecision', 'input', 'head'] as const),
   ...(['activation', 'batch', 'optimizer', 'ema', 'ranks'] as const),
 ];
 
@@ -156,7 +158,10 @@ async function run(
   const ranks = given.ranks ?? null;
   const machine = await readMachine(options.machine);
   const ends = endsOf(options);
-  const { layerGhosts } = settings;
+  const { layerGhosts, widths } = settings;
+  if (widths !== null && (options.search || options.sweep !== null)) {
+    throw new UsageError('flags', '--widths with --sweep or --search; give --width and --depth');
+  }
   if (layerGhosts !== null && (options.search || options.sweep !== null)) {
     throw new UsageError(
       'flags',

@@ -13,6 +13,8 @@ const START: StartEvent = {
   pid: 1,
   runFolder: 'runs/x',
   strategy: 'phantom',
+  input: 'replicated',
+  head: 'replicated',
   engine: 'wasm',
   engineDescription: '',
   communicator: 'solo',

@@ -3,7 +3,7 @@ import type { SafetensorsTensor } from '../data/safetensors.js';
 import type { Activation } from '../engines/activations.js';
 import type { Engine } from '../engines/engine.js';
 import { Scratch } from '../engines/scratch.js';
-import { ConfigError, DataError } from '../base/errors.js';
+import { ConfigError, DataError, UnsupportedError } from '../base/errors.js';
 import { type PhantomFactors, phantomTensors, subtractPhantom } from '../layers/phantom/dense.js';
 import { type NetworkLayer, networkLayers } from '../model/network-layers.js';
 import { type NetworkSpecification, validateSpecification } from '../model/specification.js';
@@ -110,6 +110,7 @@ class Compression {
 
   run(): CompressionReport {
     const { network, out, choice, minimize } = this.#request;
+    requireOneWidth(network);
     const specification = this.#specification(this.#chooseGhosts());
     validateSpecification(specification);
     this.#calibration?.restart();
@@ -286,4 +287,16 @@ function sizeOf(specification: NetworkSpecification): NetworkSize {
     flopsPerSample: forward.flops,
     receivedBytesPerSample: forward.receivedBytes,
   };
+}
+
+function requireOneWidth({ layers, width, name }: DenseNetwork): void {
+  const other = layers.find(
+    ({ role, rows, columns }) => role === 'hidden' && (rows !== width || columns !== width),
+  );
+  if (other === undefined) return;
+  throw new UnsupportedError(
+    'compress',
+    `${name}: ${other.name} is ${other.rows}×${other.columns}; hidden layers have to be ` +
+      `${width}×${width}: train a phantom network with --widths instead`,
+  );
 }

@@ -100,6 +100,19 @@ export interface Engine {
   /** The rows of `out` as `encodeRows` wrote them, to the precision's rounding. */
   decodeRows(precision: EncodedPrecision, encoded: Bytes, out: Tensor): void;
 
+  /** out[c] = Σ over rows of a · b, accumulated in float64. a, b: [rows, columns], which may be the
+   * same; out: [columns]. */
+  columnDots(a: Tensor, b: Tensor, out: Tensor): void;
+  /** out = x · factors, a factor for each column. x, out: [rows, columns], which may be the same. */
+  scaleColumns(x: Tensor, factors: Tensor, out: Tensor): void;
+  /** y += x · factors, likewise. */
+  addScaledColumns(x: Tensor, factors: Tensor, y: Tensor): void;
+  /** out = 1 / √(Σ over rows of sums / count + 1e-6), the inverse root mean square of columns of
+   * `count` numbers, from sums of squares of parts of them: [parts, columns]; out: [columns]. */
+  inverseRms(sums: Tensor, count: number, out: Tensor): void;
+  /** out = −dots · inverse³ / count, what the gradient of a normalization takes of each column. */
+  rmsCorrection(dots: Tensor, inverse: Tensor, count: number, out: Tensor): void;
+
   /** Σ x², accumulated in float64. Not finite exactly when an element, or the sum, is not. */
   sumOfSquares(x: Tensor): number;
 

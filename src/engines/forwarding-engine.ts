@@ -75,6 +75,21 @@ export class ForwardingEngine implements Engine {
   decodeRows(precision: EncodedPrecision, encoded: Bytes, out: Tensor): void {
     this.#engine.decodeRows(precision, encoded, out);
   }
+  columnDots(a: Tensor, b: Tensor, out: Tensor): void {
+    this.#engine.columnDots(a, b, out);
+  }
+  scaleColumns(x: Tensor, factors: Tensor, out: Tensor): void {
+    this.#engine.scaleColumns(x, factors, out);
+  }
+  addScaledColumns(x: Tensor, factors: Tensor, y: Tensor): void {
+    this.#engine.addScaledColumns(x, factors, y);
+  }
+  inverseRms(sums: Tensor, count: number, out: Tensor): void {
+    this.#engine.inverseRms(sums, count, out);
+  }
+  rmsCorrection(dots: Tensor, inverse: Tensor, count: number, out: Tensor): void {
+    this.#engine.rmsCorrection(dots, inverse, count, out);
+  }
   sumOfSquares(x: Tensor): number {
     return this.#engine.sumOfSquares(x);
   }

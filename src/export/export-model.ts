@@ -52,6 +52,13 @@ export function writeExport(
   if (existsSync(file)) {
     throw new ConfigError('export', `${file} already exists; choose another --out, or remove it`);
   }
+  if (source.specification.residual && (format === 'onnx' || format === 'pytorch-names')) {
+    throw new UnsupportedError(
+      'export',
+      `${format} of residual blocks, which are no chain of layers; export safetensors or ` +
+        'safetensors-dense',
+    );
+  }
   if (format === 'onnx') return exportOnnx(source, file, engine, pipeline);
   return exportSafetensors(source, format, file, engine);
 }

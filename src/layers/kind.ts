@@ -27,6 +27,10 @@ export interface LayerSizes {
   readonly ghostPrecision: GhostPrecision;
   /** q, the mean square of what enters a network of random weights. */
   readonly secondMoment: number;
+  /** v of what leaves it then; 1 but in residual blocks. */
+  readonly outputVariance: number;
+  /** Whether every sample is divided by its root mean square on the way in; `phantom`, `gather`. */
+  readonly normalized: boolean;
 }
 
 /** One tensor of one block. */
@@ -47,6 +51,8 @@ export interface LayerPlace {
   readonly columns: number;
   /** Whether the gradient of the layer's input is computed. */
   readonly inputNeedsGradient: boolean;
+  /** Whether that gradient has memory already, to which this one is added. Default: not. */
+  readonly gradientGiven?: boolean;
 }
 
 /** Bytes that one rank allocates for a layer, without parameters and their gradients. */
@@ -75,6 +81,9 @@ export interface LayerKind {
   readonly name: string;
   readonly input: Spread;
   readonly output: Spread;
+  /** How `backward` hands on the gradient of its input: added to what is there (`gradient`), or as a
+   * tensor of its own (`giveGradient`). */
+  readonly inputGradient: 'added' | 'given';
   /**
    * The tensors of one block, in the order in which the operator takes them. The bias of a sharded
    * output is not among them: it is added with the activation. That of a replicated output is.

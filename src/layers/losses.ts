@@ -44,6 +44,8 @@ export interface ElementwiseLossOptions {
   /** Parts of z that are summed one by one, then by the tree over blocks, so that the sum over all
    * ranks does not depend on how many there are. Default: one. */
   readonly blocks?: number;
+  /** Of z that count, from the first; the others fill up the blocks. Default: all. */
+  readonly rows?: number;
   /** Default: the usual. */
   readonly options?: LossOptions;
   /** [B]; null, the default: all samples weigh the same. */
@@ -61,7 +63,7 @@ export interface ElementwiseLossOptions {
  * | loss | [1] | scale · Σ w · loss(z, y) over this rank's rows |
  *
  * Forward: as in the table; the sum over ranks is left to the caller. Backward:
- * dz = scale · w · ∂loss/∂z. No collective. Saved: dz.
+ * dz = scale · w · ∂loss/∂z, zero in rows that only fill up the blocks. No collective. Saved: dz.
  */
 export class ElementwiseLoss implements LossOperator {
   readonly name: string;
@@ -71,11 +73,13 @@ export class ElementwiseLoss implements LossOperator {
   readonly #name: ElementLossName;
   readonly #options: LossOptions;
   readonly #weights: Tensor | null;
+  readonly #rows: number;
 
   constructor(options: ElementwiseLossOptions) {
     this.#name = options.name;
     this.#options = options.options ?? USUAL_LOSS;
     this.#weights = options.weights ?? null;
+    this.#rows = options.rows ?? Infinity;
     this.name = options.name;
     this.scale = options.scale;
     this.validColumns = options.columns;
@@ -112,13 +116,11 @@ export class ElementwiseLoss implements LossOperator {
     const loss = elementLossOf(name, this.#options);
     const blocks = this.reading.blockSums.length;
     const rows = (z.shape[0] ?? 1) / blocks;
-    return range(blocks).map((block) => ({
-      block,
-      loss,
-      z: tensorRows(z, block * rows, rows),
-      target: tensorRows(target, block * rows, rows),
-      dz: tensorRows(dz, block * rows, rows),
-    }));
+    return range(blocks).flatMap((block) => {
+      const count = Math.min(rows, this.#rows - block * rows);
+      const part = (whole: Tensor) => tensorRows(whole, block * rows, count);
+      return count > 0 ? [{ block, loss, z: part(z), target: part(target), dz: part(dz) }] : [];
+    });
   }
 
   /** dLoss is taken as one: the loss ends the computation. */

@@ -1,8 +1,8 @@
 import type { LayerSizes, ParameterShape } from './kind.js';
 
-/** The variance of a dense layer's weights that gives outputs of variance one. */
-export function denseVariance({ inputs, secondMoment }: LayerSizes): number {
-  return 1 / (inputs * secondMoment);
+/** The variance of a dense layer's weights that gives outputs of the layer's variance. */
+export function denseVariance({ inputs, secondMoment, outputVariance }: LayerSizes): number {
+  return outputVariance / (inputs * secondMoment);
 }
 
 /** The rows of a dense matrix that belong to one block: `weight` [n, inputs]. */

@@ -1,5 +1,5 @@
 import type { LayerKind } from './kind.js';
-import { KINDS } from './kinds.js';
+import { type KindName, KINDS } from './kinds.js';
 import { STRATEGIES, type Strategy } from './strategies.js';
 
 /** The kind of every linear layer of a network. */
@@ -10,12 +10,19 @@ export interface NetworkKinds {
   readonly head: LayerKind;
 }
 
-/** @param depth L */
-export function kindsOf(strategy: Strategy, depth: number): NetworkKinds {
+/**
+ * @param depth L
+ * @param ends kinds of an input or head that are split over the blocks
+ */
+export function kindsOf(
+  strategy: Strategy,
+  depth: number,
+  ends: { readonly input?: KindName; readonly head?: KindName } = {},
+): NetworkKinds {
   const { input, hidden, head } = STRATEGIES[strategy];
   return {
-    input: KINDS[input],
+    input: KINDS[ends.input ?? input],
     hidden: (layer) => KINDS[hidden(layer, depth)],
-    head: KINDS[head],
+    head: KINDS[ends.head ?? head],
   };
 }

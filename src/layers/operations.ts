@@ -13,6 +13,12 @@ export type PassKernel =
   | 'add'
   | 'fill'
   | 'copy'
+  | 'axpy'
+  | 'column dots'
+  | 'scale columns'
+  | 'add scaled columns'
+  | 'inverse rms'
+  | 'rms correction'
   | `encode ${EncodedPrecision}`
   | `decode ${EncodedPrecision}`
   | LossName

@@ -1,3 +1,4 @@
+import type { Spread } from './kind.js';
 import type { KindName } from './kinds.js';
 
 /** How a network is split over blocks: which kind each of its linear layers is. */
@@ -10,6 +11,8 @@ interface StrategyDescription {
   /** @param layer of `depth` hidden layers, from 0 */
   readonly hidden: (layer: number, depth: number) => KindName;
   readonly head: KindName;
+  /** Of residual blocks: the kinds of both layers, and what is between blocks. */
+  readonly block: { readonly up: KindName; readonly down: KindName; readonly stream: Spread };
 }
 
 /** Replicated features enter through a column-parallel layer and leave through a row-parallel one. */
@@ -21,12 +24,14 @@ export const STRATEGIES = {
     about: 'the blocks of a layer exchange ghosts',
     hasGhosts: true,
     hidden: () => 'phantom',
+    block: { up: 'phantom', down: 'phantom', stream: 'sharded' },
   },
   tensor: {
     ...ENDS,
     about: 'one all-gather per layer',
     hasGhosts: false,
     hidden: () => 'gather',
+    block: { up: 'gather', down: 'gather', stream: 'sharded' },
   },
   /**
    * A sharded activation enters a pair through the row-parallel layer and leaves it through the
@@ -42,6 +47,7 @@ export const STRATEGIES = {
       if (unpaired) return 'gather';
       return layer % 2 === 0 ? 'row' : 'column';
     },
+    block: { up: 'column', down: 'row', stream: 'replicated' },
   },
 } as const satisfies Readonly<Record<string, StrategyDescription>>;
 

@@ -1,18 +1,40 @@
 import { ConfigError } from '../base/errors.js';
 import { type Activation, ACTIVATIONS } from '../engines/activations.js';
+import { activationPart } from '../layers/bias-activation/part.js';
 import { shardedBias } from '../layers/bias-activation/parameters.js';
 import type { BlockLayout } from '../layers/block-layout.js';
-import type { LayerKind, LayerSizes, ParameterShape } from '../layers/kind.js';
+import type { LayerKind, LayerSizes, ParameterShape, Spread } from '../layers/kind.js';
+import { KINDS } from '../layers/kinds.js';
 import { kindsOf, type NetworkKinds } from '../layers/network-kinds.js';
-import { ghostsOf, inputWidth, type NetworkSpecification, outputWidth } from './specification.js';
+import type { LayerPart } from '../layers/part.js';
+import { residualPart } from '../layers/residual/part.js';
+import { rmsNormPart } from '../layers/rms-norm/part.js';
+import { joinPart, splitPart } from '../layers/spread/part.js';
+import { STRATEGIES } from '../layers/strategies.js';
+import { inputEdge, outputEdge } from './edges.js';
+import {
+  ghostsOf,
+  type NetworkSpecification,
+  type ResidualBlocks,
+  widthsOf,
+} from './specification.js';
 
-/** A linear layer of a network and what follows it. */
+/** A linear layer of a network, with what stands before and after it. */
 export interface NetworkLayer extends LayerSizes {
   readonly kind: LayerKind;
   readonly role: 'input' | 'hidden' | 'head';
   /** What is applied to the output, with the bias of a sharded one; null: nothing. */
   readonly activation: Activation | null;
+  /** Whether a residual block begins with it: its end adds what enters `before`. */
+  readonly opensBlock: boolean;
+  /** Before that. */
+  readonly enter: readonly LayerPart[];
+  readonly before: readonly LayerPart[];
+  readonly after: readonly LayerPart[];
 }
+
+/** Of a layer that no residual block has. */
+const ALONE = { opensBlock: false, enter: [], before: [], normalized: false } as const;
 
 /**
  * The linear layers of a network, in the order of the forward pass.
@@ -22,35 +44,147 @@ export interface NetworkLayer extends LayerSizes {
  */
 export function networkLayers(
   specification: NetworkSpecification,
-  kinds: NetworkKinds = kindsOf(specification.strategy, specification.depth),
+  kinds: NetworkKinds = kindsOf(specification.strategy, specification.depth, specification),
 ): NetworkLayer[] {
-  const { width, depth, blocks, ends, activation, ghostPrecision = 'float32' } = specification;
+  if (specification.residual !== undefined) {
+    return residualLayers(specification, specification.residual);
+  }
+  const { depth, blocks, ends, activation, ghostPrecision = 'float32' } = specification;
+  const widths = widthsOf(specification);
   const hidden = Array.from({ length: depth }, (_, l) => ({
-    ...sizes(`layers.${l}`, width, width),
+    ...sizes(`layers.${l}`, widths[l] ?? 0, widths[l + 1] ?? 0),
     role: 'hidden' as const,
     kind: kinds.hidden(l),
     ghosts: ghostsOf(specification, l),
   }));
-  const whole = { storedWhole: true, ghosts: specification.ghosts };
-  const [inputs, outputs] = [inputWidth(specification), outputWidth(specification)];
+  const [entering, leaving] = [inputEdge(specification), outputEdge(specification)];
+  const end = <R extends 'input' | 'head'>(role: R, inputs: number, outputs: number) => ({
+    ...endSizes(specification, role, inputs, outputs),
+    kind: kinds[role],
+  });
   const layers =
     ends.kind === 'sharded'
       ? hidden
       : [
-          { ...sizes('input', inputs, width), ...whole, role: 'input' as const, kind: kinds.input },
+          end('input', entering.padded, widths[0] ?? 0),
           ...hidden,
-          { ...sizes('head', width, outputs), ...whole, role: 'head' as const, kind: kinds.head },
+          end('head', widths.at(-1) ?? 0, leaving.padded),
         ];
-  checkSpread(ends.kind, layers);
-  let secondMoment = 1;
+  checkSpread(entering.spread, leaving.spread, layers);
+  // Of data one; zeros that fill up the blocks lower the mean.
+  let secondMoment = entering.width / entering.padded;
   return layers.map((layer, i) => {
     const isLast = i === layers.length - 1;
     const last = layer.kind.output === 'replicated' ? null : 'identity';
     const applied = isLast ? last : activation;
-    const entering = secondMoment;
+    const given = secondMoment;
     if (applied !== null) ({ secondMoment } = ACTIVATIONS[applied]);
-    return { ...layer, blocks, ghostPrecision, activation: applied, secondMoment: entering };
+    const common = { blocks, ghostPrecision, secondMoment: given, outputVariance: 1 };
+    const whole = { ...layer, ...ALONE, ...common, activation: applied };
+    const after = applied === null ? [] : [activationPart(whole, applied, layer.kind.output)];
+    return { ...whole, after };
   });
+}
+
+/**
+ * The layers of x ← x + down(φ(up(norm(x)))), L times, between `input` and `head`. The stream x is
+ * sharded over blocks, and up and down are of the strategy's kind; or it is replicated, up is
+ * column-parallel and down row-parallel. `down` starts with outputs of variance 1/(2L), so that the
+ * stream grows from variance 1 to 1.5.
+ */
+function residualLayers(
+  specification: NetworkSpecification,
+  { norm, expansion }: ResidualBlocks,
+): NetworkLayer[] {
+  const { depth: L, width: N, blocks, ends, activation, strategy } = specification;
+  const { ghostPrecision = 'float32' } = specification;
+  const { up, down, stream } = STRATEGIES[strategy].block;
+  const isNormed = norm === 'rms';
+  const isWhole = stream === 'replicated';
+  const [entering, leaving] = [inputEdge(specification), outputEdge(specification)];
+  const common = { blocks, ghostPrecision, outputVariance: 1 };
+  const splitAtEnd = (layer: string) => (isWhole ? [splitPart(layer, N)] : []);
+  const inner = N * expansion;
+  const hasEnds = ends.kind === 'replicated';
+  const layers = Array.from({ length: L }, (_, l): NetworkLayer[] => {
+    const [upName, downName] = [`layers.${l}.up`, `layers.${l}.down`];
+    const block = { ...common, role: 'hidden' as const, ghosts: ghostsOf(specification, l) };
+    const upSizes = { ...block, ...sizes(upName, N, inner), kind: KINDS[up] };
+    const downSizes = { ...block, ...sizes(downName, inner, N), kind: KINDS[down] };
+    const isLast = l === L - 1 && !hasEnds;
+    return [
+      {
+        ...upSizes,
+        activation,
+        secondMoment: isNormed ? 1 : 1 + l / (2 * L),
+        normalized: isNormed && !isWhole,
+        opensBlock: true,
+        enter: l === 0 && !hasEnds && isWhole ? [joinPart(upName, N)] : [],
+        before: isNormed && isWhole ? [rmsNormPart(upName, N, stream)] : [],
+        after: [activationPart(upSizes, activation, KINDS[up].output)],
+      },
+      {
+        ...downSizes,
+        ...ALONE,
+        activation: null,
+        secondMoment: ACTIVATIONS[activation].secondMoment,
+        outputVariance: 1 / (2 * L),
+        after: [
+          residualPart(downSizes, KINDS[down].output),
+          ...(isLast ? splitAtEnd(downName) : []),
+        ],
+      },
+    ];
+  }).flat();
+  if (!hasEnds) return layers;
+  const kinds = kindsOf(strategy, L, specification);
+  const input = { ...endSizes(specification, 'input', entering.padded, N), ...common };
+  const head = { ...endSizes(specification, 'head', N, leaving.padded), ...common };
+  // A head that exchanges something has its statistics ride along.
+  const rides = isNormed && !isWhole && kinds.head.output === 'sharded';
+  const isSharded = kinds.head.output === 'sharded';
+  return [
+    {
+      ...input,
+      ...ALONE,
+      kind: kinds.input,
+      activation: 'identity',
+      secondMoment: entering.width / entering.padded,
+      after: [
+        activationPart(input, 'identity', kinds.input.output),
+        ...(isWhole ? [joinPart('input', N)] : []),
+      ],
+    },
+    ...layers,
+    {
+      ...head,
+      ...ALONE,
+      kind: kinds.head,
+      activation: isSharded ? 'identity' : null,
+      secondMoment: isNormed ? 1 : 1.5,
+      normalized: rides,
+      before: [
+        ...(isNormed && !rides ? [rmsNormPart('head', N, stream)] : []),
+        ...splitAtEnd('head'),
+      ],
+      after: isSharded ? [activationPart(head, 'identity', 'sharded')] : [],
+    },
+  ];
+}
+
+function endSizes<R extends 'input' | 'head'>(
+  { ghosts, blocks, ...ends }: NetworkSpecification,
+  role: R,
+  inputs: number,
+  outputs: number,
+) {
+  return {
+    ...sizes(role, inputs, outputs),
+    role,
+    storedWhole: ends[role] === undefined,
+    // More than the width of a block that they come from would say nothing more.
+    ghosts: Math.min(ghosts, inputs / blocks),
+  };
 }
 
 function sizes(name: string, inputs: number, outputs: number) {
@@ -58,10 +192,11 @@ function sizes(name: string, inputs: number, outputs: number) {
 }
 
 function checkSpread(
-  ends: 'sharded' | 'replicated',
+  entering: Spread,
+  leaving: Spread,
   layers: readonly { readonly name: string; readonly kind: LayerKind }[],
 ): void {
-  let [given, by] = [ends, 'the data'];
+  let [given, by] = [entering, 'the data'];
   const check = (takes: string, name: string) => {
     if (takes === given) return;
     throw new ConfigError(
@@ -73,7 +208,7 @@ function checkSpread(
     check(kind.input, `${name} (${kind.name})`);
     [given, by] = [kind.output, name];
   }
-  check(ends, 'the loss');
+  check(leaving, 'the loss');
 }
 
 /** The tensors of one block, in the order of checkpoints: the bias is the last. */

@@ -2,13 +2,14 @@ import type { Operator } from '../autograd/operator.js';
 import { type OperatorRunner, Parameter, type Variable } from '../autograd/tape.js';
 import { ShapeError } from '../base/errors.js';
 import type { Engine } from '../engines/engine.js';
-import { BiasActivation } from '../layers/bias-activation/operator.js';
 import { shardedBias } from '../layers/bias-activation/parameters.js';
 import { type BlockLayout, blockLayout, range } from '../layers/block-layout.js';
-import { layerCost, type LayerCost } from '../layers/cost.js';
+import type { LayerCost } from '../layers/cost.js';
 import { hasGhosts, type ParameterShape } from '../layers/kind.js';
 import { parameterName } from '../layers/matrix-shards.js';
 import type { NetworkKinds } from '../layers/network-kinds.js';
+import type { LayerPart } from '../layers/part.js';
+import { workOf } from './layer-work.js';
 import { type InitialDraw, initialize } from './initialization.js';
 import { type NetworkLayer, networkLayers } from './network-layers.js';
 import {
@@ -19,9 +20,12 @@ import {
 
 interface Stage {
   readonly operator: Operator;
-  /** Null: an activation. */
+  /** Null: what stands before or after a linear layer. */
   readonly layer: NetworkLayer | null;
   readonly parameters: readonly Parameter[];
+  /** Whether a residual block begins here, and whether it ends here. */
+  readonly opens: boolean;
+  readonly joins: boolean;
 }
 
 interface NetworkParts {
@@ -82,8 +86,14 @@ export class FeedForward {
    */
   forward(runner: OperatorRunner, x: Variable): Variable {
     let activation = x;
-    for (const { operator, parameters } of this.#stages) {
-      activation = runner.apply(operator, activation, ...parameters);
+    let entered = x;
+    for (const [i, { operator, parameters, opens, joins }] of this.#stages.entries()) {
+      if (opens) entered = activation;
+      const inputs = joins ? [activation, entered] : [activation];
+      const isKept = this.#stages[i + 1]?.opens ?? false;
+      activation = isKept
+        ? runner.applyKept(operator, ...inputs, ...parameters)
+        : runner.apply(operator, ...inputs, ...parameters);
     }
     return activation;
   }
@@ -109,7 +119,7 @@ export class FeedForward {
       .map(({ layer, operator }, i) => {
         const inUse = hasGhosts(operator) ? { ...layer, ghosts: operator.ghostsInUse } : layer;
         const place = { layout, columns, inputNeedsGradient: i > 0 || inputNeedsGradient };
-        return { name: layer.name, cost: layerCost(layer.kind, inUse, place) };
+        return { name: layer.name, cost: workOf(inUse, place) };
       });
   }
 }
@@ -135,18 +145,24 @@ export function buildNetwork(
   for (const layer of layers) {
     const make = (of: (block: number) => readonly ParameterShape[]) =>
       makeParameters({ layer, layout, engine, draws }, of);
+    const part = (of: LayerPart, opens = false): Stage => ({
+      operator: of.operator(layout),
+      layer: null,
+      parameters: of.takesBias ? make((block) => [shardedBias(layer, block)]) : [],
+      opens,
+      joins: of.joins,
+    });
+    const { enter, before, after, opensBlock } = layer;
+    stages.push(...enter.map((of) => part(of)));
+    stages.push(...before.map((of, i) => part(of, opensBlock && i === 0)));
     stages.push({
       operator: layer.kind.operator(layer, layout),
       layer,
       parameters: make((block) => layer.kind.parameters(layer, block)),
+      opens: opensBlock && before.length === 0,
+      joins: false,
     });
-    if (layer.activation === null) continue;
-    const isSharded = layer.kind.output === 'sharded';
-    stages.push({
-      operator: new BiasActivation(`${layer.name}.${layer.activation}`, layer.activation),
-      layer: null,
-      parameters: isSharded ? make((block) => [shardedBias(layer, block)]) : [],
-    });
+    stages.push(...after.map((of) => part(of)));
   }
   return new FeedForward({ specification, layout, stages, draws });
 }

@@ -14,10 +14,13 @@ export type NetworkEnds =
 /** Everything that determines a network but its weights. */
 export interface NetworkSpecification {
   readonly strategy: Strategy;
-  /** N */
+  /** N; the largest of `widths` */
   readonly width: number;
-  /** L, the hidden layers of width N */
+  /** L, the hidden layers */
   readonly depth: number;
+  /** What enters hidden layer 0, 1, … and what leaves the last: L + 1 numbers; left out: all are
+   * `width`. */
+  readonly widths?: readonly number[];
   /** P */
   readonly blocks: number;
   /** K; not used by the tensor strategies */
@@ -27,7 +30,36 @@ export interface NetworkSpecification {
   /** How ghosts travel, phantom only; float32 where it is left out. */
   readonly ghostPrecision?: GhostPrecision;
   readonly activation: Activation;
+  /** The hidden layers are L residual blocks; left out: a chain of L layers. */
+  readonly residual?: ResidualBlocks;
   readonly ends: NetworkEnds;
+  /** Replicated ends only: the kind of an input layer that takes features split over the blocks,
+   * `phantom` or, of tensor strategies, `gather`; left out: it takes all features on every rank. */
+  readonly input?: SplitKind;
+  /** Likewise of a head whose answers are split over the blocks; with mse only. */
+  readonly head?: SplitKind;
+}
+
+/** x ← x + down(φ(up(norm(x)))), with up from N to eN and down back. */
+export interface ResidualBlocks {
+  /** What divides x on its way in, and before the head: its root mean square, or nothing. */
+  readonly norm: 'rms' | 'none';
+  /** e */
+  readonly expansion: number;
+}
+
+/** Kinds of layers from a sharded activation to a sharded one, as `input` or `head`. */
+export type SplitKind = 'phantom' | 'gather';
+
+/** The widths between hidden layers: L + 1. */
+export function widthsOf({
+  width,
+  depth,
+  widths,
+}: Pick<NetworkSpecification, 'width' | 'depth'> & {
+  readonly widths?: readonly number[] | undefined;
+}): readonly number[] {
+  return widths ?? Array.from({ length: depth + 1 }, () => width);
 }
 
 type Ghosts = Pick<NetworkSpecification, 'ghosts' | 'layerGhosts'>;
@@ -48,13 +80,15 @@ export function withFirstGhosts(
 }
 
 /** Features of a sample. */
-export function inputWidth({ ends, width }: NetworkSpecification): number {
-  return ends.kind === 'sharded' ? width : ends.inputs;
+export function inputWidth(specification: NetworkSpecification): number {
+  const { ends, width, widths } = specification;
+  return ends.kind === 'sharded' ? (widths?.[0] ?? width) : ends.inputs;
 }
 
 /** Numbers in an answer. */
-export function outputWidth({ ends, width }: NetworkSpecification): number {
-  return ends.kind === 'sharded' ? width : ends.outputs;
+export function outputWidth(specification: NetworkSpecification): number {
+  const { ends, width, widths } = specification;
+  return ends.kind === 'sharded' ? (widths?.at(-1) ?? width) : ends.outputs;
 }
 
 function oneOf(name: string, value: string, known: readonly string[]): void {
@@ -82,14 +116,18 @@ export function validateSpecification(specification: NetworkSpecification): void
       throw new ConfigError('network', `${name} is ${size}; needs an integer of at least 1`);
     }
   }
-  if (width % blocks !== 0) {
-    const below = Math.floor(width / blocks) * blocks;
+  if (specification.widths !== undefined) validateWidths(specification, specification.widths);
+  for (const each of widthsOf(specification)) {
+    if (each % blocks === 0) continue;
+    const below = Math.floor(each / blocks) * blocks;
     const fits = [below, below + blocks].filter((fit) => fit > 0).join(' and ');
     throw new ConfigError(
       'network',
-      `width ${width} does not divide into ${blocks} blocks; the nearest widths that fit: ${fits}`,
+      `width ${each} does not divide into ${blocks} blocks; the nearest widths that fit: ${fits}`,
     );
   }
+  validateSplit(specification);
+  if (specification.residual !== undefined) validateResidual(specification, specification.residual);
   if (!exchangesGhosts(strategy)) {
     if (ghostPrecision === 'float32' && layerGhosts === undefined) return;
     const given =
@@ -106,28 +144,93 @@ export function validateSpecification(specification: NetworkSpecification): void
       `${strategy} with 1 block has no ghosts to exchange; use --blocks 2 or more, or --strategy tensor`,
     );
   }
-  if (ghosts > width / blocks) {
+  if (layerGhosts !== undefined) {
+    validateLayerGhosts(specification, layerGhosts);
+    return;
+  }
+  const narrowest = Math.min(...widthsOf(specification).slice(0, depth));
+  if (ghosts > narrowest / blocks) {
     throw new ConfigError(
       'network',
-      `${ghosts} ghosts of blocks of width ${width / blocks} (width ${width} / ${blocks} blocks); ` +
-        `needs ghosts ≤ ${width / blocks}`,
+      `${ghosts} ghosts of blocks of width ${narrowest / blocks} (width ${narrowest} / ${blocks} ` +
+        `blocks); needs ghosts ≤ ${narrowest / blocks}`,
     );
   }
-  if (layerGhosts !== undefined) validateLayerGhosts(specification, layerGhosts);
+}
+
+function validateWidths({ width, depth }: NetworkSpecification, widths: readonly number[]): void {
+  const isCount = (each: unknown) => Number.isSafeInteger(each) && (each as number) >= 1;
+  if (!Array.isArray(widths) || widths.length !== depth + 1 || !widths.every(isCount)) {
+    throw new ConfigError(
+      'network',
+      `widths ${JSON.stringify(widths)} of ${depth} hidden layers; needs ${depth + 1} integers of ` +
+        'at least 1: what enters each layer, and what leaves the last',
+    );
+  }
+  const largest = Math.max(...widths);
+  if (largest === width) return;
+  throw new ConfigError(
+    'network',
+    `width ${width}, and ${largest} the largest of the widths; leave width out`,
+  );
+}
+
+function validateResidual(
+  { widths, ghostPrecision = 'float32' }: NetworkSpecification,
+  { norm, expansion }: ResidualBlocks,
+): void {
+  oneOf('norm', norm, ['rms', 'none']);
+  if (!Number.isSafeInteger(expansion) || expansion < 1) {
+    throw new ConfigError('network', `expansion is ${expansion}; needs an integer of at least 1`);
+  }
+  if (widths !== undefined) {
+    throw new ConfigError('network', 'widths of residual blocks, which have one: use width');
+  }
+  if (norm === 'none' || ghostPrecision === 'float32') return;
+  throw new ConfigError(
+    'network',
+    `ghosts in ${ghostPrecision} with norm ${norm}, whose statistics travel with them in float32; ` +
+      'use ghost precision float32, or norm none',
+  );
+}
+
+function validateSplit({ strategy, ends, input, head }: NetworkSpecification): void {
+  const fits: SplitKind = exchangesGhosts(strategy) ? 'phantom' : 'gather';
+  for (const [name, kind] of [
+    ['input', input],
+    ['head', head],
+  ] as const) {
+    if (kind === undefined) continue;
+    oneOf(name, kind, ['phantom', 'gather']);
+    if (kind !== fits) {
+      throw new ConfigError(
+        'network',
+        `${name} ${kind} with strategy ${strategy}; it takes ${name} ${fits} or replicated`,
+      );
+    }
+    if (ends.kind === 'replicated') continue;
+    throw new ConfigError(
+      'network',
+      `${name} ${kind} with sharded ends, which have no ${name} layer; use ends replicated`,
+    );
+  }
 }
 
 function validateLayerGhosts(
-  { depth, width, blocks, ghosts }: NetworkSpecification,
+  specification: NetworkSpecification,
   layerGhosts: readonly number[],
 ): void {
+  const { depth, blocks, ghosts } = specification;
   if (!Array.isArray(layerGhosts) || layerGhosts.length !== depth) {
     throw new ConfigError(
       'network',
       `layer ghosts ${JSON.stringify(layerGhosts)} of ${depth} hidden layers; needs a number for each`,
     );
   }
-  const most = width / blocks;
+  const widths = widthsOf(specification);
   for (const [layer, count] of layerGhosts.entries()) {
+    const width = widths[layer] ?? 0;
+    const most = width / blocks;
     if (Number.isSafeInteger(count) && count >= 1 && count <= most) continue;
     throw new ConfigError(
       'network',

@@ -6,7 +6,12 @@ import type { TableSchema } from '../data/tables/schema.js';
 import { readWhole } from '../layers/dense-shards.js';
 import type { ShardReader } from '../layers/kind.js';
 import { layerParameters, networkLayers } from '../model/network-layers.js';
-import type { NetworkEnds, NetworkSpecification } from '../model/specification.js';
+import {
+  inputWidth,
+  type NetworkEnds,
+  type NetworkSpecification,
+  outputWidth,
+} from '../model/specification.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { type ModelSource, sourceText } from './model-source.js';
 import { WeightFiles } from './weight-files.js';
@@ -54,19 +59,35 @@ export function denseOf(source: ModelSource, engine: Engine): DenseNetwork {
     read: (tensor, shape, out) => files.read(tensor, shape, out),
     scratch: (use, shape) => scratch.tensor(use, shape),
   };
-  const layers = networkLayers(specification).map((layer): DenseLayer => ({
-    role: layer.role,
-    name: layer.name,
-    rows: layer.outputs,
-    columns: layer.inputs,
-    readWeight: (out) => layer.kind.dense(layer, shards, out),
-    readBias() {
-      const bias = new Float32Array(layer.outputs);
-      const of = (block: number) => layerParameters(layer, block);
-      readWhole({ layer, part: 'bias', of }, shards, bias);
-      return bias;
-    },
-  }));
+  const layers = networkLayers(specification).map((layer): DenseLayer => {
+    // Without what only fills up the blocks.
+    const rows = layer.role === 'head' ? outputWidth(specification) : layer.outputs;
+    const columns = layer.role === 'input' ? inputWidth(specification) : layer.inputs;
+    return {
+      role: layer.role,
+      name: layer.name,
+      rows,
+      columns,
+      readWeight(out) {
+        if (rows === layer.outputs && columns === layer.inputs) {
+          layer.kind.dense(layer, shards, out);
+          return;
+        }
+        const whole = shards.scratch('padded', [layer.outputs, layer.inputs]);
+        layer.kind.dense(layer, shards, whole);
+        for (let row = 0; row < rows; row++) {
+          const from = row * layer.inputs;
+          out.data.set(whole.data.subarray(from, from + columns), row * columns);
+        }
+      },
+      readBias() {
+        const bias = new Float32Array(layer.outputs);
+        const of = (block: number) => layerParameters(layer, block);
+        readWhole({ layer, part: 'bias', of }, shards, bias);
+        return bias.subarray(0, rows);
+      },
+    };
+  });
   return {
     name,
     width,

@@ -5,6 +5,7 @@ import type { Communicator } from '../communicators/communicator.js';
 import { gatherColumns } from '../data/loader/fill.js';
 import type { Standardization } from '../data/standardize.js';
 import type { Engine } from '../engines/engine.js';
+import { edgeRows, inputEdge, outputEdge } from '../model/edges.js';
 import type { FeedForward } from '../model/network.js';
 import { type Tensor, tensorPart } from '../tensor/tensor.js';
 
@@ -45,12 +46,15 @@ export class NetworkRunner {
   readonly #rows: Float64Array;
   readonly #shift: Float64Array;
   readonly #factor: Float64Array;
-  /** Features of a row, and those of them that this rank reads. */
+  /** Features of a row, and where those that this rank reads begin; rows that it holds, with zeros
+   * that fill up its blocks. */
   readonly #features: number;
+  readonly #held: number;
   readonly #firstFeature: number;
-  /** Answers of a row, and where this rank's begin. */
+  /** Answers of a row, and those that this rank writes. */
   readonly #outputs: number;
   readonly #firstOutput: number;
+  readonly #ownOutputs: number;
   readonly #transform: OutputTransform | null;
 
   /**
@@ -69,23 +73,24 @@ export class NetworkRunner {
     gather: boolean,
     mostProducts = MOST_PRODUCTS,
   ) {
-    const { ends, width, blocks } = network.specification;
-    const { blocksHere, firstBlock } = network.layout;
-    const sharded = ends.kind === 'sharded';
-    const ownRows = blocksHere * (width / blocks);
-    const first = sharded ? firstBlock * (width / blocks) : 0;
-    const read = sharded ? ownRows : ends.inputs;
+    const { specification, layout } = network;
+    const [entering, leaving] = [inputEdge(specification), outputEdge(specification)];
+    const { first, count: read, held } = edgeRows(entering, layout);
+    const answers = edgeRows(leaving, layout);
+    const isGathered = gather && leaving.spread === 'sharded';
     this.#network = network;
     this.#mostProducts = mostProducts;
     this.#engine = parts.engine;
     this.#communicator = parts.communicator;
     this.#memory = new ForwardMemory(parts.engine);
-    this.#features = sharded ? width : ends.inputs;
-    this.#outputs = sharded ? width : ends.outputs;
+    this.#features = entering.width;
+    this.#outputs = leaving.width;
+    this.#held = held;
     this.#firstFeature = first;
-    this.#firstOutput = gather ? 0 : first;
-    this.#x = parts.engine.allocate([read, maxBatch]);
-    this.#gathered = gather && sharded ? new Float32Array(width * maxBatch) : null;
+    this.#firstOutput = isGathered ? 0 : answers.first;
+    this.#ownOutputs = isGathered ? leaving.width : answers.count;
+    this.#x = parts.engine.allocate([held, maxBatch]);
+    this.#gathered = isGathered ? new Float32Array(leaving.padded * maxBatch) : null;
     this.#rows = Float64Array.from({ length: maxBatch }, (_, row) => row);
     this.#shift = new Float64Array(read);
     this.#factor = new Float64Array(read).fill(1);
@@ -127,15 +132,17 @@ export class NetworkRunner {
       target,
       this.#firstFeature,
     );
+    // What a batch of more rows left there.
+    target.fill(0, this.#shift.length * rows);
     if (ghosts > 0) this.#network.useGhosts(ghosts);
     plan.pass.begin();
     const { value } = this.#network.forward(plan.pass, plan.x);
     if (plan.gathered !== null) this.#communicator.allGather(value.data, plan.gathered);
     if (!writesAnswers) return;
-    const answers = plan.gathered ?? value.data;
+    const answers = (plan.gathered ?? value.data).subarray(0, this.#ownOutputs * rows);
     writeRows(answers, rows, y, this.#outputs, this.#firstOutput);
     if (this.#transform) {
-      transform(y, rows, answers.length / rows, this.#firstOutput, this.#transform);
+      transform(y, rows, this.#ownOutputs, this.#firstOutput, this.#transform);
     }
   }
 
@@ -149,11 +156,12 @@ export class NetworkRunner {
       this.#plans.delete(oldest);
       this.#products -= plan.products;
     }
-    const x = tensorPart(this.#x, 0, [this.#shift.length, rows]);
+    const maxRows = this.#rows.length;
+    const x = tensorPart(this.#x, 0, [this.#held, rows]);
     const plan: Plan = {
       pass: new ForwardPass(this.#engine, this.#communicator, this.#memory),
       x: new Variable(x, false),
-      gathered: this.#gathered?.subarray(0, this.#outputs * rows) ?? null,
+      gathered: this.#gathered?.subarray(0, (this.#gathered.length / maxRows) * rows) ?? null,
       products,
     };
     this.#plans.set(key, plan);
@@ -166,7 +174,8 @@ export class NetworkRunner {
     const { specification, layout } = this.#network;
     const isPart = ghosts > 0 && ghosts < specification.ghosts;
     const each = isPart ? specification.blocks - 1 : 2;
-    return specification.depth * (OTHER_PRODUCTS + layout.blocksHere * each);
+    const layers = specification.residual ? 2 * specification.depth : specification.depth;
+    return layers * (OTHER_PRODUCTS + layout.blocksHere * each);
   }
 }
 

@@ -3,6 +3,7 @@ import type { Communicator } from '../communicators/communicator.js';
 import type { Standardization } from '../data/standardize.js';
 import type { Engine } from '../engines/engine.js';
 import { buildNetwork } from '../model/network.js';
+import { outputEdge } from '../model/edges.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { type FileHashes, verifyFiles } from '../checkpoints/checkpoint-folder.js';
 import { loadWeights } from '../checkpoints/load-checkpoint.js';
@@ -61,7 +62,7 @@ export function answerBatches(job: InferenceJob, parts: InferenceParts): void {
     maxBatch,
     apart,
   );
-  const writes = index === 0 || (specification.ends.kind === 'sharded' && !apart);
+  const writes = index === 0 || (outputEdge(specification).spread === 'sharded' && !apart);
   // The largest batch first: its memory is what all others use.
   const [x, y] = [new Float32Array(maxBatch * features), new Float32Array(maxBatch * outputs)];
   for (const rows of [maxBatch, 1]) runner.run(rows, ghosts, x, y, writes);

@@ -40,6 +40,8 @@ const number = (
   bounds: { readonly above?: true; readonly below?: number } = {},
 ) => ({ group, kind: 'number', placeholder, least: 0, ...bounds }) as const;
 
+const END_CHOICES = ['auto', 'replicated', 'phantom', 'gather'] as const;
+
 /**
  * Every setting of a training run, once. From it are made: the keys of config files and their JSON
  * Schema, the flags and their help, the type `TrainingSettings` with its docstrings, and the
@@ -60,6 +62,42 @@ export const SETTINGS = {
     ...integer('Network', 'L', 1, 10_000),
     about: 'number of hidden layers',
     initial: 2,
+  },
+  widths: {
+    group: 'Network',
+    kind: 'integers',
+    placeholder: 'N,…',
+    least: 1,
+    most: 1 << 20,
+    nullable: true,
+    about:
+      'widths of the layers instead of width and depth, as in 2048,1024,512: what enters each ' +
+      'hidden layer, and what leaves the last; multiples of blocks',
+    initial: null,
+    fallback: 'width for every layer; those of the model with --from',
+  },
+  architecture: {
+    ...choice('Network', ['plain', 'residual']),
+    about:
+      'plain: a chain of depth layers; residual: depth blocks that each add down(φ(up(norm(x)))) ' +
+      'to x, φ the activation',
+    initial: 'plain',
+  },
+  norm: {
+    ...choice('Network', ['rms', 'none']),
+    nullable: true,
+    about:
+      'what divides x on its way into a residual block and the head: its root mean square, whose ' +
+      'sums travel with the ghosts, or nothing',
+    initial: null,
+    fallback: 'rms in residual blocks; plain networks have none',
+  },
+  expansion: {
+    ...integer('Network', 'e', 1, 64),
+    nullable: true,
+    about: 'times the width that a residual block is wide inside',
+    initial: null,
+    fallback: '2 in residual blocks',
   },
   blocks: {
     ...integer('Network', 'P', 1, 65_536),
@@ -110,6 +148,21 @@ export const SETTINGS = {
       'of any width; sharded: directly, with features and targets as wide as the layers ' +
       'and loss mse; auto: sharded where that fits',
     initial: 'auto',
+  },
+  input: {
+    ...choice('Network', END_CHOICES),
+    about:
+      'input layer of replicated ends; replicated: every rank takes all features; phantom: each ' +
+      'rank its own blocks of them; gather: that of tensor strategies; auto: phantom where it is ' +
+      'smaller and a replicated one the largest layer',
+    initial: 'replicated',
+  },
+  head: {
+    ...choice('Network', END_CHOICES),
+    about:
+      'head of replicated ends, likewise: phantom or gather leave answers split over the ranks, ' +
+      'for losses mse, mae, huber and poisson',
+    initial: 'replicated',
   },
   from: {
     group: 'Network',

@@ -1,10 +1,55 @@
-import type { NetworkSpecification } from '../model/specification.js';
+import type { NetworkEnds, NetworkSpecification } from '../model/specification.js';
 import type { GivenSettings } from './given.js';
+import type { TrainingSettings } from './settings.js';
+
+/** Settings of the layers between the ends. */
+export type LayerSettings = Pick<
+  TrainingSettings,
+  | 'width'
+  | 'depth'
+  | 'widths'
+  | 'architecture'
+  | 'norm'
+  | 'expansion'
+  | 'blocks'
+  | 'ghosts'
+  | 'layerGhosts'
+  | 'ghostPrecision'
+  | 'activation'
+>;
+
+/** The network that settings make with these ends, its input and head layers replicated. */
+export function networkOf(
+  settings: LayerSettings,
+  strategy: NetworkSpecification['strategy'],
+  ends: NetworkEnds,
+): NetworkSpecification {
+  const { width, depth, widths, blocks, ghosts, layerGhosts, ghostPrecision, activation } =
+    settings;
+  return {
+    strategy,
+    width,
+    depth,
+    ...(widths && { widths }),
+    blocks,
+    ghosts,
+    ...(layerGhosts && { layerGhosts }),
+    ghostPrecision,
+    activation,
+    ...(settings.architecture === 'residual' && {
+      residual: { norm: settings.norm ?? 'rms', expansion: settings.expansion ?? 2 },
+    }),
+    ends,
+  };
+}
 
 /** The settings that make a network of this specification. */
 export function networkSettings(specification: NetworkSpecification): GivenSettings {
   const { strategy, width, depth, blocks, ghosts, activation, ends } = specification;
-  const { ghostPrecision = 'float32', layerGhosts = null } = specification;
-  const sizes = { width, depth, blocks, ghosts, layerGhosts };
-  return { strategy, ...sizes, ghostPrecision, activation, ends: ends.kind };
+  const { ghostPrecision = 'float32', layerGhosts = null, widths = null } = specification;
+  const { input = 'replicated', head = 'replicated' } = specification;
+  const { residual } = specification;
+  const architecture = residual ? ('residual' as const) : ('plain' as const);
+  const sizes = { width, depth, widths, architecture, ...residual, blocks, ghosts, layerGhosts };
+  return { strategy, ...sizes, ghostPrecision, activation, ends: ends.kind, input, head };
 }

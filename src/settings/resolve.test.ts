@@ -58,6 +58,12 @@ test('the default number of ghosts fits a narrow network; a given one must', () 
 test('ghosts is the largest of the layers, where they differ', () => {
   assert.equal(resolve({}).layerGhosts, null);
   assert.equal(resolve({ layerGhosts: [3, 20] }).ghosts, 20);
+  const { width, depth, ghosts } = resolve({ widths: [64, 128, 32, 16], blocks: 4 });
+  assert.deepEqual([width, depth, ghosts], [128, 3, 8]);
+  refuses({ widths: [64, 32], depth: 2 }, /widths \[64,32\] of 2 hidden layers; needs 3 integers/);
+  refuses({ widths: [64, 32], width: 32 }, /width 32, and 64 the largest of the widths/);
+  refuses({ widths: [64, 30] }, /width 30 does not divide into 4 blocks; .* 28 and 32/);
+  refuses({ widths: [64, 32, 16], ghosts: 9 }, /9 ghosts of blocks of width 8 \(width 32/);
   assert.deepEqual(resolve({ layerGhosts: [3, 20] }, { layerGhosts: null }).ghosts, 16);
   refuses({ layerGhosts: [3, 20], ghosts: 16 }, /ghosts 16, and 20 in a layer/);
   refuses({ layerGhosts: [3] }, /layer ghosts \[3\] of 2 hidden layers/);

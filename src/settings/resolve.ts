@@ -3,8 +3,9 @@ import type { Launcher } from '../communicators/launcher.js';
 import { availableCores } from '../base/cores.js';
 import { ConfigError } from '../base/errors.js';
 import { exchangesGhosts } from '../layers/strategies.js';
-import { validateRanks, validateSpecification } from '../model/specification.js';
+import { validateRanks, validateSpecification, widthsOf } from '../model/specification.js';
 import { NESTED_MICRO_BATCHES } from '../model/nested-ghosts.js';
+import { networkOf } from './network-settings.js';
 import { SETTING_KEYS, SETTINGS } from './keys.js';
 import type { GivenSettings } from './given.js';
 import type { TrainingSettings } from './settings.js';
@@ -54,8 +55,11 @@ export function resolveSettings(
   const merged = { ...(initial as unknown as TrainingSettings), ...given };
   const settings: TrainingSettings = {
     ...merged,
+    ...sizesOf(given, merged),
     epochs: merged.steps === null && merged.epochs === null ? DEFAULT_EPOCHS : merged.epochs,
-    ghosts: given.ghosts ?? Math.max(...(given.layerGhosts ?? [clampedGhosts(merged)])),
+    ghosts:
+      given.ghosts ??
+      Math.max(...(given.layerGhosts ?? [clampedGhosts({ ...merged, ...sizesOf(given, merged) })])),
     accumulate: given.accumulate ?? (merged.nestedGhosts ? NESTED_MICRO_BATCHES : 1),
     ranks: ranksOf(given, merged, launcher),
   };
@@ -80,17 +84,26 @@ function ranksOf(
   );
 }
 
+/** Widths say width and depth. */
+function sizesOf(
+  given: GivenSettings,
+  { width, depth, widths }: TrainingSettings,
+): Pick<TrainingSettings, 'width' | 'depth'> {
+  if (widths === null) return { width, depth };
+  return { width: given.width ?? Math.max(...widths), depth: given.depth ?? widths.length - 1 };
+}
+
 /** The default number of ghosts must not be what makes a narrow network fail. */
-function clampedGhosts({ ghosts, width, blocks }: TrainingSettings): number {
-  return Math.max(1, Math.min(ghosts, Math.floor(width / blocks)));
+function clampedGhosts({ ghosts, blocks, ...sizes }: TrainingSettings): number {
+  const entering = widthsOf({ ...sizes, widths: sizes.widths ?? undefined }).slice(0, sizes.depth);
+  const narrowest = Math.min(...entering);
+  return Math.max(1, Math.min(ghosts, Math.floor(narrowest / blocks)));
 }
 
 function checkTogether(settings: TrainingSettings): void {
   const { batch, accumulate } = settings;
   // Whether the ends are sharded depends on the data; sizes of the layers do not.
-  const { layerGhosts, ...sizes } = settings;
-  const own = layerGhosts && { layerGhosts };
-  validateSpecification({ ...sizes, ...own, ends: { kind: 'sharded' } });
+  validateSpecification(networkOf(settings, settings.strategy, { kind: 'sharded' }));
   validateRanks(settings.blocks, settings.ranks);
   if (batch % accumulate !== 0) {
     const below = Math.floor(batch / accumulate) * accumulate;
@@ -103,6 +116,14 @@ function checkTogether(settings: TrainingSettings): void {
   }
   if (settings.nestedGhosts) checkNested(settings);
   if (settings.bestBy === null) checkUnjudged(settings);
+  const { architecture, norm, expansion } = settings;
+  if (architecture === 'plain' && (norm !== null || expansion !== null)) {
+    const given = norm === null ? `expansion ${expansion}` : `norm ${norm}`;
+    throw new ConfigError(
+      'settings',
+      `${given} with architecture plain, which has none; use architecture residual`,
+    );
+  }
   if (settings.ends === 'sharded' && settings.loss !== null && !canBeSharded(settings.loss)) {
     throw new ConfigError(
       'settings',

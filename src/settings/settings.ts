@@ -17,6 +17,24 @@ export interface TrainingSettings {
   /** Number of hidden layers. An integer from 1 to 10000. Default: 2. */
   readonly depth: number;
   /**
+   * Widths of the layers instead of width and depth, as in 2048,1024,512: what enters each hidden
+   * layer, and what leaves the last; multiples of blocks. A list of integers from 1 to 1048576, as
+   * in 4,16.
+   */
+  readonly widths: readonly number[] | null;
+  /**
+   * Plain: a chain of depth layers; residual: depth blocks that each add down(φ(up(norm(x)))) to x,
+   * φ the activation. Default: plain.
+   */
+  readonly architecture: 'plain' | 'residual';
+  /**
+   * What divides x on its way into a residual block and the head: its root mean square, whose sums
+   * travel with the ghosts, or nothing.
+   */
+  readonly norm: 'rms' | 'none' | null;
+  /** Times the width that a residual block is wide inside. An integer from 1 to 64. */
+  readonly expansion: number | null;
+  /**
    * Blocks that each layer is split into; at least 2 for phantom. An integer from 1 to 65536.
    * Default: 4.
    */
@@ -58,6 +76,17 @@ export interface TrainingSettings {
    * where that fits. Default: auto.
    */
   readonly ends: 'auto' | 'replicated' | 'sharded';
+  /**
+   * Input layer of replicated ends; replicated: every rank takes all features; phantom: each rank
+   * its own blocks of them; gather: that of tensor strategies; auto: phantom where it is smaller
+   * and a replicated one the largest layer. Default: replicated.
+   */
+  readonly input: 'auto' | 'replicated' | 'phantom' | 'gather';
+  /**
+   * Head of replicated ends, likewise: phantom or gather leave answers split over the ranks, for
+   * losses mse, mae, huber and poisson. Default: replicated.
+   */
+  readonly head: 'auto' | 'replicated' | 'phantom' | 'gather';
   /** Run, checkpoint or model folder to take the network and its first weights from. */
   readonly from: string | null;
 

@@ -1,3 +1,4 @@
+import { edgeRows, outputEdge } from '../model/edges.js';
 import type { MetricValues } from '../metrics/metric-names.js';
 import type { LossPass } from './loss-pass.js';
 import {
@@ -33,8 +34,7 @@ export class Evaluator {
   constructor(pass: LossPass, rows: number, shape: MetricsShape, isFirstReplica = true) {
     const { objective, network, control } = pass.parts;
     const { sharded } = objective;
-    const outputs = shape.names.length;
-    const { firstBlock, blocksHere, blocks } = network.layout;
+    const { first, count, held } = edgeRows(outputEdge(network.specification), network.layout);
     this.#pass = pass;
     this.#rows = rows;
     this.#isFirstReplica = isFirstReplica;
@@ -43,8 +43,10 @@ export class Evaluator {
       rows,
       control,
       counts: sharded ? isFirstReplica : control.rank === 0,
-      outputsHere: sharded ? (outputs / blocks) * blocksHere : outputs,
-      firstOutput: sharded ? (outputs / blocks) * firstBlock : 0,
+      // Of whole outputs each target may have several.
+      outputsHere: sharded ? count : shape.names.length,
+      outputsHeld: sharded ? held : shape.names.length,
+      firstOutput: first,
     });
   }
 

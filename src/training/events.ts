@@ -3,6 +3,7 @@ import type { Obtained } from '../energy/meter.js';
 import type { RunEnergy } from '../energy/run-energy.js';
 import type { MetricValues } from '../metrics/metric-names.js';
 import type { EvaluationMetrics } from './network-metrics.js';
+import type { EndKind } from '../model/split-ends.js';
 import type { CollectiveName, CollectiveTimes } from './overlap.js';
 
 /**
@@ -26,6 +27,9 @@ export interface StartEvent {
   readonly host: string;
   readonly pid: number;
   readonly strategy: string;
+  /** What its ends are; `none`: features and answers are as wide as the layers. */
+  readonly input: EndKind;
+  readonly head: EndKind;
   readonly engine: string;
   readonly engineDescription: string;
   readonly communicator: string;

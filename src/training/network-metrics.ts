@@ -14,6 +14,7 @@ import {
   type MetricsTask,
   type MetricValues,
 } from '../metrics/metric-names.js';
+import { outputEdge } from '../model/edges.js';
 import { type NetworkSpecification, outputWidth } from '../model/specification.js';
 import { MultilabelSums } from '../metrics/multilabel.js';
 import { RegressionSums } from '../metrics/regression.js';
@@ -88,7 +89,7 @@ export function metricsShape(of: {
 }): MetricsShape {
   const { specification, loss, lossOptions, schema } = of;
   // A rank that holds some of the outputs cannot say which is the largest.
-  const labels = of.labels && specification.ends.kind !== 'sharded';
+  const labels = of.labels && outputEdge(specification).spread === 'replicated';
   const each = outputsPerTarget(loss, lossOptions);
   const outputs = outputWidth(specification) / each;
   const known = labels ? schema && classNames(schema) : schema?.targets.map(({ name }) => name);
@@ -126,7 +127,7 @@ export interface NetworkMetrics {
   /** Forgets the batches. */
   clear(): void;
   /**
-   * @param output [outputs, columns], or the rank's rows of it
+   * @param output [outputs, columns], or the rank's rows of it, and rows that fill up its blocks
    * @param y the batch's answers, as the loss reads them
    * @param valid columns that count, from the first on
    * @param weights [columns], or null: all samples count the same
@@ -154,6 +155,8 @@ export interface NetworkMetricsOptions {
   readonly counts: boolean;
   /** Targets on this rank, and the first of them. */
   readonly outputsHere: number;
+  /** With those that fill up its blocks. */
+  readonly outputsHeld: number;
   readonly firstOutput: number;
 }
 
@@ -192,7 +195,13 @@ class NumbersMetrics implements NetworkMetrics {
   }
 
   add(output: Float32Array, y: Float32Array, valid: number, weights: Float32Array | null): void {
-    if (this.#options.counts) this.#sums.add(this.#predictions(output, y), y, valid, weights);
+    const { counts, outputsHere, outputsHeld } = this.#options;
+    if (!counts) return;
+    // Without rows that only fill up the blocks.
+    const [z, truth] = [output, y].map((all) =>
+      all.subarray(0, (all.length / outputsHeld) * outputsHere),
+    ) as [Float32Array, Float32Array];
+    this.#sums.add(this.#predictions(z, truth), truth, valid, weights);
   }
 
   /** One number for each target: of quantiles the one nearest to the median. */

@@ -11,6 +11,7 @@ import {
 } from '../layers/loss-names.js';
 import { ElementwiseLoss, type LossOperator, SoftmaxCrossEntropy } from '../layers/losses.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { edgeRows, type EdgeRows, inputEdge, outputEdge } from '../model/edges.js';
 import type { NetworkSpecification } from '../model/specification.js';
 
 /** What is minimised: the loss, and the tensors that a batch is read into. */
@@ -50,25 +51,26 @@ export interface ObjectiveOptions {
 export function createObjective(options: ObjectiveOptions): Objective {
   const { specification, loss: name, layout, engine, columns, samples } = options;
   const { lossOptions = USUAL_LOSS } = options;
-  const { ends, width, blocks } = specification;
-  const sharded = ends.kind === 'sharded';
-  const rows = layout.blocksHere * (width / blocks);
-  const [inputs, outputs] = ends.kind === 'sharded' ? [rows, rows] : [ends.inputs, ends.outputs];
-  const first = sharded ? layout.firstBlock * (width / blocks) * columns : 0;
-  const targets = outputs / outputsPerTarget(name, lossOptions);
-  const x = engine.allocate([inputs, columns]);
-  const y = engine.allocate(isOfClasses(name) ? [columns] : [targets, columns]);
+  const [entering, leaving] = [inputEdge(specification), outputEdge(specification)];
+  const [features, outputs] = [edgeRows(entering, layout), edgeRows(leaving, layout)];
+  const sharded = leaving.spread === 'sharded';
+  // Only whole outputs have several rows of a target.
+  const each = outputsPerTarget(name, lossOptions);
+  const targets = { ...outputs, count: outputs.count / each, held: outputs.held / each };
+  const x = engine.allocate([features.held, columns]);
+  const y = engine.allocate(isOfClasses(name) ? [columns] : [targets.held, columns]);
   const weights = options.weighted ? engine.allocate([columns]) : null;
-  const firstTarget = isOfClasses(name) ? 0 : first;
-  const numbers = sharded ? width : outputs;
+  const read = ({ first, count }: EdgeRows, from: Float32Array, to: Float32Array): void =>
+    to.set(from.subarray(first * columns, (first + count) * columns));
   return {
     loss: isOfClasses(name)
       ? new SoftmaxCrossEntropy(1 / samples, columns, lossOptions.labelSmoothing, weights)
       : new ElementwiseLoss({
           name,
-          scale: 1 / (samples * numbers),
+          scale: 1 / (samples * leaving.width),
           columns,
           blocks: sharded ? layout.blocksHere : 1,
+          rows: outputs.count,
           options: lossOptions,
           weights,
         }),
@@ -78,8 +80,9 @@ export function createObjective(options: ObjectiveOptions): Objective {
     sharded,
     samples,
     read(batch) {
-      x.data.set(batch.x.subarray(first, first + x.data.length));
-      y.data.set(batch.y.subarray(firstTarget, firstTarget + y.data.length));
+      read(features, batch.x, x.data);
+      if (isOfClasses(name)) y.data.set(batch.y.subarray(0, columns));
+      else read(targets, batch.y, y.data);
       weights?.data.set(batch.y.subarray(batch.y.length - columns));
     },
   };

@@ -7,6 +7,7 @@ import type { Engine } from '../engines/engine.js';
 import { parameterCount } from '../analysis/network-cost.js';
 import { rankMemory } from '../analysis/step-memory.js';
 import { buildNetwork } from '../model/network.js';
+import { endKinds } from '../model/split-ends.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { WeightAverage } from '../optimizers/weight-average.js';
 import { createOptimizer } from '../optimizers/optimizer.js';
@@ -298,6 +299,7 @@ class Trainer {
       host: os.hostname(),
       pid: process.pid,
       strategy: specification.strategy,
+      ...endKinds(specification),
       engine: engine.name,
       engineDescription: engine.description,
       communicator: communicator.description,

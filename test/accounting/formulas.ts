@@ -3,6 +3,85 @@ import type { PassCost } from '#src/layers/cost.js';
 import { ghostsOf, type NetworkSpecification } from '#src/model/specification.js';
 import { rowBytes } from '#src/tensor/precision.js';
 
+/** A linear layer by its padded widths, as the formulas take it. */
+interface Sizes {
+  readonly kind: 'phantom' | 'gather' | 'row' | 'column';
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly ghosts: number;
+  /** Outputs that have a bias. */
+  readonly biases: number;
+  /** Whether a row travels with each block's for the normalization. */
+  readonly normed?: boolean;
+  /** Further collectives, by rows: all-gathers and all-reduces of a pass. */
+  readonly gathers?: { readonly forward: number; readonly backward: number };
+  readonly reduces?: number;
+}
+
+/** Of residual blocks. */
+function residualLayersOf(specification: NetworkSpecification): Sizes[] {
+  const { depth, blocks: P, width: N, ends, input, head, ghosts, strategy } = specification;
+  const { norm = 'none', expansion = 1 } = specification.residual ?? {};
+  const up = (count: number) => Math.ceil(count / P) * P;
+  const normed = norm === 'rms';
+  const isWhole = strategy === 'tensor-paired';
+  const inner = N * expansion;
+  const kinds = {
+    phantom: ['phantom', 'phantom'],
+    tensor: ['gather', 'gather'],
+    'tensor-paired': ['column', 'row'],
+  } as const;
+  const [upKind, downKind] = kinds[strategy];
+  const whole = ends.kind === 'sharded' && isWhole ? N : 0;
+  const layers = Array.from({ length: depth }, (_, l): Sizes[] => [
+    {
+      ...{ kind: upKind, inputs: N, outputs: inner, ghosts: ghostsOf(specification, l) },
+      ...{ biases: inner, normed: normed && !isWhole },
+      gathers: { forward: l === 0 ? whole : 0, backward: 0 },
+    },
+    {
+      ...{ kind: downKind, inputs: inner, outputs: N, ghosts: ghostsOf(specification, l) },
+      ...{ biases: N, gathers: { forward: 0, backward: l === depth - 1 ? whole : 0 } },
+    },
+  ]).flat();
+  if (ends.kind === 'sharded') return layers;
+  const [F, T] = [input ? up(ends.inputs) : ends.inputs, head ? up(ends.outputs) : ends.outputs];
+  const stream = isWhole ? N : 0;
+  const rides = head !== undefined && !isWhole;
+  return [
+    {
+      ...{ kind: input ?? 'column', inputs: F, outputs: N, ghosts: Math.min(ghosts, F / P) },
+      ...{ biases: N, gathers: { forward: stream, backward: 0 } },
+    },
+    ...layers,
+    {
+      ...{ kind: head ?? 'row', inputs: N, outputs: T, ghosts: Math.min(ghosts, N / P) },
+      ...{ biases: T, normed: normed && rides, reduces: normed && !rides && !isWhole ? 1 : 0 },
+      gathers: { forward: 0, backward: stream },
+    },
+  ];
+}
+
+function layersOf(specification: NetworkSpecification): Sizes[] {
+  if (specification.residual) return residualLayersOf(specification);
+  const { depth, blocks: P, width, widths, ends, input, head, ghosts } = specification;
+  const at = (layer: number) => widths?.[layer] ?? width;
+  const up = (count: number) => Math.ceil(count / P) * P;
+  const sizes = (kind: Sizes['kind'], inputs: number, outputs: number, K: number): Sizes => ({
+    ...{ kind, inputs, outputs, ghosts: K, biases: outputs },
+  });
+  const hidden = Array.from({ length: depth }, (_, l) =>
+    sizes(hiddenKind(specification, l), at(l), at(l + 1), ghostsOf(specification, l)),
+  );
+  if (ends.kind === 'sharded') return hidden;
+  const [F, T] = [input ? up(ends.inputs) : ends.inputs, head ? up(ends.outputs) : ends.outputs];
+  return [
+    sizes(input ?? 'column', F, at(0), Math.min(ghosts, F / P)),
+    ...hidden,
+    sizes(head ?? 'row', at(depth), T, Math.min(ghosts, at(depth) / P)),
+  ];
+}
+
 /** The kind of hidden layer `l`: paired layers are `row` then `column`, an odd last one is gathered. */
 function hiddenKind({ strategy, depth }: NetworkSpecification, layer: number) {
   if (strategy === 'phantom') return 'phantom';
@@ -13,15 +92,16 @@ function hiddenKind({ strategy, depth }: NetworkSpecification, layer: number) {
 
 /**
  * Matrix-product FLOPs and payload bytes of the rank that hosts P/R blocks, for one pass of B
- * columns, by the formulas of a layer (M = N/P; each product of an a×b by a b×c matrix is 2abc):
+ * columns, by the formulas of a layer from m·P to n·P rows (each product of an a×b by a b×c matrix
+ * is 2abc):
  *
  * | layer | forward FLOPs of a block | bytes of a rank in a pass |
  * |---|---|---|
- * | phantom | 2B(M² + P·K·M) | 4(R−1)(P/R)·K·B |
- * | phantom in low precision | 2B(M² + P·K·M) | (R−1)(P/R)·K·b, backward P/R times that |
- * | gather (tensor) | 2B·M·N | 4(R−1)(P/R)·M·B |
- * | row, column | 2B·M·N | all-reduce of N·B |
- * | input (column), head (row) | 2B·M·F, 2B·T·M | none, all-reduce of T·B |
+ * | phantom | 2B(n·m + K·m + (P−1)·K·n) | 4(R−1)(P/R)·K·B |
+ * | phantom in low precision | the same | (R−1)(P/R)·K·b, backward P/R times that |
+ * | gather | 2B·n·P·m | 4(R−1)(P/R)·m·B |
+ * | row | 2B·P·n·m | all-reduce of P·n·B forward |
+ * | column | 2B·n·P·m | all-reduce of P·m·B backward |
  *
  * where b are the bytes of a row of B ghosts: 2B in bfloat16, 4 + B in int8.
  *
@@ -34,39 +114,39 @@ export function stepCostFormula(
   columns: number,
   inputGradient = false,
 ): StepCost {
-  const { width: N, depth, blocks: P, ghostPrecision = 'float32', ends } = specification;
-  const M = N / P;
+  const { blocks: P, ghostPrecision = 'float32' } = specification;
   const here = P / ranks;
   const product = (rows: number, inner: number) => 2 * columns * here * rows * inner;
   const forward = new Sum();
   const backward = new Sum();
   const allReduce = (rows: number) => 2 * (ranks - 1) * Math.ceil((rows * columns) / ranks) * 4;
-
-  if (ends.kind === 'replicated') {
-    forward.add(product(M, ends.inputs));
-    if (inputGradient) backward.add(2 * product(M, ends.inputs), allReduce(ends.inputs));
-    else backward.add(product(M, ends.inputs));
-    forward.add(product(ends.outputs, M), allReduce(ends.outputs));
-    backward.add(2 * product(ends.outputs, M));
-  }
-  for (let layer = 0; layer < depth; layer++) {
-    const needsGradient = layer > 0 || ends.kind === 'replicated' || inputGradient;
-    const kind = hiddenKind(specification, layer);
+  const gathered = (rows: number) => 4 * (ranks - 1) * here * (rows / P) * columns;
+  for (const [i, layer] of layersOf(specification).entries()) {
+    const { kind, inputs, outputs, ghosts: K, normed = false, gathers, reduces = 0 } = layer;
+    const needsGradient = i > 0 || inputGradient;
+    const [m, n] = [inputs / P, outputs / P];
+    if (gathers?.forward) forward.add(0, gathered(gathers.forward));
+    if (gathers?.backward) backward.add(0, gathered(gathers.backward));
+    if (reduces > 0) {
+      forward.add(0, allReduce(reduces));
+      backward.add(0, allReduce(reduces));
+    }
     if (kind === 'phantom') {
-      const K = ghostsOf(specification, layer);
-      const bytes = (ranks - 1) * here * K * rowBytes(ghostPrecision, columns);
+      const rows = normed ? K + 1 : K;
+      const bytes = (ranks - 1) * here * rows * rowBytes(ghostPrecision, columns);
       const returned = ghostPrecision === 'float32' ? bytes : bytes * here;
-      const once = product(M, M) + product(M, P * K);
+      const once = product(n, m) + product(K, m) + product(n, (P - 1) * K);
       forward.add(once, bytes);
-      backward.add(2 * once - (needsGradient ? 0 : product(M, M) + product(M, K)), returned);
+      backward.add(2 * once - (needsGradient ? 0 : product(n, m) + product(m, K)), returned);
       continue;
     }
-    const once = product(M, N);
-    const shards = 4 * (ranks - 1) * here * M * columns;
+    const once = kind === 'row' ? product(outputs, m) : product(n, inputs);
+    const shards = 4 * (ranks - 1) * here * m * columns;
     const twice = needsGradient ? 2 * once : once;
-    forward.add(once, kind === 'gather' ? shards : kind === 'row' ? allReduce(N) : null);
+    forward.add(once, kind === 'gather' ? shards : kind === 'row' ? allReduce(outputs) : null);
     const communicates = needsGradient && kind !== 'row';
-    backward.add(twice, communicates ? (kind === 'gather' ? shards : allReduce(N)) : null);
+    const returned = normed ? gathered(inputs + P) : shards;
+    backward.add(twice, communicates ? (kind === 'gather' ? returned : allReduce(inputs)) : null);
   }
   return { forward: forward.cost(), backward: backward.cost(), total: forward.plus(backward) };
 }
@@ -104,16 +184,13 @@ class Sum {
 
 /** Parameters of the whole network. */
 export function parameterCountFormula(specification: NetworkSpecification): number {
-  const { width: N, depth, blocks: P, strategy, ends } = specification;
-  const M = N / P;
-  let hidden = 0;
-  for (let layer = 0; layer < depth; layer++) {
-    const K = ghostsOf(specification, layer);
-    hidden += strategy === 'phantom' ? P * (M * M + P * K * M) + N : N * N + N;
+  const { blocks: P } = specification;
+  let sum = 0;
+  for (const { kind, inputs, outputs, ghosts: K, biases } of layersOf(specification)) {
+    const phantom = (outputs * inputs) / P + K * inputs + (P - 1) * K * outputs;
+    sum += (kind === 'phantom' ? phantom : outputs * inputs) + biases;
   }
-  const ports =
-    ends.kind === 'replicated' ? N * ends.inputs + N + ends.outputs * N + ends.outputs : 0;
-  return hidden + ports;
+  return sum;
 }
 
 /** Bytes of the largest payload that a rank hands to one collective in a step of B columns. */
@@ -122,12 +199,21 @@ export function largestPayloadFormula(
   ranks: number,
   columns: number,
 ): number {
-  const { width: N, depth, blocks: P, ghosts: K, ghostPrecision = 'float32', ends } = specification;
+  const { blocks: P, ghostPrecision = 'float32' } = specification;
   if (ranks === 1) return 0;
   const contributors = ghostPrecision === 'float32' ? 1 : P / ranks;
-  const ghosts = contributors * P * K * rowBytes(ghostPrecision, columns);
-  const hidden = Array.from({ length: depth }, (_, layer) =>
-    hiddenKind(specification, layer) === 'phantom' ? ghosts : 4 * N * columns,
-  );
-  return Math.max(...hidden, ends.kind === 'replicated' ? 4 * ends.outputs * columns : 0);
+  const payloads = layersOf(specification).map((layer, i) => {
+    const { kind, inputs, outputs, ghosts: K, normed = false, gathers, reduces = 0 } = layer;
+    const rows = Math.max(gathers?.forward ?? 0, gathers?.backward ?? 0, reduces);
+    const more = 4 * rows * columns;
+    if (kind === 'phantom') {
+      const each = normed ? K + 1 : K;
+      return Math.max(more, contributors * P * each * rowBytes(ghostPrecision, columns));
+    }
+    // A layer that the data enter needs no gradient of them.
+    if (kind === 'column') return Math.max(more, i === 0 ? 0 : 4 * inputs * columns);
+    if (kind === 'row') return Math.max(more, 4 * outputs * columns);
+    return Math.max(more, 4 * (normed && i > 0 ? inputs + P : inputs) * columns);
+  });
+  return Math.max(...payloads);
 }

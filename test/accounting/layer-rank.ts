@@ -17,6 +17,7 @@ export interface LayerRequest {
   readonly ghostPrecision: GhostPrecision;
   readonly storedWhole: boolean;
   readonly inputNeedsGradient: boolean;
+  readonly normalized: boolean;
 }
 
 type Counts = PassCost & { readonly allocatedBytes: number };

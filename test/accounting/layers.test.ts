@@ -14,7 +14,9 @@ describe('what one layer counts, with other widths in than out', () => {
       const requests: LayerRequest[] = precisions.flatMap((ghostPrecision) =>
         [false, true].flatMap((storedWhole) =>
           [false, true].map((inputNeedsGradient) => {
-            return { kind, ghostPrecision, storedWhole, inputNeedsGradient };
+            const isNormed = kind === 'phantom' || kind === 'gather';
+            const normalized = isNormed && storedWhole && ghostPrecision === 'float32';
+            return { kind, ghostPrecision, storedWhole, inputNeedsGradient, normalized };
           }),
         ),
       );

@@ -71,6 +71,30 @@ function notingEngine(engine: Engine, note: (operation: Operation) => void): Eng
       elements('add', out);
       engine.add(a, b, out);
     },
+    axpy(alpha, x, y) {
+      elements('axpy', y);
+      engine.axpy(alpha, x, y);
+    },
+    columnDots(a, b, out) {
+      elements('column dots', a);
+      engine.columnDots(a, b, out);
+    },
+    scaleColumns(x, factors, out) {
+      elements('scale columns', x);
+      engine.scaleColumns(x, factors, out);
+    },
+    addScaledColumns(x, factors, y) {
+      elements('add scaled columns', y);
+      engine.addScaledColumns(x, factors, y);
+    },
+    inverseRms(sums, count, out) {
+      elements('inverse rms', sums);
+      engine.inverseRms(sums, count, out);
+    },
+    rmsCorrection(dots, inverse, count, out) {
+      elements('rms correction', out);
+      engine.rmsCorrection(dots, inverse, count, out);
+    },
     fill(x, value) {
       elements('fill', x);
       engine.fill(x, value);

@@ -78,6 +78,54 @@ export function elementwiseContract(make: () => Promise<Engine>): void {
     arrays.checkGuards();
   });
 
+  it('sums and scales columns', async () => {
+    const arrays = new Arrays(await make());
+    const { engine } = arrays;
+    for (const [rows, columns] of SHAPES) {
+      const [a, b] = [arrays.tensor([rows, columns]), arrays.tensor([rows, columns])];
+      const [dots, factors] = [arrays.tensor([columns]), arrays.tensor([columns])];
+      engine.columnDots(a, b, dots);
+      for (let c = 0; c < columns; c++) {
+        let [sum, size] = [0, 0];
+        for (let r = 0; r < rows; r++) {
+          const product = at(a.data, r * columns + c) * at(b.data, r * columns + c);
+          sum += product;
+          size += Math.abs(product);
+        }
+        close(at(dots.data, c), sum, { absolute: 2 * ROUNDING * size }, `dots[${c}] of ${rows}`);
+      }
+      const [scaled, sums] = [arrays.tensor([rows, columns]), arrays.tensor([rows, columns])];
+      const before = sums.data.slice();
+      engine.scaleColumns(a, factors, scaled);
+      engine.addScaledColumns(a, factors, sums);
+      for (const [i, x] of a.data.entries()) {
+        const product = x * at(factors.data, i % columns);
+        assert.equal(at(scaled.data, i), Math.fround(product));
+        const absolute = 3 * ROUNDING * (Math.abs(product) + Math.abs(at(before, i)));
+        close(at(sums.data, i), at(before, i) + product, { absolute }, `sums[${i}]`);
+      }
+      engine.scaleColumns(a, factors, a);
+      assert.deepEqual(a.data, scaled.data);
+
+      const [squares, inverse] = [
+        arrays.tensor([rows, columns], () => arrays.random() ** 2),
+        arrays.tensor([columns]),
+      ];
+      const correction = arrays.tensor([columns]);
+      engine.inverseRms(squares, 3, inverse);
+      engine.rmsCorrection(dots, inverse, 3, correction);
+      for (let c = 0; c < columns; c++) {
+        let sum = 0;
+        for (let r = 0; r < rows; r++) sum += at(squares.data, r * columns + c);
+        const expected = 1 / Math.sqrt(sum / 3 + 1e-6);
+        close(at(inverse.data, c), expected, { relative: 2 * ROUNDING }, `inverse[${c}]`);
+        const corrected = (-at(dots.data, c) * at(inverse.data, c) ** 3) / 3;
+        close(at(correction.data, c), corrected, { relative: 2 * ROUNDING }, `correction[${c}]`);
+      }
+    }
+    arrays.checkGuards();
+  });
+
   it('sums squares in float64', async () => {
     const arrays = new Arrays(await make());
     for (const n of COUNTS) {

@@ -7,12 +7,13 @@ import { exportModel } from '#src/app/convert/export-file.js';
 import { loadModel } from '#src/app/infer/load-model.js';
 import { train } from '#src/app/train/train.js';
 import { PhantomError } from '#src/base/errors.js';
+import type { Standardization } from '#src/data/standardize.js';
 import { openModel } from '#src/models/model-source.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
 import { PbfReader } from 'pbf';
-import type { Tensors } from '../reference/network.js';
+import { denseMatrix, type Tensors } from '../reference/network.js';
 import { REFERENCE_ACTIVATIONS } from '../reference/activations.js';
-import { densified, randomNumbers } from '../support/dense.js';
+import { randomNumbers } from '../support/dense.js';
 import { readCheckpoint, temporaryFolder } from '../support/files.js';
 import { onnxRuntime } from '../support/onnx-runtime.js';
 import { readStrictSafetensors } from '../support/strict-safetensors.js';
@@ -62,6 +63,22 @@ const CASES: [string, Partial<TrainingSettings>][] = [
   ['tensor', { strategy: 'tensor', activation: 'relu', blocks: 2 }],
   ['tensor-paired', { strategy: 'tensor-paired', activation: 'gelu', blocks: 2, depth: 3 }],
   [
+    'phantom, widths that change, ends split over blocks',
+    {
+      ...({ strategy: 'phantom', blocks: 4, widths: [24, 32, 16], activation: 'elu' } as const),
+      ...({ ends: 'replicated', input: 'phantom', head: 'phantom', loss: 'mse' } as const),
+      ...({ data: 'synthetic:teacher?widths=13,10,6', ranks: 2 } as const),
+    },
+  ],
+  [
+    'tensor-paired, gathered ends',
+    {
+      ...({ strategy: 'tensor-paired', blocks: 4, widths: [24, 32, 16] } as const),
+      ...({ ends: 'replicated', input: 'gather', head: 'gather', loss: 'mse' } as const),
+      data: 'synthetic:teacher?widths=13,10,6',
+    },
+  ],
+  [
     'phantom with sharded ends',
     {
       ...({ strategy: 'phantom', blocks: 4, width: 24, activation: 'tanh', loss: 'mse' } as const),
@@ -96,6 +113,18 @@ before(() => {
 after(() => {
   for (const work of cleanup) work();
 });
+
+function standardized(
+  x: ArrayLike<number>,
+  features: number,
+  standardization: Standardization | null,
+): Float64Array {
+  return Float64Array.from(x, (value, at) => {
+    if (standardization === null) return value;
+    const { mean, scale } = standardization;
+    return (value - mean[at % features]) / scale[at % features];
+  });
+}
 
 const run = (i: number) => path.join(folder, `run-${i}`);
 const out = (i: number, name: string) => path.join(folder, `${i}-${name}`);
@@ -132,16 +161,41 @@ describe('export', () => {
           .flat()
           .toSorted(),
       );
-      if (specification.strategy !== 'phantom') return;
-      const { width, blocks, depth, ends } = specification;
-      for (let layer = 0; layer < depth; layer++) {
-        const expected = densified(own, layer, width, blocks);
-        const found = dense.get(`layers.${layer}.weight`)?.values as Float64Array;
-        for (const [at, value] of expected.entries()) {
-          assert.ok(Math.abs(value - found[at]) < 1e-6);
+      const hidden = Array.from({ length: specification.depth }, (_, l) => `layers.${l}`);
+      const layers = dense.has('input.weight') ? ['input', ...hidden, 'head'] : hidden;
+      for (const [l, layer] of layers.entries()) {
+        const found = dense.get(`${layer}.weight`);
+        const { shape: [, columns] = [], values = new Float64Array() } = found ?? {};
+        const whole = denseMatrix(own, layer, specification.blocks);
+        // Without rows and columns that fill up the blocks.
+        for (const [at, value] of values.entries()) {
+          const [row, column] = [Math.floor(at / columns), at % columns];
+          assert.ok(Math.abs(value - whole.data[row * whole.columns + column]) < 1e-6);
         }
-        const l = layer + (ends.kind === 'sharded' ? 0 : 1);
-        assert.deepEqual(pytorch.get(`${2 * l}.weight`)?.values, found);
+        assert.deepEqual(pytorch.get(`${2 * l}.weight`), found);
+      }
+    });
+
+    it(`answers as its dense matrices do, on two ranks, for any batch: ${name}`, async () => {
+      const { specification, standardization } = openModel(run(i));
+      const { tensors } = readStrictSafetensors(out(i, 'pytorch.safetensors'));
+      const features = tensors.get('0.weight')?.shape[1] as number;
+      const model = await loadModel(run(i), { ranks: 2, engine: 'wasm', maxBatch: 5 });
+      try {
+        for (const rows of [5, 2]) {
+          const x = randomNumbers(`x${rows}`, rows * features, 1);
+          const seen = standardized(x, features, standardization);
+          const { value } = REFERENCE_ACTIVATIONS[specification.activation];
+          const expected = forward(tensors, seen, rows, value);
+          const y = await model.predict(x);
+          const size = Math.max(1, ...expected.map(Math.abs));
+          assert.equal(y.length, expected.length);
+          for (const [at, each] of expected.entries()) {
+            assert.ok(Math.abs(each - y[at]) <= 1e-5 * size, `y[${at}] is ${y[at]}, not ${each}`);
+          }
+        }
+      } finally {
+        await model.close();
       }
     });
 
@@ -159,12 +213,7 @@ describe('export', () => {
         for (const rows of [1, 7]) {
           const scale = standardization === null ? 1 : 255;
           const x = randomNumbers(`x${rows}`, rows * features, scale).map(Math.abs);
-          const seen = Float64Array.from(x, (value, at) => {
-            const feature = at % features;
-            if (standardization === null) return value;
-            const { mean, scale: deviation } = standardization;
-            return (value - mean[feature]) / deviation[feature];
-          });
+          const seen = standardized(x, features, standardization);
           const expected = forward(
             tensors,
             seen,

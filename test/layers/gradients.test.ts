@@ -17,6 +17,8 @@ import { layerCase, layerSizes } from './layer-case.js';
 import type { CheckRequest } from './rank.js';
 
 const [M, B] = [5, 7];
+const NORMED: ReadonlySet<string> = new Set(['phantom', 'gather']);
+const NORMALIZED = { normalized: true };
 
 function worst(checks: GradientCheck[], tolerance: number) {
   for (const check of checks) {
@@ -26,10 +28,11 @@ function worst(checks: GradientCheck[], tolerance: number) {
 
 describe('gradients of the operators against difference quotients', () => {
   for (const kind of Object.values(KINDS)) {
-    for (const storedWhole of [false, true]) {
-      it(`${kind.name}${storedWhole ? ' at an end' : ''}`, async () => {
+    const forms = [{}, { storedWhole: true }, ...(NORMED.has(kind.name) ? [NORMALIZED] : [])];
+    for (const form of forms) {
+      it(`${kind.name} ${JSON.stringify(form)}`, async () => {
         const engine = await createEngine('wasm');
-        const layer = layerSizes(kind, { storedWhole });
+        const layer = layerSizes(kind, form);
         const { operator, shapes } = layerCase(kind, layer, B, { rank: 0, size: 1 });
         // Products are linear in each input: the quotients have rounding errors only.
         worst(checkGradients(operator, shapes, { engine }), 1e-3);
@@ -50,7 +53,10 @@ describe('gradients of the operators against difference quotients', () => {
 
   it('on two ranks, through their collectives', async () => {
     const requests = Object.keys(KINDS).flatMap((kind) =>
-      [false, true].map((storedWhole) => ({ kind, storedWhole, columns: B }) as CheckRequest),
+      [false, true].map((storedWhole) => {
+        const normalized = storedWhole && NORMED.has(kind);
+        return { kind, storedWhole, columns: B, normalized } as CheckRequest;
+      }),
     );
     for (const data of requests) {
       const module = new URL('rank.js', import.meta.url);

@@ -21,6 +21,8 @@ export function layerSizes(kind: LayerKind, more: Partial<LayerSizes> = {}): Lay
     ghosts: 2,
     ghostPrecision: 'float32',
     secondMoment: 1,
+    outputVariance: 1,
+    normalized: false,
     ...more,
   };
 }

@@ -10,14 +10,15 @@ export interface CheckRequest {
   readonly kind: KindName;
   readonly storedWhole: boolean;
   readonly columns: number;
+  readonly normalized: boolean;
 }
 
 await runRank<CheckRequest>(async ({ data, transport }) => {
-  const { storedWhole, columns } = data;
+  const { storedWhole, columns, normalized } = data;
   const kind = KINDS[data.kind];
   const engine = await createEngine('wasm');
   const communicator = new Communicator(transport);
-  const layer = layerSizes(kind, { storedWhole });
+  const layer = layerSizes(kind, { storedWhole, normalized });
   const { operator, shapes } = layerCase(kind, layer, columns, communicator);
   return checkGradients(operator, shapes, {
     engine,

@@ -5,10 +5,11 @@ import { blasAvailable } from '#src/app/ranks/engines.js';
 import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
 import type { Activation } from '#src/engines/activations.js';
 import type { Strategy } from '#src/layers/strategies.js';
-import type { NetworkSpecification } from '#src/model/specification.js';
+import { inputWidth, type NetworkSpecification, outputWidth } from '#src/model/specification.js';
 import { randomStream } from '#src/tensor/random.js';
 import { dense } from '../reference/matrix.js';
 import { lossAndGradients } from '../reference/network.js';
+import { residualLossAndGradients } from '../reference/residual.js';
 import { assemble, relativeError } from './assemble.js';
 import type { PassRequest, PassResult } from './rank.js';
 
@@ -29,6 +30,10 @@ interface Case {
   readonly depth: number;
   readonly layerGhosts?: readonly number[];
   readonly weighted?: boolean;
+  /** Widths that change, and ends that are split over the blocks. */
+  readonly other?: Partial<
+    Pick<NetworkSpecification, 'width' | 'widths' | 'input' | 'head' | 'residual'>
+  >;
 }
 
 const DIFFERENT = { strategy: 'phantom', activation: 'relu', layerGhosts: [1, 3, 2] } as const;
@@ -55,6 +60,37 @@ CASES.push(
   { ...DIFFERENT, ends: 'sharded', loss: 'mse', depth: 3 },
 );
 
+for (const [strategy, split] of [
+  ['phantom', 'phantom'],
+  ['tensor', 'gather'],
+  ['tensor-paired', 'gather'],
+] as const) {
+  const widths = { width: 48, widths: [32, 48, 24] };
+  const replicated = { strategy, ends: 'replicated', activation: 'tanh', depth: 2 } as const;
+  CASES.push(
+    { ...replicated, loss: 'mse', other: { ...widths, input: split, head: split } },
+    { ...replicated, loss: 'cross-entropy', other: { ...widths, input: split } },
+    { strategy, ends: 'sharded', loss: 'mse', activation: 'elu', depth: 2, other: widths },
+  );
+}
+
+for (const [strategy, split] of [
+  ['phantom', 'phantom'],
+  ['tensor', 'gather'],
+  ['tensor-paired', 'gather'],
+] as const) {
+  const replicated = { strategy, ends: 'replicated', depth: 2 } as const;
+  const residual = { norm: 'rms', expansion: 2 } as const;
+  const plain = { norm: 'none', expansion: 1 } as const;
+  const ends = { input: split, head: split };
+  CASES.push(
+    { ...replicated, loss: 'cross-entropy', activation: 'gelu', other: { residual } },
+    { ...replicated, loss: 'mse', activation: 'tanh', other: { residual, ...ends } },
+    { ...replicated, loss: 'mse', activation: 'silu', other: { residual: plain } },
+    { strategy, ends: 'sharded', loss: 'mse', activation: 'elu', depth: 2, other: { residual } },
+  );
+}
+
 /** Of the losses that read them: none of the usual values. */
 const LOSS_OPTIONS = { huberDelta: 0.7, quantiles: [0.1, 0.5, 0.9], labelSmoothing: 0.2 };
 
@@ -71,6 +107,7 @@ function requestOf(test: Case, engine: 'wasm' | 'blas', relaxedSimd: boolean): P
     ghosts: 3,
     ...(test.layerGhosts && { layerGhosts: test.layerGhosts }),
     activation: test.activation,
+    ...test.other,
     ends:
       test.ends === 'sharded'
         ? { kind: 'sharded' }
@@ -80,7 +117,10 @@ function requestOf(test: Case, engine: 'wasm' | 'blas', relaxedSimd: boolean): P
             outputs,
           },
   };
-  const [features, targets] = test.ends === 'sharded' ? [width, width] : [inputs, each];
+  const [features, targets] = [
+    inputWidth(specification),
+    outputWidth(specification) / (outputs / each),
+  ];
   const x = new Float32Array(features * columns);
   randomStream(1, 'x').fillNormal(x, 0);
   const rows = isOfClasses(loss) ? 1 : targets;
@@ -113,10 +153,11 @@ for (const { name, engine, relaxedSimd, skip } of engines) {
       for (const ranks of [1, 2, 4, 8]) passes.set(ranks, await pass(requests, ranks));
     });
     for (const [i, test] of CASES.entries()) {
-      const { strategy, ends, loss, activation, depth, layerGhosts, weighted } = test;
+      const { strategy, ends, loss, activation, depth, layerGhosts, weighted, other } = test;
       const ghosts = layerGhosts ? ` of ${layerGhosts.join(', ')} ghosts` : '';
       const weights = weighted ? ' weighted' : '';
-      it(`${strategy}, ${ends}, ${loss}${weights}, ${activation}, ${depth} layers${ghosts}`, () => {
+      const shape = other ? `, ${JSON.stringify(other)}` : '';
+      it(`${strategy}, ${ends}, ${loss}${weights}, ${activation}, ${depth} layers${ghosts}${shape}`, () => {
         const of = (ranks: number) => passes.get(ranks)?.[i] ?? [];
         compareWithReference(requests[i], of(1));
         for (const ranks of [2, 4, 8]) {
@@ -142,7 +183,10 @@ function compareWithReference(asked: PassRequest, ranks: PassResult[]): void {
   const y = dense(rows, columns, asked.y.subarray(0, rows * columns));
   const own = weighted ? [...asked.y.subarray(rows * columns)] : null;
   const shape = { ...specification, loss, lossOptions, weights: own };
-  const expected = lossAndGradients(shape, weights, x, y);
+  const { residual } = specification;
+  const expected = residual
+    ? residualLossAndGradients({ ...shape, norm: residual.norm }, weights, x, y)
+    : lossAndGradients(shape, weights, x, y);
   const [first] = ranks;
   assert.ok(first);
   const actual = first.lossSum * first.lossScale;

@@ -23,13 +23,8 @@ import {
 export type Tensors = Map<string, { shape: readonly number[]; values: Float64Array }>;
 
 export interface ReferenceShape extends ReferenceLoss {
-  readonly strategy: string;
-  readonly width: number;
   readonly depth: number;
   readonly blocks: number;
-  readonly ghosts: number;
-  /** By hidden layer, where they differ. */
-  readonly layerGhosts?: readonly number[];
   readonly activation: Activation;
 }
 
@@ -39,28 +34,39 @@ function tensor(tensors: Tensors, name: string): Dense {
   return dense(found.shape[0], found.shape[1] ?? 1, found.values);
 }
 
-/** The dense matrix that a hidden layer is: `weight` shards put together, or the phantom's. */
-export function denseHidden(shape: ReferenceShape, tensors: Tensors, layer: number): Dense {
-  const { width: N, blocks: P } = shape;
-  const K = shape.layerGhosts?.[layer] ?? shape.ghosts;
-  const blocks = Array.from({ length: P }, (_, j) => j);
-  const name = (what: string, j: number) => `layers.${layer}.${what}.${j}`;
-  if (shape.strategy !== 'phantom') {
-    const shards = blocks.map((j) => tensor(tensors, name('weight', j)));
-    return shards[0]?.columns === N ? stack(shards) : beside(shards);
+/** The tensors of all blocks that have one of this name. */
+function shardsOf(tensors: Tensors, name: string, blocks: number): Dense[] {
+  return Array.from({ length: blocks }, (_, j) => tensor(tensors, `${name}.${j}`));
+}
+
+/** The dense matrix that a layer is: whole, `weight` shards put together, or the phantom's. */
+export function denseMatrix(tensors: Tensors, layer: string, blocks: number): Dense {
+  if (tensors.has(`${layer}.weight`)) return tensor(tensors, `${layer}.weight`);
+  if (!tensors.has(`${layer}.local.0`)) {
+    const shards = shardsOf(tensors, `${layer}.weight`, blocks);
+    return isSplitByColumns(tensors, layer, blocks) ? beside(shards) : stack(shards);
   }
+  const locals = shardsOf(tensors, `${layer}.local`, blocks);
+  const compressors = shardsOf(tensors, `${layer}.compressor`, blocks);
+  const decompressors = shardsOf(tensors, `${layer}.decompressor`, blocks);
+  const K = compressors[0].rows;
   return stack(
-    blocks.map((j) => {
-      const D = tensor(tensors, name('decompressor', j));
-      return beside(
-        blocks.map((i) => {
-          if (i === j) return tensor(tensors, name('local', j));
+    decompressors.map((D, j) =>
+      beside(
+        compressors.map((C, i) => {
+          if (i === j) return locals[j];
           const position = i < j ? i : i - 1;
-          return multiply(columnsOf(D, position * K, K), tensor(tensors, name('compressor', i)));
+          return multiply(columnsOf(D, position * K, K), C);
         }),
-      );
-    }),
+      ),
+    ),
   );
+}
+
+/** Shards of a row-parallel layer have all rows of the output. */
+function isSplitByColumns(tensors: Tensors, layer: string, blocks: number): boolean {
+  const rows = stack(shardsOf(tensors, `${layer}.bias`, blocks)).rows;
+  return blocks > 1 && tensor(tensors, `${layer}.weight.0`).rows === rows;
 }
 
 interface Layer {
@@ -70,37 +76,27 @@ interface Layer {
   readonly activation: Activation;
 }
 
-export function layersOf(shape: ReferenceShape, tensors: Tensors): Layer[] {
-  const layers: Layer[] = [];
-  const ends = tensors.has('input.weight');
-  if (ends) {
-    layers.push({
-      name: 'input',
-      matrix: tensor(tensors, 'input.weight'),
-      bias: tensor(tensors, 'input.bias'),
-      activation: shape.activation,
-    });
-  }
-  for (let l = 0; l < shape.depth; l++) {
-    const biases = Array.from({ length: shape.blocks }, (_, j) =>
-      tensor(tensors, `layers.${l}.bias.${j}`),
-    );
-    layers.push({
-      name: `layers.${l}`,
-      matrix: denseHidden(shape, tensors, l),
-      bias: stack(biases),
-      activation: !ends && l === shape.depth - 1 ? 'identity' : shape.activation,
-    });
-  }
-  if (ends) {
-    layers.push({
-      name: 'head',
-      matrix: tensor(tensors, 'head.weight'),
-      bias: tensor(tensors, 'head.bias'),
-      activation: 'identity',
-    });
-  }
-  return layers;
+export function layersOf({ depth, blocks, activation }: ReferenceShape, tensors: Tensors): Layer[] {
+  const hidden = Array.from({ length: depth }, (_, l) => `layers.${l}`);
+  const ends = tensors.has('input.bias') || tensors.has('input.bias.0');
+  const names = ends ? ['input', ...hidden, 'head'] : hidden;
+  return names.map((name, i) => ({
+    name,
+    matrix: denseMatrix(tensors, name, blocks),
+    bias: biasOf(tensors, name, blocks),
+    activation: i === names.length - 1 ? 'identity' : activation,
+  }));
+}
+
+export function biasOf(tensors: Tensors, layer: string, blocks: number): Dense {
+  const whole = tensors.has(`${layer}.bias`);
+  const name = `${layer}.bias`;
+  return whole ? tensor(tensors, name) : stack(shardsOf(tensors, name, blocks));
+}
+
+/** With rows of zeros below. */
+export function padded(m: Dense, rows: number): Dense {
+  return stack([m, zeros(rows - m.rows, m.columns)]);
 }
 
 /**
@@ -113,7 +109,8 @@ export function lossAndGradients(shape: ReferenceShape, tensors: Tensors, x: Den
   const layers = layersOf(shape, tensors);
   const inputs: Dense[] = [];
   const preActivations: Dense[] = [];
-  let activation = x;
+  // Features and answers that are split over blocks are filled up with zeros.
+  let activation = padded(x, layers[0].matrix.columns);
   for (const layer of layers) {
     inputs.push(activation);
     const product = multiply(layer.matrix, activation);
@@ -126,10 +123,13 @@ export function lossAndGradients(shape: ReferenceShape, tensors: Tensors, x: Den
     preActivations.push(z);
     activation = { ...z, data: z.data.map(REFERENCE_ACTIVATIONS[layer.activation].value) };
   }
-  const { loss, gradient, correct } = referenceLoss(shape, activation, y);
+  // Of answers that are split, without what fills up the blocks.
+  const isSplit = tensors.has('head.bias.0');
+  const output = isSplit ? rowsOf(activation, 0, y.rows) : activation;
+  const { loss, gradient, correct } = referenceLoss(shape, output, y);
 
   const gradients = new Map<string, Float64Array>();
-  let dActivation = gradient;
+  let dActivation = padded(gradient, activation.rows);
   for (let l = layers.length - 1; l >= 0; l--) {
     const layer = layers[l];
     const z = preActivations[l];
@@ -138,53 +138,54 @@ export function lossAndGradients(shape: ReferenceShape, tensors: Tensors, x: Den
       ...dActivation,
       data: dActivation.data.map((value, i) => value * derivative(z.data[i])),
     };
-    layerGradients(shape, tensors, layer, inputs[l], dz, gradients);
+    layerGradients(shape, tensors, layer.name, inputs[l], dz, gradients);
     dActivation = multiply(transpose(layer.matrix), dz);
   }
-  return { loss, correct, gradients, output: activation };
+  return { loss, correct, gradients, output };
 }
 
-function layerGradients(
-  shape: ReferenceShape,
-  tensors: Tensors,
-  layer: Layer,
-  x: Dense,
-  dz: Dense,
-  gradients: Map<string, Float64Array>,
-): void {
-  const { width: N, blocks: P } = shape;
-  const M = N / P;
-  if (!layer.name.startsWith('layers.')) {
-    gradients.set(`${layer.name}.weight`, multiply(dz, transpose(x)).data);
-    gradients.set(`${layer.name}.bias`, rowSums(dz));
-    return;
-  }
-  const dW = shape.strategy === 'phantom' ? null : multiply(dz, transpose(x));
-  for (let j = 0; j < P; j++) {
-    gradients.set(`${layer.name}.bias.${j}`, rowSums(rowsOf(dz, j * M, M)));
-    if (dW === null) continue;
-    const shard = tensor(tensors, `${layer.name}.weight.${j}`);
-    const part = shard.columns === N ? rowsOf(dW, j * M, M) : columnsOf(dW, j * M, M);
-    gradients.set(`${layer.name}.weight.${j}`, part.data);
-  }
-  if (dW === null) phantomGradients(shape, tensors, layer.name, x, dz, gradients);
-}
-
-/** The paper's equations, block by block. */
-function phantomGradients(
-  shape: ReferenceShape,
+export function layerGradients(
+  { blocks: P }: Pick<ReferenceShape, 'blocks'>,
   tensors: Tensors,
   name: string,
   x: Dense,
   dz: Dense,
   gradients: Map<string, Float64Array>,
 ): void {
-  const { width: N, blocks: P } = shape;
-  const M = N / P;
-  const K = shape.layerGhosts?.[Number(name.split('.')[1])] ?? shape.ghosts;
-  const part = (m: Dense, j: number) => rowsOf(m, j * M, M);
+  if (tensors.has(`${name}.weight`)) {
+    gradients.set(`${name}.weight`, multiply(dz, transpose(x)).data);
+    gradients.set(`${name}.bias`, rowSums(dz));
+    return;
+  }
+  const n = dz.rows / P;
+  for (let j = 0; j < P; j++) gradients.set(`${name}.bias.${j}`, rowSums(rowsOf(dz, j * n, n)));
+  if (tensors.has(`${name}.local.0`)) {
+    phantomGradients(tensors, name, P, x, dz, gradients);
+    return;
+  }
+  const dW = multiply(dz, transpose(x));
+  const m = x.rows / P;
+  for (let j = 0; j < P; j++) {
+    const part = isSplitByColumns(tensors, name, P)
+      ? columnsOf(dW, j * m, m)
+      : rowsOf(dW, j * n, n);
+    gradients.set(`${name}.weight.${j}`, part.data);
+  }
+}
+
+/** The paper's equations, block by block. */
+function phantomGradients(
+  tensors: Tensors,
+  name: string,
+  P: number,
+  x: Dense,
+  dz: Dense,
+  gradients: Map<string, Float64Array>,
+): void {
+  const part = (whole: Dense, j: number) => rowsOf(whole, (j * whole.rows) / P, whole.rows / P);
   const C = (j: number) => tensor(tensors, `${name}.compressor.${j}`);
   const D = (j: number) => tensor(tensors, `${name}.decompressor.${j}`);
+  const K = C(0).rows;
   const ghosts = stack(Array.from({ length: P }, (_, j) => multiply(C(j), part(x, j))));
   let h = zeros(P * K, x.columns);
   for (let j = 0; j < P; j++) {

@@ -51,6 +51,25 @@ async function wholeRun(strategy: Strategy): Promise<string> {
   return made;
 }
 
+const SPLIT = { ends: 'replicated', input: 'phantom', head: 'phantom' } as const;
+const SHAPES: [string, Partial<TrainingSettings>][] = [
+  ['several widths', { ...SPLIT, widths: [16, 32, 24] }],
+  ['residual blocks', { ...SPLIT, architecture: 'residual' }],
+  ['paired residual blocks', { architecture: 'residual', strategy: 'tensor-paired' }],
+];
+for (const [name, shape] of SHAPES) {
+  it(`a resumed run of ${name} has the bits of the uninterrupted one, on other ranks`, async (context) => {
+    const whole = path.join(temporaryFolder(context), 'whole');
+    await train({ ...SETTINGS, data: 'synthetic:teacher?widths=13,9,6', ...shape, out: whole });
+    const half = path.join(temporaryFolder(context), 'half');
+    cpSync(whole, half, { recursive: true });
+    rmSync(path.join(half, 'checkpoints', 'step-00000012'), { recursive: true });
+    await resume(half, { ranks: 4 });
+    assert.deepEqual(finalBits(half), finalBits(whole));
+    assert.deepEqual(losses(half), losses(whole));
+  });
+}
+
 for (const strategy of ['phantom', 'tensor', 'tensor-paired'] as const) {
   describe(`a resumed run of ${strategy}`, () => {
     it('has the bits of the uninterrupted one, on any ranks with the same tree', async (context) => {

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { holdData, openSettingsData } from '../data/open-data.js';
+import { endsFor } from '../../model/split-ends.js';
 import { planRun } from '../train/plan-run.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 import { ConfigError } from '../../base/errors.js';
@@ -69,7 +70,19 @@ export async function openComparison(
     ...new Set([block / 16, block / 4].map((k) => Math.max(1, Math.round(k)))),
   ];
   if (grid !== null) checkGrid(grid, blocks, plan.specification.ends.kind);
-  const baseline: Baseline = { width, depth, blocks, ranks, ends: plan.specification.ends, ghosts };
+  const { input, head } = settings;
+  const { ends } = plan.specification;
+  const baseline: Baseline = {
+    width,
+    depth,
+    blocks,
+    ranks,
+    ends,
+    ghosts,
+    residual: plan.specification.residual ?? null,
+    endChoices: { input, head },
+    loss: plan.loss,
+  };
   const validateEvery = settings.validateEvery ?? Math.max(1, Math.floor(plan.steps / VALIDATIONS));
   const shared: TrainingSettings = {
     ...settings,
@@ -169,6 +182,7 @@ export async function openComparison(
     settingsOf: (job) => ({
       ...shared,
       strategy: job.contestant.strategy,
+      ...endsFor(job.contestant.strategy, settings),
       width: job.contestant.width,
       depth: job.contestant.depth,
       blocks: job.contestant.blocks,

@@ -1,9 +1,12 @@
 import { parameterCount } from '../../analysis/network-cost.js';
 import { exchangesGhosts, type Strategy, STRATEGY_NAMES } from '../../layers/strategies.js';
+import type { LossName } from '../../layers/loss-names.js';
+import { type EndChoices, endsFor, splitEnds } from '../../model/split-ends.js';
 import {
   type NetworkEnds,
   type NetworkSpecification,
   ranksThatFit,
+  type ResidualBlocks,
 } from '../../model/specification.js';
 
 /** Who takes part in a comparison: what a run's settings get from it. */
@@ -27,6 +30,11 @@ export interface Baseline {
   readonly blocks: number;
   readonly ranks: number;
   readonly ends: NetworkEnds;
+  /** Of all, or null: plain. */
+  readonly residual: ResidualBlocks | null;
+  /** How input layers and heads are asked to be. */
+  readonly endChoices: EndChoices;
+  readonly loss: LossName;
   /** Numbers of ghosts to try. */
   readonly ghosts: readonly number[];
 }
@@ -55,8 +63,11 @@ function specify(
   baseline: Baseline,
   { strategy, width, blocks, ghosts }: Sizes,
 ): NetworkSpecification {
-  const { depth, ends } = baseline;
-  return { strategy, width, depth, blocks, ghosts, ends, activation: 'relu' };
+  const { depth, ends, residual, endChoices, loss } = baseline;
+  const sizes = { width, depth, blocks, ghosts: Math.max(1, ghosts) };
+  const blockShape = residual && { residual };
+  const network = { strategy, ...sizes, ...blockShape, ends, activation: 'relu' } as const;
+  return { ...network, ...splitEnds(network, endsFor(strategy, endChoices), loss) };
 }
 
 /** The networks without ghosts, and those of the same width with each K. */

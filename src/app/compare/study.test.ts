@@ -13,6 +13,9 @@ const BASELINE: Baseline = {
   blocks: 4,
   ranks: 4,
   ends: { kind: 'replicated', inputs: 20, outputs: 3 },
+  residual: null,
+  endChoices: { input: 'replicated', head: 'replicated' },
+  loss: 'cross-entropy',
   ghosts: [2, 8],
 };
 const BUDGET: Budget = {

@@ -136,7 +136,14 @@ function openNetwork(
   if (!isFile(model)) {
     const said = [names.activation ?? null, activations, loss, prefix, layers];
     const given = said.some((value) => value !== null);
-    if (!given) return denseOf(openModel(model, { checkpoint }), engine);
+    if (!given) {
+      const source = openModel(model, { checkpoint });
+      if (!source.specification.residual) return denseOf(source, engine);
+      throw new ConfigError(
+        'compress',
+        `${model} is of residual blocks, which compress cannot take; train a phantom one instead`,
+      );
+    }
     throw new ConfigError(
       'compress',
       `--activation, --activations, --loss, --prefix or --layers with ${model}, which states its own; ` +

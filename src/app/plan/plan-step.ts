@@ -3,22 +3,15 @@ import type { StepShape } from '../../analysis/step-program.js';
 import { ConfigError } from '../../base/errors.js';
 import { readMachine } from '../../machine/machines.js';
 import type { Strategy } from '../../layers/strategies.js';
-import type { NetworkEnds } from '../../model/specification.js';
+import { endsFor, splitEnds } from '../../model/split-ends.js';
+import { type NetworkEnds, validateSpecification } from '../../model/specification.js';
+import { type LayerSettings, networkOf } from '../../settings/network-settings.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 
 /** Settings that decide what a step comes to, each with the default that it has in training. */
 export type NetworkSettings = Pick<
   TrainingSettings,
-  | 'width'
-  | 'depth'
-  | 'blocks'
-  | 'ghosts'
-  | 'layerGhosts'
-  | 'ghostPrecision'
-  | 'activation'
-  | 'batch'
-  | 'optimizer'
-  | 'ema'
+  keyof LayerSettings | 'input' | 'head' | 'batch' | 'optimizer' | 'ema'
 >;
 
 /** What `plan` derives a step of. */
@@ -67,19 +60,21 @@ export async function plan(settings: PlanSettings): Promise<Plan> {
 
 /** @param place ranks: null, one per block */
 export function shapeOf(
-  { batch, optimizer, ema, layerGhosts, ...settings }: NetworkSettings,
+  settings: NetworkSettings,
   place: { readonly strategy: Strategy; readonly ranks: number | null; readonly ends: NetworkEnds },
 ): StepShape {
-  const { width, depth, blocks, ghosts, ghostPrecision, activation } = settings;
-  const { strategy, ends } = place;
-  const sizes = { width, depth, blocks, ghosts, ...(layerGhosts && { layerGhosts }) };
+  const { strategy, ends, ranks } = place;
+  const network = networkOf(settings, strategy, ends);
+  const choices = endsFor(strategy, settings);
+  const specification = { ...network, ...splitEnds(network, choices, 'mse') };
+  validateSpecification(specification);
   return {
-    specification: { strategy, ...sizes, ghostPrecision, activation, ends },
-    ranks: place.ranks ?? blocks,
-    columns: batch,
+    specification,
+    ranks: ranks ?? settings.blocks,
+    columns: settings.batch,
     loss: 'mse',
-    optimizer,
-    average: ema !== null,
+    optimizer: settings.optimizer,
+    average: settings.ema !== null,
     inputGradient: false,
   };
 }

@@ -12,6 +12,7 @@ import {
   type NetworkSpecification,
   validateRanks,
   validateSpecification,
+  widthsOf,
 } from '../../model/specification.js';
 import {
   canBeSharded,
@@ -20,6 +21,8 @@ import {
   type LossOptions,
   outputsPerTarget,
 } from '../../layers/loss-names.js';
+import { splitEnds } from '../../model/split-ends.js';
+import { networkOf } from '../../settings/network-settings.js';
 import { lossOptionsOf } from '../../settings/loss-settings.js';
 import { metricNames, type MetricsShape, metricsShape } from '../../training/network-metrics.js';
 import type { TrainingSettings } from '../../settings/settings.js';
@@ -51,20 +54,12 @@ export function planRun(settings: TrainingSettings, data: DataParts): RunPlan {
   const lossOptions = lossOptionsOf(settings);
   const targets = answers.kind === 'labels' ? answers.classes : answers.width;
   const outputs = targets * outputsPerTarget(loss, lossOptions);
-  const { strategy, width, depth, blocks, ghosts, layerGhosts, activation } = settings;
-  const specification: NetworkSpecification = {
-    strategy,
-    width,
-    depth,
-    blocks,
-    ghosts,
-    ...(layerGhosts && { layerGhosts }),
-    ghostPrecision: settings.ghostPrecision,
-    activation,
-    ends: endsOf(settings, training.features, outputs, loss),
-  };
+  const ends = endsOf(settings, training.features, outputs, loss);
+  const network = networkOf(settings, settings.strategy, ends);
+  const specification = { ...network, ...splitEnds(network, settings, loss) };
   validateSpecification(specification);
-  validateRanks(blocks, settings.ranks);
+  checkSplit(settings, specification, loss);
+  validateRanks(specification.blocks, settings.ranks);
   const labels = answers.kind === 'labels';
   const metrics = metricsShape({ specification, loss, lossOptions, labels, schema });
   checkBestBy(settings, metrics);
@@ -91,18 +86,43 @@ function checkBestBy({ bestBy }: TrainingSettings, shape: MetricsShape): void {
   );
 }
 
+/** Ends that were asked for by name are there, or the run does not begin. */
+function checkSplit(
+  { input, head }: TrainingSettings,
+  { ends }: NetworkSpecification,
+  loss: LossName,
+): void {
+  const asked = [input, head].find((choice) => choice === 'phantom' || choice === 'gather');
+  if (asked !== undefined && ends.kind === 'sharded') {
+    throw new ConfigError(
+      'network',
+      `${input === asked ? 'input' : 'head'} ${asked}, and features and targets are as wide as ` +
+        'the layers, which then have neither input nor head; add ends replicated',
+    );
+  }
+  if (canBeSharded(loss) || (head !== 'phantom' && head !== 'gather')) return;
+  throw new ConfigError(
+    'network',
+    `head ${head} with ${loss}; it needs mse, mae, huber or poisson: use head replicated`,
+  );
+}
+
 function endsOf(
-  { ends, width }: TrainingSettings,
+  settings: TrainingSettings,
   inputs: number,
   outputs: number,
   loss: LossName,
 ): NetworkEnds {
-  const fits = inputs === width && outputs === width && canBeSharded(loss);
+  const { ends } = settings;
+  const widths = widthsOf({ ...settings, widths: settings.widths ?? undefined });
+  const [first = 0, last = 0] = [widths[0], widths.at(-1)];
+  const fits = inputs === first && outputs === last && canBeSharded(loss);
   if (ends === 'sharded' && !fits) {
     throw new ConfigError(
       'network',
-      `sharded ends need features = targets = width and mse, mae, huber or poisson; here are ${inputs} features, ` +
-        `${outputs} targets, width ${width}, ${loss}`,
+      `sharded ends need features = targets = width and mse, mae, huber or ` +
+        `poisson; here are ${inputs} features, ` +
+        `${outputs} targets, width ${first === last ? first : `${first} to ${last}`}, ${loss}`,
     );
   }
   return ends === 'sharded' || (ends === 'auto' && fits)

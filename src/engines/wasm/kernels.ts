@@ -51,6 +51,12 @@ export interface Kernels {
   copy(from: number, to: number, count: number): void;
   sumOfSquares(x: number, count: number): number;
 
+  columnDots(a: number, b: number, out: number, rows: number, columns: number): void;
+  scaleColumns(x: number, factors: number, out: number, rows: number, columns: number): void;
+  addScaledColumns(x: number, factors: number, y: number, rows: number, columns: number): void;
+  inverseRms(sums: number, out: number, parts: number, columns: number, count: number): void;
+  rmsCorrection(dots: number, inverse: number, out: number, columns: number, count: number): void;
+
   encodeBfloat16(from: number, to: number, count: number): void;
   decodeBfloat16(from: number, to: number, count: number): void;
   /** A row of `columns` float32 numbers becomes 4 + `columns` bytes. */

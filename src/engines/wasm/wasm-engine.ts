@@ -137,6 +137,27 @@ export class WasmEngine implements Engine {
     if (precision === 'bfloat16') this.#kernels.decodeBfloat16(from, to, out.data.length);
     else this.#kernels.decodeInt8(from, to, out.shape[0] ?? 1, columnsOf(out));
   }
+  columnDots(a: Tensor, b: Tensor, out: Tensor): void {
+    const [rows, columns] = [a.shape[0] ?? 1, columnsOf(a)];
+    this.#kernels.columnDots(a.byteOffset, b.byteOffset, out.byteOffset, rows, columns);
+  }
+  scaleColumns(x: Tensor, factors: Tensor, out: Tensor): void {
+    const [rows, columns] = [x.shape[0] ?? 1, columnsOf(x)];
+    this.#kernels.scaleColumns(x.byteOffset, factors.byteOffset, out.byteOffset, rows, columns);
+  }
+  addScaledColumns(x: Tensor, factors: Tensor, y: Tensor): void {
+    const [rows, columns] = [x.shape[0] ?? 1, columnsOf(x)];
+    this.#kernels.addScaledColumns(x.byteOffset, factors.byteOffset, y.byteOffset, rows, columns);
+  }
+  inverseRms(sums: Tensor, count: number, out: Tensor): void {
+    const [parts, columns] = [sums.shape[0] ?? 1, columnsOf(sums)];
+    this.#kernels.inverseRms(sums.byteOffset, out.byteOffset, parts, columns, count);
+  }
+  rmsCorrection(dots: Tensor, inverse: Tensor, count: number, out: Tensor): void {
+    const columns = out.data.length;
+    const [from, by] = [dots.byteOffset, inverse.byteOffset];
+    this.#kernels.rmsCorrection(from, by, out.byteOffset, columns, count);
+  }
   sumOfSquares(x: Tensor): number {
     return this.#kernels.sumOfSquares(x.byteOffset, x.data.length);
   }

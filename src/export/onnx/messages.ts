@@ -15,11 +15,13 @@ export interface OnnxNode {
   readonly lists?: Readonly<Record<string, readonly (string | number)[]>>;
 }
 
-/** A constant float32 tensor of a graph, whose numbers are read when they are written. */
+/** A constant tensor of a graph, float32 or int64, whose numbers are read when they are written. */
 export interface OnnxTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  read(): Float32Array;
+  /** Default `float32`. */
+  readonly type?: 'float32' | 'int64';
+  read(): Float32Array | BigInt64Array;
 }
 
 /** An input or output; a name stands for a size that is free. */
@@ -47,6 +49,7 @@ const ML_OPSET = 3;
 const FLOAT = 1;
 const STRING = 8;
 const FLOAT_ATTRIBUTE = 1;
+const INT64 = 7;
 const INT_ATTRIBUTE = 2;
 const FLOATS_ATTRIBUTE = 6;
 const INTS_ATTRIBUTE = 7;
@@ -72,7 +75,7 @@ export function encodeModel(
   const body = encode((pbf) => writeGraphWithoutTensors(graph, pbf));
   const tensors = graph.tensors.map((tensor) => {
     const start = encode((pbf) => writeTensorStart(tensor, pbf));
-    const bytes = start.length + 4 * size(tensor.shape);
+    const bytes = start.length + numberBytes(tensor);
     const prefix = encode((pbf) => {
       pbf.writeVarint((5 << 3) | 2); // GraphProto.initializer
       pbf.writeVarint(bytes);
@@ -175,14 +178,15 @@ function writeValue({ name, shape, type }: OnnxValue, pbf: PbfWriter): void {
 }
 
 /** TensorProto up to its numbers: `raw_data` begins where this ends. */
-function writeTensorStart({ name, shape }: OnnxTensor, pbf: PbfWriter): void {
+function writeTensorStart(tensor: OnnxTensor, pbf: PbfWriter): void {
+  const { name, shape, type } = tensor;
   pbf.writePackedVarint(1, [...shape]);
-  pbf.writeVarintField(2, FLOAT);
+  pbf.writeVarintField(2, type === 'int64' ? INT64 : FLOAT);
   pbf.writeStringField(8, name);
   pbf.writeVarint((9 << 3) | 2);
-  pbf.writeVarint(4 * size(shape));
+  pbf.writeVarint(numberBytes(tensor));
 }
 
-function size(shape: readonly number[]): number {
-  return shape.reduce((product, length) => product * length, 1);
+function numberBytes({ shape, type }: OnnxTensor): number {
+  return shape.reduce((product, length) => product * length, type === 'int64' ? 8 : 4);
 }

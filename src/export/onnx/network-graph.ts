@@ -2,7 +2,9 @@ import { type Activation, describeActivation } from '../../engines/activations.j
 import { describeOutputs, type OutputTransform, outputTransform } from '../../models/outputs.js';
 import type { Standardization } from '../../data/standardize.js';
 import { formatGhosts } from '../../base/format.js';
-import { ghostsOf, inputWidth, outputWidth } from '../../model/specification.js';
+import { inputEdge, outputEdge } from '../../model/edges.js';
+import { type NetworkLayer, networkLayers } from '../../model/network-layers.js';
+import { inputWidth, outputWidth } from '../../model/specification.js';
 import type { ModelSource } from '../../models/model-source.js';
 import type { WeightFiles } from '../../models/weight-files.js';
 import type { OnnxGraph, OnnxNode, OnnxTensor } from './messages.js';
@@ -34,23 +36,28 @@ class PhantomGraph {
 
   build(): OnnxGraph {
     const { specification, standardization, loss } = this.#source;
-    const { depth, ends } = specification;
     const builder = this.#builder;
+    const [entering, leaving] = [inputEdge(specification), outputEdge(specification)];
     let x = builder.standardize('x', standardization);
-    if (ends.kind === 'replicated') {
-      x = builder.gemm('input.z', x, this.#whole('input.weight'), this.#whole('input.bias'));
-      x = builder.activate('input', specification.activation, x);
+    x = builder.pad(x, entering.padded - entering.width);
+    let blocks = entering.spread === 'sharded' ? this.#split(x) : [];
+    for (const layer of networkLayers(specification)) {
+      if (layer.kind.name === 'phantom') {
+        blocks = this.#phantom(layer, blocks);
+        continue;
+      }
+      // Of whole matrices are an input layer before the blocks, and a head that joins them.
+      const { name, inputs, outputs, activation } = layer;
+      if (layer.role === 'head') x = this.#join(blocks);
+      const weight = this.#tensor(`${name}.weight`, [outputs, inputs]);
+      x = builder.gemm(`${name}.z`, x, weight, this.#tensor(`${name}.bias`, [outputs]));
+      x = builder.activate(name, activation ?? 'identity', x);
+      if (layer.role === 'input') blocks = this.#split(x);
     }
-    let blocks = this.#split(x);
-    for (let layer = 0; layer < depth; layer++) {
-      const isLast = ends.kind === 'sharded' && layer === depth - 1;
-      blocks = this.#hidden(layer, blocks, isLast ? 'identity' : specification.activation);
-    }
-    const joined = builder.node('Concat', blocks, 'joined', { axis: 1 });
     const y =
-      ends.kind === 'replicated'
-        ? builder.gemm('head.z', joined, this.#whole('head.weight'), this.#whole('head.bias'))
-        : joined;
+      leaving.spread === 'sharded'
+        ? builder.firstColumns(this.#join(blocks), leaving.width, leaving.padded)
+        : x;
     builder.node('Identity', [builder.transform(y, outputTransform(this.#source))], 'y');
     return {
       name: 'phantom',
@@ -62,14 +69,13 @@ class PhantomGraph {
     };
   }
 
-  #hidden(layer: number, x: readonly string[], activation: Activation): string[] {
-    const { specification } = this.#source;
-    const { width, blocks: P } = specification;
-    const [M, K] = [width / P, ghostsOf(specification, layer)];
-    const name = (what: string, block: number) => `layers.${layer}.${what}.${block}`;
+  #phantom(layer: NetworkLayer, x: readonly string[]): string[] {
+    const { blocks: P, inputs, outputs, ghosts: K, activation } = layer;
+    const [m, n] = [inputs / P, outputs / P];
+    const name = (what: string, block: number) => `${layer.name}.${what}.${block}`;
     const builder = this.#builder;
     const ghosts = x.map((own, j) =>
-      builder.gemm(name('ghosts', j), own, this.#tensor(name('compressor', j), [K, M])),
+      builder.gemm(name('ghosts', j), own, this.#tensor(name('compressor', j), [K, m])),
     );
     return x.map((own, j) => {
       const others = ghosts.toSpliced(j, 1);
@@ -80,13 +86,13 @@ class PhantomGraph {
       const local = builder.gemm(
         name('own', j),
         own,
-        this.#tensor(name('local', j), [M, M]),
-        this.#tensor(name('bias', j), [M]),
+        this.#tensor(name('local', j), [n, m]),
+        this.#tensor(name('bias', j), [n]),
       );
-      const decompressor = this.#tensor(name('decompressor', j), [M, (P - 1) * K]);
+      const decompressor = this.#tensor(name('decompressor', j), [n, (P - 1) * K]);
       const remote = builder.gemm(name('remote', j), received, decompressor);
       const z = builder.node('Add', [local, remote], name('z', j));
-      return builder.activate(name('out', j), activation, z);
+      return builder.activate(name('out', j), activation ?? 'identity', z);
     });
   }
 
@@ -103,13 +109,8 @@ class PhantomGraph {
     return parts;
   }
 
-  #whole(name: 'input.weight' | 'input.bias' | 'head.weight' | 'head.bias'): string {
-    const { specification } = this.#source;
-    const { width } = specification;
-    const [rows, columns] = name.startsWith('input')
-      ? [width, inputWidth(specification)]
-      : [outputWidth(specification), width];
-    return this.#tensor(name, name.endsWith('bias') ? [rows] : [rows, columns]);
+  #join(blocks: readonly string[]): string {
+    return this.#builder.node('Concat', blocks, 'joined', { axis: 1 });
   }
 
   #tensor(name: string, shape: readonly number[]): string {
@@ -152,6 +153,20 @@ export class GraphBuilder {
     return this.node('Gemm', inputs, output, { transB: 1 });
   }
 
+  /** With so many columns of zeros after the others. */
+  pad(x: string, columns: number): string {
+    if (columns === 0) return x;
+    return this.node('Pad', [x, this.#integers('pads', [0, 0, 0, columns])], 'padded');
+  }
+
+  /** The first of so many columns. */
+  firstColumns(x: string, columns: number, of: number): string {
+    if (columns === of) return x;
+    const ends = this.#integers('columns', [columns]);
+    const inputs = [x, this.#integers('none', [0]), ends, this.#integers('axis', [1])];
+    return this.node('Slice', inputs, 'sliced');
+  }
+
   standardize(x: string, standardization: Standardization | null): string {
     if (standardization === null) return x;
     const { mean, scale } = standardization;
@@ -187,6 +202,11 @@ export class GraphBuilder {
       made.set(step, result);
     }
     return result;
+  }
+
+  #integers(name: string, values: readonly number[]): string {
+    const read = () => BigInt64Array.from(values, BigInt);
+    return this.tensor({ name, shape: [values.length], type: 'int64', read });
   }
 
   #number(value: number): string {

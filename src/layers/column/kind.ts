@@ -9,6 +9,7 @@ export const column: LayerKind = {
   name: 'column',
   input: 'replicated',
   output: 'sharded',
+  inputGradient: 'given',
   parameters: columnParameters,
   forward: columnForward,
   backward: columnBackward,

@@ -9,6 +9,7 @@ export const gather: LayerKind = {
   name: 'gather',
   input: 'sharded',
   output: 'sharded',
+  inputGradient: 'given',
   parameters: gatherParameters,
   forward: gatherForward,
   backward: gatherBackward,

@@ -2,17 +2,26 @@ import type { LayerMemory, LayerPlace, LayerSizes } from '../kind.js';
 import { paddedBytes, treeLevels } from '../memory-size.js';
 
 export function gatherMemory(
-  { inputs, outputs, blocks }: LayerSizes,
+  { inputs, outputs, blocks, normalized }: LayerSizes,
   { layout: { blocksHere }, columns, inputNeedsGradient }: LayerPlace,
 ): LayerMemory {
   const matrix = (rows: number) => paddedBytes(rows * columns);
   const z = matrix(blocksHere * (outputs / blocks));
   // Everybody's activations.
   const gathered = matrix(inputs);
-  if (!inputNeedsGradient) return { activationBytes: z, bufferBytes: gathered };
+  // Normalized: ẑ, z and q; sums of squares and r.
+  const activations = normalized ? 3 * z : z;
+  const statistics = normalized ? matrix(blocks) + matrix(1) : 0;
+  if (!inputNeedsGradient) {
+    return { activationBytes: activations, bufferBytes: gathered + statistics };
+  }
+  const dx = matrix(blocksHere * (inputs / blocks));
+  // What the rank's blocks contribute to dx, and the spare buffers of that sum; normalized, with a
+  // row more for each block, and what is scattered of it with what dx takes of that.
+  const sent = normalized ? inputs + blocks : inputs;
+  const received = normalized ? matrix(blocksHere * (inputs / blocks + 1)) + matrix(1) : 0;
   return {
-    activationBytes: z + matrix(blocksHere * (inputs / blocks)),
-    // What the rank's blocks contribute to dx, and the spare buffers of that sum.
-    bufferBytes: gathered + (1 + treeLevels(blocksHere)) * matrix(inputs),
+    activationBytes: activations + dx,
+    bufferBytes: gathered + statistics + received + (1 + treeLevels(blocksHere)) * matrix(sent),
   };
 }

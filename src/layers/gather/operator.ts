@@ -10,6 +10,7 @@ import {
 import { type BlockLayout, range } from '../block-layout.js';
 import { BlockSum } from '../block-sum.js';
 import { elementOf } from '../element-of.js';
+import { GatherNorm } from './gather-norm.js';
 import type { LayerSizes } from '../kind.js';
 
 /**
@@ -33,6 +34,12 @@ import type { LayerSizes } from '../kind.js';
  * Backward: dx_j = reduceScatterSum of W_jᵀ dz_j (dual: all-gather); dW_j += dz_j Xᵀ, computed
  * while the reduce-scatter is under way. Without a gradient for x there is no collective.
  *
+ * Where the layer is `normalized`, it is that of x / r, r = √(Σ x² / N + 1e-6) of each sample over
+ * the N features of all blocks, which every rank has after the gather; the own block's product needs
+ * no r, as ẑ_j = W_j X and z_j = ẑ_j / r. Backward, with q_j = dz_j / r and t_j = Σ dz_j∘ẑ_j, the
+ * reduce-scatter carries [W_jᵀ q_j ; t_j in every slot], m + 1 rows a block for m, and
+ * dx_j = what arrives − x_j · t / (N r³): no further collective. Saved besides: ẑ, r.
+ *
  * Cost of a block: forward 2B·n·P·m FLOPs, 2B·M·N where m = n = M, backward twice that; at R = P
  * each pass receives and sends 4(P−1)·m·B bytes. Saved: X.
  */
@@ -42,9 +49,15 @@ export class GatherLinear implements Operator {
   /** m and n */
   readonly #inputWidth: number;
   readonly #outputWidth: number;
+  readonly #normalized: boolean;
 
-  constructor(layer: Pick<LayerSizes, 'name' | 'inputs' | 'outputs'>, layout: BlockLayout) {
+  constructor(
+    layer: Pick<LayerSizes, 'name' | 'inputs' | 'outputs'> &
+      Partial<Pick<LayerSizes, 'normalized'>>,
+    layout: BlockLayout,
+  ) {
     this.name = layer.name;
+    this.#normalized = layer.normalized ?? false;
     this.layout = layout;
     this.#inputWidth = layer.inputs / layout.blocks;
     this.#outputWidth = layer.outputs / layout.blocks;
@@ -64,12 +77,13 @@ export class GatherLinear implements Operator {
         engine.gemm(false, false, 1, side.weight, side.x, 1, block.z);
       }
     }
-    return plan.z;
+    return plan.norm?.divide() ?? plan.z;
   }
 
-  backward(context: OperatorContext, dz: Tensor): void {
+  backward(context: OperatorContext, dOutput: Tensor): void {
     const { engine, communicator } = context;
     const plan = context.plan(() => this.#plan(context, elementOf(context.inputs, 0)));
+    const dz = plan.norm?.gradient(dOutput) ?? dOutput;
     plan.gradients ??= this.#planBackward(context, dz);
     const { blocks, input } = plan.gradients;
 
@@ -77,6 +91,10 @@ export class GatherLinear implements Operator {
     if (input) {
       input.sum.into(input.send, (j, target) => {
         const { weight, dz: dzBlock } = elementOf(blocks, j);
+        if (plan.norm) {
+          plan.norm.contribute(j, { weight, q: dzBlock, target });
+          return;
+        }
         const whole = (input.targets[j] ??= asMatrix(target));
         engine.gemm(true, false, 1, weight, dzBlock, 0, whole);
       });
@@ -88,7 +106,7 @@ export class GatherLinear implements Operator {
       engine.gemm(false, true, 1, block.dz, plan.gatheredMatrix, beta, block.dW);
     }
     reduction?.wait();
-    if (input) context.giveGradient(0, input.received);
+    if (input) context.giveGradient(0, plan.norm?.correct(input.received) ?? input.received);
   }
 
   #plan(context: OperatorContext, x: Tensor): Plan {
@@ -98,8 +116,10 @@ export class GatherLinear implements Operator {
     const z = context.buffer('z', blocksHere * n, columns);
     const gathered = context.buffer('gathered', blocks * m, columns);
     const gatheredMatrix = asMatrix(gathered);
+    const on = { layout: this.layout, x, z, gathered };
     return {
       z,
+      norm: this.#normalized ? new GatherNorm(context, on) : null,
       gathered,
       gatheredMatrix,
       blocks: range(blocksHere).map((j) => {
@@ -127,14 +147,15 @@ export class GatherLinear implements Operator {
     const { blocks, blocksHere } = this.layout;
     const [m, n] = [this.#inputWidth, this.#outputWidth];
     const columns = dz.shape[1] ?? 1;
-    const whole = [blocks * m, columns] as const;
+    const each = this.#normalized ? m + 1 : m;
+    const whole = [blocks * each, columns] as const;
     return {
       input: context.needsGradient(0)
         ? {
             send: context.buffer('contribution', ...whole),
             sum: new BlockSum(context.engine, blocksHere, () => context.engine.allocate(whole)),
             targets: [],
-            received: context.buffer('dx', blocksHere * m, columns),
+            received: context.buffer('received', blocksHere * each, columns),
           }
         : null,
       blocks: range(blocksHere).map((j) => ({
@@ -148,6 +169,7 @@ export class GatherLinear implements Operator {
 
 interface Plan {
   readonly z: Tensor;
+  readonly norm: GatherNorm | null;
   readonly gathered: Tensor;
   readonly gatheredMatrix: Matrix;
   readonly blocks: readonly {

@@ -2,7 +2,8 @@ import { rowsBeside } from '../block-layout.js';
 import type { LayerSizes } from '../kind.js';
 import type { OperationList } from '../operation-list.js';
 
-export function gatherForward({ inputs, outputs, blocks }: LayerSizes, list: OperationList): void {
+export function gatherForward(layer: LayerSizes, list: OperationList): void {
+  const { inputs, outputs, blocks, normalized } = layer;
   const [m, n] = [inputs / blocks, outputs / blocks];
   const gather = list.start('all-gather', list.bytes(inputs));
   list.eachBlock(() => list.product('local', 'NN', n, m));
@@ -10,21 +11,43 @@ export function gatherForward({ inputs, outputs, blocks }: LayerSizes, list: Ope
   list.eachBlock((j) => {
     for (const width of rowsBeside(list.layout, j, m)) list.product('local', 'NN', n, width);
   });
+  if (!normalized) return;
+  for (let i = 0; i < blocks; i++) list.elements('column dots', m);
+  list.elements('inverse rms', blocks);
+  list.elements('scale columns', list.layout.blocksHere * n);
 }
 
 export function gatherBackward(
-  { inputs, outputs, blocks }: LayerSizes,
+  { inputs, outputs, blocks, normalized }: LayerSizes,
   list: OperationList,
   inputNeedsGradient: boolean,
 ): void {
-  const n = outputs / blocks;
+  const [m, n] = [inputs / blocks, outputs / blocks];
+  const { blocksHere } = list.layout;
+  if (normalized) list.elements('scale columns', blocksHere * n);
   const weights = () => list.eachBlock(() => list.product('local', 'NT', n, inputs));
   if (!inputNeedsGradient) {
     weights();
     return;
   }
-  list.blockSum(list.layout.blocksHere, inputs, () => list.product('local', 'TN', inputs, n));
-  const reduction = list.start('reduce-scatter', list.bytes(inputs));
+  const sent = normalized ? inputs + blocks : inputs;
+  list.blockSum(blocksHere, sent, () => {
+    if (!normalized) list.product('local', 'TN', inputs, n);
+    else {
+      list.elements('column dots', n);
+      for (let i = 0; i < blocks; i++) {
+        list.product('local', 'TN', m, n);
+        if (i > 0) list.elements('copy', 1);
+      }
+    }
+  });
+  const reduction = list.start('reduce-scatter', list.bytes(sent));
   weights();
   list.wait(reduction);
+  if (!normalized) return;
+  list.elements('rms correction', 1);
+  list.eachBlock(() => {
+    list.elements('copy', m);
+    list.elements('add scaled columns', m);
+  });
 }

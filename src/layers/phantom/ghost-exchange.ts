@@ -95,7 +95,7 @@ class EncodedExchange implements GhostExchange {
   readonly #own: Tensor;
   readonly #encoded: Bytes;
   readonly #ownEncoded: Bytes;
-  readonly #gather: Decoding;
+  readonly #gather: AfterWait;
   #back: EncodedReturn | null = null;
 
   constructor(precision: EncodedPrecision, place: ExchangePlace, gathered: Tensor) {
@@ -108,7 +108,7 @@ class EncodedExchange implements GhostExchange {
     this.#own = tensorRows(gathered, first, rows);
     this.#encoded = encodedRows(precision, place, 'encoded ghosts', layout.blocks);
     this.#ownEncoded = byteRange(this.#encoded, first * bytes, rows * bytes);
-    this.#gather = new Decoding(() =>
+    this.#gather = new AfterWait(() =>
       place.context.engine.decodeRows(precision, this.#encoded, gathered),
     );
   }
@@ -136,7 +136,7 @@ class EncodedReturn {
    * they are written. */
   readonly #rowsTo: readonly Tensor[];
   readonly #slabs: readonly (readonly Bytes[])[];
-  readonly #received: Decoding;
+  readonly #received: AfterWait;
 
   constructor(precision: EncodedPrecision, place: ExchangePlace, returned: Tensor) {
     const { context, layout, inUse, columns } = place;
@@ -158,7 +158,7 @@ class EncodedReturn {
       const from = arrived[block];
       if (from) context.engine.decodeRows(precision, from, target);
     };
-    this.#received = new Decoding(() => sum.into(returned, decode));
+    this.#received = new AfterWait(() => sum.into(returned, decode));
   }
 
   start(contribute: Contribute): PendingCollective {
@@ -174,13 +174,13 @@ class EncodedReturn {
   }
 }
 
-/** A collective whose result is read after its wait; the same handle for every step. */
-class Decoding implements PendingCollective {
-  readonly #decode: () => void;
+/** A collective whose result is decoded or copied after its wait; the same handle for every step. */
+export class AfterWait implements PendingCollective {
+  readonly #then: () => void;
   #pending: PendingCollective | null = null;
 
-  constructor(decode: () => void) {
-    this.#decode = decode;
+  constructor(then: () => void) {
+    this.#then = then;
   }
 
   of(pending: PendingCollective): PendingCollective {
@@ -190,18 +190,18 @@ class Decoding implements PendingCollective {
 
   wait(): void {
     this.#pending?.wait();
-    this.#decode();
+    this.#then();
   }
 }
 
 /** What one block contributes to everybody's ghosts. */
-function contribution({ context, layout, ghosts, inUse, columns }: ExchangePlace): Tensor {
+export function contribution({ context, layout, ghosts, inUse, columns }: ExchangePlace): Tensor {
   const whole = context.buffer('contribution', layout.blocks * ghosts, columns);
   return tensorRows(whole, 0, layout.blocks * inUse);
 }
 
 /** A sum over `count` blocks of the ghosts of `ofBlocks` blocks. */
-function blockSum(place: ExchangePlace, count: number, ofBlocks: number): BlockSum {
+export function blockSum(place: ExchangePlace, count: number, ofBlocks: number): BlockSum {
   const { context, ghosts, inUse, columns } = place;
   return new BlockSum(context.engine, count, (level) =>
     tensorRows(

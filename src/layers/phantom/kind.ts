@@ -9,6 +9,7 @@ export const phantom: LayerKind = {
   name: 'phantom',
   input: 'sharded',
   output: 'sharded',
+  inputGradient: 'added',
   parameters: phantomParameters,
   forward: phantomForward,
   backward: phantomBackward,

@@ -11,6 +11,8 @@ import {
 } from '../../tensor/tensor.js';
 import { type BlockLayout, range } from '../block-layout.js';
 import { type GhostExchange, ghostExchange } from './ghost-exchange.js';
+import { NormedExchange } from './normed-exchange.js';
+import { PhantomNorm } from './norm.js';
 import { elementOf } from '../element-of.js';
 import type { GhostOperator, LayerSizes } from '../kind.js';
 
@@ -47,6 +49,17 @@ import type { GhostOperator, LayerSizes } from '../kind.js';
  * K' of the K columns that D_j has for each other block; all equations hold with K' for K. The
  * matrices are read where they lie, one product a source block. Gradients of the rest are zero.
  *
+ * Where the layer is `normalized`, it is that of u = x / r, r = √(Σ x² / N + 1e-6) of each sample over
+ * the N features of all blocks. The scale commutes with the products: with s_j = Σ x_j² and
+ * t_j = Σ dz_j∘ẑ_j over the rows of a block and q_j = dz_j / r,
+ *
+ *     forward   gather [C_j x_j ; s_j]     ẑ_j = L_j x_j + D_j G_{≠j}     z_j = ẑ_j / r
+ *     backward  reduce-scatter [D_jᵀ q_j ; t_j in every slot] → h_j, t    q_j for dz_j above
+ *               dx_j = L_jᵀ q_j + C_jᵀ h_j − x_j · t / (N r³)
+ *
+ * so the statistics ride with the ghosts: no further collective, K + 1 rows for K. A gain per
+ * feature is left out: L_j and C_j have it. Float32 only. Saved besides: ẑ, r.
+ *
  * Cost of a block: forward 2B(n·m + K·m + (P−1)·K·n) FLOPs, 2B(M² + P·K·M) where m = n = M,
  * backward twice that; at R = P each pass receives and sends 4(P−1)·K·B bytes, or (P−1)·K·(4 + B)
  * in int8. Saved: x, G.
@@ -65,13 +78,16 @@ export class PhantomLinear implements GhostOperator {
   /** m and n */
   readonly #inputWidth: number;
   readonly #outputWidth: number;
+  readonly #normalized: boolean;
   #ghostsInUse: number;
 
   constructor(
-    layer: Pick<LayerSizes, 'name' | 'inputs' | 'outputs' | 'ghosts' | 'ghostPrecision'>,
+    layer: Pick<LayerSizes, 'name' | 'inputs' | 'outputs' | 'ghosts' | 'ghostPrecision'> &
+      Partial<Pick<LayerSizes, 'normalized'>>,
     layout: BlockLayout,
   ) {
     this.name = layer.name;
+    this.#normalized = layer.normalized ?? false;
     this.layout = layout;
     this.ghosts = layer.ghosts;
     this.precision = layer.ghostPrecision;
@@ -98,6 +114,7 @@ export class PhantomLinear implements GhostOperator {
     for (const block of plan.blocks) {
       engine.gemm(false, false, 1, block.compressor, block.x, 0, block.ownGhosts);
     }
+    plan.norm?.sumSquares();
     const gather = plan.exchange.startGather();
     phases.enter(PHASE.local);
     for (const block of plan.blocks) {
@@ -110,12 +127,13 @@ export class PhantomLinear implements GhostOperator {
         engine.gemm(false, false, 1, part.decompressor, part.ghosts, 1, block.z);
       }
     }
-    return plan.z;
+    return plan.norm?.divide() ?? plan.z;
   }
 
-  backward(context: OperatorContext, dz: Tensor): void {
+  backward(context: OperatorContext, dOutput: Tensor): void {
     const { engine, phases } = context;
     const plan = this.#planOf(context, elementOf(context.inputs, 0));
+    const dz = plan.norm?.gradient(dOutput) ?? dOutput;
     plan.gradients ??= this.#planBackward(context, plan, dz);
     const { h, blocks: gradients, contribute } = plan.gradients;
     const isPart = this.#ghostsInUse < this.ghosts;
@@ -146,6 +164,7 @@ export class PhantomLinear implements GhostOperator {
       engine.gemm(false, true, 1, gradient.h, block.x, beta, gradient.dC);
       if (gradient.dx) engine.gemm(true, false, 1, block.compressor, gradient.h, 1, gradient.dx);
     }
+    plan.norm?.correct(h);
   }
 
   /** Positions of the inputs of the rank's j-th block. */
@@ -200,9 +219,12 @@ export class PhantomLinear implements GhostOperator {
     const ghosts = tensorRows(context.buffer('ghosts', blocks * K, columns), 0, blocks * inUse);
     const place = { context, layout, ghosts: K, inUse, columns };
     const ghostMatrix = asMatrix(ghosts);
+    const normed = this.#normalized ? new NormedExchange(place, ghosts) : null;
     return {
       z,
-      exchange: ghostExchange(this.precision, place, ghosts),
+      norm:
+        normed && new PhantomNorm(context, normed, { layout, inUse, x, z, features: blocks * m }),
+      exchange: normed ?? ghostExchange(this.precision, place, ghosts),
       blocks: range(blocksHere).map((j) => {
         const { local, compressor, decompressor } = this.#inputsOf(j);
         const decompressorMatrix = asMatrix(elementOf(context.inputs, decompressor));
@@ -211,7 +233,9 @@ export class PhantomLinear implements GhostOperator {
           z: matrixRows(asMatrix(z), j * n, n),
           local: asMatrix(elementOf(context.inputs, local)),
           compressor: matrixRows(asMatrix(elementOf(context.inputs, compressor)), 0, inUse),
-          ownGhosts: matrixRows(ghostMatrix, (firstBlock + j) * inUse, inUse),
+          ownGhosts: normed
+            ? asMatrix(normed.slotOf(firstBlock + j).ghosts)
+            : matrixRows(ghostMatrix, (firstBlock + j) * inUse, inUse),
           parts: this.#partsOf(j).map(({ ghostRow, count, column }) => ({
             decompressor: matrixColumns(decompressorMatrix, column, count),
             ghosts: matrixRows(ghostMatrix, ghostRow, count),
@@ -227,7 +251,9 @@ export class PhantomLinear implements GhostOperator {
     const { ghosts: K, ghostsInUse: inUse } = this;
     const [m, n] = [this.#inputWidth, this.#outputWidth];
     const columns = dz.shape[1] ?? 1;
-    const h = tensorRows(context.buffer('h', blocksHere * K, columns), 0, blocksHere * inUse);
+    const more = this.#normalized ? 1 : 0;
+    const whole = context.buffer('h', blocksHere * (K + more), columns);
+    const h = tensorRows(whole, 0, blocksHere * (inUse + more));
     const dx = context.gradient(0);
     const gradientOf = (input: number): Tensor =>
       context.gradient(input) ??
@@ -239,7 +265,7 @@ export class PhantomLinear implements GhostOperator {
       return {
         dz: matrixRows(asMatrix(dz), j * n, n),
         dx: dx && matrixRows(asMatrix(dx), j * m, m),
-        h: matrixRows(asMatrix(h), j * inUse, inUse),
+        h: matrixRows(asMatrix(h), j * (inUse + more), inUse),
         dL: asMatrix(gradientOf(local)),
         dC: matrixRows(asMatrix(wholeC), 0, inUse),
         wholeC,
@@ -280,7 +306,9 @@ export class PhantomLinear implements GhostOperator {
 
 /** Views for one number of ghosts in use; the tensors below them hold all K. */
 interface Plan {
+  /** Before a normalization has divided it. */
   readonly z: Tensor;
+  readonly norm: PhantomNorm | null;
   readonly exchange: GhostExchange;
   readonly blocks: readonly {
     readonly x: Matrix;

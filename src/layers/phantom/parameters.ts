@@ -11,16 +11,16 @@ import type { LayerSizes, ParameterShape } from '../kind.js';
  *
  *     l = 1/(N q)      c = 1/(m q)      d = 1/(P K)
  *
- * so Var z = 1/P + (P−1)/P = 1 for every P and K. Backward, dx_j = L_jᵀ dz_j + C_jᵀ h_j with
+ * so Var z = 1/P + (P−1)/P = 1 for every P and K; l and d times v for outputs of variance v. Backward, dx_j = L_jᵀ dz_j + C_jᵀ h_j with
  * h_j = Σ_{i≠j} D_i[j]ᵀ dz_i has Var dx = (n l + K c (P−1) n d) Var dz = (n/m)(1/q) Var dz: the
  * factor of a dense layer, again for every P and K.
  */
 export function phantomParameters(layer: LayerSizes): ParameterShape[] {
-  const { blocks: P, ghosts: K, inputs, outputs, secondMoment: q } = layer;
+  const { blocks: P, ghosts: K, inputs, outputs, secondMoment: q, outputVariance: v } = layer;
   const [m, n] = [inputs / P, outputs / P];
   return [
-    { part: 'local', shape: [n, m], variance: 1 / (inputs * q), place: null },
+    { part: 'local', shape: [n, m], variance: v / (inputs * q), place: null },
     { part: 'compressor', shape: [K, m], variance: 1 / (m * q), place: null },
-    { part: 'decompressor', shape: [n, (P - 1) * K], variance: 1 / (P * K), place: null },
+    { part: 'decompressor', shape: [n, (P - 1) * K], variance: v / (P * K), place: null },
   ];
 }

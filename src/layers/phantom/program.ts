@@ -5,20 +5,34 @@ import type { OperationList } from '../operation-list.js';
 import type { Start } from '../operations.js';
 
 export function phantomForward(layer: LayerSizes, list: OperationList): void {
-  const { blocks: P, inputs, outputs, ghosts: K, ghostPrecision: precision } = layer;
+  const { blocks: P, inputs, outputs, ghosts: K, ghostPrecision: precision, normalized } = layer;
   const [m, n] = [inputs / P, outputs / P];
+  const rows = normalized ? P * (K + 1) : P * K;
   const encoded = precision !== 'float32';
   list.eachBlock(() => list.product('compression', 'NN', K, m));
+  if (normalized) list.eachBlock(() => list.elements('column dots', m));
   if (encoded) list.elements(`encode ${precision}`, list.layout.blocksHere * K);
-  const gather = list.start('all-gather', P * K * rowBytes(precision, list.columns));
+  const gather = list.start('all-gather', rows * rowBytes(precision, list.columns));
   list.eachBlock(() => list.product('local', 'NN', n, m));
   list.wait(gather);
   if (encoded) list.elements(`decode ${precision}`, P * K);
+  if (normalized) copyRows(layer, list);
   list.eachBlock((j) => {
     for (const ghosts of rowsBeside(list.layout, j, K)) {
       list.product('decompression', 'NN', n, ghosts);
     }
   });
+  if (!normalized) return;
+  list.elements('inverse rms', P);
+  list.elements('scale columns', list.layout.blocksHere * n);
+}
+
+/** Ghosts of every block, and the row that travels with them, to where they are wanted. */
+function copyRows({ blocks, ghosts }: LayerSizes, list: OperationList): void {
+  for (let i = 0; i < blocks; i++) {
+    list.elements('copy', ghosts);
+    list.elements('copy', 1);
+  }
 }
 
 export function phantomBackward(
@@ -26,8 +40,12 @@ export function phantomBackward(
   list: OperationList,
   inputNeedsGradient: boolean,
 ): void {
-  const { blocks: P, inputs, outputs, ghosts: K } = layer;
+  const { blocks: P, inputs, outputs, ghosts: K, normalized } = layer;
   const [m, n] = [inputs / P, outputs / P];
+  if (normalized) {
+    list.blockSum(list.layout.blocksHere, 1, () => list.elements('column dots', n));
+    list.elements('scale columns', list.layout.blocksHere * n);
+  }
   const reduction = startReturn(layer, list);
   list.eachBlock((j) => {
     for (const ghosts of rowsBeside(list.layout, j, K)) {
@@ -44,6 +62,9 @@ export function phantomBackward(
     list.product('compression', 'NT', K, m);
     if (inputNeedsGradient) list.product('compression', 'TN', m, K);
   });
+  if (!normalized || !inputNeedsGradient) return;
+  list.elements('rms correction', 1);
+  list.eachBlock(() => list.elements('add scaled columns', m));
 }
 
 /** What the rank's blocks contribute to the ghosts of all blocks is made and sent. */
@@ -59,7 +80,9 @@ function startReturn(layer: LayerSizes, list: OperationList): Start {
   };
   if (precision === 'float32') {
     list.blockSum(blocksHere, rows, contribute);
-    return list.start('reduce-scatter', list.bytes(rows));
+    if (!layer.normalized) return list.start('reduce-scatter', list.bytes(rows));
+    copyRows(layer, list);
+    return list.start('reduce-scatter', list.bytes(P * (K + 1)));
   }
   list.eachBlock((j) => {
     contribute(j);

@@ -9,6 +9,7 @@ export const row: LayerKind = {
   name: 'row',
   input: 'sharded',
   output: 'replicated',
+  inputGradient: 'added',
   parameters: rowParameters,
   forward: rowForward,
   backward: rowBackward,

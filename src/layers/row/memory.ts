@@ -3,11 +3,11 @@ import { paddedBytes, treeLevels } from '../memory-size.js';
 
 export function rowMemory(
   { inputs, outputs, blocks }: LayerSizes,
-  { layout: { blocksHere }, columns, inputNeedsGradient }: LayerPlace,
+  { layout: { blocksHere }, columns, inputNeedsGradient, gradientGiven = false }: LayerPlace,
 ): LayerMemory {
   const dx = paddedBytes(blocksHere * (inputs / blocks) * columns);
   return {
-    activationBytes: inputNeedsGradient ? dx : 0,
+    activationBytes: inputNeedsGradient && !gradientGiven ? dx : 0,
     // z is summed in place; the others are the spare buffers of the sum over blocks.
     bufferBytes: (1 + treeLevels(blocksHere)) * paddedBytes(outputs * columns),
   };

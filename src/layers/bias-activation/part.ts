@@ -1,0 +1,32 @@
+import type { Activation } from '../../engines/activations.js';
+import { range } from '../block-layout.js';
+import type { LayerSizes, Spread } from '../kind.js';
+import { paddedBytes } from '../memory-size.js';
+import { type LayerPart, PLAIN_PART } from '../part.js';
+import { BiasActivation } from './operator.js';
+import { listActivation } from './program.js';
+
+/** The activation of a layer, with the bias of a sharded output. */
+export function activationPart(
+  { name, outputs, blocks }: Pick<LayerSizes, 'name' | 'outputs' | 'blocks'>,
+  activation: Activation,
+  output: Spread,
+): LayerPart {
+  const isSharded = output === 'sharded';
+  // Of a sharded output block by block; a replicated one has no bias of its own, and is one part.
+  const rows = (blocksHere: number) =>
+    isSharded ? range(blocksHere).map(() => outputs / blocks) : [outputs];
+  return {
+    ...PLAIN_PART,
+    name: `${name}.${activation}`,
+    takesBias: isSharded,
+    forward: (list) => listActivation(list, activation, rows(list.layout.blocksHere)),
+    backward: (list) => listActivation(list, activation, rows(list.layout.blocksHere)),
+    memory({ layout, columns }) {
+      const all = rows(layout.blocksHere).reduce((sum, count) => sum + count, 0);
+      // Its output, and the gradient of its input.
+      return { activationBytes: 2 * paddedBytes(all * columns), bufferBytes: 0 };
+    },
+    operator: () => new BiasActivation(`${name}.${activation}`, activation),
+  };
+}

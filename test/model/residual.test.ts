@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createEngine } from '#src/app/ranks/engines.js';
+import { ForwardMemory, ForwardPass } from '#src/autograd/forward-pass.js';
+import { Tape, Variable } from '#src/autograd/tape.js';
+import { UnsupportedError } from '#src/base/errors.js';
+import { Communicator } from '#src/communicators/communicator.js';
+import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
+import { blockLayout } from '#src/layers/block-layout.js';
+import { STRATEGY_NAMES } from '#src/layers/strategies.js';
+import { writeExport } from '#src/export/export-model.js';
+import { buildNetwork } from '#src/model/network.js';
+import { type NetworkSpecification, validateSpecification } from '#src/model/specification.js';
+import type { ModelSource } from '#src/models/model-source.js';
+import { createOptimizer } from '#src/optimizers/optimizer.js';
+import { randomStream } from '#src/tensor/random.js';
+import { createObjective } from '#src/training/objective.js';
+
+function specification(more: Partial<NetworkSpecification> = {}): NetworkSpecification {
+  return {
+    ...{ strategy: 'phantom', width: 32, depth: 3, blocks: 4, ghosts: 4, activation: 'gelu' },
+    residual: { norm: 'rms', expansion: 2 },
+    ends: { kind: 'replicated', inputs: 6, outputs: 3 },
+    ...more,
+  };
+}
+
+async function build(network: NetworkSpecification) {
+  const engine = await createEngine('wasm');
+  const communicator = new Communicator(new SoloTransport());
+  const built = buildNetwork(network, engine, communicator);
+  built.initialize(4);
+  return { engine, communicator, network: built };
+}
+
+describe('a network of residual blocks', () => {
+  for (const strategy of STRATEGY_NAMES) {
+    it(`answers with the bits of a training pass, in memory that is used again: ${strategy}`, async () => {
+      const { engine, communicator, network } = await build(specification({ strategy }));
+      const x = engine.allocate([6, 5]);
+      randomStream(1, 'x').fillNormal(x.data, 0);
+      const input = new Variable(x, false);
+      const counts = strategy === 'phantom' ? [4, 1, 3] : [0];
+      for (const ghosts of counts) {
+        if (ghosts > 0) network.useGhosts(ghosts);
+        const trained = network.forward(new Tape(engine, communicator), input).value.data.slice();
+        const pass = new ForwardPass(engine, communicator, new ForwardMemory(engine));
+        for (let round = 0; round < 2; round++) {
+          pass.begin();
+          const { value } = network.forward(pass, input);
+          assert.deepEqual(value.data, trained, `${ghosts} ghosts`);
+        }
+      }
+    });
+
+    it(`begins with a stream whose variance grows from 1 to 1.5: ${strategy}`, async () => {
+      for (const norm of ['rms', 'none'] as const) {
+        const residual = { norm, expansion: 2 };
+        const sizes = { width: 128, depth: 16, ghosts: 16, ends: { kind: 'sharded' } } as const;
+        const built = await build(specification({ strategy, residual, ...sizes }));
+        const { engine, communicator, network } = built;
+        const x = engine.allocate([128, 16]);
+        randomStream(1, 'x').fillNormal(x.data, 0);
+        const tape = new Tape(engine, communicator);
+        network.forward(tape, new Variable(x, false));
+        const square = ({ value }: Variable) => engine.sumOfSquares(value) / value.data.length;
+        const at = (end: RegExp) =>
+          tape.outputs().filter(({ operator }) => end.test(operator.name));
+        for (const { operator, output } of at(/\.residual$/)) {
+          const l = Number(/\d+/.exec(operator.name)?.[0]);
+          const expected = 1 + (l + 1) / 32;
+          assert.ok(Math.abs(square(output) / expected - 1) < 0.35, `${operator.name} ${norm}`);
+        }
+        for (const { operator, output } of at(/\.up$/)) {
+          assert.ok(
+            Math.abs(square(output) - 1) < 0.5,
+            `${operator.name} ${norm} ${square(output)}`,
+          );
+        }
+      }
+    });
+  }
+
+  it('of 16 blocks trains', async () => {
+    const { engine, communicator, network } = await build(specification({ depth: 16 }));
+    const columns = 16;
+    const layout = blockLayout(4, 1, 0);
+    const objective = createObjective({
+      ...{ specification: network.specification, loss: 'mse', layout, engine },
+      ...{ columns, samples: columns },
+    });
+    randomStream(2, 'x').fillNormal(objective.x.value.data, 0);
+    randomStream(2, 'y').fillNormal(objective.y.value.data, 0);
+    const constants = { momentum: 0, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0 };
+    const adam = createOptimizer({ ...constants, name: 'adam' }, engine, network.parameters);
+    const tape = new Tape(engine, communicator);
+    const losses: number[] = [];
+    for (let step = 1; step <= 40; step++) {
+      for (const parameter of network.parameters) parameter.clearGradient();
+      tape.begin();
+      const loss = tape.apply(objective.loss, network.forward(tape, objective.x), objective.y);
+      losses.push(loss.value.data[0]);
+      tape.backward(loss);
+      adam.step(step, 0.003, 1, new Float64Array(network.parameters.length));
+    }
+    assert.ok((losses.at(-1) ?? 1) < losses[0] / 4, losses.map((x) => x.toFixed(3)).join(' '));
+  });
+
+  it('refuses what it cannot be', async () => {
+    const refused = (more: Partial<NetworkSpecification>, message: RegExp) =>
+      assert.throws(() => validateSpecification(specification(more)), message);
+    refused({ residual: { norm: 'rms', expansion: 1.5 } }, /expansion is 1.5/);
+    refused({ residual: { norm: 'layer' as 'rms', expansion: 2 } }, /norm is layer/);
+    refused({ widths: [32, 32, 32, 32] }, /widths of residual blocks/);
+    refused({ ghostPrecision: 'int8' }, /ghosts in int8 with norm rms/);
+    const on = { engine: await createEngine('wasm'), pipeline: false };
+    for (const format of ['onnx', 'pytorch-names'] as const) {
+      const source = { specification: specification() } as ModelSource;
+      assert.throws(() => writeExport(source, format, '/nowhere/x', on), UnsupportedError);
+    }
+  });
+});
