@@ -72,7 +72,10 @@ export function ratesOf(machine: Machine, ranks: number, transport = 'threads'):
   return {
     ...work,
     collective: communication.collective,
-    notes: [...work.notes, ...communication.notes],
+    // Some are found when times are asked for.
+    get notes() {
+      return [...work.notes, ...communication.notes];
+    },
   };
 }
 
@@ -102,6 +105,7 @@ function measuredRates(compute: MeasuredCompute, here: number): WorkRates {
   const { factor, perOperationS } = compute.inStep;
   const scale = turns * factor;
   const notes = [`kernels as measured by ${compute.source}`];
+  const missing = new Set<string>();
   if (turns > 1) {
     notes.push(
       `${here} ranks take turns on ${compute.ranks} cores: work takes ${turns} times as long`,
@@ -117,10 +121,21 @@ function measuredRates(compute: MeasuredCompute, here: number): WorkRates {
     passS({ kernel, elements }) {
       const times = compute.passes[kernel];
       if (times !== undefined) return scale * sizeSeconds(times, elements);
-      throw new RangeError(`the machine file has no times for ${kernel}`);
+      missing.add(kernel);
+      const known = compute.passes['add'];
+      if (known === undefined) throw new RangeError('the machine file has no times for add');
+      return (scale * sizeSeconds(known, elements) * passBytes(kernel)) / passBytes('add');
     },
     perOperationS: turns * perOperationS,
-    notes,
+    get notes() {
+      if (missing.size === 0) return notes;
+      const kernels = [...missing].join(', ');
+      return [
+        ...notes,
+        `the machine file has no times for ${kernels}: estimated by their bytes from those of add; ` +
+          'calibrate again',
+      ];
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { planStep } from '#src/analysis/plan.js';
 import { createEngine } from '#src/app/ranks/engines.js';
 import { ForwardMemory, ForwardPass } from '#src/autograd/forward-pass.js';
 import { Tape, Variable } from '#src/autograd/tape.js';
@@ -9,6 +10,7 @@ import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
 import { blockLayout } from '#src/layers/block-layout.js';
 import { STRATEGY_NAMES } from '#src/layers/strategies.js';
 import { writeExport } from '#src/export/export-model.js';
+import { readMachine } from '#src/machine/machines.js';
 import { buildNetwork } from '#src/model/network.js';
 import { type NetworkSpecification, validateSpecification } from '#src/model/specification.js';
 import type { ModelSource } from '#src/models/model-source.js';
@@ -104,6 +106,18 @@ describe('a network of residual blocks', () => {
       adam.step(step, 0.003, 1, new Float64Array(network.parameters.length));
     }
     assert.ok((losses.at(-1) ?? 1) < losses[0] / 4, losses.map((x) => x.toFixed(3)).join(' '));
+  });
+
+  it('is planned from a machine file that is older than its kernels, which is said', async () => {
+    const machine = await readMachine('machines/epyc-2-cores.json');
+    const shape = { ranks: 2, columns: 8, loss: 'mse', optimizer: 'adam' } as const;
+    const older = { ...specification({ blocks: 2 }), activation: 'sine' } as const;
+    const plan = planStep(
+      { ...shape, specification: older, average: false, inputGradient: false },
+      machine,
+    );
+    assert.ok((plan.time?.stepS ?? 0) > 0);
+    assert.ok(plan.notes.some((note) => /no times for .*column dots.*activation sine/.test(note)));
   });
 
   it('refuses what it cannot be', async () => {
