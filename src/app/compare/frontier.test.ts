@@ -13,6 +13,9 @@ const BASELINE: Baseline = {
   ranks: 2,
   ends: { kind: 'replicated', inputs: 20, outputs: 3 },
   ghosts: [1, 4],
+  residual: null,
+  endChoices: { input: 'replicated', head: 'replicated' },
+  loss: 'cross-entropy',
 };
 const GRID = { widths: [8, 16, 32], depths: [1, 2] };
 const BUDGET: Budget = {
