@@ -45,7 +45,7 @@ test('flags are read by what their setting is', () => {
 test('flags that are no numbers, or outside their range, are named as they were typed', () => {
   const text = messageOf(() => settingsOf({ width: '0x10', weightDecay: '-1', validation: '2' }));
   assert.deepEqual(text.split('\n').toSorted(), [
-    '[flags] --validation is 2; needs a fraction above 0 and below 1, or a path',
+    '[flags] --validation is 2; needs a fraction of at least 0 and below 1, as 0.2 or 20%, or a path',
     '[flags] --weight-decay is -1; needs a number of at least 0',
     '[flags] --width is "0x10"; needs an integer from 1 to 1048576',
   ]);

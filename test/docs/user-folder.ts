@@ -73,7 +73,10 @@ export class UserFolder {
         if (block.language === 'js' && mark === null) this.#script(page, text);
         if (block.language !== 'sh') continue;
         if (block.mark === mark) this.#run(page, text, env);
-        if (block.mark === 'background' && mark === null) server = await this.#serve(text, env);
+        if (block.mark === 'background' && mark === null) {
+          assert.equal(server, null, `${page.name} starts a second server`);
+          server = await this.#serve(text, env);
+        }
       }
     } finally {
       if (server !== null) {
