@@ -51,6 +51,8 @@ describe('the report in Chromium', { skip }, () => {
           'axe.run().then((found) => found.violations.map(({ id, nodes }) => id + " " + nodes[0].html))',
         );
         assert.deepEqual(violations, [], `${colorScheme}, ${width} pixels`);
+        // Figures are drawn when they come into view; the open tables above may have pushed it out.
+        await page.locator('figure').first().scrollIntoViewIfNeeded();
         const figure = page.locator('figure svg').first();
         const box = await figure.boundingBox();
         await figure.hover({ position: { x: (box?.width ?? 0) / 2, y: (box?.height ?? 0) / 2 } });
