@@ -50,19 +50,11 @@ export type EvaluationParts = Pick<
  */
 export function runEvaluation(job: EvaluationJob, parts: EvaluationParts): Evaluation[] {
   const { engine, communicator, control } = parts;
-  const { specification, loss, lossOptions, weighted, batch } = job;
+  const { specification, batch } = job;
   const network = buildNetwork(specification, engine, communicator);
   loadWeights(job.weights, network.parameters);
-  const [{ layout }, sizes] = [network, { columns: batch, samples: batch }];
-  const objective = createObjective({
-    specification,
-    loss,
-    lossOptions,
-    weighted,
-    layout,
-    engine,
-    ...sizes,
-  });
+  const { layout } = network;
+  const objective = createObjective({ ...job, layout, engine, columns: batch, samples: batch });
   const { phases } = parts.energy;
   const pass = new LossPass({ ...parts, phases, network, objective });
   const evaluator = new Evaluator(pass, job.rows, job.metrics);

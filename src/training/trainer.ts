@@ -121,21 +121,12 @@ class Trainer {
       network.parameters,
     );
     const columns = settings.batch / settings.accumulate;
-    const [{ loss, lossOptions, weighted }, { layout }, samples] = [job, network, this.#samples];
+    const { layout } = network;
     const pass = new LossPass({
       ...parts,
       phases: parts.energy.phases,
       network,
-      objective: createObjective({
-        specification,
-        loss,
-        lossOptions,
-        weighted,
-        layout,
-        engine,
-        columns,
-        samples,
-      }),
+      objective: createObjective({ ...job, layout, engine, columns, samples: this.#samples }),
     });
     const isFirstReplica = (replicas?.index ?? 0) === 0;
     const evaluator =

@@ -5,7 +5,8 @@ import {
   type TableSchema,
   widthOf,
 } from '../../data/tables/schema.js';
-import type { OnnxGraph, OnnxNode, OnnxTensor, OnnxValue } from './messages.js';
+import type { OnnxGraph, OnnxValue } from './messages.js';
+import { GraphBuilder } from './network-graph.js';
 
 /** TensorProto.FLOAT */
 const FLOAT = 1;
@@ -26,10 +27,11 @@ export function withTable(network: OnnxGraph, schema: TableSchema): OnnxGraph {
   const inner = apart(network, columns);
   const [x] = inner.inputs as [OnnxValue];
   const [y] = inner.outputs as [OnnxValue];
-  const encoder = new Encoder(columns);
-  const parts = schema.features.map((column, i) => encoder.column(column, `column.${i}`));
+  const encoder = new GraphBuilder();
+  const features = new Encoder(encoder, columns);
+  const parts = schema.features.map((column, i) => features.column(column, `column.${i}`));
   encoder.node('Concat', parts.flat(), x.name, { axis: 1 });
-  const decoder = new Encoder(columns);
+  const decoder = new GraphBuilder();
   const outputs = [y];
   const classes = classNames(schema);
   if (classes !== null) {
@@ -66,45 +68,35 @@ function isText(column: FeatureColumn): boolean {
   return column.kind === 'category' && !column.values.every(isPlainNumber);
 }
 
-/** Nodes that turn columns into features. */
+/** Adds nodes that turn columns into features. */
 class Encoder {
-  readonly nodes: OnnxNode[] = [];
-  readonly tensors: OnnxTensor[] = [];
+  readonly #graph: GraphBuilder;
   readonly #taken: ReadonlySet<string>;
 
-  constructor(taken: ReadonlySet<string>) {
+  constructor(graph: GraphBuilder, taken: ReadonlySet<string>) {
+    this.#graph = graph;
     this.#taken = taken;
-  }
-
-  node(
-    operator: string,
-    inputs: readonly string[],
-    output: string,
-    integers: Readonly<Record<string, number>> = {},
-  ): string {
-    this.nodes.push({ operator, inputs, outputs: [output], integers });
-    return output;
   }
 
   /** @param stem of the names of what is made */
   column(column: FeatureColumn, stem: string): string[] {
     const name = (what: string) => free(`${stem}.${what}`, this.#taken);
     if (column.kind !== 'category') {
-      const gap = this.node('IsNaN', [column.name], name('gap'));
+      const gap = this.#graph.node('IsNaN', [column.name], name('gap'));
       const median = column.kind === 'number' ? column.median : 0;
       const filler = this.#constant(name('filler'), [], [median]);
-      const filled = this.node('Where', [gap, filler, column.name], name('filled'));
+      const filled = this.#graph.node('Where', [gap, filler, column.name], name('filled'));
       if (!column.gaps) return [filled];
-      return [filled, this.node('Cast', [gap], name('missing'), { to: FLOAT })];
+      return [filled, this.#graph.node('Cast', [gap], name('missing'), { to: FLOAT })];
     }
     const { values, gaps } = column;
     if (!isText(column)) {
       const known = this.#constant(name('values'), [1, values.length], values.map(Number));
-      const equal = this.node('Equal', [column.name, known], name('equal'));
-      const places = this.node('Cast', [equal], name('places'), { to: FLOAT });
+      const equal = this.#graph.node('Equal', [column.name, known], name('equal'));
+      const places = this.#graph.node('Cast', [equal], name('places'), { to: FLOAT });
       if (!gaps) return [places];
-      const gap = this.node('IsNaN', [column.name], name('gap'));
-      return [places, this.node('Cast', [gap], name('missing'), { to: FLOAT })];
+      const gap = this.#graph.node('IsNaN', [column.name], name('gap'));
+      return [places, this.#graph.node('Cast', [gap], name('missing'), { to: FLOAT })];
     }
     const keys = new Map<string, number>();
     for (const gap of gaps ? MISSING_IN_CASES : []) keys.set(gap, values.length);
@@ -117,7 +109,7 @@ class Encoder {
         .set(value.charAt(0).toUpperCase() + value.slice(1), place);
     }
     const place = name('place');
-    this.nodes.push({
+    this.#graph.nodes.push({
       operator: 'LabelEncoder',
       domain: ML,
       inputs: [column.name],
@@ -127,17 +119,16 @@ class Encoder {
     });
     const width = widthOf(column);
     const all = Array.from({ length: width }, (_, i) => i);
-    const equal = this.node(
+    const equal = this.#graph.node(
       'Equal',
       [place, this.#constant(name('all'), [1, width], all)],
       name('equal'),
     );
-    return [this.node('Cast', [equal], name('places'), { to: FLOAT })];
+    return [this.#graph.node('Cast', [equal], name('places'), { to: FLOAT })];
   }
 
   #constant(name: string, shape: readonly number[], values: readonly number[]): string {
-    this.tensors.push({ name, shape, read: () => Float32Array.from(values) });
-    return name;
+    return this.#graph.tensor({ name, shape, read: () => Float32Array.from(values) });
   }
 }
 
