@@ -60,11 +60,17 @@ const behaviours: Readonly<Record<string, (context: RankContext<string>) => unkn
   },
   'waits for ever': (context) => waitForever(context),
   'asks rank 1 to load for long': async (context) => {
-    if (context.rank === 0) throw new ConfigError('rank 0', 'failed at once');
-    if (context.rank === 1) {
-      await context.uninterrupted(() => sleepMs(1300));
-      context.post('loaded');
+    const communicator = new Communicator(context.transport);
+    if (context.rank === 0) {
+      communicator.barrier();
+      throw new ConfigError('rank 0', 'failed while rank 1 loads');
     }
+    await context.uninterrupted(() => {
+      communicator.barrier();
+      // Past the second after which ranks that do not end are terminated.
+      sleepMs(1300);
+      context.post('loaded');
+    });
     for (;;) sleepMs(1000);
   },
   'counts until it is asked to stop': ({ rank, stopRequested, transport, post }) => {
