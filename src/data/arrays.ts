@@ -48,7 +48,12 @@ export function openArrays({ x, y }: ArrayData): TableDataset {
       `x has ${rows} rows of ${width} features; needs at least one each`,
     );
   }
-  requireFinite('data', IN_MEMORY, features.data, width, (column) => `x[${column}]`);
+  requireFinite(
+    { where: 'data', path: IN_MEMORY },
+    features.data,
+    width,
+    (column) => `x[${column}]`,
+  );
   const answers = answersOf(y);
   const count =
     answers.kind === 'labels' ? answers.labels.length : answers.values.length / answers.width;
@@ -109,7 +114,7 @@ function withShape(where: string, name: string, { data, shape }: FlatRows): Flat
 function answersOf(y: ArrayData['y']): TableAnswers {
   if (isObject(y) && (isFlat(y) || isObject(y[0]))) {
     const { data, shape } = flatRows('data', 'y', y as Rows);
-    requireFinite('data', IN_MEMORY, data, shape[1], (column) => `y[${column}]`);
+    requireFinite({ where: 'data', path: IN_MEMORY }, data, shape[1], (column) => `y[${column}]`);
     return { kind: 'values', width: shape[1], values: data };
   }
   if (!isObject(y) || typeof y.length !== 'number') {
@@ -130,7 +135,7 @@ function answersOf(y: ArrayData['y']): TableAnswers {
   if (!labels) {
     const values = sharedFloat32(numbers.length);
     values.set(numbers);
-    requireFinite('data', IN_MEMORY, values, 1, () => 'y');
+    requireFinite({ where: 'data', path: IN_MEMORY }, values, 1, () => 'y');
     return { kind: 'values', width: 1, values };
   }
   const indices = sharedInt32(numbers.length);

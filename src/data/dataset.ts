@@ -133,8 +133,7 @@ function sharedBytes(bytes: number): SharedArrayBuffer {
  * @param columnName Names column c of `width` for the message.
  */
 export function requireFinite(
-  where: string,
-  path: string,
+  { where, path }: { readonly where: string; readonly path: string },
   values: Float32Array,
   width: number,
   columnName: (column: number) => string,

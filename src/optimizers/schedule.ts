@@ -20,16 +20,21 @@ export function hasHorizon(schedule: ScheduleName): boolean {
 
 export const SCHEDULE_NAMES = Object.keys(SCHEDULES) as ScheduleName[];
 
+/** How learning rates follow one another over a run of `steps` steps. */
+export interface LearningRates {
+  readonly schedule: ScheduleName;
+  readonly peak: number;
+  readonly steps: number;
+  readonly warmupSteps: number;
+}
+
 /**
  * The learning rate of step t (counted from 0) of T: a linear warm-up over W steps,
  * peak · (t + 1) / W, then that of the schedule at progress (t − W) / (T − W).
  */
 export function learningRateAt(
-  schedule: ScheduleName,
-  peak: number,
   step: number,
-  steps: number,
-  warmupSteps: number,
+  { schedule, peak, steps, warmupSteps }: LearningRates,
 ): number {
   if (step < warmupSteps) return (peak * (step + 1)) / warmupSteps;
   const progress = Math.min(1, (step - warmupSteps) / Math.max(1, steps - warmupSteps));

@@ -7,9 +7,14 @@ import { buildNetwork } from '../model/network.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { NetworkRunner } from './network-runner.js';
 
-const PLAIN = { standardization: null, outputTransform: null };
-
 const MOST_ROWS = 5;
+const PLAIN = {
+  standardization: null,
+  outputTransform: null,
+  maxBatch: MOST_ROWS,
+  gather: false,
+};
+
 const SPECIFICATION: NetworkSpecification = {
   strategy: 'phantom',
   width: 16,
@@ -30,12 +35,12 @@ describe('plans of a network that answers', () => {
     const x = Float32Array.from({ length: 6 * MOST_ROWS }, (_, i) => Math.sin(i));
     const answer = (runner: NetworkRunner, rows: number, ghosts: number) => {
       const y = new Float32Array(2 * rows);
-      runner.run(rows, ghosts, x, y, true);
+      runner.run({ rows, ghosts, x, y, writesAnswers: true });
       return y;
     };
-    const all = new NetworkRunner(network, parts, PLAIN, MOST_ROWS, false);
+    const all = new NetworkRunner(network, parts, PLAIN);
     // Room for two plans of all ghosts, of 48 products each, or one of fewer, of 56.
-    const few = new NetworkRunner(network, parts, PLAIN, MOST_ROWS, false, 100);
+    const few = new NetworkRunner(network, parts, { ...PLAIN, mostProducts: 100 });
     answer(all, MOST_ROWS, 3);
     answer(few, MOST_ROWS, 3);
     const allocate = engine.allocate.bind(engine);

@@ -25,6 +25,31 @@ interface Plan {
   readonly products: number;
 }
 
+/** What a runner is made for. */
+export interface RunnerOptions {
+  readonly standardization: Standardization | null;
+  readonly outputTransform: OutputTransform | null;
+  /** Rows of the largest batch. */
+  readonly maxBatch: number;
+  /** Whether every rank needs all answers of a network with sharded ends; else each writes its
+   * own, into memory that they share. */
+  readonly gather: boolean;
+  /** Products that plans keep between them, at most; default 262,144. */
+  readonly mostProducts?: number;
+}
+
+/** Rows to answer. */
+export interface RunnerBatch {
+  readonly rows: number;
+  /** In use, 1 … K; 0: the network has none. */
+  readonly ghosts: number;
+  /** [rows, features] */
+  readonly x: Float32Array;
+  /** [rows, outputs]; this rank's part of it is written. */
+  readonly y: Float32Array;
+  readonly writesAnswers: boolean;
+}
+
 /**
  * One rank's part of a network that answers rows: reads them, standardised and transposed, runs
  * the network forward, and writes the answers it has. Every number of rows and of ghosts in use has a
@@ -57,29 +82,19 @@ export class NetworkRunner {
   readonly #ownOutputs: number;
   readonly #transform: OutputTransform | null;
 
-  /**
-   * @param gather whether every rank needs all answers of a network with sharded ends; else each
-   *   writes its own, into memory that they share
-   * @param mostProducts that plans have between them
-   */
   constructor(
     network: FeedForward,
     parts: { readonly engine: Engine; readonly communicator: Communicator },
-    scaling: {
-      readonly standardization: Standardization | null;
-      readonly outputTransform: OutputTransform | null;
-    },
-    maxBatch: number,
-    gather: boolean,
-    mostProducts = MOST_PRODUCTS,
+    options: RunnerOptions,
   ) {
+    const { standardization, outputTransform, maxBatch, gather } = options;
     const { specification, layout } = network;
     const [entering, leaving] = [inputEdge(specification), outputEdge(specification)];
     const { first, count: read, held } = edgeRows(entering, layout);
     const answers = edgeRows(leaving, layout);
     const isGathered = gather && leaving.spread === 'sharded';
     this.#network = network;
-    this.#mostProducts = mostProducts;
+    this.#mostProducts = options.mostProducts ?? MOST_PRODUCTS;
     this.#engine = parts.engine;
     this.#communicator = parts.communicator;
     this.#memory = new ForwardMemory(parts.engine);
@@ -94,7 +109,6 @@ export class NetworkRunner {
     this.#rows = Float64Array.from({ length: maxBatch }, (_, row) => row);
     this.#shift = new Float64Array(read);
     this.#factor = new Float64Array(read).fill(1);
-    const { standardization, outputTransform } = scaling;
     this.#transform = outputTransform;
     if (standardization === null) return;
     for (let f = 0; f < read; f++) {
@@ -108,18 +122,7 @@ export class NetworkRunner {
     return this.#plans.size;
   }
 
-  /**
-   * @param ghosts in use, 1 … K; 0: the network has none
-   * @param x [rows, features]
-   * @param y [rows, outputs]; this rank's part of it is written
-   */
-  run(
-    rows: number,
-    ghosts: number,
-    x: Float32Array,
-    y: Float32Array,
-    writesAnswers: boolean,
-  ): void {
+  run({ rows, ghosts, x, y, writesAnswers }: RunnerBatch): void {
     const plan = this.#planOf(rows, ghosts);
     const columns = this.#rows.subarray(0, rows);
     const target = plan.x.value.data;

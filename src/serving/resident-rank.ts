@@ -55,17 +55,16 @@ export function answerBatches(job: InferenceJob, parts: InferenceParts): void {
   control.barrier();
   loadWeights(weights, network.parameters);
   const apart = ranksHere < control.size;
-  const runner = new NetworkRunner(
-    network,
-    parts,
-    { standardization, outputTransform },
+  const runner = new NetworkRunner(network, parts, {
+    standardization,
+    outputTransform,
     maxBatch,
-    apart,
-  );
-  const writes = index === 0 || (outputEdge(specification).spread === 'sharded' && !apart);
+    gather: apart,
+  });
+  const writesAnswers = index === 0 || (outputEdge(specification).spread === 'sharded' && !apart);
   // The largest batch first: its memory is what all others use.
   const [x, y] = [new Float32Array(maxBatch * features), new Float32Array(maxBatch * outputs)];
-  for (const rows of [maxBatch, 1]) runner.run(rows, ghosts, x, y, writes);
+  for (const rows of [maxBatch, 1]) runner.run({ rows, ghosts, x, y, writesAnswers });
   control.barrier();
   if (index === 0) post({ type: 'ready', engine: `${engine.name}: ${engine.description}` });
 
@@ -76,7 +75,13 @@ export function answerBatches(job: InferenceJob, parts: InferenceParts): void {
     const began = performance.now();
     const before = parts.exposedS();
     const inUse = mailbox.ghosts(batch);
-    runner.run(rows, inUse, mailbox.x(batch, rows), mailbox.y(batch, rows), writes);
+    runner.run({
+      rows,
+      ghosts: inUse,
+      x: mailbox.x(batch, rows),
+      y: mailbox.y(batch, rows),
+      writesAnswers,
+    });
     if (index === 0) {
       const computeS = (performance.now() - began) / 1000;
       mailbox.write(batch, { computeS, exposedS: parts.exposedS() - before });

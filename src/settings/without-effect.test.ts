@@ -2,11 +2,17 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { resolveSettings } from './resolve.js';
 import type { GivenSettings } from './given.js';
-import { withoutEffect } from './without-effect.js';
+import { type RunFacts, withoutEffect } from './without-effect.js';
 
-const FACTS = { steps: 20, trainingRows: 100, validationRows: 0, isTable: false };
+const FACTS = {
+  loss: 'mse',
+  steps: 20,
+  trainingRows: 100,
+  validationRows: 0,
+  isTable: false,
+} as const;
 
-function said(given: GivenSettings, facts = FACTS): string[] {
+function said(given: GivenSettings, facts: RunFacts = FACTS): string[] {
   const settings = resolveSettings([{ where: 'test', settings: given }]);
   return withoutEffect(new Set(Object.keys(given)), settings, facts);
 }
@@ -24,6 +30,18 @@ test('a given setting that does nothing is said with its reason, a default is no
     '--target y has no effect: the data are no table',
   ]);
   assert.deepEqual(said({ strategy: 'tensor', optimizer: 'adam' }), []);
+});
+
+test('what a loss does not use is said', () => {
+  const given = { huberDelta: 2, quantiles: [0.5], labelSmoothing: 0.1 };
+  assert.deepEqual(said(given), [
+    '--huber-delta 2 has no effect: loss mse does not use it',
+    '--quantiles 0.5 has no effect: loss mse does not use it',
+    '--label-smoothing 0.1 has no effect: loss mse does not use it',
+  ]);
+  for (const loss of ['cross-entropy', 'binary-cross-entropy'] as const) {
+    assert.equal(said(given, { ...FACTS, loss }).length, 2);
+  }
 });
 
 test('what does something is not said', () => {

@@ -1,4 +1,5 @@
 import { exchangesGhosts } from '../layers/strategies.js';
+import { isOfClasses, type LossName } from '../layers/loss-names.js';
 import { hasHorizon } from '../optimizers/schedule.js';
 import { OPTIMIZERS } from '../optimizers/optimizer-list.js';
 import { flagOf, type SettingKey } from './keys.js';
@@ -6,6 +7,7 @@ import type { TrainingSettings } from './settings.js';
 
 /** What is known of a run besides its settings. */
 export interface RunFacts {
+  readonly loss: LossName;
   readonly steps: number;
   /** null: without end. */
   readonly trainingRows: number | null;
@@ -21,6 +23,10 @@ const ofGhosts: Rule = ({ strategy }) =>
   unless(exchangesGhosts(strategy), `strategy ${strategy} has no ghosts`);
 const ofAdam: Rule = ({ optimizer }) =>
   unless(optimizer.startsWith('adam'), `optimizer ${optimizer} has no such constant`);
+const ofLoss =
+  (does: (loss: LossName) => boolean): Rule =>
+  (_, { loss }) =>
+    unless(does(loss), `loss ${loss} does not use it`);
 const ofPlateau: Rule = ({ schedule }) =>
   unless(schedule === 'plateau', `schedule ${schedule} does not use it`);
 const ofValidation: Rule = (_, { validationRows }) =>
@@ -36,6 +42,9 @@ const OF_TABLES = [
 const RULES: Readonly<Partial<Record<SettingKey, Rule>>> = {
   ghosts: ofGhosts,
   ghostPrecision: ofGhosts,
+  huberDelta: ofLoss((loss) => loss === 'huber'),
+  quantiles: ofLoss((loss) => loss === 'quantile'),
+  labelSmoothing: ofLoss((loss) => isOfClasses(loss) || loss === 'binary-cross-entropy'),
   momentum: ({ optimizer }) =>
     unless(
       (OPTIMIZERS[optimizer].states as readonly string[]).includes('velocity'),

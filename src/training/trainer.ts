@@ -193,11 +193,16 @@ class Trainer {
     const times = this.#times;
     let reason: EndEvent['reason'] = 'finished';
     let last: { loss: number; accuracy: number } | null = null;
-    const { schedule, lr, warmup } = settings;
+    const { schedule, lr, warmup: warmupSteps } = settings;
     const horizon = settings.scheduleSteps ?? job.steps;
     let step = this.#firstStep;
     while (step < job.steps) {
-      const rate = learningRateAt(schedule, lr * progress.rateFactor, step, horizon, warmup);
+      const rate = learningRateAt(step, {
+        schedule,
+        peak: lr * progress.rateFactor,
+        steps: horizon,
+        warmupSteps,
+      });
       const isLogged = (step + 1) % settings.logEvery === 0 || step + 1 === job.steps;
       this.#energy.setSteady(step - this.#firstStep >= this.#warmUp);
       times.begin();

@@ -3,8 +3,6 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { evaluate, loadModel, train } from 'phantom-parallel';
-import { idleOptions } from '#src/app/train/check-loss.js';
-import { USUAL_LOSS } from '#src/layers/loss-names.js';
 import { temporaryFolder } from '../support/files.js';
 
 const SIZES = { width: 16, depth: 1, blocks: 4, ghosts: 2, ranks: 2, engine: 'wasm' } as const;
@@ -79,15 +77,6 @@ describe('what a loss makes of a network', () => {
     }
     const [mse = 0, huber = 0, mae = 0] = off;
     assert.ok(huber < mse / 2 && mae < mse / 2, off.join());
-  });
-
-  it('says which of its settings do nothing', () => {
-    const options = { huberDelta: 2, quantiles: [0.5], labelSmoothing: 0.1 };
-    assert.equal(
-      idleOptions('mse', options),
-      'huberDelta and quantiles and labelSmoothing without effect: the loss is mse',
-    );
-    assert.equal(idleOptions('quantile', { ...USUAL_LOSS, quantiles: [0.5] }), null);
   });
 
   it('is refused where the data have something else', async (context) => {

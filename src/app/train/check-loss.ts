@@ -1,13 +1,7 @@
 import { ConfigError } from '../../base/errors.js';
 import type { AnswerShape, Dataset } from '../../data/dataset.js';
 import type { TableSchema } from '../../data/tables/schema.js';
-import {
-  isOfClasses,
-  type LossName,
-  type LossOptions,
-  USUAL_LOSS,
-} from '../../layers/loss-names.js';
-import { SETTINGS } from '../../settings/keys.js';
+import { isOfClasses, type LossName } from '../../layers/loss-names.js';
 
 /** The loss where nothing is said. */
 export function usualLoss(answers: AnswerShape, schema: TableSchema | null): LossName {
@@ -67,17 +61,4 @@ export function checkRates(loss: LossName, data: Dataset, schema: TableSchema | 
       `poisson predicts numbers of at least 0; ${data.name} has ${least}`,
     );
   }
-}
-
-/** @returns what is set and does nothing with this loss, in a sentence; null: nothing */
-export function idleOptions(loss: LossName, options: LossOptions): string | null {
-  const { huberDelta, labelSmoothing } = options;
-  const quantiles = String(options.quantiles) === String(SETTINGS.quantiles.initial);
-  const smoothed = isOfClasses(loss) || loss === 'binary-cross-entropy';
-  const idle = [
-    ...(huberDelta !== USUAL_LOSS.huberDelta && loss !== 'huber' ? ['huberDelta'] : []),
-    ...(quantiles || loss === 'quantile' ? [] : ['quantiles']),
-    ...(labelSmoothing > 0 && !smoothed ? ['labelSmoothing'] : []),
-  ];
-  return idle.length === 0 ? null : `${idle.join(' and ')} without effect: the loss is ${loss}`;
 }

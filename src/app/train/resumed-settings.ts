@@ -46,12 +46,12 @@ function otherHorizon(
 ): string[] {
   const old = before.settings.scheduleSteps ?? before.steps;
   const horizon = settings.scheduleSteps ?? steps;
-  const { schedule, lr, warmup } = settings;
+  const { schedule, lr: peak, warmup: warmupSteps } = settings;
   if (old === horizon || !hasHorizon(schedule) || before.settings.schedule !== schedule) return [];
   const lengths = ['scheduleSteps', 'steps', 'epochs'] as const;
   const key = lengths.find((one) => !sameSetting(before.settings[one], settings[one])) ?? 'epochs';
   const rate = (end: number) =>
-    Number(learningRateAt(schedule, lr, step, end, warmup).toPrecision(3));
+    Number(learningRateAt(step, { schedule, peak, steps: end, warmupSteps }).toPrecision(3));
   return [
     `${flagOf(key)} ${settings[key]} moves the end of schedule ${schedule} from step ${old} to ` +
       `${horizon}: the learning rate goes on at ${rate(horizon)}, not ${rate(old)}; ` +

@@ -1,4 +1,3 @@
-import { idleOptions } from './check-loss.js';
 import { largestPayloadBytes } from '../../analysis/network-cost.js';
 import type { Launcher } from '../../communicators/launcher.js';
 import { type ArrayData, IN_MEMORY } from '../../data/arrays.js';
@@ -114,21 +113,13 @@ async function trainUnder(
   };
   const costly = costlyPrecision(run, settings);
   const large = largeBatch(settings, run, trainingRows ?? Infinity);
-  const idleLoss = idleOptions(loss, lossOptions);
   const { before, recorded } = prepared;
-  const facts = { steps, trainingRows, validationRows, isTable: table !== undefined };
+  const facts = { loss, steps, trainingRows, validationRows, isTable: table !== undefined };
   const otherwise =
     before && checkpoint
       ? resumedOtherwise(before, { data: recorded, settings, steps, step: checkpoint.step })
       : [];
-  const warnings = [
-    ranks.warning,
-    prepared.warning,
-    costly,
-    large,
-    idleLoss,
-    ...(table?.warnings ?? []),
-  ];
+  const warnings = [ranks.warning, prepared.warning, costly, large, ...(table?.warnings ?? [])];
   const idle = withoutEffect(given, settings, facts);
   for (const message of [...warnings, ...damaged, ...otherwise, ...idle]) {
     if (message && isFirst) say(message);

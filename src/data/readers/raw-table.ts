@@ -46,7 +46,7 @@ export function makeTable(raw: RawTable, options: ReadOptions): TableDataset {
   if (features === 0) throw new DataError(where, `${path}: no feature columns besides the targets`);
   if (raw.answerWidth === 0) throw new DataError(where, `${path}: no targets`);
   if (x instanceof Float32Array) {
-    requireFinite(where, path, x, features, raw.featureName ?? ((c) => `x[${c}]`));
+    requireFinite(raw, x, features, raw.featureName ?? ((c) => `x[${c}]`));
   }
   const answers = makeAnswers(raw, options.answers ?? 'auto');
   return { kind: 'table', name: path, rows, features, imageLike, x, answers };
@@ -65,7 +65,7 @@ function makeAnswers(raw: RawTable, kind: 'auto' | 'labels' | 'values'): TableAn
   if (kind === 'values' || (kind === 'auto' && !(integers && answerWidth === 1))) {
     const values = sharedFloat32(y.length);
     values.set(y);
-    requireFinite(where, path, values, answerWidth, nameOf);
+    requireFinite(raw, values, answerWidth, nameOf);
     return { kind: 'values', width: answerWidth, values };
   }
   if (answerWidth !== 1) {

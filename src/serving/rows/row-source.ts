@@ -58,7 +58,7 @@ async function* tablePieces(name: string, model: RowsOf, most: number): AsyncGen
   const { schema = null, features, onNote } = model;
   let rows = 0;
   for await (const piece of tableRows({ location: name, schema, features }, most, onNote)) {
-    requireFinite('data', name, piece.x, features, (c) => `feature ${c}`);
+    requireFinite({ where: 'data', path: name }, piece.x, features, (c) => `feature ${c}`);
     rows += piece.x.length / features;
     yield piece;
   }
@@ -82,7 +82,7 @@ async function* npyRows(
     for (let first = 0; first < layout.rows; first += most) {
       const count = Math.min(most, layout.rows - first);
       const piece = readMatrixRows(file, layout, first, count);
-      requireFinite('npy', name, piece, features, (c) => `x[${c}]`);
+      requireFinite({ where: 'npy', path: name }, piece, features, (c) => `x[${c}]`);
       yield piece;
     }
   } finally {
@@ -104,7 +104,7 @@ async function* safetensorsRows(
     for (let first = 0; first < rows; first += most) {
       const count = Math.min(most, rows - first);
       const piece = file.readElements('x', first * features, count * features);
-      requireFinite('safetensors', name, piece, features, (c) => `x[${c}]`);
+      requireFinite({ where: 'safetensors', path: name }, piece, features, (c) => `x[${c}]`);
       yield piece;
     }
   } finally {

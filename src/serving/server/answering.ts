@@ -68,7 +68,8 @@ export async function answerRequest(
       .finally(() => incoming.socket.off('close', leave));
     await requireFiniteAnswers(answer.y, current.outputs, slices);
     const totalS = (performance.now() - arrived) / 1000;
-    metrics.request(served.name, answer.queueS, answer.computeS, totalS, rows);
+    const { queueS, computeS } = answer;
+    metrics.request(served.name, { rows, queueS, computeS, totalS });
     const encoded = asked.encode({
       model: served.name,
       version: answer.version,

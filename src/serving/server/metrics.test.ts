@@ -9,7 +9,7 @@ const meter = {
 describe('metrics', () => {
   it('are named as Prometheus asks: counters, and nothing else, end in _total, units are SI', async () => {
     const metrics = createMetrics(() => [{ name: 'm', ready: true, queuedRows: 2 }], meter);
-    metrics.request('m', 0.1, 0.2, 0.3, 4);
+    metrics.request('m', { rows: 4, queueS: 0.1, computeS: 0.2, totalS: 0.3 });
     metrics.failure('m', 'overflow');
     metrics.batch('m', { rows: 4, computeS: 0.2, exposedS: 0 });
     metrics.reload('m', true);

@@ -9,11 +9,19 @@ const SECONDS = [
 ];
 const ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
+/** A request that was answered: its rows, and how long they waited, were computed, and took in all. */
+export interface AnsweredRequest {
+  readonly rows: number;
+  readonly queueS: number;
+  readonly computeS: number;
+  readonly totalS: number;
+}
+
 /** What the server has done, for Prometheus. */
 export interface ServerMetrics {
   readonly contentType: string;
   text(): Promise<string>;
-  request(model: string, queueS: number, computeS: number, totalS: number, rows: number): void;
+  request(model: string, answered: AnsweredRequest): void;
   /** @param model an empty text: of none that there is */
   failure(model: string, reason: FailureReason): void;
   batch(model: string, event: BatchEvent): void;
@@ -110,14 +118,14 @@ export function createMetrics(
       gauges.resident.set(process.memoryUsage.rss());
       return registry.metrics();
     },
-    request(model, queueS, computeS, totalS, count) {
+    request(model, request) {
       const labels = { model };
       answered++;
       requests.inc(labels);
-      rows.inc(labels, count);
-      queue.observe(labels, queueS);
-      compute.observe(labels, computeS);
-      total.observe(labels, totalS);
+      rows.inc(labels, request.rows);
+      queue.observe(labels, request.queueS);
+      compute.observe(labels, request.computeS);
+      total.observe(labels, request.totalS);
     },
     failure: (model, reason) => failures.inc({ model, reason }),
     batch(model, event) {
