@@ -105,7 +105,7 @@ export async function slow(url: string): Promise<string> {
   return outcome;
 }
 
-/** Lets the last rank of a server die when it is told to: a module that every thread loads sees to it. */
+/** Lets the last rank of a server die when it is asked to: a module that every thread loads sees to it. */
 export function mortalRank(folder: string) {
   const module = path.join(folder, 'mortal.mjs');
   const trigger = path.join(folder, 'die');

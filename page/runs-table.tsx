@@ -127,12 +127,12 @@ function cell(
   const text = column.text(run);
   if (i === 0) {
     const at = names.indexOf(run.name);
-    const colour = at < 0 ? 'var(--line)' : `var(--s${at})`;
+    const color = at < 0 ? 'var(--line)' : `var(--s${at})`;
     return (
       <th scope="row">
         <label title={run.folder}>
           <input type="checkbox" checked={at >= 0} onChange={() => toggle(run.name)} />
-          <span class="swatch" style={{ background: colour }} />
+          <span class="swatch" style={{ background: color }} />
           {text}
         </label>
       </th>

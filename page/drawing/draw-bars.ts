@@ -2,7 +2,7 @@ import * as Plot from '@observablehq/plot';
 import { axisUnit, formatTick, formatValue } from '../../src/base/format.js';
 import {
   type Canvas,
-  colourOf,
+  colorOf,
   element,
   GREY,
   type Key,
@@ -28,7 +28,7 @@ export function drawBars(figure: BarFigure, { width, document, hover }: Canvas) 
         id,
         x1: from / unit.divisor,
         x2: (from + value) / unit.divisor,
-        colour: colourOf(i),
+        color: colorOf(i),
         modelled: bar.modelled === true,
         text: `${nameOf(bar)}\n${part}: ${formatValue(value, figure.unit)}`,
       };
@@ -37,10 +37,10 @@ export function drawBars(figure: BarFigure, { width, document, hover }: Canvas) 
     });
   });
   const used = parts.flatMap((label, i): Key[] =>
-    bars.some(({ values }) => (values[i] ?? 0) > 0) ? [{ label, colour: colourOf(i) }] : [],
+    bars.some(({ values }) => (values[i] ?? 0) > 0) ? [{ label, color: colorOf(i) }] : [],
   );
   const striped = pieces.some((piece) => piece.modelled)
-    ? [{ label: 'striped: modelled', colour: GREY, striped: true }]
+    ? [{ label: 'striped: modelled', color: GREY, striped: true }]
     : [];
   const key = legend([...used, ...striped], width, 0);
   const rect = { y: 'id', x1: 'x1', x2: 'x2', insetTop: 14 } as const;
@@ -67,7 +67,7 @@ export function drawBars(figure: BarFigure, { width, document, hover }: Canvas) 
     y: { axis: null, domain: rows.map(({ id }) => id), padding: 0.1 },
     marks: [
       hatching,
-      Plot.rect(pieces, { ...rect, fill: 'colour', stroke: 'var(--page)', strokeWidth: 1 }),
+      Plot.rect(pieces, { ...rect, fill: 'color', stroke: 'var(--page)', strokeWidth: 1 }),
       Plot.rect(modelled, { ...rect, fill: 'url(#hatch)' }),
       Plot.text(rows, {
         y: 'id',

@@ -1,5 +1,5 @@
 import type * as Plot from '@observablehq/plot';
-import { SERIES_COLOURS } from '../../src/report/palette.js';
+import { SERIES_COLORS } from '../../src/report/palette.js';
 
 /** Where a figure is drawn. */
 export interface Canvas {
@@ -20,13 +20,13 @@ export const GREY = 'var(--soft)';
 const LEGEND_ROW = 20;
 
 /** Of the palette; null: of the background. */
-export function colourOf(look: number | null): string {
-  return look === null ? GREY : `var(--s${look % SERIES_COLOURS.light.length})`;
+export function colorOf(look: number | null): string {
+  return look === null ? GREY : `var(--s${look % SERIES_COLORS.light.length})`;
 }
 
 export interface Key {
   readonly label: string;
-  readonly colour: string;
+  readonly color: string;
   readonly dashed?: boolean;
   readonly striped?: boolean;
 }
@@ -48,8 +48,8 @@ export function legend(
   const render: Render = (_index, _scales, _values, _dimensions, context) => {
     const { document } = context;
     const group = element(document, 'g', {});
-    for (const { label, colour, dashed, striped, x: at, y: height } of places) {
-      const line = { x1: at, x2: at + 16, y1: height, y2: height, stroke: colour };
+    for (const { label, color, dashed, striped, x: at, y: height } of places) {
+      const line = { x1: at, x2: at + 16, y1: height, y2: height, stroke: color };
       const dash = dashed ? { 'stroke-dasharray': '4 2' } : {};
       group.append(
         element(document, 'line', { ...line, 'stroke-width': striped ? 10 : 5, ...dash }),

@@ -9,7 +9,7 @@ import {
   type XyFigure,
 } from '../../src/report/figure.js';
 import { thin } from '../../src/runs/thin.js';
-import { type Canvas, colourOf, GREY, legend, type Mark, STYLE } from './draw-parts.js';
+import { type Canvas, colorOf, GREY, legend, type Mark, STYLE } from './draw-parts.js';
 
 const MOST_POINTS = 480;
 const MARKED_POINTS = 30;
@@ -60,7 +60,7 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
     const look = looks[i] ?? null;
     if (look === null) return [];
     const dashed = each.modelled === true && isLines && !allModelled;
-    return [{ label: allModelled ? each.label : nameOf(each), colour: colourOf(look), dashed }];
+    return [{ label: allModelled ? each.label : nameOf(each), color: colorOf(look), dashed }];
   });
   const key = legend(keys, width, 18);
   const [low, high] = domain;
@@ -69,7 +69,7 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
     const first = points.find((point) => !inside(point));
     return first === undefined ? [] : [{ ...first, up: first.y > high }];
   });
-  const stroke = ({ look }: Placed) => colourOf(look);
+  const stroke = ({ look }: Placed) => colorOf(look);
   const at = { x: (p: Placed) => p.x / x.divisor, y: (p: Placed) => p.y / y.divisor };
   const curve = (points: readonly Placed[], options: object) =>
     Plot.line(points, {

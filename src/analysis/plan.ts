@@ -29,7 +29,7 @@ export interface Plan {
   /** Of matrix products. */
   readonly forwardFlops: number;
   readonly backwardFlops: number;
-  /** Arithmetic of the optimiser's pass. */
+  /** Arithmetic of the optimizer's pass. */
   readonly updateFlops: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;

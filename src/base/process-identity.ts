@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import os from 'node:os';
 
-/** A process, told from every other that has had or will have its number. */
+/** A process, distinct from every other that has had or will have its number. */
 export interface ProcessIdentity {
   readonly host: string;
   /** Of the host's boot, and the part of it that its containers see. */

@@ -19,7 +19,7 @@ export type FileHashes = Readonly<
 export interface CheckpointState {
   readonly format: 'phantom-parallel checkpoint';
   readonly version: 1;
-  /** Optimiser steps done. */
+  /** Optimizer steps done. */
   readonly step: number;
   /** Random draws depend on the seed and the position alone, so this is the generator's state. */
   readonly random: { readonly seed: number; readonly nextBatch: number };

@@ -30,7 +30,7 @@ export interface LoadTarget extends Omit<TrainedTensors, 'optimizerState'> {
 }
 
 /**
- * Reads a checkpoint into parameters, optimiser state and average, called by every rank; the files
+ * Reads a checkpoint into parameters, optimizer state and average, called by every rank; the files
  * may come from another number of ranks. Every file is first compared with its recorded hash.
  *
  * A phantom network of K' ghosts can be read from a checkpoint of one trained with more, whose

@@ -37,7 +37,7 @@ export interface RunConfig {
   readonly loss: LossName;
   /** Steps, from `steps` or `epochs`. */
   readonly steps: number;
-  /** What was read, and how it is standardised: x is replaced by (x − mean) / scale. */
+  /** What was read, and how it is standardized: x is replaced by (x − mean) / scale. */
   readonly data: {
     readonly name: string;
     readonly trainingRows: number | null;

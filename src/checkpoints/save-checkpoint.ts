@@ -130,8 +130,8 @@ function together<T>(
   try {
     done = { value: work() };
   } catch (error) {
-    const told = isSystemError(error) ? inform(error) : error;
-    failure = serialize(toTransfer(told));
+    const informed = isSystemError(error) ? inform(error) : error;
+    failure = serialize(toTransfer(informed));
   }
   const none = new Uint8Array(0);
   const first = new Exchange(communicator).first(failure !== null, failure ?? none);

@@ -33,7 +33,7 @@ const SHARED: GivenSettings = {
 /**
  * Each contestant with the best of seven learning rates (1e-4, 2e-4, 3e-4, 6e-4, 1e-3, 2e-3,
  * 4e-3) by the mean validation loss of seeds 0 and 1, everything else as in SHARED; one shared
- * rate would favour one of them.
+ * rate would favor one of them.
  */
 const CONTESTANTS: readonly GivenSettings[] = [
   { strategy: 'tensor', lr: 3e-4 },

@@ -161,7 +161,7 @@ function look(meter: EnergyMeter, { intervalS, json }: Metering, console: Consol
     const power = powerW === null ? 'unavailable' : `${formatSi(powerW, 'W')}${label(obtained)}`;
     console.err(`${formatDuration(elapsedS)}  ${power}`);
   };
-  // Power has to be sampled more often than it is told.
+  // Power has to be sampled more often than it is printed.
   const timers = [setInterval(() => meter.sample(), intervalS === null ? LOOK_MS : 100)];
   if (intervalS !== null) timers.push(setInterval(tellPower, intervalS * 1000));
   return () => {

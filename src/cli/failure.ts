@@ -42,7 +42,7 @@ const SILENCE_MS = 2000;
 
 /**
  * The same for a process that may be one of several: rank 0 tells, and its exit ends the job. What
- * failed on another rank alone is told by it, after a time in which rank 0 would have.
+ * failed on another rank alone is reported by it, after a time in which rank 0 would have.
  */
 export async function reportRankFailure(
   error: unknown,

@@ -164,7 +164,7 @@ async function train(
     );
     progress.close();
     if (!json) for (const line of summary(console, settings, end, verbose)) console.out(line);
-    // Rank 0's code is the job's: another's could end the job before rank 0 has told its end.
+    // Rank 0's code is the job's: another's could end the job before rank 0 has reported its end.
     if ((launcher?.rank ?? 0) > 0) return EXIT.fine;
     return exitCode(end, stop.exitCode() ?? EXIT.fine);
   } finally {

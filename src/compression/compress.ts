@@ -202,7 +202,7 @@ class Compression {
   #chooseGhosts(): number | number[] {
     const { network, blocks, choice, minimize, onProgress } = this.#request;
     const hidden = network.layers.filter(({ role }) => role === 'hidden');
-    // Blocks that do not divide the width are told of before any work.
+    // Blocks that do not divide the width are refused before any work.
     validateSpecification(this.#specification(1));
     if (choice.by === 'ghosts') return choice.ghosts;
     const count = choice.by === 'budget' ? this.#ghostsWithin(choice.bytes) : 0;

@@ -11,7 +11,7 @@ import { asMatrix, type Tensor, tensorRows } from '../tensor/tensor.js';
 
 /** Rows that a network is compared on, as it sees them. */
 export interface ProbeData {
-  /** [features, rows], standardised. */
+  /** [features, rows], standardized. */
   readonly x: Float32Array;
   /** Labels [rows], or targets [outputs, rows]. */
   readonly y: Float32Array;

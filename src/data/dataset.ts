@@ -25,7 +25,7 @@ interface DatasetCommon {
   /** Infinity for a stream that does not end. */
   readonly rows: number;
   readonly features: number;
-  /** Pixels: standardised unless asked otherwise. */
+  /** Pixels: standardized unless asked otherwise. */
   readonly imageLike: boolean;
 }
 

@@ -62,7 +62,7 @@ test('auto leaves numbers as they are, off leaves images as they are', () => {
   assert.equal(fitStandardization(table(sharedUint8(4), 2, true), 'off'), null);
 });
 
-test('feature-major values are standardised alike', () => {
+test('feature-major values are standardized alike', () => {
   const fitted = { mean: Float32Array.of(1, 2), scale: Float32Array.of(2, 4) };
   const rows = Float32Array.of(1, 2, 3, 6, 5, 10);
   const columns = Float32Array.of(1, 3, 5, 2, 6, 10);
@@ -72,7 +72,7 @@ test('feature-major values are standardised alike', () => {
   assert.deepEqual([...columns], [0, 1, 2, 0, 1, 2]);
 });
 
-test('a teacher is not standardised', () => {
+test('a teacher is not standardized', () => {
   const { training } = teacherParts(DEFAULT_TEACHER);
   assert.equal(fitStandardization(training, 'auto'), null);
   assert.throws(() => fitStandardization(training, 'on'), /mean 0 and variance 1/);

@@ -62,7 +62,7 @@ export type StandardizeMode = (typeof STANDARDIZE_MODES)[number];
  * feature keeps scale 1 and becomes zero.
  *
  * @returns null when nothing is to be done.
- * @throws DataError when a stream that does not end should be standardised.
+ * @throws DataError when a stream that does not end should be standardized.
  */
 export function fitStandardization(
   training: Dataset,
@@ -81,7 +81,7 @@ export function fitStandardization(
 }
 
 /**
- * Standardises `values` in place.
+ * Standardizes `values` in place.
  *
  * @param values [rows, features] row-major, or [features, columns] with `featureMajor`.
  */
@@ -139,7 +139,7 @@ function fitPerFeature({ x, rows, features }: TableDataset): Standardization {
   };
 }
 
-/** Constants are told by their values: their computed variance is rounding, not zero. */
+/** Constants are recognized by their values: their computed variance is rounding, not zero. */
 export function usableScale(variance: number, constant: boolean): number {
   const deviation = Math.fround(Math.sqrt(variance));
   // Below the smallest normal float32 a reciprocal is infinite or has few digits.

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { MeterError } from '../base/errors.js';
 import { counterSource, type EnergyCounter, integratedSource } from './counter.js';
 
-/** A RAPL-like counter of microjoules that says what it is told to. */
+/** A RAPL-like counter of microjoules that reads what it is set to. */
 function scripted(counts: readonly number[], range: number | null = 262_143_328_850) {
   let i = 0;
   const counter: EnergyCounter = {

@@ -18,7 +18,7 @@ export interface EnergyCounter {
 /** Counters are updated in steps, of 0.1 s on some GPUs: so much energy may come at once. */
 const STEP_S = 0.5;
 /** Hardware that is on takes power: a counter that stands still for longer than its steps has
- * stopped. What it has counted before is less than what was used, so it is not told. */
+ * stopped. What it has counted before is less than what was used, so it is left out. */
 const STOPPED_S = STEP_S;
 
 /**

@@ -27,7 +27,7 @@ test('a block of code is metered, and a failing one leaves no window open', asyn
   assert.throws(() => meter.read(), /no window is open/);
 });
 
-test('the error of the model is told as a share of what was counted', async () => {
+test('the error of the model is given as a share of what was counted', async () => {
   let nowS = 0;
   const clock = () => nowS;
   const work = () => {

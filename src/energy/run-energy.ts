@@ -35,7 +35,7 @@ export const JOULES_PER_KWH = 3.6e6;
 /** What turns joules into grams of CO₂ equivalent. */
 export interface EmissionFactors {
   readonly carbonIntensityGPerKWh: number;
-  /** Power usage effectiveness: energy of the data centre over that of its computers. */
+  /** Power usage effectiveness: energy of the data center over that of its computers. */
   readonly pue: number;
 }
 

@@ -112,7 +112,7 @@ describe('RAPL', () => {
     assert.throws(() => raplCounters(root), /\[rapl\] no counters in .*no virtual machine/);
   });
 
-  test('that may not be read is told with its remedy', (context) => {
+  test('that may not be read is reported with its remedy', (context) => {
     const { root } = sysfs(context, zone('intel-rapl:0', 'package-0'));
     chmodSync(path.join(root, 'class/powercap/intel-rapl:0/energy_uj'), 0o000);
     const program = `

@@ -3,7 +3,7 @@ import type { Bytes, Matrix, Tensor } from '../tensor/tensor.js';
 import type { Activation } from './activations.js';
 import type { ElementLoss } from './element-losses.js';
 
-/** What an optimiser kernel needs for one tensor; every buffer has the parameter's length. */
+/** What an optimizer kernel needs for one tensor; every buffer has the parameter's length. */
 export interface AdamStep {
   readonly learningRate: number;
   readonly beta1: number;
@@ -144,7 +144,7 @@ export interface Engine {
     result: CrossEntropyResult,
   ): void;
 
-  /** One optimiser step; returns Σ gradient² (before scaling), accumulated in float64.
+  /** One optimizer step; returns Σ gradient² (before scaling), accumulated in float64.
    * With g = gradientScale · gradient + weightDecay · w: without momentum w −= lr · g; else
    * v = momentum · v + g and w −= lr · (nesterov ? g + momentum · v : v). */
   sgdStep(weights: Tensor, gradient: Tensor, velocity: Tensor | null, step: SgdStep): number;

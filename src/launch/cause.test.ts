@@ -13,7 +13,7 @@ const END: JobEnd = {
 };
 const RULE = '-'.repeat(74);
 
-test('the error that rank 0 told is the cause; only dead and stuck ranks are started again', () => {
+test('the error that rank 0 reported is the cause; only dead and stuck ranks are started again', () => {
   const of = (name: string, message: string) => causeOf({ ...END, error: { name, message } });
   const stuck = of(
     'CollectiveError',

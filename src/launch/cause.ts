@@ -8,7 +8,7 @@ export interface JobEnd {
   readonly signal: string | null;
   /** For people: `mpirun of Open MPI`. */
   readonly program: string;
-  /** What rank 0 told as an object. */
+  /** What rank 0 reported as an object. */
   readonly error: { readonly name: string; readonly message: string } | null;
   readonly stderr: string;
   /** Whether training had begun. */
@@ -20,7 +20,7 @@ export interface JobEnd {
 /** Why a job ended. */
 export interface Cause {
   readonly message: string;
-  /** The rank that is said to have failed; null: not told. */
+  /** The rank that is said to have failed; null: unknown. */
   readonly rank: number | null;
   /** Whether another start may do better. */
   readonly passing: boolean;
@@ -29,7 +29,7 @@ export interface Cause {
 }
 
 /**
- * Reads the cause from what a job left: the error that rank 0 told, else what another rank or the
+ * Reads the cause from what a job left: the error that rank 0 reported, else what another rank or the
  * launcher said, else how the process ended.
  */
 export function causeOf(end: JobEnd): Cause {
@@ -65,7 +65,7 @@ export function causeOf(end: JobEnd): Cause {
   return { message: `${end.program} ${how}`, rank: null, passing: started || killed, words: all };
 }
 
-/** The rank that a message says has failed, which another may have told. */
+/** The rank that a message says has failed, which another may have reported. */
 function rankIn(message: string): number | null {
   const match = /\brank (\d+) ended|for rank (\d+) |\brank (\d+) failed/.exec(message);
   return match === null ? null : Number(match[1] ?? match[2] ?? match[3]);

@@ -14,7 +14,7 @@ test('hosts have their numbers, or an even share', () => {
   assert.deepEqual(parseHosts('a', null), [{ name: 'a', slots: 1 }]);
 });
 
-test('what is no list of hosts, or too short for the ranks, is told', () => {
+test('what is no list of hosts, or too short for the ranks, is refused', () => {
   for (const text of ['', 'a:0', 'a:4,b', 'a,,b', 'a b', '--x=1', '/x', 'a:4:5', '$(x)']) {
     assert.throws(() => parseHosts(text, null), /\[launch\] --hosts /);
   }

@@ -61,7 +61,7 @@ export function startJob(command: JobCommand, onEvent: (event: TrainingEvent) =>
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-STDERR_CHARACTERS);
   });
-  // A job that has ended reads nothing; that is told by its end.
+  // A job that has ended reads nothing; its end says so.
   child.stdin.on('error', () => {});
   const done = new Promise<Awaited<Job['done']>>((resolve) => {
     const finish = (code: number | null, signal: string | null) => {

@@ -28,7 +28,7 @@ test('hosts and ranks are passed in the form of each launcher', () => {
   assert.ok(many.includes('mpi_yield_when_idle'));
 });
 
-test('that Open MPI refuses root is told with the remedy', () => {
+test('that Open MPI refuses root is reported with the remedy', () => {
   assert.match(refusalOf(OPEN, {}, 0) ?? '', /OMPI_ALLOW_RUN_AS_ROOT=1 and .*_CONFIRM=1/);
   assert.equal(refusalOf(OPEN, {}, 1000), null);
   assert.equal(refusalOf(OPEN, ROOT, 0), null);

@@ -11,13 +11,13 @@ const PAUSE_MS = 500;
 /** A job that was started as often as it may be, or that another start would not help. */
 export class LaunchError extends PhantomError {}
 
-/** Told before a job is started again. */
+/** Emitted before a job is started again. */
 export interface RestartEvent {
   readonly type: 'restart';
   readonly restart: number;
   readonly maxRestarts: number;
   readonly cause: string;
-  /** The rank that is said to have failed; null: not told. */
+  /** The rank that is said to have failed; null: unknown. */
   readonly rank: number | null;
   /** Of the newest checkpoint that there is; null: the run starts from the beginning. */
   readonly step: number | null;
@@ -27,7 +27,7 @@ export interface SuperviseOptions {
   readonly command: JobCommand;
   readonly maxRestarts: number;
   readonly onEvent: (event: TrainingEvent | RestartEvent) => void;
-  /** What a job said on stderr, where its cause is not told in full. */
+  /** What a job said on stderr, where its cause is not reported in full. */
   readonly onWords: (lines: readonly string[]) => void;
   /** Step of the run's newest checkpoint. */
   readonly newestStep: () => number | null;
@@ -63,7 +63,7 @@ export async function supervise(options: SuperviseOptions): Promise<EndEvent | n
     if (cause.words.length > 0) onWords(cause.words);
     if (stop.aborted) return null;
     first ??= cause;
-    // What would fail again in the same way is told as the training command tells it.
+    // What would fail again in the same way is reported as the training command reports it.
     if (!cause.passing && restart === 0 && how.error !== null) {
       throw fromTransfer({ ...how.error, stack: '' });
     }

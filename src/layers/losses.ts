@@ -17,7 +17,7 @@ export interface LossReading {
 /** A loss: `reading` holds the exact sums after `forward`; the output is their scaled float32. */
 export interface LossOperator extends Operator {
   readonly reading: LossReading;
-  /** Factor from the sum to the mean that is minimised, over the whole batch. */
+  /** Factor from the sum to the mean that is minimized, over the whole batch. */
   readonly scale: number;
   /** Columns that count, from the first on: fewer than all in a padded validation batch. */
   validColumns: number;

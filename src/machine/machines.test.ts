@@ -69,7 +69,7 @@ describe('machine files', () => {
     }
   });
 
-  it('that are not there are told with the nearest name', async () => {
+  it('that are not there are refused with the nearest name', async () => {
     await assert.rejects(readMachine('h10'), /unknown machine h10; give one of .*h100/);
     await assert.rejects(readMachine('none/such.json'), /unknown machine none\/such\.json/);
   });

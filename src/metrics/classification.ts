@@ -1,6 +1,6 @@
 import { ScoreSample } from './roc.js';
 
-/** How well one class is told from the others. */
+/** How well one class is separated from the others. */
 export interface ClassMetrics {
   readonly precision: number;
   readonly recall: number;

@@ -6,7 +6,7 @@ export const NESTED_MICRO_BATCHES = 4;
 /**
  * How many ghosts each micro-batch of a step uses, so that the first K' of them come to work for
  * every K' (after the sandwich rule of arXiv:1903.05134): the first micro-batch K, the second 1,
- * the others a draw from 1 … K with P(k) = ln(1 + 1/k) / ln(1 + K), which favours no octave. A step
+ * the others a draw from 1 … K with P(k) = ln(1 + 1/k) / ln(1 + K), which favors no octave. A step
  * costs no more than one with K ghosts throughout, and its loss is the mean over these widths.
  *
  * A draw depends on the seed, the step and the micro-batch alone.

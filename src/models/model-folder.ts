@@ -38,7 +38,7 @@ export interface ModelDescription {
   readonly specification: NetworkSpecification;
   readonly loss: LossName;
   readonly lossOptions: LossOptions;
-  /** What the network's input is standardised with; null: it takes features as they are. */
+  /** What the network's input is standardized with; null: it takes features as they are. */
   readonly standardization: Standardization | null;
   /** Of the table that it was trained on; null: it was none. */
   readonly schema: TableSchema | null;

@@ -128,7 +128,7 @@ function ofRun(runFolder: string, checkpoint: string) {
     step,
     weights: checkpoint,
     settings,
-    // Without the optimiser's state, and without weights where their average is there.
+    // Without the optimizer's state, and without weights where their average is there.
     files: Object.fromEntries(
       Object.entries(files).filter(([name]) => name.startsWith(kind) || name === SCHEMA_FILE),
     ),

@@ -24,7 +24,7 @@ export interface Mpi {
   readonly commRank: Call;
   /** (comm, &copy) */
   readonly commDup: Call;
-  /** (comm, colour, key, &part) */
+  /** (comm, color, key, &part) */
   readonly commSplit: Call;
   /** (comm, handler) */
   readonly commSetErrhandler: Call;

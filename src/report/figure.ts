@@ -65,7 +65,7 @@ export interface BarFigure {
   readonly bars: readonly Bar[];
 }
 
-/** A chart as data: drawn to SVG in a page or a file, told in words, and listed as a table. */
+/** A chart as data: drawn to SVG in a page or a file, described in words, and listed as a table. */
 export type Figure = XyFigure | BarFigure;
 
 /** Rows of a series that a figure's table shows. */

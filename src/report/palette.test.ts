@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { SERIES_COLOURS, SURFACE_COLOURS } from './palette.js';
+import { SERIES_COLORS, SURFACE_COLORS } from './palette.js';
 
 type Rgb = readonly [number, number, number];
 
@@ -64,21 +64,21 @@ function oklab([r, g, b]: Rgb): Rgb {
 }
 
 for (const theme of ['light', 'dark'] as const) {
-  const { page, ink, soft, panel } = SURFACE_COLOURS[theme];
+  const { page, ink, soft, panel } = SURFACE_COLORS[theme];
   describe(`the ${theme} palette`, () => {
     it('has text and marks that stand out from the page', () => {
       for (const surface of [page, panel]) {
         assert.ok(contrast(ink, surface) >= 7, `ink on ${surface}`);
         assert.ok(contrast(soft, surface) >= 4.5, `soft on ${surface}`);
       }
-      for (const colour of SERIES_COLOURS[theme]) {
-        assert.ok(contrast(colour, page) >= 3, `${colour}: ${contrast(colour, page)}`);
+      for (const color of SERIES_COLORS[theme]) {
+        assert.ok(contrast(color, page) >= 3, `${color}: ${contrast(color, page)}`);
       }
     });
 
     for (const [name, sight] of Object.entries(SIGHTS)) {
-      it(`keeps its colours apart: ${name}`, () => {
-        const labs = SERIES_COLOURS[theme].map((colour) => oklab(seen(colour, sight)));
+      it(`keeps its colors apart: ${name}`, () => {
+        const labs = SERIES_COLORS[theme].map((color) => oklab(seen(color, sight)));
         for (const [i, a] of labs.entries()) {
           for (const [j, b] of labs.slice(0, i).entries()) {
             const distance = Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);

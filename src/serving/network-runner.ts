@@ -51,7 +51,7 @@ export interface RunnerBatch {
 }
 
 /**
- * One rank's part of a network that answers rows: reads them, standardised and transposed, runs
+ * One rank's part of a network that answers rows: reads them, standardized and transposed, runs
  * the network forward, and writes the answers it has. Every number of rows and of ghosts in use has a
  * plan of its own on the same memory, so a batch costs what its rows and ghosts cost; after the first
  * batch of a size nothing is allocated. Plans of all sizes take a bounded room: the oldest are dropped.

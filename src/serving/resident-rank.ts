@@ -42,7 +42,7 @@ export interface InferenceParts {
 }
 
 /**
- * Answers batches until it is told to end, on one rank of those that hold the network.
+ * Answers batches until it is asked to end, on one rank of those that hold the network.
  *
  * @throws CheckpointError when the weights are missing, damaged or of another network
  */

@@ -35,7 +35,7 @@ export function checkRecorded(where: string, recorded: unknown): SettingsSource 
   return { where, settings };
 }
 
-/** Flags that would change the network or the optimiser state of a run that is resumed. */
+/** Flags that would change the network or the optimizer state of a run that is resumed. */
 export function checkResumable(recorded: GivenSettings, flags: GivenSettings): void {
   const fixed = SETTING_KEYS.filter(
     (key) => SETTINGS[key].group === 'Network' || key === 'optimizer',

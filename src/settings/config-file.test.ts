@@ -35,7 +35,7 @@ test('YAML and JSON give the same settings, and $schema is for editors', () => {
   assert.deepEqual(load(''), {});
 });
 
-test('every problem of a file is told, with its line, in their order', () => {
+test('every problem of a file is reported, with its line, in their order', () => {
   const text = 'widht: 512\nlr: fast\n\nbatch: 0\nbeta2: 1\nstrategy: tensr\n';
   assert.deepEqual(messageOf(() => load(text)).split('\n'), [
     '[config.yaml:1] unknown key "widht"; did you mean width?',
@@ -59,7 +59,7 @@ test('a list is written as a list', () => {
   );
 });
 
-test('a flag spelling in a file is recognised', () => {
+test('a flag spelling in a file is recognized', () => {
   assert.match(
     messageOf(() => load('weight-decay: 1')),
     /did you mean weightDecay\?$/,

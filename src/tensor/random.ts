@@ -90,7 +90,7 @@ class PhiloxStream implements RandomStream {
     let draw = 0;
     for (let last = n - 1; last > 0; last--) {
       const choices = last + 1;
-      // Draws at or above the last whole multiple of `choices` would favour small remainders.
+      // Draws at or above the last whole multiple of `choices` would favor small remainders.
       const limit = TWO_32 - (TWO_32 % choices);
       let bits = this.uint32(draw++);
       while (bits >= limit) bits = this.uint32(draw++);
@@ -164,7 +164,7 @@ export function fnv1a64(name: string): bigint {
  */
 function boxMuller(bits0: number, bits1: number, pair: Float64Array): void {
   const radius = Math.sqrt(-2 * logUnit(bits0));
-  // The top three bits choose the octant's centre line; the rest is an angle in [−π/4, π/4).
+  // The top three bits choose the octant's center line; the rest is an angle in [−π/4, π/4).
   const quadrant = ((bits1 + 0x20000000) >>> 30) & 3;
   const offset = (bits1 - quadrant * 0x40000000) | 0;
   const angle = (offset + 0.5) * (Math.PI * 2 ** -31);

@@ -14,7 +14,7 @@ import type { Tensor } from '../tensor/tensor.js';
 import { edgeRows, type EdgeRows, inputEdge, outputEdge } from '../model/edges.js';
 import type { NetworkSpecification } from '../model/specification.js';
 
-/** What is minimised: the loss, and the tensors that a batch is read into. */
+/** What is minimized: the loss, and the tensors that a batch is read into. */
 export interface Objective {
   readonly loss: LossOperator;
   readonly x: Variable;

@@ -1,5 +1,5 @@
 /**
- * Collectives whose overlap is told: the network's, those that sum the gradients of replicas, and
+ * Collectives whose overlap is reported: the network's, those that sum the gradients of replicas, and
  * the run's own agreement on loss and stopping.
  */
 export const COLLECTIVES = [

@@ -9,7 +9,7 @@ import { GradientBuckets } from './gradient-buckets.js';
 import type { NestedGhosts } from '../model/nested-ghosts.js';
 import type { LossPass } from './loss-pass.js';
 
-/** What one optimiser step came to; the same on every rank. */
+/** What one optimizer step came to; the same on every rank. */
 export interface StepResult {
   /** Mean over the batch (and the features, for squared error). */
   loss: number;

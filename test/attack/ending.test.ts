@@ -56,7 +56,7 @@ describe('SIGTERM', () => {
   });
 });
 
-/** A model that is loaded when it is told to. */
+/** A model that is loaded when the test lets it. */
 function controlled() {
   const loads: { resolve(model: LoadedModel): void; reject(error: Error): void }[] = [];
   const served = new ServedModel({

@@ -5,7 +5,7 @@ import { runRank } from '#src/communicators/threads/threads-worker.js';
 import { sleepMs } from './communicator-contract-data.js';
 
 /** What a rank of a launch under test does; rank 1 is the one that fails. */
-const behaviours: Readonly<Record<string, (context: RankContext<string>) => unknown>> = {
+const behaviors: Readonly<Record<string, (context: RankContext<string>) => unknown>> = {
   'posts and returns': ({ rank, size, transport, post }) => {
     const sum = new Float32Array([rank]);
     new Communicator(transport).allReduceSum(sum);
@@ -92,4 +92,4 @@ function waitForever({ transport }: RankContext<string>): never {
   for (;;) communicator.barrier();
 }
 
-await runRank<string>((context) => behaviours[context.data]?.(context));
+await runRank<string>((context) => behaviors[context.data]?.(context));

@@ -26,7 +26,7 @@ const words = new DataView(new ArrayBuffer(4));
 const bitsOf = (x: number): number => (words.setFloat32(0, x), words.getUint32(0));
 const floatOf = (bits: number): number => (words.setUint32(0, bits), words.getFloat32(0));
 
-/** The nearest bfloat16 by comparing the two neighbours; ties go to the even one. */
+/** The nearest bfloat16 by comparing the two neighbors; ties go to the even one. */
 function bfloat16(x: number): number {
   const below = bitsOf(x) >>> 16;
   if (!Number.isFinite(x)) return Number.isNaN(x) ? below | 0x40 : below;

@@ -1,4 +1,4 @@
-// The part of the engine contract that is about losses and optimiser steps.
+// The part of the engine contract that is about losses and optimizer steps.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 

@@ -10,7 +10,7 @@ import { featureNames, summarize } from '#src/data/tables/schema.js';
 const CASES = fileURLToPath(new URL('../../../test/cases/', import.meta.url));
 const EXPECTED = fileURLToPath(new URL('../../../test/cases/expected.json', import.meta.url));
 
-/** What people are told of a table, its rows and its first record; or why it is refused. */
+/** What people read of a table, its rows and its first record; or why it is refused. */
 async function seen(file: string): Promise<Record<string, unknown>> {
   const short = (text: string) => text.replaceAll(CASES, '');
   try {

@@ -20,7 +20,7 @@ interface Golden {
 const file = new URL('../../../test/golden/optimizers.json', import.meta.url);
 const golden = JSON.parse(readFileSync(file, 'utf8')) as Golden;
 
-describe(`optimisers step as those of ${golden.source}`, () => {
+describe(`optimizers step as those of ${golden.source}`, () => {
   for (const { optimizer: name, options, weights } of golden.cases) {
     it(`${name} ${JSON.stringify(options)}`, async () => {
       const engine = await createEngine('wasm');

@@ -119,7 +119,7 @@ describe('GPU meters', { skip }, () => {
     meter.close();
   });
 
-  test('NVML: a driver without a GPU, and no driver, are told', async () => {
+  test('NVML: a driver without a GPU, and no driver, are reported', async () => {
     process.env['PHANTOM_NVML'] = libraries.none;
     const request = { choice: 'nvml', machine: 'default' } as const;
     await assert.rejects(

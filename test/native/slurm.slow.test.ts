@@ -73,7 +73,7 @@ describe('the command under Slurm', { skip }, () => {
     assert.match(stderr, /srun started 2 processes, MPICH .* sees 1: .*--mpi=pmi2 for MPICH/);
   });
 
-  it('a shell of salloc trains on threads, and is told how to use its tasks', (context) => {
+  it('a shell of salloc trains on threads, and says how to use its tasks', (context) => {
     const { cwd, out } = configured(context, { ranks: 2 });
     const given = ['-n', '2', process.execPath, PHANTOM, ...TRAIN];
     const { status, stdout, stderr } = slurm.run('salloc', given, { cwd });

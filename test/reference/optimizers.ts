@@ -1,4 +1,4 @@
-/** Optimisers in float64, from their papers' and PyTorch's published definitions. */
+/** Optimizers in float64, from their papers' and PyTorch's published definitions. */
 import type { Tensors } from './network.js';
 
 export interface ReferenceOptimizer {

@@ -162,7 +162,7 @@ describe('phantom report', () => {
     for (const file of files) assert.match(readFileSync(path.join(cwd, file), 'utf8'), /^<svg /);
   });
 
-  it('a page that cannot be written is told', (context) => {
+  it('a page that cannot be written is reported', (context) => {
     const cwd = temporaryFolder(context);
     writeRunFolder(path.join(cwd, 'run'));
     const { status, stderr } = report(cwd, 'run', '--out', 'run/config.json/x.html');

@@ -33,7 +33,7 @@ const CASES: [string, Partial<TrainingSettings>][] = [
   ['tensor-paired', { strategy: 'tensor-paired', data: REPLICATED }],
   ['phantom with sharded ends', { strategy: 'phantom', data: SHARDED, ends: 'sharded' }],
   ['tensor with sharded ends', { strategy: 'tensor', data: SHARDED, ends: 'sharded' }],
-  ['phantom on standardised images', { strategy: 'phantom', data: 'fashion-10k', depth: 1 }],
+  ['phantom on standardized images', { strategy: 'phantom', data: 'fashion-10k', depth: 1 }],
 ];
 
 let folder = '';

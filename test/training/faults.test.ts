@@ -84,7 +84,7 @@ describe('what goes wrong', () => {
     assert.equal(end.step, 1);
   });
 
-  it('data that is not finite is told before a step', async (context) => {
+  it('data that is not finite is refused before a step', async (context) => {
     const folder = temporaryFolder(context);
     const file = path.join(folder, 'data.safetensors');
     const x = new Float32Array(40).fill(1);

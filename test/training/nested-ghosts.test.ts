@@ -73,7 +73,7 @@ function firstGhosts(tensors: Tensors, ghosts: number): Tensors {
 }
 
 describe('the numbers of ghosts of a step', () => {
-  it('have the largest and the smallest, and favour no octave', () => {
+  it('have the largest and the smallest, and favor no octave', () => {
     const nested = new NestedGhosts(3, 64);
     const counts = new Map<number, number>();
     for (let step = 0; step < 4000; step++) {

@@ -78,13 +78,13 @@ export interface Progress {
  * for the smallest phantom network that reaches the tensor-parallel loss, and as its control the
  * tensor-parallel network of the same width.
  *
- * @param told called with the findings so far, after each part
+ * @param onFindings is called with the findings so far, after each part
  */
 export async function study(
   baseline: Baseline,
   budget: Budget,
   run: Runner,
-  told: (findings: Findings) => void = () => {},
+  onFindings: (findings: Findings) => void = () => {},
 ): Promise<Findings> {
   const wide = equalWidth(baseline);
   const alike = equalParameters(baseline).filter(({ name }) =>
@@ -103,7 +103,7 @@ export async function study(
   };
   const tell = (found: Partial<Findings>) => {
     findings = { ...findings, ...found };
-    told(findings);
+    onFindings(findings);
   };
   const { sweep, seeds } = rounds(budget, run);
 

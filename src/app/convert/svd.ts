@@ -3,7 +3,7 @@ import type { Engine } from '../../engines/engine.js';
 import { NativeError } from '../../base/errors.js';
 import type { TruncatedSvd } from '../../compression/truncated-svd.js';
 
-/** LAPACK where the BLAS library brings it, and the engine is not told to do without; else the
+/** LAPACK where the BLAS library brings it, and the engine is not one that does without; else the
  * randomised decomposition on the engine. */
 export async function createSvd(engine: Engine): Promise<TruncatedSvd> {
   if (engine.name === 'blas') {

@@ -14,7 +14,7 @@ import type { InferenceRankData } from './inference-rank.js';
 import { beforeRanks, joinRanks, rankCount } from '../ranks/ranks.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 
-/** Rows that a loaded model takes at a time, unless told otherwise. */
+/** Rows that a loaded model takes at a time by default. */
 export const DEFAULT_MAX_BATCH = 256;
 const MOST_BATCH = 1 << 20;
 

@@ -112,7 +112,7 @@ export async function predict(
     if ((what === 'probabilities' || what === 'labels') && !isOfClasses(loss)) {
       throw new ConfigError('what', `${what} of a network that fits numbers; use --what outputs`);
     }
-    // The first rows, so that a file that cannot be read is told before any rank starts.
+    // The first rows, so that a file that cannot be read is reported before any rank starts.
     const features = inputWidth(specification);
     for await (const _ of openRows(data, { features, schema }, 1)) break;
   });

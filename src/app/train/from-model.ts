@@ -64,7 +64,7 @@ export function openInitialModel(
   return model;
 }
 
-/** `auto` keeps what a model's input has been standardised with. */
+/** `auto` keeps what a model's input has been standardized with. */
 export function initialStandardization(
   { standardize }: TrainingSettings,
   data: DataParts,

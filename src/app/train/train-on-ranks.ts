@@ -239,7 +239,7 @@ async function prepare(
     resumeFolder === null
       ? initialStandardization(settings, data, model)
       : resumedStandardization(resumeFolder, data);
-  // Engine and meter are tried here first, so that what is missing is told before a rank starts.
+  // Engine and meter are tried here first, so that what is missing is reported before a rank starts.
   const { capacityBytes } = await createEngine(settings.engine, settings);
   (await createMeter({ ...settings, choice: settings.meter })).close();
   const warning = checkMemory(run, settings, capacityBytes, onMachine);

@@ -40,7 +40,7 @@ export class DeathWatch {
     watcher.unref();
   }
 
-  /** Without the watcher a death is told as the launcher tells it. @param processes by rank */
+  /** Without the watcher a death is reported as the launcher reports it. @param processes by rank */
   async join(processes: readonly ProcessPlace[]): Promise<void> {
     if (!this.#works) return;
     const own = processes[this.#rank];

@@ -132,7 +132,7 @@ function contextOf<Data>(
   };
 }
 
-/** Keeps messages going out until the main thread has told its user, then ends the job. */
+/** Keeps messages going out until the main thread has informed its user, then ends the job. */
 function awaitAbort(transport: MpiTransport, words: Int32Array): void {
   while (Atomics.load(words, ABORT) === 0) {
     transport.look();

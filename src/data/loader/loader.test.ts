@@ -100,7 +100,7 @@ test('one-hot labels are columns of zeros and a one', () => {
   assert.deepEqual(batch?.y, [1, 0, 0, 1, 0, 1, 0, 0, 0, 0, 1, 0]);
 });
 
-test('x is standardised as applyStandardization does it', () => {
+test('x is standardized as applyStandardization does it', () => {
   const data = { training: numbers(64, 5), validation: null };
   const standardization = fitStandardization(data.training, 'on');
   assert.ok(standardization);

@@ -11,7 +11,7 @@ import { makeTable, type ReadOptions, requireSameRows, rowWidth } from './raw-ta
 
 const WHERE = 'npy';
 const MAGIC = '\x93NUMPY';
-/** NumPy's own limit for headers that it reads without being told to trust the file. */
+/** NumPy's own limit for headers that it reads unless asked to trust the file. */
 const MAX_HEADER_BYTES = 10_000;
 
 /**

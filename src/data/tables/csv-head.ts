@@ -35,16 +35,16 @@ export function readCsvHead(file: string, header: boolean | 'auto' = 'auto'): Cs
   const notes: string[] = [];
   const lines = text.split(/\r\n|\n|\r/);
   let skip = 0;
-  let told: string | null = null;
+  let declared: string | null = null;
   for (const line of lines) {
     const separator = /^"?sep=(.)"?$/i.exec(line.trim());
-    if (separator !== null) told = separator[1] ?? null;
+    if (separator !== null) declared = separator[1] ?? null;
     else if (line.trim() !== '' && !line.startsWith('#')) break;
     skip++;
   }
   const body = lines.slice(skip).join('\n');
   if (body.trim() === '') throw new DataError('csv', `${file}: no rows; at least one is needed`);
-  const delimiter = told ?? findDelimiter(body);
+  const delimiter = declared ?? findDelimiter(body);
   const rows = splitRows(body, delimiter);
   // What is cut off at the end of the part that was read is no row.
   if (!whole && rows.length > 1) rows.pop();

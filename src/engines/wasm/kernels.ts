@@ -124,7 +124,7 @@ export const KERNEL_RESERVED_BYTES = 2 * 1024 * 1024;
 
 /** Kernels over `memory`, which must be shared, allow 65536 pages and hold at least
  * `KERNEL_RESERVED_BYTES`. Several threads may share a memory, but only one of them may call
- * `gemm`, a loss or an optimiser at a time: these work in the reserved bytes. */
+ * `gemm`, a loss or an optimizer at a time: these work in the reserved bytes. */
 export function instantiateKernels(module: WasmModule, memory: WasmMemory): Kernels {
   const instance = new webAssembly.Instance(module, { env: { memory, abort } });
   return instance.exports as unknown as Kernels;

@@ -173,8 +173,8 @@ export class GraphBuilder {
     const shape = [mean.length];
     const shift = this.tensor({ name: 'standardize.mean', shape, read: () => mean });
     const factor = this.tensor({ name: 'standardize.scale', shape, read: () => scale });
-    const centred = this.node('Sub', [x, shift], 'standardize.centred');
-    return this.node('Div', [centred, factor], 'standardized');
+    const centered = this.node('Sub', [x, shift], 'standardize.centered');
+    return this.node('Div', [centered, factor], 'standardized');
   }
 
   /** Answers of the outputs: rates, probabilities, numbers in their units. */

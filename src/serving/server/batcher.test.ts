@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoadedModel } from '../loaded-model.js';
 import { Batcher } from './batcher.js';
 
-/** A model that answers x with itself, a batch whenever it is told to. */
+/** A model that answers x with itself, a batch whenever the test lets it. */
 function controlled(maxBatch: number, maxDelayMs: number, maxQueue = 1000) {
   const batches: string[] = [];
   const underWay: (() => void)[] = [];
