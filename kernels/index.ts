@@ -6,6 +6,7 @@ export {
   rmsCorrection,
   scaleColumns,
 } from './columns';
+export { dropout } from './dropout';
 export { add, axpy, copy, fill, scale, sumOfSquares } from './elementwise';
 export { gemm } from './gemm';
 export { correctColumns, softmaxCrossEntropy } from './cross-entropy';

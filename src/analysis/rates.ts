@@ -44,6 +44,7 @@ export function passBytes(kernel: PassKernel): number {
     'encode int8': 5,
     'decode int8': 5,
     copy: 8,
+    dropout: 8,
     ...Object.fromEntries(LOSSES.map((loss) => [loss, isOfClasses(loss) ? 8 : 12])),
     axpy: 12,
     'column dots': 8,

@@ -9,7 +9,7 @@ import {
 } from '../machine/machine.js';
 import { OPTIMIZER_NAMES, type OptimizerName, OPTIMIZERS } from '../optimizers/optimizer-list.js';
 import { type Activation, ACTIVATION_NAMES } from '../engines/activations.js';
-import type { Engine } from '../engines/engine.js';
+import type { DropoutMask, Engine } from '../engines/engine.js';
 import { type EncodedPrecision, rowBytes } from '../tensor/precision.js';
 import { asBytes, type Matrix, type Tensor } from '../tensor/tensor.js';
 import { callSeconds, rounded } from './clock.js';
@@ -121,6 +121,7 @@ function passKernels(): PassKernel[] {
     'fill',
     'copy',
     'axpy',
+    'dropout',
     'column dots',
     'scale columns',
     'add scaled columns',
@@ -136,6 +137,14 @@ function passKernels(): PassKernel[] {
 }
 
 const CONSTANTS = { momentum: 0.9, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
+const DROPOUT: DropoutMask = {
+  rate: 0.1,
+  key: [1, 2],
+  step: 3,
+  layer: 4,
+  firstRow: 0,
+  firstColumn: 0,
+};
 const UPDATE_STEP = { step: 1000, learningRate: 1e-6, gradientScale: 1 };
 
 /** One kernel on four operands of so many elements, other ones in every call. */
@@ -193,6 +202,8 @@ function passCall(
       return ({ a, b }) => engine.copy(a, b);
     case 'axpy':
       return ({ a, b }) => engine.axpy(1e-6, a, b);
+    case 'dropout':
+      return ({ a, b }) => engine.dropout(a, DROPOUT, b);
     case 'column dots':
       return ({ a, b, c }) => engine.columnDots(a, b, c);
     case 'scale columns':

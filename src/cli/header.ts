@@ -65,12 +65,13 @@ function networkText(settings: TrainingSettings): string {
   const plain = settings.widths
     ? `widths ${settings.widths.join(', ')}`
     : `width ${width}, depth ${depth}`;
-  const { norm, expansion } = settings;
+  const { norm, expansion, dropout } = settings;
   const sizes =
     settings.architecture === 'residual'
       ? `${plain} residual blocks of ${expansion ?? 2}N, norm ${norm ?? 'rms'}`
       : plain;
-  return `${strategy}, ${sizes}, ${plural(blocks, 'block')}${ghosts}`;
+  const dropped = dropout > 0 ? `, dropout ${dropout}` : '';
+  return `${strategy}, ${sizes}, ${plural(blocks, 'block')}${ghosts}${dropped}`;
 }
 
 /** Ends that are split over the blocks. */

@@ -28,6 +28,20 @@ export interface SgdStep {
   readonly gradientScale: number;
 }
 
+/** Which elements of a matrix dropout keeps: element (row, column) of the whole matrix by a function of
+ * key, step, layer, row and column alone, whatever part of the matrix a call is about. */
+export interface DropoutMask {
+  /** Share of the elements that are dropped: at least 0, below 1. */
+  readonly rate: number;
+  /** Two words of 32 bits, as step and layer are one each. */
+  readonly key: readonly [number, number];
+  readonly step: number;
+  readonly layer: number;
+  /** Of the tensor's first element, in the whole matrix. */
+  readonly firstRow: number;
+  readonly firstColumn: number;
+}
+
 /** Weighted sum of the losses of the valid columns, and how many of them were classified correctly. */
 export interface CrossEntropyResult {
   lossSum: number;
@@ -81,6 +95,11 @@ export interface Engine {
     betaBias: number,
     dBias: Tensor | null,
   ): void;
+
+  /** out = x / (1 − rate) where the mask keeps an element, else 0; x, out: [rows, columns], which may be
+   * the same. An element is dropped where its word, of 32 bits, is below rate · 2³². The words of rows
+   * 4g … 4g + 3 in column c are those of Philox4x32-10 with the key, at (c, g, step, layer). */
+  dropout(x: Tensor, mask: DropoutMask, out: Tensor): void;
 
   /** out = a + b; any two may be the same tensor. */
   add(a: Tensor, b: Tensor, out: Tensor): void;

@@ -2,7 +2,7 @@ import type { EncodedPrecision } from '../tensor/precision.js';
 import type { Bytes, Matrix, Tensor } from '../tensor/tensor.js';
 import type { Activation } from './activations.js';
 import type { ElementLoss } from './element-losses.js';
-import type { AdamStep, CrossEntropyResult, Engine, SgdStep } from './engine.js';
+import type { AdamStep, CrossEntropyResult, DropoutMask, Engine, SgdStep } from './engine.js';
 
 /** An engine that passes every call to another: the base of engines that change a few of them. */
 export class ForwardingEngine implements Engine {
@@ -53,6 +53,9 @@ export class ForwardingEngine implements Engine {
     dBias: Tensor | null,
   ): void {
     this.#engine.biasActivationGradient(activation, z, out, dOut, dz, betaBias, dBias);
+  }
+  dropout(x: Tensor, mask: DropoutMask, out: Tensor): void {
+    this.#engine.dropout(x, mask, out);
   }
   add(a: Tensor, b: Tensor, out: Tensor): void {
     this.#engine.add(a, b, out);

@@ -11,6 +11,7 @@ export type PassKernel =
   | `activation ${Activation}`
   | `activation gradient ${Activation}`
   | 'add'
+  | 'dropout'
   | 'fill'
   | 'copy'
   | 'axpy'

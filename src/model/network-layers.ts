@@ -3,6 +3,7 @@ import { type Activation, ACTIVATIONS } from '../engines/activations.js';
 import { activationPart } from '../layers/bias-activation/part.js';
 import { shardedBias } from '../layers/bias-activation/parameters.js';
 import type { BlockLayout } from '../layers/block-layout.js';
+import { dropoutPart } from '../layers/dropout/part.js';
 import type { LayerKind, LayerSizes, ParameterShape, Spread } from '../layers/kind.js';
 import { KINDS } from '../layers/kinds.js';
 import { kindsOf, type NetworkKinds } from '../layers/network-kinds.js';
@@ -50,6 +51,7 @@ export function networkLayers(
     return residualLayers(specification, specification.residual);
   }
   const { depth, blocks, ends, activation, ghostPrecision = 'float32' } = specification;
+  const { dropout = 0 } = specification;
   const widths = widthsOf(specification);
   const hidden = Array.from({ length: depth }, (_, l) => ({
     ...sizes(`layers.${l}`, widths[l] ?? 0, widths[l + 1] ?? 0),
@@ -78,16 +80,17 @@ export function networkLayers(
     const last = layer.kind.output === 'replicated' ? null : 'identity';
     const applied = isLast ? last : activation;
     const given = secondMoment;
-    if (applied !== null) ({ secondMoment } = ACTIVATIONS[applied]);
+    if (applied !== null) secondMoment = momentAfter(applied, isLast ? 0 : dropout);
     const common = { blocks, ghostPrecision, secondMoment: given, outputVariance: 1 };
     const whole = { ...layer, ...ALONE, ...common, activation: applied };
     const after = applied === null ? [] : [activationPart(whole, applied, layer.kind.output)];
+    if (!isLast) after.push(...dropoutParts(whole, dropout, i));
     return { ...whole, after };
   });
 }
 
 /**
- * The layers of x ← x + down(φ(up(norm(x)))), L times, between `input` and `head`. The stream x is
+ * The layers of x ← x + down(dropout(φ(up(norm(x))))), L times, between `input` and `head`. The stream x is
  * sharded over blocks, and up and down are of the strategy's kind; or it is replicated, up is
  * column-parallel and down row-parallel. `down` starts with outputs of variance 1/(2L), so that the
  * stream grows from variance 1 to 1.5.
@@ -97,7 +100,7 @@ function residualLayers(
   { norm, expansion }: ResidualBlocks,
 ): NetworkLayer[] {
   const { depth: L, width: N, blocks, ends, activation, strategy } = specification;
-  const { ghostPrecision = 'float32' } = specification;
+  const { ghostPrecision = 'float32', dropout = 0 } = specification;
   const { up, down, stream } = STRATEGIES[strategy].block;
   const isNormed = norm === 'rms';
   const isWhole = stream === 'replicated';
@@ -121,13 +124,16 @@ function residualLayers(
         opensBlock: true,
         enter: l === 0 && !hasEnds && isWhole ? [joinPart(upName, N)] : [],
         before: isNormed && isWhole ? [rmsNormPart(upName, N, stream)] : [],
-        after: [activationPart(upSizes, activation, KINDS[up].output)],
+        after: [
+          activationPart(upSizes, activation, KINDS[up].output),
+          ...dropoutParts(upSizes, dropout, (hasEnds ? 1 : 0) + 2 * l),
+        ],
       },
       {
         ...downSizes,
         ...ALONE,
         activation: null,
-        secondMoment: ACTIVATIONS[activation].secondMoment,
+        secondMoment: momentAfter(activation, dropout),
         outputVariance: 1 / (2 * L),
         after: [
           residualPart(downSizes, KINDS[down].output),
@@ -170,6 +176,20 @@ function residualLayers(
       after: isSharded ? [activationPart(head, 'identity', 'sharded')] : [],
     },
   ];
+}
+
+/** The mean square of an activation of N(0, 1), of which a share is dropped and the rest scaled. */
+function momentAfter(activation: Activation, dropout: number): number {
+  return ACTIVATIONS[activation].secondMoment / (1 - dropout);
+}
+
+/** @param layer its place in the network */
+function dropoutParts(
+  of: Pick<NetworkLayer, 'name' | 'outputs' | 'blocks' | 'kind'>,
+  rate: number,
+  layer: number,
+): LayerPart[] {
+  return rate === 0 ? [] : [dropoutPart(of, of.kind.output, { rate, layer })];
 }
 
 function endSizes<R extends 'input' | 'head'>(

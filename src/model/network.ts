@@ -5,6 +5,8 @@ import type { Engine } from '../engines/engine.js';
 import { shardedBias } from '../layers/bias-activation/parameters.js';
 import { type BlockLayout, blockLayout, range } from '../layers/block-layout.js';
 import type { LayerCost } from '../layers/cost.js';
+import type { DropoutDraws } from '../layers/dropout/draws.js';
+import { Dropout } from '../layers/dropout/operator.js';
 import { hasGhosts, type ParameterShape } from '../layers/kind.js';
 import { parameterName } from '../layers/matrix-shards.js';
 import type { NetworkKinds } from '../layers/network-kinds.js';
@@ -77,6 +79,16 @@ export class FeedForward {
       found = true;
     }
     if (!found) throw new ShapeError('network', `${count} ghosts in use; this network has none`);
+  }
+
+  /**
+   * Makes passes from now on drop what these draws say, as they are when a pass is made; null: nothing,
+   * as at first.
+   */
+  useDropout(draws: DropoutDraws | null): void {
+    for (const { operator } of this.#stages) {
+      if (operator instanceof Dropout) operator.draws = draws;
+    }
   }
 
   /**

@@ -30,6 +30,9 @@ export interface NetworkSpecification {
   /** How ghosts travel, phantom only; float32 where it is left out. */
   readonly ghostPrecision?: GhostPrecision;
   readonly activation: Activation;
+  /** Share of what a hidden activation gives that training drops; left out: none. It says nothing of a
+   * network that answers. */
+  readonly dropout?: number;
   /** The hidden layers are L residual blocks; left out: a chain of L layers. */
   readonly residual?: ResidualBlocks;
   readonly ends: NetworkEnds;
@@ -77,6 +80,12 @@ export function withFirstGhosts(
   const { layerGhosts } = specification;
   const kept = layerGhosts?.map((own) => Math.min(own, count));
   return { ...specification, ghosts: count, ...(kept && { layerGhosts: kept }) };
+}
+
+/** The network as it answers: nothing is dropped. */
+export function withoutDropout(specification: NetworkSpecification): NetworkSpecification {
+  const { dropout: _, ...answering } = specification;
+  return answering;
 }
 
 /** Features of a sample. */
@@ -127,6 +136,10 @@ export function validateSpecification(specification: NetworkSpecification): void
     );
   }
   validateSplit(specification);
+  const { dropout = 0 } = specification;
+  if (!(dropout >= 0 && dropout < 1)) {
+    throw new ConfigError('network', `dropout is ${dropout}; needs a share from 0 to below 1`);
+  }
   if (specification.residual !== undefined) validateResidual(specification, specification.residual);
   if (!exchangesGhosts(strategy)) {
     if (ghostPrecision === 'float32' && layerGhosts === undefined) return;

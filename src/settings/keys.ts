@@ -99,6 +99,13 @@ export const SETTINGS = {
     initial: null,
     fallback: '2 in residual blocks',
   },
+  dropout: {
+    ...number('Network', 'p', { below: 1 }),
+    about:
+      'share of what each hidden activation gives that a training step drops; in residual blocks ' +
+      'of the one inside',
+    initial: 0,
+  },
   blocks: {
     ...integer('Network', 'P', 1, 65_536),
     about: 'blocks that each layer is split into; at least 2 for phantom',

@@ -11,6 +11,7 @@ export type LayerSettings = Pick<
   | 'architecture'
   | 'norm'
   | 'expansion'
+  | 'dropout'
   | 'blocks'
   | 'ghosts'
   | 'layerGhosts'
@@ -36,6 +37,7 @@ export function networkOf(
     ...(layerGhosts && { layerGhosts }),
     ghostPrecision,
     activation,
+    ...(settings.dropout && { dropout: settings.dropout }),
     ...(settings.architecture === 'residual' && {
       residual: { norm: settings.norm ?? 'rms', expansion: settings.expansion ?? 2 },
     }),

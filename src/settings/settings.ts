@@ -35,6 +35,11 @@ export interface TrainingSettings {
   /** Times the width that a residual block is wide inside. An integer from 1 to 64. */
   readonly expansion: number | null;
   /**
+   * Share of what each hidden activation gives that a training step drops; in residual blocks of
+   * the one inside. A number of at least 0 and below 1. Default: 0.
+   */
+  readonly dropout: number;
+  /**
    * Blocks that each layer is split into; at least 2 for phantom. An integer from 1 to 65536.
    * Default: 4.
    */

@@ -60,6 +60,7 @@ export class Evaluator {
     const [pass, rows, metrics] = [this.#pass, this.#rows, this.#metrics];
     const { network, objective } = pass.parts;
     const { loss, samples, y, weights } = objective;
+    network.useDropout(null);
     if (ghosts !== null) network.useGhosts(ghosts);
     pass.begin();
     metrics.clear();

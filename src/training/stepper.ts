@@ -4,6 +4,7 @@ import { PHASE } from '../base/phases.js';
 import { treeSum } from '../layers/block-sum.js';
 import { clippingScale } from '../optimizers/clipping.js';
 import type { WeightAverage } from '../optimizers/weight-average.js';
+import type { DropoutDraws } from '../layers/dropout/draws.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { GradientBuckets } from './gradient-buckets.js';
 import type { NestedGhosts } from '../model/nested-ghosts.js';
@@ -33,6 +34,8 @@ export interface StepperOptions {
   readonly microBatches?: number;
   /** Ghosts of each micro-batch; null, the default: all. */
   readonly nestedGhosts?: NestedGhosts | null;
+  /** Of each step and micro-batch; null, the default: nothing is dropped. */
+  readonly dropout?: DropoutDraws | null;
   /** Of the weights, brought up to date after each step; null, the default: none. */
   readonly average?: WeightAverage | null;
   /** Longest gradient; null, the default: any. */
@@ -74,6 +77,7 @@ export class Stepper {
     this.#options = {
       microBatches: 1,
       nestedGhosts: null,
+      dropout: null,
       average: null,
       clipNorm: null,
       stopRequested: () => false,
@@ -95,13 +99,14 @@ export class Stepper {
    * @throws TrainingError when the loss is not finite; nothing has been updated then
    */
   step(step: number, learningRate: number, withNorm: boolean): StepResult {
-    const { pass, optimizer, microBatches, clipNorm, nestedGhosts } = this.#options;
+    const { pass, optimizer, microBatches, clipNorm, nestedGhosts, dropout } = this.#options;
     const { engine, network, objective, phases } = pass.parts;
     const result = this.#result;
     for (const parameter of network.parameters) parameter.clearGradient();
 
     pass.begin();
     for (let microBatch = 1; microBatch <= microBatches; microBatch++) {
+      if (dropout) this.#drop(dropout, step, microBatch - 1);
       if (nestedGhosts) network.useGhosts(nestedGhosts.at(step, microBatch - 1));
       const loss = pass.forward('training');
       const isLast = microBatch === microBatches;
@@ -132,6 +137,16 @@ export class Stepper {
     }
     phases.enter(PHASE.other);
     return result;
+  }
+
+  /** Replicas take samples of a step one after another, and their micro-batches likewise. */
+  #drop(draws: DropoutDraws, step: number, microBatch: number): void {
+    const { pass, replicas, microBatches } = this.#options;
+    const { network, objective } = pass.parts;
+    const columns = objective.x.value.shape[1] ?? 1;
+    draws.step = step;
+    draws.firstSample = ((replicas?.index ?? 0) * microBatches + microBatch) * columns;
+    network.useDropout(draws);
   }
 
   /** From Σ gradient² of each parameter: summed within blocks, then by the tree over blocks. */

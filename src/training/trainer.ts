@@ -20,6 +20,7 @@ import type { EndEvent, StartEvent, TrainingEvent } from './events.js';
 import { loadCheckpoint, loadWeights } from '../checkpoints/load-checkpoint.js';
 import { Evaluator, type Judgement } from './evaluator.js';
 import { LossPass } from './loss-pass.js';
+import { DropoutDraws } from '../layers/dropout/draws.js';
 import { type LossName, type LossOptions, outputsPerTarget } from '../layers/loss-names.js';
 import type { MetricsShape } from './network-metrics.js';
 import { type Replicas, Stepper } from './stepper.js';
@@ -142,6 +143,7 @@ class Trainer {
       replicas,
       microBatches: settings.accumulate,
       nestedGhosts: settings.nestedGhosts ? new NestedGhosts(settings.seed, settings.ghosts) : null,
+      dropout: specification.dropout ? new DropoutDraws(settings.seed) : null,
       clipNorm: settings.clipNorm,
       stopRequested: parts.stopRequested,
     });

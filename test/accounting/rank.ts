@@ -1,4 +1,5 @@
 // One rank of the accounting tests: a training step of a network, counted.
+import { DropoutDraws } from '#src/layers/dropout/draws.js';
 import type { Operation, Start } from '#src/layers/operations.js';
 import type { StepShape } from '#src/analysis/step-program.js';
 import { createEngine } from '#src/app/ranks/engines.js';
@@ -70,6 +71,10 @@ function notingEngine(engine: Engine, note: (operation: Operation) => void): Eng
     add(a, b, out) {
       elements('add', out);
       engine.add(a, b, out);
+    },
+    dropout(x, mask, out) {
+      elements('dropout', x);
+      engine.dropout(x, mask, out);
     },
     axpy(alpha, x, y) {
       elements('axpy', y);
@@ -198,6 +203,7 @@ await runRank<StepShape>(async ({ data, transport }): Promise<CountResult> => {
   );
   const average = data.average ? new WeightAverage(notedEngine, network.parameters, 0.99) : null;
   network.initialize(0);
+  network.useDropout(new DropoutDraws(3));
   average?.begin();
   const objective = createObjective({
     specification,

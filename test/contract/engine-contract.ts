@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import type { Engine } from '#src/engines/engine.js';
 import { UnsupportedError } from '#src/base/errors.js';
 
+import { dropoutContract } from './engine-contract-dropout.js';
 import { elementwiseContract } from './engine-contract-elementwise.js';
 import { gemmContract } from './engine-contract-gemm.js';
 import { lossContract } from './engine-contract-losses.js';
@@ -30,6 +31,7 @@ export function engineContract(
     allocationContract(make);
     gemmContract(make);
     elementwiseContract(make);
+    dropoutContract(make);
     precisionContract(make);
     trainingContract(make);
     lossContract(make);

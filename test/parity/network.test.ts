@@ -4,6 +4,7 @@ import { before, describe, it } from 'node:test';
 import { blasAvailable } from '#src/app/ranks/engines.js';
 import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
 import type { Activation } from '#src/engines/activations.js';
+import { DropoutDraws } from '#src/layers/dropout/draws.js';
 import type { Strategy } from '#src/layers/strategies.js';
 import { inputWidth, type NetworkSpecification, outputWidth } from '#src/model/specification.js';
 import { randomStream } from '#src/tensor/random.js';
@@ -32,7 +33,7 @@ interface Case {
   readonly weighted?: boolean;
   /** Widths that change, and ends that are split over the blocks. */
   readonly other?: Partial<
-    Pick<NetworkSpecification, 'width' | 'widths' | 'input' | 'head' | 'residual'>
+    Pick<NetworkSpecification, 'width' | 'widths' | 'input' | 'head' | 'residual' | 'dropout'>
   >;
 }
 
@@ -87,6 +88,8 @@ for (const [strategy, split] of [
     { ...replicated, loss: 'cross-entropy', activation: 'gelu', other: { residual } },
     { ...replicated, loss: 'mse', activation: 'tanh', other: { residual, ...ends } },
     { ...replicated, loss: 'mse', activation: 'silu', other: { residual: plain } },
+    { ...replicated, loss: 'mse', activation: 'gelu', other: { residual, dropout: 0.25 } },
+    { ...replicated, loss: 'cross-entropy', activation: 'gelu', other: { dropout: 0.25 } },
     { strategy, ends: 'sharded', loss: 'mse', activation: 'elu', depth: 2, other: { residual } },
   );
 }
@@ -132,7 +135,7 @@ function requestOf(test: Case, engine: 'wasm' | 'blas', relaxedSimd: boolean): P
     else if (loss === 'binary-cross-entropy') y[i] = i % 2;
   }
   for (let i = rows * columns; i < y.length; i++) y[i] = (i % 5) / 2;
-  const data = { seed: 3, columns, x, y, passes: 1 };
+  const data = { seed: 3, step: 6, columns, x, y, passes: 1 };
   return { specification, engine, relaxedSimd, loss, lossOptions, weighted, ...data };
 }
 
@@ -182,8 +185,10 @@ function compareWithReference(asked: PassRequest, ranks: PassResult[]): void {
   const rows = asked.y.length / columns - (weighted ? 1 : 0);
   const y = dense(rows, columns, asked.y.subarray(0, rows * columns));
   const own = weighted ? [...asked.y.subarray(rows * columns)] : null;
-  const shape = { ...specification, loss, lossOptions, weights: own };
-  const { residual } = specification;
+  const { residual, dropout } = specification;
+  const draws = new DropoutDraws(asked.seed);
+  const drop = dropout && { rate: dropout, key: draws.key, step: asked.step };
+  const shape = { ...specification, loss, lossOptions, weights: own, ...(drop && { drop }) };
   const expected = residual
     ? residualLossAndGradients({ ...shape, norm: residual.norm }, weights, x, y)
     : lossAndGradients(shape, weights, x, y);

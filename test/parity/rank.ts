@@ -1,4 +1,5 @@
 // One rank of the parity tests: forward and backward passes of networks on given data.
+import { DropoutDraws } from '#src/layers/dropout/draws.js';
 import type { LossName, LossOptions } from '#src/layers/loss-names.js';
 import { createEngine } from '#src/app/ranks/engines.js';
 import { Tape } from '#src/autograd/tape.js';
@@ -19,6 +20,8 @@ export interface PassRequest {
   /** Whether the last row of y is weights. */
   readonly weighted: boolean;
   readonly seed: number;
+  /** Whose draws of dropout are taken. */
+  readonly step: number;
   readonly columns: number;
   /** [features, columns] and [targets, columns] or [columns]. */
   readonly x: Float32Array;
@@ -58,6 +61,7 @@ await runRank<readonly PassRequest[]>(
 function resultOf(data: PassRequest, engine: Engine, communicator: Communicator): PassResult {
   const network = buildNetwork(data.specification, engine, communicator);
   network.initialize(data.seed);
+  network.useDropout(Object.assign(new DropoutDraws(data.seed), { step: data.step }));
   const { columns, specification, loss, lossOptions, weighted } = data;
   const { layout } = network;
   const sizes = { columns, samples: columns };

@@ -4,6 +4,7 @@
  */
 import type { Activation } from '#src/engines/activations.js';
 import { REFERENCE_ACTIVATIONS } from './activations.js';
+import { dropoutFactor, type ReferenceDropout } from './dropout.js';
 import { type ReferenceLoss, referenceLoss } from './losses.js';
 import {
   beside,
@@ -26,6 +27,16 @@ export interface ReferenceShape extends ReferenceLoss {
   readonly depth: number;
   readonly blocks: number;
   readonly activation: Activation;
+  /** Left out: nothing is dropped. */
+  readonly drop?: ReferenceDropout;
+}
+
+/** What a layer gives, or its gradient, with some of it dropped. */
+export function dropped({ drop }: Pick<ReferenceShape, 'drop'>, layer: number, a: Dense): Dense {
+  if (drop === undefined) return a;
+  const { columns } = a;
+  const factor = (i: number) => dropoutFactor(drop, layer, Math.floor(i / columns), i % columns);
+  return { ...a, data: a.data.map((value, i) => value * factor(i)) };
 }
 
 function tensor(tensors: Tensors, name: string): Dense {
@@ -111,7 +122,7 @@ export function lossAndGradients(shape: ReferenceShape, tensors: Tensors, x: Den
   const preActivations: Dense[] = [];
   // Features and answers that are split over blocks are filled up with zeros.
   let activation = padded(x, layers[0].matrix.columns);
-  for (const layer of layers) {
+  for (const [l, layer] of layers.entries()) {
     inputs.push(activation);
     const product = multiply(layer.matrix, activation);
     const z = {
@@ -122,6 +133,7 @@ export function lossAndGradients(shape: ReferenceShape, tensors: Tensors, x: Den
     };
     preActivations.push(z);
     activation = { ...z, data: z.data.map(REFERENCE_ACTIVATIONS[layer.activation].value) };
+    if (l < layers.length - 1) activation = dropped(shape, l, activation);
   }
   // Of answers that are split, without what fills up the blocks.
   const isSplit = tensors.has('head.bias.0');
@@ -133,6 +145,7 @@ export function lossAndGradients(shape: ReferenceShape, tensors: Tensors, x: Den
   for (let l = layers.length - 1; l >= 0; l--) {
     const layer = layers[l];
     const z = preActivations[l];
+    if (l < layers.length - 1) dActivation = dropped(shape, l, dActivation);
     const derivative = REFERENCE_ACTIVATIONS[layer.activation].slope;
     const dz = {
       ...dActivation,

@@ -1,10 +1,11 @@
-/** A float64 network of residual blocks by plain loops: x ← x + down(φ(up(norm(x)))). */
+/** A float64 network of residual blocks by plain loops: x ← x + down(dropout(φ(up(norm(x))))). */
 import { REFERENCE_ACTIVATIONS } from './activations.js';
 import { type Dense, get, multiply, plus, rowsOf, transpose } from './matrix.js';
 import { referenceLoss } from './losses.js';
 import {
   biasOf,
   denseMatrix,
+  dropped,
   layerGradients,
   padded,
   type ReferenceShape,
@@ -71,12 +72,13 @@ export function residualLossAndGradients(
     return multiply(transpose(matrix), dz);
   };
 
+  const drop = (l: number, a: Dense) => dropped(shape, (hasEnds ? 1 : 0) + 2 * l, a);
   let stream = hasEnds ? linear('input', x) : x;
   const saved = Array.from({ length: depth }, (_, l) => {
     const entered = stream;
     const u = normed(entered);
     const z = linear(`layers.${l}.up`, u);
-    const a = map(z, phi.value);
+    const a = drop(l, map(z, phi.value));
     stream = plus(entered, linear(`layers.${l}.down`, a));
     return { entered, u, z, a };
   });
@@ -88,7 +90,7 @@ export function residualLossAndGradients(
   const dWhole = padded(gradient, whole.rows);
   let dStream = hasEnds ? back(stream, linearBack('head', last, dWhole)) : dWhole;
   for (const [l, { entered, u, z, a }] of [...saved.entries()].toReversed()) {
-    const da = linearBack(`layers.${l}.down`, a, dStream);
+    const da = drop(l, linearBack(`layers.${l}.down`, a, dStream));
     const dz = map(da, (value, row, c) => value * phi.slope(get(z, row, c)));
     const du = linearBack(`layers.${l}.up`, u, dz);
     dStream = plus(dStream, back(entered, du));

@@ -56,6 +56,7 @@ const SHAPES: [string, Partial<TrainingSettings>][] = [
   ['several widths', { ...SPLIT, widths: [16, 32, 24] }],
   ['residual blocks', { ...SPLIT, architecture: 'residual' }],
   ['paired residual blocks', { architecture: 'residual', strategy: 'tensor-paired' }],
+  ['residual blocks with dropout', { architecture: 'residual', dropout: 0.2 }],
 ];
 for (const [name, shape] of SHAPES) {
   it(`a resumed run of ${name} has the bits of the uninterrupted one, on other ranks`, async (context) => {

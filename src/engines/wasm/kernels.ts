@@ -51,6 +51,21 @@ export interface Kernels {
   copy(from: number, to: number, count: number): void;
   sumOfSquares(x: number, count: number): number;
 
+  dropout(
+    x: number,
+    out: number,
+    rows: number,
+    columns: number,
+    row: number,
+    column: number,
+    threshold: number,
+    scale: number,
+    key0: number,
+    key1: number,
+    draw0: number,
+    draw1: number,
+  ): void;
+
   columnDots(a: number, b: number, out: number, rows: number, columns: number): void;
   scaleColumns(x: number, factors: number, out: number, rows: number, columns: number): void;
   addScaledColumns(x: number, factors: number, y: number, rows: number, columns: number): void;

@@ -1,7 +1,7 @@
 import type { EncodedPrecision } from '../../tensor/precision.js';
 import type { Bytes, Matrix, Tensor } from '../../tensor/tensor.js';
 import { type Activation, ACTIVATIONS } from '../activations.js';
-import type { AdamStep, CrossEntropyResult, Engine, SgdStep } from '../engine.js';
+import type { AdamStep, CrossEntropyResult, DropoutMask, Engine, SgdStep } from '../engine.js';
 import { type ElementLoss, ELEMENT_LOSSES } from '../element-losses.js';
 import { Arena } from './arena.js';
 import { loadKernelModule } from './kernel-module.js';
@@ -109,6 +109,23 @@ export class WasmEngine implements Engine {
       dBias === null ? 0 : dBias.byteOffset,
       dz.shape[0] ?? 1,
       columnsOf(dz),
+    );
+  }
+
+  dropout(x: Tensor, mask: DropoutMask, out: Tensor): void {
+    this.#kernels.dropout(
+      x.byteOffset,
+      out.byteOffset,
+      x.shape[0] ?? 1,
+      columnsOf(x),
+      mask.firstRow,
+      mask.firstColumn,
+      dropoutThreshold(mask.rate),
+      1 / (1 - mask.rate),
+      mask.key[0],
+      mask.key[1],
+      mask.step,
+      mask.layer,
     );
   }
 
@@ -249,6 +266,11 @@ export class WasmEngine implements Engine {
       weights.data.length,
     );
   }
+}
+
+/** Words below it, of 32 bits, drop their element. */
+function dropoutThreshold(rate: number): number {
+  return Math.min(2 ** 32 - 1, Math.round(rate * 2 ** 32));
 }
 
 /** Columns of a two-dimensional tensor; a one-dimensional one is a column. */
