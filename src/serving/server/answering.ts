@@ -59,13 +59,7 @@ export async function answerRequest(
       throw new ProtocolError('too_large', `${what}; ${allowed}`);
     }
     lease.take(4 * rows * current.outputs);
-    const left = new AbortController();
-    const leave = () => left.abort();
-    incoming.socket.once('close', leave);
-    if (incoming.socket.destroyed) leave();
-    const answer = await served
-      .infer({ rows, fill, ghosts }, version, left.signal)
-      .finally(() => incoming.socket.off('close', leave));
+    const answer = await served.infer({ rows, fill, ghosts }, version, incoming.socket);
     await requireFiniteAnswers(answer.y, current.outputs, slices);
     const totalS = (performance.now() - arrived) / 1000;
     const { queueS, computeS } = answer;

@@ -136,8 +136,9 @@ export function createApp(options: AppOptions): Hono<Env> {
   const means = { bodies, memory, slices, bounds, metrics, draining };
   app.on('POST', [...modelPaths('/infer')], async (c) => {
     const asked = { served: find(c), version: versionIn(c) };
-    const jsonLength = c.req.header(JSON_LENGTH);
-    const { 'content-length': length, 'content-encoding': encoding } = c.env.incoming.headers;
+    const { headers } = c.env.incoming;
+    const { 'content-length': length, 'content-encoding': encoding } = headers;
+    const jsonLength = headers[JSON_LENGTH.toLowerCase()] as string | undefined;
     const announced = length === undefined || encoding !== undefined ? null : Number(length);
     const bodyOf = (model: AnsweringModel, lease: MemoryLease) =>
       new InferBody({ jsonLength, announced }, model, { lease, slices });

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoadedModel } from '../loaded-model.js';
 import { Batcher } from './batcher.js';
+
+/** A connection that nobody has closed. */
+const connected = () => Object.assign(new EventEmitter(), { destroyed: false });
 
 /** A model that answers x with itself, a batch whenever the test lets it. */
 function controlled(maxBatch: number, maxDelayMs: number, maxQueue = 1000) {
@@ -31,11 +35,13 @@ function controlled(maxBatch: number, maxDelayMs: number, maxQueue = 1000) {
   return {
     batches,
     batcher,
-    submit(rows: number, ghosts: number, signal = new AbortController().signal) {
+    submit(rows: number, ghosts: number, connection = connected()) {
       const x = Float32Array.from({ length: rows }, () => value++);
       const fill = (out: Float32Array, from: number, count: number) =>
         out.set(x.subarray(from, from + count));
-      return batcher.submit({ fill, rows, ghosts }, signal).then(({ y }) => assert.deepEqual(y, x));
+      return batcher
+        .submit({ fill, rows, ghosts }, connection)
+        .then(({ y }) => assert.deepEqual(y, x));
     },
     /** Answers the oldest batch under way. */
     async answer() {
@@ -105,11 +111,11 @@ describe('batches of requests with different numbers of ghosts', () => {
 
   it('are without the rows of clients that have left', async () => {
     const { batches, submit, answer, batcher } = controlled(4, 0);
-    const leaving = new AbortController();
+    const leaving = connected();
     const all = [submit(1, 9), submit(1, 1), submit(3, 2), submit(2, 1)];
-    const left = submit(3, 1, leaving.signal);
+    const left = submit(3, 1, leaving);
     await assert.rejects(
-      Promise.all([left, Promise.resolve().then(() => leaving.abort())]),
+      Promise.all([left, Promise.resolve().then(() => leaving.emit('close'))]),
       /disconnected/,
     );
     for (let i = 0; i < 3; i++) await answer();
@@ -146,8 +152,7 @@ describe('requests of many rows', () => {
     const { batcher } = controlled(4, 0);
     // More than any machine has.
     assert.throws(
-      () =>
-        batcher.submit({ fill: () => {}, rows: 2 ** 52, ghosts: 1 }, new AbortController().signal),
+      () => batcher.submit({ fill: () => {}, rows: 2 ** 52, ghosts: 1 }, connected()),
       /no memory for an answer/,
     );
     assert.equal(batcher.queuedRows, 0);

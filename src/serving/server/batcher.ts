@@ -1,5 +1,6 @@
 import type { LoadedModel } from '../loaded-model.js';
 import { SLOTS } from '../mailbox.js';
+import { Deadlines } from './deadlines.js';
 import { ProtocolError } from './protocol-error.js';
 
 export interface BatcherLimits {
@@ -25,6 +26,13 @@ export interface RowsRequest {
   readonly fill: (out: Float32Array, from: number, count: number) => void;
   /** In use, 1 … K; 0: the model has none. */
   readonly ghosts: number;
+}
+
+/** Of whoever waits for an answer: a socket. */
+export interface AskersConnection {
+  readonly destroyed: boolean;
+  once(event: 'close', listener: () => void): unknown;
+  off(event: 'close', listener: () => void): unknown;
 }
 
 export interface Answer {
@@ -75,11 +83,17 @@ export class Batcher {
   /** Whether a dispatch is due when the oldest row has waited long enough. */
   #timed = false;
   #drained: (() => void) | null = null;
+  readonly #deadlines: Deadlines<Request>;
 
   constructor(model: LoadedModel, limits: BatcherLimits, onBatch: (event: BatchEvent) => void) {
     this.#model = model;
     this.#limits = limits;
     this.#onBatch = onBatch;
+    const { timeoutMs } = limits;
+    this.#deadlines = new Deadlines(timeoutMs, (request) => {
+      const what = `no answer within ${timeoutMs} ms; the server is overloaded`;
+      request.settle(new ProtocolError('timeout', what));
+    });
   }
 
   get queuedRows(): number {
@@ -87,12 +101,12 @@ export class Batcher {
   }
 
   /**
-   * @param disconnected fires when nobody waits for the answer any more
+   * @param connection closes when nobody waits for the answer any more
    * @throws ProtocolError when the queue is full, the time is over, the answer has no room, or the
    *   ranks have failed
    */
-  submit({ fill, rows, ghosts }: RowsRequest, disconnected: AbortSignal): Promise<Answer> {
-    const { maxQueue, timeoutMs } = this.#limits;
+  submit({ fill, rows, ghosts }: RowsRequest, connection: AskersConnection): Promise<Answer> {
+    const { maxQueue } = this.#limits;
     // A request that is larger than the queue is taken when it is the only one.
     if (this.#load > 0 && this.#load + this.#loadOf(rows) > maxQueue) {
       throw new ProtocolError('queue_full', `${this.#queuedRows} rows wait already; try again`);
@@ -113,25 +127,22 @@ export class Batcher {
         settle: (outcome) => {
           if (request.settled) return;
           request.settled = true;
-          clearTimeout(late);
-          disconnected.removeEventListener('abort', leave);
+          this.#deadlines.end(request);
+          connection.off('close', leave);
           // Rows that are in no batch yet never will be.
           this.#take(request, rows - request.taken);
           if (outcome instanceof ProtocolError) reject(outcome);
           else resolve(outcome);
         },
       };
-      const late = setTimeout(() => {
-        const what = `no answer within ${timeoutMs} ms; the server is overloaded`;
-        request.settle(new ProtocolError('timeout', what));
-      }, timeoutMs);
       const leave = () =>
         request.settle(new ProtocolError('disconnected', 'the client has disconnected'));
-      disconnected.addEventListener('abort', leave, { once: true });
+      connection.once('close', leave);
       this.#queue.push(request);
+      this.#deadlines.begin(request);
       this.#countRows(ghosts, rows);
       this.#load += this.#loadOf(rows);
-      if (disconnected.aborted) leave();
+      if (connection.destroyed) leave();
       this.#dispatch();
     });
   }

@@ -3,6 +3,7 @@ import type { LoadedModel } from '../loaded-model.js';
 import type { AnsweringModel } from './asked.js';
 import {
   type Answer,
+  type AskersConnection,
   type BatchEvent,
   Batcher,
   type BatcherLimits,
@@ -104,10 +105,10 @@ export class ServedModel {
   async infer(
     request: RowsRequest,
     version: string | null,
-    disconnected: AbortSignal,
+    connection: AskersConnection,
   ): Promise<Answer & { readonly version: string }> {
     const { model, batcher } = this.#generation(version);
-    const answer = await batcher.submit(request, disconnected);
+    const answer = await batcher.submit(request, connection);
     return { ...answer, version: ServedModel.versionOf(model) };
   }
 
