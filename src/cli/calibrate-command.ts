@@ -57,6 +57,7 @@ async function run(options: Options, launcher: Launcher | null): Promise<number>
     launcher === null
       ? await measureHere(options, console)
       : await measureJob(options, launcher, console);
+  console.live('');
   if (calibration === null) return EXIT.fine;
   const { machine, meterCheck } = calibration;
   writeMachine(options.out, machine);

@@ -4,6 +4,7 @@ import { invocation } from '../base/invocation.js';
 import { flagOf } from '../settings/keys.js';
 import { EXIT, UsageError, usageError } from './failure.js';
 import { type Flag, type FlagTable, type FlagValues, readFlags, type TypedFlags } from './flags.js';
+import { fillParagraphs } from './table.js';
 
 /** What stands on a command line besides flags. */
 export interface Operand {
@@ -103,7 +104,7 @@ function commandOf(name: string, about: string, model: CommandModel): Command {
     .helpOption('-h, --help', 'print this help')
     .exitOverride()
     .configureOutput({ outputError: () => {} })
-    .addHelpText('after', helpText(model.help(phantom)));
+    .addHelpText('after', helpText(model.help(phantom), process.stdout.columns));
   for (const { name: word, about: what, count } of model.operands) {
     const dots = count === 'one or more' || count === 'any number' ? '...' : '';
     const isOptional = count === 'at most one' || count === 'any number';
@@ -125,9 +126,11 @@ function commandOf(name: string, about: string, model: CommandModel): Command {
   return command;
 }
 
-function helpText({ notes, examples }: Help): string {
+/** @param columns of the terminal; undefined: none, and lines stay as they are written */
+function helpText({ notes, examples }: Help, columns?: number): string {
   const lines = examples.map((example) => `  $ ${example}`);
-  return `${notes === '' ? '' : `\n${notes.trim()}\n`}\nExamples:\n${lines.join('\n')}`;
+  const text = columns === undefined ? notes.trim() : fillParagraphs(notes.trim(), columns);
+  return `${text === '' ? '' : `\n${text}\n`}\nExamples:\n${lines.join('\n')}`;
 }
 
 function optionsOf(key: string, setting: Flag): Option[] {

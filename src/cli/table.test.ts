@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { styleText } from 'node:util';
-import { fitLine, formatPairs, formatTable, visibleWidth, wrapText } from './table.js';
+import {
+  fillParagraphs,
+  fitLine,
+  formatPairs,
+  formatTable,
+  visibleWidth,
+  wrapText,
+} from './table.js';
 
 test('columns are as wide as their widest cell, and numbers end below one another', () => {
   assert.deepEqual(
@@ -61,4 +68,11 @@ test('values wrap beside their names, at spaces', () => {
 test('a live line never wraps', () => {
   assert.equal(fitLine('abcdef', 6), 'abcdef');
   assert.equal(fitLine('━━━━━━━', 6), '━━━━━…');
+});
+
+test('paragraphs are filled again, and indented lines stay', () => {
+  const text = 'one two three\nfour five\n\nas in\n  a  b\n\nsix';
+  assert.equal(fillParagraphs(text, 14), 'one two three\nfour five\n\nas in\n  a  b\n\nsix');
+  assert.equal(fillParagraphs(text, 9), 'one two\nthree\nfour five\n\nas in\n  a  b\n\nsix');
+  assert.equal(fillParagraphs(text, 100), 'one two three four five\n\nas in\n  a  b\n\nsix');
 });

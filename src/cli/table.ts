@@ -98,6 +98,16 @@ export function wrapText(text: string, width: number): string[] {
   return [...lines, line ?? ''];
 }
 
+/** Paragraphs filled to `width`; those with indented lines keep their lines. */
+export function fillParagraphs(text: string, width: number): string {
+  const fill = (paragraph: string) =>
+    /^ /m.test(paragraph) ? [paragraph] : wrapText(paragraph.replaceAll('\n', ' '), width);
+  return text
+    .split('\n\n')
+    .map((paragraph) => fill(paragraph).join('\n'))
+    .join('\n\n');
+}
+
 /** Cuts a line that has no escape sequences to a terminal's width. */
 export function fitLine(text: string, columns: number): string {
   const characters = Array.from(text);
