@@ -62,7 +62,11 @@ function updateBytes(kernel: string): number {
   return optimizer === undefined ? Number.NaN : 12 + 8 * optimizerStatesPerParameter(optimizer);
 }
 
-/** @param transport which of a machine's measured transports carries the ranks' collectives */
+/**
+ * Rates of a machine that `ranks` ranks see: seconds of each kernel, product and collective.
+ *
+ * @param transport which of a machine's measured transports carries the ranks' collectives
+ */
 export function ratesOf(machine: Machine, ranks: number, transport = 'threads'): Rates {
   const { compute } = machine;
   // A machine without a network between nodes is one node, and all ranks are on it.

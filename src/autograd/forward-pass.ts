@@ -79,7 +79,7 @@ export class ForwardPass {
     this.#kept = 0;
   }
 
-  /** @param inputs the output of the operator before and parameters: operators form a chain
+  /** Runs an operator. @param inputs the output of the one before, and parameters: they form a chain
    * @throws ShapeError when a later pass applies other operators than the first */
   apply(operator: Operator, ...inputs: Variable[]): Variable {
     return this.#apply((this.#applied % 2) as 0 | 1, operator, inputs);

@@ -41,8 +41,16 @@ export interface OperatorContext {
  */
 export interface Operator {
   readonly name: string;
-  /** @returns the result, in a tensor that this place saves and the next pass overwrites */
+  /**
+   * Computes the result from the inputs.
+   *
+   * @returns it, in a tensor that this place saves and the next pass overwrites
+   */
   forward(context: OperatorContext, ...inputs: Tensor[]): Tensor;
-  /** @param dOutput gradient of what `forward` returned, of its shape */
+  /**
+   * Adds to the gradients of the inputs.
+   *
+   * @param dOutput gradient of what `forward` returned, of its shape
+   */
   backward(context: OperatorContext, dOutput: Tensor): void;
 }

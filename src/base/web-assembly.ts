@@ -11,7 +11,12 @@ export type WasmModule = object;
 /** A WebAssembly memory. */
 export interface WasmMemory {
   readonly buffer: SharedArrayBuffer;
-  /** @throws RangeError when the maximum is passed, or the system has no memory left. */
+  /**
+   * Adds pages of 64 KiB.
+   *
+   * @returns how many there were
+   * @throws RangeError when the maximum is passed, or the system has no memory left.
+   */
   grow(pages: number): number;
 }
 

@@ -172,7 +172,11 @@ export function writeRunConfig(folder: string, config: RunConfig): void {
   }
 }
 
-/** @throws CheckpointError when the folder holds no run of this version */
+/**
+ * The `config.json` of a run folder.
+ *
+ * @throws CheckpointError when it holds no run of this version
+ */
 export function readRunConfig(folder: string): RunConfig {
   const file = path.join(folder, 'config.json');
   if (!existsSync(file)) {

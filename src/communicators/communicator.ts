@@ -140,7 +140,7 @@ export class Communicator {
     this.startAllReduceSum(buffer).wait();
   }
 
-  /** @throws ShapeError when root is no rank of the group */
+  /** buffer = root's buffer, on every rank. @throws ShapeError when root is no rank of the group */
   broadcast(buffer: Payload, root: number): void {
     if (!Number.isInteger(root) || root < 0 || root >= this.size) {
       throw new ShapeError('broadcast', `root ${root} is not a rank of 0 … ${this.size - 1}`);

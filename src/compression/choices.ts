@@ -7,4 +7,5 @@ export type GhostChoice =
 
 /** The error that a decomposition makes least: that of the weights, or of the layers' outputs. */
 export const MINIMIZED = ['weights', 'outputs'] as const;
+/** One of `MINIMIZED`. */
 export type Minimized = (typeof MINIMIZED)[number];

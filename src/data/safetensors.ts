@@ -41,7 +41,7 @@ export class SafetensorsFile {
     }
   }
 
-  /** @throws DataError when the file has no tensor of that name. */
+  /** Type, shape and place of a tensor. @throws DataError when the file has none of that name */
   entry(name: string): SafetensorsEntry {
     const entry = this.entries.get(name);
     if (entry !== undefined) return entry;

@@ -11,7 +11,7 @@ export interface EnergyCounter {
   /** More power than what it counts can ever take: tells a wrap from a counter that was set back,
    * and how long it may go unread. */
   readonly maximumW: number;
-  /** @throws MeterError when it cannot be read */
+  /** The count now. @throws MeterError when it cannot be read */
   read(): number;
 }
 

@@ -20,6 +20,7 @@ export const ELEMENT_LOSSES = {
   'binary-cross-entropy': { kernel: 5 },
 } as const;
 
+/** One of `ELEMENT_LOSSES`. */
 export type ElementLossName = keyof typeof ELEMENT_LOSSES;
 
 /** An element-wise loss and its parameter; 0 where it has none. */

@@ -14,7 +14,7 @@ export interface BlockLayout {
   readonly ranks: number;
 }
 
-/** @throws ShapeError unless the ranks divide the blocks */
+/** The blocks that a rank hosts: P/R consecutive ones. @throws ShapeError unless R divides P */
 export function blockLayout(blocks: number, ranks: number, rank: number): BlockLayout {
   if (blocks % ranks !== 0) {
     throw new ShapeError('blocks', `${blocks} blocks on ${ranks} ranks; ranks must divide blocks`);

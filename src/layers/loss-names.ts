@@ -5,6 +5,7 @@ export const LOSSES = [
   ...(Object.keys(ELEMENT_LOSSES) as ElementLossName[]),
   'cross-entropy',
 ] as const;
+/** One of `LOSSES`. */
 export type LossName = (typeof LOSSES)[number];
 
 /** Whether the loss is of one class of several; else of numbers. */

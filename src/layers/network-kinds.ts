@@ -5,12 +5,14 @@ import { STRATEGIES, type Strategy } from './strategies.js';
 /** The kind of every linear layer of a network. */
 export interface NetworkKinds {
   readonly input: LayerKind;
-  /** @param layer from 0 */
+  /** Of a hidden layer. @param layer from 0 */
   hidden(layer: number): LayerKind;
   readonly head: LayerKind;
 }
 
 /**
+ * The kind of every linear layer of a network of a strategy.
+ *
  * @param depth L
  * @param ends kinds of an input or head that are split over the blocks
  */

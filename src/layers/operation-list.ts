@@ -19,6 +19,8 @@ export class OperationList {
   }
 
   /**
+   * A matrix product.
+   *
    * @param form which operands are transposed. `NN`, `TN`: [rows, other] · [other, B];
    *   `NT`: [rows, B] · [B, other]
    */
@@ -47,7 +49,11 @@ export class OperationList {
     this.operations.push({ kind: 'elements', kernel, pass: 'update', elements, columns: 1 });
   }
 
-  /** @param wholeBytes of the collective's larger buffer, see `Start` */
+  /**
+   * A collective that is started.
+   *
+   * @param wholeBytes of the collective's larger buffer, see `Start`
+   */
   start(collective: NetworkCollective, wholeBytes: number, of: Start['of'] = 'network'): Start {
     const start: Start = { kind: 'start', collective, pass: this.pass, wholeBytes, of };
     this.operations.push(start);
@@ -64,7 +70,7 @@ export class OperationList {
     return 4 * rows * this.columns;
   }
 
-  /** @param work for the rank's j-th block */
+  /** Does the work once for each block of the rank. @param work of its j-th block */
   eachBlock(work: (j: number) => void): void {
     for (let j = 0; j < this.layout.blocksHere; j++) work(j);
   }

@@ -22,7 +22,7 @@ export class NestedGhosts {
     this.#draw = (index) => stream.uniform(index);
   }
 
-  /** @param microBatch from 0; below 2²⁴ @param step steps done before */
+  /** Ghosts in use, 1 … K. @param microBatch from 0; below 2²⁴ @param step steps done before */
   at(step: number, microBatch: number): number {
     // The largest comes first: gradients of all ghosts are written then, and later ones added.
     if (microBatch === 0) return this.ghosts;

@@ -92,6 +92,8 @@ export class FeedForward {
   }
 
   /**
+   * Applies the network's operators.
+   *
    * @param x [inputs, B], the same on every rank; or the rank's rows [blocksHere·M, B] of a
    *   sharded input
    * @returns [outputs, B], the same on every rank; or the rank's rows of a sharded output

@@ -25,7 +25,9 @@ export interface NetworkSpecification {
   readonly blocks: number;
   /** K; not used by the tensor strategies */
   readonly ghosts: number;
-  /** K of each hidden layer, phantom only, with `ghosts` the largest; left out: all have `ghosts`. */
+  /**
+   * K of each hidden layer, phantom only, with `ghosts` the largest; left out: all have `ghosts`.
+   */
   readonly layerGhosts?: readonly number[];
   /** How ghosts travel, phantom only; float32 where it is left out. */
   readonly ghostPrecision?: GhostPrecision;
@@ -105,7 +107,11 @@ function oneOf(name: string, value: string, known: readonly string[]): void {
   throw new ConfigError('network', `${name} is ${value}; it is one of ${known.join(', ')}`);
 }
 
-/** @throws ConfigError when the sizes do not fit one another, with the nearest that do */
+/**
+ * Checks a specification.
+ *
+ * @throws ConfigError when sizes do not fit one another, with the nearest that do
+ */
 export function validateSpecification(specification: NetworkSpecification): void {
   const { strategy, width, depth, blocks, ghosts, ends, activation } = specification;
   const { ghostPrecision = 'float32', layerGhosts } = specification;

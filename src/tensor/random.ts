@@ -23,6 +23,8 @@ export interface RandomStream {
 const TWO_32 = 2 ** 32;
 
 /**
+ * The random numbers of a stream, each a function of (seed, name, index) alone.
+ *
  * @param seed A safe integer ≥ 0.
  * @param name What is drawn (a tensor's or a stream's name): other names, independent draws.
  * @throws RangeError for any other seed.

@@ -78,7 +78,7 @@ export interface NamedRegression {
   readonly r2: number | null;
 }
 
-/** @param of what is trained: network and loss, whether the answers are labels, and the table's
+/** The metrics that a network's answers have. @param of what is trained: network and loss, whether the answers are labels, and the table's
  *   schema, or null */
 export function metricsShape(of: {
   readonly specification: NetworkSpecification;

@@ -15,6 +15,7 @@ import { isTable, openDataset } from '../../data/sources.js';
 import { DEFAULT_EPOCHS, resolveSettings } from '../../settings/resolve.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 
+/** The data that a config is made for, and where it is written. */
 export interface InitOptions {
   /** Data as for `train`. */
   readonly data: string;
@@ -26,6 +27,7 @@ export interface InitOptions {
   readonly phantom?: string;
 }
 
+/** The config that was written. */
 export interface InitReport {
   readonly out: string;
   /** What was decided, and what was left out. */

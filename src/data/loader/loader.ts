@@ -77,7 +77,11 @@ export function startLoader(options: LoaderOptions): Loader {
   return { handle, failed, close };
 }
 
-/** @param consumer 0 … consumers − 1; each number is used by one reader. */
+/**
+ * Opens the loader's batches for a rank.
+ *
+ * @param consumer 0 … consumers − 1, each used by one reader
+ */
 export function openBatches(handle: LoaderHandle, consumer: number): BatchReader {
   return new RingReader(handle, consumer);
 }
