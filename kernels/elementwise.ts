@@ -17,6 +17,17 @@ export function add(a: usize, b: usize, out: usize, count: u32): void {
   for (; i < bytes; i += 4) store<f32>(out + i, load<f32>(a + i) + load<f32>(b + i));
 }
 
+/** out = a · b; any two may be the same. */
+export function multiply(a: usize, b: usize, out: usize, count: u32): void {
+  const bytes: usize = (<usize>count) << 2;
+  const whole: usize = bytes & ~15;
+  let i: usize = 0;
+  for (; i < whole; i += 16) {
+    v128.store(out + i, f32x4.mul(v128.load(a + i), v128.load(b + i)));
+  }
+  for (; i < bytes; i += 4) store<f32>(out + i, load<f32>(a + i) * load<f32>(b + i));
+}
+
 /** y += alpha · x */
 export function axpy(alpha: f32, x: usize, y: usize, count: u32): void {
   const bytes: usize = (<usize>count) << 2;

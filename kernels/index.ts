@@ -7,7 +7,7 @@ export {
   scaleColumns,
 } from './columns';
 export { dropout } from './dropout';
-export { add, axpy, copy, fill, scale, sumOfSquares } from './elementwise';
+export { add, axpy, copy, fill, multiply, scale, sumOfSquares } from './elementwise';
 export { gemm } from './gemm';
 export { correctColumns, softmaxCrossEntropy } from './cross-entropy';
 export { elementLoss } from './element-losses';

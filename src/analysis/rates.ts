@@ -45,6 +45,7 @@ export function passBytes(kernel: PassKernel): number {
     'decode int8': 5,
     copy: 8,
     dropout: 8,
+    multiply: 12,
     ...Object.fromEntries(LOSSES.map((loss) => [loss, isOfClasses(loss) ? 8 : 12])),
     axpy: 12,
     'column dots': 8,

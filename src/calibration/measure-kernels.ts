@@ -122,6 +122,7 @@ function passKernels(): PassKernel[] {
     'copy',
     'axpy',
     'dropout',
+    'multiply',
     'column dots',
     'scale columns',
     'add scaled columns',
@@ -204,6 +205,8 @@ function passCall(
       return ({ a, b }) => engine.axpy(1e-6, a, b);
     case 'dropout':
       return ({ a, b }) => engine.dropout(a, DROPOUT, b);
+    case 'multiply':
+      return ({ a, b, c }) => engine.multiply(a, b, c);
     case 'column dots':
       return ({ a, b, c }) => engine.columnDots(a, b, c);
     case 'scale columns':

@@ -65,10 +65,10 @@ function networkText(settings: TrainingSettings): string {
   const plain = settings.widths
     ? `widths ${settings.widths.join(', ')}`
     : `width ${width}, depth ${depth}`;
-  const { norm, expansion, dropout } = settings;
+  const { norm, expansion, gated, dropout } = settings;
   const sizes =
     settings.architecture === 'residual'
-      ? `${plain} residual blocks of ${expansion ?? 2}N, norm ${norm ?? 'rms'}`
+      ? `${plain} ${gated ? 'gated ' : ''}residual blocks of ${expansion ?? 2}N, norm ${norm ?? 'rms'}`
       : plain;
   const dropped = dropout > 0 ? `, dropout ${dropout}` : '';
   return `${strategy}, ${sizes}, ${plural(blocks, 'block')}${ghosts}${dropped}`;

@@ -103,6 +103,8 @@ export interface Engine {
 
   /** out = a + b; any two may be the same tensor. */
   add(a: Tensor, b: Tensor, out: Tensor): void;
+  /** out = a · b, element by element; any two may be the same tensor. */
+  multiply(a: Tensor, b: Tensor, out: Tensor): void;
   /** y += alpha · x */
   axpy(alpha: number, x: Tensor, y: Tensor): void;
   /** x *= alpha */

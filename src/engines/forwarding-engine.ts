@@ -60,6 +60,9 @@ export class ForwardingEngine implements Engine {
   add(a: Tensor, b: Tensor, out: Tensor): void {
     this.#engine.add(a, b, out);
   }
+  multiply(a: Tensor, b: Tensor, out: Tensor): void {
+    this.#engine.multiply(a, b, out);
+  }
   axpy(alpha: number, x: Tensor, y: Tensor): void {
     this.#engine.axpy(alpha, x, y);
   }

@@ -12,6 +12,7 @@ export type PassKernel =
   | `activation gradient ${Activation}`
   | 'add'
   | 'dropout'
+  | 'multiply'
   | 'fill'
   | 'copy'
   | 'axpy'

@@ -4,6 +4,7 @@ import { activationPart } from '../layers/bias-activation/part.js';
 import { shardedBias } from '../layers/bias-activation/parameters.js';
 import type { BlockLayout } from '../layers/block-layout.js';
 import { dropoutPart } from '../layers/dropout/part.js';
+import { gatedPart } from '../layers/gated/part.js';
 import type { LayerKind, LayerSizes, ParameterShape, Spread } from '../layers/kind.js';
 import { KINDS } from '../layers/kinds.js';
 import { kindsOf, type NetworkKinds } from '../layers/network-kinds.js';
@@ -26,6 +27,8 @@ export interface NetworkLayer extends LayerSizes {
   readonly role: 'input' | 'hidden' | 'head';
   /** What is applied to the output, with the bias of a sharded one; null: nothing. */
   readonly activation: Activation | null;
+  /** Whether it gives two halves, one of which is multiplied by the activation of the other. */
+  readonly gated: boolean;
   /** Whether a residual block begins with it: its end adds what enters `before`. */
   readonly opensBlock: boolean;
   /** Before that. */
@@ -35,7 +38,13 @@ export interface NetworkLayer extends LayerSizes {
 }
 
 /** Of a layer that no residual block has. */
-const ALONE = { opensBlock: false, enter: [], before: [], normalized: false } as const;
+const ALONE = {
+  gated: false,
+  opensBlock: false,
+  enter: [],
+  before: [],
+  normalized: false,
+} as const;
 
 /**
  * The linear layers of a network, in the order of the forward pass.
@@ -93,11 +102,12 @@ export function networkLayers(
  * The layers of x ← x + down(dropout(φ(up(norm(x))))), L times, between `input` and `head`. The stream x is
  * sharded over blocks, and up and down are of the strategy's kind; or it is replicated, up is
  * column-parallel and down row-parallel. `down` starts with outputs of variance 1/(2L), so that the
- * stream grows from variance 1 to 1.5.
+ * stream grows from variance 1 to 1.5. Gated, up gives two halves, and φ of the first times the second
+ * takes the place of φ; of independent halves of variance 1 its mean square is that of φ.
  */
 function residualLayers(
   specification: NetworkSpecification,
-  { norm, expansion }: ResidualBlocks,
+  { norm, expansion, gated = false }: ResidualBlocks,
 ): NetworkLayer[] {
   const { depth: L, width: N, blocks, ends, activation, strategy } = specification;
   const { ghostPrecision = 'float32', dropout = 0 } = specification;
@@ -112,7 +122,7 @@ function residualLayers(
   const layers = Array.from({ length: L }, (_, l): NetworkLayer[] => {
     const [upName, downName] = [`layers.${l}.up`, `layers.${l}.down`];
     const block = { ...common, role: 'hidden' as const, ghosts: ghostsOf(specification, l) };
-    const upSizes = { ...block, ...sizes(upName, N, inner), kind: KINDS[up] };
+    const upSizes = { ...block, ...sizes(upName, N, gated ? 2 * inner : inner), kind: KINDS[up] };
     const downSizes = { ...block, ...sizes(downName, inner, N), kind: KINDS[down] };
     const isLast = l === L - 1 && !hasEnds;
     return [
@@ -121,12 +131,15 @@ function residualLayers(
         activation,
         secondMoment: isNormed ? 1 : 1 + l / (2 * L),
         normalized: isNormed && !isWhole,
+        gated,
         opensBlock: true,
         enter: l === 0 && !hasEnds && isWhole ? [joinPart(upName, N)] : [],
         before: isNormed && isWhole ? [rmsNormPart(upName, N, stream)] : [],
         after: [
-          activationPart(upSizes, activation, KINDS[up].output),
-          ...dropoutParts(upSizes, dropout, (hasEnds ? 1 : 0) + 2 * l),
+          gated
+            ? gatedPart(upSizes, activation)
+            : activationPart(upSizes, activation, KINDS[up].output),
+          ...dropoutParts({ ...upSizes, outputs: inner }, dropout, (hasEnds ? 1 : 0) + 2 * l),
         ],
       },
       {

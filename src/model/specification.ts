@@ -51,6 +51,8 @@ export interface ResidualBlocks {
   readonly norm: 'rms' | 'none';
   /** e */
   readonly expansion: number;
+  /** Whether up goes to 2eN, and one half is multiplied by φ of the other; left out: not. */
+  readonly gated?: boolean;
 }
 
 /** Kinds of layers from a sharded activation to a sharded one, as `input` or `head`. */

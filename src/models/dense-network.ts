@@ -3,6 +3,7 @@ import type { Engine } from '../engines/engine.js';
 import { Scratch } from '../engines/scratch.js';
 import type { Standardization } from '../data/standardize.js';
 import type { TableSchema } from '../data/tables/schema.js';
+import { gatherHalves } from '../layers/gated/halves.js';
 import { readWhole } from '../layers/dense-shards.js';
 import type { ShardReader } from '../layers/kind.js';
 import { layerParameters, networkLayers } from '../model/network-layers.js';
@@ -63,6 +64,7 @@ export function denseOf(source: ModelSource, engine: Engine): DenseNetwork {
     // Without what only fills up the blocks.
     const rows = layer.role === 'head' ? outputWidth(specification) : layer.outputs;
     const columns = layer.role === 'input' ? inputWidth(specification) : layer.inputs;
+
     return {
       role: layer.role,
       name: layer.name,
@@ -71,6 +73,7 @@ export function denseOf(source: ModelSource, engine: Engine): DenseNetwork {
       readWeight(out) {
         if (rows === layer.outputs && columns === layer.inputs) {
           layer.kind.dense(layer, shards, out);
+          if (layer.gated) out.data.set(gatherHalves(out.data, layer.blocks));
           return;
         }
         const whole = shards.scratch('padded', [layer.outputs, layer.inputs]);
@@ -84,7 +87,7 @@ export function denseOf(source: ModelSource, engine: Engine): DenseNetwork {
         const bias = new Float32Array(layer.outputs);
         const of = (block: number) => layerParameters(layer, block);
         readWhole({ layer, part: 'bias', of }, shards, bias);
-        return bias.subarray(0, rows);
+        return layer.gated ? gatherHalves(bias, layer.blocks) : bias.subarray(0, rows);
       },
     };
   });

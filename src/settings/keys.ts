@@ -99,6 +99,14 @@ export const SETTINGS = {
     initial: null,
     fallback: '2 in residual blocks',
   },
+  gated: {
+    group: 'Network',
+    kind: 'switch',
+    about:
+      'make residual blocks of gated units: up gives two halves of e times the width each, and ' +
+      'φ of one is multiplied by the other',
+    initial: false,
+  },
   dropout: {
     ...number('Network', 'p', { below: 1 }),
     about:
@@ -145,7 +153,9 @@ export const SETTINGS = {
   },
   activation: {
     ...choice('Network', ACTIVATION_NAMES),
-    about: 'activation function after every linear layer except the last; gelu is the exact form',
+    about:
+      'activation function after every linear layer except the last; gelu is the exact form; with ' +
+      'gated silu unless given',
     initial: 'relu',
   },
   ends: {

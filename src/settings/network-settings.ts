@@ -11,6 +11,7 @@ export type LayerSettings = Pick<
   | 'architecture'
   | 'norm'
   | 'expansion'
+  | 'gated'
   | 'dropout'
   | 'blocks'
   | 'ghosts'
@@ -39,7 +40,11 @@ export function networkOf(
     activation,
     ...(settings.dropout && { dropout: settings.dropout }),
     ...(settings.architecture === 'residual' && {
-      residual: { norm: settings.norm ?? 'rms', expansion: settings.expansion ?? 2 },
+      residual: {
+        norm: settings.norm ?? 'rms',
+        expansion: settings.expansion ?? 2,
+        ...(settings.gated && { gated: true }),
+      },
     }),
     ends,
   };
@@ -52,6 +57,7 @@ export function networkSettings(specification: NetworkSpecification): GivenSetti
   const { input = 'replicated', head = 'replicated' } = specification;
   const { residual } = specification;
   const architecture = residual ? ('residual' as const) : ('plain' as const);
-  const sizes = { width, depth, widths, architecture, ...residual, blocks, ghosts, layerGhosts };
+  const blockForm = { ...residual, gated: residual?.gated ?? false };
+  const sizes = { width, depth, widths, architecture, ...blockForm, blocks, ghosts, layerGhosts };
   return { strategy, ...sizes, ghostPrecision, activation, ends: ends.kind, input, head };
 }

@@ -60,6 +60,8 @@ export function resolveSettings(
     ghosts:
       given.ghosts ??
       Math.max(...(given.layerGhosts ?? [clampedGhosts({ ...merged, ...sizesOf(given, merged) })])),
+    // The usual gate.
+    activation: given.activation ?? (merged.gated ? 'silu' : merged.activation),
     accumulate: given.accumulate ?? (merged.nestedGhosts ? NESTED_MICRO_BATCHES : 1),
     ranks: ranksOf(given, merged, launcher),
   };
@@ -116,9 +118,10 @@ function checkTogether(settings: TrainingSettings): void {
   }
   if (settings.nestedGhosts) checkNested(settings);
   if (settings.bestBy === null) checkUnjudged(settings);
-  const { architecture, norm, expansion } = settings;
-  if (architecture === 'plain' && (norm !== null || expansion !== null)) {
-    const given = norm === null ? `expansion ${expansion}` : `norm ${norm}`;
+  const { architecture, norm, expansion, gated } = settings;
+  if (architecture === 'plain' && (norm !== null || expansion !== null || gated)) {
+    const sized = norm === null ? `expansion ${expansion}` : `norm ${norm}`;
+    const given = gated ? 'gated' : sized;
     throw new ConfigError(
       'settings',
       `${given} with architecture plain, which has none; use architecture residual`,

@@ -35,6 +35,11 @@ export interface TrainingSettings {
   /** Times the width that a residual block is wide inside. An integer from 1 to 64. */
   readonly expansion: number | null;
   /**
+   * Make residual blocks of gated units: up gives two halves of e times the width each, and φ of
+   * one is multiplied by the other. Default: false.
+   */
+  readonly gated: boolean;
+  /**
    * Share of what each hidden activation gives that a training step drops; in residual blocks of
    * the one inside. A number of at least 0 and below 1. Default: 0.
    */
@@ -63,8 +68,8 @@ export interface TrainingSettings {
   /** Format of ghosts sent between ranks, phantom only; sums stay float32. Default: float32. */
   readonly ghostPrecision: 'float32' | 'bfloat16' | 'int8';
   /**
-   * Activation function after every linear layer except the last; gelu is the exact form. Default:
-   * relu.
+   * Activation function after every linear layer except the last; gelu is the exact form; with
+   * gated silu unless given. Default: relu.
    */
   readonly activation:
     | 'relu'

@@ -27,7 +27,11 @@ const networks = fc
     widthsDiffer: fc.boolean(),
     splitInput: fc.boolean(),
     residual: fc.option(
-      fc.record({ norm: fc.constantFrom('rms', 'none'), expansion: fc.constantFrom(1, 2, 3) }),
+      fc.record({
+        norm: fc.constantFrom('rms', 'none'),
+        expansion: fc.constantFrom(1, 2, 3),
+        gated: fc.boolean(),
+      }),
     ),
     splitHead: fc.boolean(),
     dropout: fc.constantFrom(0, 0.25),

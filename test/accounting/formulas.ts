@@ -21,11 +21,12 @@ interface Sizes {
 /** Of residual blocks. */
 function residualLayersOf(specification: NetworkSpecification): Sizes[] {
   const { depth, blocks: P, width: N, ends, input, head, ghosts, strategy } = specification;
-  const { norm = 'none', expansion = 1 } = specification.residual ?? {};
+  const { norm = 'none', expansion = 1, gated = false } = specification.residual ?? {};
   const up = (count: number) => Math.ceil(count / P) * P;
   const normed = norm === 'rms';
   const isWhole = strategy === 'tensor-paired';
   const inner = N * expansion;
+  const upper = gated ? 2 * inner : inner;
   const kinds = {
     phantom: ['phantom', 'phantom'],
     tensor: ['gather', 'gather'],
@@ -35,8 +36,8 @@ function residualLayersOf(specification: NetworkSpecification): Sizes[] {
   const whole = ends.kind === 'sharded' && isWhole ? N : 0;
   const layers = Array.from({ length: depth }, (_, l): Sizes[] => [
     {
-      ...{ kind: upKind, inputs: N, outputs: inner, ghosts: ghostsOf(specification, l) },
-      ...{ biases: inner, normed: normed && !isWhole },
+      ...{ kind: upKind, inputs: N, outputs: upper, ghosts: ghostsOf(specification, l) },
+      ...{ biases: upper, normed: normed && !isWhole },
       gathers: { forward: l === 0 ? whole : 0, backward: 0 },
     },
     {

@@ -76,6 +76,10 @@ function notingEngine(engine: Engine, note: (operation: Operation) => void): Eng
       elements('dropout', x);
       engine.dropout(x, mask, out);
     },
+    multiply(a, b, out) {
+      elements('multiply', out);
+      engine.multiply(a, b, out);
+    },
     axpy(alpha, x, y) {
       elements('axpy', y);
       engine.axpy(alpha, x, y);

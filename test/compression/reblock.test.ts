@@ -108,6 +108,22 @@ describe('reblock', () => {
     assert.ok(existsSync(path.join(earlier, 'checkpoints', 'step-00000004', 'state.json')));
   });
 
+  it('merges residual blocks, gated ones too: the same outputs', async (context) => {
+    const folder = temporaryFolder(context);
+    for (const gated of [false, true]) {
+      const [model, out] = [path.join(folder, `run ${gated}`), path.join(folder, `two ${gated}`)];
+      await train({ ...RUN, architecture: 'residual', gated, steps: 4, out: model });
+      const { after } = await reblock({ model, blocks: 2, out, engine: 'wasm' });
+      assert.deepEqual([after.blocks, after.ghosts], [2, 6]);
+      const of = (source: string) =>
+        evaluate({ model: source, data: 'fashion-10k', engine: 'wasm', checkpoint: null });
+      const [before, merged] = [await of(model), await of(out)];
+      assert.ok(Math.abs(merged.loss - before.loss) < 1e-6 * before.loss, `gated: ${gated}`);
+      const end = await train({ steps: 6 }, { resume: out });
+      assert.equal(end.step, 6);
+    }
+  });
+
   it('merges a model with the ghosts of each layer, and decomposes to more blocks', async (context) => {
     const folder = temporaryFolder(context);
     const at = (name: string) => path.join(folder, name);

@@ -53,6 +53,22 @@ export function elementwiseContract(make: () => Promise<Engine>): void {
     arrays.checkGuards();
   });
 
+  it('multiplies, also onto either operand', async () => {
+    const arrays = new Arrays(await make());
+    for (const n of COUNTS) {
+      const [a, b, out] = [arrays.tensor([n]), arrays.tensor([n]), arrays.tensor([n])];
+      const expected = a.data.map((x, i) => x * at(b.data, i));
+      arrays.engine.multiply(a, b, out);
+      assert.deepEqual(out.data, expected);
+      arrays.engine.multiply(a, b, b);
+      assert.deepEqual(b.data, expected);
+      const squares = a.data.map((x) => x * x);
+      arrays.engine.multiply(a, a, a);
+      assert.deepEqual(a.data, squares);
+    }
+    arrays.checkGuards();
+  });
+
   it('scales, fills, copies and adds a multiple', async () => {
     const arrays = new Arrays(await make());
     for (const n of COUNTS) {

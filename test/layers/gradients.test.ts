@@ -10,6 +10,9 @@ import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
 import { ACTIVATION_NAMES } from '#src/engines/activations.js';
 import { BiasActivation } from '#src/layers/bias-activation/operator.js';
 import { blockLayout } from '#src/layers/block-layout.js';
+import { DropoutDraws } from '#src/layers/dropout/draws.js';
+import { Dropout } from '#src/layers/dropout/operator.js';
+import { Gated } from '#src/layers/gated/operator.js';
 import { GatherLinear } from '#src/layers/gather/operator.js';
 import { KINDS } from '#src/layers/kinds.js';
 import type { Tensor } from '#src/tensor/tensor.js';
@@ -48,6 +51,17 @@ describe('gradients of the operators against difference quotients', () => {
       const values = [z, new Float32Array(2 * M), new Float32Array(M)];
       const shapes = [[3 * M, B], [2 * M], [M]];
       worst(checkGradients(operator, shapes, { engine, values }), 2e-3);
+    });
+  }
+
+  for (const activation of ['silu', 'gelu', 'identity'] as const) {
+    it(`a gate of ${activation}, and dropout`, async () => {
+      const engine = await createEngine('wasm');
+      const gate = new Gated(activation, activation);
+      worst(checkGradients(gate, [[4 * M, B], [2 * M], [2 * M]], { engine }), 2e-3);
+      const dropout = new Dropout('dropout', { rate: 0.4, layer: 2, firstRow: 3 });
+      dropout.draws = new DropoutDraws(5);
+      worst(checkGradients(dropout, [[2 * M, B]], { engine }), 1e-3);
     });
   }
 

@@ -38,7 +38,9 @@ async function build(network: NetworkSpecification) {
 describe('a network of residual blocks', () => {
   for (const strategy of STRATEGY_NAMES) {
     it(`answers with the bits of a training pass, in memory that is used again: ${strategy}`, async () => {
-      const { engine, communicator, network } = await build(specification({ strategy }));
+      const residual = { norm: 'rms', expansion: 2, gated: true } as const;
+      const built = await build(specification({ strategy, residual }));
+      const { engine, communicator, network } = built;
       const x = engine.allocate([6, 5]);
       randomStream(1, 'x').fillNormal(x.data, 0);
       const input = new Variable(x, false);
@@ -56,8 +58,12 @@ describe('a network of residual blocks', () => {
     });
 
     it(`begins with a stream whose variance grows from 1 to 1.5: ${strategy}`, async () => {
-      for (const norm of ['rms', 'none'] as const) {
-        const residual = { norm, expansion: 2 };
+      for (const [norm, gated] of [
+        ['rms', false],
+        ['none', false],
+        ['rms', true],
+      ] as const) {
+        const residual = { norm, expansion: 2, gated };
         const sizes = { width: 128, depth: 16, ghosts: 16, ends: { kind: 'sharded' } } as const;
         const built = await build(specification({ strategy, residual, ...sizes }));
         const { engine, communicator, network } = built;
@@ -71,7 +77,8 @@ describe('a network of residual blocks', () => {
         for (const { operator, output } of at(/\.residual$/)) {
           const l = Number(/\d+/.exec(operator.name)?.[0]);
           const expected = 1 + (l + 1) / 32;
-          assert.ok(Math.abs(square(output) / expected - 1) < 0.35, `${operator.name} ${norm}`);
+          const name = `${operator.name} ${norm} ${gated}`;
+          assert.ok(Math.abs(square(output) / expected - 1) < 0.35, name);
         }
         for (const { operator, output } of at(/\.up$/)) {
           assert.ok(

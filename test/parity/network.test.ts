@@ -83,11 +83,21 @@ for (const [strategy, split] of [
   const replicated = { strategy, ends: 'replicated', depth: 2 } as const;
   const residual = { norm: 'rms', expansion: 2 } as const;
   const plain = { norm: 'none', expansion: 1 } as const;
+  const gated = { norm: 'rms', expansion: 1, gated: true } as const;
   const ends = { input: split, head: split };
   CASES.push(
     { ...replicated, loss: 'cross-entropy', activation: 'gelu', other: { residual } },
     { ...replicated, loss: 'mse', activation: 'tanh', other: { residual, ...ends } },
     { ...replicated, loss: 'mse', activation: 'silu', other: { residual: plain } },
+    { ...replicated, loss: 'mse', activation: 'silu', other: { residual: gated, dropout: 0.25 } },
+    {
+      strategy,
+      ends: 'sharded',
+      loss: 'mse',
+      activation: 'gelu',
+      depth: 2,
+      other: { residual: gated },
+    },
     { ...replicated, loss: 'mse', activation: 'gelu', other: { residual, dropout: 0.25 } },
     { ...replicated, loss: 'cross-entropy', activation: 'gelu', other: { dropout: 0.25 } },
     { strategy, ends: 'sharded', loss: 'mse', activation: 'elu', depth: 2, other: { residual } },
@@ -190,7 +200,7 @@ function compareWithReference(asked: PassRequest, ranks: PassResult[]): void {
   const drop = dropout && { rate: dropout, key: draws.key, step: asked.step };
   const shape = { ...specification, loss, lossOptions, weights: own, ...(drop && { drop }) };
   const expected = residual
-    ? residualLossAndGradients({ ...shape, norm: residual.norm }, weights, x, y)
+    ? residualLossAndGradients({ ...shape, ...residual }, weights, x, y)
     : lossAndGradients(shape, weights, x, y);
   const [first] = ranks;
   assert.ok(first);

@@ -1,6 +1,6 @@
-/** A float64 network of residual blocks by plain loops: x ← x + down(dropout(φ(up(norm(x))))). */
+/** A float64 network of residual blocks by plain loops: x ← x + down(dropout(φ(up(norm(x))))), or gated. */
 import { REFERENCE_ACTIVATIONS } from './activations.js';
-import { type Dense, get, multiply, plus, rowsOf, transpose } from './matrix.js';
+import { type Dense, get, multiply, plus, rowsOf, transpose, zeros } from './matrix.js';
 import { referenceLoss } from './losses.js';
 import {
   biasOf,
@@ -47,14 +47,48 @@ function normalizeGradient(x: Dense, du: Dense): Dense {
   );
 }
 
+/** Where the halves of row `row` of a gated unit are: block by block a above b. */
+function halves(row: number, rows: number, blocks: number): [a: number, b: number] {
+  const n = rows / blocks;
+  const [block, place] = [Math.floor(row / n), row % n];
+  return [2 * block * n + place, (2 * block + 1) * n + place];
+}
+
+/** φ(a) ∘ b */
+function gate(z: Dense, blocks: number, phi: (x: number) => number): Dense {
+  const rows = z.rows / 2;
+  return map(zeros(rows, z.columns), (_, row, c) => {
+    const [a, b] = halves(row, rows, blocks);
+    return phi(get(z, a, c)) * get(z, b, c);
+  });
+}
+
+function gateGradient(
+  z: Dense,
+  dy: Dense,
+  blocks: number,
+  phi: { value: (x: number) => number; slope: (x: number) => number },
+): Dense {
+  const dz = zeros(z.rows, z.columns);
+  for (let row = 0; row < dy.rows; row++) {
+    const [a, b] = halves(row, dy.rows, blocks);
+    for (let c = 0; c < z.columns; c++) {
+      const d = get(dy, row, c);
+      dz.data[a * z.columns + c] = d * get(z, b, c) * phi.slope(get(z, a, c));
+      dz.data[b * z.columns + c] = d * phi.value(get(z, a, c));
+    }
+  }
+  return dz;
+}
+
 /** As `lossAndGradients`, of a network of residual blocks. */
 export function residualLossAndGradients(
-  shape: ReferenceShape & { readonly norm: 'rms' | 'none' },
+  shape: ReferenceShape & { readonly norm: 'rms' | 'none'; readonly gated?: boolean },
   tensors: Tensors,
   x: Dense,
   y: Dense,
 ) {
-  const { depth, blocks, norm } = shape;
+  const { depth, blocks, norm, gated = false } = shape;
   const phi = REFERENCE_ACTIVATIONS[shape.activation];
   const hasEnds = tensors.has('input.bias') || tensors.has('input.bias.0');
   const normed = (m: Dense) => (norm === 'rms' ? normalize(m) : m);
@@ -78,7 +112,7 @@ export function residualLossAndGradients(
     const entered = stream;
     const u = normed(entered);
     const z = linear(`layers.${l}.up`, u);
-    const a = drop(l, map(z, phi.value));
+    const a = drop(l, gated ? gate(z, blocks, phi.value) : map(z, phi.value));
     stream = plus(entered, linear(`layers.${l}.down`, a));
     return { entered, u, z, a };
   });
@@ -91,7 +125,9 @@ export function residualLossAndGradients(
   let dStream = hasEnds ? back(stream, linearBack('head', last, dWhole)) : dWhole;
   for (const [l, { entered, u, z, a }] of [...saved.entries()].toReversed()) {
     const da = drop(l, linearBack(`layers.${l}.down`, a, dStream));
-    const dz = map(da, (value, row, c) => value * phi.slope(get(z, row, c)));
+    const dz = gated
+      ? gateGradient(z, da, blocks, phi)
+      : map(da, (value, row, c) => value * phi.slope(get(z, row, c)));
     const du = linearBack(`layers.${l}.up`, u, dz);
     dStream = plus(dStream, back(entered, du));
   }

@@ -56,6 +56,7 @@ const SHAPES: [string, Partial<TrainingSettings>][] = [
   ['several widths', { ...SPLIT, widths: [16, 32, 24] }],
   ['residual blocks', { ...SPLIT, architecture: 'residual' }],
   ['paired residual blocks', { architecture: 'residual', strategy: 'tensor-paired' }],
+  ['gated residual blocks', { architecture: 'residual', gated: true, expansion: 1 }],
   ['residual blocks with dropout', { architecture: 'residual', dropout: 0.2 }],
 ];
 for (const [name, shape] of SHAPES) {

@@ -31,6 +31,7 @@ import {
 import { WeightFiles } from '../../models/weight-files.js';
 import type { OptimizerState } from '../../optimizers/update.js';
 import { OPTIMIZERS } from '../../optimizers/optimizer-list.js';
+import { gatherHalves } from '../../layers/gated/halves.js';
 import { parameterName } from '../../layers/matrix-shards.js';
 import { createEngine } from '../ranks/engines.js';
 import { compress } from './compress-model.js';
@@ -207,7 +208,16 @@ function mergedTensors(
   values: MergedValues,
 ): SafetensorsTensor[] {
   const read = (name: string, shape: readonly number[]) => files.read(name, shape);
-  if (layer.role === 'hidden') return mergeBlocks(layer, q, read, values);
+  if (layer.role === 'hidden') {
+    const merged = mergeBlocks(layer, q, read, values);
+    if (!layer.gated) return merged;
+    // A block has one half of all its rows above the other; what it takes and sends is no half.
+    return merged.map((tensor) =>
+      tensor.name.includes('.compressor.')
+        ? tensor
+        : { ...tensor, data: gatherHalves(tensor.data as Float32Array, q) },
+    );
+  }
   return layerParameters(layer, 0).map((parameter): SafetensorsTensor => {
     const name = `${parameterName(layer, parameter, 0)}${values.suffix}`;
     const shape = parameter.place?.shape ?? parameter.shape;

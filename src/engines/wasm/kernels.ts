@@ -45,6 +45,7 @@ export interface Kernels {
 
   /** out = a + b, `count` float32 values; any two may be the same. */
   add(a: number, b: number, out: number, count: number): void;
+  multiply(a: number, b: number, out: number, count: number): void;
   axpy(alpha: number, x: number, y: number, count: number): void;
   scale(alpha: number, x: number, count: number): void;
   fill(x: number, value: number, count: number): void;

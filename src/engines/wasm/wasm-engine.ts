@@ -132,6 +132,9 @@ export class WasmEngine implements Engine {
   add(a: Tensor, b: Tensor, out: Tensor): void {
     this.#kernels.add(a.byteOffset, b.byteOffset, out.byteOffset, out.data.length);
   }
+  multiply(a: Tensor, b: Tensor, out: Tensor): void {
+    this.#kernels.multiply(a.byteOffset, b.byteOffset, out.byteOffset, out.data.length);
+  }
   axpy(alpha: number, x: Tensor, y: Tensor): void {
     this.#kernels.axpy(alpha, x.byteOffset, y.byteOffset, y.data.length);
   }

@@ -1,0 +1,115 @@
+import type { Operator, OperatorContext } from '../../autograd/operator.js';
+import type { Activation } from '../../engines/activations.js';
+import { type Tensor, tensorRows } from '../../tensor/tensor.js';
+import { elementOf } from '../element-of.js';
+
+/**
+ * A gated unit: adds the biases, and multiplies one half of each block's rows by the activation of
+ * the other. Element-wise, so each rank works on its own rows.
+ *
+ * | tensor | shape, for each block j of the rank one below the other | |
+ * |---|---|---|
+ * | z_j | [2n, B] | input, rows a_j above rows b_j; holds z_j + bias_j afterwards |
+ * | bias_j | [2n] | of a_j, then of b_j |
+ * | s_j | [n, B] | φ(a_j) |
+ * | y_j | [n, B] | output |
+ *
+ * Inputs: z, then every bias_j.
+ *
+ * Forward: s_j = φ(a_j), y_j = s_j ∘ b_j, both with their bias. Backward: da_j = dy_j ∘ b_j ∘ φ′(a_j),
+ * db_j = dy_j ∘ s_j; dbias_j += row sums of both. No collective, no matrix product. Saved: z + bias,
+ * s, y. Overwrites z, which no linear layer saves.
+ *
+ * Source: Shazeer, "GLU variants improve transformer", arXiv:2002.05202.
+ */
+export class Gated implements Operator {
+  readonly name: string;
+  readonly activation: Activation;
+
+  constructor(name: string, activation: Activation) {
+    this.name = name;
+    this.activation = activation;
+  }
+
+  forward(context: OperatorContext, z: Tensor): Tensor {
+    const { engine } = context;
+    const plan = context.plan(() => this.#plan(context, z));
+    for (const { a, b, s, y, bias } of plan.blocks) {
+      engine.biasActivation(this.activation, a, bias.a, s);
+      engine.biasActivation('identity', b, bias.b, b);
+      engine.multiply(s, b, y);
+    }
+    return plan.y;
+  }
+
+  backward(context: OperatorContext, dy: Tensor): void {
+    const { engine } = context;
+    const z = elementOf(context.inputs, 0);
+    const plan = context.plan(() => this.#plan(context, z));
+    const dz = context.buffer('dz', ...z.shape);
+    plan.gradients ??= plan.blocks.map(({ rows }, j) => {
+      const dBias = context.gradient(1 + j);
+      return {
+        da: tensorRows(dz, 2 * j * rows, rows),
+        db: tensorRows(dz, (2 * j + 1) * rows, rows),
+        dy: tensorRows(dy, j * rows, rows),
+        dBias: dBias && halvesOf(dBias, rows),
+      };
+    });
+    for (const [j, { da, db, dy: own, dBias }] of plan.gradients.entries()) {
+      const { a, b, s } = elementOf(plan.blocks, j);
+      const beta = dBias === null ? 0 : context.gradientBeta(1 + j);
+      const [dBiasA, dBiasB] = [dBias?.a ?? null, dBias?.b ?? null];
+      engine.multiply(own, b, da);
+      engine.multiply(own, s, db);
+      engine.biasActivationGradient(this.activation, a, s, da, da, beta, dBiasA);
+      engine.biasActivationGradient('identity', b, b, db, db, beta, dBiasB);
+    }
+    context.giveGradient(0, dz);
+  }
+
+  #plan(context: OperatorContext, z: Tensor): Plan {
+    const [all = 0, columns = 0] = z.shape;
+    const biases = context.inputs.slice(1);
+    const rows = all / 2 / biases.length;
+    const s = context.buffer('s', all / 2, columns);
+    const y = context.buffer('y', all / 2, columns);
+    const blocks = biases.map((bias, j) => ({
+      rows,
+      a: tensorRows(z, 2 * j * rows, rows),
+      b: tensorRows(z, (2 * j + 1) * rows, rows),
+      s: tensorRows(s, j * rows, rows),
+      y: tensorRows(y, j * rows, rows),
+      bias: halvesOf(bias, rows),
+    }));
+    return { y, blocks, gradients: null };
+  }
+}
+
+interface Halves {
+  readonly a: Tensor;
+  readonly b: Tensor;
+}
+
+function halvesOf(bias: Tensor, rows: number): Halves {
+  return { a: tensorRows(bias, 0, rows), b: tensorRows(bias, rows, rows) };
+}
+
+interface Plan {
+  readonly y: Tensor;
+  readonly blocks: readonly (Halves & {
+    /** n */
+    readonly rows: number;
+    readonly s: Tensor;
+    readonly y: Tensor;
+    readonly bias: Halves;
+  })[];
+  gradients:
+    | readonly {
+        readonly da: Tensor;
+        readonly db: Tensor;
+        readonly dy: Tensor;
+        readonly dBias: Halves | null;
+      }[]
+    | null;
+}
