@@ -12,7 +12,6 @@ import { literal, openDatabase } from '#src/data/tables/database.js';
 const HERE = fileURLToPath(new URL('../../../experiments/larger-than-memory/', import.meta.url));
 const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 const FEATURES = 50;
-const NETWORK = '--width 1024 --blocks 4 --ghosts 16 --batch 128 --ranks 1 --meter none';
 
 const { values } = parseArgs({
   options: {
@@ -20,9 +19,14 @@ const { values } = parseArgs({
     memory: { type: 'string', default: '512MB' },
     windows: { type: 'string', default: '10' },
     'window-s': { type: 'string', default: '3' },
+    width: { type: 'string', default: '256' },
+    batch: { type: 'string', default: '256' },
     folder: { type: 'string', default: tmpdir() },
   },
 });
+const NETWORK =
+  `--width ${values.width} --blocks 4 --ghosts 16 --batch ${values.batch} ` +
+  '--ranks 1 --meter none';
 
 /** Uniform features, and a target that depends on some of them. */
 async function generate(file: string, rows: number): Promise<void> {

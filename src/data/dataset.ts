@@ -46,14 +46,21 @@ export interface RecordsDataset extends DatasetCommon {
   readonly kind: 'records';
   /** Floats of a record. */
   readonly record: number;
-  /** [rows, record] row-major, or the path of a file that holds just that. */
-  readonly source: Float32Array | string;
+  /** [rows, record] row-major. */
+  readonly source: Float32Array | RecordsOnDisk;
   readonly answers: AnswerShape;
   /** Fitted to the numbers among the features of the training rows; 0 and 1 for the others. */
   readonly standardization: { readonly mean: Float32Array; readonly scale: Float32Array };
   /** Whether records end with a weight. */
   readonly weighted: boolean;
   readonly tally: RowTally;
+}
+
+/** A file of records and nothing else. */
+export interface RecordsOnDisk {
+  readonly path: string;
+  /** What rows that are read ahead may take in memory. */
+  readonly memoryBytes: number;
 }
 
 /** How many rows there are of each class, and their weights; of numbers that are predicted, one entry

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
-import type { DataParts, Dataset } from './dataset.js';
+import type { DataParts, Dataset, RecordsDataset } from './dataset.js';
 
 /** Rows of a part that are compared, evenly spaced; all where there are no more. */
 const MOST_ROWS = 4096;
@@ -19,7 +19,7 @@ export function fingerprint({ training, validation }: DataParts): string {
 function addPart(hash: Hash, part: Dataset): void {
   hash.update(JSON.stringify([part.kind, String(part.rows), part.features]));
   if (part.kind === 'teacher') hash.update(JSON.stringify([part.name, part.spec, part.part]));
-  else if (part.kind === 'records') addRecords(hash, part.source, part.rows, part.record);
+  else if (part.kind === 'records') addRecords(hash, part);
   else {
     const { x, rows, features, answers } = part;
     const [y, width] =
@@ -31,12 +31,15 @@ function addPart(hash: Hash, part: Dataset): void {
   }
 }
 
-function addRecords(hash: Hash, source: Float32Array | string, rows: number, record: number): void {
-  if (typeof source !== 'string') {
+function addRecords(
+  hash: Hash,
+  { source, rows, record }: Pick<RecordsDataset, 'source' | 'rows' | 'record'>,
+): void {
+  if (source instanceof Float32Array) {
     for (const row of rowsOf(rows)) hash.update(source.subarray(row * record, (row + 1) * record));
     return;
   }
-  const descriptor = openSync(source, 'r');
+  const descriptor = openSync(source.path, 'r');
   try {
     const bytes = Buffer.alloc(4 * record);
     for (const row of rowsOf(rows)) {

@@ -2,7 +2,7 @@ import { curveOf, type OutputTransform } from '../models/outputs.js';
 import { ForwardMemory, ForwardPass } from '../autograd/forward-pass.js';
 import { Variable } from '../autograd/tape.js';
 import type { Communicator } from '../communicators/communicator.js';
-import { gatherColumns } from '../data/loader/fill.js';
+import { gatherColumns } from '../data/loader/columns.js';
 import type { Standardization } from '../data/standardize.js';
 import type { Engine } from '../engines/engine.js';
 import { edgeRows, inputEdge, outputEdge } from '../model/edges.js';

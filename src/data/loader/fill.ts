@@ -1,15 +1,7 @@
-import { openSync } from 'node:fs';
 import { DataError, ShapeError } from '../../base/errors.js';
-import type {
-  DataParts,
-  Dataset,
-  RecordsDataset,
-  TableDataset,
-  TeacherDataset,
-} from '../dataset.js';
-import { createSampler, type Sampler } from '../sampler.js';
+import type { DataParts, Dataset, TableDataset, TeacherDataset } from '../dataset.js';
+import { createSampler } from '../sampler.js';
 import type { Standardization } from '../standardize.js';
-import { readWhole } from '../tables/row-store.js';
 import { Teacher } from '../synthetic/teacher.js';
 import {
   type BatchSchedule,
@@ -18,6 +10,9 @@ import {
   isEvaluation,
   type ScheduleCursor,
 } from './batch-schedule.js';
+import { affine, gatherColumns, gatherValues } from './columns.js';
+import type { BatchOrder } from './read-ahead.js';
+import { recordsWriter } from './records-writer.js';
 
 /** Everything that decides what the batches hold. Plain data: can be posted to a thread. */
 export interface BatchOptions {
@@ -95,47 +90,65 @@ export function createBatchFiller(options: BatchOptions): BatchFiller {
 
 class Filler implements BatchFiller {
   private readonly schedule: BatchSchedule;
-  private readonly columns: number;
-  private readonly sampler: Sampler;
+  /** Null where the training rows' reader asks it by itself, ahead of the batches. */
+  private readonly order: BatchOrder | null;
   private readonly rows: Float64Array;
   private readonly training: ColumnWriter;
   private readonly validation: ColumnWriter | null;
 
   constructor(options: BatchOptions) {
-    const { data, schedule, seed = 0, shuffle = false } = options;
+    const { data, schedule } = options;
     checkBatchOptions(options);
     this.schedule = schedule;
-    this.columns = columnsPerBatch(schedule);
-    this.rows = new Float64Array(this.columns);
-    this.sampler = createSampler(data.training.rows, seed, shuffle);
-    this.training = weighing(data.training, options, true);
+    this.rows = new Float64Array(columnsPerBatch(schedule));
+    const order = trainingOrder(options);
+    const isAhead = data.training.kind === 'records' && 'path' in data.training.source;
+    this.order = isAhead ? null : order;
+    this.training = weighing(data.training, options, order);
     const evaluated = data.validation ?? (isEvaluation(schedule) ? data.training : null);
-    this.validation = evaluated && weighing(evaluated, options, false);
+    this.validation = evaluated && weighing(evaluated, options, null);
   }
 
   write(cursor: ScheduleCursor, x_FB: Float32Array, y: Float32Array): void {
-    const { columns, rows } = this;
-    const { schedule } = this;
+    const { schedule, rows } = this;
     if (cursor.kind === 'training' && !isEvaluation(schedule)) {
-      const { batchSize, replicas = 1, replica = 0 } = schedule;
-      const batch = cursor.step * replicas + replica;
-      const first = batch * batchSize + cursor.microBatch * columns;
-      this.sampler.rowsAt(first, rows);
+      const step = cursor.step - schedule.firstStep;
+      this.order?.rowsOf(step * schedule.microBatches + cursor.microBatch, rows);
       this.training(rows, x_FB, y);
       return;
     }
-    for (let c = 0; c < columns; c++) {
-      rows[c] = c < cursor.validColumns ? cursor.index * columns + c : 0;
+    for (let c = 0; c < rows.length; c++) {
+      rows[c] = c < cursor.validColumns ? cursor.index * rows.length + c : 0;
     }
     this.validation?.(rows, x_FB, y);
   }
 }
 
-type ColumnWriter = (rows: Float64Array, x_FB: Float32Array, y: Float32Array) => void;
+/** The training rows of each micro-batch from the schedule's first step on; null of an evaluation. */
+function trainingOrder(options: BatchOptions): BatchOrder | null {
+  const { data, schedule, seed = 0, shuffle = false } = options;
+  if (isEvaluation(schedule)) return null;
+  const { firstStep, steps, batchSize, microBatches, replicas = 1, replica = 0 } = schedule;
+  const columns = columnsPerBatch(schedule);
+  const sampler = createSampler(data.training.rows, seed, shuffle);
+  return {
+    batches: Math.max(0, steps - firstStep) * microBatches,
+    columns,
+    rowsOf(batch, out) {
+      const step = firstStep + Math.floor(batch / microBatches);
+      const first = (step * replicas + replica) * batchSize;
+      sampler.rowsAt(first + (batch % microBatches) * columns, out);
+    },
+  };
+}
 
-/** Writes the weights of the samples behind the answers, where they have some. */
-function weighing(dataset: Dataset, options: BatchOptions, isTraining: boolean): ColumnWriter {
-  const write = columnWriter(dataset, options);
+/** Writes the batch of these rows. */
+export type ColumnWriter = (rows: Float64Array, x_FB: Float32Array, y: Float32Array) => void;
+
+/** Writes the weights of the samples behind the answers, where they have some.
+ * @param order of training rows; null of others */
+function weighing(dataset: Dataset, options: BatchOptions, order: BatchOrder | null): ColumnWriter {
+  const write = columnWriter(dataset, options, order);
   const { weighting = null, oneHot } = options;
   if (weighting === null) return write;
   const { factor, classWeights } = weighting;
@@ -145,7 +158,7 @@ function weighing(dataset: Dataset, options: BatchOptions, isTraining: boolean):
     const weights = y.subarray(y.length - columns);
     write(rows, x_FB, y);
     if (!haveOwn) weights.fill(1);
-    if (!isTraining) return;
+    if (order === null) return;
     for (let c = 0; c < columns; c++) {
       let label = y[c] as number;
       if (oneHot) for (label = 0; y[label * columns + c] !== 1;) label++;
@@ -155,69 +168,19 @@ function weighing(dataset: Dataset, options: BatchOptions, isTraining: boolean):
   };
 }
 
-function columnWriter(dataset: Dataset, options: BatchOptions): ColumnWriter {
+function columnWriter(
+  dataset: Dataset,
+  options: BatchOptions,
+  order: BatchOrder | null,
+): ColumnWriter {
   switch (dataset.kind) {
     case 'table':
       return tableWriter(dataset, options);
     case 'records':
-      return recordsWriter(dataset, options);
+      return recordsWriter(dataset, options, order);
     default:
       return teacherWriter(dataset, options);
   }
-}
-
-/** Standardization as a shift and a factor of every feature. */
-function affine(standardization: Standardization | null, features: number) {
-  const shift = new Float64Array(features);
-  const factor = new Float64Array(features).fill(1);
-  if (standardization !== null) {
-    shift.set(standardization.mean);
-    for (let f = 0; f < features; f++) factor[f] = 1 / (standardization.scale[f] as number);
-  }
-  return { shift, factor };
-}
-
-/** Rows of records: from memory where they lie, from a file by one read for each row. */
-function recordsWriter(dataset: RecordsDataset, options: BatchOptions): ColumnWriter {
-  const { record, source, features, answers, name } = dataset;
-  const { standardization, oneHot, targetScaling = null, weighting = null } = options;
-  const hasWeights = dataset.weighted && weighting !== null;
-  const plain = affine(null, 1);
-  const { shift, factor } = affine(standardization, features);
-  const targets = answers.kind === 'values' ? answers.width : 1;
-  const target = affine(answers.kind === 'values' ? targetScaling : null, targets);
-  const write = (values: Float32Array, rows: Float64Array, x_FB: Float32Array, y: Float32Array) => {
-    gatherColumns(values, record, rows, shift, factor, x_FB);
-    if (hasWeights) {
-      const weights = y.subarray(y.length - rows.length);
-      gatherColumns(values, record, rows, plain.shift, plain.factor, weights, features + targets);
-    }
-    if (answers.kind === 'labels' && oneHot) {
-      y.fill(0, 0, answers.classes * rows.length);
-      for (let c = 0; c < rows.length; c++) {
-        const label = values[(rows[c] as number) * record + features] as number;
-        y[label * rows.length + c] = 1;
-      }
-      return;
-    }
-    gatherColumns(values, record, rows, target.shift, target.factor, y, features);
-  };
-  if (typeof source !== 'string') return (rows, x_FB, y) => write(source, rows, x_FB, y);
-  const file = openSync(source, 'r');
-  let values = new Float32Array(0);
-  let places = new Float64Array(0);
-  return (rows, x_FB, y) => {
-    if (places.length !== rows.length) {
-      values = new Float32Array(rows.length * record);
-      places = Float64Array.from(rows, (_, c) => c);
-    }
-    const bytes = new Uint8Array(values.buffer);
-    const size = 4 * record;
-    for (let c = 0; c < rows.length; c++) {
-      readWhole(file, bytes.subarray(c * size, (c + 1) * size), (rows[c] as number) * size, name);
-    }
-    write(values, places, x_FB, y);
-  };
 }
 
 function tableWriter(dataset: TableDataset, options: BatchOptions): ColumnWriter {
@@ -268,54 +231,4 @@ function teacherWriter(dataset: TeacherDataset, options: BatchOptions): ColumnWr
       else y[c] = best;
     }
   };
-}
-
-/** Columns written together: 16 floats are one cache line of the output, and the 16 rows they
- * come from are read in step, one line each. */
-const BLOCK = 16;
-
-/**
- * out[f, c] = (x[rows[c], first + f] − shift[f]) · factor[f] for every f that `shift` has: gather,
- * convert and transpose in one pass.
- *
- * @param features of a row of x
- */
-export function gatherColumns(
-  x: Uint8Array | Float32Array,
-  features: number,
-  rows: Float64Array,
-  shift: Float64Array,
-  factor: Float64Array,
-  out: Float32Array,
-  firstFeature = 0,
-): void {
-  const columns = rows.length;
-  const starts = new Float64Array(BLOCK);
-  for (let first = 0; first < columns; first += BLOCK) {
-    const width = Math.min(BLOCK, columns - first);
-    for (let c = 0; c < width; c++) {
-      starts[c] = (rows[first + c] as number) * features + firstFeature;
-    }
-    for (let f = 0; f < shift.length; f++) {
-      const mean = shift[f] as number;
-      const scale = factor[f] as number;
-      const at = f * columns + first;
-      for (let c = 0; c < width; c++) {
-        out[at + c] = ((x[(starts[c] as number) + f] as number) - mean) * scale;
-      }
-    }
-  }
-}
-
-function gatherValues(
-  values: Float32Array,
-  width: number,
-  rows: Float64Array,
-  out: Float32Array,
-): void {
-  const columns = rows.length;
-  for (let c = 0; c < columns; c++) {
-    const start = (rows[c] as number) * width;
-    for (let t = 0; t < width; t++) out[t * columns + c] = values[start + t] as number;
-  }
 }

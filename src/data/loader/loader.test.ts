@@ -206,9 +206,11 @@ test('a failure in the thread reaches readers and owner with its cause', async (
 });
 
 test('a wait ends with a clear line when another rank does not take its batches', async () => {
-  await withLoader({ ...OPTIONS, consumers: 2, slots: 1, timeoutS: 0.3 }, (handle) => {
-    const reader = openBatches(handle, 0);
+  await withLoader({ ...OPTIONS, consumers: 2, slots: 1 }, (handle) => {
+    const own: { -readonly [K in keyof LoaderHandle]: LoaderHandle[K] } = { ...handle };
+    const reader = openBatches(own, 0);
     assert.ok(reader.next());
+    own.timeoutS = 0.3;
     assert.throws(() => reader.next(), /no training batch for step 0 within 0.3 s/);
   });
 });

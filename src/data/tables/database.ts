@@ -16,7 +16,8 @@ export interface Database {
   rows(sql: string): Promise<ResultRow[]>;
   /**
    * The rows of a result whose columns are DOUBLE or VARCHAR, a piece at a time: numbers with NaN
-   * for NULL, texts with null.
+   * for NULL, texts with null. In the order of the files, which decides what a run learns: from here
+   * on the engine has one thread, so that no scheduling of several can mix its parts.
    *
    * @throws DataError
    */
@@ -79,6 +80,7 @@ class Connected implements Database {
 
   async *pieces(sql: string): AsyncGenerator<Piece> {
     try {
+      await this.#connection.run('set threads = 1');
       const result = await this.#connection.stream(sql);
       for (;;) {
         const chunk = await result.fetchChunk();

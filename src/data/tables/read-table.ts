@@ -116,7 +116,8 @@ class Reader {
     options: ReadTableOptions & { readonly memoryBytes: number },
   ): Promise<{ parts: DataParts; schema: TableSchema }> {
     const { features, targets } = this.#view.schema;
-    const width = featureCount({ features }) + targets.length;
+    const width =
+      featureCount({ features }) + targets.length + weightColumn(this.#view.schema).length;
     if (4 * rows * width <= options.memoryBytes) return this.#readInto(null, rows, options);
     const folder = cacheIn(options.cacheFolder ?? tmpdir());
     try {
@@ -130,9 +131,9 @@ class Reader {
   async #readInto(
     folder: string | null,
     rows: number,
-    options: ReadTableOptions,
+    options: ReadTableOptions & { readonly memoryBytes: number },
   ): Promise<{ parts: DataParts; schema: TableSchema }> {
-    const { validation = null, seed = 0 } = options;
+    const { validation = null, seed = 0, memoryBytes } = options;
     const { features, targets } = this.#view.schema;
     const F = featureCount(this.#view.schema);
     const answers = this.#answerShape();
@@ -193,7 +194,14 @@ class Reader {
     const standardization = standardize
       ? standardizationOf(schema, training)
       : identity(featureCount(schema));
-    const shape = { name: this.#view.location, answers, schema, standardization, weighted };
+    const shape = {
+      name: this.#view.location,
+      answers,
+      schema,
+      standardization,
+      weighted,
+      memoryBytes,
+    };
     return {
       parts: {
         training: datasetOf(training, shape, tallies.training),
@@ -233,6 +241,7 @@ interface Shape {
   readonly schema: TableSchema;
   readonly standardization: Standardization;
   readonly weighted: boolean;
+  readonly memoryBytes: number;
 }
 
 function tallyOf(answers: AnswerShape): RowTally {
@@ -242,7 +251,7 @@ function tallyOf(answers: AnswerShape): RowTally {
 }
 
 function datasetOf(store: RowStore, shape: Shape, tally: RowTally): RecordsDataset {
-  const { name, answers, schema, standardization, weighted } = shape;
+  const { name, answers, schema, standardization, weighted, memoryBytes } = shape;
   store.close();
   return {
     kind: 'records',
@@ -251,7 +260,10 @@ function datasetOf(store: RowStore, shape: Shape, tally: RowTally): RecordsDatas
     features: featureCount(schema),
     imageLike: false,
     record: store.width,
-    source: store instanceof MemoryStore ? store.values : (store as FileStore).path,
+    source:
+      store instanceof MemoryStore
+        ? store.values
+        : { path: (store as FileStore).path, memoryBytes },
     answers,
     standardization,
     weighted,
