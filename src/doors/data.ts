@@ -25,7 +25,7 @@ export {
   type TeacherDataset,
 } from '../data/dataset.js';
 export type { Batch, BatchReader } from '../data/loader/batches.js';
-export type { BatchOptions } from '../data/loader/fill.js';
+export type { BatchOptions } from '../data/loader/batch-options.js';
 export {
   inlineBatches,
   type Loader,

@@ -1,5 +1,5 @@
 import type { Dataset, RowTally } from '../../data/dataset.js';
-import type { Weighting } from '../../data/loader/fill.js';
+import type { Weighting } from '../../data/loader/batch-options.js';
 import { classNames, type TableSchema } from '../../data/tables/schema.js';
 import { ConfigError } from '../../base/errors.js';
 

@@ -1,5 +1,5 @@
 import { checkLoss, checkRates, usualLoss } from './check-loss.js';
-import type { Weighting } from '../../data/loader/fill.js';
+import type { Weighting } from '../../data/loader/batch-options.js';
 import { trainingWeighting } from '../data/weighting.js';
 import os from 'node:os';
 import { stepCost } from '../../analysis/network-cost.js';

@@ -1,7 +1,6 @@
 import { DataError, ShapeError } from '../../base/errors.js';
-import type { DataParts, Dataset, TableDataset, TeacherDataset } from '../dataset.js';
+import type { Dataset, TableDataset, TeacherDataset } from '../dataset.js';
 import { createSampler } from '../sampler.js';
-import type { Standardization } from '../standardize.js';
 import { Teacher } from '../synthetic/teacher.js';
 import {
   type BatchSchedule,
@@ -10,35 +9,10 @@ import {
   isEvaluation,
   type ScheduleCursor,
 } from './batch-schedule.js';
+import type { BatchOptions, ColumnWriter } from './batch-options.js';
 import { affine, gatherColumns, gatherValues } from './columns.js';
 import type { BatchOrder } from './read-ahead.js';
 import { recordsWriter } from './records-writer.js';
-
-/** Everything that decides what the batches hold. Plain data: can be posted to a thread. */
-export interface BatchOptions {
-  readonly data: DataParts;
-  /** What `fitStandardization` found on the training part; null to use x as it is. */
-  readonly standardization: Standardization | null;
-  readonly schedule: BatchSchedule;
-  /** Of the order of the training rows. Default: 0. */
-  readonly seed?: number;
-  /** Default: training rows come as they are in the data. */
-  readonly shuffle?: boolean;
-  /** Mean and scale of every number that is predicted; null or missing: as they are. */
-  readonly targetScaling?: Standardization | null;
-  /** Write labels as [classes, columns] of zeros and ones, for a squared error on labels. */
-  readonly oneHot: boolean;
-  /** How much samples count; null or missing: all the same. */
-  readonly weighting?: Weighting | null;
-}
-
-/** Weights of samples: of a training row factor · its own weight · that of its class, of another its
- * own. Where rows have no weights they are 1. */
-export interface Weighting {
-  readonly factor: number;
-  /** By class index; null: 1. */
-  readonly classWeights: readonly number[] | null;
-}
 
 /** Rows of `Batch.y`. */
 export function answerRows({
@@ -141,9 +115,6 @@ function trainingOrder(options: BatchOptions): BatchOrder | null {
     },
   };
 }
-
-/** Writes the batch of these rows. */
-export type ColumnWriter = (rows: Float64Array, x_FB: Float32Array, y: Float32Array) => void;
 
 /** Writes the weights of the samples behind the answers, where they have some.
  * @param order of training rows; null of others */

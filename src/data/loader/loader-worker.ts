@@ -1,6 +1,7 @@
 // The loader thread: fills the ring of `workerData` until the schedule ends or it is closed.
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { type BatchOptions, createBatchFiller } from './fill.js';
+import type { BatchOptions } from './batch-options.js';
+import { createBatchFiller } from './fill.js';
 import { failRing, type LoaderHandle, RingWriter } from './ring.js';
 import { ScheduleCursor } from './batch-schedule.js';
 

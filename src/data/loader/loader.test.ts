@@ -7,7 +7,7 @@ import { applyStandardization, fitStandardization } from '../standardize.js';
 import { teacherParts } from '../synthetic/teacher.js';
 import { DEFAULT_TEACHER } from '../synthetic/teacher-spec.js';
 import type { Batch, BatchReader } from './batches.js';
-import type { BatchOptions } from './fill.js';
+import type { BatchOptions } from './batch-options.js';
 import { inlineBatches, type Loader, openBatches, startLoader } from './loader.js';
 import type { LoaderHandle } from './ring.js';
 

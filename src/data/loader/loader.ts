@@ -1,13 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { DataError } from '../../base/errors.js';
+import type { BatchOptions } from './batch-options.js';
 import type { Batch, BatchReader } from './batches.js';
-import {
-  answerRows,
-  type BatchFiller,
-  type BatchOptions,
-  checkBatchOptions,
-  createBatchFiller,
-} from './fill.js';
+import { answerRows, type BatchFiller, checkBatchOptions, createBatchFiller } from './fill.js';
 import { closeRing, createRing, failRing, type LoaderHandle, RingReader } from './ring.js';
 import { columnsPerBatch, ScheduleCursor } from './batch-schedule.js';
 import type { LoaderWorkerData } from './loader-worker.js';

@@ -1,6 +1,6 @@
 import type { RecordsDataset } from '../dataset.js';
 import { affine, gatherColumns } from './columns.js';
-import type { BatchOptions, ColumnWriter } from './fill.js';
+import type { BatchOptions, ColumnWriter } from './batch-options.js';
 import { type BatchOrder, type FoundRows, ReadAhead } from './read-ahead.js';
 import { GatheredRows, RecordFile } from './record-file.js';
 
