@@ -7,6 +7,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { median } from '#src/base/median.js';
 import { literal, openDatabase } from '#src/data/tables/database.js';
 
 const HERE = fileURLToPath(new URL('../../../experiments/larger-than-memory/', import.meta.url));
@@ -68,15 +69,30 @@ async function untilSteps(run: Run): Promise<void> {
   run.child.kill('SIGSTOP');
 }
 
-async function window(run: Run): Promise<number> {
-  const before = stepOf(run);
+interface Window {
+  readonly stepsPerS: number;
+  /** Milliseconds of a core, of all threads together. */
+  readonly cpuMsPerStep: number;
+}
+
+async function window(run: Run): Promise<Window> {
+  const [before, cpuBefore] = [stepOf(run), cpuMs(run)];
   run.child.kill('SIGCONT');
   await sleep(1000 * Number(values['window-s']));
   run.child.kill('SIGSTOP');
-  return (stepOf(run) - before) / Number(values['window-s']);
+  const steps = stepOf(run) - before;
+  return {
+    stepsPerS: steps / Number(values['window-s']),
+    cpuMsPerStep: (cpuMs(run) - cpuBefore) / steps,
+  };
 }
 
-const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0);
+/** CPU time of a run so far; the system counts it in hundredths of a second. */
+function cpuMs({ child }: Run): number {
+  const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return 10 * (Number(fields[11]) + Number(fields[12]));
+}
 
 const folder = mkdtempSync(path.join(values.folder, 'larger-than-memory-'));
 const runs: Run[] = [];
@@ -96,10 +112,12 @@ try {
   await untilSteps(small);
   const status = readFileSync(`/proc/${large.child.pid}/status`, 'utf8');
   const peakMemoryMB = Number(/VmHWM:\s*(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1000;
-  const rates: { large: number; small: number }[] = [];
+  const rates: { large: Window; small: Window }[] = [];
   for (let i = 0; i < Number(values.windows); i++) {
     rates.push({ large: await window(large), small: await window(small) });
   }
+  const ratio = (of: (one: Window) => number) =>
+    median(rates.map(({ large, small }) => of(large) / of(small)));
   const result = {
     ...values,
     rows,
@@ -109,8 +127,9 @@ try {
     generatedS,
     cachedS,
     peakMemoryMB,
-    stepsPerS: rates,
-    ratio: sum(rates.map((rate) => rate.large)) / sum(rates.map((rate) => rate.small)),
+    windows: rates,
+    rateRatio: ratio(({ stepsPerS }) => stepsPerS),
+    cpuRatio: ratio(({ cpuMsPerStep }) => cpuMsPerStep),
   };
   writeFileSync(path.join(HERE, 'results.json'), `${JSON.stringify(result, null, 1)}\n`);
   console.log(JSON.stringify(result));

@@ -12,6 +12,7 @@ export function headerPairs(settings: TrainingSettings, start: StartEvent): [str
   return [
     ...tablePairs(start),
     ['network', `${networkText(settings)}${endsText(start)}, ${parameters}`],
+    ...fromPairs(start),
     ['training', `${settings.data}${rows}: ${courseText(settings, start)}`],
     ...heldBackPairs(settings, start),
     ['machine', `${groupText(start)}, ${start.engineDescription}, energy ${energy}`],
@@ -28,6 +29,7 @@ export function verbosePairs(settings: TrainingSettings, start: StartEvent): [st
   return [
     ['network', `${networkText(settings)}${endsText(start)}, ${settings.activation}`],
     ['parameters', formatCount(start.parameters)],
+    ...fromPairs(start),
     ...tablePairs(start),
     ['data', `${settings.data}: ${rows} for training, validation ${validation}`],
     ['training', courseText(settings, start)],
@@ -44,6 +46,9 @@ export function verbosePairs(settings: TrainingSettings, start: StartEvent): [st
     ['run folder', start.runFolder],
   ];
 }
+
+const fromPairs = ({ from }: StartEvent): [string, string][] =>
+  from === null ? [] : [['from', from]];
 
 /** What a table is used for, and what was decided about its columns. */
 function tablePairs({ table, notes }: StartEvent): [string, string][] {

@@ -22,6 +22,7 @@ const START: StartEvent = {
   processes: null,
   ranks: 1,
   parameters: 10,
+  from: null,
   table: null,
   notes: [],
   trainingRows: 100,

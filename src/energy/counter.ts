@@ -19,7 +19,7 @@ export interface EnergyCounter {
 const STEP_S = 0.5;
 /** Hardware that is on takes power: a counter that stands still for longer than its steps has
  * stopped. What it has counted before is less than what was used, so it is left out. */
-const STOPPED_S = STEP_S;
+export const STOPPED_S = STEP_S;
 
 /**
  * Adds up what a counter counts, over its wraps.

@@ -7,16 +7,20 @@ import { type CounterRecording, recordCounter, replayCounter } from './recording
 import { WindowMeter } from './windows.js';
 
 /** A meter of constant power on a clock that is set. */
-function meterOf(powerW: number, obtained: EnergySource['obtained'], clock: () => number) {
+function meterOf(powerW: number, obtained: EnergySource['obtained'], clock: { nowS: number }) {
   const source: EnergySource = { name: obtained, obtained, energyJ: (nowS) => nowS * powerW };
-  return new WindowMeter({ name: obtained, description: '', sources: [source], clock });
+  const pause = (seconds: number) => {
+    clock.nowS += seconds;
+  };
+  const common = { name: obtained, description: '', sources: [source] };
+  return new WindowMeter({ ...common, clock: () => clock.nowS, pause });
 }
 
 test('a block of code is metered, and a failing one leaves no window open', async () => {
-  let nowS = 0;
-  const meter = meterOf(5, 'counter', () => nowS);
+  const clock = { nowS: 0 };
+  const meter = meterOf(5, 'counter', clock);
   const { result, reading } = await metered(meter, 'predict', async () => {
-    nowS = 3;
+    clock.nowS = 3;
     return 'done';
   });
   assert.deepEqual([result, reading.energyJ, reading.elapsedS], ['done', 15, 3]);
@@ -28,10 +32,9 @@ test('a block of code is metered, and a failing one leaves no window open', asyn
 });
 
 test('the error of the model is given as a share of what was counted', async () => {
-  let nowS = 0;
-  const clock = () => nowS;
+  const clock = { nowS: 0 };
   const work = () => {
-    nowS += 10;
+    clock.nowS += 10;
   };
   const [counter, model] = [meterOf(40, 'counter', clock), meterOf(50, 'modelled', clock)];
   const { error, counter: counted, modelled } = await compareMeters(counter, model, work);

@@ -54,11 +54,21 @@ describe('RAPL', () => {
   test('is added up over a wrap', (context) => {
     const { root, write } = sysfs(context, SERVER);
     let nowS = 0;
+    const further = {
+      'powercap/intel-rapl:0/energy_uj': '671151',
+      'powercap/intel-rapl:0:2/energy_uj': '1500001',
+      'powercap/intel-rapl:1/energy_uj': '40000001',
+      'powercap/intel-rapl:1:0/energy_uj': '11',
+    };
     const meter = new WindowMeter({
       name: 'rapl',
       description: '',
       sources: raplCounters(root).map(counterSource),
       clock: () => nowS,
+      pause: (seconds) => {
+        nowS += seconds;
+        for (const [file, counts] of Object.entries(further)) write(file, counts);
+      },
     });
     meter.begin('run');
     nowS = 2;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MeterError } from '../base/errors.js';
+import { counterSource } from './counter.js';
 import type { EnergySource } from './meter.js';
 import { WindowMeter } from './windows.js';
 
@@ -15,13 +16,17 @@ function bench(powersW: readonly number[], failsAtS = Number.POSITIVE_INFINITY) 
       return (atS - 100) * powerW;
     },
   }));
-  const meter = new WindowMeter({ name: 'x', description: '', sources, clock: () => nowS });
-  return {
-    meter,
-    pass: (seconds: number) => {
-      nowS += seconds;
-    },
+  const pass = (seconds: number) => {
+    nowS += seconds;
   };
+  const meter = new WindowMeter({
+    name: 'x',
+    description: '',
+    sources,
+    clock: () => nowS,
+    pause: pass,
+  });
+  return { meter, pass };
 }
 
 test('windows nest, and each sees its own time', () => {
@@ -67,6 +72,39 @@ test('one source that went wrong makes open and later windows unknown, never zer
   meter.begin('later');
   pass(1);
   assert.equal(meter.end('later').energyJ, null);
+});
+
+test('a counter that stops shortly before the end, of a run or a program, is unknown', () => {
+  let nowS = 0;
+  const counting = (stopsAtS: number) => {
+    nowS = 0;
+    const counter = { name: 'package-0', jouleACount: 1e-3, range: null, maximumW: 1000 };
+    const read = () => Math.floor(10_000 * Math.min(nowS, stopsAtS));
+    return new WindowMeter({
+      name: 'rapl',
+      description: '',
+      sources: [counterSource({ ...counter, read })],
+      clock: () => nowS,
+      pause: (seconds) => {
+        nowS += seconds;
+      },
+    });
+  };
+  const endOf = (stopsAtS: number) => {
+    const meter = counting(stopsAtS);
+    meter.begin('run');
+    for (nowS = 1; nowS < 5; nowS++) meter.sample();
+    return meter.end('run');
+  };
+  assert.equal(endOf(Infinity).energyJ, 50);
+  for (const stopsAtS of [3.9, 4.5, 4.6, 4.999]) {
+    const reading = endOf(stopsAtS);
+    assert.deepEqual(
+      [reading.energyJ, reading.obtained, reading.elapsedS],
+      [null, 'unavailable', 5],
+    );
+    assert.match(reading.problem ?? '', /package-0.* (has stayed at|has not moved)/);
+  }
 });
 
 test('what no counter has seen is unknown', () => {

@@ -1,4 +1,5 @@
 import { MeterError } from '../base/errors.js';
+import { STOPPED_S } from './counter.js';
 import {
   type Clock,
   type EnergyMeter,
@@ -17,7 +18,12 @@ export interface WindowMeterOptions {
   /** Seconds that `sample` lets pass between two looks. */
   readonly sampleEveryS?: number;
   readonly close?: () => void;
+  /** Lets time pass. Default: the thread sleeps. */
+  readonly pause?: (seconds: number) => void;
 }
+
+/** Between two looks at whether a counter goes on; many are updated every millisecond. */
+const LOOK_AGAIN_S = 0.005;
 
 interface Window {
   readonly name: string;
@@ -35,9 +41,12 @@ export class WindowMeter implements EnergyMeter {
   readonly #clock: Clock;
   readonly #sampleEveryS: number;
   readonly #close: () => void;
+  readonly #pause: (seconds: number) => void;
   readonly #windows: Window[] = [];
   #sampledS = Number.NEGATIVE_INFINITY;
   #problem: string | null = null;
+  /** Joules of each source when it was last looked at. */
+  #seenJ: readonly number[] = [];
 
   constructor(options: WindowMeterOptions) {
     const { sources, clock = systemClock, sampleEveryS = 1, close = () => {} } = options;
@@ -48,6 +57,7 @@ export class WindowMeter implements EnergyMeter {
     this.#clock = clock;
     this.#sampleEveryS = sampleEveryS;
     this.#close = close;
+    this.#pause = options.pause ?? sleep;
   }
 
   begin(window: string): void {
@@ -66,7 +76,9 @@ export class WindowMeter implements EnergyMeter {
     }
     const reading = this.read();
     this.#windows.pop();
-    return reading;
+    if (this.#windows.length > 0 || reading.energyJ === null) return reading;
+    this.#seeCountersGoOn();
+    return this.#problem === null ? reading : unknown(reading.elapsedS, this.#problem);
   }
 
   read(): EnergyReading {
@@ -85,13 +97,7 @@ export class WindowMeter implements EnergyMeter {
     const energyJ = parts.reduce((sum, part) => sum + part.energyJ, 0);
     // Shorter than a counter's steps: not zero, but not known.
     if (energyJ <= 0) {
-      return {
-        energyJ: null,
-        elapsedS,
-        obtained: 'unavailable',
-        parts: [],
-        problem: this.#problem,
-      };
+      return unknown(elapsedS, this.#problem);
     }
     return { energyJ, elapsedS, obtained: this.obtained, parts, problem: null };
   }
@@ -105,18 +111,48 @@ export class WindowMeter implements EnergyMeter {
     this.#close();
   }
 
+  /** Waits until each counter has moved after the last window's end. One that stopped shortly before
+   * has counted less than was used, and is a problem. */
+  #seeCountersGoOn(): void {
+    const ended = this.#seenJ;
+    const counters = [...this.#sources.entries()].filter(
+      ([, { obtained }]) => obtained === 'counter',
+    );
+    let still = counters;
+    for (let waitedS = 0; still.length > 0; waitedS += LOOK_AGAIN_S) {
+      this.#pause(LOOK_AGAIN_S);
+      const nowJ = this.#look(this.#clock());
+      if (nowJ === null) return;
+      still = still.filter(([i]) => nowJ[i] === ended[i]);
+      if (waitedS < STOPPED_S) continue;
+      for (const [, { name }] of still) {
+        this.#problem = `[${name}] the counter has not moved for ${STOPPED_S} s; energy is unknown`;
+      }
+      return;
+    }
+  }
+
   /** Joules of each source; null once one of them went wrong. */
   #look(nowS: number): number[] | null {
     this.#sampledS = nowS;
     if (this.#problem !== null) return null;
     try {
-      return this.#sources.map((source) => source.energyJ(nowS));
+      this.#seenJ = this.#sources.map((source) => source.energyJ(nowS));
+      return [...this.#seenJ];
     } catch (error) {
       if (!(error instanceof MeterError)) throw error;
       this.#problem = error.message;
       return null;
     }
   }
+}
+
+function unknown(elapsedS: number, problem: string | null): EnergyReading {
+  return { energyJ: null, elapsedS, obtained: 'unavailable', parts: [], problem };
+}
+
+function sleep(seconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000 * seconds);
 }
 
 /** The least direct way among the sources'. */

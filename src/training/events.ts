@@ -40,6 +40,8 @@ export interface StartEvent {
   readonly replicas: number;
   /** Of the whole network. */
   readonly parameters: number;
+  /** What the first weights are, of a run that starts from others; null: random. */
+  readonly from: string | null;
   /** What a table is used for, in a sentence; null: the data are none. */
   readonly table: string | null;
   /** What was decided about its columns. */

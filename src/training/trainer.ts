@@ -56,8 +56,9 @@ export interface TrainingJob {
   readonly lock: WriteLock;
   readonly configHash: string;
   readonly resume: { readonly folder: string; readonly step: number } | null;
-  /** Folder of the weights that a new run begins with, verified; null: random ones. */
-  readonly from: string | null;
+  /** The folder of the weights that a new run begins with, verified, and what it is in words; null:
+   * random ones. */
+  readonly from: { readonly folder: string; readonly text: string } | null;
   readonly resumeCommand: string;
   /** What is trained on, where it is a table. */
   readonly table: OpenedTable | null;
@@ -154,7 +155,7 @@ class Trainer {
       const target = { parameters, optimizerState, average: average?.state ?? null };
       before = loadCheckpoint(job.resume.folder, target, shards).progress;
     } else if (job.from !== null) {
-      loadWeights(job.from, network.parameters);
+      loadWeights(job.from.folder, network.parameters);
     } else {
       network.initialize(settings.seed);
     }
@@ -305,6 +306,7 @@ class Trainer {
       processes: this.#job.processes,
       replicas: settings.replicas,
       parameters: parameterCount(specification),
+      from: this.#job.from?.text ?? null,
       table: table && summarize(table.schema),
       notes: table?.notes ?? [],
       trainingRows,

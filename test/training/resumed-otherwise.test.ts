@@ -35,6 +35,13 @@ describe('a run that goes on', () => {
       '--steps 8 moves the end of schedule linear from step 4 to 8: the learning rate goes on at ' +
         '0.005, not 0; --schedule-steps 4 keeps the old rates',
     ]);
+    const cosine = path.join(folder, 'd');
+    await train({ ...SETTINGS, schedule: 'cosine', epochs: 1, out: cosine });
+    const said = await goOn(cosine, { schedule: 'cosine', epochs: 2 });
+    assert.match(
+      said.join('|'),
+      /^--epochs 2 moves the end of schedule cosine from step (\d+) to \d+: the learning rate goes on at 0\.005\d*, not 0; --schedule-steps \1 keeps the old rates$/,
+    );
     // The end of the schedule says it all, however long the run was to be.
     assert.deepEqual(await goOn(b, { steps: 10, scheduleSteps: 10 }), []);
     assert.deepEqual(losses(b), losses(whole));

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
-import { evaluate, predict, train, type TrainSettings } from 'phantom-parallel';
+import { evaluate, predict, train, type TrainingEvent, type TrainSettings } from 'phantom-parallel';
 import { temporaryFolder } from '../support/files.js';
 import { COLUMNS, csv, HOUSES, KINDS, NETWORK } from '../support/houses.js';
 
@@ -138,13 +138,24 @@ describe("a table of one's own", () => {
       /no columns kind, age/,
     );
     await assert.rejects(answers(out, data, data), /holds the rows themselves/);
-    const healed = await train({
-      from: out,
-      data,
-      ...NETWORK,
-      steps: 2,
-      out: path.join(folder, 'next'),
-    });
+    const starts: (string | null)[] = [];
+    const onEvent = (event: TrainingEvent) => {
+      if (event.type === 'start') starts.push(event.from);
+    };
+    const healed = await train(
+      {
+        from: out,
+        data,
+        ...NETWORK,
+        steps: 2,
+        out: path.join(folder, 'next'),
+      },
+      { onEvent },
+    );
     assert.ok(Number.isFinite(healed.loss));
+    assert.match(
+      starts.join(),
+      /^.*run.checkpoints.step-\d+ \(step \d+, the best, with validation loss [\d.]+, and the last\)$/,
+    );
   });
 });

@@ -5,7 +5,7 @@ import type { DataParts } from '../../data/dataset.js';
 import { ConfigError } from '../../base/errors.js';
 import { startLoader } from '../../data/loader/loader.js';
 import { targetScaling } from '../../data/tables/target-scaling.js';
-import { describeModel } from '../../models/model-source.js';
+import { describeModel, sourceText } from '../../models/model-source.js';
 import type { Standardization } from '../../data/standardize.js';
 import { commandLine } from '../../base/invocation.js';
 import type { EndEvent, TrainingEvent } from '../../training/events.js';
@@ -204,8 +204,8 @@ interface Prepared {
   /** What the run folder said of a run that goes on. */
   readonly before: RunConfig | null;
   readonly standardization: Standardization | null;
-  /** Folder of the weights that a new run begins with; null: random ones. */
-  readonly from: string | null;
+  /** The weights that a new run begins with; null: random ones. */
+  readonly from: TrainingJob['from'];
   /** What `config.json` says of the data. */
   readonly recorded: RunConfig['data'];
   readonly warning: string | null;
@@ -245,7 +245,7 @@ async function prepare(
   const warning = checkMemory(run, settings, capacityBytes, onMachine);
   const recorded = describeData(data, standardization);
   const before = resumeFolder === null ? null : readRunConfig(resumeFolder);
-  const from = model?.weights ?? null;
+  const from = model && { folder: model.weights, text: sourceText(model) };
   return { data, release, run, before, standardization, from, recorded, warning };
 }
 
