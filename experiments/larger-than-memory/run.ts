@@ -117,7 +117,7 @@ try {
     rates.push({ large: await window(large), small: await window(small) });
   }
   const ratio = (of: (one: Window) => number) =>
-    median(rates.map(({ large, small }) => of(large) / of(small)));
+    median(rates.map((each) => of(each.large) / of(each.small)));
   const result = {
     ...values,
     rows,

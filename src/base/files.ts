@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -87,6 +88,18 @@ export function syncFolder(folder: string): void {
   }
 }
 
+/** A hidden name beside a file or folder for what is not whole yet; no other writer has it. */
+export function partialName(target: string): string {
+  const { dir, base } = path.parse(path.resolve(target));
+  return path.join(dir, `.${base}.${process.pid}-${randomUUID().slice(0, 8)}.partial`);
+}
+
+/** Gives what was written whole its name, in place of a file that has it. */
+export function giveName(partial: string, target: string): void {
+  renameSync(partial, target);
+  syncFolder(path.dirname(path.resolve(target)));
+}
+
 /** Replaces a file whole: readers see the old text or the new one. */
 export function replaceFile(file: string, text: string | Uint8Array): void {
   replaceFileBy(file, (descriptor) => writeWhole(descriptor, text));
@@ -94,11 +107,10 @@ export function replaceFile(file: string, text: string | Uint8Array): void {
 
 /** Replaces a file whole by what `write` writes; nothing is left of a failure. */
 export function replaceFileBy<T>(file: string, write: (descriptor: number) => T): T {
-  const partial = `${file}.partial`;
+  const partial = partialName(file);
   try {
     const result = writeThenSync(partial, write);
-    renameSync(partial, file);
-    syncFolder(path.dirname(path.resolve(file)));
+    giveName(partial, file);
     return result;
   } catch (error) {
     rmSync(partial, { force: true });

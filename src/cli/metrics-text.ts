@@ -14,7 +14,7 @@ import { formatTable } from './table.js';
 const MOST_CLASSES = 30;
 const MOST_CONFUSED = 12;
 /** Of a log line, where accuracy has a place of its own. */
-const MAIN: readonly MetricName[] = ['rmse', 'r2', 'macroF1'];
+const MAIN: readonly MetricName[] = ['rmse', 'r2', 'coverage', 'macroF1'];
 
 /** The main metrics of a validation, beside its loss and accuracy. */
 export function mainMetrics(values: MetricValues): string[] {
@@ -39,13 +39,16 @@ export function metricTables(metrics: EvaluationMetrics, width: number): string[
   if (metrics.task === 'regress') {
     const { targets } = metrics;
     if (targets === null || targets.length < 2) return [];
-    const rows = targets.map(({ name, rmse, mae, r2 }) => [
+    const isBand = targets.some(({ coverage }) => coverage !== undefined);
+    const rows = targets.map(({ name, rmse, mae, r2, coverage }) => [
       name,
       formatDigits(rmse),
       formatDigits(mae),
       r2 === null ? '–' : formatDigits(r2),
+      ...(isBand ? [metricValueText('coverage', coverage ?? null)] : []),
     ]);
-    return ['', ...formatTable(['target', 'RMSE', 'MAE', 'R²'], rows, width)];
+    const titles = ['target', 'RMSE', 'MAE', 'R²', ...(isBand ? [METRICS.coverage.text] : [])];
+    return ['', ...formatTable(titles, rows, width)];
   }
   if (metrics.task === 'multilabel') {
     const labels = metrics.labels.map(({ name, accuracy, precision, recall, f1, rocAuc, rows }) => [

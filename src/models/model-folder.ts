@@ -1,5 +1,5 @@
 import { isLossName, type LossName, type LossOptions, USUAL_LOSS } from '../layers/loss-names.js';
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import {
   type SafetensorsTensor,
@@ -31,7 +31,15 @@ import {
 } from '../checkpoints/checkpoint-folder.js';
 import { formatDescription } from '../checkpoints/own-hash.js';
 import { indexOf } from '../checkpoints/save-checkpoint.js';
-import { isSystemError, makeFolders, remedyFor, syncFolder, writeSynced } from '../base/files.js';
+import {
+  giveName,
+  isSystemError,
+  makeFolders,
+  partialName,
+  remedyFor,
+  syncFolder,
+  writeSynced,
+} from '../base/files.js';
 
 /** What a model is besides its weights. */
 export interface ModelDescription {
@@ -79,13 +87,11 @@ export function writeModel(
 ): void {
   refuseExisting(folder);
   const target = path.resolve(folder);
-  const partial = path.join(path.dirname(target), `.${path.basename(target)}.partial`);
+  const partial = partialName(target);
   try {
-    rmSync(partial, { recursive: true, force: true });
     makeFolders(partial);
     writeFiles(partial, description, shards);
-    renameSync(partial, target);
-    syncFolder(path.dirname(target));
+    giveName(partial, target);
   } catch (error) {
     rmSync(partial, { recursive: true, force: true });
     if (!isSystemError(error)) throw error;

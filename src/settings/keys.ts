@@ -5,7 +5,7 @@ import { ENGINE_CHOICES } from '../engines/engine-list.js';
 import { TASKS } from '../data/tables/schema.js';
 import { LOSSES } from '../layers/loss-names.js';
 import { STRATEGY_NAMES } from '../layers/strategies.js';
-import { METRIC_NAMES } from '../metrics/metric-names.js';
+import { RANKED_METRICS } from '../metrics/metric-names.js';
 import { OPTIMIZER_NAMES } from '../optimizers/optimizer-list.js';
 import { SCHEDULE_NAMES } from '../optimizers/schedule.js';
 import { GHOST_PRECISIONS } from '../tensor/precision.js';
@@ -551,7 +551,7 @@ export const SETTINGS = {
     fallback: 'all',
   },
   bestBy: {
-    ...choice('Output', ['loss', ...METRIC_NAMES]),
+    ...choice('Output', ['loss', ...RANKED_METRICS]),
     nullable: true,
     about:
       'which validation is the best; its checkpoint is checkpoints/best, which eval, predict, ' +

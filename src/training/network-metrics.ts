@@ -17,6 +17,7 @@ import {
 import { outputEdge } from '../model/edges.js';
 import { type NetworkSpecification, outputWidth } from '../model/specification.js';
 import { MultilabelSums } from '../metrics/multilabel.js';
+import { CoverageSums } from '../metrics/coverage.js';
 import { RegressionSums } from '../metrics/regression.js';
 
 /** What the outputs of a network are judged as. Structured-cloneable. */
@@ -76,6 +77,8 @@ export interface NamedRegression {
   readonly mae: number;
   /** null for a truth that is constant. */
   readonly r2: number | null;
+  /** Of several quantiles: share of the rows between the least and the largest. */
+  readonly coverage?: number | null;
 }
 
 /** The metrics that a network's answers have. @param of what is trained: network and loss, whether the answers are labels, and the table's
@@ -113,6 +116,7 @@ export function metricsShape(of: {
 export function metricNames(shape: MetricsShape): readonly MetricName[] {
   return metricsOfTask(shape.task).filter((name) => {
     if (name === 'rmse' || name === 'mae') return isOneUnit(shape);
+    if (name === 'coverage') return isBand(shape);
     return name !== 'logLoss' || shape.softmax || shape.task === 'multilabel';
   });
 }
@@ -120,6 +124,10 @@ export function metricNames(shape: MetricsShape): readonly MetricName[] {
 /** Columns of a table have units of their own, of which there is no mean. */
 function isOneUnit({ scales, names }: MetricsShape): boolean {
   return scales === null || names.length === 1;
+}
+
+function isBand({ quantiles }: MetricsShape): boolean {
+  return quantiles.length > 1;
 }
 
 /** Metrics of a network over batches, on one rank of those that hold it. */
@@ -169,14 +177,16 @@ export function createNetworkMetrics(options: NetworkMetricsOptions): NetworkMet
 const orNull = (value: number) => (Number.isNaN(value) ? null : value);
 /** Targets that are listed one by one. */
 const MOST_TARGETS = 1024;
-const READINGS = ['rmse', 'mae', 'r2'] as const;
+const READINGS = ['rmse', 'mae', 'r2', 'coverage'] as const;
 
-/** Each rank judges its own targets, and writes three numbers for each among zeros, which are summed
+/** Each rank judges its own targets, and writes four numbers for each among zeros, which are summed
  * over ranks. */
 class NumbersMetrics implements NetworkMetrics {
   readonly #options: NetworkMetricsOptions;
   readonly #sums: RegressionSums;
-  /** [targets, 3] */
+  /** Of bands of quantiles. */
+  readonly #coverage: CoverageSums;
+  /** [targets, 4] */
   readonly #readings: Float64Array;
   /** Which of the quantiles is nearest to the median. */
   readonly #middle: number;
@@ -185,6 +195,7 @@ class NumbersMetrics implements NetworkMetrics {
   constructor(options: NetworkMetricsOptions) {
     this.#options = options;
     this.#sums = new RegressionSums(options.outputsHere);
+    this.#coverage = new CoverageSums(options.outputsHere);
     const distances = options.shape.quantiles.map((tau) => Math.abs(tau - 0.5));
     this.#middle = Math.max(0, distances.indexOf(Math.min(...distances)));
     this.#readings = new Float64Array(READINGS.length * options.shape.names.length);
@@ -192,6 +203,7 @@ class NumbersMetrics implements NetworkMetrics {
 
   clear(): void {
     this.#sums.clear();
+    this.#coverage.clear();
   }
 
   add(output: Float32Array, y: Float32Array, valid: number, weights: Float32Array | null): void {
@@ -202,6 +214,14 @@ class NumbersMetrics implements NetworkMetrics {
       all.subarray(0, (all.length / outputsHeld) * outputsHere),
     ) as [Float32Array, Float32Array];
     this.#sums.add(this.#predictions(z, truth), truth, valid, weights);
+    const { quantiles } = this.#options.shape;
+    const columns = truth.length / outputsHere;
+    for (let t = 0; isBand(this.#options.shape) && t < outputsHere; t++) {
+      const row = (of: Float32Array, i: number) => of.subarray(i * columns, (i + 1) * columns);
+      const first = t * quantiles.length;
+      const band = { lower: row(z, first), upper: row(z, first + quantiles.length - 1) };
+      this.#coverage.add(t, band, row(truth, t), { valid, weights });
+    }
   }
 
   /** One number for each target: of quantiles the one nearest to the median. */
@@ -226,7 +246,8 @@ class NumbersMetrics implements NetworkMetrics {
     this.#readings.fill(0);
     for (let t = 0; t < (counts ? outputsHere : 0); t++) {
       const target = firstOutput + t;
-      const found = this.#sums.metricsOf(t, scales?.[target] ?? 1);
+      const coverage = isBand(shape) ? this.#coverage.shareOf(t) : 0;
+      const found = { ...this.#sums.metricsOf(t, scales?.[target] ?? 1), coverage };
       for (const [i, name] of READINGS.entries()) {
         this.#readings[target * READINGS.length + i] = found[name];
       }
@@ -240,6 +261,7 @@ class NumbersMetrics implements NetworkMetrics {
     const values: MetricValues = {
       ...(isOneUnit(shape) && { rmse: mean(0), mae: mean(1) }),
       r2: mean(2),
+      ...(isBand(shape) && { coverage: mean(3) }),
     };
     if (control.rank !== 0) return { values, all: null };
     if (names.length > MOST_TARGETS)
@@ -249,6 +271,7 @@ class NumbersMetrics implements NetworkMetrics {
       rmse: of(t, 0),
       mae: of(t, 1),
       r2: orNull(of(t, 2)),
+      ...(isBand(shape) && { coverage: orNull(of(t, 3)) }),
     }));
     return { values, all: { task: 'regress', values, targets } };
   }

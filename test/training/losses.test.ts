@@ -60,6 +60,12 @@ describe('what a loss makes of a network', () => {
     assert.ok(share('y_q0.1') < 0.25 && share('y_q0.9') > 0.75);
     const middle = distance(table, column('y_q0.5'));
     assert.ok(Math.abs(middle - (report.metrics.values.rmse ?? 0)) < 1e-3, String(middle));
+    const [lower, upper] = [column('y_q0.1'), column('y_q0.9')];
+    const inside = table.rows.filter(
+      ([, y], i) => (lower[i] ?? NaN) <= Number(y) && Number(y) <= (upper[i] ?? NaN),
+    );
+    assert.equal(report.metrics.values.coverage, inside.length / 80);
+    assert.ok(inside.length > 40 && inside.length < 80, String(inside.length));
   });
 
   it('mae and huber: less of a wild value than mse', async (context) => {

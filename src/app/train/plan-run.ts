@@ -24,6 +24,7 @@ import {
 import { splitEnds } from '../../model/split-ends.js';
 import { networkOf } from '../../settings/network-settings.js';
 import { lossOptionsOf } from '../../settings/loss-settings.js';
+import { METRICS } from '../../metrics/metric-names.js';
 import { metricNames, type MetricsShape, metricsShape } from '../../training/network-metrics.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 
@@ -77,7 +78,8 @@ export function planRun(settings: TrainingSettings, data: DataParts): RunPlan {
 
 /** @throws ConfigError when the best is to be judged by a metric that the task does not have */
 function checkBestBy({ bestBy }: TrainingSettings, shape: MetricsShape): void {
-  const names: readonly string[] = ['loss', ...metricNames(shape)];
+  const ranked = metricNames(shape).filter((name) => METRICS[name].better !== null);
+  const names: readonly string[] = ['loss', ...ranked];
   if (bestBy === null || names.includes(bestBy)) return;
   throw new ConfigError(
     'best-by',

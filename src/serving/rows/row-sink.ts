@@ -1,7 +1,7 @@
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { ConfigError } from '../../base/errors.js';
-import { isSystemError, remedyFor, syncFolder } from '../../base/files.js';
+import { giveName, isSystemError, partialName, remedyFor } from '../../base/files.js';
 import { formatSafetensorsHeader } from '../../data/safetensors-header.js';
 import { openDatabase, identifier, literal } from '../../data/tables/database.js';
 import { type AnswerColumn, type Answers, digits, eachRow, jsonRows } from './answer-rows.js';
@@ -41,7 +41,8 @@ export function holdsTexts(file: string): boolean {
 }
 
 /**
- * Opens a file for answers; one that has this name stays as it is until the new one is whole.
+ * Opens a file for answers; one that has this name stays as it is until the new one is whole. Of
+ * several that are written at once, the last one stays.
  *
  * @throws ConfigError when it cannot be written, or cannot hold these columns
  */
@@ -52,7 +53,7 @@ export function openSink(file: string, columns: readonly AnswerColumn[]): RowSin
     const what = `${file} holds numbers of one kind; write names and ids to .csv, .jsonl or .parquet`;
     throw new ConfigError('out', what);
   }
-  const partial = `${file}.partial`;
+  const partial = partialName(file);
   const rewritten = `${partial}.parquet`;
   const guarded = <T>(work: () => T): T => {
     try {
@@ -81,10 +82,7 @@ export function openSink(file: string, columns: readonly AnswerColumn[]): RowSin
         await toParquet(partial, rewritten, columns);
         rmSync(partial);
       }
-      guarded(() => {
-        renameSync(format === '.parquet' ? rewritten : partial, file);
-        syncFolder(path.dirname(path.resolve(file)));
-      });
+      guarded(() => giveName(format === '.parquet' ? rewritten : partial, file));
     },
     abort() {
       closeSync(fd);
