@@ -164,17 +164,17 @@ function elementwiseKernels(engine: Engine, count: number): Kernel[] {
       16,
       () => engine.softmaxCrossEntropy(logits, labels, null, 0, dLogits, 1, count / 16, result),
     ],
-    ['sgd', 12, () => engine.sgdStep(weights, gradient, null, { ...sgd, gradientScale: 1 })],
+    ['sgd', 12, () => engine.sgdStep(weights, gradient, null, null, { ...sgd, gradientScale: 1 })],
     [
       'sgd with momentum',
       20,
-      () => engine.sgdStep(weights, gradient, first, { ...sgd, gradientScale: 1 }),
+      () => engine.sgdStep(weights, gradient, first, null, { ...sgd, gradientScale: 1 }),
     ],
     [
       'adamw',
       28,
       () =>
-        engine.adamStep(weights, gradient, first, second, {
+        engine.adamStep(weights, gradient, first, second, null, {
           ...adam,
           ...corrections,
           gradientScale: 1,

@@ -77,7 +77,7 @@ class BlockDiagonalLinear {
       return weights.map((weight, j) => ({
         weight: asMatrix(weight),
         x: matrixRows(asMatrix(x), j * m, m),
-        /** @param {import('phantom-parallel/tensor').Tensor} z */
+        /** @param {import('phantom-parallel/tensor').AnyTensor} z */
         rows: (z) => matrixRows(asMatrix(z), j * n, n),
       }));
     });

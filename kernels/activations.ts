@@ -1,5 +1,7 @@
 import { cosine, exp, expMinusOne, normalDistribution, sigmoid, sine, tanh } from './math';
+import { encodeBfloat16 } from './precision';
 import { loadSome, madd, storeSome, sumLanes } from './simd';
+import { ACTIVATION_TILE, ROUNDED_TILE, WIDE_TILE } from './workspace';
 
 // One class per activation, so that each gets loops of its own: comparisons of `idof` are decided
 // by the compiler.
@@ -79,7 +81,8 @@ function activateGradient<A>(z: v128, y: v128, d: v128): v128 {
   return d;
 }
 
-/** z += bias (0: none), out = activation(z); z and out may be the same. */
+/** z += bias (0: none), out = activation(z); z and out may be the same. With `half`, out is
+ * bfloat16, and z is float32 all the same. */
 export function biasActivation(
   kind: i32,
   z: usize,
@@ -87,11 +90,36 @@ export function biasActivation(
   out: usize,
   rows: u32,
   columns: u32,
+  half: bool,
 ): void {
   if (bias == 0) {
     columns *= rows;
     rows = columns == 0 ? 0 : 1;
   }
+  if (!half) {
+    applied(kind, z, bias, out, rows, columns);
+    return;
+  }
+  for (; rows; rows--) {
+    for (let done: u32 = 0; done < columns; done += ROUNDED_TILE) {
+      const count = min(ROUNDED_TILE, columns - done);
+      applied(kind, z, bias, WIDE_TILE, 1, count);
+      encodeBfloat16(WIDE_TILE, out, count);
+      z += <usize>count << 2;
+      out += <usize>count << 1;
+    }
+    if (bias != 0) bias += 4;
+  }
+}
+
+function applied(
+  kind: i32,
+  z: usize,
+  bias: usize,
+  out: usize,
+  rows: u32,
+  columns: u32,
+): void {
   if (kind == RELU) forward<Relu>(z, bias, out, rows, columns);
   else if (kind == GELU) forward<Gelu>(z, bias, out, rows, columns);
   else if (kind == SILU) forward<Silu>(z, bias, out, rows, columns);
@@ -154,7 +182,9 @@ function forward<A>(z: usize, bias: usize, out: usize, rows: u32, columns: u32):
   }
 }
 
-/** dz = dOut · activation′, dBias (0: none) = betaBias · dBias + row sums of dz. */
+/** dz = dOut · activation′, dBias (0: none) = betaBias · dBias + row sums of dz. With `outHalf`, out is
+ * bfloat16: it is not read but computed from z again, which is more exact. With `half`, dz is rounded
+ * to bfloat16 when it has been summed. */
 export function biasActivationGradient(
   kind: i32,
   z: usize,
@@ -165,12 +195,48 @@ export function biasActivationGradient(
   dBias: usize,
   rows: u32,
   columns: u32,
+  outHalf: bool,
+  half: bool,
 ): void {
   if (dBias == 0) {
     if (kind == IDENTITY && dz == dOut) return;
     columns *= rows;
     rows = columns == 0 ? 0 : 1;
   }
+  if (!outHalf && !half) {
+    differentiated(kind, z, out, dOut, dz, betaBias, dBias, rows, columns);
+    return;
+  }
+  const usesOut = kind != SILU && kind != SINE && kind != IDENTITY;
+  for (; rows; rows--) {
+    for (let done: u32 = 0; done < columns; done += ROUNDED_TILE) {
+      const count = min(ROUNDED_TILE, columns - done);
+      const bytes = <usize>count << 2;
+      if (outHalf && usesOut) applied(kind, z, 0, ACTIVATION_TILE, 1, count);
+      const y = outHalf ? ACTIVATION_TILE : out;
+      const beta: f32 = done == 0 ? betaBias : 1;
+      differentiated(kind, z, y, dOut, half ? WIDE_TILE : dz, beta, dBias, 1, count);
+      if (half) encodeBfloat16(WIDE_TILE, dz, count);
+      z += bytes;
+      out += outHalf ? bytes >> 1 : bytes;
+      dOut += bytes;
+      dz += half ? bytes >> 1 : bytes;
+    }
+    if (dBias != 0) dBias += 4;
+  }
+}
+
+function differentiated(
+  kind: i32,
+  z: usize,
+  out: usize,
+  dOut: usize,
+  dz: usize,
+  betaBias: f32,
+  dBias: usize,
+  rows: u32,
+  columns: u32,
+): void {
   if (kind == RELU) backward<Relu>(z, out, dOut, dz, betaBias, dBias, rows, columns);
   else if (kind == GELU) backward<Gelu>(z, out, dOut, dz, betaBias, dBias, rows, columns);
   else if (kind == SILU) backward<Silu>(z, out, dOut, dz, betaBias, dBias, rows, columns);

@@ -1,6 +1,7 @@
 import { multiplyPanels } from './gemm-block';
 import { packColumns, packRows, transpose } from './gemm-pack';
-import { PACKED_A, PACKED_B, TILE } from './workspace';
+import { widenRows } from './precision';
+import { PACKED_A, PACKED_B, TILE, WIDE_A, WIDE_B } from './workspace';
 
 // Most rows, columns and inner elements that are worked on at once. An inner block of the right
 // operand's panel (8 columns) and of four rows stay in the first-level cache, a whole block of
@@ -14,10 +15,14 @@ const BLOCK_INNER: u32 = 256;
  *
  * Element (i, j) depends on row i, column j, the old element, k, alpha and beta alone: neither
  * the sizes m and n nor addresses change a bit of it.
+ *
+ * With `half`, a and b are bfloat16 and are widened block by block: the bits are those of the product
+ * of the same numbers in float32.
  */
 export function gemm(
   transposeA: bool,
   transposeB: bool,
+  half: bool,
   m: u32,
   n: u32,
   k: u32,
@@ -38,19 +43,32 @@ export function gemm(
   // Inner blocks of equal size: a short last block would pay as much for its edges as a long one.
   const innerBlocks = (k + BLOCK_INNER - 1) / BLOCK_INNER;
   const innerStep = ((k + innerBlocks - 1) / innerBlocks + 3) & ~3;
-  const rowStep: u32 = transposeA ? BLOCK_ROWS : m;
+  const rowStep: u32 = transposeA || half ? BLOCK_ROWS : m;
 
   for (let j: u32 = 0; j < n; j += BLOCK_COLUMNS) {
     const columns = min(BLOCK_COLUMNS, n - j);
     for (let p: u32 = 0; p < k; p += innerStep) {
       const inner = min(innerStep, k - p);
-      if (transposeB) packRows(b + at(j, strideB, p), strideB, columns, inner);
+      if (half) {
+        const from = b + (transposeB ? at(j, strideB, p) : at(p, strideB, j)) / 2;
+        if (transposeB) widenRows(from, strideB, columns, inner, WIDE_B);
+        else widenRows(from, strideB, inner, columns, WIDE_B);
+        if (transposeB) packRows(WIDE_B, inner, columns, inner);
+        else packColumns(WIDE_B, columns, columns, inner);
+      } else if (transposeB) packRows(b + at(j, strideB, p), strideB, columns, inner);
       else packColumns(b + at(p, strideB, j), strideB, columns, inner);
       const keep: f32 = p == 0 ? beta : 1;
       for (let i: u32 = 0; i < m; i += rowStep) {
         const rows = min(rowStep, m - i);
         const corner = c + at(i, strideC, j);
-        if (transposeA) {
+        if (half) {
+          if (transposeA) {
+            widenRows(a + at(p, strideA, i) / 2, strideA, inner, rows, WIDE_A);
+            transpose(WIDE_A, rows, inner, rows);
+          } else widenRows(a + at(i, strideA, p) / 2, strideA, rows, inner, WIDE_A);
+          const from = transposeA ? PACKED_A : WIDE_A;
+          block(rows, columns, inner, alpha, from, inner, keep, corner, strideC);
+        } else if (transposeA) {
           transpose(a + at(p, strideA, i), strideA, inner, rows);
           block(rows, columns, inner, alpha, PACKED_A, inner, keep, corner, strideC);
         } else {

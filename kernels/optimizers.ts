@@ -1,8 +1,10 @@
+import { encodeBfloat16 } from './precision';
 import { addSquares, loadSome, madd, storeSome, sumLanes64 } from './simd';
-import { CONSTANTS, SCRATCH } from './workspace';
+import { CONSTANTS, ROUNDED_TILE, SCRATCH } from './workspace';
 
 // One step for one tensor, in a single pass over memory. Both return Σ gradient² in float64,
-// taken on the way, before the gradient is scaled.
+// taken on the way, before the gradient is scaled. Where there is a `copy` (0: none), it gets the new
+// weights in bfloat16, tile by tile while they are in the cache.
 
 // @ts-ignore: decorator
 @inline
@@ -18,6 +20,46 @@ function constant(index: usize): v128 {
 
 /** velocity 0: no momentum. */
 export function sgdStep(
+  weights: usize,
+  gradient: usize,
+  velocity: usize,
+  learningRate: f32,
+  momentum: f32,
+  nesterov: bool,
+  weightDecay: f32,
+  gradientScale: f32,
+  copy: usize,
+  count: u32,
+): f64 {
+  const tile = copy == 0 ? count : ROUNDED_TILE;
+  let sum: f64 = 0;
+  while (count) {
+    const some = min(tile, count);
+    sum += sgdPass(
+      weights,
+      gradient,
+      velocity,
+      learningRate,
+      momentum,
+      nesterov,
+      weightDecay,
+      gradientScale,
+      some,
+    );
+    if (copy != 0) {
+      encodeBfloat16(weights, copy, some);
+      copy += <usize>some << 1;
+    }
+    const bytes = <usize>some << 2;
+    weights += bytes;
+    gradient += bytes;
+    if (velocity != 0) velocity += bytes;
+    count -= some;
+  }
+  return sum;
+}
+
+function sgdPass(
   weights: usize,
   gradient: usize,
   velocity: usize,
@@ -62,7 +104,7 @@ export function sgdStep(
     v128.store(SCRATCH, loadSome(gradient + i, rest), 16);
     const scratchVelocity: usize = velocity == 0 ? 0 : SCRATCH + 32;
     if (velocity != 0) v128.store(scratchVelocity, loadSome(velocity + i, rest));
-    sum += sgdStep(
+    sum += sgdPass(
       SCRATCH,
       SCRATCH + 16,
       scratchVelocity,
@@ -83,6 +125,59 @@ export function sgdStep(
  * w −= rate · m / (√v · rootScale + epsilon) + shrink · w, where rate and rootScale carry the bias
  * corrections; `shrink` is the decoupled decay, `decay` the other one. */
 export function adamStep(
+  weights: usize,
+  gradient: usize,
+  firstMoment: usize,
+  secondMoment: usize,
+  beta1: f32,
+  oneMinusBeta1: f32,
+  beta2: f32,
+  oneMinusBeta2: f32,
+  rate: f32,
+  rootScale: f32,
+  epsilon: f32,
+  shrink: f32,
+  decay: f32,
+  gradientScale: f32,
+  copy: usize,
+  count: u32,
+): f64 {
+  const tile = copy == 0 ? count : ROUNDED_TILE;
+  let sum: f64 = 0;
+  while (count) {
+    const some = min(tile, count);
+    sum += adamPass(
+      weights,
+      gradient,
+      firstMoment,
+      secondMoment,
+      beta1,
+      oneMinusBeta1,
+      beta2,
+      oneMinusBeta2,
+      rate,
+      rootScale,
+      epsilon,
+      shrink,
+      decay,
+      gradientScale,
+      some,
+    );
+    if (copy != 0) {
+      encodeBfloat16(weights, copy, some);
+      copy += <usize>some << 1;
+    }
+    const bytes = <usize>some << 2;
+    weights += bytes;
+    gradient += bytes;
+    firstMoment += bytes;
+    secondMoment += bytes;
+    count -= some;
+  }
+  return sum;
+}
+
+function adamPass(
   weights: usize,
   gradient: usize,
   firstMoment: usize,
@@ -135,7 +230,7 @@ export function adamStep(
     v128.store(SCRATCH, loadSome(gradient + i, rest), 16);
     v128.store(SCRATCH, loadSome(firstMoment + i, rest), 32);
     v128.store(SCRATCH, loadSome(secondMoment + i, rest), 48);
-    sum += adamStep(
+    sum += adamPass(
       SCRATCH,
       SCRATCH + 16,
       SCRATCH + 32,

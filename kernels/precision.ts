@@ -46,6 +46,15 @@ export function decodeBfloat16(from: usize, to: usize, count: u32): void {
   }
 }
 
+/** Rows of bfloat16 numbers, `stride` apart, to float32 ones without gaps. */
+export function widenRows(from: usize, stride: u32, rows: u32, columns: u32, to: usize): void {
+  for (; rows; rows--) {
+    decodeBfloat16(from, to, columns);
+    from += <usize>stride << 1;
+    to += <usize>columns << 2;
+  }
+}
+
 /** A row that holds a number that is not finite gets such a scale, and decodes to none that is. */
 export function encodeInt8(from: usize, to: usize, rows: u32, columns: u32): void {
   for (let row: u32 = 0; row < rows; row++) {

@@ -52,6 +52,11 @@ function busyRank({ ranks }: StepShape): number {
   return ranks > 2 ? 1 : 0;
 }
 
+function precisionNotes({ compute = 'float32' }: NetworkSpecification): string[] {
+  if (compute === 'float32') return [];
+  return [`products in ${compute} are timed as float32 ones: the machine file has none of theirs`];
+}
+
 /** Derives a step of a network on a machine. */
 export function planStep(shape: StepShape, machine: Machine, transport?: string): Plan {
   const { specification, ranks, columns, optimizer, inputGradient } = shape;
@@ -87,7 +92,7 @@ export function planStep(shape: StepShape, machine: Machine, transport?: string)
     fits: limit && memory.totalBytes <= limit.value,
     time,
     energy,
-    notes: [...rates.notes, ...(energy?.notes ?? [])],
+    notes: [...rates.notes, ...precisionNotes(specification), ...(energy?.notes ?? [])],
   };
 }
 

@@ -3,12 +3,13 @@ import { isOfClasses } from '../layers/loss-names.js';
 import { paddedBytes } from '../layers/memory-size.js';
 import { edgeRows, inputEdge, outputEdge } from '../model/edges.js';
 import { memoryOf } from '../model/layer-work.js';
-import { networkLayers, parameterSizes } from '../model/network-layers.js';
+import { matrixSizes, networkLayers, parameterSizes } from '../model/network-layers.js';
 import { optimizerStatesPerParameter } from '../optimizers/optimizer-list.js';
 import type { StepShape } from './step-program.js';
 
 /** Bytes of tensors that one rank holds in training, as an engine's arena counts them. */
 export interface RankMemory {
+  /** With the copies that products take, where these are bfloat16. */
   readonly parameterBytes: number;
   readonly gradientBytes: number;
   readonly optimizerBytes: number;
@@ -47,13 +48,17 @@ export function rankMemory(shape: StepShape, rank: number): RankMemory {
     bufferBytes += memory.bufferBytes;
   }
   const sizes = parameterSizes(layers, layout);
-  const parameterBytes = sizes.reduce((sum, elements) => sum + paddedBytes(elements), 0);
-  const optimizerBytes = parameterBytes * optimizerStatesPerParameter(optimizer);
-  const averageBytes = average ? parameterBytes : 0;
-  const trainedBytes = 2 * parameterBytes + optimizerBytes + averageBytes;
+  const gradientBytes = sizes.reduce((sum, elements) => sum + paddedBytes(elements), 0);
+  const { compute = 'float32' } = specification;
+  const copies = compute === 'float32' ? [] : matrixSizes(layers, layout);
+  const copyBytes = copies.reduce((sum, elements) => sum + paddedBytes(elements, compute), 0);
+  const parameterBytes = gradientBytes + copyBytes;
+  const optimizerBytes = gradientBytes * optimizerStatesPerParameter(optimizer);
+  const averageBytes = average ? gradientBytes : 0;
+  const trainedBytes = parameterBytes + gradientBytes + optimizerBytes + averageBytes;
   return {
     parameterBytes,
-    gradientBytes: parameterBytes,
+    gradientBytes,
     optimizerBytes,
     averageBytes,
     activationBytes,

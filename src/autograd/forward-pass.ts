@@ -3,12 +3,23 @@ import { PhaseClock } from '../base/phases.js';
 import type { Engine } from '../engines/engine.js';
 import { ForwardingEngine } from '../engines/forwarding-engine.js';
 import { ShapeError } from '../base/errors.js';
-import { elementCount, type Tensor, tensorPart } from '../tensor/tensor.js';
+import {
+  type AnyTensor,
+  asBfloat16,
+  type Dtype,
+  elementBytes,
+  elementCount,
+  float32,
+  type Tensor,
+  tensorPart,
+} from '../tensor/tensor.js';
 import type { Operator, OperatorContext } from './operator.js';
 import { Variable } from './tape.js';
 
 /** Floats between the starts of two tensors are a multiple of this: 64 bytes, as engines align. */
 const ALIGNMENT = 16;
+
+type Take = (shape: readonly number[], dtype: Dtype) => AnyTensor;
 
 /**
  * Memory that the passes of a forward-only network share: two halves that its operators write in
@@ -25,23 +36,27 @@ export class ForwardMemory {
   }
 
   /** Hands out a half anew, from its start. */
-  half(index: 0 | 1 | 2 | 3): (shape: readonly number[]) => Tensor {
+  half(index: 0 | 1 | 2 | 3): Take {
     const slabs = this.#slabs[index];
     let slab = 0;
     let from = 0;
-    return (shape) => {
-      const floats = elementCount(shape);
+    const of = (memory: Tensor, at: number, shape: readonly number[], dtype: Dtype): AnyTensor =>
+      dtype === 'float32'
+        ? tensorPart(memory, at, shape)
+        : asBfloat16(tensorPart(memory, at, [memory.data.length - at]), shape);
+    return (shape, dtype) => {
+      const floats = Math.ceil((elementBytes(dtype) * elementCount(shape)) / 4);
       for (; slab < slabs.length; slab++, from = 0) {
         const memory = slabs[slab] as Tensor;
         if (from + floats > memory.data.length) continue;
-        const part = tensorPart(memory, from, shape);
+        const part = of(memory, from, shape, dtype);
         from += Math.ceil(floats / ALIGNMENT) * ALIGNMENT;
         return part;
       }
       const added = this.#engine.allocate([floats]);
       slabs.push(added);
       from = floats;
-      return tensorPart(added, 0, shape);
+      return of(added, 0, shape, dtype);
     };
   }
 }
@@ -109,30 +124,25 @@ class Place implements OperatorContext {
   readonly communicator: Communicator;
   readonly phases: PhaseClock;
   readonly operator: Operator;
-  readonly inputs: readonly Tensor[];
+  readonly inputs: readonly AnyTensor[];
   readonly #scratch: ScratchEngine;
-  readonly #buffers = new Map<string, Tensor>();
+  readonly #buffers = new Map<string, AnyTensor>();
   #plan: unknown;
   #planned = false;
   #result: Variable | null = null;
 
-  constructor(
-    pass: ForwardPass,
-    take: (shape: readonly number[]) => Tensor,
-    operator: Operator,
-    variables: readonly Variable[],
-  ) {
+  constructor(pass: ForwardPass, take: Take, operator: Operator, variables: readonly Variable[]) {
     this.#scratch = new ScratchEngine(pass.engine, take);
     this.engine = this.#scratch;
     this.communicator = pass.communicator;
     this.phases = pass.phases;
     this.operator = operator;
-    this.inputs = variables.map(({ value }) => value);
+    this.inputs = variables.map(({ operand }) => operand);
   }
 
-  get output(): Tensor {
+  get output(): AnyTensor {
     if (this.#result === null) throw new ShapeError('forward', `${this.operator.name} has not run`);
-    return this.#result.value;
+    return this.#result.tensor;
   }
 
   forward(): Variable {
@@ -150,11 +160,17 @@ class Place implements OperatorContext {
   }
 
   buffer(name: string, ...shape: number[]): Tensor {
+    return float32(this.bufferOf('float32', name, ...shape));
+  }
+
+  bufferOf(dtype: 'bfloat16', name: string, ...shape: number[]): Tensor<'bfloat16'>;
+  bufferOf(dtype: Dtype, name: string, ...shape: number[]): AnyTensor;
+  bufferOf(dtype: Dtype, name: string, ...shape: number[]): AnyTensor {
     let buffer = this.#buffers.get(name);
     if (buffer === undefined) {
-      buffer = this.#scratch.allocate(shape);
+      buffer = this.#scratch.allocate(shape, dtype);
       this.#buffers.set(name, buffer);
-    } else if (buffer.data.length !== elementCount(shape)) {
+    } else if (buffer.dtype !== dtype || buffer.data.length !== elementCount(shape)) {
       throw new ShapeError('forward', `${this.operator.name}: ${name} changed to [${shape}]`);
     }
     return buffer;
@@ -174,14 +190,17 @@ class Place implements OperatorContext {
 
 /** The engine, with what one place allocates taken from its half of the shared memory. */
 class ScratchEngine extends ForwardingEngine {
-  readonly #take: (shape: readonly number[]) => Tensor;
+  readonly #take: Take;
 
-  constructor(engine: Engine, take: (shape: readonly number[]) => Tensor) {
+  constructor(engine: Engine, take: Take) {
     super(engine);
     this.#take = take;
   }
 
-  override allocate(shape: readonly number[]): Tensor {
-    return this.#take(shape);
+  override allocate(shape: readonly number[]): Tensor;
+  override allocate(shape: readonly number[], dtype: 'bfloat16'): Tensor<'bfloat16'>;
+  override allocate(shape: readonly number[], dtype: Dtype): AnyTensor;
+  override allocate(shape: readonly number[], dtype: Dtype = 'float32'): AnyTensor {
+    return this.#take(shape, dtype);
   }
 }

@@ -2,6 +2,7 @@ import { Communicator } from '../communicators/communicator.js';
 import { SoloTransport } from '../communicators/solo/solo-transport.js';
 import type { Engine } from '../engines/engine.js';
 import { randomStream } from '../tensor/random.js';
+import { float32 } from '../tensor/tensor.js';
 import type { Operator } from './operator.js';
 import { Tape } from './tape.js';
 
@@ -105,7 +106,7 @@ export function checkGradients(
   direction = dOutput.data.slice();
   tape.backward(output, dOutput);
   const gradients = inputs.map(({ gradient, value }) =>
-    gradient === null ? new Float32Array(value.data.length) : gradient.data.slice(),
+    gradient === null ? new Float32Array(value.data.length) : float32(gradient).data.slice(),
   );
 
   return inputs.map((_, i) => {

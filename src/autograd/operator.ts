@@ -1,7 +1,7 @@
 import type { Communicator } from '../communicators/communicator.js';
 import type { PhaseClock } from '../base/phases.js';
 import type { Engine } from '../engines/engine.js';
-import type { Tensor } from '../tensor/tensor.js';
+import type { AnyTensor, Dtype, Tensor } from '../tensor/tensor.js';
 
 /** What one place in a recorded step offers the operator that stands there. */
 export interface OperatorContext {
@@ -9,9 +9,9 @@ export interface OperatorContext {
   readonly communicator: Communicator;
   /** Where an operator says what its time goes to; it is in `other` before and after. */
   readonly phases: PhaseClock;
-  readonly inputs: readonly Tensor[];
+  readonly inputs: readonly AnyTensor[];
   /** What `forward` returned. */
-  readonly output: Tensor;
+  readonly output: AnyTensor;
 
   /**
    * Whatever the operator sets up once for this place (saved tensors, views): `make` runs at
@@ -21,6 +21,9 @@ export interface OperatorContext {
   plan<Plan>(make: () => Plan): Plan;
   /** The tensor of this name, saved from step to step; allocated at the first call. */
   buffer(name: string, ...shape: number[]): Tensor;
+  /** The same, of this dtype. */
+  bufferOf(dtype: 'bfloat16', name: string, ...shape: number[]): Tensor<'bfloat16'>;
+  bufferOf(dtype: Dtype, name: string, ...shape: number[]): AnyTensor;
 
   /** Whether anybody needs the gradient of input i. */
   needsGradient(input: number): boolean;
@@ -31,7 +34,7 @@ export interface OperatorContext {
   gradientBeta(input: number): 0 | 1;
   /** Makes `gradient` (a saved tensor of this operator) the gradient of input i, without a copy
    * where it is the only part of it. */
-  giveGradient(input: number, gradient: Tensor): void;
+  giveGradient(input: number, gradient: AnyTensor): void;
 }
 
 /**
@@ -46,11 +49,11 @@ export interface Operator {
    *
    * @returns it, in a tensor that this place saves and the next pass overwrites
    */
-  forward(context: OperatorContext, ...inputs: Tensor[]): Tensor;
+  forward(context: OperatorContext, ...inputs: AnyTensor[]): AnyTensor;
   /**
    * Adds to the gradients of the inputs.
    *
    * @param dOutput gradient of what `forward` returned, of its shape
    */
-  backward(context: OperatorContext, dOutput: Tensor): void;
+  backward(context: OperatorContext, dOutput: AnyTensor): void;
 }

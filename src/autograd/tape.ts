@@ -2,20 +2,36 @@ import type { Communicator } from '../communicators/communicator.js';
 import { PHASE, PhaseClock } from '../base/phases.js';
 import type { Engine } from '../engines/engine.js';
 import { ShapeError } from '../base/errors.js';
-import { elementCount, type Tensor } from '../tensor/tensor.js';
+import {
+  type AnyTensor,
+  bytesOf,
+  type Dtype,
+  elementCount,
+  float32,
+  type Tensor,
+} from '../tensor/tensor.js';
 import type { Operator, OperatorContext } from './operator.js';
 
 /** A tensor in a computation, with its gradient. */
 export class Variable {
-  readonly value: Tensor;
+  readonly tensor: AnyTensor;
   readonly needsGradient: boolean;
-  gradient: Tensor | null = null;
+  gradient: AnyTensor | null = null;
   /** Whether `gradient` holds something of the current pass. */
   gradientWritten = false;
 
-  constructor(value: Tensor, needsGradient: boolean) {
-    this.value = value;
+  constructor(tensor: AnyTensor, needsGradient: boolean) {
+    this.tensor = tensor;
     this.needsGradient = needsGradient;
+  }
+
+  /** @throws ShapeError where it is bfloat16 */
+  get value(): Tensor {
+    return float32(this.tensor);
+  }
+  /** What operators read: of a parameter the bfloat16 copy, where it has one. */
+  get operand(): AnyTensor {
+    return this.tensor;
   }
 }
 
@@ -85,9 +101,9 @@ export class Tape {
    * @param onBackward called when an operator has added its part to its inputs' gradients
    */
   backward(from: Variable, dOutput?: Tensor, onBackward?: (operator: Operator) => void): void {
-    if (from.gradient === null) from.gradient = this.engine.allocate(from.value.shape);
-    if (dOutput === undefined) this.engine.fill(from.gradient, 1);
-    else if (dOutput !== from.gradient) this.engine.copy(dOutput, from.gradient);
+    const gradient = float32((from.gradient ??= this.engine.allocate(from.value.shape)));
+    if (dOutput === undefined) this.engine.fill(gradient, 1);
+    else if (dOutput !== gradient) this.engine.copy(dOutput, gradient);
     from.gradientWritten = true;
     for (let i = this.#applied - 1; i >= 0; i--) {
       const node = this.#nodes[i];
@@ -117,9 +133,9 @@ class Node implements OperatorContext {
   readonly communicator: Communicator;
   readonly phases: PhaseClock;
   readonly operator: Operator;
-  readonly inputs: readonly Tensor[];
+  readonly inputs: readonly AnyTensor[];
   readonly #variables: readonly Variable[];
-  readonly #buffers = new Map<string, Tensor>();
+  readonly #buffers = new Map<string, AnyTensor>();
   #plan: unknown;
   #planned = false;
   #result: Variable | null = null;
@@ -130,15 +146,15 @@ class Node implements OperatorContext {
     this.phases = tape.phases;
     this.operator = operator;
     this.#variables = variables;
-    this.inputs = variables.map((variable) => variable.value);
+    this.inputs = variables.map((variable) => variable.operand);
   }
 
   get result(): Variable {
     if (this.#result === null) throw new ShapeError('tape', `${this.operator.name} has not run`);
     return this.#result;
   }
-  get output(): Tensor {
-    return this.result.value;
+  get output(): AnyTensor {
+    return this.result.tensor;
   }
 
   matches(operator: Operator, variables: readonly Variable[]): boolean {
@@ -162,7 +178,7 @@ class Node implements OperatorContext {
     if (this.#result === null) {
       const needsGradient = this.#variables.some((variable) => variable.needsGradient);
       this.#result = new Variable(output, needsGradient);
-    } else if (output !== this.#result.value) {
+    } else if (output !== this.#result.tensor) {
       throw new ShapeError(
         'tape',
         `${this.operator.name} returned another tensor than in the first pass; save it in a buffer`,
@@ -188,11 +204,17 @@ class Node implements OperatorContext {
   }
 
   buffer(name: string, ...shape: number[]): Tensor {
+    return float32(this.bufferOf('float32', name, ...shape));
+  }
+
+  bufferOf(dtype: 'bfloat16', name: string, ...shape: number[]): Tensor<'bfloat16'>;
+  bufferOf(dtype: Dtype, name: string, ...shape: number[]): AnyTensor;
+  bufferOf(dtype: Dtype, name: string, ...shape: number[]): AnyTensor {
     let buffer = this.#buffers.get(name);
     if (buffer === undefined) {
-      buffer = this.engine.allocate(shape);
+      buffer = this.engine.allocate(shape, dtype);
       this.#buffers.set(name, buffer);
-    } else if (buffer.data.length !== elementCount(shape)) {
+    } else if (buffer.dtype !== dtype || buffer.data.length !== elementCount(shape)) {
       throw new ShapeError('tape', `${this.operator.name}: buffer ${name} changed to [${shape}]`);
     }
     return buffer;
@@ -212,8 +234,7 @@ class Node implements OperatorContext {
   gradient(i: number): Tensor | null {
     const variable = this.#input(i);
     if (!variable.needsGradient) return null;
-    variable.gradient ??= this.engine.allocate(variable.value.shape);
-    return variable.gradient;
+    return float32((variable.gradient ??= this.engine.allocate(variable.tensor.shape)));
   }
 
   gradientBeta(i: number): 0 | 1 {
@@ -223,15 +244,15 @@ class Node implements OperatorContext {
     return beta;
   }
 
-  giveGradient(i: number, gradient: Tensor): void {
+  giveGradient(i: number, gradient: AnyTensor): void {
     const variable = this.#input(i);
     if (!variable.needsGradient) return;
     if (variable.gradientWritten && variable.gradient !== null) {
-      this.engine.axpy(1, gradient, variable.gradient);
+      this.engine.axpy(1, float32(gradient), float32(variable.gradient));
     } else if (variable instanceof Parameter) {
       // A parameter's gradient goes on accumulating: it needs memory of its own.
       variable.gradient ??= this.engine.allocate(variable.value.shape);
-      this.engine.copy(gradient, variable.gradient);
+      this.engine.copy(float32(gradient), float32(variable.gradient));
     } else {
       variable.gradient = gradient;
     }
@@ -255,26 +276,48 @@ export interface ParameterOptions {
   readonly shape: readonly number[];
   /** Default: the checkpoint holds the tensor as it is. */
   readonly slice?: ParameterSlice | null;
+  /** What products take it in. Default: float32. */
+  readonly compute?: Dtype;
 }
 
-/** A trained tensor: it belongs to exactly one block, and its gradient outlives a pass. */
+/**
+ * A trained tensor: it belongs to exactly one block, and its gradient outlives a pass. Where products
+ * take bfloat16 it has a `copy` in that, which optimizers keep up to date; who writes the value
+ * otherwise calls `rounded`.
+ */
 export class Parameter extends Variable {
   readonly name: string;
   readonly block: number;
   /** Null when the checkpoint holds the tensor as it is. */
   readonly slice: ParameterSlice | null;
+  readonly copy: Tensor<'bfloat16'> | null;
+  readonly #engine: Engine;
 
-  constructor(engine: Engine, { name, block, shape, slice = null }: ParameterOptions) {
+  constructor(
+    engine: Engine,
+    { name, block, shape, slice = null, compute = 'float32' }: ParameterOptions,
+  ) {
     super(engine.allocate(shape), true);
+    this.copy = compute === 'float32' ? null : engine.allocate(shape, compute);
+    this.#engine = engine;
     this.name = name;
     this.block = block;
     this.slice = slice;
   }
 
+  override get operand(): AnyTensor {
+    return this.copy ?? this.tensor;
+  }
+
+  /** Makes the copy from the value. */
+  rounded(): void {
+    if (this.copy !== null) this.#engine.encodeRows('bfloat16', this.value, bytesOf(this.copy));
+  }
+
   /** The gradient that a backward pass has left. @throws ShapeError when there was none */
   get computedGradient(): Tensor {
     if (this.gradient === null) throw new ShapeError('tape', `${this.name} has no gradient yet`);
-    return this.gradient;
+    return float32(this.gradient);
   }
 
   /** Forgets the gradient: the next backward pass writes it anew. */

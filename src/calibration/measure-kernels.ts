@@ -11,7 +11,7 @@ import { OPTIMIZER_NAMES, type OptimizerName, OPTIMIZERS } from '../optimizers/o
 import { type Activation, ACTIVATION_NAMES } from '../engines/activations.js';
 import type { DropoutMask, Engine } from '../engines/engine.js';
 import { type EncodedPrecision, rowBytes } from '../tensor/precision.js';
-import { asBytes, type Matrix, type Tensor } from '../tensor/tensor.js';
+import { asBytes, type Matrix, type Tensor, tensorPart } from '../tensor/tensor.js';
 import { callSeconds, rounded } from './clock.js';
 
 /** Sizes of a weight matrix, and of a batch. */
@@ -235,7 +235,7 @@ function passCall(
       const update = create(CONSTANTS, engine);
       return ({ a: value, b: computedGradient, c, d }) => {
         const kept = [{ tensor: c }, { tensor: d }].slice(0, states.length);
-        update(UPDATE_STEP, { value, computedGradient }, kept);
+        update(UPDATE_STEP, { value, copy: null, computedGradient }, kept);
       };
     }
   }
@@ -248,13 +248,10 @@ function turns<T>(elements: number, make: (element: number) => T): T[] {
 }
 
 function matrix(on: Tensor, element: number, rows: number, columns: number): Matrix {
-  return { byteOffset: on.byteOffset + 4 * element, rows, columns, stride: columns };
+  const byteOffset = on.byteOffset + 4 * element;
+  return { dtype: on.dtype, byteOffset, rows, columns, stride: columns };
 }
 
 function tensor(on: Tensor, element: number, rows: number, columns: number): Tensor {
-  return {
-    shape: [rows, columns],
-    data: on.data.subarray(element, element + rows * columns),
-    byteOffset: on.byteOffset + 4 * element,
-  };
+  return tensorPart(on, element, [rows, columns]);
 }

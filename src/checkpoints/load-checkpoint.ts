@@ -94,6 +94,7 @@ function readEntries(
       const file = open.get(shard) ?? new SafetensorsFile(path.join(folder, shard));
       open.set(shard, file);
       readEntry(file, entry, nested);
+      if (entry.tensor === entry.parameter.value) entry.parameter.rounded();
     }
   } catch (error) {
     if (error instanceof DataError) throw new CheckpointError('checkpoint', error.message);

@@ -63,8 +63,9 @@ function heldBackPairs({ validation }: TrainingSettings, start: StartEvent): [st
 }
 
 function networkText(settings: TrainingSettings): string {
-  const { strategy, width, depth, blocks, ghostPrecision, nestedGhosts } = settings;
+  const { strategy, width, depth, blocks, compute, ghostPrecision, nestedGhosts } = settings;
   const precision = ghostPrecision === 'float32' ? '' : ` in ${ghostPrecision}`;
+  const products = compute === 'float32' ? '' : `, products in ${compute}`;
   const exchanged = `, ${formatGhosts(settings)} ghosts${precision}${nestedGhosts ? ', nested' : ''}`;
   const ghosts = exchangesGhosts(strategy) ? exchanged : '';
   const plain = settings.widths
@@ -76,7 +77,7 @@ function networkText(settings: TrainingSettings): string {
       ? `${plain} ${gated ? 'gated ' : ''}residual blocks of ${expansion ?? 2}N, norm ${norm ?? 'rms'}`
       : plain;
   const dropped = dropout > 0 ? `, dropout ${dropout}` : '';
-  return `${strategy}, ${sizes}, ${plural(blocks, 'block')}${ghosts}${dropped}`;
+  return `${strategy}, ${sizes}, ${plural(blocks, 'block')}${ghosts}${products}${dropped}`;
 }
 
 /** Ends that are split over the blocks. */

@@ -6,7 +6,11 @@
 export { GHOST_PRECISIONS, type GhostPrecision } from '../tensor/precision.js';
 export { type RandomStream, randomStream } from '../tensor/random.js';
 export {
+  type AnyTensor,
   asMatrix,
+  type Dtype,
+  DTYPES,
+  float32,
   type Matrix,
   matrixColumns,
   matrixRows,

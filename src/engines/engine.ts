@@ -1,5 +1,5 @@
 import type { EncodedPrecision } from '../tensor/precision.js';
-import type { Bytes, Matrix, Tensor } from '../tensor/tensor.js';
+import type { AnyTensor, Bytes, Dtype, Matrix, Tensor } from '../tensor/tensor.js';
 import type { Activation } from './activations.js';
 import type { ElementLoss } from './element-losses.js';
 
@@ -48,8 +48,13 @@ export interface CrossEntropyResult {
   correct: number;
 }
 
+/** How an engine makes products of bfloat16 matrices: `native`, in the processor's own instructions;
+ * `emulated`, by a library that has none for this processor; `widened` to float32 on the way. */
+export type HalfProducts = 'native' | 'emulated' | 'widened';
+
 /**
- * The kernels of a training step, on memory that the engine allocates.
+ * The kernels of a training step, on memory that the engine allocates. Tensors are float32 where
+ * nothing else is said; operands of products may be bfloat16, and what becomes one can be written so.
  *
  * When a call returns, its result is in memory: collectives and readers may use it. Scalars that
  * kernels return are float64. Shapes are checked where an operator is planned, not here. No call
@@ -60,17 +65,21 @@ export interface Engine {
   readonly name: string;
   /** One line for people: library, version, threads. */
   readonly description: string;
+  readonly halfProducts: HalfProducts;
 
-  /** Zero-filled storage that lives as long as the engine.
+  /** Zero-filled storage that lives as long as the engine, by default float32.
    * @throws UnsupportedError when the memory cannot hold it, with the sizes. */
   allocate(shape: readonly number[]): Tensor;
+  allocate(shape: readonly number[], dtype: 'bfloat16'): Tensor<'bfloat16'>;
+  allocate(shape: readonly number[], dtype: Dtype): AnyTensor;
   /** Bytes that `allocate` has handed out, padding included. */
   readonly allocatedBytes: number;
   /** Most bytes that `allocate` can ever hand out. */
   readonly capacityBytes: number;
 
   /** c = alpha · op(a) · op(b) + beta · c, where op transposes if asked. With beta = 0 the old
-   * c is not read. Sizes come from `c` and `a`; an inner size of zero scales c by beta. */
+   * c is not read. Sizes come from `c` and `a`; an inner size of zero scales c by beta. a and b are
+   * of one dtype; c is float32, and so are sums. */
   gemm(
     transposeA: boolean,
     transposeB: boolean,
@@ -82,16 +91,17 @@ export interface Engine {
   ): void;
 
   /** z += bias (one value a row; null: no bias), out = activation(z). z, out: [rows, columns];
-   * bias: [rows]. `out` may be `z`. */
-  biasActivation(activation: Activation, z: Tensor, bias: Tensor | null, out: Tensor): void;
+   * bias: [rows]. `out` may be `z`, or bfloat16. */
+  biasActivation(activation: Activation, z: Tensor, bias: Tensor | null, out: AnyTensor): void;
   /** dz = dOut · activation′(z) and dBias = betaBias · dBias + row sums of dz, where z is what
-   * `biasActivation` left and out its output. `dz` may be `dOut`; without dBias no sums. */
+   * `biasActivation` left and out its output. `dz` may be `dOut`, or bfloat16: it is summed before it
+   * is rounded. Without dBias no sums. Of a bfloat16 `out`, the activation is computed from z again. */
   biasActivationGradient(
     activation: Activation,
     z: Tensor,
-    out: Tensor,
+    out: AnyTensor,
     dOut: Tensor,
-    dz: Tensor,
+    dz: AnyTensor,
     betaBias: number,
     dBias: Tensor | null,
   ): void;
@@ -167,16 +177,24 @@ export interface Engine {
 
   /** One optimizer step; returns Σ gradient² (before scaling), accumulated in float64.
    * With g = gradientScale · gradient + weightDecay · w: without momentum w −= lr · g; else
-   * v = momentum · v + g and w −= lr · (nesterov ? g + momentum · v : v). */
-  sgdStep(weights: Tensor, gradient: Tensor, velocity: Tensor | null, step: SgdStep): number;
+   * v = momentum · v + g and w −= lr · (nesterov ? g + momentum · v : v). `copy`, where there is
+   * one, gets the new weights in the same pass. */
+  sgdStep(
+    weights: Tensor,
+    gradient: Tensor,
+    velocity: Tensor | null,
+    copy: Tensor<'bfloat16'> | null,
+    step: SgdStep,
+  ): number;
   /** Adam (arXiv:1412.6980) or, with `decoupled`, AdamW (arXiv:1711.05101):
    * m = β₁m + (1−β₁)g, v = β₂v + (1−β₂)g², w −= lr · (m / c₁) / (√(v / c₂) + ε).
-   * Returns Σ gradient² (before scaling), accumulated in float64. */
+   * Returns Σ gradient² (before scaling), accumulated in float64. `copy` as of `sgdStep`. */
   adamStep(
     weights: Tensor,
     gradient: Tensor,
     firstMoment: Tensor,
     secondMoment: Tensor,
+    copy: Tensor<'bfloat16'> | null,
     step: AdamStep,
   ): number;
 }

@@ -1,8 +1,15 @@
 import type { EncodedPrecision } from '../tensor/precision.js';
-import type { Bytes, Matrix, Tensor } from '../tensor/tensor.js';
+import type { AnyTensor, Bytes, Dtype, Matrix, Tensor } from '../tensor/tensor.js';
 import type { Activation } from './activations.js';
 import type { ElementLoss } from './element-losses.js';
-import type { AdamStep, CrossEntropyResult, DropoutMask, Engine, SgdStep } from './engine.js';
+import type {
+  AdamStep,
+  CrossEntropyResult,
+  DropoutMask,
+  Engine,
+  HalfProducts,
+  SgdStep,
+} from './engine.js';
 
 /** An engine that passes every call to another: the base of engines that change a few of them. */
 export class ForwardingEngine implements Engine {
@@ -18,14 +25,20 @@ export class ForwardingEngine implements Engine {
   get description(): string {
     return this.#engine.description;
   }
+  get halfProducts(): HalfProducts {
+    return this.#engine.halfProducts;
+  }
   get allocatedBytes(): number {
     return this.#engine.allocatedBytes;
   }
   get capacityBytes(): number {
     return this.#engine.capacityBytes;
   }
-  allocate(shape: readonly number[]): Tensor {
-    return this.#engine.allocate(shape);
+  allocate(shape: readonly number[]): Tensor;
+  allocate(shape: readonly number[], dtype: 'bfloat16'): Tensor<'bfloat16'>;
+  allocate(shape: readonly number[], dtype: Dtype): AnyTensor;
+  allocate(shape: readonly number[], dtype: Dtype = 'float32'): AnyTensor {
+    return this.#engine.allocate(shape, dtype);
   }
 
   gemm(
@@ -40,15 +53,15 @@ export class ForwardingEngine implements Engine {
     this.#engine.gemm(transposeA, transposeB, alpha, a, b, beta, c);
   }
 
-  biasActivation(activation: Activation, z: Tensor, bias: Tensor | null, out: Tensor): void {
+  biasActivation(activation: Activation, z: Tensor, bias: Tensor | null, out: AnyTensor): void {
     this.#engine.biasActivation(activation, z, bias, out);
   }
   biasActivationGradient(
     activation: Activation,
     z: Tensor,
-    out: Tensor,
+    out: AnyTensor,
     dOut: Tensor,
-    dz: Tensor,
+    dz: AnyTensor,
     betaBias: number,
     dBias: Tensor | null,
   ): void {
@@ -133,16 +146,23 @@ export class ForwardingEngine implements Engine {
       result,
     );
   }
-  sgdStep(weights: Tensor, gradient: Tensor, velocity: Tensor | null, step: SgdStep): number {
-    return this.#engine.sgdStep(weights, gradient, velocity, step);
+  sgdStep(
+    weights: Tensor,
+    gradient: Tensor,
+    velocity: Tensor | null,
+    copy: Tensor<'bfloat16'> | null,
+    step: SgdStep,
+  ): number {
+    return this.#engine.sgdStep(weights, gradient, velocity, copy, step);
   }
   adamStep(
     weights: Tensor,
     gradient: Tensor,
     firstMoment: Tensor,
     secondMoment: Tensor,
+    copy: Tensor<'bfloat16'> | null,
     step: AdamStep,
   ): number {
-    return this.#engine.adamStep(weights, gradient, firstMoment, secondMoment, step);
+    return this.#engine.adamStep(weights, gradient, firstMoment, secondMoment, copy, step);
   }
 }

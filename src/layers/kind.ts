@@ -2,7 +2,7 @@ import type { Operator } from '../autograd/operator.js';
 import type { ParameterSlice } from '../autograd/tape.js';
 import type { Engine } from '../engines/engine.js';
 import type { GhostPrecision } from '../tensor/precision.js';
-import type { Tensor } from '../tensor/tensor.js';
+import type { Dtype, Tensor } from '../tensor/tensor.js';
 import type { BlockLayout } from './block-layout.js';
 import type { OperationList } from './operation-list.js';
 
@@ -25,6 +25,9 @@ export interface LayerSizes {
   /** K, for kinds that have ghosts. */
   readonly ghosts: number;
   readonly ghostPrecision: GhostPrecision;
+  /** What products take; they give float32. In bfloat16 ghosts are too, and so is what a `gather`
+   * layer exchanges. */
+  readonly compute: Dtype;
   /** q, the mean square of what enters a network of random weights. */
   readonly secondMoment: number;
   /** v of what leaves it then; 1 but in residual blocks. */

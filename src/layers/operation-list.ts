@@ -1,4 +1,5 @@
 import type { OptimizerName } from '../optimizers/optimizer-list.js';
+import { type Dtype, elementBytes } from '../tensor/tensor.js';
 import type { BlockLayout } from './block-layout.js';
 import type { NetworkCollective, Operation, Part, Pass, PassKernel, Start } from './operations.js';
 
@@ -65,9 +66,9 @@ export class OperationList {
     this.operations.push({ kind: 'wait', start });
   }
 
-  /** Of [rows, B] in float32. */
-  bytes(rows: number): number {
-    return 4 * rows * this.columns;
+  /** Of [rows, B], by default in float32. */
+  bytes(rows: number, dtype: Dtype = 'float32'): number {
+    return elementBytes(dtype) * rows * this.columns;
   }
 
   /** Does the work once for each block of the rank. @param work of its j-th block */

@@ -9,12 +9,15 @@ import type { LayerKind, LayerSizes, ParameterShape, Spread } from '../layers/ki
 import { KINDS } from '../layers/kinds.js';
 import { kindsOf, type NetworkKinds } from '../layers/network-kinds.js';
 import type { LayerPart } from '../layers/part.js';
+import { roundedPart } from '../layers/rounded/part.js';
 import { residualPart } from '../layers/residual/part.js';
 import { rmsNormPart } from '../layers/rms-norm/part.js';
 import { joinPart, splitPart } from '../layers/spread/part.js';
 import { STRATEGIES } from '../layers/strategies.js';
+import { elementCount } from '../tensor/tensor.js';
 import { inputEdge, outputEdge } from './edges.js';
 import {
+  ghostPrecisionOf,
   ghostsOf,
   type NetworkSpecification,
   type ResidualBlocks,
@@ -59,8 +62,9 @@ export function networkLayers(
   if (specification.residual !== undefined) {
     return residualLayers(specification, specification.residual);
   }
-  const { depth, blocks, ends, activation, ghostPrecision = 'float32' } = specification;
-  const { dropout = 0 } = specification;
+  const { depth, blocks, ends, activation, dropout = 0 } = specification;
+  const { compute = 'float32' } = specification;
+  const ghostPrecision = ghostPrecisionOf(specification);
   const widths = widthsOf(specification);
   const hidden = Array.from({ length: depth }, (_, l) => ({
     ...sizes(`layers.${l}`, widths[l] ?? 0, widths[l + 1] ?? 0),
@@ -90,11 +94,17 @@ export function networkLayers(
     const applied = isLast ? last : activation;
     const given = secondMoment;
     if (applied !== null) secondMoment = momentAfter(applied, isLast ? 0 : dropout);
-    const common = { blocks, ghostPrecision, secondMoment: given, outputVariance: 1 };
+    const common = { blocks, ghostPrecision, compute, secondMoment: given, outputVariance: 1 };
     const whole = { ...layer, ...ALONE, ...common, activation: applied };
-    const after = applied === null ? [] : [activationPart(whole, applied, layer.kind.output)];
-    if (!isLast) after.push(...dropoutParts(whole, dropout, i));
-    return { ...whole, after };
+    const before = i === 0 ? roundedParts(layer.name, whole, 'inputs') : [];
+    if (applied === null) return { ...whole, before, after: [] };
+    const taker = isLast || dropout > 0 ? 'other' : 'products';
+    const after = [activationPart(whole, applied, layer.kind.output, taker)];
+    if (!isLast && dropout > 0) {
+      after.push(...dropoutParts(whole, dropout, i));
+      after.push(...roundedParts(`${layer.name}.dropout`, whole, 'outputs'));
+    }
+    return { ...whole, before, after };
   });
 }
 
@@ -110,12 +120,13 @@ function residualLayers(
   { norm, expansion, gated = false }: ResidualBlocks,
 ): NetworkLayer[] {
   const { depth: L, width: N, blocks, ends, activation, strategy } = specification;
-  const { ghostPrecision = 'float32', dropout = 0 } = specification;
+  const { compute = 'float32', dropout = 0 } = specification;
+  const ghostPrecision = ghostPrecisionOf(specification);
   const { up, down, stream } = STRATEGIES[strategy].block;
   const isNormed = norm === 'rms';
   const isWhole = stream === 'replicated';
   const [entering, leaving] = [inputEdge(specification), outputEdge(specification)];
-  const common = { blocks, ghostPrecision, outputVariance: 1 };
+  const common = { blocks, ghostPrecision, compute, outputVariance: 1 };
   const splitAtEnd = (layer: string) => (isWhole ? [splitPart(layer, N)] : []);
   const inner = N * expansion;
   const hasEnds = ends.kind === 'replicated';
@@ -138,7 +149,7 @@ function residualLayers(
         after: [
           gated
             ? gatedPart(upSizes, activation)
-            : activationPart(upSizes, activation, KINDS[up].output),
+            : activationPart(upSizes, activation, KINDS[up].output, 'products'),
           ...dropoutParts({ ...upSizes, outputs: inner }, dropout, (hasEnds ? 1 : 0) + 2 * l),
         ],
       },
@@ -170,7 +181,7 @@ function residualLayers(
       activation: 'identity',
       secondMoment: entering.width / entering.padded,
       after: [
-        activationPart(input, 'identity', kinds.input.output),
+        activationPart(input, 'identity', kinds.input.output, 'products'),
         ...(isWhole ? [joinPart('input', N)] : []),
       ],
     },
@@ -186,7 +197,7 @@ function residualLayers(
         ...(isNormed && !rides ? [rmsNormPart('head', N, stream)] : []),
         ...splitAtEnd('head'),
       ],
-      after: isSharded ? [activationPart(head, 'identity', 'sharded')] : [],
+      after: isSharded ? [activationPart(head, 'identity', 'sharded', 'other')] : [],
     },
   ];
 }
@@ -203,6 +214,16 @@ function dropoutParts(
   layer: number,
 ): LayerPart[] {
   return rate === 0 ? [] : [dropoutPart(of, of.kind.output, { rate, layer })];
+}
+
+/** Rounds what enters a layer, or leaves it, where products take bfloat16. */
+function roundedParts(
+  name: string,
+  { kind, blocks, compute, ...widths }: Omit<NetworkLayer, 'before' | 'after'>,
+  which: 'inputs' | 'outputs',
+): LayerPart[] {
+  const spread = which === 'inputs' ? kind.input : kind.output;
+  return compute === 'float32' ? [] : [roundedPart(name, { rows: widths[which], blocks }, spread)];
 }
 
 function endSizes<R extends 'input' | 'head'>(
@@ -251,15 +272,24 @@ export function layerParameters(layer: NetworkLayer, block: number): ParameterSh
 }
 
 /** Elements of each parameter of one rank, block after block. */
-export function parameterSizes(
+export function parameterSizes(layers: readonly NetworkLayer[], layout: OwnBlocks): number[] {
+  return parametersOf(layers, layout).map(({ shape }) => elementCount(shape));
+}
+
+/** The same of its matrices, which are multiplied: biases are added. */
+export function matrixSizes(layers: readonly NetworkLayer[], layout: OwnBlocks): number[] {
+  return parametersOf(layers, layout)
+    .filter(({ shape }) => shape.length > 1)
+    .map(({ shape }) => elementCount(shape));
+}
+
+type OwnBlocks = Pick<BlockLayout, 'firstBlock' | 'blocksHere'>;
+
+function parametersOf(
   layers: readonly NetworkLayer[],
-  { firstBlock, blocksHere }: Pick<BlockLayout, 'firstBlock' | 'blocksHere'>,
-): number[] {
+  { firstBlock, blocksHere }: OwnBlocks,
+): ParameterShape[] {
   return Array.from({ length: blocksHere }, (_, j) =>
-    layers.flatMap((layer) =>
-      layerParameters(layer, firstBlock + j).map(({ shape }) =>
-        shape.reduce((product, size) => product * size, 1),
-      ),
-    ),
+    layers.flatMap((layer) => layerParameters(layer, firstBlock + j)),
   ).flat();
 }

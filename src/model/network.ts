@@ -59,7 +59,10 @@ export class FeedForward {
 
   /** Draws the initial weights; they depend on the seed and each tensor's name alone. */
   initialize(seed: number): void {
-    for (const [parameter, draw] of this.#draws) initialize(parameter, draw, seed);
+    for (const [parameter, draw] of this.#draws) {
+      initialize(parameter, draw, seed);
+      parameter.rounded();
+    }
   }
 
   /**
@@ -206,7 +209,14 @@ function makeParameters(
       const { place, variance } = shape;
       const isWhole = place === null || place.shape.join() === shape.shape.join();
       const slice = layer.storedWhole && !isWhole ? place : null;
-      const parameter = new Parameter(engine, { name, block, shape: shape.shape, slice });
+      const compute = shape.shape.length > 1 ? layer.compute : 'float32';
+      const parameter = new Parameter(engine, {
+        name,
+        block,
+        shape: shape.shape,
+        slice,
+        compute,
+      });
       const { row, column } = place ?? { row: 0, column: 0 };
       const stream = place === null ? name : `${layer.name}.${shape.part}`;
       const columns = (place ?? shape).shape[1] ?? 1;

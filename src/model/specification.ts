@@ -2,6 +2,7 @@ import { type Activation, ACTIVATION_NAMES } from '../engines/activations.js';
 import { exchangesGhosts, type Strategy, STRATEGY_NAMES } from '../layers/strategies.js';
 import { ConfigError } from '../base/errors.js';
 import { GHOST_PRECISIONS, type GhostPrecision } from '../tensor/precision.js';
+import { type Dtype, DTYPES } from '../tensor/tensor.js';
 
 /**
  * What a network's ends look like: `replicated` features enter through a linear layer `input` and
@@ -31,6 +32,8 @@ export interface NetworkSpecification {
   readonly layerGhosts?: readonly number[];
   /** How ghosts travel, phantom only; float32 where it is left out. */
   readonly ghostPrecision?: GhostPrecision;
+  /** What matrix products take; they and sums give float32. Default: float32. */
+  readonly compute?: Dtype;
   readonly activation: Activation;
   /** Share of what a hidden activation gives that training drops; left out: none. It says nothing of a
    * network that answers. */
@@ -109,6 +112,15 @@ function oneOf(name: string, value: string, known: readonly string[]): void {
   throw new ConfigError('network', `${name} is ${value}; it is one of ${known.join(', ')}`);
 }
 
+/** How ghosts travel: where nobody says, as they are multiplied. */
+export function ghostPrecisionOf({
+  strategy,
+  compute = 'float32',
+  ghostPrecision = exchangesGhosts(strategy) ? compute : 'float32',
+}: Pick<NetworkSpecification, 'strategy' | 'compute' | 'ghostPrecision'>): GhostPrecision {
+  return ghostPrecision;
+}
+
 /**
  * Checks a specification.
  *
@@ -116,10 +128,12 @@ function oneOf(name: string, value: string, known: readonly string[]): void {
  */
 export function validateSpecification(specification: NetworkSpecification): void {
   const { strategy, width, depth, blocks, ghosts, ends, activation } = specification;
-  const { ghostPrecision = 'float32', layerGhosts } = specification;
+  const { layerGhosts, compute = 'float32' } = specification;
+  const ghostPrecision = ghostPrecisionOf(specification);
   oneOf('strategy', strategy, STRATEGY_NAMES);
   oneOf('activation', activation, ACTIVATION_NAMES);
   oneOf('ghostPrecision', ghostPrecision, GHOST_PRECISIONS);
+  oneOf('compute', compute, DTYPES);
   oneOf('ends', ends.kind, ['replicated', 'sharded']);
   const sizes: [string, number][] = [
     ['width', width],
@@ -157,6 +171,13 @@ export function validateSpecification(specification: NetworkSpecification): void
       'network',
       `${given} with strategy ${strategy}, which has no ghosts; leave it out, or use --strategy ` +
         'phantom',
+    );
+  }
+  if (compute !== 'float32' && ghostPrecision !== compute) {
+    throw new ConfigError(
+      'network',
+      `compute ${compute} with ghost precision ${ghostPrecision}; ghosts are multiplied as they ` +
+        `travel: leave ghost precision out`,
     );
   }
   if (blocks < 2) {
@@ -197,7 +218,7 @@ function validateWidths({ width, depth }: NetworkSpecification, widths: readonly
 }
 
 function validateResidual(
-  { widths, ghostPrecision = 'float32' }: NetworkSpecification,
+  { widths, compute = 'float32', ghostPrecision = 'float32' }: NetworkSpecification,
   { norm, expansion }: ResidualBlocks,
 ): void {
   oneOf('norm', norm, ['rms', 'none']);
@@ -206,6 +227,13 @@ function validateResidual(
   }
   if (widths !== undefined) {
     throw new ConfigError('network', 'widths of residual blocks, which have one: use width');
+  }
+  if (compute !== 'float32') {
+    throw new ConfigError(
+      'network',
+      `compute ${compute} in residual blocks, whose sums and norms are float32; use compute float32, ` +
+        'or architecture plain',
+    );
   }
   if (norm === 'none' || ghostPrecision === 'float32') return;
   throw new ConfigError(

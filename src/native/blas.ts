@@ -1,6 +1,6 @@
 import { NativeError } from '../base/errors.js';
-import { openLibrary } from './library.js';
-import type { NativeLibrary } from './library.js';
+import { addressOf, openLibrary } from './library.js';
+import type { NativeFunction, NativeLibrary } from './library.js';
 
 /** C = α·op(A)·op(B) + β·C of row-major matrices, C m × n; a, b and c are addresses. */
 type Gemm = (
@@ -41,6 +41,14 @@ export interface Blas {
   readonly gemm: Gemm;
   /** Null: `gemm` is as fast on one column. */
   readonly gemv: Gemv | null;
+  /** Products of bfloat16 matrices, summed in float32; null: it has none that work here. */
+  readonly half: HalfGemm | null;
+}
+
+interface HalfGemm {
+  readonly gemm: Gemm;
+  /** Whether the processor multiplies bfloat16 itself. */
+  readonly native: boolean;
 }
 
 export interface BlasCandidate {
@@ -74,6 +82,8 @@ const DNNL_SGEMM =
     ' ',
   );
 const [LETTER_N, LETTER_T] = [78, 84];
+/** Of oneDNN's instruction sets: multiplies bfloat16. AMX and all later ones have it too. */
+const DNNL_ISA_BFLOAT16 = 0x80;
 
 /** oneDNN's names for what runs its threads. */
 const DNNL_RUNTIMES: Readonly<Record<number, string>> = { 4: 'TBB', 8: 'a pool of its caller' };
@@ -165,7 +175,7 @@ function shortReason(path: string, error: NativeError): string {
 
 async function openCandidate(path: string): Promise<Blas> {
   const library = await openLibrary(path);
-  const products = dnnlProducts(library) ?? cblasProducts(library);
+  const products = (await dnnlProducts(library)) ?? cblasProducts(library);
   if (/USE64BITINT|_ilp64/i.test(products.description)) {
     throw new NativeError('blas', `${path} takes 64-bit sizes; a 32-bit (LP64) build is needed`);
   }
@@ -191,11 +201,12 @@ function cblasProducts(library: NativeLibrary): Products {
       const A = letter(transposeA);
       sgemv(CBLAS_ROW_MAJOR, A, rows, columns, alpha, a, strideA, x, strideX, beta, y, strideY);
     },
+    half: null,
   };
 }
 
 /** oneDNN's, which compiles its kernels for the processor that it finds. Null: another library. */
-function dnnlProducts(library: NativeLibrary): Products | null {
+async function dnnlProducts(library: NativeLibrary): Promise<Products | null> {
   const sgemm = library.find('dnnl_sgemm', 'int', DNNL_SGEMM);
   if (sgemm === undefined) return null;
   const { version, runtime } = dnnlVersion(library);
@@ -204,16 +215,39 @@ function dnnlProducts(library: NativeLibrary): Products | null {
     const what = `${library.path} takes its threads from ${threads}, not one for each rank`;
     throw new NativeError('blas', what);
   }
+  const gemm = dnnlGemm('dnnl_sgemm', sgemm);
+  return { description: `oneDNN ${version}`, gemm, gemv: null, half: await dnnlHalf(library) };
+}
+
+function dnnlGemm(name: string, call: NativeFunction): Gemm {
   const letter = (transpose: boolean) => (transpose ? LETTER_T : LETTER_N);
-  return {
-    description: `oneDNN ${version}`,
-    gemm(transposeA, transposeB, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC) {
-      const [A, B] = [letter(transposeA), letter(transposeB)];
-      const status = sgemm(A, B, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC);
-      if (status !== 0) throw new NativeError('blas', `dnnl_sgemm ended with ${String(status)}`);
-    },
-    gemv: null,
+  return (transposeA, transposeB, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC) => {
+    const [A, B] = [letter(transposeA), letter(transposeB)];
+    const status = call(A, B, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC);
+    if (status !== 0) throw new NativeError('blas', `${name} ended with ${String(status)}`);
   };
+}
+
+/** oneDNN exports this product without documenting it, and refuses it where the processor lacks
+ * AVX-512: what it says to 1.5 · 2 decides. */
+async function dnnlHalf(library: NativeLibrary): Promise<HalfGemm | null> {
+  const name = 'dnnl_gemm_bf16bf16f32';
+  const call = library.find(name, 'int', DNNL_SGEMM);
+  if (call === undefined) return null;
+  const gemm = dnnlGemm(name, call);
+  // 1.5 and 2 in bfloat16; the sum from byte 4 on.
+  const buffer = new SharedArrayBuffer(8);
+  new Uint16Array(buffer).set([0x3fc0, 0x4000]);
+  const at = await addressOf(buffer);
+  try {
+    gemm(false, false, 1, 1, 1, 1, at, 1, at + 2, 1, 0, at + 4, 1);
+  } catch (error) {
+    if (error instanceof NativeError) return null;
+    throw error;
+  }
+  if (new Float32Array(buffer)[1] !== 3) return null;
+  const isa = Number(library.find('dnnl_get_effective_cpu_isa', 'int', [])?.() ?? 0);
+  return { gemm, native: (isa & DNNL_ISA_BFLOAT16) !== 0 };
 }
 
 function dnnlVersion(library: NativeLibrary): { version: string; runtime: number } {

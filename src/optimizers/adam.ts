@@ -17,7 +17,7 @@ export function adam(decoupled: boolean): OptimizerDescription['create'] {
     };
     return (
       { step, learningRate, gradientScale },
-      { value, computedGradient: gradient },
+      { value, copy, computedGradient: gradient },
       [first, second],
     ) => {
       settings.learningRate = learningRate;
@@ -25,7 +25,7 @@ export function adam(decoupled: boolean): OptimizerDescription['create'] {
       settings.biasCorrection1 = 1 - beta1 ** step;
       settings.biasCorrection2 = 1 - beta2 ** step;
       if (!first || !second) throw new TypeError('adam keeps two moments');
-      return engine.adamStep(value, gradient, first.tensor, second.tensor, settings);
+      return engine.adamStep(value, gradient, first.tensor, second.tensor, copy, settings);
     };
   };
 }

@@ -11,10 +11,14 @@ export function sgd(nesterov: boolean): OptimizerDescription['create'] {
       weightDecay,
       gradientScale: 1,
     };
-    return ({ learningRate, gradientScale }, { value, computedGradient: gradient }, [velocity]) => {
+    return (
+      { learningRate, gradientScale },
+      { value, copy, computedGradient: gradient },
+      [velocity],
+    ) => {
       settings.learningRate = learningRate;
       settings.gradientScale = gradientScale;
-      return engine.sgdStep(value, gradient, velocity?.tensor ?? null, settings);
+      return engine.sgdStep(value, gradient, velocity?.tensor ?? null, copy, settings);
     };
   };
 }

@@ -31,7 +31,7 @@ export interface UpdateStep {
 /** Updates one parameter in one pass. @returns Σ gradient², before scaling */
 export type Update = (
   step: UpdateStep,
-  parameter: Pick<Parameter, 'value' | 'computedGradient'>,
+  parameter: Pick<Parameter, 'value' | 'copy' | 'computedGradient'>,
   states: readonly Pick<OptimizerState, 'tensor'>[],
 ) => number;
 

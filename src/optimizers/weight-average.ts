@@ -51,7 +51,7 @@ export class WeightAverage {
   update(step: number): void {
     this.#settings.learningRate = 1 - Math.min(this.#decay, (1 + step) / (10 + step));
     for (const { parameter, tensor } of this.state) {
-      this.#engine.sgdStep(tensor, parameter.value, null, this.#settings);
+      this.#engine.sgdStep(tensor, parameter.value, null, null, this.#settings);
     }
   }
 
@@ -75,6 +75,7 @@ export class WeightAverage {
         a.set(b.subarray(from, to), from);
         b.set(piece, from);
       }
+      parameter.rounded();
     }
   }
 }

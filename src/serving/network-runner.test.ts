@@ -5,6 +5,7 @@ import { SoloTransport } from '../communicators/solo/solo-transport.js';
 import { createWasmEngine } from '../engines/wasm/wasm-engine.js';
 import { buildNetwork } from '../model/network.js';
 import type { NetworkSpecification } from '../model/specification.js';
+import type { Dtype } from '../tensor/tensor.js';
 import { NetworkRunner } from './network-runner.js';
 
 const MOST_ROWS = 5;
@@ -45,10 +46,10 @@ describe('plans of a network that answers', () => {
     answer(few, MOST_ROWS, 3);
     const allocate = engine.allocate.bind(engine);
     let allocated = 0;
-    engine.allocate = (shape) => {
+    engine.allocate = ((shape: readonly number[], dtype: Dtype = 'float32') => {
       allocated++;
-      return allocate(shape);
-    };
+      return allocate(shape, dtype);
+    }) as typeof engine.allocate;
     for (let round = 0; round < 2; round++) {
       for (let rows = 1; rows <= MOST_ROWS; rows++) {
         for (const ghosts of [1, 2, 3]) {

@@ -9,6 +9,7 @@ import { RANKED_METRICS } from '../metrics/metric-names.js';
 import { OPTIMIZER_NAMES } from '../optimizers/optimizer-list.js';
 import { SCHEDULE_NAMES } from '../optimizers/schedule.js';
 import { GHOST_PRECISIONS } from '../tensor/precision.js';
+import { DTYPES } from '../tensor/tensor.js';
 import { BYTE_UNITS, MOST, type Setting } from './value-kinds.js';
 
 /** Sections of `--help`, in its order. */
@@ -148,7 +149,16 @@ export const SETTINGS = {
   },
   ghostPrecision: {
     ...choice('Network', GHOST_PRECISIONS),
-    about: 'format of ghosts sent between ranks, phantom only; sums stay float32',
+    about:
+      'format of ghosts sent between ranks, phantom only; sums stay float32; with compute bfloat16 ' +
+      'that',
+    initial: 'float32',
+  },
+  compute: {
+    ...choice('Network', DTYPES),
+    about:
+      'format of what is multiplied: weights, activations and their gradients; products, sums, ' +
+      'weights that are updated, optimizer, losses and checkpoints stay float32',
     initial: 'float32',
   },
   activation: {

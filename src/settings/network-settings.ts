@@ -1,4 +1,8 @@
-import type { NetworkEnds, NetworkSpecification } from '../model/specification.js';
+import {
+  ghostPrecisionOf,
+  type NetworkEnds,
+  type NetworkSpecification,
+} from '../model/specification.js';
 import type { GivenSettings } from './given.js';
 import type { TrainingSettings } from './settings.js';
 
@@ -17,6 +21,7 @@ export type LayerSettings = Pick<
   | 'ghosts'
   | 'layerGhosts'
   | 'ghostPrecision'
+  | 'compute'
   | 'activation'
 >;
 
@@ -37,6 +42,7 @@ export function networkOf(
     ghosts,
     ...(layerGhosts && { layerGhosts }),
     ghostPrecision,
+    ...(settings.compute !== 'float32' && { compute: settings.compute }),
     activation,
     ...(settings.dropout && { dropout: settings.dropout }),
     ...(settings.architecture === 'residual' && {
@@ -53,11 +59,12 @@ export function networkOf(
 /** The settings that make a network of this specification. */
 export function networkSettings(specification: NetworkSpecification): GivenSettings {
   const { strategy, width, depth, blocks, ghosts, activation, ends } = specification;
-  const { ghostPrecision = 'float32', layerGhosts = null, widths = null } = specification;
+  const { compute = 'float32', layerGhosts = null, widths = null } = specification;
+  const ghostPrecision = ghostPrecisionOf(specification);
   const { input = 'replicated', head = 'replicated' } = specification;
   const { residual } = specification;
   const architecture = residual ? ('residual' as const) : ('plain' as const);
   const blockForm = { ...residual, gated: residual?.gated ?? false };
   const sizes = { width, depth, widths, architecture, ...blockForm, blocks, ghosts, layerGhosts };
-  return { strategy, ...sizes, ghostPrecision, activation, ends: ends.kind, input, head };
+  return { strategy, ...sizes, ghostPrecision, compute, activation, ends: ends.kind, input, head };
 }

@@ -62,6 +62,8 @@ export function resolveSettings(
       Math.max(...(given.layerGhosts ?? [clampedGhosts({ ...merged, ...sizesOf(given, merged) })])),
     // The usual gate.
     activation: given.activation ?? (merged.gated ? 'silu' : merged.activation),
+    ghostPrecision:
+      given.ghostPrecision ?? (exchangesGhosts(merged.strategy) ? merged.compute : 'float32'),
     accumulate: given.accumulate ?? (merged.nestedGhosts ? NESTED_MICRO_BATCHES : 1),
     ranks: ranksOf(given, merged, launcher),
   };

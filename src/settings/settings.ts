@@ -65,8 +65,16 @@ export interface TrainingSettings {
    * Default: false.
    */
   readonly nestedGhosts: boolean;
-  /** Format of ghosts sent between ranks, phantom only; sums stay float32. Default: float32. */
+  /**
+   * Format of ghosts sent between ranks, phantom only; sums stay float32; with compute bfloat16
+   * that. Default: float32.
+   */
   readonly ghostPrecision: 'float32' | 'bfloat16' | 'int8';
+  /**
+   * Format of what is multiplied: weights, activations and their gradients; products, sums, weights
+   * that are updated, optimizer, losses and checkpoints stay float32. Default: float32.
+   */
+  readonly compute: 'float32' | 'bfloat16';
   /**
    * Activation function after every linear layer except the last; gelu is the exact form; with
    * gated silu unless given. Default: relu.

@@ -1,17 +1,35 @@
+import { ShapeError } from '../base/errors.js';
+
+/** How numbers lie in memory: float32, or the upper half of one, rounded to nearest, ties to even. */
+export const DTYPES = ['float32', 'bfloat16'] as const;
+export type Dtype = (typeof DTYPES)[number];
+
+/** Bytes of one number. */
+export function elementBytes(dtype: Dtype): 2 | 4 {
+  return dtype === 'bfloat16' ? 2 : 4;
+}
+
 /**
- * A dense float32 array in the memory of one engine, row-major and contiguous.
+ * A dense array in the memory of one engine, row-major and contiguous; of float32, unless its type
+ * says otherwise.
  *
  * `byteOffset` is the address inside that memory; kernels take it, so that no view is made while
- * a step runs. `data` is the same storage for code that reads or writes from JavaScript.
+ * a step runs. `data` is the same storage for code that reads or writes from JavaScript: of bfloat16
+ * its bits.
  */
-export interface Tensor {
+export interface Tensor<D extends Dtype = 'float32'> {
+  readonly dtype: D;
   readonly shape: readonly number[];
-  readonly data: Float32Array;
+  readonly data: D extends 'bfloat16' ? Uint16Array : Float32Array;
   readonly byteOffset: number;
 }
 
+/** A tensor of either kind: an operand of matrix products. */
+export type AnyTensor = Tensor | Tensor<'bfloat16'>;
+
 /** A rectangle inside a row-major tensor: what a matrix product reads or writes. */
 export interface Matrix {
+  readonly dtype: Dtype;
   readonly byteOffset: number;
   readonly rows: number;
   readonly columns: number;
@@ -30,15 +48,42 @@ export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-/** The whole of a two-dimensional tensor as a matrix. */
-export function asMatrix(tensor: Tensor): Matrix {
-  const [rows = 1, columns = 1] = tensor.shape;
-  return { byteOffset: tensor.byteOffset, rows, columns, stride: columns };
+/** The tensor where it is float32. @throws ShapeError where it is not */
+export function float32(tensor: AnyTensor): Tensor {
+  if (tensor.dtype === 'float32') return tensor;
+  throw new ShapeError('tensor', `[${tensor.shape.join(', ')}] is bfloat16; float32 is needed`);
 }
 
-/** The first `count` bytes of a tensor's storage, for what is not float32. */
-export function asBytes({ data, byteOffset }: Tensor, count: number): Bytes {
+/** What a product's operands are. @throws ShapeError where they differ */
+export function operandDtype(a: Matrix, b: Matrix): Dtype {
+  if (a.dtype === b.dtype) return a.dtype;
+  throw new ShapeError('product', `a ${a.dtype} times a ${b.dtype} matrix; both have one dtype`);
+}
+
+/** The whole of a two-dimensional tensor as a matrix. */
+export function asMatrix(tensor: AnyTensor): Matrix {
+  const [rows = 1, columns = 1] = tensor.shape;
+  const { dtype, byteOffset } = tensor;
+  return { dtype, byteOffset, rows, columns, stride: columns };
+}
+
+/** The first `count` bytes of a tensor's storage, for what is not numbers of its kind. */
+export function asBytes({ data, byteOffset }: AnyTensor, count: number): Bytes {
   return { data: new Uint8Array(data.buffer, data.byteOffset, count), byteOffset };
+}
+
+/** All bytes of a tensor. */
+export function bytesOf(tensor: AnyTensor): Bytes {
+  return asBytes(tensor, tensor.data.byteLength);
+}
+
+/** A tensor of bfloat16 numbers on the first bytes of another's storage. */
+export function asBfloat16(
+  { data, byteOffset }: Tensor,
+  shape: readonly number[],
+): Tensor<'bfloat16'> {
+  const halves = new Uint16Array(data.buffer, data.byteOffset, elementCount(shape));
+  return { dtype: 'bfloat16', shape, data: halves, byteOffset };
 }
 
 /** Bytes `from … from + count − 1`. */
@@ -51,29 +96,32 @@ export function byteRange(bytes: Bytes, from: number, count: number): Bytes {
 
 /** Rows `from … from + count − 1` of a matrix. */
 export function matrixRows(matrix: Matrix, from: number, count: number): Matrix {
-  return { ...matrix, byteOffset: matrix.byteOffset + 4 * from * matrix.stride, rows: count };
+  const bytes = elementBytes(matrix.dtype) * from * matrix.stride;
+  return { ...matrix, byteOffset: matrix.byteOffset + bytes, rows: count };
 }
 
 /** Columns `from … from + count − 1` of a matrix. */
 export function matrixColumns(matrix: Matrix, from: number, count: number): Matrix {
-  return { ...matrix, byteOffset: matrix.byteOffset + 4 * from, columns: count };
+  const bytes = elementBytes(matrix.dtype) * from;
+  return { ...matrix, byteOffset: matrix.byteOffset + bytes, columns: count };
 }
 
 /** Rows `from … from + count − 1` of a tensor of one or two dimensions, on the same storage. */
-export function tensorRows(tensor: Tensor, from: number, count: number): Tensor {
+export function tensorRows<T extends AnyTensor>(tensor: T, from: number, count: number): T {
   const width = tensor.shape[1] ?? 1;
-  return {
-    shape: tensor.shape.length === 1 ? [count] : [count, width],
-    data: tensor.data.subarray(from * width, (from + count) * width),
-    byteOffset: tensor.byteOffset + 4 * from * width,
-  };
+  return tensorPart(tensor, from * width, tensor.shape.length === 1 ? [count] : [count, width]);
 }
 
 /** A tensor of this shape on the storage of another, from its element `from` on. */
-export function tensorPart(tensor: Tensor, from: number, shape: readonly number[]): Tensor {
+export function tensorPart<T extends AnyTensor>(
+  tensor: T,
+  from: number,
+  shape: readonly number[],
+): T {
   return {
+    ...tensor,
     shape,
     data: tensor.data.subarray(from, from + elementCount(shape)),
-    byteOffset: tensor.byteOffset + 4 * from,
+    byteOffset: tensor.byteOffset + elementBytes(tensor.dtype) * from,
   };
 }

@@ -126,10 +126,12 @@ export class LossPass {
         name: `the weights ${name}`,
         tensor: value,
       })),
-      ...this.tape.outputs().map(({ operator, output }) => ({
-        name: `the output of ${operator.name}`,
-        tensor: output.value,
-      })),
+      // Of a rounded activation, what it was made from is here too.
+      ...this.tape
+        .outputs()
+        .flatMap(({ operator: { name }, output: { tensor } }) =>
+          tensor.dtype === 'float32' ? [{ name: `the output of ${name}`, tensor }] : [],
+        ),
     ];
     const first = candidates.findIndex(
       ({ tensor }) => !Number.isFinite(engine.sumOfSquares(tensor)),

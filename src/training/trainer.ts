@@ -4,6 +4,7 @@ import type { Communicator } from '../communicators/communicator.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { BatchReader } from '../data/loader/batches.js';
 import type { Engine } from '../engines/engine.js';
+import { describeEngine } from '../engines/half-products.js';
 import { parameterCount } from '../analysis/network-cost.js';
 import { rankMemory } from '../analysis/step-memory.js';
 import { buildNetwork } from '../model/network.js';
@@ -300,7 +301,7 @@ class Trainer {
       strategy: specification.strategy,
       ...endKinds(specification),
       engine: engine.name,
-      engineDescription: engine.description,
+      engineDescription: describeEngine(engine, settings.compute),
       communicator: communicator.description,
       ranks: communicator.size,
       processes: this.#job.processes,

@@ -12,6 +12,7 @@ import { type Strategy, STRATEGY_NAMES } from '#src/layers/strategies.js';
 import type { NetworkSpecification } from '#src/model/specification.js';
 import type { OptimizerName } from '#src/optimizers/optimizer-list.js';
 import { GHOST_PRECISIONS, type GhostPrecision } from '#src/tensor/precision.js';
+import { DTYPES } from '#src/tensor/tensor.js';
 import { called } from './called.js';
 import { largestPayloadFormula, parameterCountFormula, stepCostFormula } from './formulas.js';
 import type { CountResult, Counts } from './rank.js';
@@ -41,6 +42,7 @@ const networks = fc
     columns: fc.integer({ min: 1, max: 20 }),
     ends: fc.option(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 }))),
     ghostPrecision: fc.constantFrom(...GHOST_PRECISIONS),
+    compute: fc.constantFrom(...DTYPES),
     optimizer: fc.constantFrom<OptimizerName>('sgd', 'momentum', 'adam'),
     loss: fc.constantFrom(...LOSSES),
     weighted: fc.boolean(),
@@ -57,6 +59,8 @@ const networks = fc
     const blocks = ranks * blocksPerRank;
     const same = Array.from({ length: depth + 1 }, () => drawn.blockWidths[0]);
     const { residual } = drawn;
+    // Residual blocks are float32.
+    const compute = residual === null ? drawn.compute : 'float32';
     const widthsDiffer = drawn.widthsDiffer && residual === null;
     const blockWidths = widthsDiffer ? drawn.blockWidths.slice(0, depth + 1) : same;
     const widths = blockWidths.map((width) => blocks * width);
@@ -76,8 +80,12 @@ const networks = fc
       blocks,
       ghosts: Math.max(...layerGhosts),
       ...(differ && { layerGhosts }),
-      ghostPrecision:
-        strategy === 'phantom' && residual?.norm !== 'rms' ? ghostPrecision : 'float32',
+      ...(compute === 'float32'
+        ? {
+            ghostPrecision:
+              strategy === 'phantom' && residual?.norm !== 'rms' ? ghostPrecision : 'float32',
+          }
+        : { compute }),
       activation: 'tanh',
       ...(ends && drawn.splitInput && { input: split }),
       ...(ends && drawn.splitHead && { head: split }),

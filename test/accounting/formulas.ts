@@ -101,6 +101,7 @@ function hiddenKind({ strategy, depth }: NetworkSpecification, layer: number) {
  * | phantom | 2B(n·m + K·m + (P−1)·K·n) | 4(R−1)(P/R)·K·B |
  * | phantom in low precision | the same | (R−1)(P/R)·K·b, backward P/R times that |
  * | gather | 2B·n·P·m | 4(R−1)(P/R)·m·B |
+ * | gather in bfloat16 | the same | 2(R−1)(P/R)·m·B, backward P/R times that |
  * | row | 2B·P·n·m | all-reduce of P·n·B forward |
  * | column | 2B·n·P·m | all-reduce of P·m·B backward |
  *
@@ -115,7 +116,7 @@ export function stepCostFormula(
   columns: number,
   inputGradient = false,
 ): StepCost {
-  const { blocks: P, ghostPrecision = 'float32' } = specification;
+  const { blocks: P, compute = 'float32', ghostPrecision = compute } = specification;
   const here = P / ranks;
   const product = (rows: number, inner: number) => 2 * columns * here * rows * inner;
   const forward = new Sum();
@@ -142,11 +143,12 @@ export function stepCostFormula(
       continue;
     }
     const once = kind === 'row' ? product(outputs, m) : product(n, inputs);
-    const shards = 4 * (ranks - 1) * here * m * columns;
+    const shards = (compute === 'float32' ? 4 : 2) * (ranks - 1) * here * m * columns;
     const twice = needsGradient ? 2 * once : once;
     forward.add(once, kind === 'gather' ? shards : kind === 'row' ? allReduce(outputs) : null);
     const communicates = needsGradient && kind !== 'row';
-    const returned = normed ? gathered(inputs + P) : shards;
+    const contributors = compute === 'float32' ? 1 : here;
+    const returned = normed ? gathered(inputs + P) : contributors * shards;
     backward.add(twice, communicates ? (kind === 'gather' ? returned : allReduce(inputs)) : null);
   }
   return { forward: forward.cost(), backward: backward.cost(), total: forward.plus(backward) };
@@ -200,7 +202,7 @@ export function largestPayloadFormula(
   ranks: number,
   columns: number,
 ): number {
-  const { blocks: P, ghostPrecision = 'float32' } = specification;
+  const { blocks: P, compute = 'float32', ghostPrecision = compute } = specification;
   if (ranks === 1) return 0;
   const contributors = ghostPrecision === 'float32' ? 1 : P / ranks;
   const payloads = layersOf(specification).map((layer, i) => {
@@ -214,6 +216,7 @@ export function largestPayloadFormula(
     // A layer that the data enter needs no gradient of them.
     if (kind === 'column') return Math.max(more, i === 0 ? 0 : 4 * inputs * columns);
     if (kind === 'row') return Math.max(more, 4 * outputs * columns);
+    if (compute !== 'float32') return 2 * inputs * columns * (i > 0 ? P / ranks : 1);
     return Math.max(more, 4 * (normed && i > 0 ? inputs + P : inputs) * columns);
   });
   return Math.max(...payloads);

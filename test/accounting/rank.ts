@@ -36,7 +36,7 @@ export interface CountResult {
 
 /** Notes the kernels of a step, on the way to the engine. */
 function notingEngine(engine: Engine, note: (operation: Operation) => void): Engine {
-  const elements = (kernel: string, tensor: { data: Float32Array }) =>
+  const elements = (kernel: string, tensor: { data: { readonly length: number } }) =>
     note({
       kind: 'elements',
       kernel: kernel as 'add',
@@ -120,13 +120,13 @@ function notingEngine(engine: Engine, note: (operation: Operation) => void): Eng
       elements('cross-entropy', logits);
       engine.softmaxCrossEntropy(logits, ...rest);
     },
-    sgdStep(weights, gradient, velocity, step) {
+    sgdStep(weights, gradient, velocity, ...rest) {
       elements(velocity === null ? 'sgd' : 'momentum', weights);
-      return engine.sgdStep(weights, gradient, velocity, step);
+      return engine.sgdStep(weights, gradient, velocity, ...rest);
     },
-    adamStep(weights, gradient, first, second, step) {
+    adamStep(weights, ...rest) {
       elements('adam', weights);
-      return engine.adamStep(weights, gradient, first, second, step);
+      return engine.adamStep(weights, ...rest);
     },
   };
   return through(engine, noted);

@@ -125,8 +125,20 @@ export function gemmContract(make: () => Promise<Engine>): void {
     const arrays = new Arrays(await make());
     const a = arrays.tensor([0]);
     const c = arrays.tensor([3, 5], (i) => (i === 4 ? NaN : i));
-    const left: Matrix = { byteOffset: a.byteOffset, rows: 3, columns: 0, stride: 0 };
-    const right: Matrix = { byteOffset: a.byteOffset, rows: 0, columns: 5, stride: 5 };
+    const left: Matrix = {
+      dtype: 'float32',
+      byteOffset: a.byteOffset,
+      rows: 3,
+      columns: 0,
+      stride: 0,
+    };
+    const right: Matrix = {
+      dtype: 'float32',
+      byteOffset: a.byteOffset,
+      rows: 0,
+      columns: 5,
+      stride: 5,
+    };
     arrays.engine.gemm(false, false, 1, left, right, 2, matrix(c, 3, 5, 5));
     assert.deepEqual([...c.data.subarray(0, 6)], [0, 2, 4, 6, NaN, 10]);
     arrays.engine.gemm(false, false, 1, left, right, 0, matrix(c, 3, 5, 5));
@@ -140,7 +152,13 @@ export function gemmContract(make: () => Promise<Engine>): void {
   it('touches nothing when the result has no elements', async () => {
     const arrays = new Arrays(await make());
     const a = arrays.tensor([4, 4]);
-    const none: Matrix = { byteOffset: a.byteOffset, rows: 0, columns: 4, stride: 4 };
+    const none: Matrix = {
+      dtype: 'float32',
+      byteOffset: a.byteOffset,
+      rows: 0,
+      columns: 4,
+      stride: 4,
+    };
     arrays.engine.gemm(false, false, 1, none, matrix(a, 4, 4, 4), 1, none);
     arrays.checkGuards();
   });
@@ -227,7 +245,7 @@ function check(arrays: Arrays, c: Case): void {
 }
 
 function matrix(t: Tensor, rows: number, columns: number, stride: number): Matrix {
-  return { byteOffset: t.byteOffset, rows, columns, stride };
+  return { dtype: t.dtype, byteOffset: t.byteOffset, rows, columns, stride };
 }
 
 function whole(t: Tensor): Matrix {

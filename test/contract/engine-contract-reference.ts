@@ -36,7 +36,7 @@ export class Arrays {
     this.#whole.push(whole);
     const data = whole.data.subarray(1, count + 1);
     for (let i = 0; i < count; i++) data[i] = value(i);
-    return { shape, data, byteOffset: whole.byteOffset + 4 };
+    return { dtype: 'float32', shape, data, byteOffset: whole.byteOffset + 4 };
   }
 
   checkGuards(): void {

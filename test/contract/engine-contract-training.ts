@@ -134,8 +134,8 @@ export function trainingContract(make: () => Promise<Engine>): void {
       const w = arrays.tensor([7]);
       const g = arrays.tensor([7], (i) => (i === place ? NaN : 1));
       const [m, v] = [arrays.tensor([7], () => 0), arrays.tensor([7], () => 0)];
-      assert(Number.isNaN(arrays.engine.sgdStep(w, g, null, SGD)));
-      assert(Number.isNaN(arrays.engine.adamStep(w, g, m, v, adamSettings(1, true))));
+      assert(Number.isNaN(arrays.engine.sgdStep(w, g, null, null, SGD)));
+      assert(Number.isNaN(arrays.engine.adamStep(w, g, m, v, null, adamSettings(1, true))));
       assert.deepEqual([...w.data].map(Number.isNaN), [...g.data].map(Number.isNaN));
     }
   });
@@ -195,7 +195,7 @@ function sgd(arrays: Arrays, n: number, momentum: number | null, nesterov: boole
   const v = w.map(() => 0);
   for (let t = 0; t < 3; t++) {
     const gradient = arrays.tensor([n]);
-    const squares = arrays.engine.sgdStep(weights, gradient, velocity, step);
+    const squares = arrays.engine.sgdStep(weights, gradient, velocity, null, step);
     checkSquares(squares, gradient);
     for (let i = 0; i < n; i++) {
       const g = step.gradientScale * at(gradient.data, i) + step.weightDecay * at(w, i);
@@ -235,7 +235,7 @@ function adam(arrays: Arrays, n: number, decoupled: boolean): void {
   for (let t = 1; t <= 4; t++) {
     const s = adamSettings(t, decoupled);
     const gradient = arrays.tensor([n]);
-    checkSquares(arrays.engine.adamStep(weights, gradient, first, second, s), gradient);
+    checkSquares(arrays.engine.adamStep(weights, gradient, first, second, null, s), gradient);
     for (let i = 0; i < n; i++) {
       const decay = s.weightDecay * at(w, i);
       const g = s.gradientScale * at(gradient.data, i) + (decoupled ? 0 : decay);

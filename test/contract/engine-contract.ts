@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import type { Engine } from '#src/engines/engine.js';
 import { UnsupportedError } from '#src/base/errors.js';
 
+import { bfloat16Contract } from './engine-contract-bfloat16.js';
 import { dropoutContract } from './engine-contract-dropout.js';
 import { elementwiseContract } from './engine-contract-elementwise.js';
 import { gemmContract } from './engine-contract-gemm.js';
@@ -33,6 +34,7 @@ export function engineContract(
     elementwiseContract(make);
     dropoutContract(make);
     precisionContract(make);
+    bfloat16Contract(make);
     trainingContract(make);
     lossContract(make);
   });

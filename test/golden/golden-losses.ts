@@ -21,6 +21,9 @@ export const VARIANTS: Readonly<Record<string, Partial<TrainingSettings>>> = {
   'tensor-paired': { strategy: 'tensor-paired' },
   'phantom in bfloat16': { ghostPrecision: 'bfloat16' },
   'phantom in int8': { ghostPrecision: 'int8' },
+  'phantom computed in bfloat16': { compute: 'bfloat16' },
+  'tensor computed in bfloat16': { compute: 'bfloat16', strategy: 'tensor' },
+  'tensor-paired computed in bfloat16': { compute: 'bfloat16', strategy: 'tensor-paired' },
   'phantom with nested ghosts': { nestedGhosts: true, ghosts: 5 },
 };
 
@@ -52,8 +55,9 @@ export function goldenLosses(ranksOf: (variant: string) => readonly number[]): v
       it(`blas: the same bits on ${counts.join(', ')} ranks`, { skip }, async (context) => {
         const [first = 1, ...others] = counts;
         const expected = await run(context, { ...settings, ranks: first, engine: 'blas' });
-        // A ghost that lies between two bytes goes to the one or the other: 2⁻⁸ of it at once.
-        const tolerance = settings.ghostPrecision === undefined ? 1e-3 : 2e-2;
+        // What lies between two bytes goes to the one or the other: 2⁻⁸ of it at once.
+        const rounds = settings.ghostPrecision ?? settings.compute;
+        const tolerance = rounds === undefined ? 1e-3 : 2e-2;
         for (const [i, loss] of expected.entries()) {
           const near = golden[variant][i];
           assert.ok(Math.abs(loss - near) < tolerance * near, `loss ${i}: ${loss}, ${near}`);

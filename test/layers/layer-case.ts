@@ -20,6 +20,7 @@ export function layerSizes(kind: LayerKind, more: Partial<LayerSizes> = {}): Lay
     outputs: P * (m + 1),
     ghosts: 2,
     ghostPrecision: 'float32',
+    compute: 'float32',
     secondMoment: 1,
     outputVariance: 1,
     normalized: false,

@@ -55,6 +55,8 @@ const SPLIT = { ends: 'replicated', input: 'phantom', head: 'phantom' } as const
 const SHAPES: [string, Partial<TrainingSettings>][] = [
   ['several widths', { ...SPLIT, widths: [16, 32, 24] }],
   ['residual blocks', { ...SPLIT, architecture: 'residual' }],
+  ['bfloat16', { compute: 'bfloat16', ema: 0.9 }],
+  ['bfloat16, paired', { compute: 'bfloat16', strategy: 'tensor-paired' }],
   ['paired residual blocks', { architecture: 'residual', strategy: 'tensor-paired' }],
   ['gated residual blocks', { architecture: 'residual', gated: true, expansion: 1 }],
   ['residual blocks with dropout', { architecture: 'residual', dropout: 0.2 }],

@@ -49,11 +49,13 @@ export async function examineMachine(): Promise<MachineReport> {
   const { probeBlas } = await import('../ranks/probes.js');
   const { measureEngine } = await import('../../engines/measure.js');
   const { createEngine } = await import('../ranks/engines.js');
+  const { describeEngine } = await import('../../engines/half-products.js');
   const examine = async (name: string, make: () => Engine | Promise<Engine>) => {
     try {
       const engine = await make();
       const rates = Array.from({ length: MEASUREMENTS }, () => measureEngine(engine).flopsPerS);
-      return { name, available: true, detail: engine.description, flopsPerS: Math.max(...rates) };
+      const detail = describeEngine(engine, 'bfloat16');
+      return { name, available: true, detail, flopsPerS: Math.max(...rates) };
     } catch (error) {
       if (!(error instanceof PhantomError)) throw error;
       return { name, available: false, detail: error.message, flopsPerS: null };

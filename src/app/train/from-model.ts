@@ -19,12 +19,16 @@ export function withModel(sources: readonly SettingsSource[]): SettingsSource[] 
   const from = sources.findLast(({ settings }) => settings.from !== undefined)?.settings.from;
   if (from === undefined || from === null) return [...sources];
   const { specification, loss } = describeModel(from);
-  const known = { ...networkSettings(specification), loss };
+  const { ghostPrecision = 'float32', ...network } = { ...networkSettings(specification), loss };
+  // Ghosts travel as they did, unless another compute says how.
+  const computes = sources.some(({ settings }) => settings.compute !== undefined);
+  const known = computes ? network : { ...network, ghostPrecision };
   for (const { where, settings } of sources) {
     for (const [key, value] of Object.entries(known)) {
       const given = settings[key as SettingKey];
-      // How ghosts travel is no matter of the weights.
-      if (given === undefined || sameSetting(given, value) || key === 'ghostPrecision') continue;
+      // How ghosts travel, and what is multiplied, is no matter of the weights.
+      const isFree = key === 'ghostPrecision' || key === 'compute';
+      if (given === undefined || sameSetting(given, value) || isFree) continue;
       throw new ConfigError(
         where,
         `${key} ${given}, and ${from} has ${key} ${value}; a run that starts from it keeps its ` +

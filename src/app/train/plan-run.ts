@@ -211,7 +211,7 @@ export function checkMemory(
   return `${onMachine} ranks need ${gib(all)}, this machine has ${gib(os.totalmem())}`;
 }
 
-/** @returns a warning when a low precision of ghosts sends more than float32 would, as it can with
+/** @returns a warning when a low precision sends more than float32 would, as it can with
  *   many blocks on a rank */
 export function costlyPrecision(
   { specification }: RunPlan,
@@ -219,10 +219,13 @@ export function costlyPrecision(
 ): string | null {
   const sent = (network: NetworkSpecification) =>
     stepCost(network, ranks, batch / accumulate).total.sentBytes;
-  const [own, plain] = [sent(specification), sent({ ...specification, ghostPrecision: 'float32' })];
+  const { compute = 'float32', ghostPrecision } = specification;
+  const inFloat32 = { compute: 'float32', ghostPrecision: 'float32' } as const;
+  const [own, plain] = [sent(specification), sent({ ...specification, ...inFloat32 })];
   if (own <= plain) return null;
+  const what = compute === 'float32' ? `ghosts in ${ghostPrecision}` : `layers in ${compute}`;
   return (
-    `ghosts in ${specification.ghostPrecision} send ${(own / plain).toFixed(2)} times the bytes of ` +
+    `${what} send ${(own / plain).toFixed(2)} times the bytes of ` +
     `float32 with ${specification.blocks / ranks} blocks per rank; use more ranks, or float32`
   );
 }

@@ -1,8 +1,8 @@
 import { openBlas } from '../../native/blas.js';
 import type { Blas } from '../../native/blas.js';
 import { addressOf } from '../../native/library.js';
-import type { Matrix } from '../../tensor/tensor.js';
-import type { Engine } from '../engine.js';
+import { type Matrix, operandDtype } from '../../tensor/tensor.js';
+import type { Engine, HalfProducts } from '../engine.js';
 import { ForwardingEngine } from '../forwarding-engine.js';
 import { createWasmEngine } from '../wasm/wasm-engine.js';
 import type { WasmEngineOptions } from '../wasm/wasm-engine.js';
@@ -17,7 +17,8 @@ export interface BlasEngineOptions extends WasmEngineOptions {
 }
 
 /** An engine that multiplies matrices with a native BLAS, one thread a rank, and does all else
- * with the WebAssembly kernels, on the same memory.
+ * with the WebAssembly kernels, on the same memory: bfloat16 products too where the library has none
+ * for this processor.
  * @throws NativeError when no library can be used, with the reasons and the remedy */
 export async function createBlasEngine(options: BlasEngineOptions = {}): Promise<Engine> {
   const blas = await openBlas(options.library);
@@ -31,6 +32,7 @@ class BlasEngine extends ForwardingEngine {
   readonly #description: string;
   readonly #gemm: Blas['gemm'];
   readonly #gemv: Blas['gemv'];
+  readonly #half: Blas['half'];
   readonly #base: number;
 
   constructor(description: string, blas: Blas, base: number, kernels: Engine) {
@@ -38,6 +40,7 @@ class BlasEngine extends ForwardingEngine {
     this.#description = description;
     this.#gemm = blas.gemm;
     this.#gemv = blas.gemv;
+    this.#half = blas.half;
     this.#base = base;
   }
 
@@ -46,6 +49,11 @@ class BlasEngine extends ForwardingEngine {
   }
   override get description(): string {
     return this.#description;
+  }
+
+  override get halfProducts(): HalfProducts {
+    if (this.#half === null) return super.halfProducts;
+    return this.#half.native ? 'native' : 'emulated';
   }
 
   override gemm(
@@ -58,14 +66,15 @@ class BlasEngine extends ForwardingEngine {
     c: Matrix,
   ): void {
     const inner = transposeA ? a.rows : a.columns;
-    if (inner === 0 || c.rows === 0 || c.columns === 0) {
-      // Libraries differ in what they take for an error here.
+    const isHalf = operandDtype(a, b) === 'bfloat16';
+    if ((isHalf && this.#half === null) || inner === 0 || c.rows === 0 || c.columns === 0) {
+      // Libraries differ in what they take for an error where there is nothing to multiply.
       super.gemm(transposeA, transposeB, alpha, a, b, beta, c);
       return;
     }
     const base = this.#base;
     const [atA, atB, atC] = [base + a.byteOffset, base + b.byteOffset, base + c.byteOffset];
-    if (c.columns === 1 && this.#gemv !== null) {
+    if (!isHalf && c.columns === 1 && this.#gemv !== null) {
       // One sample: a matrix product would copy all of `a` first.
       const step = transposeB ? 1 : b.stride;
       this.#gemv(
@@ -84,7 +93,8 @@ class BlasEngine extends ForwardingEngine {
       return;
     }
     const { rows, columns } = c;
-    this.#gemm(
+    const gemm = isHalf && this.#half !== null ? this.#half.gemm : this.#gemm;
+    gemm(
       transposeA,
       transposeB,
       rows,

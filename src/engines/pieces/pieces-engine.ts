@@ -1,4 +1,4 @@
-import type { Matrix } from '../../tensor/tensor.js';
+import { elementBytes, type Matrix } from '../../tensor/tensor.js';
 import type { Engine } from '../engine.js';
 import { ForwardingEngine } from '../forwarding-engine.js';
 
@@ -17,10 +17,13 @@ export function inPieces(engine: Engine, between: () => void): Engine {
   return new PiecesEngine(engine, between);
 }
 
+type Piece = { -readonly [Field in keyof Matrix]: Matrix[Field] };
+const NOTHING: Matrix = { dtype: 'float32', byteOffset: 0, rows: 0, columns: 0, stride: 0 };
+
 class PiecesEngine extends ForwardingEngine {
   readonly #between: () => void;
-  readonly #a = { byteOffset: 0, rows: 0, columns: 0, stride: 0 };
-  readonly #c = { byteOffset: 0, rows: 0, columns: 0, stride: 0 };
+  readonly #a: Piece = { ...NOTHING };
+  readonly #c: Piece = { ...NOTHING };
 
   constructor(engine: Engine, between: () => void) {
     super(engine);
@@ -45,13 +48,14 @@ class PiecesEngine extends ForwardingEngine {
       this.#between();
       return;
     }
-    const pieceA = Object.assign(this.#a, a);
-    const pieceC = Object.assign(this.#c, c);
+    const [pieceA, pieceC] = [this.#a, this.#c];
+    Object.assign(pieceA, a);
+    Object.assign(pieceC, c);
     for (let piece = 1, from = 0; piece <= pieces; piece++, from += rows) {
       // The last takes what is left, so that none is tiny: libraries have other kernels for those.
       const count = piece < pieces ? rows : c.rows - from;
       pieceA[transposeA ? 'columns' : 'rows'] = count;
-      pieceA.byteOffset = a.byteOffset + 4 * from * (transposeA ? 1 : a.stride);
+      pieceA.byteOffset = a.byteOffset + elementBytes(a.dtype) * from * (transposeA ? 1 : a.stride);
       pieceC.rows = count;
       pieceC.byteOffset = c.byteOffset + 4 * from * c.stride;
       super.gemm(transposeA, transposeB, alpha, pieceA, b, beta, pieceC);

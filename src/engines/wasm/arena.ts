@@ -1,6 +1,6 @@
 import { UnsupportedError } from '../../base/errors.js';
-import { elementCount } from '../../tensor/tensor.js';
-import type { Tensor } from '../../tensor/tensor.js';
+import { elementBytes, elementCount } from '../../tensor/tensor.js';
+import type { AnyTensor, Dtype } from '../../tensor/tensor.js';
 import { KERNEL_RESERVED_BYTES } from './kernels.js';
 import { growableMemory, MAXIMUM_PAGES, PAGE_BYTES } from '../../base/web-assembly.js';
 import type { WasmMemory } from '../../base/web-assembly.js';
@@ -24,31 +24,34 @@ export class Arena {
 
   /** Zero-filled.
    * @throws UnsupportedError when the 4 GiB, or the system's memory, do not hold it */
-  allocate(shape: readonly number[]): Tensor {
+  allocate(shape: readonly number[], dtype: Dtype): AnyTensor {
     const count = elementCount(shape);
     if (!Number.isSafeInteger(count) || shape.some((length) => length < 0)) {
       throw new UnsupportedError('engine memory', `no tensor has the shape [${shape.join(', ')}]`);
     }
     const byteOffset = this.#end;
-    const end = byteOffset + Math.ceil((4 * count) / ALIGNMENT) * ALIGNMENT;
-    if (end > END) throw this.#full(shape, count, 'a rank holds at most 4 GiB; use more ranks');
+    const bytes = elementBytes(dtype) * count;
+    const end = byteOffset + Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    if (end > END) throw this.#full(shape, bytes, 'a rank holds at most 4 GiB; use more ranks');
     const missing = end - this.memory.buffer.byteLength;
     if (missing > 0) {
       try {
         this.memory.grow(Math.ceil(missing / PAGE_BYTES));
       } catch {
-        throw this.#full(shape, count, 'the system has no more memory for this process');
+        throw this.#full(shape, bytes, 'the system has no more memory for this process');
       }
     }
     this.#end = end;
-    const data = new Float32Array(this.memory.buffer, byteOffset, count);
-    return { shape: [...shape], data, byteOffset };
+    const [buffer, place] = [this.memory.buffer, { shape: [...shape], byteOffset }];
+    return dtype === 'bfloat16'
+      ? { dtype, ...place, data: new Uint16Array(buffer, byteOffset, count) }
+      : { dtype, ...place, data: new Float32Array(buffer, byteOffset, count) };
   }
 
-  #full(shape: readonly number[], count: number, why: string): UnsupportedError {
+  #full(shape: readonly number[], bytes: number, why: string): UnsupportedError {
     return new UnsupportedError(
       'engine memory',
-      `a tensor [${shape.join(', ')}] takes ${readable(4 * count)}, ${readable(this.allocatedBytes)} of ` +
+      `a tensor [${shape.join(', ')}] takes ${readable(bytes)}, ${readable(this.allocatedBytes)} of ` +
         `${readable(this.capacityBytes)} are in use; ${why}`,
     );
   }

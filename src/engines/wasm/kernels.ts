@@ -4,12 +4,14 @@ import type { WasmMemory, WasmModule } from '../../base/web-assembly.js';
 /**
  * The WebAssembly kernels (`kernels/`), as functions of byte addresses in the memory that they
  * were instantiated over. Counts and strides are in elements; address 0 stands for no array.
- * Nothing is checked: a wrong address traps or overwrites.
+ * Nothing is checked: a wrong address traps or overwrites. `half` says that operands, or what is
+ * written, are bfloat16.
  */
 export interface Kernels {
   gemm(
     transposeA: number,
     transposeB: number,
+    half: number,
     m: number,
     n: number,
     k: number,
@@ -30,6 +32,7 @@ export interface Kernels {
     out: number,
     rows: number,
     columns: number,
+    half: number,
   ): void;
   biasActivationGradient(
     kind: number,
@@ -41,6 +44,8 @@ export interface Kernels {
     dBias: number,
     rows: number,
     columns: number,
+    outHalf: number,
+    half: number,
   ): void;
 
   /** out = a + b, `count` float32 values; any two may be the same. */
@@ -114,6 +119,7 @@ export interface Kernels {
     nesterov: number,
     weightDecay: number,
     gradientScale: number,
+    copy: number,
     count: number,
   ): number;
   adamStep(
@@ -131,6 +137,7 @@ export interface Kernels {
     shrink: number,
     decay: number,
     gradientScale: number,
+    copy: number,
     count: number,
   ): number;
 }
@@ -140,7 +147,8 @@ export const KERNEL_RESERVED_BYTES = 2 * 1024 * 1024;
 
 /** Kernels over `memory`, which must be shared, allow 65536 pages and hold at least
  * `KERNEL_RESERVED_BYTES`. Several threads may share a memory, but only one of them may call
- * `gemm`, a loss or an optimizer at a time: these work in the reserved bytes. */
+ * `gemm`, a loss, an optimizer or an activation in bfloat16 at a time: these work in the reserved
+ * bytes. */
 export function instantiateKernels(module: WasmModule, memory: WasmMemory): Kernels {
   const instance = new webAssembly.Instance(module, { env: { memory, abort } });
   return instance.exports as unknown as Kernels;

@@ -1,5 +1,12 @@
 import type { EncodedPrecision } from '../../tensor/precision.js';
-import type { Bytes, Matrix, Tensor } from '../../tensor/tensor.js';
+import {
+  type AnyTensor,
+  type Bytes,
+  type Dtype,
+  type Matrix,
+  operandDtype,
+  type Tensor,
+} from '../../tensor/tensor.js';
 import { type Activation, ACTIVATIONS } from '../activations.js';
 import type { AdamStep, CrossEntropyResult, DropoutMask, Engine, SgdStep } from '../engine.js';
 import { type ElementLoss, ELEMENT_LOSSES } from '../element-losses.js';
@@ -29,6 +36,7 @@ export function createWasmEngine(options: WasmEngineOptions = {}): WasmEngine {
 export class WasmEngine implements Engine {
   readonly name: string;
   readonly description: string;
+  readonly halfProducts = 'widened';
   readonly #arena = new Arena();
   readonly #kernels: Kernels;
 
@@ -48,8 +56,11 @@ export class WasmEngine implements Engine {
   get capacityBytes(): number {
     return this.#arena.capacityBytes;
   }
-  allocate(shape: readonly number[]): Tensor {
-    return this.#arena.allocate(shape);
+  allocate(shape: readonly number[]): Tensor;
+  allocate(shape: readonly number[], dtype: 'bfloat16'): Tensor<'bfloat16'>;
+  allocate(shape: readonly number[], dtype: Dtype): AnyTensor;
+  allocate(shape: readonly number[], dtype: Dtype = 'float32'): AnyTensor {
+    return this.#arena.allocate(shape, dtype);
   }
 
   gemm(
@@ -64,6 +75,7 @@ export class WasmEngine implements Engine {
     this.#kernels.gemm(
       transposeA ? 1 : 0,
       transposeB ? 1 : 0,
+      operandDtype(a, b) === 'bfloat16' ? 1 : 0,
       c.rows,
       c.columns,
       transposeA ? a.rows : a.columns,
@@ -78,7 +90,7 @@ export class WasmEngine implements Engine {
     );
   }
 
-  biasActivation(activation: Activation, z: Tensor, bias: Tensor | null, out: Tensor): void {
+  biasActivation(activation: Activation, z: Tensor, bias: Tensor | null, out: AnyTensor): void {
     const rows = z.shape[0] ?? 1;
     this.#kernels.biasActivation(
       ACTIVATIONS[activation].kernel,
@@ -87,15 +99,16 @@ export class WasmEngine implements Engine {
       out.byteOffset,
       rows,
       columnsOf(z),
+      isHalf(out),
     );
   }
 
   biasActivationGradient(
     activation: Activation,
     z: Tensor,
-    out: Tensor,
+    out: AnyTensor,
     dOut: Tensor,
-    dz: Tensor,
+    dz: AnyTensor,
     betaBias: number,
     dBias: Tensor | null,
   ): void {
@@ -109,6 +122,8 @@ export class WasmEngine implements Engine {
       dBias === null ? 0 : dBias.byteOffset,
       dz.shape[0] ?? 1,
       columnsOf(dz),
+      isHalf(out),
+      isHalf(dz),
     );
   }
 
@@ -229,7 +244,13 @@ export class WasmEngine implements Engine {
     result.correct = this.#kernels.correctColumns();
   }
 
-  sgdStep(weights: Tensor, gradient: Tensor, velocity: Tensor | null, step: SgdStep): number {
+  sgdStep(
+    weights: Tensor,
+    gradient: Tensor,
+    velocity: Tensor | null,
+    copy: Tensor<'bfloat16'> | null,
+    step: SgdStep,
+  ): number {
     return this.#kernels.sgdStep(
       weights.byteOffset,
       gradient.byteOffset,
@@ -239,6 +260,7 @@ export class WasmEngine implements Engine {
       step.nesterov ? 1 : 0,
       step.weightDecay,
       step.gradientScale,
+      copy === null ? 0 : copy.byteOffset,
       weights.data.length,
     );
   }
@@ -248,6 +270,7 @@ export class WasmEngine implements Engine {
     gradient: Tensor,
     firstMoment: Tensor,
     secondMoment: Tensor,
+    copy: Tensor<'bfloat16'> | null,
     step: AdamStep,
   ): number {
     const { learningRate, beta1, beta2, weightDecay, decoupled } = step;
@@ -266,6 +289,7 @@ export class WasmEngine implements Engine {
       decoupled ? learningRate * weightDecay : 0,
       decoupled ? 0 : weightDecay,
       step.gradientScale,
+      copy === null ? 0 : copy.byteOffset,
       weights.data.length,
     );
   }
@@ -276,7 +300,12 @@ function dropoutThreshold(rate: number): number {
   return Math.min(2 ** 32 - 1, Math.round(rate * 2 ** 32));
 }
 
+/** The kernels' word for bfloat16. */
+function isHalf({ dtype }: AnyTensor): 0 | 1 {
+  return dtype === 'bfloat16' ? 1 : 0;
+}
+
 /** Columns of a two-dimensional tensor; a one-dimensional one is a column. */
-function columnsOf(tensor: Tensor): number {
+function columnsOf(tensor: AnyTensor): number {
   return tensor.shape[1] ?? 1;
 }

@@ -1,6 +1,12 @@
 import type { Operator, OperatorContext } from '../../autograd/operator.js';
 import type { Activation } from '../../engines/activations.js';
-import { type Tensor, tensorRows } from '../../tensor/tensor.js';
+import {
+  type AnyTensor,
+  type Dtype,
+  float32,
+  type Tensor,
+  tensorRows,
+} from '../../tensor/tensor.js';
 import { elementOf } from '../element-of.js';
 
 /**
@@ -17,17 +23,30 @@ import { elementOf } from '../element-of.js';
  *
  * Forward: a = activation(z + b). Backward: dz = da · activation′(z + b); db_j += row sums of dz.
  * No collective, no matrix product. Saved: z + b, a. Overwrites z, which no linear layer saves.
+ *
+ * For products that take bfloat16, `a` and dz can be that: they are rounded as they are written, dz
+ * after it was summed.
  */
 export class BiasActivation implements Operator {
   readonly name: string;
   readonly activation: Activation;
+  readonly #output: Dtype;
+  readonly #gradient: Dtype;
 
-  constructor(name: string, activation: Activation) {
+  /** @param output of a @param gradient of dz */
+  constructor(
+    name: string,
+    activation: Activation,
+    output: Dtype = 'float32',
+    gradient: Dtype = 'float32',
+  ) {
     this.name = name;
     this.activation = activation;
+    this.#output = output;
+    this.#gradient = gradient;
   }
 
-  forward(context: OperatorContext, z: Tensor): Tensor {
+  forward(context: OperatorContext, z: Tensor): AnyTensor {
     const plan = context.plan(() => this.#plan(context, z));
     for (const part of plan.parts) {
       context.engine.biasActivation(this.activation, part.z, part.bias, part.output);
@@ -36,8 +55,9 @@ export class BiasActivation implements Operator {
   }
 
   backward(context: OperatorContext, dOutput: Tensor): void {
-    const plan = context.plan(() => this.#plan(context, elementOf(context.inputs, 0)));
-    const dz = context.buffer('dz', ...elementOf(context.inputs, 0).shape);
+    const given = float32(elementOf(context.inputs, 0));
+    const plan = context.plan(() => this.#plan(context, given));
+    const dz: AnyTensor = context.bufferOf(this.#gradient, 'dz', ...given.shape);
     for (const [j, part] of plan.parts.entries()) {
       part.backward ??= {
         dOutput: tensorRows(dOutput, part.from, part.rows),
@@ -53,8 +73,8 @@ export class BiasActivation implements Operator {
   }
 
   #plan(context: OperatorContext, z: Tensor): Plan {
-    const output = context.buffer('output', ...z.shape);
-    const biases = context.inputs.slice(1);
+    const output: AnyTensor = context.bufferOf(this.#output, 'output', ...z.shape);
+    const biases = context.inputs.slice(1).map(float32);
     let from = 0;
     const part = (rows: number, bias: Tensor | null): Part => {
       const start = from;
@@ -80,7 +100,7 @@ export class BiasActivation implements Operator {
 }
 
 interface Plan {
-  readonly output: Tensor;
+  readonly output: AnyTensor;
   readonly parts: readonly Part[];
 }
 
@@ -89,6 +109,10 @@ interface Part {
   readonly rows: number;
   readonly bias: Tensor | null;
   readonly z: Tensor;
-  readonly output: Tensor;
-  backward: { readonly dOutput: Tensor; readonly dz: Tensor; readonly dBias: Tensor | null } | null;
+  readonly output: AnyTensor;
+  backward: {
+    readonly dOutput: Tensor;
+    readonly dz: AnyTensor;
+    readonly dBias: Tensor | null;
+  } | null;
 }

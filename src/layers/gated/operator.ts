@@ -1,6 +1,6 @@
 import type { Operator, OperatorContext } from '../../autograd/operator.js';
 import type { Activation } from '../../engines/activations.js';
-import { type Tensor, tensorRows } from '../../tensor/tensor.js';
+import { float32, type Tensor, tensorRows } from '../../tensor/tensor.js';
 import { elementOf } from '../element-of.js';
 
 /**
@@ -44,7 +44,7 @@ export class Gated implements Operator {
 
   backward(context: OperatorContext, dy: Tensor): void {
     const { engine } = context;
-    const z = elementOf(context.inputs, 0);
+    const z = float32(elementOf(context.inputs, 0));
     const plan = context.plan(() => this.#plan(context, z));
     const dz = context.buffer('dz', ...z.shape);
     plan.gradients ??= plan.blocks.map(({ rows }, j) => {
@@ -70,7 +70,7 @@ export class Gated implements Operator {
 
   #plan(context: OperatorContext, z: Tensor): Plan {
     const [all = 0, columns = 0] = z.shape;
-    const biases = context.inputs.slice(1);
+    const biases = context.inputs.slice(1).map(float32);
     const rows = all / 2 / biases.length;
     const s = context.buffer('s', all / 2, columns);
     const y = context.buffer('y', all / 2, columns);

@@ -1,7 +1,12 @@
 import type { Operator, OperatorContext } from '../../autograd/operator.js';
+import type { PendingCollective } from '../../communicators/communicator.js';
 import { PHASE } from '../../base/phases.js';
 import {
+  type AnyTensor,
   asMatrix,
+  type Bytes,
+  bytesOf,
+  float32,
   matrixColumns,
   matrixRows,
   type Matrix,
@@ -10,6 +15,7 @@ import {
 import { type BlockLayout, range } from '../block-layout.js';
 import { BlockSum } from '../block-sum.js';
 import { elementOf } from '../element-of.js';
+import { type Contribute, EncodedReturn } from '../encoded-return.js';
 import { GatherNorm } from './gather-norm.js';
 import type { LayerSizes } from '../kind.js';
 
@@ -42,6 +48,9 @@ import type { LayerSizes } from '../kind.js';
  *
  * Cost of a block: forward 2B·n·P·m FLOPs, 2B·M·N where m = n = M, backward twice that; at R = P
  * each pass receives and sends 4(P−1)·m·B bytes. Saved: X.
+ *
+ * In bfloat16 are x, X, W_j and dz_j, and what travels: forward x as it is, backward W_jᵀ dz_j of every
+ * block by itself, which are summed in float32 where they arrive (see `EncodedReturn`).
  */
 export class GatherLinear implements Operator {
   readonly name: string;
@@ -50,24 +59,26 @@ export class GatherLinear implements Operator {
   readonly #inputWidth: number;
   readonly #outputWidth: number;
   readonly #normalized: boolean;
+  readonly #compute: LayerSizes['compute'];
 
   constructor(
     layer: Pick<LayerSizes, 'name' | 'inputs' | 'outputs'> &
-      Partial<Pick<LayerSizes, 'normalized'>>,
+      Partial<Pick<LayerSizes, 'normalized' | 'compute'>>,
     layout: BlockLayout,
   ) {
     this.name = layer.name;
     this.#normalized = layer.normalized ?? false;
+    this.#compute = layer.compute ?? 'float32';
     this.layout = layout;
     this.#inputWidth = layer.inputs / layout.blocks;
     this.#outputWidth = layer.outputs / layout.blocks;
   }
 
-  forward(context: OperatorContext, x: Tensor): Tensor {
+  forward(context: OperatorContext, x: AnyTensor): Tensor {
     const { engine, communicator } = context;
     const plan = context.plan(() => this.#plan(context, x));
     context.phases.enter(PHASE.local);
-    const gather = communicator.startAllGather(x.data, plan.gathered.data);
+    const gather = communicator.startAllGather(plan.own.data, plan.gathered.data);
     for (const block of plan.blocks) {
       engine.gemm(false, false, 1, block.ownWeight, block.x, 0, block.z);
     }
@@ -80,27 +91,24 @@ export class GatherLinear implements Operator {
     return plan.norm?.divide() ?? plan.z;
   }
 
-  backward(context: OperatorContext, dOutput: Tensor): void {
-    const { engine, communicator } = context;
+  backward(context: OperatorContext, dOutput: AnyTensor): void {
+    const { engine } = context;
     const plan = context.plan(() => this.#plan(context, elementOf(context.inputs, 0)));
-    const dz = plan.norm?.gradient(dOutput) ?? dOutput;
+    const dz = plan.norm?.gradient(float32(dOutput)) ?? dOutput;
     plan.gradients ??= this.#planBackward(context, dz);
     const { blocks, input } = plan.gradients;
 
     context.phases.enter(PHASE.local);
-    if (input) {
-      input.sum.into(input.send, (j, target) => {
-        const { weight, dz: dzBlock } = elementOf(blocks, j);
-        if (plan.norm) {
-          plan.norm.contribute(j, { weight, q: dzBlock, target });
-          return;
-        }
-        const whole = (input.targets[j] ??= asMatrix(target));
-        engine.gemm(true, false, 1, weight, dzBlock, 0, whole);
-      });
-    }
-    const reduction =
-      input && communicator.startReduceScatterSum(input.send.data, input.received.data);
+    const contribute = (j: number, target: Tensor): void => {
+      const { weight, dz: dzBlock } = elementOf(blocks, j);
+      if (plan.norm) {
+        plan.norm.contribute(j, { weight, q: dzBlock, target });
+        return;
+      }
+      const whole = input && (input.targets[j] ??= asMatrix(target));
+      if (whole) engine.gemm(true, false, 1, weight, dzBlock, 0, whole);
+    };
+    const reduction = input && input.startReturn(contribute);
     for (const [j, block] of blocks.entries()) {
       const beta = context.gradientBeta(1 + j);
       engine.gemm(false, true, 1, block.dz, plan.gatheredMatrix, beta, block.dW);
@@ -109,18 +117,26 @@ export class GatherLinear implements Operator {
     if (input) context.giveGradient(0, plan.norm?.correct(input.received) ?? input.received);
   }
 
-  #plan(context: OperatorContext, x: Tensor): Plan {
+  #plan(context: OperatorContext, x: AnyTensor): Plan {
     const { blocks, blocksHere, firstBlock } = this.layout;
     const [m, n] = [this.#inputWidth, this.#outputWidth];
     const columns = x.shape[1] ?? 1;
     const z = context.buffer('z', blocksHere * n, columns);
-    const gathered = context.buffer('gathered', blocks * m, columns);
+    const gathered: AnyTensor = context.bufferOf(this.#compute, 'gathered', blocks * m, columns);
     const gatheredMatrix = asMatrix(gathered);
-    const on = { layout: this.layout, x, z, gathered };
+    const norm = () =>
+      new GatherNorm(context, {
+        layout: this.layout,
+        x: float32(x),
+        z,
+        gathered: float32(gathered),
+      });
     return {
       z,
-      norm: this.#normalized ? new GatherNorm(context, on) : null,
-      gathered,
+      norm: this.#normalized ? norm() : null,
+      ...(gathered.dtype === 'float32'
+        ? { own: float32(x), gathered }
+        : { own: bytesOf(x), gathered: bytesOf(gathered) }),
       gatheredMatrix,
       blocks: range(blocksHere).map((j) => {
         const weight = asMatrix(elementOf(context.inputs, 1 + j));
@@ -143,21 +159,36 @@ export class GatherLinear implements Operator {
     };
   }
 
-  #planBackward(context: OperatorContext, dz: Tensor): BackwardPlan {
+  /** How the blocks' parts of dx meet. */
+  #planReturn(context: OperatorContext, received: Tensor, each: number) {
+    const { layout } = this;
+    const columns = received.shape[1] ?? 1;
+    const targets: Matrix[] = [];
+    if (this.#compute === 'bfloat16') {
+      const place = { context, layout, ghosts: each, inUse: each, columns };
+      const encoded = new EncodedReturn('bfloat16', place, received);
+      const startReturn: StartReturn = (contribute) => encoded.start(contribute);
+      return { startReturn, targets, received };
+    }
+    const whole = [layout.blocks * each, columns] as const;
+    const send = context.buffer('contribution', ...whole);
+    const { engine, communicator } = context;
+    const sum = new BlockSum(engine, layout.blocksHere, () => engine.allocate(whole));
+    const startReturn: StartReturn = (contribute) => {
+      sum.into(send, contribute);
+      return communicator.startReduceScatterSum(send.data, received.data);
+    };
+    return { startReturn, targets, received };
+  }
+
+  #planBackward(context: OperatorContext, dz: AnyTensor): BackwardPlan {
     const { blocks, blocksHere } = this.layout;
     const [m, n] = [this.#inputWidth, this.#outputWidth];
     const columns = dz.shape[1] ?? 1;
     const each = this.#normalized ? m + 1 : m;
-    const whole = [blocks * each, columns] as const;
+    const received = () => context.buffer('received', blocksHere * each, columns);
     return {
-      input: context.needsGradient(0)
-        ? {
-            send: context.buffer('contribution', ...whole),
-            sum: new BlockSum(context.engine, blocksHere, () => context.engine.allocate(whole)),
-            targets: [],
-            received: context.buffer('received', blocksHere * each, columns),
-          }
-        : null,
+      input: context.needsGradient(0) ? this.#planReturn(context, received(), each) : null,
       blocks: range(blocksHere).map((j) => ({
         weight: asMatrix(elementOf(context.inputs, 1 + j)),
         dz: matrixRows(asMatrix(dz), j * n, n),
@@ -167,10 +198,16 @@ export class GatherLinear implements Operator {
   }
 }
 
+/** Numbers or bytes that a collective moves. */
+type MovedStorage = Pick<Tensor, 'data'> | Bytes;
+type StartReturn = (contribute: Contribute) => PendingCollective;
+
 interface Plan {
   readonly z: Tensor;
   readonly norm: GatherNorm | null;
-  readonly gathered: Tensor;
+  /** What is sent, and where what all send arrives. */
+  readonly own: MovedStorage;
+  readonly gathered: MovedStorage;
   readonly gatheredMatrix: Matrix;
   readonly blocks: readonly {
     readonly x: Matrix;
@@ -184,8 +221,7 @@ interface Plan {
 interface BackwardPlan {
   readonly blocks: readonly { readonly weight: Matrix; readonly dz: Matrix; readonly dW: Matrix }[];
   readonly input: {
-    readonly send: Tensor;
-    readonly sum: BlockSum;
+    readonly startReturn: StartReturn;
     readonly targets: Matrix[];
     readonly received: Tensor;
   } | null;

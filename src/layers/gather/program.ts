@@ -3,9 +3,9 @@ import type { LayerSizes } from '../kind.js';
 import type { OperationList } from '../operation-list.js';
 
 export function gatherForward(layer: LayerSizes, list: OperationList): void {
-  const { inputs, outputs, blocks, normalized } = layer;
+  const { inputs, outputs, blocks, normalized, compute } = layer;
   const [m, n] = [inputs / blocks, outputs / blocks];
-  const gather = list.start('all-gather', list.bytes(inputs));
+  const gather = list.start('all-gather', list.bytes(inputs, compute));
   list.eachBlock(() => list.product('local', 'NN', n, m));
   list.wait(gather);
   list.eachBlock((j) => {
@@ -18,7 +18,7 @@ export function gatherForward(layer: LayerSizes, list: OperationList): void {
 }
 
 export function gatherBackward(
-  { inputs, outputs, blocks, normalized }: LayerSizes,
+  { inputs, outputs, blocks, normalized, compute }: LayerSizes,
   list: OperationList,
   inputNeedsGradient: boolean,
 ): void {
@@ -28,6 +28,19 @@ export function gatherBackward(
   const weights = () => list.eachBlock(() => list.product('local', 'NT', n, inputs));
   if (!inputNeedsGradient) {
     weights();
+    return;
+  }
+  if (compute !== 'float32') {
+    list.eachBlock(() => {
+      list.product('local', 'TN', inputs, n);
+      for (let r = 0; r < list.layout.ranks; r++) {
+        list.elements(`encode ${compute}`, inputs / list.layout.ranks);
+      }
+    });
+    const exchange = list.start('all-to-all', blocksHere * list.bytes(inputs, compute));
+    weights();
+    list.wait(exchange);
+    list.blockSum(blocks, blocksHere * m, () => list.elements(`decode ${compute}`, blocksHere * m));
     return;
   }
   const sent = normalized ? inputs + blocks : inputs;

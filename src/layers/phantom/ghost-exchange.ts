@@ -1,9 +1,16 @@
-import type { OperatorContext } from '../../autograd/operator.js';
 import type { PendingCollective } from '../../communicators/communicator.js';
 import { type EncodedPrecision, type GhostPrecision, rowBytes } from '../../tensor/precision.js';
-import { asBytes, byteRange, type Bytes, type Tensor, tensorRows } from '../../tensor/tensor.js';
-import { type BlockLayout, range } from '../block-layout.js';
-import { BlockSum } from '../block-sum.js';
+import { byteRange, type Bytes, bytesOf, type Tensor, tensorRows } from '../../tensor/tensor.js';
+import type { BlockSum } from '../block-sum.js';
+import {
+  AfterWait,
+  blockSum,
+  type Contribute,
+  contribution,
+  encodedRows,
+  EncodedReturn,
+  type ExchangePlace,
+} from '../encoded-return.js';
 
 /**
  * How the ghosts of a phantom layer travel, in one precision.
@@ -29,19 +36,6 @@ export interface GhostExchange {
    * @param returned has the sums for the rank's own ghosts after the wait: [blocksHere·inUse, B]
    */
   startReturn(contribute: Contribute, returned: Tensor): PendingCollective;
-}
-
-export type Contribute = (block: number, target: Tensor) => void;
-
-/** Where a layer exchanges K ghosts a block, and the first `inUse` of them. */
-export interface ExchangePlace {
-  readonly context: OperatorContext;
-  readonly layout: BlockLayout;
-  /** K */
-  readonly ghosts: number;
-  readonly inUse: number;
-  /** B */
-  readonly columns: number;
 }
 
 /**
@@ -125,101 +119,37 @@ class EncodedExchange implements GhostExchange {
   }
 }
 
-/** The backward half: rows travel as [rank][block of the sender][block of the receiver][ghost]. */
-class EncodedReturn {
-  readonly #precision: EncodedPrecision;
-  readonly #context: OperatorContext;
-  readonly #contribution: Tensor;
-  readonly #send: Bytes;
-  readonly #receive: Bytes;
-  /** By rank: the rows of a contribution that go there; by block of this rank, then by rank: where
-   * they are written. */
-  readonly #rowsTo: readonly Tensor[];
-  readonly #slabs: readonly (readonly Bytes[])[];
-  readonly #received: AfterWait;
+/**
+ * The exchange where products take bfloat16: ghosts are rounded as they leave, and multiplied as they
+ * arrive. What flows back is summed in float32.
+ */
+export class RoundedExchange implements GhostExchange {
+  readonly #place: ExchangePlace;
+  readonly #own: Tensor;
+  readonly #ownRounded: Bytes;
+  readonly #gathered: Bytes;
+  #back: EncodedReturn | null = null;
 
-  constructor(precision: EncodedPrecision, place: ExchangePlace, returned: Tensor) {
-    const { context, layout, inUse, columns } = place;
-    const { blocks, blocksHere, ranks } = layout;
-    this.#precision = precision;
-    this.#context = context;
-    this.#contribution = contribution(place);
-    this.#send = encodedRows(precision, place, 'encoded contributions', blocksHere * blocks);
-    this.#receive = encodedRows(precision, place, 'received contributions', blocksHere * blocks);
-    const rows = blocksHere * inUse;
-    const slab = rows * rowBytes(precision, columns);
-    this.#rowsTo = range(ranks).map((r) => tensorRows(this.#contribution, r * rows, rows));
-    this.#slabs = range(blocksHere).map((j) =>
-      range(ranks).map((r) => byteRange(this.#send, (r * blocksHere + j) * slab, slab)),
+  /** @param own the rank's own ghosts, as products leave them: [blocksHere·inUse, B]
+   * @param gathered everybody's: [P·inUse, B] */
+  constructor(place: ExchangePlace, own: Tensor, gathered: Tensor<'bfloat16'>) {
+    const { firstBlock, blocksHere } = place.layout;
+    this.#place = place;
+    this.#own = own;
+    this.#gathered = bytesOf(gathered);
+    this.#ownRounded = bytesOf(
+      tensorRows(gathered, firstBlock * place.inUse, blocksHere * place.inUse),
     );
-    const arrived = range(blocks).map((i) => byteRange(this.#receive, i * slab, slab));
-    const sum = blockSum(place, blocks, blocksHere);
-    const decode = (block: number, target: Tensor): void => {
-      const from = arrived[block];
-      if (from) context.engine.decodeRows(precision, from, target);
-    };
-    this.#received = new AfterWait(() => sum.into(returned, decode));
   }
 
-  start(contribute: Contribute): PendingCollective {
-    const { engine, communicator } = this.#context;
-    for (const [j, slabs] of this.#slabs.entries()) {
-      contribute(j, this.#contribution);
-      for (const [r, slab] of slabs.entries()) {
-        const rows = this.#rowsTo[r];
-        if (rows) engine.encodeRows(this.#precision, rows, slab);
-      }
-    }
-    return this.#received.of(communicator.startAllToAll(this.#send.data, this.#receive.data));
-  }
-}
-
-/** A collective whose result is decoded or copied after its wait; the same handle for every step. */
-export class AfterWait implements PendingCollective {
-  readonly #then: () => void;
-  #pending: PendingCollective | null = null;
-
-  constructor(then: () => void) {
-    this.#then = then;
+  startGather(): PendingCollective {
+    const { engine, communicator } = this.#place.context;
+    engine.encodeRows('bfloat16', this.#own, this.#ownRounded);
+    return communicator.startAllGather(this.#ownRounded.data, this.#gathered.data);
   }
 
-  of(pending: PendingCollective): PendingCollective {
-    this.#pending = pending;
-    return this;
+  startReturn(contribute: Contribute, returned: Tensor): PendingCollective {
+    this.#back ??= new EncodedReturn('bfloat16', this.#place, returned);
+    return this.#back.start(contribute);
   }
-
-  wait(): void {
-    this.#pending?.wait();
-    this.#then();
-  }
-}
-
-/** What one block contributes to everybody's ghosts. */
-export function contribution({ context, layout, ghosts, inUse, columns }: ExchangePlace): Tensor {
-  const whole = context.buffer('contribution', layout.blocks * ghosts, columns);
-  return tensorRows(whole, 0, layout.blocks * inUse);
-}
-
-/** A sum over `count` blocks of the ghosts of `ofBlocks` blocks. */
-export function blockSum(place: ExchangePlace, count: number, ofBlocks: number): BlockSum {
-  const { context, ghosts, inUse, columns } = place;
-  return new BlockSum(context.engine, count, (level) =>
-    tensorRows(
-      context.buffer(`partial sum ${level}`, ofBlocks * ghosts, columns),
-      0,
-      ofBlocks * inUse,
-    ),
-  );
-}
-
-/** Room for the encoded ghosts of so many blocks. */
-function encodedRows(
-  precision: EncodedPrecision,
-  { context, ghosts, inUse, columns }: ExchangePlace,
-  name: string,
-  blocks: number,
-): Bytes {
-  const bytes = blocks * rowBytes(precision, columns);
-  const whole = context.buffer(name, Math.ceil((bytes * ghosts) / 4));
-  return asBytes(whole, bytes * inUse);
 }

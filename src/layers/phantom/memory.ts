@@ -1,25 +1,36 @@
-import { rowBytes } from '../../tensor/precision.js';
 import type { LayerMemory, LayerPlace, LayerSizes } from '../kind.js';
-import { paddedBytes, treeLevels } from '../memory-size.js';
+import { encodedMemory, paddedBytes, treeLevels } from '../memory-size.js';
 
 export function phantomMemory(
   layer: LayerSizes,
-  { layout: { blocksHere }, columns, inputNeedsGradient, gradientGiven = false }: LayerPlace,
+  { layout, columns, inputNeedsGradient, gradientGiven = false }: LayerPlace,
 ): LayerMemory {
-  const { blocks: P, inputs, outputs, ghosts: K, ghostPrecision: precision, normalized } = layer;
+  const {
+    blocks: P,
+    inputs,
+    outputs,
+    ghosts: K,
+    ghostPrecision: precision,
+    normalized,
+    compute,
+  } = layer;
+  const { blocksHere } = layout;
   const matrix = (rows: number) => paddedBytes(rows * columns);
   const z = matrix(blocksHere * (outputs / P));
   const dx = inputNeedsGradient && !gradientGiven ? matrix(blocksHere * (inputs / P)) : 0;
+  const ghosts = paddedBytes(P * K * columns, compute);
   // Everybody's ghosts, the contribution to them, and h.
-  let bufferBytes = 2 * matrix(P * K) + matrix(blocksHere * K);
+  let bufferBytes = ghosts + matrix(P * K) + matrix(blocksHere * K);
   if (precision === 'float32') {
     bufferBytes += treeLevels(blocksHere) * matrix(P * K);
   } else {
-    // Encoded: everybody's ghosts, contributions sent and received; partial sums of these.
-    const encoded = (rows: number) =>
-      paddedBytes(Math.ceil((rows * rowBytes(precision, columns)) / 4));
-    bufferBytes += encoded(P * K) + 2 * encoded(blocksHere * P * K);
-    bufferBytes += treeLevels(P) * matrix(blocksHere * K);
+    const { encoded, returned } = encodedMemory(precision, columns, layout);
+    bufferBytes += returned(K);
+    // Everybody's ghosts as they travel; or the rank's own before that, and h for products.
+    bufferBytes +=
+      compute === 'float32'
+        ? encoded(P * K)
+        : matrix(blocksHere * K) + paddedBytes(blocksHere * K * columns, compute);
   }
   if (!normalized) return { activationBytes: z + dx, bufferBytes };
   // Ghosts as they travel, a row more in h, and sums: squares, dots, r and what dx takes of it.

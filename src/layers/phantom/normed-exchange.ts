@@ -8,8 +8,8 @@ import {
   contribution,
   type Contribute,
   type ExchangePlace,
-  type GhostExchange,
-} from './ghost-exchange.js';
+} from '../encoded-return.js';
+import type { GhostExchange } from './ghost-exchange.js';
 
 /**
  * Ghosts in float32 with a row more for each block: forward Σ x² over the block's features, backward

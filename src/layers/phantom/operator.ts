@@ -2,7 +2,11 @@ import type { OperatorContext } from '../../autograd/operator.js';
 import { PHASE } from '../../base/phases.js';
 import { ShapeError } from '../../base/errors.js';
 import {
+  type AnyTensor,
   asMatrix,
+  type Bytes,
+  bytesOf,
+  float32,
   matrixColumns,
   matrixRows,
   type Matrix,
@@ -10,10 +14,11 @@ import {
   tensorRows,
 } from '../../tensor/tensor.js';
 import { type BlockLayout, range } from '../block-layout.js';
-import { type GhostExchange, ghostExchange } from './ghost-exchange.js';
+import { type GhostExchange, ghostExchange, RoundedExchange } from './ghost-exchange.js';
 import { NormedExchange } from './normed-exchange.js';
 import { PhantomNorm } from './norm.js';
 import { elementOf } from '../element-of.js';
+import type { ExchangePlace } from '../encoded-return.js';
 import type { GhostOperator, LayerSizes } from '../kind.js';
 
 /**
@@ -44,6 +49,9 @@ import type { GhostOperator, LayerSizes } from '../kind.js';
  * With a `precision` below float32, what crosses between blocks is rounded: Q(g_j) is gathered and
  * h_j sums Q(D_jᵀ dz_j) (see `GhostExchange`). The gradient is straight-through: Q counts as the
  * identity, so dC_j and dx_j take h_j as it arrives, and dD_j takes the G that was multiplied.
+ *
+ * Where `compute` is bfloat16, so are x, the matrices, dz, G (multiplied as it arrives) and h where it
+ * is multiplied; products and sums are float32.
  *
  * With `ghostsInUse` K' < K the layer is the one of the first K' rows of every C_j, and the first
  * K' of the K columns that D_j has for each other block; all equations hold with K' for K. The
@@ -79,15 +87,17 @@ export class PhantomLinear implements GhostOperator {
   readonly #inputWidth: number;
   readonly #outputWidth: number;
   readonly #normalized: boolean;
+  readonly #compute: LayerSizes['compute'];
   #ghostsInUse: number;
 
   constructor(
     layer: Pick<LayerSizes, 'name' | 'inputs' | 'outputs' | 'ghosts' | 'ghostPrecision'> &
-      Partial<Pick<LayerSizes, 'normalized'>>,
+      Partial<Pick<LayerSizes, 'normalized' | 'compute'>>,
     layout: BlockLayout,
   ) {
     this.name = layer.name;
     this.#normalized = layer.normalized ?? false;
+    this.#compute = layer.compute ?? 'float32';
     this.layout = layout;
     this.ghosts = layer.ghosts;
     this.precision = layer.ghostPrecision;
@@ -107,7 +117,7 @@ export class PhantomLinear implements GhostOperator {
     this.#ghostsInUse = count;
   }
 
-  forward(context: OperatorContext, x: Tensor): Tensor {
+  forward(context: OperatorContext, x: AnyTensor): Tensor {
     const { engine, phases } = context;
     const plan = this.#planOf(context, x);
     phases.enter(PHASE.compression);
@@ -130,12 +140,12 @@ export class PhantomLinear implements GhostOperator {
     return plan.norm?.divide() ?? plan.z;
   }
 
-  backward(context: OperatorContext, dOutput: Tensor): void {
+  backward(context: OperatorContext, dOutput: AnyTensor): void {
     const { engine, phases } = context;
     const plan = this.#planOf(context, elementOf(context.inputs, 0));
-    const dz = plan.norm?.gradient(dOutput) ?? dOutput;
+    const dz = plan.norm?.gradient(float32(dOutput)) ?? dOutput;
     plan.gradients ??= this.#planBackward(context, plan, dz);
-    const { h, blocks: gradients, contribute } = plan.gradients;
+    const { h, rounded, blocks: gradients, contribute } = plan.gradients;
     const isPart = this.#ghostsInUse < this.ghosts;
 
     phases.enter(PHASE.decompression);
@@ -157,6 +167,7 @@ export class PhantomLinear implements GhostOperator {
     }
     phases.enter(PHASE.compression);
     reduction.wait();
+    if (rounded) engine.encodeRows('bfloat16', h, rounded);
     for (const [j, block] of plan.blocks.entries()) {
       const gradient = elementOf(gradients, j);
       const beta = context.gradientBeta(this.#inputsOf(j).compressor);
@@ -200,7 +211,7 @@ export class PhantomLinear implements GhostOperator {
       }));
   }
 
-  #planOf(context: OperatorContext, x: Tensor): Plan {
+  #planOf(context: OperatorContext, x: AnyTensor): Plan {
     const plans = context.plan(() => new Map<number, Plan>());
     let plan = plans.get(this.#ghostsInUse);
     if (plan === undefined) {
@@ -210,21 +221,25 @@ export class PhantomLinear implements GhostOperator {
     return plan;
   }
 
-  #plan(context: OperatorContext, x: Tensor): Plan {
+  #plan(context: OperatorContext, x: AnyTensor): Plan {
     const { blocks, blocksHere, firstBlock } = this.layout;
     const { ghosts: K, ghostsInUse: inUse, layout } = this;
     const [m, n] = [this.#inputWidth, this.#outputWidth];
     const columns = x.shape[1] ?? 1;
     const z = context.buffer('z', blocksHere * n, columns);
-    const ghosts = tensorRows(context.buffer('ghosts', blocks * K, columns), 0, blocks * inUse);
+    const whole: AnyTensor = context.bufferOf(this.#compute, 'ghosts', blocks * K, columns);
+    const ghosts: AnyTensor = tensorRows(whole, 0, blocks * inUse);
     const place = { context, layout, ghosts: K, inUse, columns };
     const ghostMatrix = asMatrix(ghosts);
-    const normed = this.#normalized ? new NormedExchange(place, ghosts) : null;
+    const normed = this.#normalized ? new NormedExchange(place, float32(ghosts)) : null;
+    const norm = (on: NormedExchange) =>
+      new PhantomNorm(context, on, { layout, inUse, x: float32(x), z, features: blocks * m });
+    const { exchange, own } = this.#planExchange(place, ghosts);
+    const ownMatrix = asMatrix(own);
     return {
       z,
-      norm:
-        normed && new PhantomNorm(context, normed, { layout, inUse, x, z, features: blocks * m }),
-      exchange: normed ?? ghostExchange(this.precision, place, ghosts),
+      norm: normed && norm(normed),
+      exchange: normed ?? exchange,
       blocks: range(blocksHere).map((j) => {
         const { local, compressor, decompressor } = this.#inputsOf(j);
         const decompressorMatrix = asMatrix(elementOf(context.inputs, decompressor));
@@ -235,7 +250,7 @@ export class PhantomLinear implements GhostOperator {
           compressor: matrixRows(asMatrix(elementOf(context.inputs, compressor)), 0, inUse),
           ownGhosts: normed
             ? asMatrix(normed.slotOf(firstBlock + j).ghosts)
-            : matrixRows(ghostMatrix, (firstBlock + j) * inUse, inUse),
+            : matrixRows(ownMatrix, j * inUse, inUse),
           parts: this.#partsOf(j).map(({ ghostRow, count, column }) => ({
             decompressor: matrixColumns(decompressorMatrix, column, count),
             ghosts: matrixRows(ghostMatrix, ghostRow, count),
@@ -246,7 +261,20 @@ export class PhantomLinear implements GhostOperator {
     };
   }
 
-  #planBackward(context: OperatorContext, plan: Plan, dz: Tensor): BackwardPlan {
+  /** @returns also where products write the rank's own ghosts */
+  #planExchange(place: ExchangePlace, ghosts: AnyTensor): { exchange: GhostExchange; own: Tensor } {
+    const { context, columns, inUse, layout } = place;
+    const { firstBlock, blocksHere } = layout;
+    if (ghosts.dtype === 'float32') {
+      const own = tensorRows(ghosts, firstBlock * inUse, blocksHere * inUse);
+      return { exchange: ghostExchange(this.precision, place, ghosts), own };
+    }
+    const whole = context.buffer('own ghosts', blocksHere * this.ghosts, columns);
+    const own = tensorRows(whole, 0, blocksHere * inUse);
+    return { exchange: new RoundedExchange(place, own, ghosts), own };
+  }
+
+  #planBackward(context: OperatorContext, plan: Plan, dz: AnyTensor): BackwardPlan {
     const { blocksHere } = this.layout;
     const { ghosts: K, ghostsInUse: inUse } = this;
     const [m, n] = [this.#inputWidth, this.#outputWidth];
@@ -254,6 +282,14 @@ export class PhantomLinear implements GhostOperator {
     const more = this.#normalized ? 1 : 0;
     const whole = context.buffer('h', blocksHere * (K + more), columns);
     const h = tensorRows(whole, 0, blocksHere * (inUse + more));
+    const operand: AnyTensor =
+      this.#compute === 'bfloat16'
+        ? tensorRows(
+            context.bufferOf(this.#compute, 'rounded h', blocksHere * K, columns),
+            0,
+            blocksHere * inUse,
+          )
+        : h;
     const dx = context.gradient(0);
     const gradientOf = (input: number): Tensor =>
       context.gradient(input) ??
@@ -265,7 +301,7 @@ export class PhantomLinear implements GhostOperator {
       return {
         dz: matrixRows(asMatrix(dz), j * n, n),
         dx: dx && matrixRows(asMatrix(dx), j * m, m),
-        h: matrixRows(asMatrix(h), j * (inUse + more), inUse),
+        h: matrixRows(asMatrix(operand), j * (inUse + more), inUse),
         dL: asMatrix(gradientOf(local)),
         dC: matrixRows(asMatrix(wholeC), 0, inUse),
         wholeC,
@@ -276,7 +312,8 @@ export class PhantomLinear implements GhostOperator {
         })),
       };
     });
-    return { h, blocks: gradients, contribute: this.#contribution(context, plan, gradients) };
+    const contribute = this.#contribution(context, plan, gradients);
+    return { h, rounded: operand === h ? null : bytesOf(operand), blocks: gradients, contribute };
   }
 
   /** Writes D_jᵀ dz_j for every ghost of the others, zero for the block's own. */
@@ -323,6 +360,8 @@ interface Plan {
 
 interface BackwardPlan {
   readonly h: Tensor;
+  /** Where h is rounded to; null: it is multiplied as it is. */
+  readonly rounded: Bytes | null;
   readonly blocks: readonly BlockGradients[];
   readonly contribute: (j: number, target: Tensor) => void;
 }

@@ -5,7 +5,15 @@ import type { OperationList } from '../operation-list.js';
 import type { Start } from '../operations.js';
 
 export function phantomForward(layer: LayerSizes, list: OperationList): void {
-  const { blocks: P, inputs, outputs, ghosts: K, ghostPrecision: precision, normalized } = layer;
+  const {
+    blocks: P,
+    inputs,
+    outputs,
+    ghosts: K,
+    ghostPrecision: precision,
+    normalized,
+    compute,
+  } = layer;
   const [m, n] = [inputs / P, outputs / P];
   const rows = normalized ? P * (K + 1) : P * K;
   const encoded = precision !== 'float32';
@@ -15,7 +23,7 @@ export function phantomForward(layer: LayerSizes, list: OperationList): void {
   const gather = list.start('all-gather', rows * rowBytes(precision, list.columns));
   list.eachBlock(() => list.product('local', 'NN', n, m));
   list.wait(gather);
-  if (encoded) list.elements(`decode ${precision}`, P * K);
+  if (encoded && compute === 'float32') list.elements(`decode ${precision}`, P * K);
   if (normalized) copyRows(layer, list);
   list.eachBlock((j) => {
     for (const ghosts of rowsBeside(list.layout, j, K)) {
@@ -40,7 +48,7 @@ export function phantomBackward(
   list: OperationList,
   inputNeedsGradient: boolean,
 ): void {
-  const { blocks: P, inputs, outputs, ghosts: K, normalized } = layer;
+  const { blocks: P, inputs, outputs, ghosts: K, normalized, compute } = layer;
   const [m, n] = [inputs / P, outputs / P];
   if (normalized) {
     list.blockSum(list.layout.blocksHere, 1, () => list.elements('column dots', n));
@@ -58,6 +66,7 @@ export function phantomBackward(
   });
   list.wait(reduction);
   decodeReturn(layer, list);
+  if (compute !== 'float32') list.elements(`encode ${compute}`, list.layout.blocksHere * K);
   list.eachBlock(() => {
     list.product('compression', 'NT', K, m);
     if (inputNeedsGradient) list.product('compression', 'TN', m, K);

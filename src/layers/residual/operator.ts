@@ -1,5 +1,5 @@
 import type { Operator, OperatorContext } from '../../autograd/operator.js';
-import { type Tensor, tensorRows } from '../../tensor/tensor.js';
+import { float32, type Tensor, tensorRows } from '../../tensor/tensor.js';
 import { elementOf } from '../element-of.js';
 
 /**
@@ -34,7 +34,7 @@ export class Residual implements Operator {
   }
 
   backward(context: OperatorContext, dy: Tensor): void {
-    const plan = context.plan(() => this.#plan(context, elementOf(context.inputs, 0)));
+    const plan = context.plan(() => this.#plan(context, float32(elementOf(context.inputs, 0))));
     plan.gradients ??= plan.parts.map(({ from, rows }) => tensorRows(dy, from, rows));
     for (const [j, part] of plan.gradients.entries()) {
       const dBias = context.gradient(2 + j);
@@ -47,7 +47,8 @@ export class Residual implements Operator {
 
   #plan(context: OperatorContext, d: Tensor): Plan {
     let from = 0;
-    const parts = context.inputs.slice(2).map((bias) => {
+    const parts = context.inputs.slice(2).map((operand) => {
+      const bias = float32(operand);
       const rows = bias.data.length;
       const part = { bias, from, rows, d: tensorRows(d, from, rows) };
       from += rows;

@@ -1,5 +1,5 @@
 import type { Operator, OperatorContext } from '../../autograd/operator.js';
-import { type Tensor, tensorRows } from '../../tensor/tensor.js';
+import { float32, type Tensor, tensorRows } from '../../tensor/tensor.js';
 import { type BlockLayout, range } from '../block-layout.js';
 import { BlockSum } from '../block-sum.js';
 import { elementOf } from '../element-of.js';
@@ -45,7 +45,7 @@ export class RmsNorm implements Operator {
 
   backward(context: OperatorContext, du: Tensor): void {
     const { engine } = context;
-    const x = elementOf(context.inputs, 0);
+    const x = float32(elementOf(context.inputs, 0));
     const plan = context.plan(() => this.#plan(context, x));
     const columns = x.shape[1] ?? 1;
     const dots = context.buffer('dots', 1, columns);

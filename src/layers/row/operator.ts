@@ -1,6 +1,16 @@
 import type { Operator, OperatorContext } from '../../autograd/operator.js';
 import { PHASE } from '../../base/phases.js';
-import { asMatrix, matrixRows, type Matrix, type Tensor, tensorRows } from '../../tensor/tensor.js';
+import {
+  type AnyTensor,
+  asMatrix,
+  type Bytes,
+  bytesOf,
+  float32,
+  matrixRows,
+  type Matrix,
+  type Tensor,
+  tensorRows,
+} from '../../tensor/tensor.js';
 import { type BlockLayout, range } from '../block-layout.js';
 import { BlockSum } from '../block-sum.js';
 import { elementOf } from '../element-of.js';
@@ -29,7 +39,7 @@ import { biasRows, type RowRange } from './parameters.js';
  * its rows of dz. No collective.
  *
  * Cost of a block: forward 2B·T·m FLOPs, backward twice that; the all-reduce carries 4·T·B bytes.
- * Saved: x.
+ * Saved: x. In bfloat16 are x, W_j and, where it is multiplied, dz; z is summed in float32.
  *
  * Source of the pairing: arXiv:1909.08053, section 3.
  */
@@ -41,20 +51,23 @@ export class RowLinear implements Operator {
   /** T */
   readonly #outputs: number;
   /** Of each of the rank's blocks. */
+  readonly #compute: LayerSizes['compute'];
   readonly #biasRows: readonly (RowRange | null)[];
 
   constructor(
-    layer: Pick<LayerSizes, 'name' | 'inputs' | 'outputs' | 'blocks' | 'storedWhole'>,
+    layer: Pick<LayerSizes, 'name' | 'inputs' | 'outputs' | 'blocks' | 'storedWhole'> &
+      Partial<Pick<LayerSizes, 'compute'>>,
     layout: BlockLayout,
   ) {
     this.name = layer.name;
     this.layout = layout;
     this.#inputWidth = layer.inputs / layout.blocks;
     this.#outputs = layer.outputs;
+    this.#compute = layer.compute ?? 'float32';
     this.#biasRows = range(layout.blocksHere).map((j) => biasRows(layer, layout.firstBlock + j));
   }
 
-  forward(context: OperatorContext, x: Tensor): Tensor {
+  forward(context: OperatorContext, x: AnyTensor): Tensor {
     const { engine, communicator } = context;
     const plan = context.plan(() => this.#plan(context, x));
     context.phases.enter(PHASE.local);
@@ -76,8 +89,9 @@ export class RowLinear implements Operator {
     const { engine } = context;
     const plan = context.plan(() => this.#plan(context, elementOf(context.inputs, 0)));
     plan.gradients ??= this.#planBackward(context, plan, dz);
-    const { dz: dzMatrix, blocks } = plan.gradients;
+    const { dz: dzMatrix, rounded, blocks } = plan.gradients;
     context.phases.enter(PHASE.local);
+    if (rounded) engine.encodeRows('bfloat16', dz, rounded);
     const betaX = blocks[0]?.dx === null ? 0 : context.gradientBeta(0);
     for (const [j, block] of blocks.entries()) {
       const { weight, x } = elementOf(plan.blocks, j);
@@ -91,7 +105,7 @@ export class RowLinear implements Operator {
     }
   }
 
-  #plan(context: OperatorContext, x: Tensor): Plan {
+  #plan(context: OperatorContext, x: AnyTensor): Plan {
     const { blocksHere } = this.layout;
     const [m, T] = [this.#inputWidth, this.#outputs];
     const columns = x.shape[1] ?? 1;
@@ -106,7 +120,7 @@ export class RowLinear implements Operator {
         return {
           x: matrixRows(asMatrix(x), j * m, m),
           weight: asMatrix(elementOf(context.inputs, 1 + j)),
-          bias: rows && { ...rows, input, value: elementOf(context.inputs, input) },
+          bias: rows && { ...rows, input, value: float32(elementOf(context.inputs, input)) },
           target: null,
           biased: null,
         };
@@ -118,8 +132,13 @@ export class RowLinear implements Operator {
   #planBackward(context: OperatorContext, plan: Plan, dz: Tensor): BackwardPlan {
     const [m, T] = [this.#inputWidth, this.#outputs];
     const dx = context.gradient(0);
+    const operand: AnyTensor =
+      this.#compute === 'bfloat16'
+        ? context.bufferOf(this.#compute, 'rounded dz', ...dz.shape)
+        : dz;
     return {
-      dz: asMatrix(dz),
+      dz: asMatrix(operand),
+      rounded: operand === dz ? null : bytesOf(operand),
       blocks: plan.blocks.map(({ bias }, j) => ({
         dW: asMatrix(context.gradient(1 + j) ?? context.buffer(`unused ${j}`, T, m)),
         dx: dx && matrixRows(asMatrix(dx), j * m, m),
@@ -154,6 +173,8 @@ interface Plan {
 
 interface BackwardPlan {
   readonly dz: Matrix;
+  /** Where dz is rounded to; null: it is multiplied as it is. */
+  readonly rounded: Bytes | null;
   readonly blocks: readonly {
     readonly dW: Matrix;
     readonly dx: Matrix | null;

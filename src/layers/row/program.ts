@@ -18,8 +18,9 @@ export function rowBackward(
   list: OperationList,
   inputNeedsGradient: boolean,
 ): void {
-  const { inputs, outputs, blocks } = layer;
+  const { inputs, outputs, blocks, compute } = layer;
   const m = inputs / blocks;
+  if (compute !== 'float32') list.elements(`encode ${compute}`, outputs);
   list.eachBlock((j) => {
     list.product('local', 'NT', outputs, m);
     if (inputNeedsGradient) list.product('local', 'TN', m, outputs);
