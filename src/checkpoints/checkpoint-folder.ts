@@ -171,8 +171,9 @@ export function isDamage(error: unknown): error is CheckpointError {
 function parseJson(file: string, text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch (error) {
-    throw new CheckpointError('checkpoint', `${file}: ${(error as Error).message}`);
+  } catch {
+    // What the parser says may have lines of the file.
+    throw new CheckpointError('checkpoint', `${file}: not JSON; the file is damaged`);
   }
 }
 

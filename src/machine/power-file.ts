@@ -39,10 +39,8 @@ export function readPower(file: string): PowerModel {
   try {
     content = JSON.parse(readSmall(file, MOST_BYTES).toString('utf8'));
   } catch (error) {
-    throw new MeterError(
-      'machine',
-      `cannot read ${file}: ${(error as Error).message}; it has to be a JSON file`,
-    );
+    const [reason] = (error as Error).message.split('\n', 1);
+    throw new MeterError('machine', `cannot read ${file}: ${reason}; it has to be a JSON file`);
   }
   return checkPower(file, (content as { power?: unknown } | null)?.power);
 }

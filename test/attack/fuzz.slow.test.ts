@@ -1,3 +1,3 @@
 import { fuzzSuite } from './support/fuzz-suite.js';
 
-fuzzSuite(60_000, 40_000);
+fuzzSuite({ bodies: 40_000, named: 20_000, connections: 40_000 });

@@ -1,3 +1,3 @@
 import { fuzzSuite } from './support/fuzz-suite.js';
 
-fuzzSuite(300, 300);
+fuzzSuite({ bodies: 250, named: 100, connections: 250 });

@@ -45,6 +45,16 @@ function pipe(file: string): void {
   assert.equal(spawnSync('mkfifo', [file]).status, 0);
 }
 
+it('what is not JSON is refused in a line', () => {
+  for (const name of ['config.json', 'checkpoints/step-00000002/state.json']) {
+    const copy = copyWith(name, (file) => writeFileSync(file, '{\n "a":\n ,\n "b": 1\n}\n'));
+    assert.throws(
+      () => openModel(copy),
+      /^CheckpointError: [^\n]*: not JSON; the file is damaged$/,
+    );
+  }
+});
+
 describe('what is no regular file', { skip: process.platform === 'win32' && 'no pipes' }, () => {
   const step = 'checkpoints/step-00000002';
 

@@ -3,46 +3,20 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import zlib from 'node:zlib';
-import { loadModel, type LoadedModel, type RunningServer, serve } from 'phantom-parallel';
-import { temporaryFolder } from '../support/files.js';
 import {
   answerOf,
   assertNear,
   type Body,
   call,
   inferBody,
-  post,
-  quietLog,
   rowsOf,
-  trainServedRun,
 } from '../support/inference-client.js';
-import { SERVE_SETTINGS } from '../support/serve-settings.js';
+import { servedRun } from '../support/served-run.js';
 
-const cleanup: (() => unknown)[] = [];
-let run = '';
-let server: RunningServer;
-let model: LoadedModel;
-
-before(async () => {
-  run = await trainServedRun(
-    temporaryFolder({ after: (work: () => unknown) => cleanup.push(work) }),
-  );
-  server = await serve({ ...SERVE_SETTINGS, models: [`m=${run}`, `n=${run}`], log: quietLog });
-  model = await loadModel(run, { engine: 'wasm' });
-});
-after(async () => {
-  await server.close(1000);
-  await model.close();
-  for (const work of cleanup) work();
-});
-
-const get = (route: string) => call(`${server.url}${route}`);
-const send = (route: string, body: unknown, headers: Record<string, string> = {}) =>
-  post(`${server.url}${route}`, body, headers);
-const infer = (body: unknown, headers: Record<string, string> = {}) =>
-  send('/v2/models/m/infer', body, headers);
+const served = servedRun();
+const { get, send, infer } = served;
 
 describe('failures are the protocol’s, with a message that says what is wrong', () => {
   const x = rowsOf(2);
@@ -118,7 +92,7 @@ describe('failures are the protocol’s, with a message that says what is wrong'
       });
     const upload = async (text: string, bytes: Uint8Array, length: string) => {
       const body = Buffer.concat([Buffer.from(text), bytes]);
-      const response = await fetch(`${server.url}/v2/models/m/infer`, {
+      const response = await fetch(`${served.server.url}/v2/models/m/infer`, {
         method: 'POST',
         body,
         headers: { 'Inference-Header-Content-Length': length },
@@ -176,7 +150,7 @@ describe('failures are the protocol’s, with a message that says what is wrong'
     assert.equal(announced.status, 413);
     assert.match(String(announced.json?.['error']), /at most 1048576 bytes/);
     const status = await new Promise<number>((resolve, reject) => {
-      const request = http.request(`${server.url}/v2/models/m/infer`, { method: 'POST' });
+      const request = http.request(`${served.server.url}/v2/models/m/infer`, { method: 'POST' });
       request.on('response', (response) => resolve(response.statusCode ?? 0));
       request.on('error', reject);
       for (let i = 0; i < 20; i++) request.write(Buffer.alloc(64 << 10, ' '));
@@ -185,7 +159,7 @@ describe('failures are the protocol’s, with a message that says what is wrong'
   });
 
   it('a client that writes all of a refused body before it reads gets its answer', async () => {
-    const { port } = new URL(server.url);
+    const { port } = new URL(served.server.url);
     const bytes = 24 << 20;
     const head = `POST /v2/models/m/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${bytes}\r\n\r\n`;
     const answer = await new Promise<string>((resolve, reject) => {
@@ -204,9 +178,9 @@ describe('failures are the protocol’s, with a message that says what is wrong'
 
   it('compressed bodies, and what is none', async () => {
     const json = Buffer.from(JSON.stringify(inferBody(x)));
-    const expected = await model.predict(x);
+    const expected = await served.model.predict(x);
     const upload = async (body: Buffer, encoding: string) =>
-      call(`${server.url}/v2/models/m/infer`, {
+      call(`${served.server.url}/v2/models/m/infer`, {
         method: 'POST',
         body: new Uint8Array(body),
         headers: { 'content-encoding': encoding, 'content-type': 'application/json' },
@@ -235,7 +209,7 @@ describe('failures are the protocol’s, with a message that says what is wrong'
   });
 
   it('clients that leave in the middle cost nothing', async () => {
-    const { port } = new URL(server.url);
+    const { port } = new URL(served.server.url);
     const head =
       'POST /v2/models/m/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n{"in';
     for (let i = 0; i < 20; i++) {

@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { cpSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import { loadModel, type LoadedModel, serve } from 'phantom-parallel';
+import { describe, it } from 'node:test';
+import { loadModel, serve } from 'phantom-parallel';
 import { openModel } from '#src/models/model-source.js';
-import { temporaryFolder } from '../support/files.js';
 import {
   answerOf,
   assertNear,
@@ -14,37 +13,24 @@ import {
   post,
   quietLog,
   rowsOf,
-  trainServedRun,
 } from '../support/inference-client.js';
 import { SERVE_SETTINGS } from '../support/serve-settings.js';
+import { servedRun } from '../support/served-run.js';
 
-const cleanup: (() => unknown)[] = [];
-let folder = '';
-let run = '';
-let model: LoadedModel;
-
-before(async () => {
-  folder = temporaryFolder({ after: (work: () => unknown) => cleanup.push(work) });
-  run = await trainServedRun(folder);
-  model = await loadModel(run, { engine: 'wasm' });
-});
-after(async () => {
-  await model.close();
-  for (const work of cleanup) work();
-});
+const base = servedRun({ isServed: false });
 
 describe('a server of its own', () => {
   it('asks for the token everywhere but for health', async () => {
     const own = await serve({
       ...SERVE_SETTINGS,
-      models: [run],
+      models: [base.run],
       token: 'secret',
       ranks: 1,
       log: quietLog,
     });
     try {
       const { url } = own;
-      const name = path.basename(run);
+      const name = path.basename(base.run);
       assert.equal((await call(`${url}/v2/health/ready`)).status, 200);
       for (const authorization of [undefined, 'secret', 'Bearer secre', 'Bearer secret2']) {
         const headers = authorization === undefined ? {} : { authorization };
@@ -62,7 +48,7 @@ describe('a server of its own', () => {
   it('refuses rows beyond the queue, and answers those that wait', async () => {
     const own = await serve({
       ...SERVE_SETTINGS,
-      models: [`m=${run}`],
+      models: [`m=${base.run}`],
       ranks: 1,
       maxBatch: 100,
       maxDelayMs: 300,
@@ -89,7 +75,7 @@ describe('a server of its own', () => {
   it('says that it was too late, when it was', async () => {
     const own = await serve({
       ...SERVE_SETTINGS,
-      models: [`m=${run}`],
+      models: [`m=${base.run}`],
       ranks: 1,
       maxBatch: 9,
       maxDelayMs: 500,
@@ -107,8 +93,8 @@ describe('a server of its own', () => {
   });
 
   it('loads a newer checkpoint and then ends, without dropping a request', async () => {
-    const growing = path.join(folder, 'growing');
-    cpSync(run, growing, { recursive: true });
+    const growing = path.join(base.folder, 'growing');
+    cpSync(base.run, growing, { recursive: true });
     const newest = openModel(growing).weights;
     rmSync(newest, { recursive: true });
     const own = await serve({
@@ -123,7 +109,7 @@ describe('a server of its own', () => {
     const old = await loadModel(growing, { engine: 'wasm' });
     const expected = new Map([
       ['2', await old.predict(rowsOf(3))],
-      ['4', await model.predict(rowsOf(3))],
+      ['4', await base.model.predict(rowsOf(3))],
     ]);
     await old.close();
     const client = async (offset: number) => {
@@ -153,7 +139,7 @@ describe('a server of its own', () => {
       }
     };
     await enough('2', 20);
-    cpSync(path.join(run, 'checkpoints', path.basename(newest)), newest, { recursive: true });
+    cpSync(path.join(base.run, 'checkpoints', path.basename(newest)), newest, { recursive: true });
     await own.reload();
     await enough('4', 20);
     stopping = true;

@@ -1,47 +1,20 @@
 // The server against the Open Inference Protocol's REST specification: every route.
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { loadModel, type LoadedModel, type RunningServer, serve } from 'phantom-parallel';
-import { temporaryFolder } from '../support/files.js';
+import { describe, it } from 'node:test';
 import {
   answerOf,
   assertNear,
   type Body,
-  call,
   FEATURES,
   inferBody,
   type Output,
   OUTPUTS,
-  post,
-  quietLog,
   rowsOf,
-  trainServedRun,
 } from '../support/inference-client.js';
-import { SERVE_SETTINGS } from '../support/serve-settings.js';
+import { servedRun } from '../support/served-run.js';
 
-const cleanup: (() => unknown)[] = [];
-let run = '';
-let server: RunningServer;
-let model: LoadedModel;
-
-before(async () => {
-  run = await trainServedRun(
-    temporaryFolder({ after: (work: () => unknown) => cleanup.push(work) }),
-  );
-  server = await serve({ ...SERVE_SETTINGS, models: [`m=${run}`, `n=${run}`], log: quietLog });
-  model = await loadModel(run, { engine: 'wasm' });
-});
-after(async () => {
-  await server.close(1000);
-  await model.close();
-  for (const work of cleanup) work();
-});
-
-const get = (route: string) => call(`${server.url}${route}`);
-const send = (route: string, body: unknown, headers: Record<string, string> = {}) =>
-  post(`${server.url}${route}`, body, headers);
-const infer = (body: unknown, headers: Record<string, string> = {}) =>
-  send('/v2/models/m/infer', body, headers);
+const served = servedRun();
+const { get, send, infer } = served;
 
 describe('routes of the specification', () => {
   it('health, metadata and readiness', async () => {
@@ -73,7 +46,7 @@ describe('routes of the specification', () => {
 
   it('infer: flat and nested data, id, version, requested outputs', async () => {
     const x = rowsOf(3);
-    const expected = await model.predict(x);
+    const expected = await served.model.predict(x);
     const nested = [0, 1, 2].map((row) => [...x.subarray(row * FEATURES, (row + 1) * FEATURES)]);
     const bodies = [
       inferBody(x, { id: '42', outputs: [{ name: 'y' }] }),
@@ -102,13 +75,13 @@ describe('routes of the specification', () => {
       sizes.map(async (rows, i) => answerOf((await infer(inferBody(rowsOf(rows, i)))).json)),
     );
     for (const [i, rows] of sizes.entries()) {
-      assertNear(answers[i]?.data ?? [], await model.predict(rowsOf(rows, i)));
+      assertNear(answers[i]?.data ?? [], await served.model.predict(rowsOf(rows, i)));
     }
   });
 
   it('binary tensors, in and out, of every datatype', async () => {
     const x = rowsOf(2).map((value) => Math.round(value * 50) + 60);
-    const expected = await model.predict(x);
+    const expected = await served.model.predict(x);
     const types: [string, ArrayBufferView][] = [
       ['FP32', x],
       ['FP64', Float64Array.from(x)],
@@ -133,7 +106,7 @@ describe('routes of the specification', () => {
       for (const more of asked) {
         const json = Buffer.from(JSON.stringify({ inputs: [input], ...more }));
         const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-        const response = await fetch(`${server.url}/v2/models/m/infer`, {
+        const response = await fetch(`${served.server.url}/v2/models/m/infer`, {
           method: 'POST',
           body: Buffer.concat([json, bytes]),
           headers: { 'Inference-Header-Content-Length': String(json.length) },
@@ -176,7 +149,7 @@ describe('routes of the specification', () => {
 
   it('metrics and an OpenAPI document whose every path is a route', async () => {
     await infer(inferBody(rowsOf(1)));
-    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    const metrics = await (await fetch(`${served.server.url}/metrics`)).text();
     assert.match(metrics, /phantom_requests_total\{model="m"\} [1-9]/);
     for (const name of ['queue', 'compute', 'request']) {
       assert.match(metrics, new RegExp(`phantom_${name}_seconds_bucket\\{le="0.1",model="m"\\}`));
@@ -195,7 +168,7 @@ describe('routes of the specification', () => {
       for (const method of Object.keys(methods)) {
         if (route.endsWith('load')) continue; // tested above
         const init = method === 'post' ? { method: 'POST' } : {};
-        const response = await fetch(`${server.url}${address}`, init);
+        const response = await fetch(`${served.server.url}${address}`, init);
         await response.text();
         assert.notEqual(response.status, 404, `${method} ${route}`);
       }

@@ -1,4 +1,8 @@
 // A table of houses: an id, numbers with gaps, a category, and a price that follows from them.
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { train } from 'phantom-parallel';
+
 export const NETWORK = {
   width: 16,
   blocks: 2,
@@ -40,4 +44,13 @@ export function csv(columns: readonly Column[], gap = ''): string {
   const cell = (value: string | number | null) => (value === null ? gap : String(value));
   const rows = HOUSES.map((house) => columns.map((column) => cell(house[column])).join(','));
   return `${[columns.join(','), ...rows].join('\n')}\n`;
+}
+
+/** Trains a network that answers with prices for two steps. @returns its run folder */
+export async function trainHouses(folder: string): Promise<string> {
+  const data = path.join(folder, 'houses.csv');
+  writeFileSync(data, csv(COLUMNS));
+  const out = path.join(folder, 'houses');
+  await train({ ...NETWORK, data, id: 'id', target: ['price'], steps: 2, out });
+  return out;
 }

@@ -118,9 +118,14 @@ export function changedFile(
   const total = formats.reduce((sum, { weight }) => sum + weight, 0);
   let place = dice.integer(total);
   const format = formats.find(({ weight }) => (place -= weight) < 0) as FileFormat;
-  let { bytes } = format;
+  return { format, bytes: changedBytes(format.bytes, dice) };
+}
+
+/** Changed in one to three places. */
+export function changedBytes(right: Buffer, dice: Dice): Buffer {
+  let bytes = right;
   for (let i = 1 + dice.integer(3); i > 0; i--) bytes = dice.pick(CHANGES)(bytes, dice);
-  return { format, bytes };
+  return bytes;
 }
 
 type Change = (bytes: Buffer, dice: Dice) => Buffer;

@@ -1,10 +1,12 @@
 // Runs fuzzed requests against a server, and says what none of them may do.
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import { type LoadedModel } from 'phantom-parallel';
+import type { LoadedModel, NamedAnswer } from 'phantom-parallel';
+import { PhantomError } from '#src/base/errors.js';
+import type { TableRow } from '#src/data/tables/encode-rows.js';
 import { assertNear, inferBody, post, rowsOf } from '../../support/inference-client.js';
 import { fuzzedBytes } from './http-bytes.js';
-import { type FuzzedRequest, fuzzedRequest } from './infer-bodies.js';
+import type { FuzzedRequest } from './infer-bodies.js';
 import { RawConnection } from './served.js';
 
 const AT_ONCE = 16;
@@ -15,25 +17,31 @@ export interface FuzzRange {
   readonly count: number;
 }
 
-/** Every right request has the model's answer, every wrong one the protocol's error. */
-export async function fuzzInferBodies(
+/**
+ * Every right request has the model's answer, every wrong one the protocol's error.
+ *
+ * @param requestOf a seed and an index
+ */
+export async function fuzzBodies(
   url: string,
   model: LoadedModel,
   { seed, first, count }: FuzzRange,
+  requestOf: (seed: number, index: number) => FuzzedRequest,
 ): Promise<Record<string, number>> {
   const agent = new http.Agent({ keepAlive: true, maxSockets: AT_ONCE });
   const statuses: Record<string, number> = {};
   await inParallel(first, count, async (index) => {
-    const request = fuzzedRequest(seed, index);
+    const request = requestOf(seed, index);
     const where = `request ${index} of seed ${seed}, ${request.what}`;
     const answer = await send(url, agent, request);
     statuses[answer.status] = (statuses[answer.status] ?? 0) + 1;
     const { wanted } = request;
-    if (wanted.kind === 'answer') {
-      assert.equal(answer.status, 200, `${where}: ${answer.body.toString('latin1').slice(0, 300)}`);
-      const { x, ghosts } = wanted;
-      const y = await model.predict(x, ghosts === undefined ? {} : { ghosts });
-      assertNear(numbersOf(answer), y);
+    const expected = await expectedOf(wanted, model);
+    if (expected !== null) {
+      const text = answer.body.toString().slice(0, 300);
+      assert.equal(answer.status, 200, `${where}: ${text}`);
+      if (expected instanceof Float32Array) assertNear(numbersOf(answer), expected);
+      else assertSameAnswers(answer, expected, where);
       return;
     }
     if (answer.status === 200 && wanted.kind === 'either') return;
@@ -43,6 +51,43 @@ export async function fuzzInferBodies(
   });
   agent.destroy();
   return statuses;
+}
+
+/** @returns null: no answer, or any */
+async function expectedOf(
+  wanted: FuzzedRequest['wanted'],
+  model: LoadedModel,
+): Promise<Float32Array | readonly NamedAnswer[] | null> {
+  if (wanted.kind === 'answer') {
+    const { x, ghosts } = wanted;
+    return model.predict(x, ghosts === undefined ? {} : { ghosts });
+  }
+  if (wanted.kind !== 'rows') return null;
+  try {
+    return await model.predict(wanted.rows as TableRow[], { onWarning: () => {} });
+  } catch (error) {
+    assert.ok(error instanceof PhantomError, (error as Error).stack);
+    return null;
+  }
+}
+
+/** Batches differ, and so do roundings. */
+function assertSameAnswers(
+  { body }: Answer,
+  expected: readonly NamedAnswer[],
+  where: string,
+): void {
+  const { predictions } = JSON.parse(body.toString()) as { predictions: NamedAnswer[] };
+  assert.equal(predictions.length, expected.length, where);
+  for (const [i, row] of expected.entries()) {
+    const found = predictions[i] ?? {};
+    assert.deepEqual(Object.keys(found), Object.keys(row), where);
+    for (const [name, value] of Object.entries(row)) {
+      const own = found[name];
+      if (typeof value !== 'number' || typeof own !== 'number') assert.equal(own, value, where);
+      else assert.ok(Math.abs(own - value) <= 1e-5 * Math.max(1, Math.abs(value)), where);
+    }
+  }
 }
 
 /** Whatever a connection says, it ends, with no answer that is the server's fault. */

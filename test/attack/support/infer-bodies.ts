@@ -5,8 +5,10 @@ import { randomStream } from '#src/tensor/random.js';
 import { FEATURES } from '../../support/inference-client.js';
 
 /** What the server has to make of a request. */
-type Wanted =
+export type Wanted =
   | { readonly kind: 'answer'; readonly x: Float32Array; readonly ghosts: number | undefined }
+  /** What `predict` makes of the rows: its answers, or a refusal. */
+  | { readonly kind: 'rows'; readonly rows: readonly object[] }
   | { readonly kind: 'refusal' }
   /** A changed byte may leave a request right. */
   | { readonly kind: 'either' };
