@@ -1,5 +1,5 @@
 import { formatLoss } from '../base/format.js';
-import { type MetricName, metricText } from '../metrics/metric-names.js';
+import { METRIC_NAMES, type MetricName, metricText } from '../metrics/metric-names.js';
 
 /** The best validation of a run. */
 export interface BestValidation {
@@ -52,7 +52,8 @@ export const NO_PROGRESS: TrainingProgress = {
 export function isProgress(value: unknown): value is TrainingProgress {
   const { best, trend, losses } = (value ?? {}) as Partial<TrainingProgress>;
   const isNumber = (one: unknown) => typeof one === 'number';
-  const isBest = best === null || (isNumber(best?.value) && isNumber(best?.step));
+  const isName = best?.by === 'loss' || METRIC_NAMES.includes(best?.by as MetricName);
+  const isBest = best === null || (isName && isNumber(best?.value) && isNumber(best?.step));
   const { best: least, ...counts } = trend ?? {};
   const numbers = { ...counts, least: least ?? 0, ...losses };
   const expected = Object.keys({ ...NO_PROGRESS.trend, ...NO_PROGRESS.losses }).length;

@@ -15,7 +15,11 @@ import { after, before, describe, it } from 'node:test';
 import { evaluate, predict, train, type TrainSettings } from 'phantom-parallel';
 import { newestWholeCheckpoint, openModel } from 'phantom-parallel/checkpoints';
 import { CheckpointError, ConfigError, PhantomError } from '#src/base/errors.js';
-import { formatCheckpointState, readCheckpointState } from '#src/checkpoints/checkpoint-folder.js';
+import {
+  type CheckpointState,
+  formatCheckpointState,
+  readCheckpointState,
+} from '#src/checkpoints/checkpoint-folder.js';
 import { readMachine } from '#src/machine/machines.js';
 import { readPower } from '#src/machine/power-file.js';
 import { readRun } from '#src/runs/run-folders.js';
@@ -53,6 +57,17 @@ it('what is not JSON is refused in a line', () => {
       /^CheckpointError: [^\n]*: not JSON; the file is damaged$/,
     );
   }
+});
+
+it('a best validation by a metric that there is none of is damage', () => {
+  const name = 'checkpoints/step-00000002/state.json';
+  const { stateSha256: _own, ...state } = JSON.parse(
+    readFileSync(path.join(run, name), 'utf8'),
+  ) as CheckpointState;
+  const best = { by: 'odd' as 'loss', value: 1, step: 2 };
+  const text = formatCheckpointState({ ...state, progress: { ...state.progress, best } });
+  const copy = copyWith(name, (file) => writeFileSync(file, text));
+  assert.throws(() => openModel(copy), /^CheckpointError: .*: progress is damaged$/);
 });
 
 describe('what is no regular file', { skip: process.platform === 'win32' && 'no pipes' }, () => {

@@ -172,6 +172,16 @@ describe('rows by name over HTTP', () => {
     });
   });
 
+  it('have an id in their answer where they have one, empty or not, as in a program', async () => {
+    const row = { ...HOUSES[0], id: null };
+    const { json } = await ask('prices', { rows: [row] });
+    assert.deepEqual(predictions(json), [{ id: null, price: written.prices[0]?.['price'] }]);
+    const model = await loadModel(runs.prices, { engine: 'wasm' });
+    const [own] = await model.predict([row]);
+    await model.close();
+    assert.deepEqual(Object.keys(own ?? {}), ['id', 'price']);
+  });
+
   it('are refused with what is wrong', async () => {
     const row = { age: 1, sqft: 2, kind: 'flat' };
     for (const [body, message] of [

@@ -30,7 +30,7 @@ export class CodedRows {
   get rows(): number {
     return this.#rows;
   }
-  /** What the rows are called; null: none of them says. */
+  /** What the rows are called; null: none of them has the column. */
   get ids(): readonly (string | null)[] | null {
     return this.#hasIds ? this.#ids : null;
   }
@@ -60,7 +60,7 @@ export class CodedRows {
     const bytes = 6 * (own?.length ?? 0);
     this.#lease.take(ID_BYTES + bytes);
     this.idBytes += bytes;
-    this.#hasIds ||= own !== null;
+    this.#hasIds ||= Object.hasOwn(row, id);
     this.#ids.push(own);
   }
 
