@@ -11,7 +11,9 @@ const NOTES = `
 Formats:
   safetensors        the tensors under the names that they have here, in one file
   safetensors-dense  the dense matrices that the layers are equal to
-  pytorch-names      the same, named as in a PyTorch nn.Sequential: 0.weight, 2.weight, …
+  pytorch-names      the same, named as in a PyTorch nn.Sequential: 0.weight, 2.weight, …;
+                     of residual blocks blocks.0.up.weight, blocks.0.down.weight, … (gated ones have
+                     blocks.0.gate.weight too) between input and head
   onnx               a graph x [batch, features] → y [batch, outputs] in phantom form, with
                      standardization; y is what the network gives, before any softmax. Of a model of
                      a table it takes the columns by name (text, or float32 with NaN for gaps), and

@@ -6,7 +6,7 @@ import type { Engine } from '../engines/engine.js';
 import { ConfigError, UnsupportedError } from '../base/errors.js';
 import { packageVersion } from '../base/version.js';
 import { isSystemError, makeFolders, remedyFor, replaceFileBy } from '../base/files.js';
-import { type DenseNetwork, denseOf } from '../models/dense-network.js';
+import { type DenseLayer, type DenseNetwork, denseOf } from '../models/dense-network.js';
 import type { ModelSource } from '../models/model-source.js';
 import type { ExportFormat } from './export-formats.js';
 import { denseGraph } from './onnx/dense-graph.js';
@@ -36,6 +36,9 @@ export interface FileReport {
  * | pytorch-names | the same as an nn.Sequential names them: `0.weight`, `2.weight`, … |
  * | onnx | a graph in phantom form, or of whole matrices for a tensor-parallel model |
  *
+ * Of residual blocks `pytorch-names` are `input`, `blocks.0.up`, `blocks.0.down`, …, `head`, and of gated
+ * ones `blocks.0.gate` for the rows that the activation is applied to.
+ *
  * With `pipeline` an ONNX graph of a model of a table takes its columns, see `withTable`.
  *
  * Safetensors files say activation, loss and standardization in their metadata.
@@ -51,13 +54,6 @@ export function writeExport(
 ): FileReport {
   if (existsSync(file)) {
     throw new ConfigError('export', `${file} already exists; choose another --out, or remove it`);
-  }
-  if (source.specification.residual && (format === 'onnx' || format === 'pytorch-names')) {
-    throw new UnsupportedError(
-      'export',
-      `${format} of residual blocks, which are no chain of layers; export safetensors or ` +
-        'safetensors-dense',
-    );
   }
   if (format === 'onnx') return exportOnnx(source, file, engine, pipeline);
   return exportSafetensors(source, format, file, engine);
@@ -108,17 +104,36 @@ function denseTensors(
 ): SafetensorsTensor[] {
   return withNetwork(source, engine, (network) =>
     network.layers.flatMap((layer, i) => {
-      const { name, rows, columns } = layer;
-      // An nn.Sequential counts the activations between the layers too.
-      const stem = format === 'pytorch-names' ? String(2 * i) : name;
+      const { rows, columns } = layer;
+      const stems = format === 'pytorch-names' ? pytorchStems(network, layer, i) : [layer.name];
       const weight = engine.allocate([rows, columns]);
       layer.readWeight(weight);
-      return [
-        { name: `${stem}.weight`, dtype: 'F32', shape: [rows, columns], data: weight.data },
-        { name: `${stem}.bias`, dtype: 'F32', shape: [rows], data: layer.readBias() },
-      ] as const;
+      const bias = layer.readBias();
+      const each = rows / stems.length;
+      return stems.flatMap((stem, part): SafetensorsTensor[] => {
+        const [from, to] = [part * each, (part + 1) * each];
+        const data = weight.data.subarray(from * columns, to * columns);
+        return [
+          { name: `${stem}.weight`, dtype: 'F32', shape: [each, columns], data },
+          { name: `${stem}.bias`, dtype: 'F32', shape: [each], data: bias.subarray(from, to) },
+        ];
+      });
     }),
   );
+}
+
+/** Names of a layer's modules, one below the other; i is its place among the layers. */
+function pytorchStems(
+  { residual, ends }: DenseNetwork,
+  { role, place }: DenseLayer,
+  i: number,
+): string[] {
+  // An nn.Sequential counts the activations between the layers too.
+  if (residual === null) return [String(2 * i)];
+  if (place === null) return [role];
+  const block = Math.floor((i - (ends.kind === 'sharded' ? 0 : 1)) / 2);
+  const stem = `blocks.${block}`;
+  return place === 'up' && residual.gated ? [`${stem}.gate`, `${stem}.up`] : [`${stem}.${place}`];
 }
 
 function withNetwork<T>(source: ModelSource, engine: Engine, use: (network: DenseNetwork) => T): T {

@@ -34,6 +34,8 @@ export interface NetworkLayer extends LayerSizes {
   readonly gated: boolean;
   /** Whether a residual block begins with it: its end adds what enters `before`. */
   readonly opensBlock: boolean;
+  /** Whether one ends with it. */
+  readonly closesBlock: boolean;
   /** Before that. */
   readonly enter: readonly LayerPart[];
   readonly before: readonly LayerPart[];
@@ -44,6 +46,7 @@ export interface NetworkLayer extends LayerSizes {
 const ALONE = {
   gated: false,
   opensBlock: false,
+  closesBlock: false,
   enter: [],
   before: [],
   normalized: false,
@@ -144,6 +147,7 @@ function residualLayers(
         normalized: isNormed && !isWhole,
         gated,
         opensBlock: true,
+        closesBlock: false,
         enter: l === 0 && !hasEnds && isWhole ? [joinPart(upName, N)] : [],
         before: isNormed && isWhole ? [rmsNormPart(upName, N, stream)] : [],
         after: [
@@ -156,6 +160,7 @@ function residualLayers(
       {
         ...downSizes,
         ...ALONE,
+        closesBlock: true,
         activation: null,
         secondMoment: momentAfter(activation, dropout),
         outputVariance: 1 / (2 * L),

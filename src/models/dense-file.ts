@@ -57,6 +57,7 @@ function describe(file: string, weights: SafetensorsFile, options: DenseFileOpti
     width,
     depth: hidden.length,
     activation,
+    residual: null,
     loss,
     lossOptions: USUAL_LOSS,
     standardization: null,
@@ -83,6 +84,7 @@ function readerOf(
   if (norm === null) {
     return {
       role,
+      place: null,
       name: stem,
       rows,
       columns,
@@ -94,6 +96,7 @@ function readerOf(
   const ofOutputs = norm.of === 'outputs';
   return {
     role,
+    place: null,
     name: stem,
     rows,
     columns,

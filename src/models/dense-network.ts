@@ -12,6 +12,7 @@ import {
   type NetworkEnds,
   type NetworkSpecification,
   outputWidth,
+  type ResidualBlocks,
 } from '../model/specification.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { type ModelSource, sourceText } from './model-source.js';
@@ -21,6 +22,8 @@ import { WeightFiles } from './weight-files.js';
 export interface DenseLayer {
   /** Where it is in the network. */
   readonly role: 'input' | 'hidden' | 'head';
+  /** Which of a residual block's layers it is; null: of no block. */
+  readonly place: 'up' | 'down' | null;
   /** What its source calls it. */
   readonly name: string;
   readonly rows: number;
@@ -39,6 +42,9 @@ export interface DenseNetwork {
   readonly depth: number;
   readonly activation: NetworkSpecification['activation'];
   readonly ends: NetworkEnds;
+  /** Its hidden layers are residual blocks, `up` and `down` by turns; a gated `up` has the rows that φ is
+   * applied to above the others. null: a chain. */
+  readonly residual: ResidualBlocks | null;
   readonly loss: LossName;
   readonly lossOptions: LossOptions;
   readonly standardization: Standardization | null;
@@ -67,6 +73,7 @@ export function denseOf(source: ModelSource, engine: Engine): DenseNetwork {
 
     return {
       role: layer.role,
+      place: layer.opensBlock ? 'up' : layer.closesBlock ? 'down' : null,
       name: layer.name,
       rows,
       columns,
@@ -97,6 +104,7 @@ export function denseOf(source: ModelSource, engine: Engine): DenseNetwork {
     depth,
     activation,
     ends,
+    residual: specification.residual ?? null,
     loss,
     standardization,
     lossOptions,

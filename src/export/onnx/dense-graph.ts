@@ -5,14 +5,21 @@ import type { OnnxGraph } from './messages.js';
 import { describeOutputs, outputTransform } from '../../models/outputs.js';
 import { GraphBuilder } from './network-graph.js';
 
-/** A network of whole matrices as an ONNX graph: one Gemm a layer. `x` [batch, features] → `y`. */
+/** A network of whole matrices as an ONNX graph: one Gemm a layer, and
+ * what residual blocks have around them. `x` [batch, features] → `y`. */
 export function denseGraph(network: DenseNetwork, engine: Engine): OnnxGraph {
   const builder = new GraphBuilder();
   let x = builder.standardize('x', network.standardization);
   // Memory of an engine is never given back: matrices of one shape share it, one after another.
   const memory = new Map<string, Tensor>();
+  const { residual } = network;
+  let entered = x;
   for (const [i, layer] of network.layers.entries()) {
-    const { name, rows, columns } = layer;
+    const { name, rows, columns, place } = layer;
+    if (place === 'up') entered = x;
+    if (residual?.norm === 'rms' && (place === 'up' || layer.role === 'head')) {
+      x = builder.node('Div', [x, builder.rootMeanSquare(name, x, columns)], `${name}.normed`);
+    }
     const weight = builder.tensor({
       name: `${name}.weight`,
       shape: [rows, columns],
@@ -29,8 +36,13 @@ export function denseGraph(network: DenseNetwork, engine: Engine): OnnxGraph {
       read: () => layer.readBias(),
     });
     x = builder.gemm(`${name}.z`, x, weight, bias);
-    const isLast = i === network.layers.length - 1;
-    x = builder.activate(name, isLast ? 'identity' : network.activation, x);
+    if (place === 'down') x = builder.node('Add', [entered, x], `${name}.sum`);
+    else if (place === 'up' && residual?.gated) x = builder.gate(name, network.activation, x);
+    else {
+      const isLast = i === network.layers.length - 1;
+      const isLinear = isLast || (residual !== null && place === null);
+      x = builder.activate(name, isLinear ? 'identity' : network.activation, x);
+    }
   }
   builder.node('Identity', [builder.transform(x, outputTransform(network))], 'y');
   const { width, depth, activation, loss } = network;

@@ -18,6 +18,7 @@ import type { OnnxGraph, OnnxNode, OnnxTensor } from './messages.js';
  *     G_{≠j} = Concat(g_i, i ≠ j)            [batch, (P−1)·K]
  *     z_j = Gemm(x_j, L_jᵀ, b_j) + Gemm(G_{≠j}, D_jᵀ)
  *
+ * Before the layers that are normalized, x_j is divided by the root mean square of all blocks' columns.
  * A standardization is the graph's first two nodes.
  */
 export function phantomGraph(source: ModelSource, files: WeightFiles): OnnxGraph {
@@ -41,9 +42,16 @@ class PhantomGraph {
     let x = builder.standardize('x', standardization);
     x = builder.pad(x, entering.padded - entering.width);
     let blocks = entering.spread === 'sharded' ? this.#split(x) : [];
+    let entered = blocks;
     for (const layer of networkLayers(specification)) {
+      if (layer.opensBlock) entered = blocks;
+      const isNormed = layer.opensBlock || layer.role === 'head';
+      if (isNormed && specification.residual?.norm === 'rms') {
+        blocks = this.#normalize(layer, blocks);
+      }
       if (layer.kind.name === 'phantom') {
         blocks = this.#phantom(layer, blocks);
+        if (layer.closesBlock) blocks = this.#add(layer.name, entered, blocks);
         continue;
       }
       // Of whole matrices are an input layer before the blocks, and a head that joins them.
@@ -92,21 +100,32 @@ class PhantomGraph {
       const decompressor = this.#tensor(name('decompressor', j), [n, (P - 1) * K]);
       const remote = builder.gemm(name('remote', j), received, decompressor);
       const z = builder.node('Add', [local, remote], name('z', j));
-      return builder.activate(name('out', j), activation ?? 'identity', z);
+      const applied = activation ?? 'identity';
+      return layer.gated
+        ? builder.gate(name('gate', j), applied, z)
+        : builder.activate(name('out', j), applied, z);
     });
+  }
+
+  #normalize({ name, inputs }: NetworkLayer, blocks: readonly string[]): string[] {
+    const builder = this.#builder;
+    const whole = builder.node('Concat', blocks, `${name}.stream`, { axis: 1 });
+    const rms = builder.rootMeanSquare(name, whole, inputs);
+    return blocks.map((x, j) => builder.node('Div', [x, rms], `${name}.normed.${j}`));
+  }
+
+  #add(name: string, entered: readonly string[], blocks: readonly string[]): string[] {
+    return blocks.map((y, j) =>
+      this.#builder.node('Add', [entered[j] as string, y], `${name}.sum.${j}`),
+    );
   }
 
   #split(x: string): string[] {
     const { blocks } = this.#source.specification;
-    const parts = Array.from({ length: blocks }, (_, j) => `block.${j}`);
-    // Without sizes, Split makes as many equal parts as there are outputs.
-    this.#builder.nodes.push({
-      operator: 'Split',
-      inputs: [x],
-      outputs: parts,
-      integers: { axis: 1 },
-    });
-    return parts;
+    return this.#builder.split(
+      x,
+      Array.from({ length: blocks }, (_, j) => `block.${j}`),
+    );
   }
 
   #join(blocks: readonly string[]): string {
@@ -127,6 +146,9 @@ function describe({ specification, standardization }: ModelSource, outputs: stri
   );
 }
 
+/** As the kernels have it (`kernels/columns.ts`). */
+const RMS_EPSILON = 1e-6;
+
 /** Collects nodes and constants under names of their own. */
 export class GraphBuilder {
   readonly nodes: OnnxNode[] = [];
@@ -145,6 +167,28 @@ export class GraphBuilder {
   ): string {
     this.nodes.push({ operator, inputs, outputs: [output], integers });
     return output;
+  }
+
+  /** Equal parts of the columns. */
+  split<const Parts extends readonly string[]>(x: string, parts: Parts): Parts {
+    // Without sizes, Split makes as many equal parts as there are outputs.
+    this.nodes.push({ operator: 'Split', inputs: [x], outputs: parts, integers: { axis: 1 } });
+    return parts;
+  }
+
+  /** The root mean square of each row of so many columns. */
+  rootMeanSquare(name: string, x: string, columns: number): string {
+    const squares = this.node('Mul', [x, x], `${name}.squares`);
+    const sum = this.node('ReduceSum', [squares, this.#integers('axis', [1])], `${name}.squared`);
+    const mean = this.node('Mul', [sum, this.#number(1 / columns)], `${name}.mean`);
+    const shifted = this.node('Add', [mean, this.#number(RMS_EPSILON)], `${name}.shifted`);
+    return this.node('Sqrt', [shifted], `${name}.rms`);
+  }
+
+  /** φ of the first half of the columns times the second. */
+  gate(name: string, activation: Activation, z: string): string {
+    const [a, b] = this.split(z, [`${name}.a`, `${name}.b`]);
+    return this.node('Mul', [this.activate(name, activation, a), b], `${name}.gated`);
   }
 
   /** x · weightᵀ, + bias where there is one. */
@@ -205,6 +249,7 @@ export class GraphBuilder {
   }
 
   #integers(name: string, values: readonly number[]): string {
+    if (this.tensors.some((tensor) => tensor.name === name)) return name;
     const read = () => BigInt64Array.from(values, BigInt);
     return this.tensor({ name, shape: [values.length], type: 'int64', read });
   }
