@@ -1,7 +1,9 @@
 import type { Activation } from '../engines/activations.js';
 import type { Engine } from '../engines/engine.js';
 import { Scratch } from '../engines/scratch.js';
+import type { DenseLayer } from '../models/dense-network.js';
 import { asMatrix, matrixColumns, type Tensor } from '../tensor/tensor.js';
+import { Between, type BetweenOptions } from './between.js';
 
 /** Rows of data as a network sees them. */
 export interface CalibrationRows {
@@ -34,13 +36,15 @@ export class Calibration {
   readonly #data: CalibrationRows;
   readonly #scratch: Scratch;
   readonly #first: Tensor;
+  readonly #between: Between;
   #x: Tensor;
   /** Layers that the rows have passed. */
   #passed = 0;
 
-  constructor(engine: Engine, data: CalibrationRows) {
+  constructor(engine: Engine, data: CalibrationRows, between: BetweenOptions) {
     this.#engine = engine;
     this.#data = data;
+    this.#between = new Between(engine, between);
     this.#scratch = new Scratch(engine);
     const { x, rows } = data;
     this.#x = engine.allocate([x.length / rows, rows]);
@@ -53,7 +57,12 @@ export class Calibration {
     this.#x = this.#first;
   }
 
-  /** Of what enters the next layer. */
+  /** Comes to a layer: what it takes is what `moments` and `multiply` are about. */
+  enter(layer: DenseLayer): void {
+    this.#x = this.#between.enter(layer, this.#x);
+  }
+
+  /** Of what enters the layer. */
   moments(): InputMoments {
     const [N = 0, rows = 0] = this.#x.shape;
     const { data } = this.#x;
@@ -78,7 +87,7 @@ export class Calibration {
     return { rows, mean, covariance };
   }
 
-  /** Computes the outputs of the next layer, W x + b, for `outputError` and `advance`. */
+  /** Computes the outputs of the layer, W x + b, for `outputError` and `advance`. */
   multiply(weight: Tensor, bias: Float32Array): Tensor {
     const [outputs = 0] = weight.shape;
     const z = this.#product(weight, `outputs ${this.#passed % 2}`);
@@ -126,9 +135,8 @@ export class Calibration {
   }
 
   /** What leaves a layer enters the next. @param z of `multiply` */
-  advance(z: Tensor, activation: Activation): void {
-    this.#engine.biasActivation(activation, z, null, z);
-    this.#x = z;
+  advance(layer: DenseLayer, z: Tensor, activation: Activation): void {
+    this.#x = this.#between.leave(layer, z, activation);
     this.#passed++;
   }
 

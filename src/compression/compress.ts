@@ -1,19 +1,21 @@
 import { parameterCount, stepCost } from '../analysis/network-cost.js';
 import type { SafetensorsTensor } from '../data/safetensors.js';
-import type { Activation } from '../engines/activations.js';
 import type { Engine } from '../engines/engine.js';
 import { Scratch } from '../engines/scratch.js';
-import { ConfigError, DataError, UnsupportedError } from '../base/errors.js';
+import { ConfigError, DataError } from '../base/errors.js';
+import { scatterHalves } from '../layers/gated/halves.js';
 import { type PhantomFactors, phantomTensors, subtractPhantom } from '../layers/phantom/dense.js';
 import { type NetworkLayer, networkLayers } from '../model/network-layers.js';
 import { type NetworkSpecification, validateSpecification } from '../model/specification.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { DenseLayer, DenseNetwork } from '../models/dense-network.js';
 import { refuseExisting, writeModel } from '../models/model-folder.js';
+import type { BetweenOptions } from './between.js';
 import { Calibration, type CalibrationRows } from './calibration.js';
 import type { GhostChoice, Minimized } from './choices.js';
 import { factorize, ghostEnergies, ghostsForEnergy, shareGhosts } from './phantom-factors.js';
-import { Probe, type ProbeData, type ProbeReport } from './probe.js';
+import { hiddenWidths, phantomSpecification } from './phantom-specification.js';
+import { type DenseForm, Probe, type ProbeData, type ProbeReport } from './probe.js';
 import type { TruncatedSvd } from './truncated-svd.js';
 import { factorizeWeighted, weightedGhostEnergies } from './weighted-factors.js';
 
@@ -99,40 +101,48 @@ class Compression {
   readonly #svd: TruncatedSvd;
   readonly #scratch: Scratch;
   readonly #calibration: Calibration | null;
+  readonly #between: BetweenOptions;
 
   constructor(request: CompressionRequest, engine: Engine, svd: TruncatedSvd) {
     this.#request = request;
     this.#engine = engine;
     this.#svd = svd;
     this.#scratch = new Scratch(engine);
-    this.#calibration = request.calibration && new Calibration(engine, request.calibration);
+    const { network, blocks, calibration } = request;
+    this.#between = { residual: network.residual, blocks };
+    this.#calibration = calibration && new Calibration(engine, calibration, this.#between);
   }
 
   run(): CompressionReport {
     const { network, out, choice, minimize } = this.#request;
-    requireOneWidth(network);
     const specification = this.#specification(this.#chooseGhosts());
     validateSpecification(specification);
     this.#calibration?.restart();
-    this.#factors({ inputs: specification.width, ...specification });
-    const probe = this.#request.probe && new Probe(this.#engine, this.#request.probe);
+    const probe =
+      this.#request.probe && new Probe(this.#engine, this.#request.probe, this.#between);
     const report: CompressedLayer[] = [];
     const sizes = networkLayers(specification);
+    // Memory for the largest comes first.
+    const hidden = sizes.filter(({ role }) => role === 'hidden');
+    const bySize = hidden.toSorted((a, b) => b.inputs * b.outputs - a.inputs * a.outputs);
+    for (const size of bySize) this.#factors(size);
     const shards = sizes.map((size, i) => () => {
       const layer = network.layers[i] as DenseLayer;
       const activation = size.activation ?? 'identity';
       this.#request.onProgress(`layer ${i + 1} of ${sizes.length}: ${layer.name}`);
       const { weight, bias } = this.#read(layer);
+      const form = { weight, bias, activation };
+      this.#calibration?.enter(layer);
       if (layer.role !== 'hidden') {
-        if (layer.role === 'input') this.#pass(weight, bias, activation);
-        probe?.layer(weight, bias, activation, null);
+        if (layer.role === 'input') this.#pass(layer, form);
+        probe?.layer(layer, form, null);
         return wholeTensors(layer, weight, bias);
       }
-      const { factors, shift, errors } = this.#compress(size, weight, bias);
+      const { factors, shift, errors } = this.#compress(size, layer, form);
       report.push({ name: layer.name, ghosts: size.ghosts, ...errors });
       const moved = bias.map((value, row) => value + (shift?.[row] ?? 0));
       const subtract = () => subtractPhantom(weight, size, factors, this.#engine);
-      probe?.layer(weight, bias, activation, { subtract, bias: moved });
+      probe?.layer(layer, form, { subtract, bias: moved });
       return phantomTensors(size, moved, factors);
     });
     const { loss, lossOptions, standardization, schema } = network;
@@ -154,10 +164,9 @@ class Compression {
   }
 
   /** A layer's phantom form, what is added to its bias, and the errors of both decompositions. */
-  #compress(size: NetworkLayer, weight: Tensor, bias: Float32Array) {
+  #compress(size: NetworkLayer, dense: DenseLayer, { weight, bias, activation }: DenseForm) {
     const calibration = this.#calibration;
-    const activation = size.activation ?? 'identity';
-    const { inputs: width, blocks, ghosts, secondMoment } = size;
+    const { inputs, outputs, blocks, ghosts } = size;
     const factors = this.#factors(size);
     const z = calibration?.multiply(weight, bias);
     const norm = Math.sqrt(this.#engine.sumOfSquares(weight));
@@ -169,33 +178,28 @@ class Compression {
       const outputError = z ? (calibration?.outputError(z, difference, shift) ?? null) : null;
       return { relativeError: norm === 0 ? 0 : left / norm, outputError };
     };
-    factorize(weight.data, { width, blocks, ghosts, secondMoment }, this.#svd, factors);
+    factorize(weight.data, size, this.#svd, factors);
     const plain = errorsOf(null);
     if (this.#request.minimize === 'weights' || calibration === null) {
-      if (z) calibration?.advance(z, activation);
+      if (z) calibration?.advance(dense, z, activation);
       return { factors, shift: null, errors: { ...plain, plain: null } };
     }
-    const layer = { width, blocks, weight: weight.data, moments: calibration.moments() };
+    const layer = { inputs, outputs, blocks, weight: weight.data, moments: calibration.moments() };
     const shift = factorizeWeighted(layer, ghosts, this.#svd, factors);
     const errors = { ...errorsOf(shift), plain };
-    if (z) calibration.advance(z, activation);
+    if (z) calibration.advance(dense, z, activation);
     return { factors, shift, errors };
   }
 
   /** Takes the calibration's rows to the next layer. */
-  #pass(weight: Tensor, bias: Float32Array, activation: Activation): void {
+  #pass(layer: DenseLayer, { weight, bias, activation }: DenseForm): void {
     const z = this.#calibration?.multiply(weight, bias);
-    if (z) this.#calibration?.advance(z, activation);
+    if (z) this.#calibration?.advance(layer, z, activation);
   }
 
   /** @param each K of all layers, or of each */
   #specification(each: number | readonly number[]): NetworkSpecification {
-    const { width, depth, activation, ends } = this.#request.network;
-    const { blocks } = this.#request;
-    const ghosts = typeof each === 'number' ? each : Math.max(...each);
-    const differ = typeof each !== 'number' && each.some((count) => count !== ghosts);
-    const sizes = { width, depth, blocks, ghosts, ...(differ && { layerGhosts: each }) };
-    return { strategy: 'phantom', ...sizes, activation, ends };
+    return phantomSpecification(this.#request.network, this.#request.blocks, each);
   }
 
   /** K of all layers, or of each. */
@@ -211,10 +215,11 @@ class Compression {
     const read = weighted ? network.layers.filter(({ role }) => role !== 'head') : hidden;
     for (const layer of read) {
       const { weight, bias } = this.#read(layer);
+      weighted?.enter(layer);
       const z = weighted?.multiply(weight, bias);
       if (layer.role === 'hidden') {
         onProgress(`singular values, ${layer.name}`);
-        const split = { width: network.width, blocks };
+        const split = { inputs: layer.columns, outputs: layer.rows, blocks };
         if (weighted && z) {
           // Layers are compared by shares of their outputs' variance.
           const one = { ...split, weight: weight.data, moments: weighted.moments() };
@@ -222,17 +227,25 @@ class Compression {
           energies.push(weightedGhostEnergies(one, this.#svd).map((each) => each / size));
         } else energies.push(ghostEnergies(weight.data, split, this.#svd));
       }
-      if (z) weighted?.advance(z, network.activation);
+      const isLinear = network.residual !== null && layer.place !== 'up';
+      if (z) weighted?.advance(layer, z, isLinear ? 'identity' : network.activation);
     }
+    const ofBlocks = network.residual === null ? energies : inPairs(energies);
     return choice.by === 'budget'
-      ? shareGhosts(energies, count)
-      : energies.map((each) => ghostsForEnergy(each, choice.share));
+      ? shareGhosts(ofBlocks, count)
+      : ofBlocks.map((each) => ghostsForEnergy(each, choice.share));
   }
 
   /** Ghosts of a block, all layers together: every one takes as many bytes.
    * @throws ConfigError when one a layer is too much, with the least that would do */
   #ghostsWithin(bytes: number): number {
     const { network, blocks } = this.#request;
+    if (hiddenWidths(network).some((width) => width !== network.width)) {
+      throw new ConfigError(
+        'compress',
+        'budget for widths that change, whose ghosts take different bytes; give ghosts or energy',
+      );
+    }
     const bytesAt = (ghosts: number) => 4 * parameterCount(this.#specification(ghosts));
     const each = (bytesAt(1) - bytesAt(0)) / network.depth;
     const ghosts = Math.floor((bytes - bytesAt(0)) / each);
@@ -247,7 +260,13 @@ class Compression {
   #read(layer: DenseLayer): { weight: Tensor; bias: Float32Array } {
     const weight = this.#scratch.tensor('weight', [layer.rows, layer.columns]);
     layer.readWeight(weight);
-    const bias = layer.readBias();
+    let bias = layer.readBias();
+    const { blocks, network } = this.#request;
+    if (network.residual?.gated && layer.place === 'up') {
+      // Each block has both halves of its own.
+      weight.data.set(scatterHalves(weight.data, blocks));
+      bias = scatterHalves(bias, blocks);
+    }
     const finite =
       Number.isFinite(this.#engine.sumOfSquares(weight)) && bias.every(Number.isFinite);
     if (finite) return { weight, bias };
@@ -255,14 +274,15 @@ class Compression {
   }
 
   #factors({
-    inputs: N,
+    inputs,
+    outputs,
     blocks: P,
     ghosts: K,
-  }: Pick<NetworkLayer, 'inputs' | 'blocks' | 'ghosts'>): PhantomFactors {
+  }: Pick<NetworkLayer, 'inputs' | 'outputs' | 'blocks' | 'ghosts'>): PhantomFactors {
     return {
-      locals: this.#scratch.tensor('locals', [N, N / P]),
-      compressors: this.#scratch.tensor('compressors', [P * K, N / P]),
-      decompressors: this.#scratch.tensor('decompressors', [N, (P - 1) * K]),
+      locals: this.#scratch.tensor('locals', [outputs, inputs / P]),
+      compressors: this.#scratch.tensor('compressors', [P * K, inputs / P]),
+      decompressors: this.#scratch.tensor('decompressors', [outputs, (P - 1) * K]),
     };
   }
 }
@@ -289,14 +309,11 @@ function sizeOf(specification: NetworkSpecification): NetworkSize {
   };
 }
 
-function requireOneWidth({ layers, width, name }: DenseNetwork): void {
-  const other = layers.find(
-    ({ role, rows, columns }) => role === 'hidden' && (rows !== width || columns !== width),
-  );
-  if (other === undefined) return;
-  throw new UnsupportedError(
-    'compress',
-    `${name}: ${other.name} is ${other.rows}×${other.columns}; hidden layers have to be ` +
-      `${width}×${width}: train a phantom network with --widths instead`,
-  );
+/** Of residual blocks, whose two layers have as many ghosts: what both keep together, of as many as a
+ * block of the stream is wide. */
+function inPairs(energies: readonly Float64Array[]): Float64Array[] {
+  return Array.from({ length: energies.length / 2 }, (_, l) => {
+    const [up, down] = [energies[2 * l], energies[2 * l + 1]];
+    return (up ?? new Float64Array()).map((energy, k) => energy + (down?.[k] ?? 0));
+  });
 }

@@ -3,8 +3,10 @@ import type { TruncatedSvd } from './truncated-svd.js';
 
 /** How a dense layer is split. */
 export interface Split {
-  /** N */
-  readonly width: number;
+  /** Features that enter it: m = inputs / P of each block. */
+  readonly inputs: number;
+  /** Features that leave it: n = outputs / P of each block. */
+  readonly outputs: number;
   /** P */
   readonly blocks: number;
 }
@@ -18,17 +20,17 @@ export interface FactorizedLayer extends Split {
 }
 
 /**
- * What the k-th ghosts of all blocks keep of a layer's squared off-diagonal weights, k < M: the
- * squared singular values of the columns W_{≠i,i}, [(N−M), M], summed over i. They fall with k.
+ * What the k-th ghosts of all blocks keep of a layer's squared off-diagonal weights, k < m: the
+ * squared singular values of the columns W_{≠i,i}, [(P−1)·n, m], summed over i. They fall with k.
  *
- * @param weight [N, N]
+ * @param weight [outputs, inputs]
  */
 export function ghostEnergies(weight: Float32Array, split: Split, svd: TruncatedSvd): Float64Array {
-  const { width: N, blocks: P } = split;
-  const M = N / P;
-  const energies = new Float64Array(M);
+  const { inputs, outputs, blocks: P } = split;
+  const [m, n] = [inputs / P, outputs / P];
+  const energies = new Float64Array(m);
   for (let i = 0; i < P; i++) {
-    const values = svd.singularValues(offDiagonal(weight, split, i), N - M, M);
+    const values = svd.singularValues(offDiagonal(weight, split, i), outputs - n, m);
     for (const [k, value] of values.entries()) energies[k] = (energies[k] ?? 0) + value ** 2;
   }
   return energies;
@@ -77,7 +79,7 @@ export function shareGhosts(energies: readonly Float64Array[], count: number): n
  * zero still learns, because its row of C is not zero. Ghosts are ordered by singular value, so
  * the first K' < K of them are the best K'.
  *
- * @param weight [N, N]
+ * @param weight [outputs, inputs]
  * @param out its memory is written
  */
 export function factorize(
@@ -86,21 +88,21 @@ export function factorize(
   svd: TruncatedSvd,
   out: PhantomFactors,
 ): void {
-  const { width: N, blocks: P } = split;
-  const M = N / P;
+  const { inputs, outputs, blocks: P } = split;
+  const [m, n] = [inputs / P, outputs / P];
   const root = Math.sqrt(secondMoment);
-  for (let row = 0; row < N; row++) {
-    const from = row * N + Math.floor(row / M) * M;
-    out.locals.data.set(weight.subarray(from, from + M), row * M);
+  for (let row = 0; row < outputs; row++) {
+    const from = row * inputs + Math.floor(row / n) * m;
+    out.locals.data.set(weight.subarray(from, from + m), row * m);
   }
   for (let i = 0; i < P; i++) {
-    const { values, left, right } = svd.decompose(offDiagonal(weight, split, i), N - M, M, K);
-    const compressor = out.compressors.data.subarray(i * K * M, (i + 1) * K * M);
+    const { values, left, right } = svd.decompose(offDiagonal(weight, split, i), outputs - n, m, K);
+    const compressor = out.compressors.data.subarray(i * K * m, (i + 1) * K * m);
     for (const [at, value] of right.entries()) compressor[at] = value / root;
-    for (let row = 0; row < N - M; row++) {
+    for (let row = 0; row < outputs - n; row++) {
       // Row of the stacked blocks without i, and the place of block i among the others of j.
-      const target = row < i * M ? row : row + M;
-      const j = Math.floor(target / M);
+      const target = row < i * n ? row : row + n;
+      const j = Math.floor(target / n);
       const to = target * (P - 1) * K + ghostColumn(i, j, K);
       for (let k = 0; k < K; k++) {
         const factor = (left[row * K + k] as number) * (values[k] as number) * root;
@@ -110,17 +112,17 @@ export function factorize(
   }
 }
 
-/** W_{≠i,i}: block column i without its diagonal block, [(N−M), M]. */
+/** W_{≠i,i}: block column i without its diagonal block, [(P−1)·n, m]. */
 export function offDiagonal(
   weight: Float32Array,
-  { width: N, blocks: P }: Split,
+  { inputs, outputs, blocks: P }: Split,
   i: number,
 ): Float64Array<ArrayBuffer> {
-  const M = N / P;
-  const column = new Float64Array((N - M) * M);
-  for (let row = 0; row < N - M; row++) {
-    const from = (row < i * M ? row : row + M) * N + i * M;
-    column.set(weight.subarray(from, from + M), row * M);
+  const [m, n] = [inputs / P, outputs / P];
+  const column = new Float64Array((outputs - n) * m);
+  for (let row = 0; row < outputs - n; row++) {
+    const from = (row < i * n ? row : row + n) * inputs + i * m;
+    column.set(weight.subarray(from, from + m), row * m);
   }
   return column;
 }

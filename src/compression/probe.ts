@@ -7,7 +7,9 @@ import {
 import { elementLossOf } from '../layers/losses.js';
 import type { Activation } from '../engines/activations.js';
 import type { CrossEntropyResult, Engine } from '../engines/engine.js';
+import type { DenseLayer } from '../models/dense-network.js';
 import { asMatrix, type Tensor, tensorRows } from '../tensor/tensor.js';
+import { Between, type BetweenOptions } from './between.js';
 
 /** Rows that a network is compared on, as it sees them. */
 export interface ProbeData {
@@ -34,6 +36,13 @@ export interface ProbeReport {
   readonly after: ProbeResult;
 }
 
+/** What a layer is. */
+export interface DenseForm {
+  readonly weight: Tensor;
+  readonly bias: Float32Array;
+  readonly activation: Activation;
+}
+
 /** What a layer becomes. */
 export interface CompressedForm {
   /** Turns its weights into their difference from what it multiplies by afterwards. */
@@ -47,12 +56,15 @@ export class Probe {
   readonly #engine: Engine;
   readonly #data: ProbeData;
   readonly #spare: Tensor[] = [];
+  /** Of the dense network, and of its phantom form. */
+  readonly #between: readonly [Between, Between];
   #dense: Tensor;
   #phantom: Tensor;
 
-  constructor(engine: Engine, data: ProbeData) {
+  constructor(engine: Engine, data: ProbeData, between: BetweenOptions) {
     this.#engine = engine;
     this.#data = data;
+    this.#between = [new Between(engine, between), new Between(engine, between)];
     const x = engine.allocate([data.x.length / data.rows, data.rows]);
     x.data.set(data.x);
     this.#dense = x;
@@ -60,32 +72,34 @@ export class Probe {
   }
 
   /**
-   * @param weight what the layer multiplies by before compression
+   * @param form what the layer is before compression
    * @param compressed null: the layer stays as it is
    */
   layer(
-    weight: Tensor,
-    bias: Float32Array,
-    activation: Activation,
+    layer: DenseLayer,
+    { weight, bias, activation }: DenseForm,
     compressed: CompressedForm | null,
   ): void {
-    const dense = this.#product(weight, this.#dense);
+    const [ofDense, ofPhantom] = this.#between;
     const same = this.#phantom === this.#dense && compressed === null;
-    const phantom = same ? dense : this.#product(weight, this.#phantom);
+    const denseInput = ofDense.enter(layer, this.#dense);
+    const phantomInput = ofPhantom.enter(layer, this.#phantom);
+    const dense = this.#product(weight, denseInput);
+    const phantom = same ? dense : this.#product(weight, phantomInput);
     if (compressed !== null) {
       compressed.subtract();
-      const [difference, x, z] = [weight, this.#phantom, phantom].map(asMatrix);
+      const [difference, x, z] = [weight, phantomInput, phantom].map(asMatrix);
       if (difference && x && z) this.#engine.gemm(false, false, -1, difference, x, 1, z);
     }
     const b = this.#engine.allocate([bias.length]);
     b.data.set(bias);
-    this.#engine.biasActivation(activation, dense, b, dense);
+    this.#engine.biasActivation('identity', dense, b, dense);
     b.data.set(compressed?.bias ?? bias);
-    if (!same) this.#engine.biasActivation(activation, phantom, b, phantom);
+    if (!same) this.#engine.biasActivation('identity', phantom, b, phantom);
     this.#spare.push(this.#dense);
     if (this.#phantom !== this.#dense) this.#spare.push(this.#phantom);
-    this.#dense = dense;
-    this.#phantom = phantom;
+    this.#dense = ofDense.leave(layer, dense, activation);
+    this.#phantom = same ? this.#dense : ofPhantom.leave(layer, phantom, activation);
   }
 
   report(loss: LossName, options: LossOptions): ProbeReport {

@@ -10,7 +10,7 @@ const LEAST_RIDGE = 1e-6;
 
 /** A dense layer, and what enters it. */
 export interface WeightedLayer extends Split {
-  /** W, [N, N] */
+  /** W, [outputs, inputs] */
   readonly weight: Float32Array;
   readonly moments: InputMoments;
 }
@@ -45,7 +45,9 @@ export interface WeightedLayer extends Split {
  * Takes 8·N² bytes beside S, and about N²·(2M + 2PK) + P²M³ products in float64.
  *
  * @param out its memory is written
- * @returns what is added to the bias, [N]
+ * N are the inputs, M those of a block.
+ *
+ * @returns what is added to the bias, [outputs]
  */
 export function factorizeWeighted(
   layer: WeightedLayer,
@@ -53,12 +55,12 @@ export function factorizeWeighted(
   svd: TruncatedSvd,
   out: PhantomFactors,
 ): Float64Array {
-  const { width: N, blocks: P, weight } = layer;
-  const M = N / P;
+  const { inputs: N, outputs, blocks: P, weight } = layer;
+  const [M, n] = [N / P, outputs / P];
   const covariance = new Covariance(layer);
   for (let i = 0; i < P; i++) {
     const { matrix, factor } = whiten(layer, covariance, i);
-    const { right } = svd.decompose(matrix, N - M, M, K);
+    const { right } = svd.decompose(matrix, outputs - n, M, K);
     const columns = transpose(right, K, M);
     solveLowerTransposed(factor, M, columns);
     const rows = transpose(columns, M, K);
@@ -79,13 +81,13 @@ export function factorizeWeighted(
       known.set(ghosts, (M + ghostColumn(i, j, K)) * N);
     }
     const factor = cholesky(seenBy(j, { known, of, N, P, K }), wide);
-    const own = Float64Array.from(weight.subarray(j * M * N, (j + 1) * M * N));
-    const solved = product(known, transpose(own, M, N), [wide, N, M]);
+    const own = Float64Array.from(weight.subarray(j * n * N, (j + 1) * n * N));
+    const solved = product(known, transpose(own, n, N), [wide, N, n]);
     solveLower(factor, wide, solved);
     solveLowerTransposed(factor, wide, solved);
-    const rows = transpose(solved, wide, M);
-    for (let row = 0; row < M; row++) {
-      const [from, to] = [row * wide, j * M + row];
+    const rows = transpose(solved, wide, n);
+    for (let row = 0; row < n; row++) {
+      const [from, to] = [row * wide, j * n + row];
       out.locals.data.set(rows.subarray(from, from + M), to * M);
       out.decompressors.data.set(rows.subarray(from + M, from + wide), to * (P - 1) * K);
     }
@@ -96,23 +98,28 @@ export function factorizeWeighted(
 /** As `ghostEnergies`, of the whitened off-diagonal weights: what the k-th ghosts keep of the
  * variance of the layer's outputs, all features together. */
 export function weightedGhostEnergies(layer: WeightedLayer, svd: TruncatedSvd): Float64Array {
-  const { width: N, blocks: P } = layer;
+  const { inputs: N, outputs, blocks: P } = layer;
   const M = N / P;
   const energies = new Float64Array(M);
   const covariance = new Covariance(layer);
   for (let i = 0; i < P; i++) {
-    const values = svd.singularValues(whiten(layer, covariance, i).matrix, N - M, M);
+    const values = svd.singularValues(
+      whiten(layer, covariance, i).matrix,
+      outputs - outputs / P,
+      M,
+    );
     for (const [k, value] of values.entries()) energies[k] = (energies[k] ?? 0) + value ** 2;
   }
   return energies;
 }
 
-/** W_{≠i,i} F, [(N−M), M], and F. */
+/** W_{≠i,i} F, [(P−1)·n, M], and F. */
 function whiten({ weight, ...split }: WeightedLayer, covariance: Covariance, i: number) {
-  const { width: N, blocks: P } = split;
+  const { inputs: N, outputs, blocks: P } = split;
   const M = N / P;
   const factor = cholesky(covariance.unknown(i), M);
-  const matrix = product(offDiagonal(weight, split, i), factor, [N - M, M, M]);
+  const rest = outputs - outputs / P;
+  const matrix = product(offDiagonal(weight, split, i), factor, [rest, M, M]);
   return { matrix, factor };
 }
 
@@ -123,7 +130,7 @@ class Covariance {
   readonly #N: number;
   readonly #P: number;
 
-  constructor({ width: N, blocks: P, moments }: WeightedLayer) {
+  constructor({ inputs: N, blocks: P, moments }: WeightedLayer) {
     this.#N = N;
     this.#P = P;
     this.#matrix = moments.covariance.slice();
@@ -215,7 +222,7 @@ function scaleToUnit(rows: Float64Array, moved: Float64Array, count: number): vo
 
 /** (W − Ŵ) μ, of Ŵ as it is written. */
 function shiftOfMean(
-  { weight, width: N, blocks: P, moments: { mean } }: WeightedLayer,
+  { weight, inputs: N, outputs, blocks: P, moments: { mean } }: WeightedLayer,
   K: number,
   { locals, compressors, decompressors }: PhantomFactors,
 ): Float64Array {
@@ -226,8 +233,8 @@ function shiftOfMean(
     const input = mean[Math.floor(ghost / K) * M + column] as number;
     ghosts[ghost] = (ghosts[ghost] as number) + value * input;
   }
-  return Float64Array.from({ length: N }, (_, row) => {
-    const j = Math.floor(row / M);
+  return Float64Array.from({ length: outputs }, (_, row) => {
+    const j = Math.floor(row / (outputs / P));
     let shift = 0;
     for (let c = 0; c < N; c++) shift += (weight[row * N + c] as number) * (mean[c] as number);
     for (let c = 0; c < M; c++) {

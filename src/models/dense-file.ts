@@ -33,18 +33,9 @@ function describe(file: string, weights: SafetensorsFile, options: DenseFileOpti
   const { activation, loss } = options;
   const found = linearStack(weights, options);
   const [first, last] = [found[0], found.at(-1)] as [LinearLayer, LinearLayer];
-  const width = first.rows;
-  const square = found.every(({ rows, columns }) => rows === width && columns === width);
+  const square = found.every(({ rows, columns }) => rows === first.rows && columns === first.rows);
   const sharded = square && canBeSharded(loss);
   const hidden = sharded ? found : found.slice(1, -1);
-  const wrong = hidden.find(({ rows, columns }) => rows !== width || columns !== width);
-  if (wrong) {
-    throw new DataError(
-      'compress',
-      `${file}: ${wrong.stem}.weight is ${wrong.rows}×${wrong.columns}, the first layer gives ` +
-        `${width}; layers between the first and the last are N × N`,
-    );
-  }
   if (hidden.length === 0) {
     throw new DataError(
       'compress',
@@ -52,6 +43,7 @@ function describe(file: string, weights: SafetensorsFile, options: DenseFileOpti
         'could be in phantom form',
     );
   }
+  const width = Math.max(...hidden.flatMap(({ rows, columns }) => [rows, columns]));
   return {
     name: file,
     width,

@@ -62,7 +62,13 @@ function ridged({ S, rows = MANY }: Problem): Matrix {
 function layerOf({ W, S, P, mean, rows = MANY }: Problem): WeightedLayer {
   const covariance = Float64Array.from(S.to1DArray());
   const moments = { rows, mean: Float64Array.from(mean), covariance };
-  return { width: W.rows, blocks: P, weight: Float32Array.from(W.to1DArray()), moments };
+  return {
+    inputs: W.columns,
+    outputs: W.rows,
+    blocks: P,
+    weight: Float32Array.from(W.to1DArray()),
+    moments,
+  };
 }
 
 function memory(N: number, P: number, K: number) {
@@ -111,7 +117,7 @@ function found(of: Problem, K: number) {
 
 function plain({ W, P }: Problem, K: number): Matrix {
   const factors = memory(W.rows, P, K);
-  const layer = { width: W.rows, blocks: P, ghosts: K, secondMoment: 1 };
+  const layer = { inputs: W.columns, outputs: W.rows, blocks: P, ghosts: K, secondMoment: 1 };
   factorize(Float32Array.from(W.to1DArray()), layer, svd, factors);
   return denseOf(factors, P);
 }

@@ -70,6 +70,7 @@ const READ: readonly (readonly [string, string])[] = [
   ['prefixes/module', 'module.0 module.2 module.4'],
   ['prefixes/orig-mod', '_orig_mod.module.0 _orig_mod.module.2 _orig_mod.module.4'],
   ['norms/batchnorm', '0 3 6'],
+  ['norms/bottleneck', '0 2 4 6'],
   ['norms/dropout', '0 3 6'],
   ['norms/mixedbias', '0 2 4'],
   ['norms/nobias', '0 2 4'],
@@ -93,7 +94,6 @@ const REFUSED: readonly (readonly [string, RegExp])[] = [
   ['norms/conv', /0\.(weight|bias) is not a weight or bias of a linear layer/],
   ['norms/prelu', /1\.weight is not a weight or bias/],
   ['norms/weightnorm', /parametrizations/],
-  ['norms/bottleneck', /N × N/],
   ['safetensors-odd/f8-unused', /mask is not a weight or bias .* --layers leave it out/],
   [
     'safetensors-odd/transposed',

@@ -137,12 +137,7 @@ function openNetwork(
     const said = [names.activation ?? null, activations, loss, prefix, layers];
     const given = said.some((value) => value !== null);
     if (!given) {
-      const source = openModel(model, { checkpoint });
-      if (!source.specification.residual) return denseOf(source, engine);
-      throw new ConfigError(
-        'compress',
-        `${model} is of residual blocks, which compress cannot take; train a phantom one instead`,
-      );
+      return denseOf(openModel(model, { checkpoint }), engine);
     }
     throw new ConfigError(
       'compress',
@@ -218,8 +213,8 @@ function isFile(source: string): boolean {
 }
 
 function checkFits(network: DenseNetwork, dataset: Dataset): void {
-  const { loss, lossOptions, ends, width, name } = network;
-  const [inputs, outputs] = ends.kind === 'sharded' ? [width, width] : [ends.inputs, ends.outputs];
+  const { loss, lossOptions, layers, name } = network;
+  const [inputs, outputs] = [layers[0]?.columns ?? 0, layers.at(-1)?.rows ?? 0];
   const { answers, features } = dataset;
   const targets = answers.kind === 'labels' ? answers.classes : answers.width;
   const wanted = outputs / outputsPerTarget(loss, lossOptions);
