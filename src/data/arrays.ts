@@ -1,12 +1,12 @@
 import { DataError, ShapeError } from '../base/errors.js';
 import {
-  labelAnswers,
   requireFinite,
   sharedFloat32,
   sharedInt32,
   type TableAnswers,
   type TableDataset,
 } from './dataset.js';
+import { integerAnswers, namedAnswers } from './readers/raw-table.js';
 
 /** Numbers of [rows, columns], row after row. */
 export interface FlatRows {
@@ -23,11 +23,11 @@ export interface ArrayData {
   /** [rows, features]; a Float32Array on shared memory is used without a copy. */
   readonly x: Rows;
   /**
-   * The answer to each row of `x`. Integers of 0 or more, in a plain or an integer array, are class
-   * labels. A plain array with a fraction in it, a Float32Array or a Float64Array holds one number
+   * The answer to each row of `x`. Integers, in a plain or an integer array, texts and booleans are
+   * class labels; those that do not begin at 0 are the names of the classes. A plain array with a fraction in it, a Float32Array or a Float64Array holds one number
    * per row to predict; `Rows` hold several, and one where it is an integer: `[[3], [7]]`.
    */
-  readonly y: ArrayLike<number> | Rows;
+  readonly y: ArrayLike<number> | readonly string[] | readonly boolean[] | Rows;
 }
 
 /** What settings and records call rows that were given in memory. */
@@ -37,7 +37,7 @@ export const IN_MEMORY = 'in memory';
  * Makes a data set of arrays.
  *
  * @throws ShapeError for rows of unequal lengths or counts, DataError for values that are not finite
- *   numbers, or labels that are not class indices
+ *   numbers, or labels of several kinds
  */
 export function openArrays({ x, y }: ArrayData): TableDataset {
   const features = flatRows('data', 'x', x);
@@ -123,6 +123,14 @@ function answersOf(y: ArrayData['y']): TableAnswers {
       `y is ${quote(y)}; needs an array with an answer for each row of x`,
     );
   }
+  const kind = typeof y[0];
+  if (kind === 'string' || kind === 'boolean') {
+    const texts = Array.from(y as ArrayLike<unknown>, (value, row) => {
+      if (typeof value === kind) return String(value);
+      throw new DataError('data', `y: row ${row} is ${quote(value)}; needs a ${kind}, as row 0 is`);
+    });
+    return namedAnswers('data', IN_MEMORY, texts);
+  }
   const numbers = y as ArrayLike<number>;
   const isFloat = y instanceof Float32Array || y instanceof Float64Array;
   let labels = !isFloat;
@@ -140,24 +148,12 @@ function answersOf(y: ArrayData['y']): TableAnswers {
   }
   const indices = sharedInt32(numbers.length);
   indices.set(numbers);
-  const below = indices.findIndex((label) => label < 0);
-  if (below >= 0) {
-    const label = indices[below];
-    throw new DataError(
-      'data',
-      `y: row ${below} is ${label}, and all are integers, so class labels, which start at 0; to ` +
-        `predict numbers give rows, as [[${label}], …], or a Float32Array`,
-    );
-  }
-  return labelAnswers('data', IN_MEMORY, indices);
+  return integerAnswers('data', IN_MEMORY, indices);
 }
 
 function requireNumber(where: string, what: string, value: unknown): asserts value is number {
   if (typeof value === 'number') return;
-  throw new DataError(
-    where,
-    `${what} is ${quote(value)}; needs a number, and class labels are integers from 0`,
-  );
+  throw new DataError(where, `${what} is ${quote(value)}; needs a number`);
 }
 
 function quote(value: unknown): string {

@@ -105,6 +105,24 @@ describe("a table of one's own", () => {
     for (const other of others) assert.deepEqual(other, first);
   });
 
+  it('says which task several targets of texts are for', async (context) => {
+    const folder = temporaryFolder(context);
+    const data = path.join(folder, 'rows.csv');
+    const kinds = ['a', 'b', 'c'];
+    const rows = HOUSES.map(({ sqft }, i) => `${sqft},${kinds[i % 2]},${kinds[i % 3]},${i % 2}`);
+    writeFileSync(data, ['x,two,three,one', ...rows].join('\n'));
+    const wrong = (target: string[], message: RegExp) =>
+      assert.rejects(train({ data, target, ...NETWORK, steps: 1, out: `${data}.run` }), message);
+    await wrong(['two', 'one'], /column two holds texts.*; --task multilabel predicts several/);
+    await wrong(['three', 'one'], /only be yes or no; --target three predicts it alone/);
+    const task = 'multilabel';
+    const end = await train({
+      ...{ data, target: ['two', 'one'], task, ...NETWORK },
+      ...{ steps: 1, out: path.join(folder, 'run') },
+    });
+    assert.ok(Number.isFinite(end.loss));
+  });
+
   it('gives the same bits from a cache file as from memory', async (context) => {
     const settings = { target: ['price'], id: 'id', validation: 0.2 };
     const memory = await trained(context, settings);

@@ -81,15 +81,20 @@ function makeAnswers(raw: RawTable, kind: 'auto' | 'labels' | 'values'): TableAn
       `${path}: ${nameOf(0)} of row ${row} is ${value}; labels are integers from 0`,
     );
   }
+  return integerAnswers(where, path, labels);
+}
+
+/** Classes of integers: indices where they begin at 0; others are names, as 1 to 26, or −1 and 1. */
+export function integerAnswers(where: string, path: string, labels: Int32Array): TableAnswers {
   const least = labels.reduce((a, b) => Math.min(a, b), 0x7fffffff);
-  // Labels from 0 are indices; others are names: 1 to 26, −1 and 1.
   if (least === 0) return labelAnswers(where, path, labels);
   return namedAnswers(where, path, Array.from(labels, String));
 }
 
 const isTexts = (y: RawTable['y']): y is readonly string[] => typeof y[0] === 'string';
 
-function namedAnswers(where: string, path: string, texts: readonly string[]): TableAnswers {
+/** Classes by their names. @throws DataError for too many */
+export function namedAnswers(where: string, path: string, texts: readonly string[]): TableAnswers {
   const names = sortedNames(new Set(texts));
   if (names.length > MAX_CLASSES) {
     throw new DataError(

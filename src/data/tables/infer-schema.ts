@@ -236,7 +236,7 @@ class Inference {
     if (task === 'regress') {
       if (kind !== 'number') {
         const odd = column.odd === null ? '' : ` (${JSON.stringify(column.odd)})`;
-        throw this.#error(`column ${name} holds texts${odd}; --task classify predicts them`);
+        throw this.#error(`column ${name} holds texts${odd}; ${this.#taskOfTexts(column)}`);
       }
       if (this.#choices.rates && column.min < 0) {
         throw this.#refused(
@@ -273,6 +273,13 @@ class Inference {
       );
     }
     return { name, kind: 'class', classes: sortedNames(found.map(({ text }) => text)) };
+  }
+
+  /** What to do about a target of texts that was to be numbers. */
+  #taskOfTexts({ name, distinct }: ColumnProfile): string {
+    if ((this.#choices.targets?.length ?? 1) < 2) return '--task classify predicts them';
+    if (distinct <= 2) return '--task multilabel predicts several columns of yes or no';
+    return `of several targets texts can only be yes or no; --target ${name} predicts it alone`;
   }
 
   /** A target of yes or no. */
