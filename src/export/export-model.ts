@@ -12,7 +12,9 @@ import type { ExportFormat } from './export-formats.js';
 import { denseGraph } from './onnx/dense-graph.js';
 import { encodeModel, type OnnxGraph } from './onnx/messages.js';
 import { phantomGraph } from './onnx/network-graph.js';
+import { outputNames } from '../models/outputs.js';
 import { withTable } from './onnx/table-pipeline.js';
+import { outputWidth } from '../model/specification.js';
 import { WeightFiles } from '../models/weight-files.js';
 
 /** What protobuf's readers take. */
@@ -145,6 +147,10 @@ function withNetwork<T>(source: ModelSource, engine: Engine, use: (network: Dens
   }
 }
 
+function namesOf(source: ModelSource): string[] {
+  return outputNames(source, outputWidth(source.specification));
+}
+
 function exportOnnx(
   source: ModelSource,
   file: string,
@@ -153,7 +159,8 @@ function exportOnnx(
 ): FileReport {
   const write = (network: OnnxGraph): FileReport => {
     const { schema } = source;
-    const graph = pipeline && schema !== null ? withTable(network, schema) : network;
+    const graph =
+      pipeline && schema !== null ? withTable(network, schema, namesOf(source)) : network;
     const encoded = encodeModel(graph, packageVersion());
     const { bytes } = encoded;
     if (bytes > MOST_ONNX_BYTES) {

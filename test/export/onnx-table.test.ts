@@ -98,6 +98,25 @@ describe('an ONNX graph of a table', { skip: missing }, () => {
     });
   }
 
+  it('names outputs: several targets, quantiles, and answers of yes or no', async (context) => {
+    const band = { loss: 'quantile', quantiles: [0.1, 0.9] } as const;
+    const cases: [TrainSettings, string[], string[]][] = [
+      [{ target: ['price', 'x'] }, ['price', 'x'], ['price', 'x_']],
+      [{ target: ['price'] }, ['price'], ['price']],
+      [{ target: ['price'], ...band }, ['price_q0.1', 'price_q0.9'], ['price_q0.1', 'price_q0.9']],
+      [{ target: ['heated', 'y z'] }, ['p(heated)', 'p(y z)'], ['heated', 'y z']],
+    ];
+    for (const [settings, wantedNames, names] of cases) {
+      const { wanted, found } = await compare(settings, temporaryFolder(context), rows);
+      for (const [i, name] of names.entries()) {
+        near(
+          found[name]?.data ?? [],
+          wanted.map((row) => Number(row[wantedNames[i] ?? ''])),
+        );
+      }
+    }
+  });
+
   it('predicts classes by name, with probabilities', async (context) => {
     const { wanted, found } = await compare({ target: ['state'] }, temporaryFolder(context), rows);
     // A column has the usual name.

@@ -38,7 +38,7 @@ export interface ExportReport extends FileReport {
  * | `safetensors` | the tensors of a checkpoint, by their names |
  * | `safetensors-dense` | whole matrices: `input.weight`, `layers.0.weight`, …, `head.weight` |
  * | `pytorch-names` | the same as an nn.Sequential names them: `0.weight`, `2.weight`, … |
- * | `onnx` | a graph from `x` [batch, features] to `y` [batch, outputs]; of a model of a table from its columns, with `label` and `probabilities` for classes |
+ * | `onnx` | a graph from `x` [batch, features] to `y` [batch, outputs]; of a model of a table from its columns, with `label` and `probabilities` for classes, else with an output for each name too |
  *
  * @returns the file's size and number of tensors
  * @throws CheckpointError when the model is missing or damaged, ConfigError when `out` is there

@@ -20,9 +20,16 @@ const ML = 'ai.onnx.ml';
  * | number, boolean, category named by numbers | float32; NaN is a gap |
  * | category | text, without blanks around it; an empty one or a usual spelling is a gap |
  *
- * Outputs: `y`, and of a classifier `label` (text [batch]) and `probabilities` [batch, classes].
+ * Outputs: `y`, and of a classifier `label` (text [batch]) and `probabilities` [batch, classes];
+ * else one of each name [batch, 1], the columns of `y`. A name that is taken gets a `_` at its end.
+ *
+ * @param names of the outputs that are no classes
  */
-export function withTable(network: OnnxGraph, schema: TableSchema): OnnxGraph {
+export function withTable(
+  network: OnnxGraph,
+  schema: TableSchema,
+  names: readonly string[],
+): OnnxGraph {
   const columns = new Set(schema.features.map(({ name }) => name));
   const inner = apart(network, columns);
   const [x] = inner.inputs as [OnnxValue];
@@ -49,6 +56,7 @@ export function withTable(network: OnnxGraph, schema: TableSchema): OnnxGraph {
     outputs.push({ name: p, shape: ['batch', classes.length] });
     outputs.push({ name: label, shape: ['batch'], type: 'text' });
   }
+  if (classes === null) outputs.push(...named(decoder, y.name, names, namesIn(inner, columns)));
   const targets = schema.targets.map(({ name }) => name).join(', ');
   return {
     name: inner.name,
@@ -62,6 +70,31 @@ export function withTable(network: OnnxGraph, schema: TableSchema): OnnxGraph {
     })),
     outputs,
   };
+}
+
+/** Adds an output for each column of y; a single one of its name is there already. */
+function named(
+  decoder: GraphBuilder,
+  y: string,
+  names: readonly string[],
+  taken: Set<string>,
+): OnnxValue[] {
+  const [only] = names;
+  if (names.length === 1 && only === y) return [];
+  const own = names.map((name) => {
+    const fitting = free(name, taken);
+    taken.add(fitting);
+    return fitting;
+  });
+  const operator = names.length === 1 ? 'Identity' : 'Split';
+  const integers = names.length === 1 ? {} : { integers: { axis: 1 } };
+  decoder.nodes.push({ operator, inputs: [y], outputs: own, ...integers });
+  return own.map((name) => ({ name, shape: ['batch', 1] }));
+}
+
+function namesIn(graph: OnnxGraph, columns: ReadonlySet<string>): Set<string> {
+  const values = [...graph.inputs, ...graph.tensors].map(({ name }) => name);
+  return new Set([...columns, ...values, ...graph.nodes.flatMap(({ outputs }) => outputs)]);
 }
 
 function isText(column: FeatureColumn): boolean {
