@@ -20,7 +20,15 @@ export function FigureView({ figure }: { readonly figure: Figure }) {
       },
       { rootMargin: '400px' },
     );
-    const show = () => setSeen(true);
+    // Paper does not wait for the next frame.
+    const show = () => {
+      setSeen(true);
+      if (element.firstChild === null) {
+        element.replaceChildren(
+          draw(figure, { width: element.clientWidth, document, hover: false }),
+        );
+      }
+    };
     sizes.observe(element);
     views.observe(element);
     addEventListener('beforeprint', show);
@@ -29,7 +37,7 @@ export function FigureView({ figure }: { readonly figure: Figure }) {
       views.disconnect();
       removeEventListener('beforeprint', show);
     };
-  }, []);
+  }, [figure]);
   useEffect(() => {
     if (!seen || width === 0) return;
     place.current?.replaceChildren(draw(figure, { width, document, hover: true }));

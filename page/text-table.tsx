@@ -4,6 +4,19 @@ interface Props {
   readonly rows: readonly (readonly string[])[];
 }
 
+/** A value, with its spread below it: `0.41 (0.38–0.44) s`. */
+function Cell({ text }: { readonly text: string }) {
+  const [, value, spread, unit = ''] = /^(\S+(?: \S+)?) (\([^)]*\d[^)]*\))(.*)$/.exec(text) ?? [];
+  if (value === undefined) return <td>{text}</td>;
+  return (
+    <td>
+      {value + unit}
+      <br />
+      <span class="soft">{spread}</span>
+    </td>
+  );
+}
+
 /** A table that scrolls by itself where it is wider than the page. */
 export function TextTable({ caption, head, rows }: Props) {
   return (
@@ -16,7 +29,7 @@ export function TextTable({ caption, head, rows }: Props) {
         <tbody>
           {rows.map((row) => (
             <tr>
-              {row.map((cell, i) => (i === 0 ? <th scope="row">{cell}</th> : <td>{cell}</td>))}
+              {row.map((cell, i) => (i === 0 ? <th scope="row">{cell}</th> : <Cell text={cell} />))}
             </tr>
           ))}
         </tbody>

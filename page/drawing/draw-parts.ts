@@ -18,15 +18,25 @@ export type Render = Exclude<Plot.RenderFunction, undefined>;
 export const STYLE = { fontSize: '12px', fontFamily: 'system-ui,sans-serif', background: 'none' };
 export const GREY = 'var(--soft)';
 const LEGEND_ROW = 20;
+const SYMBOLS = ['circle', 'square', 'triangle', 'diamond2', 'star', 'cross', 'wye'] as const;
 
 /** Of the palette; null: of the background. */
 export function colorOf(look: number | null): string {
   return look === null ? GREY : `var(--s${look % SERIES_COLORS.light.length})`;
 }
 
+/** Of the marks of a series: with more series than colors, those of one color have other marks. */
+export function symbolOf(look: number): Plot.SymbolType {
+  const turns = Math.floor(look / SERIES_COLORS.light.length);
+  return SYMBOLS[(look + turns) % SYMBOLS.length] ?? 'circle';
+}
+
 export interface Key {
   readonly label: string;
   readonly color: string;
+  /** Drawn with its mark, by whoever draws the figure. */
+  readonly symbol?: Plot.SymbolType;
+  readonly hollow?: boolean;
   readonly dashed?: boolean;
   readonly striped?: boolean;
 }
@@ -36,7 +46,7 @@ export function legend(
   keys: readonly Key[],
   width: number,
   top: number,
-): { height: number; mark: Mark } {
+): { height: number; mark: Mark; places: (Key & { x: number; y: number })[] } {
   let [x, y] = [8, top + 8];
   const places = keys.map((key) => {
     const room = 30 + 6.7 * key.label.length;
@@ -48,12 +58,13 @@ export function legend(
   const render: Render = (_index, _scales, _values, _dimensions, context) => {
     const { document } = context;
     const group = element(document, 'g', {});
-    for (const { label, color, dashed, striped, x: at, y: height } of places) {
+    for (const { label, color, symbol, dashed, striped, x: at, y: height } of places) {
       const line = { x1: at, x2: at + 16, y1: height, y2: height, stroke: color };
       const dash = dashed ? { 'stroke-dasharray': '4 2' } : {};
-      group.append(
-        element(document, 'line', { ...line, 'stroke-width': striped ? 10 : 5, ...dash }),
-      );
+      const thickness = striped ? 10 : symbol === undefined ? 5 : 2;
+      if (symbol === undefined || dashed !== undefined) {
+        group.append(element(document, 'line', { ...line, 'stroke-width': thickness, ...dash }));
+      }
       if (striped) {
         const box = { x: at, y: height - 5, width: 16, height: 10, fill: 'url(#hatch)' };
         group.append(element(document, 'rect', box));
@@ -69,7 +80,7 @@ export function legend(
     }
     return group as SVGElement;
   };
-  return { height: keys.length === 0 ? top : y + 14, mark: render };
+  return { height: keys.length === 0 ? top : y + 14, mark: render, places };
 }
 
 export function element(

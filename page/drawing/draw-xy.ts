@@ -9,11 +9,11 @@ import {
   type XyFigure,
 } from '../../src/report/figure.js';
 import { thin } from '../../src/runs/thin.js';
-import { type Canvas, colorOf, GREY, legend, type Mark, STYLE } from './draw-parts.js';
+import { type Canvas, colorOf, GREY, legend, type Mark, STYLE, symbolOf } from './draw-parts.js';
 
 const MOST_POINTS = 480;
 const MARKED_POINTS = 30;
-const SYMBOLS = ['circle', 'square', 'triangle', 'diamond2', 'star', 'cross', 'wye'] as const;
+const MARGIN_LEFT = 58;
 
 interface Placed {
   readonly x: number;
@@ -60,7 +60,16 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
     const look = looks[i] ?? null;
     if (look === null) return [];
     const dashed = each.modelled === true && isLines && !allModelled;
-    return [{ label: allModelled ? each.label : nameOf(each), color: colorOf(look), dashed }];
+    const isMarked = !isLines || (shown[i]?.length ?? 0) <= MARKED_POINTS;
+    return [
+      {
+        label: allModelled ? each.label : nameOf(each),
+        color: colorOf(look),
+        hollow: each.modelled === true,
+        ...(isMarked ? { symbol: symbolOf(look) } : {}),
+        ...(isLines ? { dashed } : {}),
+      },
+    ];
   });
   const key = legend(keys, width, 18);
   const [low, high] = domain;
@@ -106,7 +115,7 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
     Plot.dot((isLines ? marked : [...back, ...front.flat()]).filter(inside), {
       ...at,
       r: isLines ? 3 : 5,
-      symbol: ({ look }: Placed) => SYMBOLS[(look ?? 0) % SYMBOLS.length] ?? 'circle',
+      symbol: ({ look }: Placed) => symbolOf(look ?? 0),
       stroke,
       strokeWidth: 2,
       fill: (point: Placed) => (point.series.modelled ? 'var(--page)' : stroke(point)),
@@ -138,13 +147,29 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
         ]
       : []),
     key.mark,
+    ...key.places.flatMap(({ symbol, color, hollow, x: left, y: top }) =>
+      symbol === undefined
+        ? []
+        : [
+            Plot.dot([0], {
+              frameAnchor: 'top-left',
+              dx: left + 8 - MARGIN_LEFT,
+              dy: top - key.height - 8,
+              r: 4,
+              symbol,
+              stroke: color,
+              strokeWidth: 2,
+              fill: hollow ? 'var(--page)' : color,
+            }),
+          ],
+    ),
   ];
   return Plot.plot({
     document,
     width,
     height: (width < 480 ? 220 : 270) + key.height,
     marginTop: key.height + 8,
-    marginLeft: 58,
+    marginLeft: MARGIN_LEFT,
     marginRight: 24,
     marginBottom: 40,
     style: STYLE,

@@ -4,7 +4,7 @@ import { pageHtml } from '../../report/page.js';
 import type { TextTable } from '../../report/page-data.js';
 import { ratiosOf, spreadOf } from './statistics.js';
 import type { Entry, Findings } from './study.js';
-import { medianStepsTo } from './study.js';
+import { costsTo, type Reading } from './outcome.js';
 
 /** What a comparison's page shows. */
 export interface ComparisonPage {
@@ -44,34 +44,39 @@ export function verdictOf(findings: Findings): string {
   const { toTarget, target, equalWidth, equalParameters } = findings;
   const tensor = toTarget?.find(isTensor);
   if (toTarget && target !== null && tensor !== undefined) {
-    const reached = toTarget
-      .filter(isPhantom)
-      .map((entry) => ({ entry, cost: costToTarget(entry, tensor, target) }))
-      .toSorted((a, b) => (a.cost.order ?? Infinity) - (b.cost.order ?? Infinity));
-    const [best] = reached;
+    const cheapest = (entries: readonly Entry[]) =>
+      entries
+        .map((entry) => ({
+          name: entry.contestant.name,
+          cost: costToTarget(entry, tensor, target),
+        }))
+        .toSorted((a, b) => (a.cost.order ?? Infinity) - (b.cost.order ?? Infinity))[0];
+    const best = cheapest(toTarget.filter(isPhantom));
+    const reached = `reached the validation loss ${formatLoss(target)} of ${tensor.contestant.name}`;
     if (best === undefined) {
-      return `No phantom network reached the validation loss ${formatLoss(target)} of tensor with every seed. ${atEqualSteps(equalWidth ?? [])}`;
+      return `No phantom network ${reached} with every seed. ${atEqualSteps(equalWidth ?? [])}`;
     }
-    const { name } = best.entry.contestant;
-    return `${name} reached the validation loss ${formatLoss(target)} of tensor with ${best.cost.text}.`;
+    // The strongest of those that it is measured against, small controls among them.
+    const other = cheapest(toTarget.filter((entry) => !isPhantom(entry) && entry !== tensor));
+    const against =
+      other === undefined
+        ? ''
+        : `; of the other tensor-parallel networks, ${other.name} did with ${other.cost.text}`;
+    return `${best.name} ${reached} with ${best.cost.text}${against}.`;
   }
   return atEqualSteps([...(equalWidth ?? []), ...(equalParameters ?? [])]);
 }
 
 /** What reaching the target took, as multiples of tensor's. */
 function costToTarget(entry: Entry, tensor: Entry, target: number) {
-  const [steps, tensorSteps] = [medianStepsTo(target, entry), medianStepsTo(target, tensor)];
-  const perStep = multiples(entry, tensor);
-  const times = steps === null || tensorSteps === null ? null : steps / tensorSteps;
-  const of = (ratio: number | null) => (ratio === null || times === null ? null : ratio * times);
-  const [energy, time] = [of(perStep.energy), of(perStep.time)];
+  const { timeS, energyJ } = costsTo(target);
+  const [energy, time] = [multiple(entry, tensor, energyJ), multiple(entry, tensor, timeS)];
   return { order: energy ?? time, text: costText(energy, time, entry) };
 }
 
-function multiples(entry: Entry, tensor: Entry) {
-  const of = (read: (one: Entry['outcomes'][number]) => number | null) =>
-    ratiosOf(entry.outcomes.map(read), tensor.outcomes.map(read))?.median ?? null;
-  return { energy: of((one) => one.stepEnergyJ), time: of((one) => one.stepTimeS) };
+/** The median ratio over seeds. */
+function multiple(entry: Entry, tensor: Entry, read: Reading): number | null {
+  return ratiosOf(entry.outcomes.map(read), tensor.outcomes.map(read))?.median ?? null;
 }
 
 function costText(energy: number | null, time: number | null, entry: Entry): string {
@@ -89,7 +94,8 @@ function atEqualSteps(entries: readonly Entry[]): string {
     .filter(isPhantom)
     .toSorted((a, b) => (lossOf(a) ?? Infinity) - (lossOf(b) ?? Infinity));
   if (tensor === undefined || best === undefined) return 'Too little is done for a verdict.';
-  const { energy, time } = multiples(best, tensor);
+  const energy = multiple(best, tensor, (one) => one.stepEnergyJ);
+  const time = multiple(best, tensor, (one) => one.stepTimeS);
   return (
     `After equal steps ${best.contestant.name} has the validation loss ${formatLoss(lossOf(best))}, ` +
     `tensor ${formatLoss(lossOf(tensor))}; a step of it takes ${costText(energy, time, best)}.`
@@ -185,12 +191,12 @@ function against({ title, entries, label, unit, read }: AgainstLoss): XyFigure {
 
 function costFigure(entries: readonly Entry[], target: number, energy: boolean): XyFigure {
   const series = entries.map((entry): Series => {
-    const steps = medianStepsTo(target, entry);
-    const each = spreadOf(entry.outcomes.map((one) => (energy ? one.stepEnergyJ : one.stepTimeS)));
+    const { energyJ, timeS } = costsTo(target);
+    const cost = spreadOf(entry.outcomes.map(energy ? energyJ : timeS));
     const points =
-      steps === null || each === null
+      cost === null
         ? []
-        : [{ x: entry.contestant.parameters, y: steps * each.median }];
+        : [{ x: entry.contestant.parameters, y: cost.median, low: cost.low, high: cost.high }];
     return { label: entry.contestant.name, points, modelled: energy && isModelled(entry) };
   });
   return {

@@ -79,3 +79,23 @@ export class OutcomeCollector {
 export function stepsTo(target: number, { validations }: Outcome): number | null {
   return validations.find(([, loss]) => loss <= target)?.[0] ?? null;
 }
+
+/** A number of an outcome; null where it is not known. */
+export type Reading = (outcome: Outcome) => number | null;
+
+/** What reaching a loss took: steps to the first validation at or below it, and these times the time
+ * and energy of a step. */
+export function costsTo(target: number): Readonly<Record<'steps' | 'timeS' | 'energyJ', Reading>> {
+  const steps: Reading = (one) => stepsTo(target, one);
+  const times =
+    (perStep: Reading): Reading =>
+    (one) => {
+      const [count, each] = [steps(one), perStep(one)];
+      return count === null || each === null ? null : count * each;
+    };
+  return {
+    steps,
+    timeS: times((one) => one.stepTimeS),
+    energyJ: times((one) => one.stepEnergyJ),
+  };
+}

@@ -149,7 +149,7 @@ describe('a study', () => {
     const { width, blocks, ranks } = found.smallest ?? {};
     assert.match(
       verdictOf(found),
-      /^phantom-\S+ reached the validation loss 0\.5020 of tensor with 0\.\d+× its energy \(modelled\) and 0\.\d+× its time\.$/,
+      /^phantom-\S+ reached the validation loss 0\.5020 of tensor-\S+ with 0\.\d+× its energy \(modelled\) and 0\.\d+× its time; of the other tensor-parallel networks, tensor-\S+ did with [\d.]+× its energy \(modelled\) and [\d.]+× its time\.$/,
     );
     const [picture] = comparisonFigures(found);
     assert.equal(picture?.title, 'Validation loss against energy, fixed steps');

@@ -7,7 +7,6 @@ import {
   tensorLike,
 } from './contestants.js';
 import { type Outcome, stepsTo } from './outcome.js';
-import { median } from '../../base/median.js';
 
 /** How much a comparison may run. */
 export interface Budget {
@@ -280,10 +279,4 @@ function roundedUp(loss: number): number {
   if (!(loss > 0)) return loss;
   const unit = 10 ** (Math.floor(Math.log10(loss)) - 2);
   return Number((Math.ceil(loss / unit - 1e-9) * unit).toPrecision(3));
-}
-
-/** Steps to the target, the median over seeds; null where a seed did not reach it. */
-export function medianStepsTo(target: number, { outcomes }: Entry): number | null {
-  const steps = outcomes.map((one) => stepsTo(target, one));
-  return steps.includes(null) ? null : median(steps.filter((count) => count !== null));
 }

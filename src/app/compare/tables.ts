@@ -8,11 +8,9 @@ import {
   plural,
 } from '../../base/format.js';
 import type { TextTable } from '../../report/page-data.js';
-import { type Outcome, stepsTo } from './outcome.js';
+import { costsTo, type Outcome, type Reading } from './outcome.js';
 import { ratiosOf, type Spread, spreadOf } from './statistics.js';
 import type { Entry, Findings } from './study.js';
-
-export type Reading = (outcome: Outcome) => number | null;
 
 export const COMMON = ['network', 'rate', 'parameters', 'FLOPs', 'received'] as const;
 
@@ -79,15 +77,7 @@ function convergence(
   missed: readonly string[],
 ): TextTable {
   const baseline = entries.find(({ contestant }) => contestant.strategy === 'tensor') ?? null;
-  const steps: Reading = (one) => stepsTo(target, one);
-  const times =
-    (per: Reading): Reading =>
-    (one) => {
-      const [count, each] = [steps(one), per(one)];
-      return count === null || each === null ? null : count * each;
-    };
-  const timeS = times((one) => one.stepTimeS);
-  const energyJ = times((one) => one.stepEnergyJ);
+  const { steps, timeS, energyJ } = costsTo(target);
   const not = missed.length === 0 ? '' : ` Did not reach it with every seed: ${missed.join(', ')}.`;
   return {
     title: `To the validation loss ${formatLoss(target)}: convergence`,
