@@ -40,7 +40,7 @@ export function softmaxCrossEntropy(
     findGreatest(from, line, classes, count);
     exponentials(from, to, line, classes, count);
     const own = labels + ((<usize>j) << 2);
-    const weight = weights == 0 ? 0 : weights + ((<usize>j) << 2);
+    const weight = weights == 0 ? <usize>0 : weights + ((<usize>j) << 2);
     loss += tileLoss(from, own, weight, smoothing, line, classes, count);
     scaleToGradient(to, own, weight, smoothing, line, gradientScale, classes, count);
   }

@@ -1,22 +1,16 @@
 import type { PageUpdate } from '../src/report/page-data.js';
+import { ask } from './server.js';
 import { connection, page } from './state.js';
 
 const AGAIN_MS = 2000;
 
-/** Follows the server's events for as long as the page is open. The token, where one is needed, is
- * what follows `#token=` in the address: `EventSource` could not send it. */
+/** Follows the server's events for as long as the page is open, by `fetch`: `EventSource` could not
+ * send a token. */
 export async function follow(): Promise<never> {
-  const token = new URLSearchParams(location.hash.slice(1)).get('token');
-  const headers: Record<string, string> =
-    token === null ? {} : { Authorization: `Bearer ${token}` };
   for (;;) {
     try {
-      const response = await fetch('events', { headers });
-      if (!response.ok || response.body === null) {
-        throw new Error(
-          response.status === 401 ? 'the address needs #token=…' : response.statusText,
-        );
-      }
+      const response = await ask('events');
+      if (!response.ok || response.body === null) throw new Error(response.statusText);
       let rest = '';
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       for (let part = await reader.read(); !part.done; part = await reader.read()) {

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'rolldown';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -137,11 +137,18 @@ async function buildPage() {
     });
     return made[0].code;
   };
-  const script = await bundle('page/main.tsx', { platform: 'browser' }, { format: 'iife' });
-  const page = readFileSync('page/index.html', 'utf8')
-    .replace('/*style*/', () => readFileSync('page/style.css', 'utf8').replaceAll(/\s+/g, ' '))
-    .replace('/*script*/', () => script.replaceAll('</script', String.raw`<\/script`));
-  writeFileSync('dist/report/page.html', page);
+  const { THEME_CSS } = await import(pathToFileURL(path.resolve('dist/report/palette.js')).href);
+  const style = THEME_CSS + readFileSync('page/style.css', 'utf8').replaceAll(/\s+/g, ' ');
+  for (const [source, made] of [
+    ['main', 'report/page.html'],
+    ['serve', 'serving/server/page.html'],
+  ]) {
+    const script = await bundle(`page/${source}.tsx`, { platform: 'browser' }, { format: 'iife' });
+    const page = readFileSync('page/index.html', 'utf8')
+      .replace('/*style*/', () => style)
+      .replace('/*script*/', () => script.replaceAll('</script', String.raw`<\/script`));
+    writeFileSync(`dist/${made}`, page);
+  }
   const drawing = await bundle('page/drawing/svg.ts', { platform: 'node' }, { format: 'esm' });
   writeFileSync('dist/report/drawing.js', drawing);
 }

@@ -58,11 +58,11 @@ export function verdictOf(findings: Findings): string {
     }
     // The strongest of those that it is measured against, small controls among them.
     const other = cheapest(toTarget.filter((entry) => !isPhantom(entry) && entry !== tensor));
-    const against =
+    const besides =
       other === undefined
         ? ''
         : `; of the other tensor-parallel networks, ${other.name} did with ${other.cost.text}`;
-    return `${best.name} ${reached} with ${best.cost.text}${against}.`;
+    return `${best.name} ${reached} with ${best.cost.text}${besides}.`;
   }
   return atEqualSteps([...(equalWidth ?? []), ...(equalParameters ?? [])]);
 }

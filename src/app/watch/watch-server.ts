@@ -4,6 +4,7 @@ import type { PageUpdate } from '../../report/page-data.js';
 import { runsPage } from '../../report/runs-page.js';
 import { Admission } from '../../serving/server/admission.js';
 import { listen } from '../../serving/server/listen.js';
+import { PAGE_HEADERS } from '../../serving/server/page.js';
 import { ProtocolError } from '../../serving/server/protocol-error.js';
 import { RunWatcher } from './run-watcher.js';
 
@@ -29,16 +30,6 @@ export interface Watch {
 const MOST_READERS = 32;
 const MOST_CONNECTIONS = 128;
 const ALIVE_MS = 15_000;
-
-const HEADERS = {
-  'Cache-Control': 'no-store',
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'DENY',
-  'Referrer-Policy': 'no-referrer',
-  'Content-Security-Policy':
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; " +
-    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'",
-} as const;
 
 /** Whoever follows the events, with what could not be sent yet: of each run the newest. */
 interface Reader {
@@ -73,7 +64,7 @@ export async function startWatch(options: WatchOptions): Promise<Watch> {
       if (request.method !== 'GET') throw new ProtocolError('not_found', 'only GET is answered');
       if (place === '/') {
         response
-          .writeHead(200, { ...HEADERS, 'Content-Type': 'text/html; charset=utf-8' })
+          .writeHead(200, { ...PAGE_HEADERS, 'Content-Type': 'text/html; charset=utf-8' })
           .end(html);
       } else if (place === '/events') follow(response);
       else throw new ProtocolError('not_found', `no such page: ${place.slice(0, 200)}`);
@@ -81,7 +72,7 @@ export async function startWatch(options: WatchOptions): Promise<Watch> {
       const failure =
         error instanceof ProtocolError ? error : new ProtocolError('internal', 'internal error');
       const type = { 'Content-Type': 'application/json' };
-      response.writeHead(failure.status, { ...HEADERS, ...type });
+      response.writeHead(failure.status, { ...PAGE_HEADERS, ...type });
       response.end(`${JSON.stringify({ error: failure.message })}\n`);
     }
   });
@@ -92,7 +83,7 @@ export async function startWatch(options: WatchOptions): Promise<Watch> {
     if (readers.size >= MOST_READERS) {
       throw new ProtocolError('queue_full', `${MOST_READERS} pages are open already`);
     }
-    response.writeHead(200, { ...HEADERS, 'Content-Type': 'text/event-stream' });
+    response.writeHead(200, { ...PAGE_HEADERS, 'Content-Type': 'text/event-stream' });
     const reader: Reader = { response, waiting: new Map() };
     readers.add(reader);
     response.on('drain', () => send(reader));

@@ -5,7 +5,7 @@ import { ProtocolError } from './protocol-error.js';
 
 /** Who may ask for what. */
 export interface AdmissionOptions {
-  /** What a request has to carry, apart from those for health; null: nothing. */
+  /** What a request has to carry, apart from those for health and the page; null: nothing. */
   readonly token: string | null;
   /** Names that requests may be addressed to, besides those of the loopback interface and the
    * address that a connection came to; `*`: any. */
@@ -49,7 +49,9 @@ export class Admission {
       throw new ProtocolError('forbidden', `Origin is ${shown}; web pages are not served`);
     }
     const path = (incoming.url ?? '').split('?', 1)[0] ?? '';
-    if (this.#token !== null && !path.startsWith('/v2/health/')) this.#checkToken(headers);
+    // The page has no data: a browser cannot send a token with the address that is typed.
+    const isOpen = path === '/' || path.startsWith('/v2/health/');
+    if (this.#token !== null && !isOpen) this.#checkToken(headers);
   }
 
   /** Of a request with a body. @throws ProtocolError for a type that it may not have */

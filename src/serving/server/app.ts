@@ -16,6 +16,7 @@ import type { ServerMetrics } from './metrics.js';
 import { NamedRowsBody } from './named-rows.js';
 import { badRequest, type FailureReason, ProtocolError } from './protocol-error.js';
 import { ServedModel } from './served-model.js';
+import { page, PAGE_HEADERS } from './page.js';
 import { WorkSlices } from './work-slices.js';
 
 export const EXTENSIONS = ['binary_tensor_data', 'model_repository'] as const;
@@ -47,7 +48,7 @@ function modelPaths<Rest extends string>(rest: Rest) {
 
 /**
  * The Open Inference Protocol (KServe V2 REST), with the extensions for binary tensors and the
- * model repository, and beside it `/metrics` and `/openapi.json`.
+ * model repository, and beside it a page at `/`, `/metrics` and `/openapi.json`.
  */
 export function createApp(options: AppOptions): Hono<Env> {
   const { models, metrics, log, draining, bounds } = options;
@@ -103,6 +104,7 @@ export function createApp(options: AppOptions): Hono<Env> {
     for (const model of models.values()) model.current(null);
     return c.json({ live: true, ready: true });
   });
+  app.get('/', (c) => c.html(page(), 200, PAGE_HEADERS));
   app.on('GET', ['/v2', '/v2/'], (c) =>
     c.json({ name: 'phantom-parallel', version: options.version, extensions: EXTENSIONS }),
   );
@@ -131,6 +133,12 @@ export function createApp(options: AppOptions): Hono<Env> {
         ...(hasLabel ? [{ name: LABEL, datatype: 'BYTES', shape: [-1] }] : []),
       ],
     });
+  });
+
+  app.on('GET', [...modelPaths('/schema')], (c) => {
+    const { columns } = find(c).answering(versionIn(c));
+    if (columns !== null) return c.json(columns.schema);
+    throw new ProtocolError('not_found', 'the model is not of a table: its rows are numbers');
   });
 
   const means = { bodies, memory, slices, bounds, metrics, draining };

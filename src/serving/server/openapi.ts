@@ -209,6 +209,17 @@ const ROUTES: readonly Route[] = [
   ),
   ...forModel(
     {
+      method: 'get',
+      summary: 'The columns of a model of a table: kinds, ranges, categories and classes',
+      responses: {
+        ...json(z.record(z.string(), z.unknown()), 'As schema.json in its folder.'),
+        ...failures(401, 403, 404, 503),
+      },
+    },
+    '/schema',
+  ),
+  ...forModel(
+    {
       method: 'post',
       summary: 'Answers rows',
       request: { body: { content: both(inferRequest), required: true } },
@@ -260,6 +271,12 @@ const ROUTES: readonly Route[] = [
     summary: 'Answers requests that have arrived, then unloads the model',
     request: { params: model },
     responses: { ...ok, ...failures(400, 401, 403, 404, 503) },
+  },
+  {
+    method: 'get',
+    path: '/',
+    summary: 'A page of the models, with a form to try a row',
+    responses: { 200: { description: 'HTML, without data.' }, ...failures(403) },
   },
   {
     method: 'get',
