@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { render } from 'preact';
 import type { TableSchema } from '../src/data/tables/schema.js';
-import { formatDuration, formatSi } from '../src/base/format.js';
+import { formatDuration, formatSi, plural } from '../src/base/format.js';
 import type { XyFigure } from '../src/report/figure.js';
 import { FigureView } from './figure-view.js';
 import { RowForm } from './row-form.js';
@@ -155,7 +155,7 @@ function Page() {
         <h1>Models served here</h1>
         <p class="soft" role="status">
           {problem.value ??
-            `${last?.requests ?? 0} requests answered, ${last?.failures ?? 0} failed`}
+            `${plural(last?.requests ?? 0, 'request')} answered, ${last?.failures ?? 0} failed`}
         </p>
       </header>
       <main>

@@ -144,6 +144,13 @@ describe('rows by name over HTTP', () => {
     }
   });
 
+  it('have columns that /schema names', async () => {
+    const { status, json } = await call(`${server.url}/v2/models/kinds/schema`);
+    assert.equal(status, 200);
+    const file = path.join(runs.kinds, 'schema.json');
+    assert.deepEqual(json, JSON.parse(readFileSync(file, 'utf8')));
+  });
+
   it('go to /predict where there is one model', async () => {
     const refused = await post(`${server.url}/predict`, HOUSES);
     assert.equal(refused.status, 400);
