@@ -21,7 +21,7 @@ export function RowForm({ model }: { readonly model: Model }) {
     try {
       const values =
         model.schema === null
-          ? await predictNumbers(address, String(given.get('numbers')), model)
+          ? await predictNumbers(address, textIn(given, 'numbers'), model)
           : await predictNamed(address, model.schema, given);
       const tookS = (performance.now() - began) / 1000;
       setAnswer({
@@ -86,6 +86,11 @@ function Field({ column, name }: { readonly column: FeatureColumn; readonly name
   );
 }
 
+function textIn(given: FormData, name: string): string {
+  const value = given.get(name);
+  return typeof value === 'string' ? value : '';
+}
+
 type Values = (readonly [name: string, value: string])[];
 
 async function predictNamed(
@@ -94,7 +99,7 @@ async function predictNamed(
   given: FormData,
 ): Promise<Values> {
   const row = schema.features.map((column, i) => {
-    const text = String(given.get(`${i}`) ?? '');
+    const text = textIn(given, `${i}`);
     if (text === '') return [column.name, null] as const;
     if (column.kind === 'number') return [column.name, Number(text)] as const;
     return [column.name, column.kind === 'boolean' ? text === 'true' : text] as const;
