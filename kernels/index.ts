@@ -12,4 +12,4 @@ export { gemm } from './gemm';
 export { correctColumns, softmaxCrossEntropy } from './cross-entropy';
 export { elementLoss } from './element-losses';
 export { adamStep, sgdStep } from './optimizers';
-export { decodeBfloat16, decodeInt8, encodeBfloat16, encodeInt8 } from './precision';
+export { decodeBfloat16, decodeInt8, encodeBfloat16, encodeInt8, widenRows } from './precision';

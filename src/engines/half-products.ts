@@ -5,7 +5,7 @@ import type { Engine, HalfProducts } from './engine.js';
 export const HALF_PRODUCTS: Readonly<Record<HalfProducts, string>> = {
   native: 'bfloat16 products in the processor',
   emulated: 'bfloat16 products emulated, as this processor has none: no faster than float32',
-  widened: 'bfloat16 products widened to float32 by WebAssembly: slower than float32',
+  widened: 'bfloat16 products widened to float32 on the way: no faster than float32',
 };
 
 /** One line for people: the engine, and what it does with `compute`. */

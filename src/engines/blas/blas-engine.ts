@@ -5,7 +5,8 @@ import { type Matrix, operandDtype } from '../../tensor/tensor.js';
 import type { Engine, HalfProducts } from '../engine.js';
 import { ForwardingEngine } from '../forwarding-engine.js';
 import { createWasmEngine } from '../wasm/wasm-engine.js';
-import type { WasmEngineOptions } from '../wasm/wasm-engine.js';
+import type { WasmEngine, WasmEngineOptions } from '../wasm/wasm-engine.js';
+import { WidenedProducts } from './widened-products.js';
 
 export { type BlasProbe, probeBlas } from '../../native/blas.js';
 export { KOFFI_PACKAGE } from '../../native/library.js';
@@ -17,8 +18,8 @@ export interface BlasEngineOptions extends WasmEngineOptions {
 }
 
 /** An engine that multiplies matrices with a native BLAS, one thread a rank, and does all else
- * with the WebAssembly kernels, on the same memory: bfloat16 products too where the library has none
- * for this processor.
+ * with the WebAssembly kernels, on the same memory. Where the library has no bfloat16 products for
+ * this processor, operands are widened block by block.
  * @throws NativeError when no library can be used, with the reasons and the remedy */
 export async function createBlasEngine(options: BlasEngineOptions = {}): Promise<Engine> {
   const blas = await openBlas(options.library);
@@ -34,14 +35,16 @@ class BlasEngine extends ForwardingEngine {
   readonly #gemv: Blas['gemv'];
   readonly #half: Blas['half'];
   readonly #base: number;
+  readonly #widened: WidenedProducts;
 
-  constructor(description: string, blas: Blas, base: number, kernels: Engine) {
+  constructor(description: string, blas: Blas, base: number, kernels: WasmEngine) {
     super(kernels);
     this.#description = description;
     this.#gemm = blas.gemm;
     this.#gemv = blas.gemv;
     this.#half = blas.half;
     this.#base = base;
+    this.#widened = new WidenedProducts(kernels, blas.gemm, base);
   }
 
   override get name(): string {
@@ -67,9 +70,13 @@ class BlasEngine extends ForwardingEngine {
   ): void {
     const inner = transposeA ? a.rows : a.columns;
     const isHalf = operandDtype(a, b) === 'bfloat16';
-    if ((isHalf && this.#half === null) || inner === 0 || c.rows === 0 || c.columns === 0) {
+    if (inner === 0 || c.rows === 0 || c.columns === 0) {
       // Libraries differ in what they take for an error where there is nothing to multiply.
       super.gemm(transposeA, transposeB, alpha, a, b, beta, c);
+      return;
+    }
+    if (isHalf && this.#half === null) {
+      this.#widened.multiply(transposeA, transposeB, alpha, a, b, beta, c);
       return;
     }
     const base = this.#base;

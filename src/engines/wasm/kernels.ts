@@ -80,6 +80,8 @@ export interface Kernels {
 
   encodeBfloat16(from: number, to: number, count: number): void;
   decodeBfloat16(from: number, to: number, count: number): void;
+  /** Rows of bfloat16 numbers, `stride` apart, to float32 ones without gaps. */
+  widenRows(from: number, stride: number, rows: number, columns: number, to: number): void;
   /** A row of `columns` float32 numbers becomes 4 + `columns` bytes. */
   encodeInt8(from: number, to: number, rows: number, columns: number): void;
   decodeInt8(from: number, to: number, rows: number, columns: number): void;
@@ -144,6 +146,10 @@ export interface Kernels {
 
 /** Bytes at the start of a memory that belong to the kernels: nothing else may be kept there. */
 export const KERNEL_RESERVED_BYTES = 2 * 1024 * 1024;
+
+/** Where products may put blocks of widened operands, in those bytes: 448 KiB and 1.5 MiB. */
+export const WIDE_LEFT = 0x10000;
+export const WIDE_RIGHT = 0x80000;
 
 /** Kernels over `memory`, which must be shared, allow 65536 pages and hold at least
  * `KERNEL_RESERVED_BYTES`. Several threads may share a memory, but only one of them may call

@@ -167,6 +167,10 @@ export class WasmEngine implements Engine {
     if (precision === 'bfloat16') this.#kernels.encodeBfloat16(from, to, x.data.length);
     else this.#kernels.encodeInt8(from, to, x.shape[0] ?? 1, columnsOf(x));
   }
+  /** Writes a bfloat16 matrix in float32, without gaps, at an address of the kernels' own bytes. */
+  widen({ byteOffset, stride, rows, columns }: Matrix, to: number): void {
+    this.#kernels.widenRows(byteOffset, stride, rows, columns, to);
+  }
   decodeRows(precision: EncodedPrecision, encoded: Bytes, out: Tensor): void {
     const [from, to] = [encoded.byteOffset, out.byteOffset];
     if (precision === 'bfloat16') this.#kernels.decodeBfloat16(from, to, out.data.length);
