@@ -1,73 +1,10 @@
 #!/usr/bin/env node
-import { Command } from 'commander';
-import { invocation } from '../base/invocation.js';
-import { findLauncher, type Launcher } from '../communicators/launcher.js';
-import { hint } from '../base/nearest.js';
-import { parseCommandLine } from './command.js';
+import { findLauncher } from '../communicators/launcher.js';
 import { flushed, tolerateLostOutput } from './console.js';
-import { EXIT, reportRankFailure, UsageError } from './failure.js';
-import { COMMANDS, programExamples } from './command-list.js';
-import { checkLimits } from '../base/process-limits.js';
-import { packageVersion } from '../base/version.js';
-
-/** @returns the exit code */
-async function main(args: readonly string[], launcher: Launcher | null): Promise<number> {
-  const [first] = args;
-  if (first === '--version' || first === '-v' || first === '-V') {
-    process.stdout.write(`${packageVersion()}\n`);
-    return EXIT.fine;
-  }
-  const [name, ...others] = first === 'help' ? [...args.slice(1, 2), '--help'] : args;
-  if (name === undefined || name === '--help' || name === '-h') {
-    const isAsked = name !== undefined;
-    process[isAsked ? 'stdout' : 'stderr'].write(programHelp());
-    return isAsked ? EXIT.fine : EXIT.user;
-  }
-  if (name.startsWith('-')) {
-    const flags = ['--help', '--version'];
-    throw new UsageError(
-      'flags',
-      `unknown flag ${name}${hint(name, flags)}; a command comes first`,
-    );
-  }
-  const listed = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (listed === undefined) {
-    const hinted = hint(name, [...Object.keys(COMMANDS), 'help']);
-    throw new UsageError('command', `unknown command ${name}${hinted}`);
-  }
-  checkLimits(0);
-  const { command } = await listed.load();
-  const line = parseCommandLine(name, listed.about, command, others);
-  return line === null ? EXIT.fine : command.run(line, launcher);
-}
-
-function programHelp(): string {
-  const phantom = invocation();
-  const program = new Command(phantom)
-    .description('Train and serve feed-forward networks with phantom and tensor parallelism.')
-    .usage('<command> [flags]')
-    .option('-v, --version', 'print the version')
-    .helpOption('-h, --help', 'print this help; that of a command: help <command>')
-    .helpCommand(false);
-  for (const [name, { about, group }] of Object.entries(COMMANDS)) {
-    program.command(name).usage('').description(about).helpGroup(`${group}:`);
-  }
-  const examples = programExamples(phantom).map((example) => `  $ ${example}`);
-  return `${program.helpInformation()}\nExamples:\n${examples.join('\n')}\n`;
-}
-
-/** Those before `--`: what follows is another program's. */
-function ownArguments(all: readonly string[]): readonly string[] {
-  const end = all.indexOf('--');
-  return end < 0 ? all : all.slice(0, end);
-}
+import { runCommandLine } from './run-command-line.js';
 
 tolerateLostOutput();
-const args = process.argv.slice(2);
-const launcher = findLauncher();
-const exitCode = await main(args, launcher).catch((error: unknown) =>
-  reportRankFailure(error, ownArguments(args).includes('--json'), launcher?.rank ?? 0),
-);
+const exitCode = await runCommandLine(process.argv.slice(2), findLauncher());
 await flushed();
 // Not by returning: a rank that hangs after a failure must not keep the command alive.
 process.exit(exitCode);

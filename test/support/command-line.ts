@@ -1,0 +1,55 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+export interface CommandResult {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs commands one after another in one process, which is started when the first is asked for: a
+ * process for each would load the same modules every time. What ends a process, or needs one of its
+ * own, is tested with processes.
+ */
+export class CommandLine {
+  readonly #cwd: string;
+  readonly #env: Readonly<Record<string, string>>;
+  #child: ChildProcess | null = null;
+
+  constructor(
+    context: { after(work: () => unknown): void },
+    cwd: string,
+    env: Readonly<Record<string, string>> = {},
+  ) {
+    this.#cwd = cwd;
+    this.#env = env;
+    context.after(async () => {
+      if (this.#child === null || this.#child.exitCode !== null) return;
+      const ended = once(this.#child, 'exit');
+      this.#child.kill();
+      await ended;
+    });
+  }
+
+  /** @param args the words of `phantom`; not two at a time */
+  async run(...args: readonly string[]): Promise<CommandResult> {
+    this.#child ??= fork(fileURLToPath(new URL('command-line-process.js', import.meta.url)), {
+      cwd: this.#cwd,
+      execArgv: [],
+      env: { ...process.env, NO_COLOR: '1', ...this.#env },
+    });
+    const child = this.#child;
+    child.send(args);
+    return new Promise((resolve, reject) => {
+      const ended = (code: number | null) =>
+        reject(new Error(`the process ended with ${code} in phantom ${args.join(' ')}`));
+      child.once('exit', ended);
+      child.once('message', (result) => {
+        child.off('exit', ended);
+        resolve(result as CommandResult);
+      });
+    });
+  }
+}
