@@ -29,8 +29,10 @@ export type CommunicatorCase = (communicator: Communicator, thorough: boolean) =
  * megabyte. */
 const LENGTHS = [0, 1, 3, 16, 17, 1001, 40_003, 300_001];
 /** Larger groups do without what costs seconds, unless they are to be thorough. */
-const lengths = (size: number, thorough: boolean): number[] =>
-  LENGTHS.filter((n) => n < (size <= 2 ? 1e6 : size <= (thorough ? 8 : 4) ? 1e5 : 5000));
+const lengths = (size: number, thorough: boolean): number[] => {
+  const [large, middle] = thorough ? [2, 8] : [0, 4];
+  return LENGTHS.filter((n) => n < (size <= large ? 1e6 : size <= middle ? 1e5 : 5000));
+};
 /** Of collectives that are in flight side by side. */
 const lengthsInFlight = (size: number, thorough: boolean): number[] =>
   size <= 4 || thorough ? [4, 3000, 20_001] : [4, 3000];

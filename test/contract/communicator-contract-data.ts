@@ -7,7 +7,7 @@ export function element(stream: number, rank: number, i: number): number {
   let h = Math.imul(stream + 1, 0x9e3779b1) ^ Math.imul(rank + 1, 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 15) ^ Math.imul(i + 1, 0xc2b2ae35), 0x27d4eb2f);
   h ^= h >>> 13;
-  return ((h % 1_000_003) / 1_000_003) * 2 ** ((h >>> 20) % 12);
+  return ((h % 1_000_003) / 1_000_003) * (1 << ((h >>> 20) % 12));
 }
 
 export function fill<P extends Payload>(payload: P, stream: number, rank: number, from = 0): P {
@@ -17,14 +17,18 @@ export function fill<P extends Payload>(payload: P, stream: number, rank: number
 
 /** Σ over ranks by the fixed tree, in plain arithmetic; `round` is the payload's precision. */
 export function treeSum(size: number, value: (rank: number) => number, round: Round): number {
-  const sum = (low: number, count: number): number => {
-    if (count === 1) return round(value(low));
-    let split = 1;
-    while (split * 2 < count) split *= 2;
-    return round(sum(low, split) + sum(low + split, count - split));
-  };
-  return sum(0, size);
+  return sumOf(value, round, 0, size);
 }
+
+/** Σ over `count` ranks from `low`. */
+function sumOf(value: (rank: number) => number, round: Round, low: number, count: number): number {
+  if (count === 1) return round(value(low));
+  let split = 1;
+  while (split * 2 < count) split *= 2;
+  const left = sumOf(value, round, low, split);
+  return round(left + sumOf(value, round, low + split, count - split));
+}
+
 /** Byte `i` of what `rank` contributes to `stream`. */
 export function byte(stream: number, rank: number, i: number): number {
   return Math.imul(stream + 1, 31) + Math.imul(rank + 1, 101) + Math.imul(i + 1, 7) + (i >> 8);

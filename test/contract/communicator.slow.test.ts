@@ -20,3 +20,7 @@ communicatorContract(
   threads({ kernels, stagingBytes: 16_384, firstSequence: -100 }),
   { sizes: [5], thorough: true },
 );
+communicatorContract('recording threads', threads({ kernels, recording: true }), {
+  sizes: [1],
+  failureSizes: [2],
+});

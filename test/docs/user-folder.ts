@@ -58,21 +58,24 @@ export class UserFolder {
   /**
    * Runs the commands and scripts of a page in its order, and ends what they left running.
    *
-   * @param npx whether `npx` is npm's own, which takes half a second longer to start
+   * @param npx whether the first `npx` is npm's own, which takes half a second longer to start
    * @param mark the blocks to run: those without a mark, or those that have this one
    */
   async follow(
     page: Page,
     { npx = false, mark = null }: { npx?: boolean; mark?: string | null } = {},
   ) {
-    const env = npx ? process.env : this.#environment;
+    let env = npx ? process.env : this.#environment;
     let server: { readonly child: ChildProcess; readonly address: string } | null = null;
     try {
       for (const block of page.blocks) {
         const text = block.text.replaceAll('127.0.0.1:8000', server?.address ?? '');
         if (block.language === 'js' && mark === null) this.#script(page, text);
         if (block.language !== 'sh') continue;
-        if (block.mark === mark) this.#run(page, text, env);
+        if (block.mark === mark) {
+          this.#run(page, text, env);
+          env = this.#environment;
+        }
         if (block.mark === 'background' && mark === null) {
           assert.equal(server, null, `${page.name} starts a second server`);
           server = await this.#serve(text, env);

@@ -1,7 +1,6 @@
 // Phantom networks answered at fewer ghosts than they were trained with: by the library, the server
 // and the commands.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -20,8 +19,8 @@ import { openModel } from '#src/models/model-source.js';
 import type { LoadedModel } from '#src/serving/loaded-model.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
 import { randomStream } from '#src/tensor/random.js';
+import { CommandLine } from '../support/command-line.js';
 import { temporaryFolder } from '../support/files.js';
-import { PHANTOM } from '../support/mpi.js';
 import { SERVE_SETTINGS } from '../support/serve-settings.js';
 
 const FEATURES = 12;
@@ -57,8 +56,8 @@ before(async () => {
     await train({ ...COMMON, ...settings, out: at(name) });
   }
 });
-after(() => {
-  for (const work of cleanup) work();
+after(async () => {
+  for (const work of cleanup.toReversed()) await work();
 });
 
 function rowsOf(rows: number, seed = 0): Float32Array {
@@ -329,8 +328,11 @@ describe('a server', () => {
 });
 
 describe('the commands', () => {
-  const phantom = (...args: string[]) =>
-    spawnSync(process.execPath, [PHANTOM, ...args], { cwd: folder, encoding: 'utf8' });
+  let commands: CommandLine;
+  before(() => {
+    commands = new CommandLine({ after: (work) => cleanup.push(work) }, folder);
+  });
+  const phantom = (...args: string[]) => commands.run(...args);
   const predictCommand = (run: string, ...args: string[]) =>
     phantom('predict', run, '--data', 'rows.csv', '--out', 'y.csv', '--engine', 'wasm', ...args);
 
@@ -338,14 +340,14 @@ describe('the commands', () => {
     const x = rowsOf(3);
     const table = [0, 1, 2].map((row) => x.subarray(row * FEATURES, (row + 1) * FEATURES).join());
     writeFileSync(at('rows.csv'), table.join('\n'));
-    const plain = predictCommand('nested', '--ghosts-at-serving', '2');
+    const plain = await predictCommand('nested', '--ghosts-at-serving', '2');
     assert.deepEqual([plain.status, plain.stderr], [0, '']);
     assert.match(plain.stdout, /^ghosts +the first 2 of each block$/m);
-    const unordered = predictCommand('plain', '--ghosts-at-serving', '2', '--json');
+    const unordered = await predictCommand('plain', '--ghosts-at-serving', '2', '--json');
     assert.equal(unordered.status, 0);
     assert.match(unordered.stderr, /^warning: plain was trained without nested ghosts.*\n$/);
     assert.equal((JSON.parse(unordered.stdout) as { ghosts: number }).ghosts, 2);
-    assert.deepEqual(predictCommand('plain', '--ghosts-at-serving', '6').stderr, '');
+    assert.deepEqual((await predictCommand('plain', '--ghosts-at-serving', '6')).stderr, '');
     const request = {
       ...{ model: at('nested'), data: at('rows.csv'), out: at('y.csv'), machine: 'default' },
       ...({ what: 'outputs', engine: 'wasm', ranks: 1, batch: 5, meter: 'none' } as const),
@@ -354,7 +356,7 @@ describe('the commands', () => {
     assert.equal((await predict({ ...request, ghosts: null })).ghosts, MOST);
   });
 
-  it('end with one line and exit code 2 for ghosts that there are not', () => {
+  it('end with one line and exit code 2 for ghosts that there are not', async () => {
     const serving = (run: string, ...args: string[]) =>
       phantom('serve', run, '--port', '0', ...args);
     for (const command of [predictCommand, serving]) {
@@ -365,7 +367,7 @@ describe('the commands', () => {
         ['nested', 'few', /--ghosts-at-serving is "few"; needs an integer of at least 1$/],
         ['tensor', '1', /tensor: ghosts 1; the model has no ghosts$/],
       ] as const) {
-        const { status, stderr } = command(run, '--ghosts-at-serving', value);
+        const { status, stderr } = await command(run, '--ghosts-at-serving', value);
         assert.equal(status, 2, stderr);
         assert.match(stderr.trimEnd(), message);
         assert.equal(stderr.trimEnd().split('\n').length, 1, stderr);

@@ -16,7 +16,7 @@ export interface CommandResult {
 export class CommandLine {
   readonly #cwd: string;
   readonly #env: Readonly<Record<string, string>>;
-  #child: ChildProcess | null = null;
+  #started: { readonly child: ChildProcess } | null = null;
 
   constructor(
     context: { after(work: () => unknown): void },
@@ -26,21 +26,17 @@ export class CommandLine {
     this.#cwd = cwd;
     this.#env = env;
     context.after(async () => {
-      if (this.#child === null || this.#child.exitCode !== null) return;
-      const ended = once(this.#child, 'exit');
-      this.#child.kill();
+      const { child } = this.#started ?? {};
+      if (child === undefined || child.exitCode !== null) return;
+      const ended = once(child, 'exit');
+      child.kill();
       await ended;
     });
   }
 
   /** @param args the words of `phantom`; not two at a time */
   async run(...args: readonly string[]): Promise<CommandResult> {
-    this.#child ??= fork(fileURLToPath(new URL('command-line-process.js', import.meta.url)), {
-      cwd: this.#cwd,
-      execArgv: [],
-      env: { ...process.env, NO_COLOR: '1', ...this.#env },
-    });
-    const child = this.#child;
+    const { child } = (this.#started ??= { child: this.#start() });
     child.send(args);
     return new Promise((resolve, reject) => {
       const ended = (code: number | null) =>
@@ -50,6 +46,14 @@ export class CommandLine {
         child.off('exit', ended);
         resolve(result as CommandResult);
       });
+    });
+  }
+
+  #start(): ChildProcess {
+    return fork(fileURLToPath(new URL('command-line-process.js', import.meta.url)), {
+      cwd: this.#cwd,
+      execArgv: [],
+      env: { ...process.env, NO_COLOR: '1', ...this.#env },
     });
   }
 }

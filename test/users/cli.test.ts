@@ -23,9 +23,9 @@ const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url)
 const folder = mkdtempSync(path.join(tmpdir(), 'cli-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-const line = new CommandLine({ after }, folder);
+const commands = new CommandLine({ after }, folder);
 /** Most of this runs in one process, what a process adds in one of its own. */
-const phantom = (...args: readonly string[]) => line.run(...args);
+const phantom = (...args: readonly string[]) => commands.run(...args);
 function processOf(...args: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
     cwd: folder,
@@ -201,12 +201,12 @@ test('help and version are answers, not mistakes', async () => {
 
 test('every command is in the help, and has help with examples', async () => {
   const { stdout } = await phantom('--help');
-  const commands = await describeCommands('phantom');
+  const described = await describeCommands('phantom');
   assert.deepEqual(
     [...stdout.matchAll(/^ {2}([a-z]+) {2,}\S/gm)].map(([, name]) => name),
-    commands.map(({ name }) => name),
+    described.map(({ name }) => name),
   );
-  for (const { name, flags, examples } of commands) {
+  for (const { name, flags, examples } of described) {
     const help = await phantom(name, '--help');
     assert.deepEqual([help.status, help.stderr], [0, ''], name);
     assert.match(help.stdout, /^Examples:\n {2}\$ /m, name);

@@ -1,10 +1,11 @@
 // `phantom compare` as a user runs it: its files, going on, interruption, and mistakes.
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { after, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { CommandLine } from '../support/command-line.js';
 import { temporaryFolder } from '../support/files.js';
 
 const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
@@ -39,11 +40,6 @@ const SMALL = [
 ];
 
 const WITHOUT_SEARCH = SMALL.slice(0, SMALL.indexOf('--patience'));
-
-function compare(cwd: string, ...args: readonly string[]) {
-  const all = [MAIN, 'compare', ...args];
-  return spawnSync(process.execPath, all, { cwd, encoding: 'utf8', timeout: 120_000 });
-}
 
 interface Line {
   readonly type: string;
@@ -81,12 +77,13 @@ function interrupted(cwd: string): Promise<number | null> {
 describe('phantom compare', () => {
   it('keeps what is done when it is interrupted, goes on, and writes its files', async (context: TestContext) => {
     const cwd = temporaryFolder(context);
+    const commands = new CommandLine(context, cwd);
     assert.equal(await interrupted(cwd), 130);
     const done = record(cwd).runs;
     assert.ok(done.length >= 1 && done.length < 8, `${done.length} runs`);
     assert.match(readFileSync(path.join(cwd, 'out/report.html'), 'utf8'), /was interrupted/);
 
-    const { status, stdout, stderr } = compare(cwd, ...SMALL, '--json');
+    const { status, stdout, stderr } = await commands.run('compare', ...SMALL, '--json');
     assert.equal(status, 0, stderr);
     const told = lines(stdout);
     const { runs, tables } = record(cwd);
@@ -109,20 +106,24 @@ describe('phantom compare', () => {
       /same width: fixed steps/,
     );
 
-    const again = compare(cwd, ...SMALL);
+    const again = await commands.run('compare', ...SMALL);
     assert.equal(again.status, 0);
     assert.match(again.stdout, new RegExp(`${runs.length} runs found, which will not be repeated`));
-    const other = compare(cwd, ...SMALL, '--batch', '16');
+    const other = await commands.run('compare', ...SMALL, '--batch', '16');
     assert.equal(other.status, 2);
     assert.match(other.stderr, /out\/compare\.json is a comparison with other settings/);
     writeFileSync(path.join(cwd, 'out/compare.json'), '{"format":');
-    assert.match(compare(cwd, ...SMALL).stderr, /compare\.json: not JSON; it is damaged/);
+    assert.match(
+      (await commands.run('compare', ...SMALL)).stderr,
+      /compare\.json: not JSON; it is damaged/,
+    );
   });
 
-  it('finds a frontier, and knows its runs when it is started again', (context) => {
+  it('finds a frontier, and knows its runs when it is started again', async (context) => {
     const cwd = temporaryFolder(context);
+    const commands = new CommandLine(context, cwd);
     const args = [...WITHOUT_SEARCH, '--frontier', '--try-widths', '8', '--steps', '5', '--json'];
-    const { status, stdout, stderr } = compare(cwd, ...args);
+    const { status, stdout, stderr } = await commands.run('compare', ...args);
     assert.equal(status, 0, stderr);
     // Dense, tensor, paired and phantom, each with one rate and then one seed.
     assert.equal(lines(stdout).filter(({ type }) => type === 'run').length, 8);
@@ -132,7 +133,7 @@ describe('phantom compare', () => {
       ['Networks, 5 steps each', 'phantom / dense', 'phantom / tensor', 'phantom / tensor-paired'],
     );
     assert.deepEqual(findings?.groups, ['dense', 'tensor', 'tensor-paired', 'phantom']);
-    const again = compare(cwd, ...args);
+    const again = await commands.run('compare', ...args);
     assert.deepEqual(
       lines(again.stdout).map(({ type }) => type),
       ['comparison'],
@@ -141,6 +142,7 @@ describe('phantom compare', () => {
     assert.ok(existsSync(path.join(cwd, 'out/chart-1.svg')));
   });
 
+  const mistaken = new CommandLine({ after }, temporaryFolder({ after }));
   const FRONTIER = ['--frontier', '--try-widths', '9'];
   const mistakes: [string, readonly string[], RegExp][] = [
     ['a strategy', ['--strategy', 'tensor'], /--strategy with compare; all strategies take part$/],
@@ -164,9 +166,9 @@ describe('phantom compare', () => {
     ],
   ];
   for (const [name, args, message] of mistakes) {
-    it(`${name}: one line and exit code 2`, (context) => {
+    it(`${name}: one line and exit code 2`, async () => {
       const all = args === FRONTIER ? WITHOUT_SEARCH : SMALL;
-      const { status, stdout, stderr } = compare(temporaryFolder(context), ...all, ...args);
+      const { status, stdout, stderr } = await mistaken.run('compare', ...all, ...args);
       assert.equal(status, 2);
       assert.equal(stdout, '');
       assert.match(stderr.trimEnd(), message);

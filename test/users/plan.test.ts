@@ -1,23 +1,20 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { after, describe, it } from 'node:test';
 import type { Plan } from 'phantom-parallel/analysis';
+import { CommandLine } from '../support/command-line.js';
+import { temporaryFolder } from '../support/files.js';
 
-const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
-const folder = mkdtempSync(path.join(tmpdir(), 'plan-'));
+const folder = temporaryFolder({ after });
 
-function phantom(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
-}
+const commands = new CommandLine({ after }, folder);
+const phantom = (...args: readonly string[]) => commands.run(...args);
 
 describe('phantom plan', () => {
-  it('tells three strategies apart, and says what the figures rest on', () => {
+  it('tells three strategies apart, and says what the figures rest on', async () => {
     const sizes = ['--width', '4096', '--blocks', '8', '--ghosts', '16'];
-    const { status, stdout } = phantom('plan', '--machine', 'h100', ...sizes);
+    const { status, stdout } = await phantom('plan', '--machine', 'h100', ...sizes);
     assert.equal(status, 0);
     for (const word of [
       'tensor-paired',
@@ -29,7 +26,7 @@ describe('phantom plan', () => {
     ]) {
       assert.ok(stdout.includes(word), word);
     }
-    const json = phantom('plan', '--machine', 'h100', ...sizes, '--json');
+    const json = await phantom('plan', '--machine', 'h100', ...sizes, '--json');
     const { plans } = JSON.parse(json.stdout) as { plans: Plan[] };
     assert.deepEqual(
       plans.map(({ strategy }) => strategy),
@@ -38,13 +35,13 @@ describe('phantom plan', () => {
     for (const plan of plans) assert.equal(plan.forwardFlops > 0 && plan.time !== null, true);
   });
 
-  it('sweeps to 4,096 ranks, draws, and searches with reasons', () => {
+  it('sweeps to 4,096 ranks, draws, and searches with reasons', async () => {
     const chart = path.join(folder, 'sweep.svg');
     const sweep = ['--width', '65536', '--sweep', 'blocks', '--json', '--chart', chart];
-    const { plans } = JSON.parse(phantom('plan', ...sweep).stdout) as { plans: Plan[] };
+    const { plans } = JSON.parse((await phantom('plan', ...sweep)).stdout) as { plans: Plan[] };
     assert.equal(Math.max(...plans.map(({ ranks }) => ranks)), 4096);
     assert.match(readFileSync(chart, 'utf8'), /^<svg[^]*tensor-paired[^]*<\/svg>\s*$/);
-    const search = phantom('plan', '--width', '65536', '--search', '--memory', '1');
+    const search = await phantom('plan', '--width', '65536', '--search', '--memory', '1');
     assert.equal(search.status, 0);
     assert.match(search.stdout, /phantom, \d+ ranks, K = \d+: .* per step/);
     assert.match(
@@ -53,7 +50,7 @@ describe('phantom plan', () => {
     );
   });
 
-  it('refuses what is wrong in one line', () => {
+  it('refuses what is wrong in one line', async () => {
     const file = path.join(folder, 'bad.json');
     const mi250x = new URL('../../../machines/mi250x.json', import.meta.url);
     const text = readFileSync(mi250x, 'utf8');
@@ -70,12 +67,12 @@ describe('phantom plan', () => {
       [['--width', '100', '--blocks', '3'], /width 100 does not divide/],
     ];
     for (const [args, line] of cases) {
-      const { status, stderr } = phantom('plan', ...args);
+      const { status, stderr } = await phantom('plan', ...args);
       assert.equal(status, 2, args.join(' '));
       assert.match(stderr, line);
       assert.equal(stderr.trim().split('\n').length, 1, stderr);
     }
-    const { status, stderr } = phantom('calibrate', '--engine', 'gpu');
+    const { status, stderr } = await phantom('calibrate', '--engine', 'gpu');
     assert.equal(status, 2);
     assert.match(stderr, /--engine is "gpu"; needs one of auto, blas, wasm/);
   });
