@@ -102,7 +102,7 @@ for (const [strategy, numbers] of [
   describe(`a resumed run of ${strategy}`, () => {
     it('has the bits of the uninterrupted one, on any ranks with the same tree', async (context) => {
       const whole = await wholeRun(strategy);
-      for (const ranks of numbers) {
+      for (const ranks of ALL ? [2, 1, 4] : numbers) {
         const half = path.join(temporaryFolder(context), 'half');
         cpSync(whole, half, { recursive: true });
         rmSync(path.join(half, 'checkpoints', 'step-00000012'), { recursive: true });
