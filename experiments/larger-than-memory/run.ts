@@ -64,8 +64,9 @@ function stepOf({ child, out }: Run): number {
   return Number([...text.matchAll(/"step":(\d+)/g)].at(-1)?.[1] ?? 0);
 }
 
+/** As far ahead as the memory allows, rows are read from some hundred steps on. */
 async function untilSteps(run: Run): Promise<void> {
-  while (stepOf(run) < 20) await sleep(200);
+  while (stepOf(run) < 500) await sleep(200);
   run.child.kill('SIGSTOP');
 }
 

@@ -160,9 +160,10 @@ export function largeBatch(
     epochs === null
       ? ''
       : `${plural(epochs, 'epoch')} ${epochs === 1 ? 'is' : 'are'} ${plural(steps, 'step')}, and `;
+  const times = Math.floor(taken / rows);
   return (
     `the data has ${plural(rows, 'row')}, fewer than a batch of ${taken}: ${length}a step takes each row ` +
-    `${Math.floor(taken / rows)} times or more; a smaller --batch makes more steps`
+    `${times === 1 ? 'once' : `${times} times`} or more; a smaller --batch makes more steps`
   );
 }
 
