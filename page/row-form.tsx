@@ -73,7 +73,9 @@ function Field({ column, name }: { readonly column: FeatureColumn; readonly name
     const range = `${column.min} to ${column.max} in training`;
     const usual = column.gaps ? column.median : (column.min + column.max) / 2;
     const value = Number(usual.toPrecision(4));
-    return <input name={name} type="number" step="any" value={value} title={range} />;
+    return (
+      <input name={name} type="number" step="any" defaultValue={String(value)} title={range} />
+    );
   }
   const values = column.kind === 'boolean' ? ['true', 'false'] : column.values;
   return (

@@ -6,7 +6,7 @@ import type { XyFigure } from '../src/report/figure.js';
 import { FigureView } from './figure-view.js';
 import { RowForm } from './row-form.js';
 import { type Sample, sampleOf } from './server-metrics.js';
-import { ask, askJson, type Model } from './server.js';
+import { ask, askJson, authorization, type Model } from './server.js';
 
 interface Route {
   readonly path: string;
@@ -111,6 +111,11 @@ function energyText(): string {
   return `${formatSi(energyJ, 'J')}${each} (${obtained})`;
 }
 
+/** A browser sends no token to a link. */
+function Address({ name }: { readonly name: string }) {
+  return 'Authorization' in authorization() ? <code>/{name}</code> : <a href={name}>{name}</a>;
+}
+
 function ModelView({ model }: { readonly model: Model }) {
   const { name, version, state, reason, features, outputs, schema } = model;
   const isReady = state === 'READY';
@@ -179,8 +184,8 @@ function Page() {
         <section>
           <h2>Requests</h2>
           <p>
-            All of it in <a href="openapi.json">openapi.json</a> (OpenAPI 3.1); counters for
-            Prometheus in <a href="metrics">metrics</a>.
+            All of it in <Address name="openapi.json" /> (OpenAPI 3.1); counters for Prometheus in{' '}
+            <Address name="metrics" />.
           </p>
           <div class="scroll" tabIndex={0} role="region" aria-label="Requests">
             <table>

@@ -139,12 +139,13 @@ async function buildPage() {
   };
   const { THEME_CSS } = await import(pathToFileURL(path.resolve('dist/report/palette.js')).href);
   const style = THEME_CSS + readFileSync('page/style.css', 'utf8').replaceAll(/\s+/g, ' ');
-  for (const [source, made] of [
-    ['main', 'report/page.html'],
-    ['serve', 'serving/server/page.html'],
+  for (const [source, made, elsewhere] of [
+    ['main', 'report/page.html', 'phantom report --format markdown'],
+    ['serve', 'serving/server/page.html', '/metrics'],
   ]) {
     const script = await bundle(`page/${source}.tsx`, { platform: 'browser' }, { format: 'iife' });
     const page = readFileSync('page/index.html', 'utf8')
+      .replace('<!--elsewhere-->', elsewhere)
       .replace('/*style*/', () => style)
       .replace('/*script*/', () => script.replaceAll('</script', String.raw`<\/script`));
     writeFileSync(`dist/${made}`, page);

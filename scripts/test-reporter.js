@@ -65,6 +65,9 @@ function isOfOthers({ details: { error } }) {
 }
 
 function errorText(error) {
+  // A file whose process has ended otherwise than by its tests.
+  const { exitCode, signal } = error;
+  if (exitCode !== undefined || signal) return `exit code ${exitCode}, signal ${signal ?? 'none'}`;
   const { cause = error } = error;
   if (typeof cause === 'string') return `${cause} (${error.failureType})`;
   return inspect(cause)

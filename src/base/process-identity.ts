@@ -34,7 +34,8 @@ export function isRunning({ host, boot, pid, start }: ProcessIdentity): boolean 
   try {
     process.kill(pid, 0);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    // Of another user; a number that no process can have is refused in other ways.
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
   const [state] = processStat(pid) ?? [];
   // One that has ended and was not waited for keeps its number.

@@ -271,7 +271,9 @@ export const SETTINGS = {
     ...number('Data', 'bytes', { above: true }),
     units: BYTE_UNITS,
     nullable: true,
-    about: 'rows of a table beyond this are kept in a file; default: half of the free memory',
+    about:
+      'rows of a table beyond this, for all processes of a machine, are kept in a file; default: ' +
+      'half of the free memory',
     initial: null,
   },
   dataCache: {

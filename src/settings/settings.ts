@@ -151,8 +151,8 @@ export interface TrainingSettings {
    */
   readonly missing: 'fill' | 'error';
   /**
-   * Rows of a table beyond this are kept in a file; default: half of the free memory. A number
-   * above 0, alone or with kB, MB, GB.
+   * Rows of a table beyond this, for all processes of a machine, are kept in a file; default: half
+   * of the free memory. A number above 0, alone or with kB, MB, GB.
    */
   readonly dataMemory: number | null;
   /** Where that file is kept; default: the folder for temporary files. */

@@ -1,6 +1,8 @@
 // Servers with settings of their own: token, queue, timeout, reload.
 import assert from 'node:assert/strict';
 import { cpSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { loadModel, serve } from 'phantom-parallel';
@@ -19,8 +21,16 @@ import { servedRun } from '../support/served-run.js';
 
 const base = servedRun({ isServed: false });
 
+/** Of an answer to an address that is sent as it is. */
+async function statusOf(url: string, address: string): Promise<number | undefined> {
+  const asked = request(url, { path: address }).end();
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  response.resume();
+  return response.statusCode;
+}
+
 describe('a server of its own', () => {
-  it('asks for the token everywhere but for health', async () => {
+  it('asks for the token everywhere but for health and the page', async () => {
     const own = await serve({
       ...SERVE_SETTINGS,
       models: [base.run],
@@ -32,6 +42,18 @@ describe('a server of its own', () => {
       const { url } = own;
       const name = path.basename(base.run);
       assert.equal((await call(`${url}/v2/health/ready`)).status, 200);
+      assert.equal((await call(url)).status, 200);
+      // Addresses that clients of HTTP libraries would make shorter before they send them.
+      for (const address of [
+        '/v2/health/../../metrics',
+        '/v2/health/%2e%2e/%2e%2e/metrics',
+        `/v2/health/../models/${name}`,
+        '/./metrics',
+        '//metrics',
+      ]) {
+        const answer = await statusOf(url, address);
+        assert.ok(answer === 401 || answer === 404, `${address}: ${answer}`);
+      }
       for (const authorization of [undefined, 'secret', 'Bearer secre', 'Bearer secret2']) {
         const headers = authorization === undefined ? {} : { authorization };
         const refused = await call(`${url}/v2/models/${name}`, { headers });

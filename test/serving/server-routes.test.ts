@@ -162,15 +162,15 @@ describe('routes of the specification', () => {
     const { json } = await get('/openapi.json');
     const { openapi, paths } = json as { openapi: string; paths: Record<string, object> };
     assert.match(openapi, /^3\.1/);
-    assert.equal(Object.keys(paths).length, 17);
+    assert.equal(Object.keys(paths).length, 20);
     for (const [route, methods] of Object.entries(paths)) {
       const address = route.replace('{model}', 'm').replace('{version}', '4');
       for (const method of Object.keys(methods)) {
         if (route.endsWith('load')) continue; // tested above
         const init = method === 'post' ? { method: 'POST' } : {};
         const response = await fetch(`${served.server.url}${address}`, init);
-        await response.text();
-        assert.notEqual(response.status, 404, `${method} ${route}`);
+        // The models here are not of tables: they have no schema, which is 404 as well.
+        assert.doesNotMatch(await response.text(), /no such route/, `${method} ${route}`);
       }
     }
   });

@@ -8,6 +8,9 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** A command takes seconds. */
+const MOST_MS = 120_000;
+
 /**
  * Runs commands one after another in one process, which is started when the first is asked for: a
  * process for each would load the same modules every time. What ends a process, or needs one of its
@@ -41,8 +44,11 @@ export class CommandLine {
     return new Promise((resolve, reject) => {
       const ended = (code: number | null) =>
         reject(new Error(`the process ended with ${code} in phantom ${args.join(' ')}`));
+      // A command that hangs ends the process, which says which command it was.
+      const late = setTimeout(() => child.kill('SIGKILL'), MOST_MS);
       child.once('exit', ended);
       child.once('message', (result) => {
+        clearTimeout(late);
         child.off('exit', ended);
         resolve(result as CommandResult);
       });

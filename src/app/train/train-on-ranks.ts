@@ -1,3 +1,4 @@
+import { freemem } from 'node:os';
 import { largestPayloadBytes } from '../../analysis/network-cost.js';
 import type { Launcher } from '../../communicators/launcher.js';
 import { type ArrayData, IN_MEMORY } from '../../data/arrays.js';
@@ -231,7 +232,11 @@ async function prepare(
         ? null
         : describeModel(settings.from).schema
       : readRunSchema(resumeFolder);
-  const data = await openSettingsData({ ...settings, ...rows }, known);
+  // Processes of one machine share its memory.
+  const share = here.length / onMachine;
+  const dataMemory = Math.floor((settings.dataMemory ?? freemem() / 2) * share);
+  const shared = share < 1 ? { dataMemory } : {};
+  const data = await openSettingsData({ ...settings, ...rows, ...shared }, known);
   const release = holdData(data);
   const run = planRun(settings, data);
   const model = resumeFolder === null ? openInitialModel(settings, run.specification, here) : null;

@@ -53,7 +53,9 @@ export class ReadAhead {
     this.#order = order;
     this.#rows = new Float64Array(columns);
     const fitting = of.memoryBytes / 2 / (4 * file.record + KEY_BYTES);
-    this.#most = Math.max(1, Math.floor(Math.min(fitting, mostGathered(of.rows)) / columns));
+    // An array has fewer numbers than 2³².
+    const most = Math.min(fitting, mostGathered(of.rows), 2 ** 32 / file.record - 1);
+    this.#most = Math.max(1, Math.floor(most / columns));
     this.#window = this.#asking(1, null);
     this.#next = this.#asking(GROWTH, null);
     this.#found = { values: this.#window.values, places: new Float64Array(columns) };

@@ -65,6 +65,11 @@ export function openSink(file: string, columns: readonly AnswerColumn[]): RowSin
     }
   };
   const fd = guarded(() => openSync(partial, 'w'));
+  let isOpen = true;
+  const close = () => {
+    if (isOpen) closeSync(fd);
+    isOpen = false;
+  };
   const writer = guarded(() => writerOf(format, fd, columns));
   let rows = 0;
   return {
@@ -76,7 +81,7 @@ export function openSink(file: string, columns: readonly AnswerColumn[]): RowSin
       guarded(() => {
         writer.end(rows);
         fsyncSync(fd);
-        closeSync(fd);
+        close();
       });
       if (format === '.parquet') {
         await toParquet(partial, rewritten, columns);
@@ -85,7 +90,7 @@ export function openSink(file: string, columns: readonly AnswerColumn[]): RowSin
       guarded(() => giveName(format === '.parquet' ? rewritten : partial, file));
     },
     abort() {
-      closeSync(fd);
+      close();
       rmSync(partial, { force: true });
       rmSync(rewritten, { force: true });
     },

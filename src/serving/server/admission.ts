@@ -14,6 +14,9 @@ export interface AdmissionOptions {
   readonly control: boolean;
 }
 
+/** What is answered without a token. The page has no data: a browser cannot send a token with the
+ * address that is typed. */
+const OPEN: ReadonlySet<string> = new Set(['/', '/v2/health/live', '/v2/health/ready']);
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 /** What browsers send across sites without asking first are forms and plain text. */
 const BODY_TYPES = ['application/json', 'application/octet-stream'];
@@ -49,9 +52,8 @@ export class Admission {
       throw new ProtocolError('forbidden', `Origin is ${shown}; web pages are not served`);
     }
     const path = (incoming.url ?? '').split('?', 1)[0] ?? '';
-    // The page has no data: a browser cannot send a token with the address that is typed.
-    const isOpen = path === '/' || path.startsWith('/v2/health/');
-    if (this.#token !== null && !isOpen) this.#checkToken(headers);
+    // Whole addresses: one that only begins so could lead elsewhere, as /v2/health/../../metrics does.
+    if (this.#token !== null && !OPEN.has(path)) this.#checkToken(headers);
   }
 
   /** Of a request with a body. @throws ProtocolError for a type that it may not have */

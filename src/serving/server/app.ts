@@ -16,7 +16,8 @@ import type { ServerMetrics } from './metrics.js';
 import { NamedRowsBody } from './named-rows.js';
 import { badRequest, type FailureReason, ProtocolError } from './protocol-error.js';
 import { ServedModel } from './served-model.js';
-import { page, PAGE_HEADERS } from './page.js';
+import { LEAST_BYTES_PER_S, sendAnswer } from './sending.js';
+import { PAGE_HEADERS, readPage } from './page.js';
 import { WorkSlices } from './work-slices.js';
 
 export const EXTENSIONS = ['binary_tensor_data', 'model_repository'] as const;
@@ -56,6 +57,8 @@ export function createApp(options: AppOptions): Hono<Env> {
   const admission = new Admission(options.admission);
   const memory = new MemoryBudget(maxMemoryBytes);
   const slices = new WorkSlices();
+  // One copy for all who ask: whoever reads slowly holds no memory of its own.
+  const html = readPage();
   const bodies = new BodyReader(maxBodyBytes, slices);
   // Rows by name take longer to read than numbers.
   const rowBodies = new BodyReader(maxBodyBytes, slices, ROWS_BLOCK_BYTES);
@@ -104,7 +107,21 @@ export function createApp(options: AppOptions): Hono<Env> {
     for (const model of models.values()) model.current(null);
     return c.json({ live: true, ready: true });
   });
-  app.get('/', (c) => c.html(page(), 200, PAGE_HEADERS));
+  app.get('/', async (c) => {
+    const type = 'text/html; charset=utf-8';
+    const headers = { ...PAGE_HEADERS, 'Content-Type': type, 'Content-Length': html.length };
+    await sendAnswer(
+      c.env.outgoing,
+      { headers, bytes: html.length, pieces: [html] },
+      {
+        slices,
+        graceMs: bounds.timeoutMs,
+        leastBytesPerS: LEAST_BYTES_PER_S,
+        headers: draining() ? { Connection: 'close' } : {},
+      },
+    );
+    return RESPONSE_ALREADY_SENT;
+  });
   app.on('GET', ['/v2', '/v2/'], (c) =>
     c.json({ name: 'phantom-parallel', version: options.version, extensions: EXTENSIONS }),
   );

@@ -12,6 +12,6 @@ export const PAGE_HEADERS = {
 } as const;
 
 /** The server's page, without any data: what it shows it asks for, with the token of its address. */
-export function page(): string {
-  return readFileSync(new URL('./page.html', import.meta.url), 'utf8');
+export function readPage(): Buffer {
+  return readFileSync(new URL('./page.html', import.meta.url));
 }

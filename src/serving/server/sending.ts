@@ -71,7 +71,9 @@ class Sending {
   constructor(outgoing: ServerResponse, bytes: number, options: SendOptions) {
     this.#outgoing = outgoing;
     this.#options = options;
-    this.#mostMs = options.graceMs + (1000 * bytes) / options.leastBytesPerS;
+    const mostMs = options.graceMs + (1000 * bytes) / options.leastBytesPerS;
+    // A longer timer fires at once.
+    this.#mostMs = Math.min(mostMs, 2 ** 31 - 1);
   }
 
   async send({ headers, pieces }: EncodedAnswer): Promise<void> {
