@@ -42,7 +42,7 @@ describe('a server of its own', () => {
       const { url } = own;
       const name = path.basename(base.run);
       assert.equal((await call(`${url}/v2/health/ready`)).status, 200);
-      assert.equal((await call(url)).status, 200);
+      assert.equal(await statusOf(url, '/'), 200);
       // Addresses that clients of HTTP libraries would make shorter before they send them.
       for (const address of [
         '/v2/health/../../metrics',
@@ -73,7 +73,8 @@ describe('a server of its own', () => {
       models: [`m=${base.run}`],
       ranks: 1,
       maxBatch: 100,
-      maxDelayMs: 300,
+      // All have arrived by then.
+      maxDelayMs: 2000,
       maxQueue: 3,
       log: quietLog,
     });

@@ -95,15 +95,18 @@ describe('batches of requests with different numbers of ghosts', () => {
   });
 
   it('start, when full, before rows that wait for others to share their batch', async () => {
-    const { batches, submit, answer } = controlled(2, 40);
+    const { batches, submit, answer } = controlled(2, 500);
+    const started = async (count: number) => {
+      while (batches.length < count) await sleep(5);
+    };
     const all = [submit(1, 1), submit(2, 7), submit(1, 7)];
     assert.deepEqual(batches, ['2 rows of 7']);
     await answer();
     assert.equal(batches.length, 1);
-    await sleep(60);
+    await started(2);
     assert.deepEqual(batches.slice(1), ['1 rows of 1']);
     await answer();
-    await sleep(60);
+    await started(3);
     assert.deepEqual(batches.slice(2), ['1 rows of 7']);
     await answer();
     await Promise.all(all);
