@@ -3,6 +3,7 @@ import {
   type NetworkEnds,
   type NetworkSpecification,
 } from '../model/specification.js';
+import { exchangesGhosts } from '../layers/strategies.js';
 import type { GivenSettings } from './given.js';
 import type { TrainingSettings } from './settings.js';
 
@@ -54,6 +55,15 @@ export function networkOf(
     }),
     ends,
   };
+}
+
+/** How ghosts travel with another strategy than settings were resolved for. */
+export function precisionWith(
+  strategy: NetworkSpecification['strategy'],
+  { compute, ghostPrecision }: Pick<TrainingSettings, 'compute' | 'ghostPrecision'>,
+): TrainingSettings['ghostPrecision'] {
+  if (!exchangesGhosts(strategy)) return 'float32';
+  return compute === 'float32' ? ghostPrecision : compute;
 }
 
 /** The settings that make a network of this specification. */

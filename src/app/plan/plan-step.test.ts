@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { STRATEGY_NAMES } from '../../layers/strategies.js';
+import { ghostPrecisionOf } from '../../model/specification.js';
+import type { GivenSettings } from '../../settings/given.js';
+import { resolveSettings } from '../../settings/resolve.js';
+import { shapeOf } from './plan-step.js';
+
+const CASES: [GivenSettings, string[]][] = [
+  [{ compute: 'bfloat16' }, ['bfloat16', 'float32', 'float32']],
+  [{ ghostPrecision: 'int8' }, ['int8', 'float32', 'float32']],
+  [{}, ['float32', 'float32', 'float32']],
+];
+
+for (const [given, expected] of CASES) {
+  it(`takes settings of phantom to every strategy: ${JSON.stringify(given)}`, () => {
+    const settings = resolveSettings([{ where: 'flags', settings: given }]);
+    const precisions = STRATEGY_NAMES.map((strategy) => {
+      const place = { strategy, ranks: null, ends: { kind: 'sharded' } } as const;
+      const { specification } = shapeOf(settings, place);
+      assert.equal(specification.compute, given.compute);
+      return ghostPrecisionOf(specification);
+    });
+    assert.deepEqual(precisions, expected);
+  });
+}
