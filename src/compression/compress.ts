@@ -230,10 +230,16 @@ class Compression {
       const isLinear = network.residual !== null && layer.place !== 'up';
       if (z) weighted?.advance(layer, z, isLinear ? 'identity' : network.activation);
     }
-    const ofBlocks = network.residual === null ? energies : inPairs(energies);
-    return choice.by === 'budget'
-      ? shareGhosts(ofBlocks, count)
-      : ofBlocks.map((each) => ghostsForEnergy(each, choice.share));
+    if (choice.by === 'budget') {
+      return shareGhosts(network.residual === null ? energies : inPairs(energies), count);
+    }
+    const each = energies.map((one) => ghostsForEnergy(one, choice.share));
+    if (network.residual === null) return each;
+    // As many as both layers of a block need.
+    const most = network.width / blocks;
+    return Array.from({ length: each.length / 2 }, (_, l) =>
+      Math.min(most, Math.max(each[2 * l] ?? 1, each[2 * l + 1] ?? 1)),
+    );
   }
 
   /** Ghosts of a block, all layers together: every one takes as many bytes.

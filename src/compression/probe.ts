@@ -7,6 +7,7 @@ import {
 import { elementLossOf } from '../layers/losses.js';
 import type { Activation } from '../engines/activations.js';
 import type { CrossEntropyResult, Engine } from '../engines/engine.js';
+import { Scratch } from '../engines/scratch.js';
 import type { DenseLayer } from '../models/dense-network.js';
 import { asMatrix, type Tensor, tensorRows } from '../tensor/tensor.js';
 import { Between, type BetweenOptions } from './between.js';
@@ -54,21 +55,28 @@ export interface CompressedForm {
  * no more than one layer is in memory. */
 export class Probe {
   readonly #engine: Engine;
+  readonly #scratch: Scratch;
   readonly #data: ProbeData;
   readonly #spare: Tensor[] = [];
   /** Of the dense network, and of its phantom form. */
   readonly #between: readonly [Between, Between];
   #dense: Tensor;
   #phantom: Tensor;
+  /** The memory that they are the first rows of. */
+  #wholeDense: Tensor;
+  #wholePhantom: Tensor;
 
   constructor(engine: Engine, data: ProbeData, between: BetweenOptions) {
     this.#engine = engine;
+    this.#scratch = new Scratch(engine);
     this.#data = data;
     this.#between = [new Between(engine, between), new Between(engine, between)];
     const x = engine.allocate([data.x.length / data.rows, data.rows]);
     x.data.set(data.x);
     this.#dense = x;
     this.#phantom = x;
+    this.#wholeDense = x;
+    this.#wholePhantom = x;
   }
 
   /**
@@ -91,13 +99,15 @@ export class Probe {
       const [difference, x, z] = [weight, phantomInput, phantom].map(asMatrix);
       if (difference && x && z) this.#engine.gemm(false, false, -1, difference, x, 1, z);
     }
-    const b = this.#engine.allocate([bias.length]);
+    const b = this.#scratch.tensor('bias', [bias.length]);
     b.data.set(bias);
     this.#engine.biasActivation('identity', dense, b, dense);
     b.data.set(compressed?.bias ?? bias);
     if (!same) this.#engine.biasActivation('identity', phantom, b, phantom);
-    this.#spare.push(this.#dense);
-    if (this.#phantom !== this.#dense) this.#spare.push(this.#phantom);
+    this.#spare.push(this.#wholeDense);
+    if (this.#wholePhantom !== this.#wholeDense) this.#spare.push(this.#wholePhantom);
+    this.#wholeDense = dense;
+    this.#wholePhantom = phantom;
     this.#dense = ofDense.leave(layer, dense, activation);
     this.#phantom = same ? this.#dense : ofPhantom.leave(layer, phantom, activation);
   }

@@ -1,5 +1,6 @@
 import { Matrix as Dense, SVD } from 'ml-matrix';
 import type { Engine } from '../engines/engine.js';
+import { Scratch } from '../engines/scratch.js';
 import { randomStream } from '../tensor/random.js';
 import { asMatrix, type Tensor } from '../tensor/tensor.js';
 import { transpose } from './float64.js';
@@ -19,16 +20,18 @@ const NEGLIGIBLE = 1e-6;
  * decomposition are float64. With as many directions as A has columns Ω is the identity, and the
  * result is exact to float32's rounding.
  *
- * Takes 4·(rows·columns + l·(rows + columns)) bytes of the engine's memory, l ≈ 1.25·count.
+ * Takes 4·(rows·columns + l·(rows + columns)) bytes of the engine's memory, l ≈ 1.25·count, each part
+ * for the largest matrix there was.
  */
 export class RandomizedSvd implements TruncatedSvd {
   readonly name = 'randomized';
   readonly description: string;
   readonly #engine: Engine;
-  #plan: { a: Tensor; y: Tensor; z: Tensor } | null = null;
+  readonly #scratch: Scratch;
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#scratch = new Scratch(engine);
     this.description = `randomized, products by ${engine.name}`;
   }
 
@@ -40,7 +43,9 @@ export class RandomizedSvd implements TruncatedSvd {
     if (rows < columns) return this.#transposed(matrix, rows, columns, count);
     const extra = Math.max(OVERSAMPLING, Math.ceil(count / 4));
     const l = Math.min(count + extra, columns);
-    const { a, y, z } = this.#tensors(rows, columns, l);
+    const a = this.#scratch.tensor('a', [rows, columns]);
+    const y = this.#scratch.tensor('y', [l, rows]);
+    const z = this.#scratch.tensor('z', [l, columns]);
     a.data.set(matrix);
     this.#findRange(a, y, z, l === columns);
     // z = B, [l, columns]
@@ -80,24 +85,6 @@ export class RandomizedSvd implements TruncatedSvd {
       this.#engine.gemm(false, false, 1, asMatrix(y), asMatrix(a), 0, asMatrix(z));
       orthonormalize(z.data, columns);
     }
-  }
-
-  /** Memory of an engine is never given back: matrices of one shape share it. */
-  #tensors(rows: number, columns: number, l: number) {
-    const shapes = [
-      [rows, columns],
-      [l, rows],
-      [l, columns],
-    ];
-    const held = this.#plan && [this.#plan.a.shape, this.#plan.y.shape, this.#plan.z.shape];
-    if (this.#plan && held?.join(' ') === shapes.join(' ')) return this.#plan;
-    const [a, y, z] = shapes.map((shape) => this.#engine.allocate(shape)) as [
-      Tensor,
-      Tensor,
-      Tensor,
-    ];
-    this.#plan = { a, y, z };
-    return this.#plan;
   }
 
   #transposed(a: Float64Array, rows: number, columns: number, count: number): SingularTriplets {

@@ -123,4 +123,21 @@ describe('the truncated singular value decomposition', () => {
       assert.ok(Math.abs(energy - norm ** 2) <= 1e-5 * norm ** 2);
     });
   }
+
+  it('takes memory for the largest of each part once, whatever shapes follow one another', () => {
+    const engine = createWasmEngine();
+    const svd = new RandomizedSvd(engine);
+    const both = () => {
+      for (const [rows, columns] of [
+        [24, 12],
+        [12, 24],
+        [18, 16],
+      ] as const) {
+        svd.decompose(matrix(rows, columns, 4, 0.9), rows, columns, 2);
+      }
+      return engine.allocatedBytes;
+    };
+    const once = both();
+    assert.equal(both(), once);
+  });
 });

@@ -1,5 +1,5 @@
 import type { Blas } from '../../native/blas.js';
-import { type Matrix, matrixColumns, matrixRows } from '../../tensor/tensor.js';
+import type { Matrix } from '../../tensor/tensor.js';
 import { WIDE_LEFT, WIDE_RIGHT } from '../wasm/kernels.js';
 import type { WasmEngine } from '../wasm/wasm-engine.js';
 
@@ -37,20 +37,18 @@ export class WidenedProducts {
     c: Matrix,
   ): void {
     const inner = transposeA ? a.rows : a.columns;
-    const [left, right] = [this.#base + WIDE_LEFT, this.#base + WIDE_RIGHT];
+    const left = this.#base + WIDE_LEFT;
+    const right = this.#base + WIDE_RIGHT;
     for (let j = 0; j < c.columns; j += COLUMNS) {
       const columns = Math.min(COLUMNS, c.columns - j);
       for (let p = 0; p < inner; p += INNER) {
         const depth = Math.min(INNER, inner - p);
-        const partB = transposeB ? part(b, j, columns, p, depth) : part(b, p, depth, j, columns);
-        this.#kernels.widen(partB, WIDE_RIGHT);
+        if (transposeB) this.#widen(b, j, columns, p, depth, WIDE_RIGHT);
+        else this.#widen(b, p, depth, j, columns, WIDE_RIGHT);
         for (let i = 0; i < c.rows; i += ROWS) {
           const rows = Math.min(ROWS, c.rows - i);
-          const partA = transposeA ? part(a, p, depth, i, rows) : part(a, i, rows, p, depth);
-          this.#kernels.widen(partA, WIDE_LEFT);
-          const to = part(c, i, rows, j, columns).byteOffset + this.#base;
-          const kept = p === 0 ? beta : 1;
-          const [strideA, strideB] = [partA.columns, partB.columns];
+          if (transposeA) this.#widen(a, p, depth, i, rows, WIDE_LEFT);
+          else this.#widen(a, i, rows, p, depth, WIDE_LEFT);
           this.#gemm(
             transposeA,
             transposeB,
@@ -59,19 +57,27 @@ export class WidenedProducts {
             depth,
             alpha,
             left,
-            strideA,
+            transposeA ? rows : depth,
             right,
-            strideB,
-            kept,
-            to,
+            transposeB ? depth : columns,
+            p === 0 ? beta : 1,
+            this.#base + c.byteOffset + 4 * (i * c.stride + j),
             c.stride,
           );
         }
       }
     }
   }
-}
 
-function part(of: Matrix, row: number, rows: number, column: number, columns: number): Matrix {
-  return matrixColumns(matrixRows(of, row, rows), column, columns);
+  /** Copies a rectangle of a matrix to an address in float32, without gaps. */
+  #widen(
+    { byteOffset, stride }: Matrix,
+    row: number,
+    rows: number,
+    column: number,
+    columns: number,
+    to: number,
+  ): void {
+    this.#kernels.widen(byteOffset + 2 * (row * stride + column), stride, rows, columns, to);
+  }
 }

@@ -167,9 +167,9 @@ export class WasmEngine implements Engine {
     if (precision === 'bfloat16') this.#kernels.encodeBfloat16(from, to, x.data.length);
     else this.#kernels.encodeInt8(from, to, x.shape[0] ?? 1, columnsOf(x));
   }
-  /** Writes a bfloat16 matrix in float32, without gaps, at an address of the kernels' own bytes. */
-  widen({ byteOffset, stride, rows, columns }: Matrix, to: number): void {
-    this.#kernels.widenRows(byteOffset, stride, rows, columns, to);
+  /** Writes a bfloat16 matrix at an address in float32, without gaps, at one of the kernels' own bytes. */
+  widen(from: number, stride: number, rows: number, columns: number, to: number): void {
+    this.#kernels.widenRows(from, stride, rows, columns, to);
   }
   decodeRows(precision: EncodedPrecision, encoded: Bytes, out: Tensor): void {
     const [from, to] = [encoded.byteOffset, out.byteOffset];
