@@ -1,5 +1,5 @@
-import { asMatrix, matrixColumns, matrixRows } from '../tensor/tensor.js';
-import type { Matrix } from '../tensor/tensor.js';
+import { asMatrix, bytesOf, matrixColumns, matrixRows } from '../tensor/tensor.js';
+import type { Dtype, Matrix } from '../tensor/tensor.js';
 import type { Engine } from './engine.js';
 
 const SIZE = 384;
@@ -10,18 +10,25 @@ const WARM_UP_SIZE = 96;
 const WARM_UP_MS = 8;
 
 /** The rate of the engine's matrix products: the best of a few of 384 × 384 × 384, in about
- * 25 ms. Takes 1.7 MiB of the engine's memory for good. */
-export function measureEngine(engine: Engine): { readonly flopsPerS: number } {
-  const whole = { a: filled(engine, 0.5), b: filled(engine, 0.25), c: filled(engine, 0) };
+ * 25 ms. Takes 1.7 MiB of the engine's memory for good.
+ *
+ * @param dtype of the operands; the result is float32 */
+export function measureEngine(
+  engine: Engine,
+  dtype: Dtype = 'float32',
+): { readonly flopsPerS: number } {
+  const c = engine.allocate([SIZE, SIZE]);
+  const operand = (value: number): Matrix => {
+    const tensor = engine.allocate([SIZE, SIZE], dtype);
+    const isHalf = tensor.dtype === 'bfloat16';
+    engine.fill(isHalf ? c : tensor, value);
+    if (isHalf) engine.encodeRows('bfloat16', c, bytesOf(tensor));
+    return asMatrix(tensor);
+  };
+  const whole = { a: operand(0.5), b: operand(0.25), c: asMatrix(c) };
   const corners = { a: corner(whole.a), b: corner(whole.b), c: corner(whole.c) };
   bestMs(engine, corners, WARM_UP_MS);
   return { flopsPerS: (2 * SIZE ** 3) / (bestMs(engine, whole, MEASURE_MS) / 1000) };
-}
-
-function filled(engine: Engine, value: number): Matrix {
-  const tensor = engine.allocate([SIZE, SIZE]);
-  engine.fill(tensor, value);
-  return asMatrix(tensor);
 }
 
 function corner(matrix: Matrix): Matrix {

@@ -70,7 +70,7 @@ describe('reblock', () => {
   it('merges a run: the same outputs on any ranks, and it goes on', async (context) => {
     const folder = temporaryFolder(context);
     const [model, out] = [path.join(folder, 'run'), path.join(folder, 'merged')];
-    await train({ ...RUN, ema: 0.9, steps: 6, out: model });
+    await train({ ...RUN, ema: 0.9, dropout: 0.1, steps: 6, out: model });
     const report = await reblock({ model, blocks: 2, out, engine: 'wasm' });
     assert.deepEqual(
       [report.kind, report.compression, report.optimizerState, report.after.ghosts],
@@ -86,7 +86,8 @@ describe('reblock', () => {
     // The moments are those of the same weights.
     const last = path.join('checkpoints', 'step-00000006');
     const [was, now] = [model, out].map((run) => readCheckpoint(path.join(run, last), 'optimizer'));
-    assert.equal(readRunConfig(out).settings.ranks, 2);
+    const { settings, specification } = readRunConfig(out);
+    assert.deepEqual([settings.ranks, settings.dropout, specification.dropout], [2, 0.1, 0.1]);
     for (const part of ['first_moment', 'second_moment']) {
       const old = was.get(`layers.1.local.4.${part}`)?.values ?? [];
       const merged = now.get(`layers.1.local.1.${part}`)?.values ?? [];

@@ -279,7 +279,10 @@ async function writeRun(
   }
   makeRunFolder(out);
   clearRunFolder(out);
-  writeRunConfig(out, { ...config, settings, specification: after });
+  // A source has none, as it answers without.
+  const { dropout } = settings;
+  const specification = { ...after, ...(dropout > 0 && { dropout }) };
+  writeRunConfig(out, { ...config, settings, specification });
   if (schema) replaceFile(path.join(out, SCHEMA_FILE), formatSchema(schema));
   const contents = {
     parameters,

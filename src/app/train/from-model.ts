@@ -20,9 +20,10 @@ export function withModel(sources: readonly SettingsSource[]): SettingsSource[] 
   if (from === undefined || from === null) return [...sources];
   const { specification, loss } = describeModel(from);
   const { ghostPrecision = 'float32', ...network } = { ...networkSettings(specification), loss };
+  const asked = sources.findLast(({ settings }) => settings.compute !== undefined)?.settings;
   // Ghosts travel as they did, unless another compute says how.
-  const computes = sources.some(({ settings }) => settings.compute !== undefined);
-  const known = computes ? network : { ...network, ghostPrecision };
+  const isOther = asked !== undefined && asked.compute !== network.compute;
+  const known = isOther ? network : { ...network, ghostPrecision };
   for (const { where, settings } of sources) {
     for (const [key, value] of Object.entries(known)) {
       const given = settings[key as SettingKey];

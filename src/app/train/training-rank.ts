@@ -20,11 +20,11 @@ export interface TrainingRankData {
 
 await runRankProgram<TrainingRankData>(async (context) => {
   const { job, batches, module } = context.data;
-  const { engine: choice, relaxedSimd, ranks, replicas } = job.settings;
+  const { engine: choice, relaxedSimd, ranks, replicas, compute } = job.settings;
   const make = () => createEngine(choice, { relaxedSimd, module });
   const bare = await context.uninterrupted(make);
   // An engine of its own, so that the measurement takes none of the run's memory.
-  const peakFlopsPerS = context.rank === 0 ? measureEngine(await make()).flopsPerS : 0;
+  const peakFlopsPerS = context.rank === 0 ? measureEngine(await make(), compute).flopsPerS : 0;
   const handle = batches[Math.floor(context.index / ranks)];
   if (!handle) throw new TypeError(`no batches for rank ${context.rank}`);
   const parts = countedParts(bare, context.transport, replicas);
