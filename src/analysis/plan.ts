@@ -54,7 +54,9 @@ function busyRank({ ranks }: StepShape): number {
 
 function precisionNotes({ compute = 'float32' }: NetworkSpecification): string[] {
   if (compute === 'float32') return [];
-  return [`products in ${compute} are timed as float32 ones: the machine file has none of theirs`];
+  return [
+    `products and passes in ${compute} are timed as float32 ones: the machine file has none of theirs`,
+  ];
 }
 
 /** Derives a step of a network on a machine. */

@@ -42,11 +42,10 @@ export interface WeightedLayer extends Split {
  * rank K, C_i = Qᵀ F⁻¹, each row scaled so that its ghost has variance one. Ghosts are in the order
  * of their singular values.
  *
- * Takes 8·N² bytes beside S, and about N²·(2M + 2PK) + P²M³ products in float64.
+ * Takes 8·N² bytes beside S, and about N²·(2M + 2PK) + P²M³ products in float64; N are the inputs,
+ * M those of a block.
  *
  * @param out its memory is written
- * N are the inputs, M those of a block.
- *
  * @returns what is added to the bias, [outputs]
  */
 export function factorizeWeighted(

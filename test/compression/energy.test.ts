@@ -39,7 +39,7 @@ it('keeps the share of an energy in both layers of a residual block', (context: 
   // One ghost says all of the first, whose weights are large; the second needs many.
   const [left, right] = [randomNumbers('left', up.rows, 10), randomNumbers('right', up.columns)];
   const low = Float32Array.from({ length: up.rows * up.columns }, (_, at) => {
-    return (left[Math.floor(at / up.columns)] as number) * (right[at % up.columns] as number);
+    return left[Math.floor(at / up.columns)] * right[at % up.columns];
   });
   const full = randomNumbers('full', down.rows * down.columns);
   const network: DenseNetwork = {

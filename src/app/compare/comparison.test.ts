@@ -29,5 +29,5 @@ it('gives every contestant a network that products in bfloat16 can have', async 
     assert.equal(own.ghostPrecision, strategy === 'phantom' ? 'bfloat16' : 'float32');
     return strategy;
   });
-  assert.ok(strategies.includes('phantom') && strategies.includes('tensor'));
+  assert.ok(['phantom', 'tensor'].every((strategy) => strategies.some((one) => one === strategy)));
 });

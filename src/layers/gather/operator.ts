@@ -161,24 +161,31 @@ export class GatherLinear implements Operator {
 
   /** How the blocks' parts of dx meet. */
   #planReturn(context: OperatorContext, received: Tensor, each: number) {
-    const { layout } = this;
     const columns = received.shape[1] ?? 1;
     const targets: Matrix[] = [];
+    const startReturn = this.#startReturn(context, received, [each, columns]);
+    return { startReturn, targets, received };
+  }
+
+  #startReturn(
+    context: OperatorContext,
+    received: Tensor,
+    [each, columns]: readonly [number, number],
+  ): StartReturn {
+    const { layout } = this;
     if (this.#compute === 'bfloat16') {
       const place = { context, layout, ghosts: each, inUse: each, columns };
       const encoded = new EncodedReturn('bfloat16', place, received);
-      const startReturn: StartReturn = (contribute) => encoded.start(contribute);
-      return { startReturn, targets, received };
+      return (contribute) => encoded.start(contribute);
     }
     const whole = [layout.blocks * each, columns] as const;
     const send = context.buffer('contribution', ...whole);
     const { engine, communicator } = context;
     const sum = new BlockSum(engine, layout.blocksHere, () => engine.allocate(whole));
-    const startReturn: StartReturn = (contribute) => {
+    return (contribute) => {
       sum.into(send, contribute);
       return communicator.startReduceScatterSum(send.data, received.data);
     };
-    return { startReturn, targets, received };
   }
 
   #planBackward(context: OperatorContext, dz: AnyTensor): BackwardPlan {

@@ -50,8 +50,8 @@ export class RowLinear implements Operator {
   readonly #inputWidth: number;
   /** T */
   readonly #outputs: number;
-  /** Of each of the rank's blocks. */
   readonly #compute: LayerSizes['compute'];
+  /** Of each of the rank's blocks. */
   readonly #biasRows: readonly (RowRange | null)[];
 
   constructor(
