@@ -1,6 +1,7 @@
 // Runs the test files, or those whose path contains one of the given words:
 // `npm test -- golden threads`. Slow ones (`*.slow.test.ts`) run with `--all` or when a word is part
-// of their file name. Other options (`--test-name-pattern=…`) go to node's test runner.
+// of their file name. `--except=word,…` leaves files out. Other options (`--test-name-pattern=…`) go to
+// node's test runner.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -10,7 +11,11 @@ import { fileURLToPath } from 'node:url';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const isOption = (argument) => argument.startsWith('--');
 const all = process.argv.includes('--all');
-const options = process.argv.slice(2).filter((each) => isOption(each) && each !== '--all');
+const [except] = process.argv.filter((each) => each.startsWith('--except='));
+const exceptWords = except?.slice('--except='.length).split(',') ?? [];
+const options = process.argv
+  .slice(2)
+  .filter((each) => isOption(each) && each !== '--all' && each !== except);
 const words = process.argv.slice(2).filter((each) => !isOption(each));
 
 const wanted = (file) => words.length === 0 || words.some((word) => file.includes(word));
@@ -31,6 +36,7 @@ const files = ['dist', 'build/test']
   )
   .filter((file) => file.endsWith('.test.js') && wanted(file) && hasSource(file))
   .filter((file) => all || quick(file) || named(file))
+  .filter((file) => !exceptWords.some((word) => file.includes(word)))
   .toSorted();
 if (files.length === 0) {
   console.error(`no test file matches ${words.join(', ')}; build first with npm run build`);

@@ -3,8 +3,9 @@ import type { Browser } from 'playwright-core';
 
 const CANDIDATES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-/** A Chromium of this machine, or why there is none. */
+/** A Chromium of this machine, or why there is none; `CHROMIUM=none` hides it. */
 export function findBrowser(): { readonly path: string; readonly skip: false | string } {
+  if (process.env['CHROMIUM'] === 'none') return { path: '', skip: 'CHROMIUM=none hides it' };
   const path = [process.env['CHROMIUM'] ?? '', ...CANDIDATES].find(
     (file) => file !== '' && existsSync(file),
   );
