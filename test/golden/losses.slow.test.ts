@@ -1,4 +1,4 @@
-// The numbers of ranks that losses.test.ts leaves out.
+// On all numbers of ranks but 4, which losses.test.ts has.
 import { goldenLosses } from './golden-losses.js';
 
 goldenLosses(() => [1, 2, 8]);
