@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const isOption = (argument) => argument.startsWith('--');
 const all = process.argv.includes('--all');
-const [except] = process.argv.filter((each) => each.startsWith('--except='));
+const except = process.argv.find((each) => each.startsWith('--except='));
 const exceptWords = except?.slice('--except='.length).split(',') ?? [];
 const options = process.argv
   .slice(2)
