@@ -122,6 +122,8 @@ describe('the command under Slurm', { skip }, () => {
         await sleep(500);
       }
       assert.equal(slurm.run('scancel', [job]).status, 0);
+      // Until then it writes its last checkpoint.
+      while (slurm.run('squeue', ['-h', '-j', job]).stdout.trim() !== '') await sleep(200);
       const starts = text()
         .split('\n')
         .filter((line) => line.includes('"type":"start"'))

@@ -6,7 +6,8 @@ import type { Tensors } from '../reference/network.js';
 /** An empty folder that goes away with the test, or with whatever else has an `after`. */
 export function temporaryFolder(context: { after(work: () => void): void }): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'phantom-test-'));
-  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  // Retried, since a process that was ended may still write in it.
+  context.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20 }));
   return folder;
 }
 
