@@ -6,7 +6,7 @@ import type { MemoryBudget, MemoryLease } from './memory-budget.js';
 import type { ServerMetrics } from './metrics.js';
 import { ProtocolError } from './protocol-error.js';
 import type { ServedModel } from './served-model.js';
-import { LEAST_BYTES_PER_S, sendAnswer } from './sending.js';
+import { LEAST_BYTES_PER_S, sendAnswer, type SendOptions } from './sending.js';
 import type { WorkSlices } from './work-slices.js';
 
 /** What requests may cost. */
@@ -31,6 +31,20 @@ export interface AnsweringMeans {
   readonly draining: () => boolean;
 }
 
+/** How answers leave: their readers have the time of a request, and a least rate. */
+export function sendingOf({
+  slices,
+  bounds,
+  draining,
+}: Pick<AnsweringMeans, 'slices' | 'bounds' | 'draining'>): SendOptions {
+  return {
+    slices,
+    graceMs: bounds.timeoutMs,
+    leastBytesPerS: LEAST_BYTES_PER_S,
+    headers: draining() ? { Connection: 'close' } : {},
+  };
+}
+
 /**
  * Answers a request for rows, of whatever form: what it costs is bounded here.
  *
@@ -43,7 +57,7 @@ export async function answerRequest(
   bodyOf: (model: AnsweringModel, lease: MemoryLease) => AskedBody,
   means: AnsweringMeans,
 ): Promise<void> {
-  const { bodies, memory, slices, bounds, metrics, draining } = means;
+  const { bodies, memory, slices, bounds, metrics } = means;
   const lease = memory.lease();
   try {
     const body = bodyOf(served.answering(version), lease);
@@ -70,12 +84,7 @@ export async function answerRequest(
       ghosts,
       y: answer.y,
     });
-    const sent = await sendAnswer(outgoing, encoded, {
-      slices,
-      graceMs: bounds.timeoutMs,
-      leastBytesPerS: LEAST_BYTES_PER_S,
-      headers: draining() ? { Connection: 'close' } : {},
-    });
+    const sent = await sendAnswer(outgoing, encoded, sendingOf(means));
     if (!sent) metrics.failure(served.name, 'slow_reader');
   } finally {
     lease.release();

@@ -4,7 +4,7 @@ import { type Context, Hono } from 'hono';
 import { classNames } from '../../data/tables/schema.js';
 import { Admission, type AdmissionOptions } from './admission.js';
 import { BodyReader } from './body.js';
-import { answerRequest, type RequestBounds } from './answering.js';
+import { answerRequest, type RequestBounds, sendingOf } from './answering.js';
 import type { AnsweringModel } from './asked.js';
 import { datatypeOf } from './column-tensors.js';
 import { InferBody } from './infer-request.js';
@@ -16,7 +16,7 @@ import type { ServerMetrics } from './metrics.js';
 import { NamedRowsBody } from './named-rows.js';
 import { badRequest, type FailureReason, ProtocolError } from './protocol-error.js';
 import { ServedModel } from './served-model.js';
-import { LEAST_BYTES_PER_S, sendAnswer } from './sending.js';
+import { sendAnswer } from './sending.js';
 import { PAGE_HEADERS, readPage } from './page.js';
 import { WorkSlices } from './work-slices.js';
 
@@ -63,6 +63,7 @@ export function createApp(options: AppOptions): Hono<Env> {
   // Rows by name take longer to read than numbers.
   const rowBodies = new BodyReader(maxBodyBytes, slices, ROWS_BLOCK_BYTES);
   const control = new BodyReader(MOST_CONTROL_BYTES, slices);
+  const means = { bodies, memory, slices, bounds, metrics, draining };
   const app = new Hono<Env>();
 
   app.use(async (c, next) => {
@@ -113,12 +114,7 @@ export function createApp(options: AppOptions): Hono<Env> {
     await sendAnswer(
       c.env.outgoing,
       { headers, bytes: html.length, pieces: [html] },
-      {
-        slices,
-        graceMs: bounds.timeoutMs,
-        leastBytesPerS: LEAST_BYTES_PER_S,
-        headers: draining() ? { Connection: 'close' } : {},
-      },
+      sendingOf(means),
     );
     return RESPONSE_ALREADY_SENT;
   });
@@ -158,7 +154,6 @@ export function createApp(options: AppOptions): Hono<Env> {
     throw new ProtocolError('not_found', 'the model is not of a table: its rows are numbers');
   });
 
-  const means = { bodies, memory, slices, bounds, metrics, draining };
   app.on('POST', [...modelPaths('/infer')], async (c) => {
     const asked = { served: find(c), version: versionIn(c) };
     const { headers } = c.env.incoming;
