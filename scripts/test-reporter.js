@@ -1,5 +1,6 @@
 // A reporter for node's test runner: every failure in full as it happens, with what its file printed,
 // then what was skipped and why, the slowest files, and the counts.
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { inspect } from 'node:util';
 
@@ -49,6 +50,8 @@ export default async function* report(events) {
     yield `failed: ${file}\n`;
     if (lines.join('') !== '') yield `it printed:\n${indented(lines.join('\n'))}\n`;
   }
+  const list = process.env['PHANTOM_TEST_FAILED'];
+  if (list !== undefined) writeFileSync(list, failed.join('\n'));
   for (const [reason, count] of skipped) yield `skipped ${count}: ${reason}\n`;
   const slowest = [...times].toSorted(([, a], [, b]) => b - a).slice(0, SLOWEST);
   for (const [file, ms] of slowest) yield `${(ms / 1000).toFixed(1).padStart(6)} s  ${file}\n`;

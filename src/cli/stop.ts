@@ -16,7 +16,8 @@ type EndSignal = (typeof END_SIGNALS)[number];
 
 /**
  * The first SIGINT, SIGTERM or SIGHUP, or a reader of stdout that goes away, asks the run to stop; a
- * second signal ends the process at once.
+ * further SIGINT or SIGTERM ends the process at once. A further SIGHUP does not: the system and the
+ * shell each send one when a terminal is closed.
  *
  * @param beforeExit is called before it does
  */
@@ -32,11 +33,12 @@ export function stopOnSignals(
   };
   const onSignal = (name: EndSignal) => {
     if (controller.signal.aborted) {
+      if (name === 'SIGHUP') return;
       say('Stopped at once; no checkpoint was written.');
       beforeExit();
       process.exit(128 + constants.signals[name]);
     }
-    const again = name === 'SIGINT' ? 'press Ctrl-C again' : `send ${name} again`;
+    const again = name === 'SIGINT' ? 'press Ctrl-C again' : 'send SIGTERM';
     say(`Stopping after this step, with a checkpoint; ${again} to stop at once.`);
     ask(name);
   };
