@@ -5,6 +5,7 @@ import type { GivenSettings } from './given.js';
 import { type RunFacts, withoutEffect } from './without-effect.js';
 
 const FACTS = {
+  network: { depth: 2, ends: { kind: 'sharded' } },
   loss: 'mse',
   steps: 20,
   trainingRows: 100,
@@ -42,6 +43,20 @@ test('what a loss does not use is said', () => {
   for (const loss of ['cross-entropy', 'binary-cross-entropy'] as const) {
     assert.equal(said(given, { ...FACTS, loss }).length, 2);
   }
+});
+
+test('dropout is said where no hidden activation stands', () => {
+  const depthOne = { ...FACTS.network, depth: 1 };
+  const of = (network: RunFacts['network'], dropout = 0.5) =>
+    said({ dropout }, { ...FACTS, network });
+  assert.deepEqual(of(depthOne), [
+    '--dropout 0.5 has no effect: a single layer with sharded ends has no hidden activation; give ' +
+      '--depth 2 or more',
+  ]);
+  assert.deepEqual(of(depthOne, 0), []);
+  assert.deepEqual(of(FACTS.network), []);
+  assert.deepEqual(of({ depth: 1, ends: { kind: 'replicated', inputs: 4, outputs: 2 } }), []);
+  assert.deepEqual(of({ ...depthOne, residual: { norm: 'rms', expansion: 2 } }), []);
 });
 
 test('what does something is not said', () => {

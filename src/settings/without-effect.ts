@@ -1,5 +1,6 @@
 import { exchangesGhosts } from '../layers/strategies.js';
 import { isOfClasses, type LossName } from '../layers/loss-names.js';
+import type { NetworkSpecification } from '../model/specification.js';
 import { hasHorizon } from '../optimizers/schedule.js';
 import { OPTIMIZERS } from '../optimizers/optimizer-list.js';
 import { flagOf, type SettingKey } from './keys.js';
@@ -7,6 +8,7 @@ import type { TrainingSettings } from './settings.js';
 
 /** What is known of a run besides its settings. */
 export interface RunFacts {
+  readonly network: Pick<NetworkSpecification, 'depth' | 'ends' | 'residual'>;
   readonly loss: LossName;
   readonly steps: number;
   /** null: without end. */
@@ -42,6 +44,11 @@ const OF_TABLES = [
 const RULES: Readonly<Partial<Record<SettingKey, Rule>>> = {
   ghosts: ofGhosts,
   ghostPrecision: ofGhosts,
+  dropout: ({ dropout }, { network: { depth, ends, residual } }) =>
+    unless(
+      dropout === 0 || depth > 1 || ends.kind === 'replicated' || residual !== undefined,
+      'a single layer with sharded ends has no hidden activation; give --depth 2 or more',
+    ),
   huberDelta: ofLoss((loss) => loss === 'huber'),
   quantiles: ofLoss((loss) => loss === 'quantile'),
   labelSmoothing: ofLoss((loss) => isOfClasses(loss) || loss === 'binary-cross-entropy'),

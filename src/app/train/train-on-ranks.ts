@@ -115,7 +115,8 @@ async function trainUnder(
   const costly = costlyPrecision(run, settings);
   const large = largeBatch(settings, run, trainingRows ?? Infinity);
   const { before, recorded } = prepared;
-  const facts = { loss, steps, trainingRows, validationRows, isTable: table !== undefined };
+  const isTable = table !== undefined;
+  const facts = { network: specification, loss, steps, trainingRows, validationRows, isTable };
   const otherwise =
     before && checkpoint
       ? resumedOtherwise(before, { data: recorded, settings, steps, step: checkpoint.step })
