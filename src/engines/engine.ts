@@ -1,5 +1,14 @@
 import type { EncodedPrecision } from '../tensor/precision.js';
-import type { AnyTensor, Bytes, Dtype, Matrix, Tensor } from '../tensor/tensor.js';
+import type {
+  AnyTensor,
+  Bytes,
+  Dtype,
+  ElementType,
+  HostArrays,
+  Matrix,
+  Region,
+  Tensor,
+} from '../tensor/tensor.js';
 import type { Activation } from './activations.js';
 import type { ElementLoss } from './element-losses.js';
 
@@ -76,6 +85,15 @@ export interface Engine {
   readonly allocatedBytes: number;
   /** Most bytes that `allocate` can ever hand out. */
   readonly capacityBytes: number;
+
+  /** What a region holds, once every call before has run: on engines of host memory that memory itself,
+   * which the next kernels change, else a copy. Not to be written to. With `into` it is copied
+   * there, and `into` returned.
+   * @throws ShapeError where `into` has another length */
+  toHost<T extends ElementType>(from: Region<T>, into?: HostArrays[T]): HostArrays[T];
+  /** Writes all of a region; `from` may be changed when the call returns.
+   * @throws ShapeError where `from` has another length */
+  toDevice<T extends ElementType>(from: HostArrays[T], to: Region<T>): void;
 
   /** c = alpha · op(a) · op(b) + beta · c, where op transposes if asked. With beta = 0 the old
    * c is not read. Sizes come from `c` and `a`; an inner size of zero scales c by beta. a and b are

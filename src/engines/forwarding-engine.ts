@@ -1,5 +1,14 @@
 import type { EncodedPrecision } from '../tensor/precision.js';
-import type { AnyTensor, Bytes, Dtype, Matrix, Tensor } from '../tensor/tensor.js';
+import type {
+  AnyTensor,
+  Bytes,
+  Dtype,
+  ElementType,
+  HostArrays,
+  Matrix,
+  Region,
+  Tensor,
+} from '../tensor/tensor.js';
 import type { Activation } from './activations.js';
 import type { ElementLoss } from './element-losses.js';
 import type {
@@ -39,6 +48,12 @@ export class ForwardingEngine implements Engine {
   allocate(shape: readonly number[], dtype: Dtype): AnyTensor;
   allocate(shape: readonly number[], dtype: Dtype = 'float32'): AnyTensor {
     return this.#engine.allocate(shape, dtype);
+  }
+  toHost<T extends ElementType>(from: Region<T>, into?: HostArrays[T]): HostArrays[T] {
+    return this.#engine.toHost(from, into);
+  }
+  toDevice<T extends ElementType>(from: HostArrays[T], to: Region<T>): void {
+    this.#engine.toDevice(from, to);
   }
 
   gemm(

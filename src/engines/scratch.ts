@@ -13,7 +13,7 @@ export class Scratch {
   /** What it holds is what the last one of this use left. */
   tensor(use: string, shape: readonly number[]): Tensor {
     const known = this.#held.get(use);
-    const enough = known !== undefined && known.data.length >= elementCount(shape);
+    const enough = known !== undefined && known.length >= elementCount(shape);
     const whole = enough ? known : this.#engine.allocate(shape);
     this.#held.set(use, whole);
     return tensorPart(whole, 0, shape);

@@ -9,19 +9,31 @@ export function elementBytes(dtype: Dtype): 2 | 4 {
   return dtype === 'bfloat16' ? 2 : 4;
 }
 
+/** What a region of an engine's memory holds, and what a host has the same in: of bfloat16 its bits. */
+export interface HostArrays {
+  readonly float32: Float32Array;
+  readonly bfloat16: Uint16Array;
+  readonly bytes: Uint8Array;
+}
+export type ElementType = keyof HostArrays;
+
 /**
- * A dense array in the memory of one engine, row-major and contiguous; of float32, unless its type
- * says otherwise.
+ * Consecutive elements in the memory of one engine.
  *
  * `byteOffset` is the address inside that memory; kernels take it, so that no view is made while
- * a step runs. `data` is the same storage for code that reads or writes from JavaScript: of bfloat16
- * its bits.
+ * a step runs. `data` is the same storage for code that reads or writes from JavaScript.
  */
-export interface Tensor<D extends Dtype = 'float32'> {
-  readonly dtype: D;
-  readonly shape: readonly number[];
-  readonly data: D extends 'bfloat16' ? Uint16Array : Float32Array;
+export interface Region<T extends ElementType = ElementType> {
+  readonly dtype: T;
+  /** Elements. */
+  readonly length: number;
   readonly byteOffset: number;
+  readonly data: HostArrays[T];
+}
+
+/** A dense array, row-major and contiguous; of float32, unless its type says otherwise. */
+export interface Tensor<D extends Dtype = 'float32'> extends Region<D> {
+  readonly shape: readonly number[];
 }
 
 /** A tensor of either kind: an operand of matrix products. */
@@ -38,10 +50,7 @@ export interface Matrix {
 }
 
 /** Bytes in the memory of one engine, at any address. */
-export interface Bytes {
-  readonly data: Uint8Array;
-  readonly byteOffset: number;
-}
+export type Bytes = Region<'bytes'>;
 
 /** Number of elements of a shape. */
 export function elementCount(shape: readonly number[]): number {
@@ -69,12 +78,13 @@ export function asMatrix(tensor: AnyTensor): Matrix {
 
 /** The first `count` bytes of a tensor's storage, for what is not numbers of its kind. */
 export function asBytes({ data, byteOffset }: AnyTensor, count: number): Bytes {
-  return { data: new Uint8Array(data.buffer, data.byteOffset, count), byteOffset };
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, count);
+  return { dtype: 'bytes', length: count, byteOffset, data: bytes };
 }
 
 /** All bytes of a tensor. */
 export function bytesOf(tensor: AnyTensor): Bytes {
-  return asBytes(tensor, tensor.data.byteLength);
+  return asBytes(tensor, elementBytes(tensor.dtype) * tensor.length);
 }
 
 /** A tensor of bfloat16 numbers on the first bytes of another's storage. */
@@ -82,15 +92,18 @@ export function asBfloat16(
   { data, byteOffset }: Tensor,
   shape: readonly number[],
 ): Tensor<'bfloat16'> {
-  const halves = new Uint16Array(data.buffer, data.byteOffset, elementCount(shape));
-  return { dtype: 'bfloat16', shape, data: halves, byteOffset };
+  const length = elementCount(shape);
+  const halves = new Uint16Array(data.buffer, data.byteOffset, length);
+  return { dtype: 'bfloat16', shape, length, byteOffset, data: halves };
 }
 
 /** Bytes `from … from + count − 1`. */
 export function byteRange(bytes: Bytes, from: number, count: number): Bytes {
   return {
-    data: bytes.data.subarray(from, from + count),
+    dtype: 'bytes',
+    length: count,
     byteOffset: bytes.byteOffset + from,
+    data: bytes.data.subarray(from, from + count),
   };
 }
 
@@ -118,10 +131,12 @@ export function tensorPart<T extends AnyTensor>(
   from: number,
   shape: readonly number[],
 ): T {
+  const length = elementCount(shape);
   return {
     ...tensor,
     shape,
-    data: tensor.data.subarray(from, from + elementCount(shape)),
+    length,
+    data: tensor.data.subarray(from, from + length),
     byteOffset: tensor.byteOffset + elementBytes(tensor.dtype) * from,
   };
 }

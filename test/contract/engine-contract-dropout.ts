@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 
-import type { DropoutMask, Engine } from '#src/engines/engine.js';
+import type { DropoutMask } from '#src/engines/engine.js';
 import { tensorRows } from '#src/tensor/tensor.js';
 
 import { dropoutFactor } from '../reference/dropout.js';
-import { Arrays, at } from './engine-contract-reference.js';
+import { at, type Subject } from './engine-contract-reference.js';
 
 const MASK: DropoutMask = {
   ...{ rate: 0.3, key: [0x9a3b_77c1, 12_345], step: 4_000_000_007, layer: 5 },
@@ -27,9 +27,9 @@ const SHAPES = [
   ] as const),
 ];
 
-export function dropoutContract(make: () => Promise<Engine>): void {
+export function dropoutContract(subject: Subject): void {
   it('drops the elements of the reference and scales the others, wherever a part begins', async () => {
-    const arrays = new Arrays(await make());
+    const arrays = await subject.arrays();
     for (const [rows, columns] of SHAPES) {
       for (const [firstRow, firstColumn] of [
         [0, 0],
@@ -42,14 +42,15 @@ export function dropoutContract(make: () => Promise<Engine>): void {
           const out = arrays.tensor([rows, columns]);
           arrays.engine.dropout(x, mask, out);
           const scale = Math.fround(1 / (1 - rate));
-          for (const [i, value] of x.data.entries()) {
+          const [before, after] = [arrays.of(x), arrays.of(out)];
+          for (const [i, value] of before.entries()) {
             const [row, column] = [firstRow + Math.floor(i / columns), firstColumn + (i % columns)];
             const kept = dropoutFactor(mask, mask.layer, row, column) > 0;
             const expected = kept ? Math.fround(value * scale) : 0;
-            assert.equal(at(out.data, i), expected, `${row}, ${column} of ${rows}×${columns}`);
+            assert.equal(at(after, i), expected, `${row}, ${column} of ${rows}×${columns}`);
           }
           arrays.engine.dropout(x, mask, x);
-          assert.deepEqual(x.data, out.data, 'in place');
+          assert.deepEqual(arrays.of(x), after, 'in place');
         }
       }
     }
@@ -57,7 +58,7 @@ export function dropoutContract(make: () => Promise<Engine>): void {
   });
 
   it('keeps means and multiplies squares by 1/(1 − p), and other draws drop others', async () => {
-    const engine = await make();
+    const engine = await subject.make();
     const [rows, columns] = [257, 509];
     const [x, out] = [engine.allocate([rows, columns]), engine.allocate([rows, columns])];
     engine.fill(x, 1);
@@ -76,9 +77,10 @@ export function dropoutContract(make: () => Promise<Engine>): void {
       engine.dropout(x, mask, out);
       const share = engine.sumOfSquares(out) * (1 - mask.rate) ** 2;
       assert.ok(Math.abs(share / n - (1 - mask.rate)) < most * 0.5, `${share / n} kept`);
-      const mean = out.data.reduce((sum, value) => sum + value, 0) / n;
+      const dropped = engine.toHost(out);
+      const mean = dropped.reduce((sum, value) => sum + value, 0) / n;
       assert.ok(Math.abs(mean - 1) < most, `mean ${mean}`);
-      kept.push(Uint8Array.from(out.data, (value) => (value === 0 ? 0 : 1)));
+      kept.push(Uint8Array.from(dropped, (value) => (value === 0 ? 0 : 1)));
     }
     const correlation = (a: Uint8Array, b: Uint8Array, shift: number) => {
       let sum = 0;
@@ -97,7 +99,7 @@ export function dropoutContract(make: () => Promise<Engine>): void {
   });
 
   it('gives the parts of a matrix what the whole has', async () => {
-    const engine = await make();
+    const engine = await subject.make();
     const whole = engine.allocate([22, 9]);
     const parts = engine.allocate([22, 9]);
     engine.fill(whole, 2);
@@ -111,6 +113,6 @@ export function dropoutContract(make: () => Promise<Engine>): void {
       const part = tensorRows(parts, from, rows);
       engine.dropout(part, { ...MASK, firstRow: from }, part);
     }
-    assert.deepEqual(parts.data, whole.data);
+    assert.deepEqual(engine.toHost(parts), engine.toHost(whole));
   });
 }

@@ -2,23 +2,55 @@
 import assert from 'node:assert/strict';
 
 import type { Engine } from '#src/engines/engine.js';
-import type { Tensor } from '#src/tensor/tensor.js';
+import { type AnyTensor, elementCount, type Tensor, tensorPart } from '#src/tensor/tensor.js';
+
+/** What the contract leaves open; the usual values are those of an engine that does all of it. */
+export interface Capabilities {
+  /** Whether sums that the contract wants in float64 are; else they are sums of float32. */
+  readonly float64Sums: boolean;
+  /** Whether kernels see and pass on NaN and infinities. */
+  readonly nonFinite: boolean;
+  /** Of the address of an operand: kernels take every multiple of it. */
+  readonly byteAlignment: number;
+  /** Factor on the bounds of rounding errors; those that are exact stay so. */
+  readonly tolerance: number;
+}
+
+/** What a part of the suite tests. */
+export interface Subject extends Capabilities {
+  /** A new engine. */
+  make(): Promise<Engine>;
+  /** A new engine, with arrays of random numbers that begin with this seed. */
+  arrays(seed?: number): Promise<Arrays>;
+}
 
 /** Half the distance between 1 and the next float32: the largest relative error of one rounding. */
 export const ROUNDING = 2 ** -24;
 
 const GUARD = 12_345.5;
 
-/** Arrays that start between the engine's own boundaries and end at once, each between two guard
- * values that no kernel may change. */
+/** Arrays that start between the engine's own boundaries and end at once, each between guard values
+ * that no kernel may change. */
 export class Arrays {
   readonly engine: Engine;
+  readonly #capabilities: Capabilities;
   readonly #whole: Tensor[] = [];
   #state: number;
 
-  constructor(engine: Engine, seed = 1) {
+  constructor(engine: Engine, capabilities: Capabilities, seed = 1) {
     this.engine = engine;
+    this.#capabilities = capabilities;
     this.#state = seed;
+  }
+
+  /** Elements from a boundary to the first address behind it that kernels take too. */
+  get shift(): number {
+    return Math.ceil(this.#capabilities.byteAlignment / 4);
+  }
+
+  /** Arrays of the same engine, whose random numbers begin anew. */
+  again(seed: number): Arrays {
+    return new Arrays(this.engine, this.#capabilities, seed);
   }
 
   /** Uniform in [−1, 1). */
@@ -29,22 +61,54 @@ export class Arrays {
 
   /** @param value of element i; random if left out */
   tensor(shape: readonly number[], value: (i: number) => number = () => this.random()): Tensor {
-    const count = shape.reduce((elements, size) => elements * size, 1);
-    const whole = this.engine.allocate([count + 2]);
-    whole.data[0] = GUARD;
-    whole.data[count + 1] = GUARD;
+    const { shift } = this;
+    const count = elementCount(shape);
+    const numbers = new Float32Array(shift + count + 1).fill(GUARD);
+    for (let i = 0; i < count; i++) numbers[shift + i] = value(i);
+    const whole = this.engine.allocate([numbers.length]);
+    this.engine.toDevice(numbers, whole);
     this.#whole.push(whole);
-    const data = whole.data.subarray(1, count + 1);
-    for (let i = 0; i < count; i++) data[i] = value(i);
-    return { dtype: 'float32', shape, data, byteOffset: whole.byteOffset + 4 };
+    return tensorPart(whole, shift, shape);
+  }
+
+  /** What a tensor holds now, of bfloat16 its bits. */
+  of(tensor: Tensor): Float32Array;
+  of(tensor: Tensor<'bfloat16'>): Uint16Array;
+  of(tensor: AnyTensor): Float32Array | Uint16Array {
+    return this.engine.toHost(tensor).slice();
+  }
+
+  /** Equal within `absolute` + `relative` · |expected|, times what the engine allows itself. */
+  close(actual: number, expected: number, bounds: Bounds, what: string): void {
+    const { tolerance } = this.#capabilities;
+    const { relative = 0, absolute = 0 } = bounds;
+    close(
+      actual,
+      expected,
+      { relative: tolerance * relative, absolute: tolerance * absolute },
+      what,
+    );
+  }
+
+  /** `close`, for a sum of this many numbers that the contract wants in float64. */
+  closeSum(actual: number, expected: number, terms: number, what: string): void {
+    // float64 rounds at 1.1e-16; a thousand terms in another order stay far below this.
+    const relative = this.#capabilities.float64Sums ? 1e-12 : (terms + 2) * ROUNDING;
+    this.close(actual, expected, { relative }, what);
   }
 
   checkGuards(): void {
-    for (const { data } of this.#whole) {
-      assert.equal(data[0], GUARD, 'a kernel wrote in front of an array');
-      assert.equal(data[data.length - 1], GUARD, 'a kernel wrote past an array');
+    for (const whole of this.#whole) {
+      const numbers = this.engine.toHost(whole);
+      assert.equal(at(numbers, this.shift - 1), GUARD, 'a kernel wrote in front of an array');
+      assert.equal(at(numbers, whole.length - 1), GUARD, 'a kernel wrote past an array');
     }
   }
+}
+
+interface Bounds {
+  readonly relative?: number;
+  readonly absolute?: number;
 }
 
 /** Element i of an array that has it. */
@@ -58,7 +122,7 @@ export function at(values: ArrayLike<number>, i: number): number {
 export function close(
   actual: number,
   expected: number,
-  { relative = 0, absolute = 0 }: { relative?: number; absolute?: number },
+  { relative = 0, absolute = 0 }: Bounds,
   what: string,
 ): void {
   if (Object.is(actual, expected) || actual === expected) return;

@@ -42,7 +42,8 @@ export class Arena {
       }
     }
     this.#end = end;
-    const [buffer, place] = [this.memory.buffer, { shape: [...shape], byteOffset }];
+    const place = { shape: [...shape], length: count, byteOffset };
+    const { buffer } = this.memory;
     return dtype === 'bfloat16'
       ? { dtype, ...place, data: new Uint16Array(buffer, byteOffset, count) }
       : { dtype, ...place, data: new Float32Array(buffer, byteOffset, count) };

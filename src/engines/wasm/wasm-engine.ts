@@ -3,12 +3,16 @@ import {
   type AnyTensor,
   type Bytes,
   type Dtype,
+  type ElementType,
+  type HostArrays,
   type Matrix,
   operandDtype,
+  type Region,
   type Tensor,
 } from '../../tensor/tensor.js';
 import { type Activation, ACTIVATIONS } from '../activations.js';
 import type { AdamStep, CrossEntropyResult, DropoutMask, Engine, SgdStep } from '../engine.js';
+import { ShapeError } from '../../base/errors.js';
 import { type ElementLoss, ELEMENT_LOSSES } from '../element-losses.js';
 import { Arena } from './arena.js';
 import { loadKernelModule } from './kernel-module.js';
@@ -61,6 +65,16 @@ export class WasmEngine implements Engine {
   allocate(shape: readonly number[], dtype: Dtype): AnyTensor;
   allocate(shape: readonly number[], dtype: Dtype = 'float32'): AnyTensor {
     return this.#arena.allocate(shape, dtype);
+  }
+  toHost<T extends ElementType>({ data }: Region<T>, into?: HostArrays[T]): HostArrays[T] {
+    if (into === undefined) return data;
+    sameLength(into, data);
+    into.set(data);
+    return into;
+  }
+  toDevice<T extends ElementType>(from: HostArrays[T], { data }: Region<T>): void {
+    sameLength(from, data);
+    data.set(from);
   }
 
   gemm(
@@ -145,26 +159,26 @@ export class WasmEngine implements Engine {
   }
 
   add(a: Tensor, b: Tensor, out: Tensor): void {
-    this.#kernels.add(a.byteOffset, b.byteOffset, out.byteOffset, out.data.length);
+    this.#kernels.add(a.byteOffset, b.byteOffset, out.byteOffset, out.length);
   }
   multiply(a: Tensor, b: Tensor, out: Tensor): void {
-    this.#kernels.multiply(a.byteOffset, b.byteOffset, out.byteOffset, out.data.length);
+    this.#kernels.multiply(a.byteOffset, b.byteOffset, out.byteOffset, out.length);
   }
   axpy(alpha: number, x: Tensor, y: Tensor): void {
-    this.#kernels.axpy(alpha, x.byteOffset, y.byteOffset, y.data.length);
+    this.#kernels.axpy(alpha, x.byteOffset, y.byteOffset, y.length);
   }
   scale(alpha: number, x: Tensor): void {
-    this.#kernels.scale(alpha, x.byteOffset, x.data.length);
+    this.#kernels.scale(alpha, x.byteOffset, x.length);
   }
   fill(x: Tensor, value: number): void {
-    this.#kernels.fill(x.byteOffset, value, x.data.length);
+    this.#kernels.fill(x.byteOffset, value, x.length);
   }
   copy(from: Tensor, to: Tensor): void {
-    this.#kernels.copy(from.byteOffset, to.byteOffset, to.data.length);
+    this.#kernels.copy(from.byteOffset, to.byteOffset, to.length);
   }
   encodeRows(precision: EncodedPrecision, x: Tensor, out: Bytes): void {
     const [from, to] = [x.byteOffset, out.byteOffset];
-    if (precision === 'bfloat16') this.#kernels.encodeBfloat16(from, to, x.data.length);
+    if (precision === 'bfloat16') this.#kernels.encodeBfloat16(from, to, x.length);
     else this.#kernels.encodeInt8(from, to, x.shape[0] ?? 1, columnsOf(x));
   }
   /** Writes a bfloat16 matrix at an address in float32, without gaps, at one of the kernels' own bytes. */
@@ -173,7 +187,7 @@ export class WasmEngine implements Engine {
   }
   decodeRows(precision: EncodedPrecision, encoded: Bytes, out: Tensor): void {
     const [from, to] = [encoded.byteOffset, out.byteOffset];
-    if (precision === 'bfloat16') this.#kernels.decodeBfloat16(from, to, out.data.length);
+    if (precision === 'bfloat16') this.#kernels.decodeBfloat16(from, to, out.length);
     else this.#kernels.decodeInt8(from, to, out.shape[0] ?? 1, columnsOf(out));
   }
   columnDots(a: Tensor, b: Tensor, out: Tensor): void {
@@ -193,12 +207,12 @@ export class WasmEngine implements Engine {
     this.#kernels.inverseRms(sums.byteOffset, out.byteOffset, parts, columns, count);
   }
   rmsCorrection(dots: Tensor, inverse: Tensor, count: number, out: Tensor): void {
-    const columns = out.data.length;
+    const columns = out.length;
     const [from, by] = [dots.byteOffset, inverse.byteOffset];
     this.#kernels.rmsCorrection(from, by, out.byteOffset, columns, count);
   }
   sumOfSquares(x: Tensor): number {
-    return this.#kernels.sumOfSquares(x.byteOffset, x.data.length);
+    return this.#kernels.sumOfSquares(x.byteOffset, x.length);
   }
 
   elementLoss(
@@ -265,7 +279,7 @@ export class WasmEngine implements Engine {
       step.weightDecay,
       step.gradientScale,
       copy === null ? 0 : copy.byteOffset,
-      weights.data.length,
+      weights.length,
     );
   }
 
@@ -294,9 +308,16 @@ export class WasmEngine implements Engine {
       decoupled ? 0 : weightDecay,
       step.gradientScale,
       copy === null ? 0 : copy.byteOffset,
-      weights.data.length,
+      weights.length,
     );
   }
+}
+
+/** @throws ShapeError where a host's array has another length than what it is copied from or to */
+function sameLength(array: { readonly length: number }, region: { readonly length: number }): void {
+  if (array.length === region.length) return;
+  const what = `an array of ${array.length} elements for a region of ${region.length}`;
+  throw new ShapeError('engine memory', `${what}; needs the same`);
 }
 
 /** Words below it, of 32 bits, drop their element. */
