@@ -57,6 +57,11 @@ const FLAGS = {
       'next, where one follows another with no place for it',
     initial: null,
   },
+  norm: flagLike(SETTINGS.norm, {
+    about: 'of a safetensors file of residual blocks: what stands before them and before the head',
+    initial: null,
+    fallback: 'none is assumed',
+  }),
   engine: flagLike(SETTINGS.engine, {}),
   json: JSON_FLAG,
 } as const satisfies FlagTable;
@@ -75,15 +80,16 @@ export const command = defineCommand({
   style: 'plain',
   help: (phantom) => ({
     notes: `
-The source is a safetensors file with the names of a PyTorch nn.Sequential of nn.Linears, or a run
-folder, checkpoint or model folder of any strategy. Layers between the first and the last take
-phantom form: L is the block on the diagonal, and each block's K ghosts come from the truncated
-singular value decomposition of what it sends to the others. With --data the decomposition is weighted
-by the covariance of what enters each layer on up to 8,192 training rows, and L, D and the bias are fitted
-to the layer's outputs there. --ghosts sets K of every layer. --energy takes, for each layer, the
-fewest ghosts that keep this share of its squared off-diagonal weights (with --data, of their
-outputs); --budget the most ghosts that fit, each in the layer where it keeps most. To recover accuracy, go on
-training from the result: ${phantom} train --from <model>`,
+The source is a safetensors file with the names of a PyTorch nn.Sequential of nn.Linears or of
+residual blocks as export writes them, or a run folder, checkpoint or model folder of any strategy.
+Layers between the first and the last take phantom form: L is the block on the diagonal, and each
+block's K ghosts come from the truncated singular value decomposition of what it sends to the
+others. With --data the decomposition is weighted by the covariance of what enters each layer on up
+to 8,192 training rows, and L, D and the bias are fitted to the layer's outputs there. --ghosts
+sets K of every layer. --energy takes, for each layer, the fewest ghosts that keep this share of
+its squared off-diagonal weights (with --data, of their outputs); --budget the most ghosts that
+fit, each in the layer where it keeps most. To recover accuracy, go on training from the result:
+${phantom} train --from <model>`,
     examples: [
       `${phantom} compress runs/dense --blocks 4 --ghosts 32 --out models/small --data fashion-10k`,
       `${phantom} compress mlp.safetensors --activation relu --loss cross-entropy --blocks 8 \\

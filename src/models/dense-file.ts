@@ -1,36 +1,94 @@
 import { canBeSharded, type LossName, USUAL_LOSS } from '../layers/loss-names.js';
 import { SafetensorsFile } from '../data/safetensors.js';
 import { DataError } from '../base/errors.js';
-import type { NetworkSpecification } from '../model/specification.js';
+import type { NetworkSpecification, ResidualBlocks } from '../model/specification.js';
 import type { DenseLayer, DenseNetwork } from './dense-network.js';
 import { type LinearLayer, linearStack, type StackChoices } from './linear-stack.js';
+import { blocksPrefix, readBlocks } from './residual-file.js';
 
 /** What a file of weights does not say. */
 export interface DenseFileOptions extends StackChoices {
   readonly activation: NetworkSpecification['activation'];
   readonly loss: LossName;
+  /** Of residual blocks; a norm without a gain has no tensors. */
+  readonly norm?: ResidualBlocks['norm'];
 }
 
 /**
  * Opens the weights of a feed-forward network in a safetensors file, by the names that PyTorch
  * gives an `nn.Sequential` of `nn.Linear`s (`0.weight`, `0.bias`, `2.weight`, …, with or without a
  * prefix), or by names whose order the shapes prove. Batch norms beside a layer are folded into it. The first layer becomes `input` and the last `head`; where all are N × N and the loss is
- * mse, all are hidden.
+ * mse, all are hidden. Residual blocks are read by the names of `readBlocks`.
  *
  * @throws DataError when it is no such network, with the tensor that does not fit
  */
 export function openDenseFile(file: string, options: DenseFileOptions): DenseNetwork {
   const weights = new SafetensorsFile(file);
   try {
-    return describe(file, weights, options);
+    const prefix = options.layers ? null : blocksPrefix(weights, options.prefix ?? '');
+    return prefix === null
+      ? describeChain(file, weights, options)
+      : describeBlocks(file, weights, prefix, options);
   } catch (error) {
     weights.close();
     throw error;
   }
 }
 
-function describe(file: string, weights: SafetensorsFile, options: DenseFileOptions): DenseNetwork {
-  const { activation, loss } = options;
+/** What a file says nothing of. */
+const UNSAID = { lossOptions: USUAL_LOSS, standardization: null, schema: null } as const;
+
+function describeBlocks(
+  file: string,
+  weights: SafetensorsFile,
+  prefix: string,
+  { activation, activations, loss, norm }: DenseFileOptions,
+): DenseNetwork {
+  if (norm === undefined) {
+    throw new DataError(
+      'compress',
+      `${file}: it has residual blocks and does not say what is before them; give --norm rms or none`,
+    );
+  }
+  if (activations !== undefined) {
+    throw new DataError(
+      'compress',
+      `${file}: --activations with residual blocks; use --activation`,
+    );
+  }
+  const { layers, expansion, gated, ...sizes } = readBlocks(weights, prefix);
+  const [first, last] = [layers[0], layers.at(-1)];
+  const sharded = first?.role === 'hidden';
+  if (sharded && !canBeSharded(loss)) {
+    throw new DataError(
+      'compress',
+      `${file}: loss ${loss} of residual blocks without input and head; it needs a head`,
+    );
+  }
+  return {
+    name: file,
+    ...sizes,
+    activation,
+    residual: { norm, expansion, ...(gated && { gated }) },
+    loss,
+    ...UNSAID,
+    ends: sharded
+      ? { kind: 'sharded' }
+      : { kind: 'replicated', inputs: first?.columns ?? 0, outputs: last?.rows ?? 0 },
+    layers,
+    close: () => weights.close(),
+  };
+}
+
+function describeChain(
+  file: string,
+  weights: SafetensorsFile,
+  options: DenseFileOptions,
+): DenseNetwork {
+  const { activation, loss, norm } = options;
+  if (norm !== undefined) {
+    throw new DataError('compress', `${file}: --norm of a chain, which has none; leave it out`);
+  }
   const found = linearStack(weights, options);
   const [first, last] = [found[0], found.at(-1)] as [LinearLayer, LinearLayer];
   const square = found.every(({ rows, columns }) => rows === first.rows && columns === first.rows);
@@ -51,9 +109,7 @@ function describe(file: string, weights: SafetensorsFile, options: DenseFileOpti
     activation,
     residual: null,
     loss,
-    lossOptions: USUAL_LOSS,
-    standardization: null,
-    schema: null,
+    ...UNSAID,
     ends: sharded
       ? { kind: 'sharded' }
       : { kind: 'replicated', inputs: first.columns, outputs: last.rows },

@@ -12,11 +12,15 @@ export interface StackChoices {
 }
 
 /** A linear layer as a file names it. */
-export interface LinearLayer {
+export interface LinearShape {
   readonly stem: string;
   readonly rows: number;
   readonly columns: number;
   readonly hasBias: boolean;
+}
+
+/** One of a chain. */
+export interface LinearLayer extends LinearShape {
   /** A batch normalization to fold into the layer: of its outputs, or of its inputs. */
   readonly norm: { readonly stem: string; readonly of: 'outputs' | 'inputs' } | null;
 }
@@ -68,7 +72,8 @@ class Stack {
     }
     this.#refuseAdjacent(ordered);
     const norms = this.#norms(ordered);
-    this.#refuseStrangers(new Set([...ordered, ...norms.map(({ stem }) => stem)]));
+    const known = new Set([...ordered, ...norms.map(({ stem }) => stem)]);
+    refuseStrangers(this.#weights, this.#names, known);
     if (ordered.length < 2) {
       this.#fail(
         `${ordered.length} linear ${ordered.length === 1 ? 'layer' : 'layers'}; needs two or more`,
@@ -82,7 +87,7 @@ class Stack {
       );
     }
     const layers = ordered.map((stem, i) => ({
-      ...this.#shapeOf(stem),
+      ...linearShape(this.#weights, stem),
       norm: norms.find(({ layer }) => layer === i) ?? null,
     }));
     layers.reduce((before, layer) => {
@@ -98,7 +103,7 @@ class Stack {
   }
 
   #fail(what: string): never {
-    throw new DataError('compress', `${this.#weights.path}: ${what}`);
+    fail(this.#weights, what);
   }
 
   /** Stems of the two-dimensional weights. */
@@ -110,33 +115,12 @@ class Stack {
     const residual = stems.find((stem) => ONE_BLOCK.test(stem));
     if (residual !== undefined && this.#choices.layers === undefined) {
       this.#fail(
-        `${residual} is named like a residual block, whose output is added to its input; a chain ` +
-          'of layers is needed: where it is one after all, --layers lists them in order',
+        `${residual} is named like a residual block, whose output is added to its input; blocks are ` +
+          'read by the names input, blocks.0.up, blocks.0.down, …, head, and a chain of layers where ' +
+          '--layers lists them in order',
       );
     }
     return stems;
-  }
-
-  #shapeOf(stem: string): Omit<LinearLayer, 'norm'> {
-    const { shape, dtype } = this.#weights.entry(`${stem}.weight`);
-    const [rows = 0, columns = 0] = shape;
-    if (rows === 0 || columns === 0) {
-      this.#fail(`${stem}.weight is [${shape}]; the weight of a linear layer is [outputs, inputs]`);
-    }
-    const bias = this.#weights.entries.get(`${stem}.bias`);
-    for (const [name, type] of [
-      ['weight', dtype],
-      ['bias', bias?.dtype ?? 'F32'],
-    ] as const) {
-      if (FLOATS.has(type)) continue;
-      this.#fail(`${stem}.${name} is ${type}; weights are floats: dequantize the model first`);
-    }
-    if (bias && bias.shape.join() !== String(rows)) {
-      this.#fail(
-        `${stem}.bias is [${bias.shape}], its layer gives ${rows}; weights are [outputs, inputs]`,
-      );
-    }
-    return { stem, rows, columns, hasBias: bias !== undefined };
   }
 
   /** @throws DataError unless names or shapes prove one order */
@@ -173,7 +157,7 @@ class Stack {
 
   /** The only order in which each layer takes what the one before gives. */
   #byShapes(stems: readonly string[]): string[] {
-    const shapes = stems.map((stem) => this.#shapeOf(stem));
+    const shapes = stems.map((stem) => linearShape(this.#weights, stem));
     const found: string[][] = [];
     const extend = (chain: typeof shapes): void => {
       if (found.length > 1) return;
@@ -213,28 +197,70 @@ class Stack {
         : { stem, layer: after, of: 'inputs' as const };
     });
   }
+}
 
-  #refuseStrangers(known: ReadonlySet<string>): void {
-    // A bias says less than what it belongs to.
-    const names = this.#names.toSorted(
-      (a, b) => Number(a.endsWith('.bias')) - Number(b.endsWith('.bias')),
-    );
-    const stranger = names.find((name) => {
-      const stem = name.slice(0, name.lastIndexOf('.'));
-      if (!known.has(stem)) return this.#weights.entry(name).byteLength > 0;
-      const part = name.slice(stem.length + 1);
-      return part !== 'weight' && part !== 'bias' && !BATCH_NORM.has(part);
-    });
-    if (stranger === undefined) return;
-    const stem = stranger.slice(0, Math.max(0, stranger.lastIndexOf('.')));
-    const shape = this.#weights.entries.get(`${stem}.weight`)?.shape ?? [];
-    const isNorm = shape.length === 1 && (shape[0] ?? 0) > 1;
-    this.#fail(
-      isNorm
-        ? `${stem} is a norm without statistics (LayerNorm, RMSNorm, or a batch norm saved without ` +
-            'running_mean); it cannot be folded into a linear layer'
-        : `${stranger} is not a weight or bias of a linear layer; only these can be compressed: ` +
-            '--prefix or --layers leave it out where it is not part of the network',
+/** Sizes of a linear layer. @throws DataError where its tensors are not those of one */
+export function linearShape(weights: SafetensorsFile, stem: string): LinearShape {
+  const { shape, dtype } = weights.entry(`${stem}.weight`);
+  const [rows = 0, columns = 0] = shape;
+  if (shape.length !== 2 || rows === 0 || columns === 0) {
+    fail(
+      weights,
+      `${stem}.weight is [${shape}]; the weight of a linear layer is [outputs, inputs]`,
     );
   }
+  const bias = weights.entries.get(`${stem}.bias`);
+  for (const [name, type] of [
+    ['weight', dtype],
+    ['bias', bias?.dtype ?? 'F32'],
+  ] as const) {
+    if (FLOATS.has(type)) continue;
+    fail(weights, `${stem}.${name} is ${type}; weights are floats: dequantize the model first`);
+  }
+  if (bias && bias.shape.join() !== String(rows)) {
+    fail(
+      weights,
+      `${stem}.bias is [${bias.shape}], its layer gives ${rows}; weights are [outputs, inputs]`,
+    );
+  }
+  return { stem, rows, columns, hasBias: bias !== undefined };
+}
+
+/**
+ * Refuses tensors that belong to none of the layers and norms of a network.
+ *
+ * @param tensors names of all
+ * @throws DataError with the first
+ */
+export function refuseStrangers(
+  weights: SafetensorsFile,
+  tensors: readonly string[],
+  known: ReadonlySet<string>,
+): void {
+  // A bias says less than what it belongs to.
+  const names = tensors.toSorted(
+    (a, b) => Number(a.endsWith('.bias')) - Number(b.endsWith('.bias')),
+  );
+  const stranger = names.find((name) => {
+    const stem = name.slice(0, name.lastIndexOf('.'));
+    if (!known.has(stem)) return weights.entry(name).byteLength > 0;
+    const part = name.slice(stem.length + 1);
+    return part !== 'weight' && part !== 'bias' && !BATCH_NORM.has(part);
+  });
+  if (stranger === undefined) return;
+  const stem = stranger.slice(0, Math.max(0, stranger.lastIndexOf('.')));
+  const shape = weights.entries.get(`${stem}.weight`)?.shape ?? [];
+  const isNorm = shape.length === 1 && (shape[0] ?? 0) > 1;
+  fail(
+    weights,
+    isNorm
+      ? `${stem} is a norm without statistics (LayerNorm, RMSNorm, or a batch norm saved without ` +
+          'running_mean); it cannot be folded into a linear layer'
+      : `${stranger} is not a weight or bias of a linear layer; only these can be compressed: ` +
+          '--prefix or --layers leave it out where it is not part of the network',
+  );
+}
+
+function fail(weights: SafetensorsFile, what: string): never {
+  throw new DataError('compress', `${weights.path}: ${what}`);
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { compress } from '#src/app/convert/compress-model.js';
 import { exportModel } from '#src/app/convert/export-file.js';
 import { loadModel } from '#src/app/infer/load-model.js';
 import { train } from '#src/app/train/train.js';
@@ -42,6 +43,9 @@ const CASES: [string, Partial<TrainingSettings>][] = [
     },
   ],
 ];
+
+/** With which nothing is lost: what a block sends goes to no more features than there are ghosts. */
+const LOSSLESS = { blocks: 2, choice: { by: 'ghosts', ghosts: 12 } } as const;
 
 /** One sample through a network of PyTorch modules of these names, in float64. */
 function forward(
@@ -105,6 +109,17 @@ describe('an exported network of residual blocks', () => {
         compare(await loaded.predict(x));
       } finally {
         await loaded.close();
+      }
+      const again = path.join(folder, 'again');
+      await compress({
+        ...{ ...LOSSLESS, model: pytorch, out: again, engine: 'wasm', loss: 'mse' },
+        ...{ activation: of.activation, norm: of.norm },
+      });
+      const compressed = await loadModel(again, { ranks: 2, engine: 'wasm' });
+      try {
+        compare(await compressed.predict(x));
+      } finally {
+        await compressed.close();
       }
       if (runtime === null) return;
       const file = path.join(folder, 'model.onnx');

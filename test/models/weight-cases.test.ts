@@ -178,6 +178,67 @@ describe('files of weights that people bring', () => {
     assert.equal((await compressed(['gelu', 'gelu'])).specification.activation, 'gelu');
   });
 
+  it('residual blocks are read by their names, and others refused', (context) => {
+    const file = path.join(temporaryFolder(context), 'blocks.safetensors');
+    const SHAPES = {
+      'net.input': [4, 3],
+      'net.blocks.0.gate': [8, 4],
+      'net.blocks.0.up': [8, 4],
+      'net.blocks.0.down': [4, 8],
+      'net.head': [2, 4],
+    };
+    const blocks = (
+      changes: Readonly<Record<string, readonly number[] | null>> = {},
+      choices: Partial<Parameters<typeof openDenseFile>[1]> = {},
+    ) => {
+      const tensors = Object.entries({ ...SHAPES, ...changes }).flatMap(([stem, shape]) => {
+        const size = shape?.reduce((a, b) => a * b) ?? 0;
+        const data = new Float32Array(size).fill(stem.endsWith('gate') ? 1 : 2);
+        return shape ? [{ name: `${stem}.weight`, dtype: 'F32' as const, shape, data }] : [];
+      });
+      writeSafetensors(file, tensors);
+      const network = openDenseFile(file, { ...COMMON, norm: 'rms', ...choices });
+      network.close();
+      return network;
+    };
+    const { layers, residual, width, depth, ends } = blocks();
+    assert.throws(() => openDenseFile(file, COMMON), /give --norm rms or none/);
+    assert.deepEqual(residual, { norm: 'rms', expansion: 2, gated: true });
+    assert.deepEqual([width, depth, ends], [4, 1, { kind: 'replicated', inputs: 3, outputs: 2 }]);
+    assert.deepEqual(
+      layers.map(({ role, place, rows, columns }) => [role, place, rows, columns]),
+      [
+        ['input', null, 4, 3],
+        ['hidden', 'up', 16, 4],
+        ['hidden', 'down', 4, 8],
+        ['head', null, 2, 4],
+      ],
+    );
+    const without = { 'net.input': null, 'net.head': null };
+    assert.deepEqual(blocks(without, { loss: 'mse' }).ends, { kind: 'sharded' });
+    for (const [changes, choices, message] of [
+      [{}, { activations: ['relu'] }, /--activations with residual blocks; use --activation/],
+      [without, {}, /loss cross-entropy of residual blocks without input and head/],
+      [{ 'net.head': null }, {}, /no tensor net\.head\.weight/],
+      [{ 'net.blocks.0.down': null }, {}, /no tensor net\.blocks\.0\.down\.weight/],
+      [{ 'net.blocks.0.up': [8, 5] }, {}, /input\.weight is \[4, 3\].* need \[5, 3\]/],
+      [{ 'net.blocks.2.up': [8, 4] }, {}, /no tensor net\.blocks\.1\.gate\.weight/],
+      [{ 'net.norm': [4] }, {}, /net\.norm is a norm without statistics/],
+      [
+        { 'net.blocks.0.gate': [6, 4], 'net.blocks.0.up': [6, 4], 'net.blocks.0.down': [4, 6] },
+        {},
+        /6 wide inside; a multiple/,
+      ],
+    ] as const) {
+      assert.throws(() => blocks(changes, choices), message);
+    }
+    assert.throws(
+      () =>
+        openDenseFile(path.join(CASES, 'prefixes/fc123.safetensors'), { ...COMMON, norm: 'rms' }),
+      /--norm of a chain/,
+    );
+  });
+
   it('outputs are those of the program that wrote the file', () => {
     for (const [file, x, want] of [
       ['safetensors-odd/ok', 'safetensors-odd/x', 'safetensors-odd/want'],

@@ -29,8 +29,7 @@ const MOST_CALIBRATION_ROWS = 8192;
 
 /** What `compress` makes of what. */
 export interface CompressOptions {
-  /** A safetensors file with the names of a PyTorch nn.Sequential, a run folder, a checkpoint or a
-   * model folder. */
+  /** A safetensors file with PyTorch's names, a run folder, a checkpoint or a model folder. */
   readonly model: string;
   /** Of a run: `best`, `last`, `step-100` or a path. Default: the best by validation, or the last
    * where nothing was validated. */
@@ -62,6 +61,8 @@ export interface CompressOptions {
   /** What a file of weights has between each layer and the next, in place of `activation`: it says
    * that layers which follow one another have one. All have to be the same. */
   readonly activations?: readonly string[] | null;
+  /** What stands before the residual blocks of a file of weights, and before its head. */
+  readonly norm?: DenseFileOptions['norm'] | null;
   /** Takes what is being done, in a few words. */
   readonly onProgress?: CompressionRequest['onProgress'];
 }
@@ -132,17 +133,17 @@ function openNetwork(
   dataset: Dataset | null,
   engine: Engine,
 ): DenseNetwork {
-  const { prefix = null, layers = null, activations = null } = names;
+  const { prefix = null, layers = null, activations = null, norm = null } = names;
   if (!isFile(model)) {
-    const said = [names.activation ?? null, activations, loss, prefix, layers];
+    const said = [names.activation ?? null, activations, norm, loss, prefix, layers];
     const given = said.some((value) => value !== null);
     if (!given) {
       return denseOf(openModel(model, { checkpoint }), engine);
     }
     throw new ConfigError(
       'compress',
-      `--activation, --activations, --loss, --prefix or --layers with ${model}, which states its own; ` +
-        'they are for weight files only',
+      `--activation, --activations, --norm, --loss, --prefix or --layers with ${model}, which states ` +
+        'its own; they are for weight files only',
     );
   }
   if (checkpoint !== null) {
@@ -166,6 +167,7 @@ function openNetwork(
     ...(prefix !== null && { prefix }),
     ...(layers !== null && { layers }),
     ...(activations !== null && { activations }),
+    ...(norm !== null && { norm }),
   });
 }
 
