@@ -136,17 +136,19 @@ function elementwiseKernels(engine: Engine, count: number): Kernel[] {
   const labels = engine.allocate([count / 16]);
   const logits = { ...a, shape: [16, count / 16] };
   const dLogits = { ...b, shape: [16, count / 16] };
-  const result = { lossSum: 0, correct: 0 };
+  const slots = engine.slots(2);
   const sgd = { learningRate: 1e-6, momentum: 0.9, nesterov: false, weightDecay: 0 };
   const adam = { learningRate: 1e-6, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
+  const plain = { ...sgd, gradientScale: 1 };
   const corrections = { biasCorrection1: 1, biasCorrection2: 1, decoupled: true };
+  const corrected = { ...adam, ...corrections, gradientScale: 1 };
   return [
     ['copy', 8, () => engine.copy(a, b)],
     ['add', 12, () => engine.add(a, b, c)],
     ['axpy', 12, () => engine.axpy(1e-6, a, b)],
     ['scale', 8, () => engine.scale(1, a)],
     ['fill', 4, () => engine.fill(c, 1)],
-    ['sum of squares', 4, () => engine.sumOfSquares(a)],
+    ['sum of squares', 4, () => engine.sumOfSquares(a, slots, 0)],
     ...(['relu', 'gelu', 'silu', 'tanh'] as const).flatMap((kind): Kernel[] => [
       [`bias + ${kind}`, 12, () => engine.biasActivation(kind, a, bias, b)],
       [
@@ -157,28 +159,23 @@ function elementwiseKernels(engine: Engine, count: number): Kernel[] {
     ]),
     ...(Object.keys(ELEMENT_LOSSES) as ElementLossName[]).map((name): Kernel => {
       const loss = { name, parameter: 0.5 };
-      return [name, 12, () => engine.elementLoss(loss, a, b, null, c, 1, 128)];
+      return [name, 12, () => engine.elementLoss(loss, a, b, null, c, 1, 128, slots, 0)];
     }),
     [
       'softmax cross-entropy, 16 classes',
       16,
-      () => engine.softmaxCrossEntropy(logits, labels, null, 0, dLogits, 1, count / 16, result),
+      () => engine.softmaxCrossEntropy(logits, labels, null, 0, dLogits, 1, count / 16, slots, 0),
     ],
-    ['sgd', 12, () => engine.sgdStep(weights, gradient, null, null, { ...sgd, gradientScale: 1 })],
+    ['sgd', 12, () => engine.sgdStep(weights, gradient, null, null, plain, slots, 0)],
     [
       'sgd with momentum',
       20,
-      () => engine.sgdStep(weights, gradient, first, null, { ...sgd, gradientScale: 1 }),
+      () => engine.sgdStep(weights, gradient, first, null, plain, slots, 0),
     ],
     [
       'adamw',
       28,
-      () =>
-        engine.adamStep(weights, gradient, first, second, null, {
-          ...adam,
-          ...corrections,
-          gradientScale: 1,
-        }),
+      () => engine.adamStep(weights, gradient, first, second, null, corrected, slots, 0),
     ],
   ];
 }

@@ -182,11 +182,10 @@ await runRankProgram<StepRequest>(
       for (const product of recorder.products) bare.gemm(...product);
       return performance.now() - began;
     });
-    const squares = new Float64Array(network.parameters.length);
     const optimizerMs = repeat(steps, () => {
       control.barrier();
       const began = performance.now();
-      optimizer.step(1, 0, 1, squares);
+      optimizer.step(1, 0, 1);
       return performance.now() - began;
     });
     const exposed = everyones(exposedMs);

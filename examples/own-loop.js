@@ -56,14 +56,14 @@ if (isMainThread) {
     });
 
     const losses = [];
-    const squares = new Float64Array(network.parameters.length);
     for (let step = 1; step <= STEPS; step++) {
       for (const parameter of network.parameters) parameter.clearGradient();
       tape.begin();
       const output = tape.apply(loss, network.forward(tape, x), y);
       tape.backward(output);
-      optimizer.step(step, 1e-2, 1, squares);
-      const sum = Float64Array.of(output.value.data[0] ?? 0);
+      optimizer.step(step, 1e-2, 1);
+      const { blockSums } = loss.read(engine);
+      const sum = Float64Array.of(blockSums.reduce((a, b) => a + b, 0) * loss.scale);
       communicator.allReduceSum(sum);
       losses.push(Number(sum[0]?.toFixed(4)));
     }

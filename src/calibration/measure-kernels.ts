@@ -179,6 +179,7 @@ function passCall(
   columns: number,
 ): (on: Operands) => void {
   const bias = engine.allocate([rows]);
+  const slots = engine.slots(2);
   const activation = kernel.split(' ').at(-1) as Activation;
   if (kernel.startsWith('activation gradient')) {
     return ({ a, b, c, d }) => engine.biasActivationGradient(activation, a, b, c, d, 0, bias);
@@ -218,16 +219,15 @@ function passCall(
     case 'rms correction':
       return ({ a, b, c }) => engine.rmsCorrection(a, b, 1, c);
     case 'cross-entropy': {
-      const result = { lossSum: 0, correct: 0 };
       return ({ a, b, c }) => {
-        engine.softmaxCrossEntropy(a, b, null, 0, c, 1e-3, a.shape[1] ?? 1, result);
+        engine.softmaxCrossEntropy(a, b, null, 0, c, 1e-3, a.shape[1] ?? 1, slots, 0);
       };
     }
     default: {
       if (kernel in ELEMENT_LOSSES) {
         const loss = { name: kernel as ElementLossName, parameter: 0.5 };
         return ({ a, b, c }) => {
-          engine.elementLoss(loss, a, b, null, c, 1, a.shape[1] ?? 1);
+          engine.elementLoss(loss, a, b, null, c, 1, a.shape[1] ?? 1, slots, 0);
         };
       }
       const name = kernel as OptimizerName;
@@ -235,7 +235,7 @@ function passCall(
       const update = create(CONSTANTS, engine);
       return ({ a: value, b: computedGradient, c, d }) => {
         const kept = [{ tensor: c }, { tensor: d }].slice(0, states.length);
-        update(UPDATE_STEP, { value, copy: null, computedGradient }, kept);
+        update(UPDATE_STEP, { value, copy: null, computedGradient }, kept, slots, 0);
       };
     }
   }

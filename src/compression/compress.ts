@@ -1,6 +1,6 @@
 import { parameterCount, stepCost } from '../analysis/network-cost.js';
 import type { SafetensorsTensor } from '../data/safetensors.js';
-import type { Engine } from '../engines/engine.js';
+import type { Engine, Slots } from '../engines/engine.js';
 import { Scratch } from '../engines/scratch.js';
 import { ConfigError, DataError } from '../base/errors.js';
 import { scatterHalves } from '../layers/gated/halves.js';
@@ -100,6 +100,7 @@ class Compression {
   readonly #engine: Engine;
   readonly #svd: TruncatedSvd;
   readonly #scratch: Scratch;
+  readonly #squares: Slots;
   readonly #calibration: Calibration | null;
   readonly #between: BetweenOptions;
 
@@ -108,6 +109,7 @@ class Compression {
     this.#engine = engine;
     this.#svd = svd;
     this.#scratch = new Scratch(engine);
+    this.#squares = engine.slots(1);
     const { network, blocks, calibration } = request;
     this.#between = { residual: network.residual, blocks };
     this.#calibration = calibration && new Calibration(engine, calibration, this.#between);
@@ -169,12 +171,12 @@ class Compression {
     const { inputs, outputs, blocks, ghosts } = size;
     const factors = this.#factors(size);
     const z = calibration?.multiply(weight, bias);
-    const norm = Math.sqrt(this.#engine.sumOfSquares(weight));
+    const norm = Math.sqrt(this.#sumOfSquares(weight));
     const errorsOf = (shift: Float64Array | null): LayerErrors => {
       const difference = this.#scratch.tensor('difference', weight.shape);
       this.#engine.copy(weight, difference);
       subtractPhantom(difference, size, factors, this.#engine);
-      const left = Math.sqrt(this.#engine.sumOfSquares(difference));
+      const left = Math.sqrt(this.#sumOfSquares(difference));
       const outputError = z ? (calibration?.outputError(z, difference, shift) ?? null) : null;
       return { relativeError: norm === 0 ? 0 : left / norm, outputError };
     };
@@ -189,6 +191,11 @@ class Compression {
     const errors = { ...errorsOf(shift), plain };
     if (z) calibration.advance(dense, z, activation);
     return { factors, shift, errors };
+  }
+
+  #sumOfSquares(x: Tensor): number {
+    this.#engine.sumOfSquares(x, this.#squares, 0);
+    return this.#engine.read(this.#squares)[0] ?? 0;
   }
 
   /** Takes the calibration's rows to the next layer. */
@@ -273,8 +280,7 @@ class Compression {
       weight.data.set(scatterHalves(weight.data, blocks));
       bias = scatterHalves(bias, blocks);
     }
-    const finite =
-      Number.isFinite(this.#engine.sumOfSquares(weight)) && bias.every(Number.isFinite);
+    const finite = Number.isFinite(this.#sumOfSquares(weight)) && bias.every(Number.isFinite);
     if (finite) return { weight, bias };
     throw new DataError('compress', `${this.#request.network.name}: ${layer.name} is not finite`);
   }

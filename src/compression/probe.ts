@@ -6,7 +6,7 @@ import {
 } from '../layers/loss-names.js';
 import { elementLossOf } from '../layers/losses.js';
 import type { Activation } from '../engines/activations.js';
-import type { CrossEntropyResult, Engine } from '../engines/engine.js';
+import type { Engine } from '../engines/engine.js';
 import { Scratch } from '../engines/scratch.js';
 import type { DenseLayer } from '../models/dense-network.js';
 import { asMatrix, type Tensor, tensorRows } from '../tensor/tensor.js';
@@ -134,18 +134,21 @@ export class Probe {
     const answers = engine.allocate([this.#data.y.length / rows, rows]);
     answers.data.set(this.#data.y);
     if (isOfClasses(loss)) {
-      const result: CrossEntropyResult = { lossSum: 0, correct: 0 };
-      const { labelSmoothing } = options;
-      engine.softmaxCrossEntropy(output, answers, null, labelSmoothing, gradient, 1, rows, result);
-      return { loss: result.lossSum / rows, accuracy: result.correct / rows };
+      const slots = engine.slots(2);
+      const { labelSmoothing: smoothing } = options;
+      engine.softmaxCrossEntropy(output, answers, null, smoothing, gradient, 1, rows, slots, 0);
+      const [lossSum = 0, correct = 0] = engine.read(slots);
+      return { loss: lossSum / rows, accuracy: correct / rows };
     }
     const each = outputsPerTarget(loss, options);
-    let sum = 0;
+    const slots = engine.slots(output.length / rows);
     for (let row = 0; row < output.data.length / rows; row++) {
       const [z, y] = [tensorRows(output, row, 1), tensorRows(answers, Math.floor(row / each), 1)];
       const dz = tensorRows(gradient, row, 1);
-      sum += engine.elementLoss(elementLossOf(loss, options, row), z, y, null, dz, 1, rows);
+      const of = elementLossOf(loss, options, row);
+      engine.elementLoss(of, z, y, null, dz, 1, rows, slots, row);
     }
+    const sum = engine.read(slots).reduce((total, one) => total + one, 0);
     return { loss: sum / output.data.length, accuracy: null };
   }
 

@@ -6,13 +6,7 @@
 export { createEngine, type EngineOptions } from '../app/ranks/engines.js';
 export { type Activation, ACTIVATION_NAMES } from '../engines/activations.js';
 export type { ElementLoss, ElementLossName } from '../engines/element-losses.js';
-export type {
-  AdamStep,
-  CrossEntropyResult,
-  Engine,
-  HalfProducts,
-  SgdStep,
-} from '../engines/engine.js';
+export type { AdamStep, Engine, HalfProducts, SgdStep, Slots } from '../engines/engine.js';
 export { type BlasEngineOptions, createBlasEngine } from '../engines/blas/blas-engine.js';
 export { countingEngine, type FlopCounter } from '../engines/counting/counting-engine.js';
 export { ForwardingEngine } from '../engines/forwarding-engine.js';

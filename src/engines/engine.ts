@@ -51,10 +51,14 @@ export interface DropoutMask {
   readonly firstColumn: number;
 }
 
-/** Weighted sum of the losses of the valid columns, and how many of them were classified correctly. */
-export interface CrossEntropyResult {
-  lossSum: number;
-  correct: number;
+/** float64 numbers that kernels write in the memory of one engine, to be read together once they are
+ * needed (`Engine.read`), so that kernels need not be waited for one by one. */
+export interface Slots {
+  readonly length: number;
+  /** Address of the first in the engine's memory; 0 where kernels write `values`. */
+  readonly byteOffset: number;
+  /** As they were at the last `read`; before it, not to be relied on. */
+  readonly values: Float64Array;
 }
 
 /** How an engine makes products of bfloat16 matrices: `native`, in the processor's own instructions;
@@ -65,9 +69,10 @@ export type HalfProducts = 'native' | 'emulated' | 'widened';
  * The kernels of a training step, on memory that the engine allocates. Tensors are float32 where
  * nothing else is said; operands of products may be bfloat16, and what becomes one can be written so.
  *
- * When a call returns, its result is in memory: collectives and readers may use it. Scalars that
- * kernels return are float64. Shapes are checked where an operator is planned, not here. No call
- * allocates, apart from `allocate`.
+ * Calls are done in their order. Their results are there for the calls that follow, for `toHost` and for
+ * `read`; on an engine that is not `asynchronous`, when the call returns. Sums that kernels give are
+ * float64, in slots. Shapes are checked where an operator is planned, not here. No call allocates, apart
+ * from `allocate`, `slots`, and a `toHost` that copies.
  */
 export interface Engine {
   /** `blas`, `wasm` or `wasm-relaxed`. */
@@ -75,6 +80,8 @@ export interface Engine {
   /** One line for people: library, version, threads. */
   readonly description: string;
   readonly halfProducts: HalfProducts;
+  /** Whether calls may return before they are done. */
+  readonly asynchronous: boolean;
 
   /** Zero-filled storage that lives as long as the engine, by default float32.
    * @throws UnsupportedError when the memory cannot hold it, with the sizes. */
@@ -86,6 +93,10 @@ export interface Engine {
   /** Most bytes that `allocate` can ever hand out. */
   readonly capacityBytes: number;
 
+  /** Room for so many results of kernels, zero, as long as the engine; not part of `allocatedBytes`. */
+  slots(count: number): Slots;
+  /** Brings `values` up to date, once every call before has run, and returns them. */
+  read(slots: Slots): Float64Array;
   /** What a region holds, once every call before has run: on engines of host memory that memory itself,
    * which the next kernels change, else a copy. Not to be written to. With `into` it is copied
    * there, and `into` returned.
@@ -162,11 +173,11 @@ export interface Engine {
   /** out = −dots · inverse³ / count, what the gradient of a normalization takes of each column. */
   rmsCorrection(dots: Tensor, inverse: Tensor, count: number, out: Tensor): void;
 
-  /** Σ x², accumulated in float64. Not finite exactly when an element, or the sum, is not. */
-  sumOfSquares(x: Tensor): number;
+  /** slots[at] = Σ x², accumulated in float64. Not finite exactly when an element, or the sum, is not. */
+  sumOfSquares(x: Tensor, slots: Slots, at: number): void;
 
-  /** A loss of each element of the first `validColumns` columns: returns Σ weight · loss in float64,
-   * and writes dz = gradientScale · weight · its derivative by z, zero in the other columns.
+  /** A loss of each element of the first `validColumns` columns: slots[at] = Σ weight · loss in float64,
+   * and dz = gradientScale · weight · its derivative by z, zero in the other columns.
    * z, target, dz [rows, columns]; weights [columns], or null: each is one. */
   elementLoss(
     loss: ElementLoss,
@@ -176,11 +187,13 @@ export interface Engine {
     dz: Tensor,
     gradientScale: number,
     validColumns: number,
-  ): number;
+    slots: Slots,
+    at: number,
+  ): void;
   /** Softmax cross-entropy over rows (classes), for the first `validColumns` columns.
    * logits [classes, columns]; labels [columns], class indices as float32; weights [columns], or
    * null: each is one. Writes dLogits = gradientScale · weight · (softmax − one-hot), zero in the
-   * other columns, and fills `result`. With `smoothing` s, s / classes of every class take the
+   * other columns; slots[at] = Σ weight · loss, slots[at + 1] = how many are right. With `smoothing` s, s / classes of every class take the
    * place of s of the label. */
   softmaxCrossEntropy(
     logits: Tensor,
@@ -190,10 +203,11 @@ export interface Engine {
     dLogits: Tensor,
     gradientScale: number,
     validColumns: number,
-    result: CrossEntropyResult,
+    slots: Slots,
+    at: number,
   ): void;
 
-  /** One optimizer step; returns Σ gradient² (before scaling), accumulated in float64.
+  /** One optimizer step; slots[at] = Σ gradient² (before scaling), accumulated in float64.
    * With g = gradientScale · gradient + weightDecay · w: without momentum w −= lr · g; else
    * v = momentum · v + g and w −= lr · (nesterov ? g + momentum · v : v). `copy`, where there is
    * one, gets the new weights in the same pass. */
@@ -203,10 +217,12 @@ export interface Engine {
     velocity: Tensor | null,
     copy: Tensor<'bfloat16'> | null,
     step: SgdStep,
-  ): number;
+    slots: Slots,
+    at: number,
+  ): void;
   /** Adam (arXiv:1412.6980) or, with `decoupled`, AdamW (arXiv:1711.05101):
    * m = β₁m + (1−β₁)g, v = β₂v + (1−β₂)g², w −= lr · (m / c₁) / (√(v / c₂) + ε).
-   * Returns Σ gradient² (before scaling), accumulated in float64. `copy` as of `sgdStep`. */
+   * slots[at] = Σ gradient² (before scaling), accumulated in float64. `copy` as of `sgdStep`. */
   adamStep(
     weights: Tensor,
     gradient: Tensor,
@@ -214,5 +230,7 @@ export interface Engine {
     secondMoment: Tensor,
     copy: Tensor<'bfloat16'> | null,
     step: AdamStep,
-  ): number;
+    slots: Slots,
+    at: number,
+  ): void;
 }

@@ -11,14 +11,7 @@ import type {
 } from '../tensor/tensor.js';
 import type { Activation } from './activations.js';
 import type { ElementLoss } from './element-losses.js';
-import type {
-  AdamStep,
-  CrossEntropyResult,
-  DropoutMask,
-  Engine,
-  HalfProducts,
-  SgdStep,
-} from './engine.js';
+import type { AdamStep, DropoutMask, Engine, HalfProducts, SgdStep, Slots } from './engine.js';
 
 /** An engine that passes every call to another: the base of engines that change a few of them. */
 export class ForwardingEngine implements Engine {
@@ -37,6 +30,9 @@ export class ForwardingEngine implements Engine {
   get halfProducts(): HalfProducts {
     return this.#engine.halfProducts;
   }
+  get asynchronous(): boolean {
+    return this.#engine.asynchronous;
+  }
   get allocatedBytes(): number {
     return this.#engine.allocatedBytes;
   }
@@ -48,6 +44,12 @@ export class ForwardingEngine implements Engine {
   allocate(shape: readonly number[], dtype: Dtype): AnyTensor;
   allocate(shape: readonly number[], dtype: Dtype = 'float32'): AnyTensor {
     return this.#engine.allocate(shape, dtype);
+  }
+  slots(count: number): Slots {
+    return this.#engine.slots(count);
+  }
+  read(slots: Slots): Float64Array {
+    return this.#engine.read(slots);
   }
   toHost<T extends ElementType>(from: Region<T>, into?: HostArrays[T]): HostArrays[T] {
     return this.#engine.toHost(from, into);
@@ -124,8 +126,8 @@ export class ForwardingEngine implements Engine {
   rmsCorrection(dots: Tensor, inverse: Tensor, count: number, out: Tensor): void {
     this.#engine.rmsCorrection(dots, inverse, count, out);
   }
-  sumOfSquares(x: Tensor): number {
-    return this.#engine.sumOfSquares(x);
+  sumOfSquares(x: Tensor, slots: Slots, at: number): void {
+    this.#engine.sumOfSquares(x, slots, at);
   }
   elementLoss(
     loss: ElementLoss,
@@ -135,9 +137,11 @@ export class ForwardingEngine implements Engine {
     dz: Tensor,
     gradientScale: number,
     validColumns: number,
-  ): number {
+    slots: Slots,
+    at: number,
+  ): void {
     const engine = this.#engine;
-    return engine.elementLoss(loss, z, target, weights, dz, gradientScale, validColumns);
+    engine.elementLoss(loss, z, target, weights, dz, gradientScale, validColumns, slots, at);
   }
   softmaxCrossEntropy(
     logits: Tensor,
@@ -147,7 +151,8 @@ export class ForwardingEngine implements Engine {
     dLogits: Tensor,
     gradientScale: number,
     validColumns: number,
-    result: CrossEntropyResult,
+    slots: Slots,
+    at: number,
   ): void {
     const engine = this.#engine;
     engine.softmaxCrossEntropy(
@@ -158,7 +163,8 @@ export class ForwardingEngine implements Engine {
       dLogits,
       gradientScale,
       validColumns,
-      result,
+      slots,
+      at,
     );
   }
   sgdStep(
@@ -167,8 +173,10 @@ export class ForwardingEngine implements Engine {
     velocity: Tensor | null,
     copy: Tensor<'bfloat16'> | null,
     step: SgdStep,
-  ): number {
-    return this.#engine.sgdStep(weights, gradient, velocity, copy, step);
+    slots: Slots,
+    at: number,
+  ): void {
+    this.#engine.sgdStep(weights, gradient, velocity, copy, step, slots, at);
   }
   adamStep(
     weights: Tensor,
@@ -177,7 +185,10 @@ export class ForwardingEngine implements Engine {
     secondMoment: Tensor,
     copy: Tensor<'bfloat16'> | null,
     step: AdamStep,
-  ): number {
-    return this.#engine.adamStep(weights, gradient, firstMoment, secondMoment, copy, step);
+    slots: Slots,
+    at: number,
+  ): void {
+    const engine = this.#engine;
+    engine.adamStep(weights, gradient, firstMoment, secondMoment, copy, step, slots, at);
   }
 }

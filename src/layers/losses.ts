@@ -1,12 +1,12 @@
 import type { Operator, OperatorContext } from '../autograd/operator.js';
-import type { CrossEntropyResult } from '../engines/engine.js';
+import { ShapeError } from '../base/errors.js';
+import type { Engine, Slots } from '../engines/engine.js';
 import { type Tensor, tensorRows } from '../tensor/tensor.js';
 import type { ElementLoss, ElementLossName } from '../engines/element-losses.js';
 import { range } from './block-layout.js';
-import { treeSum } from './block-sum.js';
 import { type LossOptions, USUAL_LOSS } from './loss-names.js';
 
-/** What a loss operator left behind: sums over this rank's elements, in float64. */
+/** What a loss operator came to: sums over this rank's elements, in float64. */
 export interface LossReading {
   /** Of weighted losses: one for each block that has its own rows. */
   readonly blockSums: Float64Array;
@@ -14,9 +14,14 @@ export interface LossReading {
   correct: number;
 }
 
-/** A loss: `reading` holds the exact sums after `forward`; the output is their scaled float32. */
+/** A loss. Its output stands for it in the backward pass and holds no number: the sums are read by `read`,
+ * once somebody needs them. */
 export interface LossOperator extends Operator {
-  readonly reading: LossReading;
+  /** Parts that are summed one by one. */
+  readonly blocks: number;
+  /** What the last forward pass came to; waits for it. The result is the same object in every call.
+   * @throws ShapeError before the first forward pass */
+  read(engine: Engine): LossReading;
   /** Factor from the sum to the mean that is minimized, over the whole batch. */
   readonly scale: number;
   /** Columns that count, from the first on: fewer than all in a padded validation batch. */
@@ -60,7 +65,7 @@ export interface ElementwiseLossOptions {
  * | z | [rows, B] | input, sharded or replicated; with Q quantiles Q rows for each of y |
  * | y | [rows / Q, B] | target |
  * | w | [B] | weights of the samples, where they have some |
- * | loss | [1] | scale · Σ w · loss(z, y) over this rank's rows |
+ * | loss | [1] | stands for scale · Σ w · loss(z, y) over this rank's rows |
  *
  * Forward: as in the table; the sum over ranks is left to the caller. Backward:
  * dz = scale · w · ∂loss/∂z, zero in rows that only fill up the blocks. No collective. Saved: dz.
@@ -68,8 +73,11 @@ export interface ElementwiseLossOptions {
 export class ElementwiseLoss implements LossOperator {
   readonly name: string;
   readonly scale: number;
-  readonly reading: LossReading;
+  readonly blocks: number;
   validColumns: number;
+  readonly #reading: LossReading;
+  /** What kernels give, and the block that each is a part of. */
+  #sums: { readonly slots: Slots; readonly ofBlock: readonly number[] } | null = null;
   readonly #name: ElementLossName;
   readonly #options: LossOptions;
   readonly #weights: Tensor | null;
@@ -83,24 +91,42 @@ export class ElementwiseLoss implements LossOperator {
     this.name = options.name;
     this.scale = options.scale;
     this.validColumns = options.columns;
-    const blockSums = new Float64Array(options.blocks ?? 1);
-    this.reading = { blockSums, correct: Number.NaN };
+    this.blocks = options.blocks ?? 1;
+    this.#reading = { blockSums: new Float64Array(this.blocks), correct: Number.NaN };
   }
 
   forward(context: OperatorContext, z: Tensor, target: Tensor): Tensor {
-    const parts = context.plan(() => this.#plan(context, z, target));
-    const { blockSums } = this.reading;
-    blockSums.fill(0);
-    for (const { block, loss, z: zPart, target: y, dz } of parts) {
+    const { parts, sums } = context.plan(() => this.#plan(context, z, target));
+    const { engine } = context;
+    for (const [i, { loss, z: zPart, target: y, dz }] of parts.entries()) {
       const [weights, scale, valid] = [this.#weights, this.scale, this.validColumns];
-      const sum = context.engine.elementLoss(loss, zPart, y, weights, dz, scale, valid);
+      engine.elementLoss(loss, zPart, y, weights, dz, scale, valid, sums.slots, i);
+    }
+    this.#sums = sums;
+    return context.buffer('loss', 1);
+  }
+
+  read(engine: Engine): LossReading {
+    if (this.#sums === null)
+      throw new ShapeError(this.name, 'no forward pass yet; nothing to read');
+    const { slots, ofBlock } = this.#sums;
+    const { blockSums } = this.#reading;
+    blockSums.fill(0);
+    for (const [i, sum] of engine.read(slots).entries()) {
+      const block = ofBlock[i] ?? 0;
       blockSums[block] = (blockSums[block] ?? 0) + sum;
     }
-    return scaled(context, treeSum(blockSums) * this.scale);
+    return this.#reading;
+  }
+
+  #plan(context: OperatorContext, z: Tensor, target: Tensor) {
+    const parts = this.#parts(context, z, target);
+    const ofBlock = parts.map(({ block }) => block);
+    return { parts, sums: { slots: context.engine.slots(parts.length), ofBlock } };
   }
 
   /** A part for each block; with quantiles for each row. */
-  #plan(context: OperatorContext, z: Tensor, target: Tensor) {
+  #parts(context: OperatorContext, z: Tensor, target: Tensor) {
     const dz = context.buffer('dz', ...z.shape);
     const name = this.#name;
     const { quantiles } = this.#options;
@@ -114,7 +140,7 @@ export class ElementwiseLoss implements LossOperator {
       }));
     }
     const loss = elementLossOf(name, this.#options);
-    const blocks = this.reading.blockSums.length;
+    const { blocks } = this;
     const rows = (z.shape[0] ?? 1) / blocks;
     return range(blocks).flatMap((block) => {
       const count = Math.min(rows, this.#rows - block * rows);
@@ -137,7 +163,7 @@ export class ElementwiseLoss implements LossOperator {
  * | z | [C, B] | logits |
  * | y | [B] | labels, class indices as float32 |
  * | w | [B] | weights of the samples, where they have some |
- * | loss | [1] | scale · Σ over columns of w · (log Σ_c exp z_c − z_y) |
+ * | loss | [1] | stands for scale · Σ over columns of w · (log Σ_c exp z_c − z_y) |
  *
  * Forward: as in the table. Backward: dz = scale · w · (softmax(z) − one-hot(y)). With smoothing s,
  * (1 − s) z_y + s · mean z_c takes the place of z_y. No collective. Saved: dz.
@@ -145,10 +171,11 @@ export class ElementwiseLoss implements LossOperator {
 export class SoftmaxCrossEntropy implements LossOperator {
   readonly name = 'softmax cross-entropy';
   readonly scale: number;
-  readonly reading: LossReading = { blockSums: new Float64Array(1), correct: 0 };
+  readonly blocks = 1;
   validColumns: number;
-  readonly #result: CrossEntropyResult = { lossSum: 0, correct: 0 };
-
+  readonly #reading: LossReading = { blockSums: new Float64Array(1), correct: 0 };
+  /** Σ of losses, and how many columns are right. */
+  #slots: Slots | null = null;
   readonly #smoothing: number;
   readonly #weights: Tensor | null;
 
@@ -167,7 +194,7 @@ export class SoftmaxCrossEntropy implements LossOperator {
   forward(context: OperatorContext, logits: Tensor, labels: Tensor): Tensor {
     const dLogits = context.buffer('dz', ...logits.shape);
     const { engine } = context;
-    const result = this.#result;
+    const slots = context.plan(() => engine.slots(2));
     engine.softmaxCrossEntropy(
       logits,
       labels,
@@ -176,21 +203,24 @@ export class SoftmaxCrossEntropy implements LossOperator {
       dLogits,
       this.scale,
       this.validColumns,
-      result,
+      slots,
+      0,
     );
-    this.reading.blockSums[0] = result.lossSum;
-    this.reading.correct = result.correct;
-    return scaled(context, result.lossSum * this.scale);
+    this.#slots = slots;
+    return context.buffer('loss', 1);
+  }
+
+  read(engine: Engine): LossReading {
+    if (this.#slots === null)
+      throw new ShapeError(this.name, 'no forward pass yet; nothing to read');
+    const [lossSum = 0, correct = 0] = engine.read(this.#slots);
+    this.#reading.blockSums[0] = lossSum;
+    this.#reading.correct = correct;
+    return this.#reading;
   }
 
   /** dLoss is taken as one: the loss ends the computation. */
   backward(context: OperatorContext): void {
     context.giveGradient(0, context.buffer('dz', ...(context.inputs[0]?.shape ?? [])));
   }
-}
-
-function scaled(context: OperatorContext, value: number): Tensor {
-  const loss = context.buffer('loss', 1);
-  loss.data[0] = value;
-  return loss;
 }

@@ -19,13 +19,16 @@ export function adam(decoupled: boolean): OptimizerDescription['create'] {
       { step, learningRate, gradientScale },
       { value, copy, computedGradient: gradient },
       [first, second],
+      slots,
+      at,
     ) => {
       settings.learningRate = learningRate;
       settings.gradientScale = gradientScale;
       settings.biasCorrection1 = 1 - beta1 ** step;
       settings.biasCorrection2 = 1 - beta2 ** step;
       if (!first || !second) throw new TypeError('adam keeps two moments');
-      return engine.adamStep(value, gradient, first.tensor, second.tensor, copy, settings);
+      const [m, v] = [first.tensor, second.tensor];
+      engine.adamStep(value, gradient, m, v, copy, settings, slots, at);
     };
   };
 }

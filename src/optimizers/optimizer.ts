@@ -1,5 +1,5 @@
 import type { Parameter } from '../autograd/tape.js';
-import type { Engine } from '../engines/engine.js';
+import type { Engine, Slots } from '../engines/engine.js';
 import { type OptimizerName, OPTIMIZERS } from './optimizer-list.js';
 import type { OptimizerConstants, OptimizerState } from './update.js';
 
@@ -11,14 +11,15 @@ export interface OptimizerOptions extends OptimizerConstants {
 /** Updates parameters from their gradients. */
 export interface Optimizer {
   readonly state: readonly OptimizerState[];
+  /** Σ gradient² of each parameter in the last step, before scaling. */
+  readonly squares: Slots;
   /**
    * One step over every parameter.
    *
    * @param step counted from 1 (bias correction)
    * @param gradientScale factor on every gradient (clipping)
-   * @param squares receives Σ gradient² of each parameter, before scaling
    */
-  step(step: number, learningRate: number, gradientScale: number, squares: Float64Array): void;
+  step(step: number, learningRate: number, gradientScale: number): void;
 }
 
 /** An optimizer of the list `OPTIMIZERS` for these parameters, whose state starts at zero. */
@@ -28,7 +29,7 @@ export function createOptimizer(
   parameters: readonly Parameter[],
 ): Optimizer {
   const { states: names, create } = OPTIMIZERS[options.name];
-  const slots = parameters.map((parameter) => ({
+  const held = parameters.map((parameter) => ({
     parameter,
     states: names.map((name) => ({
       name: `${parameter.name}.${name}`,
@@ -36,16 +37,18 @@ export function createOptimizer(
       tensor: engine.allocate(parameter.value.shape),
     })),
   }));
+  const squares = engine.slots(parameters.length);
   const update = create(options, engine);
   const now = { step: 0, learningRate: 0, gradientScale: 1 };
   return {
-    state: slots.flatMap((slot) => slot.states),
-    step(step, learningRate, gradientScale, squares) {
+    state: held.flatMap(({ states }) => states),
+    squares,
+    step(step, learningRate, gradientScale) {
       now.step = step;
       now.learningRate = learningRate;
       now.gradientScale = gradientScale;
-      for (const [i, { parameter, states }] of slots.entries()) {
-        squares[i] = update(now, parameter, states);
+      for (const [i, { parameter, states }] of held.entries()) {
+        update(now, parameter, states, squares, i);
       }
     },
   };

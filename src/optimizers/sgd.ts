@@ -15,10 +15,13 @@ export function sgd(nesterov: boolean): OptimizerDescription['create'] {
       { learningRate, gradientScale },
       { value, copy, computedGradient: gradient },
       [velocity],
+      slots,
+      at,
     ) => {
       settings.learningRate = learningRate;
       settings.gradientScale = gradientScale;
-      return engine.sgdStep(value, gradient, velocity?.tensor ?? null, copy, settings);
+      const kept = velocity?.tensor ?? null;
+      engine.sgdStep(value, gradient, kept, copy, settings, slots, at);
     };
   };
 }

@@ -1,5 +1,5 @@
 import type { Parameter } from '../autograd/tape.js';
-import type { Engine } from '../engines/engine.js';
+import type { Engine, Slots } from '../engines/engine.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 /** Constants of an optimizer; each uses some of them. */
@@ -28,12 +28,14 @@ export interface UpdateStep {
   readonly gradientScale: number;
 }
 
-/** Updates one parameter in one pass. @returns Σ gradient², before scaling */
+/** Updates one parameter in one pass: slots[at] = Σ gradient², before scaling. */
 export type Update = (
   step: UpdateStep,
   parameter: Pick<Parameter, 'value' | 'copy' | 'computedGradient'>,
   states: readonly Pick<OptimizerState, 'tensor'>[],
-) => number;
+  slots: Slots,
+  at: number,
+) => void;
 
 export interface OptimizerDescription {
   /** Tensors that it keeps for each parameter, by the names in checkpoints. */

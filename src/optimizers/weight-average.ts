@@ -1,5 +1,5 @@
 import type { Parameter } from '../autograd/tape.js';
-import type { Engine, SgdStep } from '../engines/engine.js';
+import type { Engine, SgdStep, Slots } from '../engines/engine.js';
 import type { OptimizerState } from './update.js';
 
 /** The pass that it takes, for plans. */
@@ -30,11 +30,14 @@ export class WeightAverage {
     weightDecay: 1,
     gradientScale: -1,
   };
+  /** What the pass sums, which nobody needs. */
+  readonly #squares: Slots;
   readonly #piece = new Float32Array(PIECE);
 
   constructor(engine: Engine, parameters: readonly Parameter[], decay: number) {
     this.#engine = engine;
     this.#decay = decay;
+    this.#squares = engine.slots(1);
     this.state = parameters.map((parameter) => ({
       name: parameter.name,
       parameter,
@@ -51,7 +54,8 @@ export class WeightAverage {
   update(step: number): void {
     this.#settings.learningRate = 1 - Math.min(this.#decay, (1 + step) / (10 + step));
     for (const { parameter, tensor } of this.state) {
-      this.#engine.sgdStep(tensor, parameter.value, null, null, this.#settings);
+      const [settings, squares] = [this.#settings, this.#squares];
+      this.#engine.sgdStep(tensor, parameter.value, null, null, settings, squares, 0);
     }
   }
 

@@ -66,6 +66,7 @@ export class Evaluator {
     metrics.clear();
     for (let done = 0; done < rows; done += loss.validColumns) {
       pass.forward('validation');
+      pass.addLosses();
       if (pass.output === null) continue;
       const { data } = pass.output.value;
       metrics.add(data, y.value.data, loss.validColumns, weights?.data ?? null);

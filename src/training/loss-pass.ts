@@ -44,7 +44,7 @@ export class LossPass {
     const { engine, communicator, phases, objective } = parts;
     this.parts = parts;
     this.tape = new Tape(engine, communicator, phases);
-    this.#lossSums = new Float64Array(objective.loss.reading.blockSums.length);
+    this.#lossSums = new Float64Array(objective.loss.blocks);
   }
 
   /** Forgets the sums. */
@@ -55,7 +55,7 @@ export class LossPass {
     this.#correct = 0;
   }
 
-  /** Takes the next batch through the network and adds its losses to the sums.
+  /** Takes the next batch through the network. Its losses are added to the sums by `addLosses`.
    * @returns the loss
    * @throws TrainingError when the next batch is not of this kind */
   forward(kind: Batch['kind']): Variable {
@@ -64,16 +64,21 @@ export class LossPass {
     const { loss, x, y } = objective;
     objective.read(batch);
     loss.validColumns = batch.validColumns;
-    this.weightSum += weightOf(objective.weights?.data ?? null, batch.validColumns);
+    this.weightSum += objective.weights === null ? batch.validColumns : weightOf(batch);
     phases.enter(PHASE.other);
     this.tape.begin();
     this.output = network.forward(this.tape, x);
-    const lossOutput = this.tape.apply(loss, this.output, y);
-    for (const [j, sum] of loss.reading.blockSums.entries()) {
+    return this.tape.apply(loss, this.output, y);
+  }
+
+  /** Adds the losses of the last batch to the sums; waits for them. */
+  addLosses(): void {
+    const { objective, engine } = this.parts;
+    const { blockSums, correct } = objective.loss.read(engine);
+    for (const [j, sum] of blockSums.entries()) {
       this.#lossSums[j] = (this.#lossSums[j] ?? 0) + sum;
     }
-    this.#correct += loss.reading.correct;
-    return lossOutput;
+    this.#correct += correct;
   }
 
   /**
@@ -133,9 +138,9 @@ export class LossPass {
           tensor.dtype === 'float32' ? [{ name: `the output of ${name}`, tensor }] : [],
         ),
     ];
-    const first = candidates.findIndex(
-      ({ tensor }) => !Number.isFinite(engine.sumOfSquares(tensor)),
-    );
+    const squares = engine.slots(candidates.length);
+    for (const [i, { tensor }] of candidates.entries()) engine.sumOfSquares(tensor, squares, i);
+    const first = engine.read(squares).findIndex((sum) => !Number.isFinite(sum));
     const everyones = new Float32Array(control.size);
     control.allGather(Float32Array.of(first < 0 ? candidates.length : first), everyones);
     // Ranks may hold different numbers of tensors (the head's bias): the earliest position wins.
@@ -150,9 +155,8 @@ export class LossPass {
   }
 }
 
-function weightOf(weights: Float32Array | null, valid: number): number {
-  if (weights === null) return valid;
+function weightOf({ y, columns, validColumns }: Batch): number {
   let sum = 0;
-  for (let c = 0; c < valid; c++) sum += weights[c] as number;
+  for (let c = 0; c < validColumns; c++) sum += y[y.length - columns + c] as number;
   return sum;
 }

@@ -1,6 +1,7 @@
 import type { Operator } from '../autograd/operator.js';
-import type { Communicator } from '../communicators/communicator.js';
+import type { Communicator, PendingCollective } from '../communicators/communicator.js';
 import { PHASE } from '../base/phases.js';
+import type { Slots } from '../engines/engine.js';
 import { treeSum } from '../layers/block-sum.js';
 import { clippingScale } from '../optimizers/clipping.js';
 import type { WeightAverage } from '../optimizers/weight-average.js';
@@ -55,7 +56,8 @@ export interface Replicas {
 /**
  * Runs training steps on one rank. Ranks agree on loss, stop request and gradient norm through small
  * all-reduces beside those of the network; the one for the loss is under way during the backward
- * pass.
+ * pass. On an asynchronous engine the backward pass is called first, so that the device has work while
+ * the loss is waited for. The engine is read twice in a step: for the loss, and for squares.
  */
 export class Stepper {
   readonly #options: Required<StepperOptions>;
@@ -68,7 +70,8 @@ export class Stepper {
   };
   readonly #buckets: GradientBuckets | null;
   readonly #sumGradients: ((operator: Operator) => void) | undefined;
-  readonly #squares: Float64Array;
+  /** Σ gradient² of each parameter, before clipping. */
+  readonly #squares: Slots;
   readonly #blockSquares: Float64Array;
   readonly #norm = new Float64Array(1);
 
@@ -87,7 +90,7 @@ export class Stepper {
     const { engine, network } = pass.parts;
     this.#buckets = replicas && new GradientBuckets(engine, network, replicas.communicator);
     this.#sumGradients = this.#buckets?.start.bind(this.#buckets);
-    this.#squares = new Float64Array(network.parameters.length);
+    this.#squares = engine.slots(network.parameters.length);
     this.#blockSquares = new Float64Array(network.layout.blocksHere);
   }
 
@@ -110,8 +113,9 @@ export class Stepper {
       if (nestedGhosts) network.useGhosts(nestedGhosts.at(step, microBatch - 1));
       const loss = pass.forward('training');
       const isLast = microBatch === microBatches;
-      const agreement = isLast ? pass.startAgreement(true, this.#options.stopRequested()) : null;
+      const early = engine.asynchronous ? null : this.#agree(isLast);
       pass.tape.backward(loss, undefined, isLast ? this.#sumGradients : undefined);
+      const agreement = engine.asynchronous ? this.#agree(isLast) : early;
       agreement?.wait();
     }
     this.#buckets?.finish();
@@ -125,18 +129,25 @@ export class Stepper {
     let scale = 1;
     if (clipNorm !== null) {
       for (const [i, parameter] of network.parameters.entries()) {
-        this.#squares[i] = engine.sumOfSquares(parameter.computedGradient);
+        engine.sumOfSquares(parameter.computedGradient, this.#squares, i);
       }
-      result.gradientNorm = this.#gradientNorm();
+      result.gradientNorm = this.#gradientNorm(this.#squares);
       scale = clippingScale(result.gradientNorm, clipNorm);
     }
-    optimizer.step(step + 1, learningRate, scale, this.#squares);
+    optimizer.step(step + 1, learningRate, scale);
     this.#options.average?.update(step);
     if (clipNorm === null) {
-      result.gradientNorm = withNorm ? this.#gradientNorm() : Number.NaN;
+      result.gradientNorm = withNorm ? this.#gradientNorm(optimizer.squares) : Number.NaN;
     }
     phases.enter(PHASE.other);
     return result;
+  }
+
+  /** Adds the losses of a micro-batch to the step's; after the last one, starts the agreement on them. */
+  #agree(isLast: boolean): PendingCollective | null {
+    const { pass, stopRequested } = this.#options;
+    pass.addLosses();
+    return isLast ? pass.startAgreement(true, stopRequested()) : null;
   }
 
   /** Replicas take samples of a step one after another, and their micro-batches likewise. */
@@ -150,14 +161,15 @@ export class Stepper {
   }
 
   /** From Σ gradient² of each parameter: summed within blocks, then by the tree over blocks. */
-  #gradientNorm(): number {
+  #gradientNorm(slots: Slots): number {
     const { pass, replicas } = this.#options;
-    const { control, network } = pass.parts;
+    const { engine, control, network } = pass.parts;
     const { parameters, layout } = network;
+    const squares = engine.read(slots);
     this.#blockSquares.fill(0);
     for (const [i, { block }] of parameters.entries()) {
       const j = block - layout.firstBlock;
-      this.#blockSquares[j] = (this.#blockSquares[j] ?? 0) + (this.#squares[i] ?? 0);
+      this.#blockSquares[j] = (this.#blockSquares[j] ?? 0) + (squares[i] ?? 0);
     }
     // Replicas hold the same weights: what is the same in all of them is counted in the first.
     const isFirstReplica = (replicas?.index ?? 0) === 0;

@@ -236,7 +236,7 @@ await runRank<StepShape>(async ({ data, transport }): Promise<CountResult> => {
   const loss = tape.apply(objective.loss, output, objective.y);
   const forward = read();
   tape.backward(loss);
-  optimizer.step(1, 0.1, 1, new Float64Array(network.parameters.length));
+  optimizer.step(1, 0.1, 1);
   average?.update(0);
   const costs = network
     .costs(columns, inputGradient)

@@ -107,11 +107,11 @@ export function bfloat16Contract(subject: Subject): void {
       const state = () => arrays.tensor([n], () => 0.25);
       const updates = [
         (w: Tensor, copy: Tensor<'bfloat16'> | null) =>
-          engine.sgdStep(w, gradient, null, copy, { ...sgd, momentum: 0, nesterov: false }),
+          arrays.sgdStep(w, gradient, null, copy, { ...sgd, momentum: 0, nesterov: false }),
         (w: Tensor, copy: Tensor<'bfloat16'> | null) =>
-          engine.sgdStep(w, gradient, state(), copy, sgd),
+          arrays.sgdStep(w, gradient, state(), copy, sgd),
         (w: Tensor, copy: Tensor<'bfloat16'> | null) =>
-          engine.adamStep(w, gradient, state(), state(), copy, adam),
+          arrays.adamStep(w, gradient, state(), state(), copy, adam),
       ];
       for (const update of updates) {
         const [plain, copied] = [0, 1].map(() => arrays.tensor([n], (i) => at(values, i)));

@@ -58,7 +58,8 @@ export function dropoutContract(subject: Subject): void {
   });
 
   it('keeps means and multiplies squares by 1/(1 − p), and other draws drop others', async () => {
-    const engine = await subject.make();
+    const arrays = await subject.arrays();
+    const { engine } = arrays;
     const [rows, columns] = [257, 509];
     const [x, out] = [engine.allocate([rows, columns]), engine.allocate([rows, columns])];
     engine.fill(x, 1);
@@ -75,7 +76,7 @@ export function dropoutContract(subject: Subject): void {
     const most = 5 / Math.sqrt(n);
     for (const mask of others) {
       engine.dropout(x, mask, out);
-      const share = engine.sumOfSquares(out) * (1 - mask.rate) ** 2;
+      const share = arrays.sumOfSquares(out) * (1 - mask.rate) ** 2;
       assert.ok(Math.abs(share / n - (1 - mask.rate)) < most * 0.5, `${share / n} kept`);
       const dropped = engine.toHost(out);
       const mean = dropped.reduce((sum, value) => sum + value, 0) / n;

@@ -47,7 +47,7 @@ export function lossContract(subject: Subject): void {
       const z = arrays.tensor([1, 6]);
       const dz = arrays.tensor([1, 6]);
       const loss = { name, parameter: 0.3 };
-      assert.equal(arrays.engine.elementLoss(loss, z, z, null, dz, 1, 6), 0);
+      assert.equal(arrays.elementLoss(loss, z, z, null, dz, 1, 6), 0);
       assert.deepEqual([...arrays.of(dz)].map(Math.abs), [0, 0, 0, 0, 0, 0], name);
     }
   });
@@ -58,12 +58,7 @@ export function lossContract(subject: Subject): void {
     const y = arrays.tensor([1, 4], (i) => at([1, 0, 0, 1], i));
     const dz = arrays.tensor([1, 4]);
     const binary = { name: 'binary-cross-entropy', parameter: 0 } as const;
-    arrays.close(
-      arrays.engine.elementLoss(binary, z, y, null, dz, 1, 4),
-      60,
-      { relative: 1e-6 },
-      'loss',
-    );
+    arrays.close(arrays.elementLoss(binary, z, y, null, dz, 1, 4), 60, { relative: 1e-6 }, 'loss');
     if (!subject.nonFinite) return;
     const unknown = arrays.tensor([1, 5], (i) => (i === 4 ? NaN : 1));
     for (const name of NAMES) {
@@ -71,7 +66,7 @@ export function lossContract(subject: Subject): void {
       const [target, gradient] = [arrays.tensor([1, 5], () => 1), arrays.tensor([1, 5])];
       for (const weights of [null, arrays.tensor([5], () => 1)]) {
         const of = (valid: number) =>
-          arrays.engine.elementLoss(loss, unknown, target, weights, gradient, 1, valid);
+          arrays.elementLoss(loss, unknown, target, weights, gradient, 1, valid);
         assert.ok(Number.isFinite(of(4)), name);
         assert.equal(arrays.of(gradient)[4], 0);
         assert.ok(Number.isNaN(of(5)), name);
@@ -108,7 +103,7 @@ function elementLoss(
   const weights = weighted ? arrays.tensor([columns], weightOf) : null;
   const dz = arrays.tensor([rows, columns]);
   const scale = 0.37;
-  const sum = arrays.engine.elementLoss(loss, z, target, weights, dz, scale, valid);
+  const sum = arrays.elementLoss(loss, z, target, weights, dz, scale, valid);
   const { value, slope } = REFERENCE_LOSSES[name];
   const [zs, ys, slopes] = [arrays.of(z), arrays.of(target), arrays.of(dz)];
   let expected = 0;
@@ -137,9 +132,7 @@ function crossEntropy(
   const labels = arrays.tensor([columns], (i) => i % classes);
   const weights = weighted ? arrays.tensor([columns], weightOf) : null;
   const dLogits = arrays.tensor([classes, columns]);
-  const result = { lossSum: 0, correct: 0 };
-  const { engine } = arrays;
-  engine.softmaxCrossEntropy(logits, labels, weights, smoothing, dLogits, 1, valid, result);
+  const result = arrays.softmaxCrossEntropy(logits, labels, weights, smoothing, dLogits, 1, valid);
   const inside = Array.from({ length: columns }, (_, j) => (j < valid ? 1 : 0));
   const of = {
     loss: 'cross-entropy',

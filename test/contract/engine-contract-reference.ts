@@ -1,7 +1,7 @@
 // What the kernels compute, in float64 and plain loops, and how a test lays its arrays out.
 import assert from 'node:assert/strict';
 
-import type { Engine } from '#src/engines/engine.js';
+import type { Engine, Slots } from '#src/engines/engine.js';
 import { type AnyTensor, elementCount, type Tensor, tensorPart } from '#src/tensor/tensor.js';
 
 /** What the contract leaves open; the usual values are those of an engine that does all of it. */
@@ -97,6 +97,46 @@ export class Arrays {
     this.close(actual, expected, { relative }, what);
   }
 
+  /** What a kernel gives in its slots, between two others that it must leave alone. */
+  scalars(count: number, call: (slots: Slots, at: number) => void): number[] {
+    const slots = this.engine.slots(count + 2);
+    call(slots, 1);
+    const [before, ...values] = this.engine.read(slots);
+    assert.deepEqual([before, values.pop()], [0, 0], 'a kernel wrote in other slots');
+    return values;
+  }
+
+  sumOfSquares(x: Tensor): number {
+    return at(
+      this.scalars(1, (slots, i) => this.engine.sumOfSquares(x, slots, i)),
+      0,
+    );
+  }
+  elementLoss(...operands: Without<Parameters<Engine['elementLoss']>>): number {
+    return at(
+      this.scalars(1, (slots, i) => this.engine.elementLoss(...operands, slots, i)),
+      0,
+    );
+  }
+  softmaxCrossEntropy(...operands: Without<Parameters<Engine['softmaxCrossEntropy']>>) {
+    const call = (slots: Slots, i: number) =>
+      this.engine.softmaxCrossEntropy(...operands, slots, i);
+    const [lossSum = NaN, correct = NaN] = this.scalars(2, call);
+    return { lossSum, correct };
+  }
+  sgdStep(...operands: Without<Parameters<Engine['sgdStep']>>): number {
+    return at(
+      this.scalars(1, (slots, i) => this.engine.sgdStep(...operands, slots, i)),
+      0,
+    );
+  }
+  adamStep(...operands: Without<Parameters<Engine['adamStep']>>): number {
+    return at(
+      this.scalars(1, (slots, i) => this.engine.adamStep(...operands, slots, i)),
+      0,
+    );
+  }
+
   checkGuards(): void {
     for (const whole of this.#whole) {
       const numbers = this.engine.toHost(whole);
@@ -105,6 +145,9 @@ export class Arrays {
     }
   }
 }
+
+/** Without the slots. */
+type Without<Operands> = Operands extends [...infer Rest, Slots, number] ? Rest : never;
 
 interface Bounds {
   readonly relative?: number;

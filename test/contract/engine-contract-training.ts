@@ -33,7 +33,7 @@ export function trainingContract(subject: Subject): void {
       const target = arrays.tensor([rows, columns]);
       const dz = arrays.tensor([rows, columns]);
       const scale = 0.37;
-      const loss = arrays.engine.elementLoss(SQUARE, z, target, null, dz, scale, valid);
+      const loss = arrays.elementLoss(SQUARE, z, target, null, dz, scale, valid);
       const [zs, ys, slopes] = [arrays.of(z), arrays.of(target), arrays.of(dz)];
       let expected = 0;
       for (let i = 0; i < rows * columns; i++) {
@@ -55,18 +55,16 @@ export function trainingContract(subject: Subject): void {
     const z = arrays.tensor([2, 5], (i) => (i % 5 === 4 ? NaN : 1));
     const target = arrays.tensor([2, 5], () => 0);
     const dz = arrays.tensor([2, 5]);
-    assert.equal(arrays.engine.elementLoss(SQUARE, z, target, null, dz, 1, 4), 8);
+    assert.equal(arrays.elementLoss(SQUARE, z, target, null, dz, 1, 4), 8);
     assert.equal(arrays.of(dz)[4], 0);
-    assert(Number.isNaN(arrays.engine.elementLoss(SQUARE, z, target, null, dz, 1, 5)));
+    assert(Number.isNaN(arrays.elementLoss(SQUARE, z, target, null, dz, 1, 5)));
 
     const labels = arrays.tensor([5], () => 1);
-    const result = { lossSum: 0, correct: 0 };
-    arrays.engine.softmaxCrossEntropy(z, labels, null, 0, dz, 1, 4, result);
-    arrays.close(result.lossSum, 4 * Math.LN2, { relative: 1e-6 }, 'loss');
+    const { lossSum } = arrays.softmaxCrossEntropy(z, labels, null, 0, dz, 1, 4);
+    arrays.close(lossSum, 4 * Math.LN2, { relative: 1e-6 }, 'loss');
     assert.equal(arrays.of(dz)[4], 0);
     assert.equal(arrays.of(dz)[9], 0);
-    arrays.engine.softmaxCrossEntropy(z, labels, null, 0, dz, 1, 5, result);
-    assert(Number.isNaN(result.lossSum));
+    assert(Number.isNaN(arrays.softmaxCrossEntropy(z, labels, null, 0, dz, 1, 5).lossSum));
   });
 
   it('measures softmax cross-entropy, its gradient and the correct columns', async () => {
@@ -83,10 +81,10 @@ export function trainingContract(subject: Subject): void {
     const arrays = await subject.arrays();
     const logits = arrays.tensor([3, 4], (i) => at([1, 0, 5, -1, 1, 2, 5, -1, 0, 2, 5, -1], i));
     const labels = arrays.tensor([4], (i) => at([1, 1, 0, 0], i));
-    const result = { lossSum: 0, correct: 0 };
-    arrays.engine.softmaxCrossEntropy(logits, labels, null, 0, arrays.tensor([3, 4]), 1, 4, result);
+    const dLogits = arrays.tensor([3, 4]);
+    const { correct } = arrays.softmaxCrossEntropy(logits, labels, null, 0, dLogits, 1, 4);
     // Winners 0, 1, 0, 0.
-    assert.equal(result.correct, 3);
+    assert.equal(correct, 3);
   });
 
   it('answers NaN for a label that is no class, without touching other memory', async (t) => {
@@ -95,18 +93,9 @@ export function trainingContract(subject: Subject): void {
     for (const label of [3, -1, NaN, Infinity, 4e9]) {
       const logits = arrays.tensor([3, 5]);
       const labels = arrays.tensor([5], (i) => (i === 2 ? label : 0));
-      const result = { lossSum: 0, correct: 0 };
-      arrays.engine.softmaxCrossEntropy(
-        logits,
-        labels,
-        null,
-        0,
-        arrays.tensor([3, 5]),
-        1,
-        5,
-        result,
-      );
-      assert(Number.isNaN(result.lossSum), `label ${label} gave ${result.lossSum}`);
+      const dLogits = arrays.tensor([3, 5]);
+      const { lossSum } = arrays.softmaxCrossEntropy(logits, labels, null, 0, dLogits, 1, 5);
+      assert(Number.isNaN(lossSum), `label ${label} gave ${lossSum}`);
     }
     arrays.checkGuards();
   });
@@ -131,6 +120,19 @@ export function trainingContract(subject: Subject): void {
     arrays.checkGuards();
   });
 
+  it('keeps what kernels sum in slots until they are read, all at once', async () => {
+    const arrays = await subject.arrays();
+    const { engine } = arrays;
+    const slots = engine.slots(3);
+    assert.deepEqual([...engine.read(slots)], [0, 0, 0]);
+    const x = arrays.tensor([4], () => 1);
+    engine.sumOfSquares(x, slots, 2);
+    engine.scale(2, x);
+    engine.sumOfSquares(x, slots, 0);
+    assert.equal(engine.read(slots), slots.values);
+    assert.deepEqual([...slots.values], [16, 0, 4]);
+  });
+
   it('reports a gradient that is not finite', async (t) => {
     if (!subject.nonFinite) return t.skip('this engine promises nothing of NaN');
     const arrays = await subject.arrays();
@@ -138,8 +140,8 @@ export function trainingContract(subject: Subject): void {
       const w = arrays.tensor([7]);
       const g = arrays.tensor([7], (i) => (i === place ? NaN : 1));
       const [m, v] = [arrays.tensor([7], () => 0), arrays.tensor([7], () => 0)];
-      assert(Number.isNaN(arrays.engine.sgdStep(w, g, null, null, SGD)));
-      assert(Number.isNaN(arrays.engine.adamStep(w, g, m, v, null, adamSettings(1, true))));
+      assert(Number.isNaN(arrays.sgdStep(w, g, null, null, SGD)));
+      assert(Number.isNaN(arrays.adamStep(w, g, m, v, null, adamSettings(1, true))));
       assert.deepEqual([...arrays.of(w)].map(Number.isNaN), [...arrays.of(g)].map(Number.isNaN));
     }
   });
@@ -156,8 +158,7 @@ function crossEntropy(
   const labels = arrays.tensor([columns], () => Math.floor(((arrays.random() + 1) / 2) * classes));
   const dLogits = arrays.tensor([classes, columns]);
   const scale = 0.7;
-  const result = { lossSum: NaN, correct: NaN };
-  arrays.engine.softmaxCrossEntropy(logits, labels, null, 0, dLogits, scale, valid, result);
+  const result = arrays.softmaxCrossEntropy(logits, labels, null, 0, dLogits, scale, valid);
   const [zs, ys, slopes] = [arrays.of(logits), arrays.of(labels), arrays.of(dLogits)];
   let [lossSum, correct] = [0, 0];
   for (let j = 0; j < columns; j++) {
@@ -205,7 +206,7 @@ function sgd(arrays: Arrays, n: number, momentum: number | null, nesterov: boole
   const v = w.map(() => 0);
   for (let t = 0; t < 3; t++) {
     const gradient = arrays.tensor([n]);
-    const squares = arrays.engine.sgdStep(weights, gradient, velocity, null, step);
+    const squares = arrays.sgdStep(weights, gradient, velocity, null, step);
     checkSquares(arrays, squares, gradient);
     const [gs, ws] = [arrays.of(gradient), arrays.of(weights)];
     const vs = velocity === null ? null : arrays.of(velocity);
@@ -247,7 +248,7 @@ function adam(arrays: Arrays, n: number, decoupled: boolean): void {
   for (let t = 1; t <= 4; t++) {
     const s = adamSettings(t, decoupled);
     const gradient = arrays.tensor([n]);
-    const squares = arrays.engine.adamStep(weights, gradient, first, second, null, s);
+    const squares = arrays.adamStep(weights, gradient, first, second, null, s);
     checkSquares(arrays, squares, gradient);
     const [gs, ws] = [arrays.of(gradient), arrays.of(weights)];
     const [ms, vs] = [arrays.of(first), arrays.of(second)];

@@ -11,6 +11,7 @@ import { type NetworkSpecification, validateSpecification } from '#src/model/spe
 import { randomStream } from '#src/tensor/random.js';
 import { REFERENCE_ACTIVATIONS } from '../reference/activations.js';
 import { relativeError } from '../parity/assemble.js';
+import { meanSquare } from '../support/squares.js';
 
 const RANK = { rank: 0, size: 1 };
 
@@ -155,7 +156,7 @@ describe('initial weights', () => {
         network.forward(tape, input);
         const linear = tape.outputs().filter(({ operator }) => /^layers\.\d$/.test(operator.name));
         for (const [layer, { output }] of linear.entries()) {
-          const mean = engine.sumOfSquares(output.value) / output.value.data.length;
+          const mean = meanSquare(engine, output.value);
           variances[layer] = variances[layer] + mean / seeds;
         }
       }
@@ -178,7 +179,7 @@ describe('initial weights', () => {
         network.initialize(seed);
         tape.begin();
         const { value } = network.forward(tape, input);
-        logarithm += Math.log(engine.sumOfSquares(value) / value.data.length) / seeds;
+        logarithm += Math.log(meanSquare(engine, value)) / seeds;
       }
       // A second moment that is off by an eighth gives a factor of 6.6 here. Each layer passes a
       // deviation on, gelu and silu enlarged.

@@ -86,7 +86,7 @@ function resultOf(data: PassRequest, engine: Engine, communicator: Communicator)
     const output = network.forward(tape, objective.x);
     tape.backward(tape.apply(objective.loss, output, objective.y));
   }
-  const { blockSums, correct } = objective.loss.reading;
+  const { blockSums, correct } = objective.loss.read(engine);
   return {
     lossSum: blockSums.reduce((sum, value) => sum + value, 0),
     lossScale: objective.loss.scale,

@@ -11,7 +11,7 @@ import {
   type Tensor,
 } from '../../tensor/tensor.js';
 import { type Activation, ACTIVATIONS } from '../activations.js';
-import type { AdamStep, CrossEntropyResult, DropoutMask, Engine, SgdStep } from '../engine.js';
+import type { AdamStep, DropoutMask, Engine, SgdStep, Slots } from '../engine.js';
 import { ShapeError } from '../../base/errors.js';
 import { type ElementLoss, ELEMENT_LOSSES } from '../element-losses.js';
 import { Arena } from './arena.js';
@@ -41,6 +41,7 @@ export class WasmEngine implements Engine {
   readonly name: string;
   readonly description: string;
   readonly halfProducts = 'widened';
+  readonly asynchronous = false;
   readonly #arena = new Arena();
   readonly #kernels: Kernels;
 
@@ -65,6 +66,12 @@ export class WasmEngine implements Engine {
   allocate(shape: readonly number[], dtype: Dtype): AnyTensor;
   allocate(shape: readonly number[], dtype: Dtype = 'float32'): AnyTensor {
     return this.#arena.allocate(shape, dtype);
+  }
+  slots(count: number): Slots {
+    return { length: count, byteOffset: 0, values: new Float64Array(count) };
+  }
+  read({ values }: Slots): Float64Array {
+    return values;
   }
   toHost<T extends ElementType>({ data }: Region<T>, into?: HostArrays[T]): HostArrays[T] {
     if (into === undefined) return data;
@@ -211,8 +218,8 @@ export class WasmEngine implements Engine {
     const [from, by] = [dots.byteOffset, inverse.byteOffset];
     this.#kernels.rmsCorrection(from, by, out.byteOffset, columns, count);
   }
-  sumOfSquares(x: Tensor): number {
-    return this.#kernels.sumOfSquares(x.byteOffset, x.length);
+  sumOfSquares(x: Tensor, { values }: Slots, at: number): void {
+    values[at] = this.#kernels.sumOfSquares(x.byteOffset, x.length);
   }
 
   elementLoss(
@@ -223,8 +230,10 @@ export class WasmEngine implements Engine {
     dz: Tensor,
     gradientScale: number,
     validColumns: number,
-  ): number {
-    return this.#kernels.elementLoss(
+    { values }: Slots,
+    at: number,
+  ): void {
+    values[at] = this.#kernels.elementLoss(
       ELEMENT_LOSSES[loss.name].kernel,
       loss.parameter,
       z.byteOffset,
@@ -246,9 +255,10 @@ export class WasmEngine implements Engine {
     dLogits: Tensor,
     gradientScale: number,
     validColumns: number,
-    result: CrossEntropyResult,
+    { values }: Slots,
+    at: number,
   ): void {
-    result.lossSum = this.#kernels.softmaxCrossEntropy(
+    values[at] = this.#kernels.softmaxCrossEntropy(
       logits.byteOffset,
       labels.byteOffset,
       weights === null ? 0 : weights.byteOffset,
@@ -259,7 +269,7 @@ export class WasmEngine implements Engine {
       columnsOf(logits),
       validColumns,
     );
-    result.correct = this.#kernels.correctColumns();
+    values[at + 1] = this.#kernels.correctColumns();
   }
 
   sgdStep(
@@ -268,8 +278,10 @@ export class WasmEngine implements Engine {
     velocity: Tensor | null,
     copy: Tensor<'bfloat16'> | null,
     step: SgdStep,
-  ): number {
-    return this.#kernels.sgdStep(
+    { values }: Slots,
+    at: number,
+  ): void {
+    values[at] = this.#kernels.sgdStep(
       weights.byteOffset,
       gradient.byteOffset,
       velocity === null ? 0 : velocity.byteOffset,
@@ -290,9 +302,11 @@ export class WasmEngine implements Engine {
     secondMoment: Tensor,
     copy: Tensor<'bfloat16'> | null,
     step: AdamStep,
-  ): number {
+    { values }: Slots,
+    at: number,
+  ): void {
     const { learningRate, beta1, beta2, weightDecay, decoupled } = step;
-    return this.#kernels.adamStep(
+    values[at] = this.#kernels.adamStep(
       weights.byteOffset,
       gradient.byteOffset,
       firstMoment.byteOffset,
