@@ -5,6 +5,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
   statSync,
@@ -88,9 +89,23 @@ export function syncFolder(folder: string): void {
   }
 }
 
-/** A hidden name beside a file or folder for what is not whole yet; no other writer has it. */
-export function partialName(target: string): string {
+/** A writer that lives has written within this time. */
+const ABANDONED_MS = 24 * 3600 * 1000;
+
+/**
+ * A hidden name beside a file or folder for what is not whole yet; no other writer has it. What
+ * writers of the same target left that were killed, and nobody has written to for a day, is removed.
+ */
+export function newPartial(target: string): string {
   const { dir, base } = path.parse(path.resolve(target));
+  const oldest = Date.now() - ABANDONED_MS;
+  for (const name of existsSync(dir) ? readdirSync(dir) : []) {
+    if (!name.startsWith(`.${base}.`)) continue;
+    if (!/^\d+-[\da-f]{8}\.partial$/.test(name.slice(base.length + 2))) continue;
+    const partial = path.join(dir, name);
+    const { mtimeMs = Infinity } = statSync(partial, { throwIfNoEntry: false }) ?? {};
+    if (mtimeMs < oldest) rmSync(partial, { recursive: true, force: true });
+  }
   return path.join(dir, `.${base}.${process.pid}-${randomUUID().slice(0, 8)}.partial`);
 }
 
@@ -107,7 +122,7 @@ export function replaceFile(file: string, text: string | Uint8Array): void {
 
 /** Replaces a file whole by what `write` writes; nothing is left of a failure. */
 export function replaceFileBy<T>(file: string, write: (descriptor: number) => T): T {
-  const partial = partialName(file);
+  const partial = newPartial(file);
   try {
     const result = writeThenSync(partial, write);
     giveName(partial, file);

@@ -35,7 +35,7 @@ import {
   giveName,
   isSystemError,
   makeFolders,
-  partialName,
+  newPartial,
   remedyFor,
   syncFolder,
   writeSynced,
@@ -87,7 +87,7 @@ export function writeModel(
 ): void {
   refuseExisting(folder);
   const target = path.resolve(folder);
-  const partial = partialName(target);
+  const partial = newPartial(target);
   try {
     makeFolders(partial);
     writeFiles(partial, description, shards);

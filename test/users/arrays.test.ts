@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
@@ -256,5 +257,17 @@ describe('labels that are no indices', () => {
       train({ ...common, data, target: ['y'], steps: 2 }),
       /no columns with names/,
     );
+  });
+
+  it('train in a program that is text (node -e)', (context) => {
+    const out = path.join(temporaryFolder(context), 'run');
+    const settings = { ...SIZES, ranks: 1, batch: 8, steps: 1, out, data: { x: X, y: LABELS } };
+    const program =
+      `import { train } from ${JSON.stringify(import.meta.resolve('phantom-parallel'))};` +
+      `console.log((await train(${JSON.stringify(settings)})).step);`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      encoding: 'utf8',
+    });
+    assert.equal(stdout, '1\n', stderr);
   });
 });

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { ConfigError, NativeError } from '../../base/errors.js';
 import { prepareForMpi } from '../../native/mpi.js';
 import type { WasmModule } from '../../base/web-assembly.js';
+import { workerOptions } from '../../base/worker-options.js';
 import { fromTransfer, toTransfer, type TransferredError } from '../error-transfer.js';
 import type { ProcessPlace } from '../rank-context.js';
 import { DeathWatch } from './death-watch.js';
@@ -56,7 +57,7 @@ export class MpiMember {
     this.#watch = new DeathWatch(launcher);
     const shared = this.#words.buffer;
     const workerData: MpiWorkerData = { phantomMpi: { launcher, timeoutS, kernels, shared } };
-    this.#worker = new Worker(options.module, { workerData });
+    this.#worker = new Worker(options.module, { workerData, ...workerOptions() });
     this.#worker.on('message', (report: MpiReport) => this.#receive(report));
     this.#worker.on('error', (error) => this.#fail(error));
     this.#worker.on('exit', (code) => {

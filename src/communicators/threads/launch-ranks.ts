@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { ResourceLimits } from 'node:worker_threads';
 import { CollectiveError } from '../../base/errors.js';
+import { workerOptions } from '../../base/worker-options.js';
 import { GroupControl } from './control.js';
 import {
   causeText,
@@ -58,9 +59,6 @@ export function launchRanks<Result = unknown>(options: LaunchOptions): Launch<Re
   };
 }
 
-/** A worker inherits the process's options, and with this one it cannot load a file. */
-const inheritsInputType = process.execArgv.some((option) => option.startsWith('--input-type'));
-
 interface Rank {
   readonly worker: Worker;
   result: { readonly value: unknown } | null;
@@ -107,7 +105,7 @@ class RankLaunch {
     const { module, resourceLimits } = this.#options;
     const worker = new Worker(module, {
       workerData,
-      ...(inheritsInputType ? { execArgv: [] } : {}),
+      ...workerOptions(),
       ...(resourceLimits === undefined ? {} : { resourceLimits }),
     });
     const rank: Rank = { worker, result: null, failure: null, exited: false };

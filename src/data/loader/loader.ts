@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { DataError } from '../../base/errors.js';
+import { workerOptions } from '../../base/worker-options.js';
 import type { BatchOptions } from './batch-options.js';
 import type { Batch, BatchReader } from './batches.js';
 import { answerRows, type BatchFiller, checkBatchOptions, createBatchFiller } from './fill.js';
@@ -49,7 +50,10 @@ export function startLoader(options: LoaderOptions): Loader {
     timeoutS,
   });
   const workerData: LoaderWorkerData = { handle, options: batchOptions };
-  const worker = new Worker(new URL('./loader-worker.js', import.meta.url), { workerData });
+  const worker = new Worker(new URL('./loader-worker.js', import.meta.url), {
+    workerData,
+    ...workerOptions(),
+  });
   // Ranks keep the process alive, not what reads ahead for them.
   worker.unref();
   const failed = new Promise<never>((_, reject) => {

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { ConfigError } from '../../base/errors.js';
-import { giveName, isSystemError, partialName, remedyFor } from '../../base/files.js';
+import { giveName, isSystemError, newPartial, remedyFor } from '../../base/files.js';
 import { formatSafetensorsHeader } from '../../data/safetensors-header.js';
 import { openDatabase, identifier, literal } from '../../data/tables/database.js';
 import { type AnswerColumn, type Answers, digits, eachRow, jsonRows } from './answer-rows.js';
@@ -53,7 +53,7 @@ export function openSink(file: string, columns: readonly AnswerColumn[]): RowSin
     const what = `${file} holds numbers of one kind; write names and ids to .csv, .jsonl or .parquet`;
     throw new ConfigError('out', what);
   }
-  const partial = partialName(file);
+  const partial = newPartial(file);
   const rewritten = `${partial}.parquet`;
   const guarded = <T>(work: () => T): T => {
     try {
