@@ -7,7 +7,7 @@ import {
   type MetricValues,
   metricValueText,
 } from '../metrics/metric-names.js';
-import type { EvaluationMetrics } from '../training/network-metrics.js';
+import type { EvaluationMetrics } from '../training/metrics-shape.js';
 import { formatTable } from './table.js';
 
 /** Classes that are listed one by one, and of a confusion matrix. */

@@ -25,7 +25,7 @@ export {
   type MetricsShape,
   type NamedLabel,
   type NamedRegression,
-} from '../training/network-metrics.js';
+} from '../training/metrics-shape.js';
 export { LossPass, type LossPassParts } from '../training/loss-pass.js';
 export { createObjective, type Objective, type ObjectiveOptions } from '../training/objective.js';
 export type { CollectiveName, CollectiveTimes } from '../training/overlap.js';

@@ -6,7 +6,7 @@ import { loadWeights } from '../checkpoints/load-checkpoint.js';
 import { Evaluator } from './evaluator.js';
 import { LossPass } from './loss-pass.js';
 import type { LossName, LossOptions } from '../layers/loss-names.js';
-import type { EvaluationMetrics, MetricsShape } from './network-metrics.js';
+import type { EvaluationMetrics, MetricsShape } from './metrics-shape.js';
 import { createObjective } from './objective.js';
 import type { TrainingParts } from './trainer.js';
 

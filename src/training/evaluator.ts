@@ -1,12 +1,8 @@
 import { edgeRows, outputEdge } from '../model/edges.js';
 import type { MetricValues } from '../metrics/metric-names.js';
 import type { LossPass } from './loss-pass.js';
-import {
-  createNetworkMetrics,
-  type EvaluationMetrics,
-  type MetricsShape,
-  type NetworkMetrics,
-} from './network-metrics.js';
+import type { EvaluationMetrics, MetricsShape } from './metrics-shape.js';
+import { createNetworkMetrics, type NetworkMetrics } from './network-metrics.js';
 
 /** What a pass over validation rows found. */
 export interface Judgement {

@@ -2,7 +2,7 @@ import type { BestValidation } from '../checkpoints/progress.js';
 import type { Obtained } from '../energy/meter.js';
 import type { RunEnergy } from '../energy/run-energy.js';
 import type { MetricValues } from '../metrics/metric-names.js';
-import type { EvaluationMetrics } from './network-metrics.js';
+import type { EvaluationMetrics } from './metrics-shape.js';
 import type { EndKind } from '../model/split-ends.js';
 import type { CollectiveName, CollectiveTimes } from './overlap.js';
 

@@ -23,7 +23,7 @@ import { Evaluator, type Judgement } from './evaluator.js';
 import { LossPass } from './loss-pass.js';
 import { DropoutDraws } from '../layers/dropout/draws.js';
 import { type LossName, type LossOptions, outputsPerTarget } from '../layers/loss-names.js';
-import type { MetricsShape } from './network-metrics.js';
+import type { MetricsShape } from './metrics-shape.js';
 import { type Replicas, Stepper } from './stepper.js';
 import { MetricsFile } from './metrics-file.js';
 import { NestedGhosts } from '../model/nested-ghosts.js';

@@ -18,7 +18,7 @@ import { inputWidth, outputWidth } from '../../model/specification.js';
 import { describeModel, type ModelSource, openModel } from '../../models/model-source.js';
 import type { MetricValues } from '../../metrics/metric-names.js';
 import type { Evaluation } from '../../training/evaluate.js';
-import { type EvaluationMetrics, metricsShape } from '../../training/network-metrics.js';
+import { type EvaluationMetrics, metricsShape } from '../../training/metrics-shape.js';
 import { createEngine } from '../ranks/engines.js';
 import type { EvaluationRankData } from './evaluation-rank.js';
 import { holdData, openSettingsData } from '../data/open-data.js';

@@ -25,7 +25,7 @@ import { splitEnds } from '../../model/split-ends.js';
 import { networkOf } from '../../settings/network-settings.js';
 import { lossOptionsOf } from '../../settings/loss-settings.js';
 import { METRICS } from '../../metrics/metric-names.js';
-import { metricNames, type MetricsShape, metricsShape } from '../../training/network-metrics.js';
+import { metricNames, type MetricsShape, metricsShape } from '../../training/metrics-shape.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 
 /** What settings come to once the data are known. */
