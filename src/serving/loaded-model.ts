@@ -1,5 +1,6 @@
 import { ConfigError, DataError, ShapeError } from '../base/errors.js';
 import { flatRows } from '../data/arrays.js';
+import { rowCodes } from '../data/tables/encode.js';
 import { idsOf, NamedColumns, RowEncoder, type TableRow } from '../data/tables/encode-rows.js';
 import { ghostsRefusal } from '../models/ghosts.js';
 import type { BatchReading } from './mailbox.js';
@@ -163,12 +164,11 @@ export class SessionModel implements LoadedModel {
     }
     const named = new NamedColumns(schema);
     const encoder = new RowEncoder(named, (what) => new DataError('predict', what));
-    const codes = new Float64Array(encoder.width);
+    const { width } = encoder;
+    const codes = new Float64Array(rows.length * width);
     const x = new Float32Array(rows.length * features);
-    for (const [index, row] of rows.entries()) {
-      encoder.encode(index, row, codes, 0);
-      named.write(codes, x, index * features);
-    }
+    for (const [index, row] of rows.entries()) encoder.encode(index, row, codes, index * width);
+    named.write(rowCodes(codes, width), x);
     const { onWarning = (note) => this.#warn(note) } = options;
     for (const note of encoder.notes) onWarning(note);
     const { y } = await this.predictMeasured(x, options);

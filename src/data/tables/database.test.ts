@@ -26,3 +26,22 @@ test('rows of many groups and files come in their order, and by one thread', asy
   const [settings] = await database.rows(`select current_setting('threads') as threads`);
   assert.equal(Number(settings?.['threads']), 1);
 });
+
+test('gaps of numbers are NaN, wherever they are in a piece', async (context) => {
+  const database = await openDatabase();
+  context.after(() => database.close());
+  const gap = (type: string, every: number) =>
+    `case when n % ${every} = 1 then null else n end::${type}`;
+  const sql = `select ${gap('FLOAT', 3)}, ${gap('DOUBLE', 65)}, n::FLOAT from range(5000) as t(n)`;
+  let n = 0;
+  for await (const { rows, columns } of database.pieces(sql)) {
+    for (let row = 0; row < rows; row++, n++) {
+      const expected = [n % 3 === 1 ? Number.NaN : n, n % 65 === 1 ? Number.NaN : n, n];
+      assert.deepEqual(
+        columns.map((values) => values[row]),
+        expected,
+      );
+    }
+  }
+  assert.equal(n, 5000);
+});

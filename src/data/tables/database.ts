@@ -4,10 +4,13 @@ import { DataError } from '../../base/errors.js';
 /** A row of a small result, by the names of its columns; integers beyond 2^53 are texts. */
 export type ResultRow = Readonly<Record<string, unknown>>;
 
+/** A column of some rows. */
+type Values = Float64Array | Float32Array | readonly (string | null)[];
+
 /** Columns of some rows. */
 export interface Piece {
   readonly rows: number;
-  readonly columns: readonly (Float64Array | readonly (string | null)[])[];
+  readonly columns: readonly Values[];
 }
 
 /** A query engine for files of rows. Close it when the rows have been read. */
@@ -15,7 +18,7 @@ export interface Database {
   /** All rows of a small result. @throws DataError with the engine's words in one line */
   rows(sql: string): Promise<ResultRow[]>;
   /**
-   * The rows of a result whose columns are DOUBLE or VARCHAR, a piece at a time: numbers with NaN
+   * The rows of a result whose columns are DOUBLE, FLOAT or VARCHAR, a piece at a time: numbers with NaN
    * for NULL, texts with null. In the order of the files, which decides what a run learns: from here
    * on the engine has one thread, so that no scheduling of several can mix its parts.
    *
@@ -97,14 +100,24 @@ class Connected implements Database {
   }
 }
 
-function valuesOf(column: DuckDB.DuckDBVector, rows: number) {
-  const { items } = column as { items?: unknown };
-  if (!(items instanceof Float64Array)) {
+/** What a vector of numbers holds: its values, which are a copy, and a bit for each that is there. */
+interface Numbers {
+  readonly items: Float64Array | Float32Array;
+  readonly validity: { readonly data: BigUint64Array | null };
+}
+
+function valuesOf(column: DuckDB.DuckDBVector, rows: number): Values {
+  const { items, validity } = column as unknown as Numbers;
+  if (!(items instanceof Float64Array || items instanceof Float32Array)) {
     return Array.from({ length: rows }, (_, row) => column.getItem(row) as string | null);
   }
-  const values = Float64Array.from(items.subarray(0, rows));
-  for (let row = 0; row < rows; row++) if (column.getItem(row) === null) values[row] = Number.NaN;
-  return values;
+  if (validity.data === null) return items;
+  const { buffer, byteOffset, byteLength } = validity.data;
+  const bits = new Uint8Array(buffer, byteOffset, byteLength);
+  for (let row = 0; row < rows; row++) {
+    if ((((bits[row >> 3] as number) >> (row & 7)) & 1) === 0) items[row] = Number.NaN;
+  }
+  return items;
 }
 
 /** The engine's error in one line, without its advice for SQL. */

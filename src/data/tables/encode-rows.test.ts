@@ -6,7 +6,7 @@ import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { DataError } from '../../base/errors.js';
 import { MISSING_IN_CASES, NUMBER_STYLES } from './cells.js';
-import { featureWriter } from './encode.js';
+import { featureWriter, rowCodes } from './encode.js';
 import { NamedColumns, RowEncoder } from './encode-rows.js';
 import { type FeatureColumn, featureCount, type TableSchema } from './schema.js';
 import { tableRows } from './table-rows.js';
@@ -98,7 +98,7 @@ function encode(schema: TableSchema, encoder: RowEncoder, cells: readonly string
   const codes = new Float64Array(encoder.width);
   encoder.encode(0, row, codes, 0);
   const x = new Float32Array(featureCount(schema));
-  featureWriter(schema)(codes, x, 0);
+  featureWriter(schema)(rowCodes(codes, encoder.width), x);
   return [...x];
 }
 const encoderOf = (schema: TableSchema) =>

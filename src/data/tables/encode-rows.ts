@@ -76,7 +76,7 @@ export class NamedColumns {
   readonly features: readonly Column[];
   /** Names that the schema has a place for. */
   readonly known: ReadonlySet<string>;
-  /** Turns a row's codes into the network's features. */
+  /** Turns the codes of rows into the network's features. */
   readonly write: WriteFeatures;
 
   constructor(schema: TableSchema) {

@@ -49,7 +49,7 @@ export async function inspectTable(
   const database = await openDatabase();
   try {
     const relation = await openRelation(database, location);
-    const profile = await profileTable(database, relation);
+    const profile = await profileTable(database, relation, { counted: 'all' });
     const refused = new Map<string, string>();
     let found: InferredSchema | null = null;
     let problem: string | null = null;

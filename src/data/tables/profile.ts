@@ -25,7 +25,7 @@ export interface ColumnProfile {
   /** How its texts write numbers; null for columns that are numbers already, or none. */
   readonly style: NumberStyle | null;
   readonly missing: number;
-  /** Different values, about: within a few percent. */
+  /** Different values, about: within a few percent. Of numbers with fractions see `Counted`. */
   readonly distinct: number;
   /** Of numbers. */
   readonly min: number;
@@ -38,6 +38,13 @@ export interface ColumnProfile {
   readonly odd: string | null;
   /** Whether its commas could be decimal ones or between thousands. */
   readonly ambiguous: boolean;
+}
+
+export interface ProfileOptions {
+  /** What a comma in a number is, where both are possible. Default: such a column is refused. */
+  readonly decimal?: 'auto' | 'comma' | 'point';
+  /** Default `integers`. */
+  readonly counted?: Counted;
 }
 
 export interface TableProfile {
@@ -59,8 +66,11 @@ const NUMERIC = /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*)$/;
 const DATES = /^(DATE|TIME|TIMESTAMP|INTERVAL)/;
 const TEXTS = /^(VARCHAR|ENUM)/;
 
-/** The number in a plain text; NULL for anything else, `nan` too. Faster than looking for gaps. */
-const plainNumber = (text: string) => withoutNaN(`try_cast(${text} as DOUBLE)`);
+/** The number in a plain text; NULL for anything else but `nan`. Faster than looking for gaps. */
+const plainNumber = (text: string) => `try_cast(${text} as DOUBLE)`;
+
+/** Whose different values are counted: of numbers with fractions it takes long. */
+type Counted = 'integers' | 'all';
 
 /**
  * Looks at every row once; at columns of texts that are not all plain numbers once more.
@@ -70,14 +80,16 @@ const plainNumber = (text: string) => withoutNaN(`try_cast(${text} as DOUBLE)`);
 export async function profileTable(
   database: Database,
   relation: Relation,
-  decimal: 'auto' | 'comma' | 'point' = 'auto',
+  { decimal = 'auto', counted = 'integers' }: ProfileOptions = {},
 ): Promise<TableProfile> {
   await defineCell(database);
   const { columns, sql } = relation;
   const values = columns.flatMap(({ name, type }, i) => valuesOf(name, type, i));
   const looks = columns.flatMap(({ type }, i) => [
     `count(f${i}) as filled${i}`,
-    ...(NUMERIC.test(type) || TEXTS.test(type) || type === 'BOOLEAN' ? numberLook(`v${i}`, i) : []),
+    ...(NUMERIC.test(type) || TEXTS.test(type) || type === 'BOOLEAN'
+      ? numberLook(`v${i}`, i, counted)
+      : []),
   ]);
   const [row = {}] = await database.rows(
     `select ${['count(*) as n', ...looks].join(', ')} from (select ${values.join(', ')} from ${sql})`,
@@ -100,7 +112,7 @@ function valuesOf(name: string, type: string, i: number): string[] {
   const column = identifier(name);
   if (TEXTS.test(type)) {
     const text = `${column}::VARCHAR`;
-    return [`${plainNumber(text)} as v${i}`, `${text} as f${i}`];
+    return [`${withoutNaN(plainNumber(text))} as v${i}`, `${text} as f${i}`];
   }
   if (NUMERIC.test(type)) {
     const number = withoutNaN(`${column}::DOUBLE`);
@@ -109,14 +121,17 @@ function valuesOf(name: string, type: string, i: number): string[] {
   return [...(type === 'BOOLEAN' ? [`${column}::DOUBLE as v${i}`] : []), `${column} as f${i}`];
 }
 
-function numberLook(value: string, i: number): string[] {
+/** Sums and different values are needed of columns of integers; counting those of others takes
+ * longer than all else. */
+function numberLook(value: string, i: number, counted: Counted = 'integers'): string[] {
+  const integer = `case when ${value} = floor(${value}) then ${value} end`;
   return [
     `count(${value}) as numbers${i}`,
     `min(${value}) as min${i}`,
     `max(${value}) as max${i}`,
-    `coalesce(sum(${value}), 0) as sum${i}`,
-    `coalesce(bool_and(${value} = floor(${value})), false) as integers${i}`,
-    `approx_count_distinct(${value}) as distinct${i}`,
+    `coalesce(sum(${integer}), 0) as sum${i}`,
+    `count(${integer}) as integers${i}`,
+    `approx_count_distinct(${counted === 'all' ? value : integer}) as distinct${i}`,
   ];
 }
 
@@ -129,7 +144,7 @@ function profileOf(
   const filled = Number(of('filled'));
   const numbers = Number(of('numbers') ?? 0);
   const [min, max, sum] = [asNumber(of('min')), asNumber(of('max')), asNumber(of('sum'))];
-  const integers = of('integers') === true;
+  const integers = numbers > 0 && Number(of('integers')) === numbers;
   const counts =
     integers && numbers === rows && max - min + 1 === rows && sum === ((min + max) / 2) * rows;
   const kind = kindOf(type, filled, numbers);
@@ -217,7 +232,7 @@ async function lookAtTexts(
   return { ...read, kind: 'number', style, odd: null };
 }
 
-/** SQL for the number in a column of texts; NULL for a gap. */
+/** SQL for the number in a column of texts; NULL or NaN for a gap. */
 function numberSql(name: string, style: NumberStyle | null): string {
   const whole = `${identifier(name)}::VARCHAR`;
   if (style === null || style.name === 'plain') return plainNumber(whole);
@@ -228,8 +243,9 @@ function numberSql(name: string, style: NumberStyle | null): string {
   return `try_cast(${text} as DOUBLE)`;
 }
 
-/** SQL for a column as a DOUBLE: its number, or 1 and 0 for true and false; NULL for a gap. */
-export function valueSql({
+/** SQL for a column as a FLOAT or DOUBLE: its number, or 1 and 0 for true and false; NULL or NaN for
+ * a gap. */
+export function readSql({
   name,
   kind,
   type,
@@ -242,7 +258,13 @@ export function valueSql({
       : `case lower(cell(${column}::VARCHAR)) when 'true' then 1 when 'false' then 0 end::DOUBLE`;
   }
   if (TEXTS.test(type)) return numberSql(name, style);
-  return withoutNaN(`${column}::DOUBLE`);
+  return type === 'FLOAT' ? column : `${column}::DOUBLE`;
+}
+
+/** The same as a DOUBLE, and NULL for every gap. */
+export function valueSql(column: Parameters<typeof readSql>[0]): string {
+  const sql = readSql(column);
+  return column.kind === 'boolean' ? sql : withoutNaN(`${sql}::DOUBLE`);
 }
 
 /** NaN in a file is a gap. (`nullif` is optimized away where a file's statistics know no NaN.) */

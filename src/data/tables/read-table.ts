@@ -6,19 +6,17 @@ import type { AnswerShape, DataParts, RecordsDataset, RowTally } from '../datase
 import { validationRows } from '../splits.js';
 import type { Standardization } from '../standardize.js';
 import { openDatabase } from './database.js';
-import { featureWriter } from './encode.js';
 import { fitSchema, standardizationOf } from './fit-schema.js';
 import { type ColumnChoices, inferSchema } from './infer-schema.js';
-import { defineCell, profileTable } from './profile.js';
+import { defineCell, type ProfileOptions, profileTable } from './profile.js';
 import { openRelation } from './relation.js';
+import { RowParts } from './row-parts.js';
 import { FileStore, MemoryStore, type RowStore } from './row-store.js';
 import { featureCount, type TableSchema, weightColumn } from './schema.js';
 import { TableView } from './table-view.js';
 
-export interface ReadTableOptions extends ColumnChoices {
+export interface ReadTableOptions extends ColumnChoices, Pick<ProfileOptions, 'decimal'> {
   readonly header?: boolean | 'auto';
-  /** What a comma in a number is, where both are possible. Default: such a column is refused. */
-  readonly decimal?: 'auto' | 'comma' | 'point';
   /** Share of the rows to validate on, above 0 and below 1, or null. Default null. */
   readonly validation?: number | null;
   /** Chooses the rows of the validation share. Default 0. */
@@ -65,7 +63,7 @@ export async function readTable(location: string, options: ReadTableOptions): Pr
     let { schema } = options;
     let rows: number | null = null;
     if (schema === undefined) {
-      const profile = await profileTable(database, relation, options.decimal);
+      const profile = await profileTable(database, relation, options);
       const found = await inferSchema({ database, relation, profile, where: location }, options);
       schema = found.schema;
       const [target, ...others] = schema.targets.map(({ name }) => name);
@@ -97,7 +95,7 @@ class Reader {
     this.#view = view;
     const { features, targets } = view.schema;
     const all = [...features, ...targets, ...weightColumn(view.schema)];
-    this.#columns = all.map((column) => view.codeSql(column));
+    this.#columns = all.map((column) => view.readSql(column));
     this.#where = targets.map((column) => `${view.codeSql(column)} is not null`).join(' and ');
   }
 
@@ -133,75 +131,38 @@ class Reader {
     rows: number,
     options: ReadTableOptions & { readonly memoryBytes: number },
   ): Promise<{ parts: DataParts; schema: TableSchema }> {
-    const { validation = null, seed = 0, memoryBytes } = options;
-    const { features, targets } = this.#view.schema;
-    const F = featureCount(this.#view.schema);
+    const { validation = null, seed = 0, memoryBytes, standardize = true } = options;
+    const { location } = this.#view;
+    const own = this.#view.schema;
+    const { targets } = own;
+    const F = featureCount(own);
+    const width = F + targets.length + weightColumn(own).length;
     const answers = this.#answerShape();
-    const weighted = this.#view.schema.weight !== undefined;
-    const width = F + targets.length + (weighted ? 1 : 0);
     const apart =
       validation === null
-        ? null
-        : validationRows({ name: this.#view.location, rows }, validation, seed);
+        ? new Uint32Array()
+        : validationRows({ name: location, rows }, validation, seed);
     const store = (name: string, count: number): RowStore =>
       folder === null
         ? new MemoryStore(width, count)
         : new FileStore(path.join(folder, name), width);
-    const held = apart?.length ?? 0;
-    const training = store('training', rows - held);
-    const validating = held === 0 ? null : store('validation', held);
-
-    const write = featureWriter(this.#view.schema, options.schema === undefined ? 'nan' : 'median');
-    const record = new Float32Array(width);
-    const codes = Array.from({ length: features.length }, () => 0);
-    const sql = `select ${this.#columns.map((column, i) => `${column} as c${i}`).join(', ')} from ${this.#view.relation.sql} where ${this.#where}`;
-    const tallies = { training: tallyOf(answers), validation: tallyOf(answers) };
-    let row = 0;
-    let next = 0;
-    for await (const { columns, rows: count } of this.#view.database.pieces(sql)) {
-      for (let r = 0; r < count; r++, row++) {
-        for (let c = 0; c < features.length; c++) codes[c] = columns[c]?.[r] as number;
-        write(codes, record, 0);
-        for (let t = F; t < width; t++) record[t] = columns[features.length + t - F]?.[r] as number;
-        const isApart = apart !== null && apart[next] === row;
-        const weight = weighted ? (record[width - 1] as number) : 1;
-        if (!(weight >= 0)) {
-          const what = `${this.#view.location}: the weight of row ${row} is ${weight}; weights are at least 0`;
-          throw new DataError('data', what);
+    const training = store('training', rows - apart.length);
+    const validating = apart.length === 0 ? null : store('validation', apart.length);
+    const isKnown = options.schema !== undefined;
+    const gapsAs = isKnown ? 'median' : 'nan';
+    const stores = { training, validation: validating };
+    const { tallies } = await this.#fill(
+      new RowParts({ name: location, schema: own, answers, apart, gapsAs, ...stores }),
+    );
+    const others = validating === null ? [] : [validating];
+    const { schema, standardization } = isKnown
+      ? {
+          schema: own,
+          standardization: standardize ? standardizationOf(own, training) : identity(F),
         }
-        const { rows: counts, weights } = isApart ? tallies.validation : tallies.training;
-        const label = answers.kind === 'labels' ? (record[F] as number) : 0;
-        counts[label] = (counts[label] as number) + 1;
-        weights[label] = (weights[label] as number) + weight;
-        if (isApart) {
-          validating?.append(record);
-          next++;
-        } else {
-          training.append(record);
-        }
-      }
-    }
-    const schema =
-      options.schema === undefined
-        ? fitSchema(
-            this.#view.schema,
-            training,
-            validating === null ? [] : [validating],
-            options.rates,
-          )
-        : this.#view.schema;
-    const { standardize = true } = options;
-    const standardization = standardize
-      ? standardizationOf(schema, training)
-      : identity(featureCount(schema));
-    const shape = {
-      name: this.#view.location,
-      answers,
-      schema,
-      standardization,
-      weighted,
-      memoryBytes,
-    };
+      : fitSchema(own, training, others, options.rates);
+    const weighted = own.weight !== undefined;
+    const shape = { name: location, answers, schema, standardization, memoryBytes, weighted };
     return {
       parts: {
         training: datasetOf(training, shape, tallies.training),
@@ -210,6 +171,14 @@ class Reader {
       },
       schema,
     };
+  }
+
+  async #fill(parts: RowParts): Promise<RowParts> {
+    const columns = this.#columns.map((column, i) => `${column} as c${i}`);
+    const { database, relation } = this.#view;
+    const sql = `select ${columns.join(', ')} from ${relation.sql} where ${this.#where}`;
+    for await (const piece of database.pieces(sql)) parts.add(piece);
+    return parts;
   }
 
   #answerShape(): AnswerShape {
@@ -242,12 +211,6 @@ interface Shape {
   readonly standardization: Standardization;
   readonly weighted: boolean;
   readonly memoryBytes: number;
-}
-
-function tallyOf(answers: AnswerShape): RowTally {
-  const classes = answers.kind === 'labels' ? answers.classes : 1;
-  const zeros = () => Array.from({ length: classes }, () => 0);
-  return { rows: zeros(), weights: zeros() };
 }
 
 function datasetOf(store: RowStore, shape: Shape, tally: RowTally): RecordsDataset {

@@ -6,7 +6,8 @@ import { sharedFloat32 } from '../dataset.js';
 export interface RowStore {
   readonly rows: number;
   readonly width: number;
-  append(row: Float32Array): void;
+  /** Adds whole rows behind the last. */
+  append(rows: Float32Array): void;
   /** Calls `use` with all rows, piece by piece; where it returns true the piece is written back. */
   forEachPiece(use: (rows: Float32Array, count: number) => boolean | void): void;
   close(): void;
@@ -24,18 +25,24 @@ export class MemoryStore implements RowStore {
     this.values = sharedFloat32(width * capacity);
   }
 
-  append(row: Float32Array): void {
-    this.values.set(row, this.rows++ * this.width);
+  append(rows: Float32Array): void {
+    this.values.set(rows, this.rows * this.width);
+    this.rows += rows.length / this.width;
   }
 
   forEachPiece(use: (rows: Float32Array, count: number) => boolean | void): void {
-    use(this.values.subarray(0, this.rows * this.width), this.rows);
+    const most = rowsPerPiece(this.width);
+    for (let first = 0; first < this.rows; first += most) {
+      const count = Math.min(most, this.rows - first);
+      use(this.values.subarray(first * this.width, (first + count) * this.width), count);
+    }
   }
 
   close(): void {}
 }
 
 const PIECE_BYTES = 1 << 20;
+const rowsPerPiece = (width: number) => Math.max(1, Math.floor(PIECE_BYTES / (4 * width)));
 
 /** In a file, for tables larger than memory. The file has no name once its readers have it open. */
 export class FileStore implements RowStore {
@@ -51,15 +58,20 @@ export class FileStore implements RowStore {
     this.path = path;
     this.width = width;
     this.#fd = openSync(path, 'wx+', 0o600);
-    const rows = Math.max(1, Math.floor(PIECE_BYTES / (4 * width)));
-    this.#piece = new Float32Array(rows * width);
+    this.#piece = new Float32Array(rowsPerPiece(width) * width);
     this.#bytes = new Uint8Array(this.#piece.buffer);
   }
 
-  append(row: Float32Array): void {
-    this.#piece.set(row, this.#pending * this.width);
-    this.rows++;
-    if (++this.#pending * this.width === this.#piece.length) this.#flush();
+  append(rows: Float32Array): void {
+    for (let done = 0; done < rows.length;) {
+      const filled = this.#pending * this.width;
+      const part = rows.subarray(done, done + this.#piece.length - filled);
+      this.#piece.set(part, filled);
+      done += part.length;
+      this.#pending += part.length / this.width;
+      this.rows += part.length / this.width;
+      if (filled + part.length === this.#piece.length) this.#flush();
+    }
   }
 
   forEachPiece(use: (rows: Float32Array, count: number) => boolean | void): void {

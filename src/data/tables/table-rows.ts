@@ -41,11 +41,10 @@ export async function* tableRows(
     for (const note of await view.check()) onNote(note);
     const { features, id } = schema;
     const hasId = id !== null && relation.columns.some(({ name }) => name === id);
-    const columns = features.map((column, i) => `${view.codeSql(column)} as c${i}`);
+    const columns = features.map((column, i) => `${view.readSql(column)} as c${i}`);
     if (hasId) columns.push(`${identifier(id)}::VARCHAR as id`);
     const write = featureWriter(schema);
     const width = featureCount(schema);
-    const codes = Array.from({ length: features.length }, () => 0);
     let x = new Float32Array(most * width);
     let ids: (string | null)[] = [];
     let filled = 0;
@@ -58,11 +57,15 @@ export async function* tableRows(
     };
     const sql = `select ${columns.join(', ')} from ${relation.sql}`;
     for await (const piece of database.pieces(sql)) {
-      for (let row = 0; row < piece.rows; row++) {
-        for (let c = 0; c < codes.length; c++) codes[c] = piece.columns[c]?.[row] as number;
-        write(codes, x, filled * width);
-        if (hasId) ids.push(piece.columns[codes.length]?.[row] as string | null);
-        if (++filled === most) yield take();
+      for (let first = 0; first < piece.rows;) {
+        const rows = Math.min(piece.rows - first, most - filled);
+        const part = piece.columns.map((values) => values.slice(first, first + rows));
+        const codes = part.slice(0, features.length) as (Float32Array | Float64Array)[];
+        write({ rows, columns: codes, stride: 1 }, x.subarray(filled * width));
+        if (hasId) ids.push(...(part[features.length] as (string | null)[]));
+        first += rows;
+        filled += rows;
+        if (filled === most) yield take();
       }
     }
     if (filled > 0) yield take();

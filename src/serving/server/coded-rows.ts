@@ -1,3 +1,4 @@
+import { rowCodes } from '../../data/tables/encode.js';
 import { idIn, type NamedColumns, RowEncoder } from '../../data/tables/encode-rows.js';
 import type { MemoryLease } from './memory-budget.js';
 import { badRequest } from './protocol-error.js';
@@ -67,11 +68,8 @@ export class CodedRows {
   /** Writes the features of some rows: [count, features]. */
   fill(out: Float32Array, from: number, count: number): void {
     const { width } = this.encoder;
-    const features = out.length / count;
-    for (let row = 0; row < count; row++) {
-      const at = (from + row) * width;
-      this.columns.write(this.#codes.subarray(at, at + width), out, row * features);
-    }
+    const codes = this.#codes.subarray(from * width, (from + count) * width);
+    this.columns.write(rowCodes(codes, width), out);
   }
 
   #grow(rows: number): void {
