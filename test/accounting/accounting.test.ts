@@ -13,6 +13,7 @@ import type { NetworkSpecification } from '#src/model/specification.js';
 import type { OptimizerName } from '#src/optimizers/optimizer-list.js';
 import { GHOST_PRECISIONS, type GhostPrecision } from '#src/tensor/precision.js';
 import { DTYPES } from '#src/tensor/tensor.js';
+import { ALL } from '../support/all.js';
 import { called } from './called.js';
 import { largestPayloadFormula, parameterCountFormula, stepCostFormula } from './formulas.js';
 import type { CountResult, Counts } from './rank.js';
@@ -151,7 +152,7 @@ describe('what a step counts', () => {
         assert.equal(parameters, parameterCountFormula(specification));
         assert.equal(parameters, parameterCount(specification));
       }),
-      { numRuns: 40 },
+      { numRuns: ALL ? 40 : 20 },
     );
   });
 

@@ -14,6 +14,7 @@ import { train } from '#src/app/train/train.js';
 import { ConfigError } from '#src/base/errors.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
 import type { TrainingEvent } from '#src/training/events.js';
+import { ALL } from '../support/all.js';
 import { losses, readCheckpoint, temporaryFolder } from '../support/files.js';
 import { startLaunch } from '../support/launch.js';
 import { trainingProcesses } from '../support/processes.js';
@@ -111,6 +112,8 @@ function flip(file: string): void {
   writeFileSync(file, bytes);
 }
 
+/** What `.ci/run` runs with `--all`. */
+const withAll = !ALL && 'runs with --all';
 const linux = process.platform === 'linux' ? false : 'finds processes by /proc';
 
 describe('launch on threads', { skip: linux }, () => {
@@ -153,7 +156,7 @@ describe('launch on threads', { skip: linux }, () => {
     assert.deepEqual(endOf(out, 1200), endOf(whole, 1200));
   });
 
-  it('gives up with the first cause', async (context) => {
+  it('gives up with the first cause', { skip: withAll }, async (context) => {
     const folder = temporaryFolder(context);
     const out = path.join(folder, 'run');
     const args = [...THREADS, '--max-restarts', '1', ...configured(folder, { steps: 1e6 })];
@@ -172,7 +175,7 @@ describe('launch on threads', { skip: linux }, () => {
     assert.ok(stderr.endsWith(`phantom: ${message}\n`), stderr);
   });
 
-  it('ends at once when another start would not help', async (context) => {
+  it('ends at once when another start would not help', { skip: withAll }, async (context) => {
     const folder = temporaryFolder(context);
     const cases: [Partial<TrainingSettings>, RegExp][] = [
       [{ ghosts: 9 }, /9 ghosts .*needs ghosts/],
@@ -211,7 +214,7 @@ describe('launch on threads', { skip: linux }, () => {
     assert.match(refused.stderr, /run already holds a run; continue it with --resume run/);
   });
 
-  it('stops with a checkpoint when it is killed itself', async (context) => {
+  it('stops with a checkpoint when it is killed itself', { skip: withAll }, async (context) => {
     const folder = temporaryFolder(context);
     const out = path.join(folder, 'run');
     const args = [...THREADS, ...configured(folder, { steps: 1e6 }), '--out', out];
