@@ -95,7 +95,7 @@ function measureProducts(engines: readonly Engine[], budgetMs: number): ProductT
   const operands = engines.map((engine) =>
     [0, 1, 2].map(() => {
       const tensor = engine.allocate([largest]);
-      for (let i = 0; i < largest; i++) tensor.data[i] = ((i * 37) % 101) / 101 - 0.5;
+      engine.toDevice(mixedNumbers(largest), tensor);
       return tensor;
     }),
   );
@@ -123,7 +123,7 @@ function elementwiseKernels(engine: Engine, count: number): Kernel[] {
   const rows = count / 128;
   const random = (): Tensor => {
     const tensor = engine.allocate([rows, 128]);
-    for (let i = 0; i < count; i++) tensor.data[i] = ((i * 37) % 101) / 101 - 0.5;
+    engine.toDevice(mixedNumbers(count), tensor);
     return tensor;
   };
   const [a, b, c] = [random(), random(), random()];
@@ -238,4 +238,8 @@ function printElementwise(timings: readonly ElementwiseTiming[]): void {
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   await kernelsBench(process.argv.slice(2));
+}
+
+function mixedNumbers(count: number): Float32Array {
+  return Float32Array.from({ length: count }, (_, i) => ((i * 37) % 101) / 101 - 0.5);
 }

@@ -189,7 +189,7 @@ await runRankProgram<StepRequest>(
       return performance.now() - began;
     });
     const exposed = everyones(exposedMs);
-    const elements = network.parameters.reduce((sum, { value }) => sum + value.data.length, 0);
+    const elements = network.parameters.reduce((sum, { value }) => sum + value.length, 0);
     return {
       engine: bare.description,
       communicator: transport.description,
@@ -246,7 +246,7 @@ function copyRate(engine: Engine): number {
     engine.copy(from, to);
     return performance.now() - began;
   });
-  return (2 * 4 * from.data.length) / (Math.min(...times) * 1e6);
+  return (2 * 4 * from.length) / (Math.min(...times) * 1e6);
 }
 
 /** The same random batch for ever. */

@@ -46,8 +46,11 @@ if (isMainThread) {
     const tape = new Tape(engine, communicator);
     const x = tape.variable(engine.allocate([rows, BATCH]));
     const y = tape.variable(engine.allocate([rows, BATCH]));
-    randomStream(1, `x ${communicator.rank}`).fillNormal(x.value.data, 0);
-    randomStream(1, `y ${communicator.rank}`).fillNormal(y.value.data, 0);
+    for (const [name, { value }] of Object.entries({ x, y })) {
+      const numbers = new Float32Array(value.length);
+      randomStream(1, `${name} ${communicator.rank}`).fillNormal(numbers, 0);
+      engine.toDevice(numbers, value);
+    }
     const loss = new ElementwiseLoss({
       name: 'mse',
       scale: 1 / (WIDTH * BATCH),

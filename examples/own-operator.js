@@ -2,6 +2,7 @@
 // node examples/own-operator.js
 import { checkGradients } from 'phantom-parallel/autograd';
 import { createEngine } from 'phantom-parallel/engines';
+import { float32 } from 'phantom-parallel/tensor';
 
 /** softplus(x) = log(1 + eˣ), element by element. */
 const softplus = {
@@ -11,9 +12,11 @@ const softplus = {
   forward(context, x) {
     // A buffer is allocated at the first call and handed out again at every later one.
     const output = context.buffer('output', ...x.shape);
-    for (const [i, value] of x.data.entries()) {
-      output.data[i] = Math.max(value, 0) + Math.log1p(Math.exp(-Math.abs(value)));
-    }
+    // What JavaScript computes goes to the host and back; an engine's own kernels need neither.
+    const y = context.engine
+      .toHost(float32(x))
+      .map((value) => Math.max(value, 0) + Math.log1p(Math.exp(-Math.abs(value))));
+    context.engine.toDevice(y, output);
     return output;
   },
 
@@ -22,9 +25,9 @@ const softplus = {
     const [x] = context.inputs;
     if (!x) return;
     const dx = context.buffer('dx', ...x.shape);
-    for (const [i, value] of x.data.entries()) {
-      dx.data[i] = (dOutput.data[i] ?? 0) / (1 + Math.exp(-value));
-    }
+    const slopes = context.engine.toHost(float32(x)).map((value) => 1 / (1 + Math.exp(-value)));
+    context.engine.toDevice(slopes, dx);
+    context.engine.multiply(dx, float32(dOutput), dx);
     context.giveGradient(0, dx);
   },
 };

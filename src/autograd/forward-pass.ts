@@ -43,12 +43,12 @@ export class ForwardMemory {
     const of = (memory: Tensor, at: number, shape: readonly number[], dtype: Dtype): AnyTensor =>
       dtype === 'float32'
         ? tensorPart(memory, at, shape)
-        : asBfloat16(tensorPart(memory, at, [memory.data.length - at]), shape);
+        : asBfloat16(tensorPart(memory, at, [memory.length - at]), shape);
     return (shape, dtype) => {
       const floats = Math.ceil((elementBytes(dtype) * elementCount(shape)) / 4);
       for (; slab < slabs.length; slab++, from = 0) {
         const memory = slabs[slab] as Tensor;
-        if (from + floats > memory.data.length) continue;
+        if (from + floats > memory.length) continue;
         const part = of(memory, from, shape, dtype);
         from += Math.ceil(floats / ALIGNMENT) * ALIGNMENT;
         return part;
@@ -170,7 +170,7 @@ class Place implements OperatorContext {
     if (buffer === undefined) {
       buffer = this.#scratch.allocate(shape, dtype);
       this.#buffers.set(name, buffer);
-    } else if (buffer.dtype !== dtype || buffer.data.length !== elementCount(shape)) {
+    } else if (buffer.dtype !== dtype || buffer.length !== elementCount(shape)) {
       throw new ShapeError('forward', `${this.operator.name}: ${name} changed to [${shape}]`);
     }
     return buffer;

@@ -46,18 +46,20 @@ export interface GradientCheck {
  * ```ts
  * import { checkGradients, type Operator } from 'phantom-parallel/autograd';
  * import { createEngine } from 'phantom-parallel/engines';
+ * import { float32 } from 'phantom-parallel/tensor';
  *
  * const square: Operator = {
  *   name: 'square',
  *   forward(context, x) {
  *     const output = context.buffer('output', ...x.shape);
- *     output.data.set(x.data.map((value) => value * value));
+ *     context.engine.multiply(float32(x), float32(x), output);
  *     return output;
  *   },
  *   backward(context, dOutput) {
- *     const x = context.inputs[0]!;
+ *     const x = float32(context.inputs[0]!);
  *     const dx = context.buffer('dx', ...x.shape);
- *     dx.data.set(dOutput.data.map((value, i) => 2 * x.data[i]! * value));
+ *     context.engine.multiply(float32(dOutput), x, dx);
+ *     context.engine.scale(2, dx);
  *     context.giveGradient(0, dx);
  *   },
  * };
@@ -79,7 +81,7 @@ export function checkGradients(
   const originals = inputs.map(({ value }, i) => {
     const replicated = options.replicatedInputs?.[i] ?? false;
     const given = options.values?.[i];
-    const original = new Float32Array(value.data.length);
+    const original = new Float32Array(value.length);
     if (given) original.set(Array.from(given));
     else randomStream(seed, `input ${i} ${replicated ? '' : rank}`).fillNormal(original, 0);
     return original;
@@ -87,12 +89,14 @@ export function checkGradients(
   let direction: Float32Array | null = null;
 
   const forward = () => {
-    for (const [i, input] of inputs.entries()) input.value.data.set(originals[i] ?? []);
+    for (const [i, input] of inputs.entries()) {
+      engine.toDevice(originals[i] ?? new Float32Array(), input.value);
+    }
     tape.begin();
     return tape.apply(operator, ...inputs);
   };
   const scalar = () => {
-    const { data } = forward().value;
+    const data = engine.toHost(forward().value);
     const sum = Float64Array.of(0);
     for (const [i, value] of data.entries()) sum[0] = (sum[0] ?? 0) + value * (direction?.[i] ?? 0);
     if (!options.replicatedOutput) communicator.allReduceSum(sum);
@@ -102,11 +106,12 @@ export function checkGradients(
   const output = forward();
   const dOutput = engine.allocate(output.value.shape);
   const stream = randomStream(seed, `direction ${options.replicatedOutput ? '' : rank}`);
-  stream.fillNormal(dOutput.data, 0);
-  direction = dOutput.data.slice();
+  direction = new Float32Array(dOutput.length);
+  stream.fillNormal(direction, 0);
+  engine.toDevice(direction, dOutput);
   tape.backward(output, dOutput);
   const gradients = inputs.map(({ gradient, value }) =>
-    gradient === null ? new Float32Array(value.data.length) : float32(gradient).data.slice(),
+    gradient === null ? new Float32Array(value.length) : engine.toHost(float32(gradient)).slice(),
   );
 
   return inputs.map((_, i) => {

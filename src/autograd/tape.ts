@@ -214,7 +214,7 @@ class Node implements OperatorContext {
     if (buffer === undefined) {
       buffer = this.engine.allocate(shape, dtype);
       this.#buffers.set(name, buffer);
-    } else if (buffer.dtype !== dtype || buffer.data.length !== elementCount(shape)) {
+    } else if (buffer.dtype !== dtype || buffer.length !== elementCount(shape)) {
       throw new ShapeError('tape', `${this.operator.name}: buffer ${name} changed to [${shape}]`);
     }
     return buffer;
@@ -291,7 +291,8 @@ export class Parameter extends Variable {
   /** Null when the checkpoint holds the tensor as it is. */
   readonly slice: ParameterSlice | null;
   readonly copy: Tensor<'bfloat16'> | null;
-  readonly #engine: Engine;
+  /** In whose memory it is. */
+  readonly engine: Engine;
 
   constructor(
     engine: Engine,
@@ -299,7 +300,7 @@ export class Parameter extends Variable {
   ) {
     super(engine.allocate(shape), true);
     this.copy = compute === 'float32' ? null : engine.allocate(shape, compute);
-    this.#engine = engine;
+    this.engine = engine;
     this.name = name;
     this.block = block;
     this.slice = slice;
@@ -311,7 +312,7 @@ export class Parameter extends Variable {
 
   /** Makes the copy from the value. */
   rounded(): void {
-    if (this.copy !== null) this.#engine.encodeRows('bfloat16', this.value, bytesOf(this.copy));
+    if (this.copy !== null) this.engine.encodeRows('bfloat16', this.value, bytesOf(this.copy));
   }
 
   /** The gradient that a backward pass has left. @throws ShapeError when there was none */

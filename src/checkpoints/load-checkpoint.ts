@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Parameter } from '../autograd/tape.js';
 import type { Communicator } from '../communicators/communicator.js';
+import { writeFromHost } from '../engines/host-engine.js';
 import { SafetensorsFile } from '../data/safetensors.js';
 import { CheckpointError, DataError } from '../base/errors.js';
 import {
@@ -119,19 +120,23 @@ function readEntry(
       `${file.path}: ${name} is ${found.dtype} [${found.shape}]; this network has F32 [${shape}]`,
     );
   }
+  const write = (to: (numbers: Float32Array) => void): void =>
+    writeFromHost(parameter.engine, tensor, to);
   if (first) {
-    copyFirst(first, file.readFloat32(name), tensor.data);
+    write((numbers) => copyFirst(first, file.readFloat32(name), numbers));
     return;
   }
   if (slice === null) {
-    file.readFloat32(name, tensor.data);
+    write((numbers) => file.readFloat32(name, numbers));
     return;
   }
   const whole = file.readFloat32(name);
   const width = shape[1] ?? 1;
   const partWidth = tensor.shape[1] ?? 1;
-  for (let row = 0; row < tensor.data.length / partWidth; row++) {
-    const from = (slice.row + row) * width + slice.column;
-    tensor.data.set(whole.subarray(from, from + partWidth), row * partWidth);
-  }
+  write((numbers) => {
+    for (let row = 0; row < numbers.length / partWidth; row++) {
+      const from = (slice.row + row) * width + slice.column;
+      numbers.set(whole.subarray(from, from + partWidth), row * partWidth);
+    }
+  });
 }

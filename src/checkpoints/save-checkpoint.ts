@@ -167,7 +167,9 @@ function kindsOf(contents: CheckpointContents): Kind[] {
 function tensorsOf(entries: readonly Entry[], communicator: Communicator): SafetensorsTensor[] {
   const own = entries
     .filter((entry) => entry.parameter.slice === null)
-    .map(({ name, tensor }) => float32(name, tensor.shape, tensor.data));
+    .map(({ name, tensor, parameter }) =>
+      float32(name, tensor.shape, parameter.engine.toHost(tensor)),
+    );
   return [...own, ...assembleSlices(entries, communicator)];
 }
 
@@ -187,9 +189,10 @@ function assembleSlices(entries: readonly Entry[], communicator: Communicator) {
     const [first] = parts;
     const slice = first?.parameter.slice;
     if (!first || !slice) continue;
-    const partLength = first.tensor.data.length;
+    const partLength = first.tensor.length;
     const send = new Float32Array(partLength * parts.length);
-    for (const [i, part] of parts.entries()) send.set(part.tensor.data, i * partLength);
+    for (const [i, part] of parts.entries())
+      send.set(part.parameter.engine.toHost(part.tensor), i * partLength);
     const received = new Float32Array(send.length * communicator.size);
     communicator.allGather(send, received);
     if (communicator.rank !== 0) continue;

@@ -1,10 +1,8 @@
 import { ShapeError } from '../base/errors.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { bytesEach, type Moved, type Summed } from './operands.js';
 
-/** What collectives carry: network tensors are float32, scalars for people float64. */
-export type Payload = Float32Array | Float64Array;
-
-/** What is moved and never summed: float32, or bytes that only the sender and the receiver read. */
-export type MovedPayload = Float32Array | Uint8Array;
+export type { Moved, MovedPayload, Payload, Summed } from './operands.js';
 
 /** A collective that has been started: `wait` blocks until its result is in place. */
 export interface PendingCollective {
@@ -17,6 +15,9 @@ export interface PendingCollective {
  * What an implementation provides. Every rank calls the same methods in the same order with the
  * same sizes; a started collective must be waited for, and at most `maxInFlight` may be started
  * and not yet waited for. Until `wait` returns, neither buffer may be touched.
+ *
+ * Those that move data in host memory take regions that the host can reach (`hostOf`); `StagedTransport`
+ * copies others there.
  *
  * Sums follow one fixed binary tree over ranks, `treeSplit`, in the payload's precision, so that
  * the bits do not depend on the transport.
@@ -31,16 +32,19 @@ export interface Transport {
 
   /** receive[i·n … (i+1)·n) = rank i's send, n = send.length. `send` may be the own part of
    * `receive`. */
-  startAllGather(send: MovedPayload, receive: MovedPayload): PendingCollective;
+  startAllGather(send: Moved, receive: Moved): PendingCollective;
   /** receive[i·n … (i+1)·n) = rank i's send[rank·n … (rank+1)·n), n = send.length / size. The
    * buffers lie apart. */
-  startAllToAll(send: MovedPayload, receive: MovedPayload): PendingCollective;
+  startAllToAll(send: Moved, receive: Moved): PendingCollective;
   /** receive = Σ over ranks of send[rank·n … (rank+1)·n), n = receive.length. */
-  startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective;
+  startReduceScatterSum(
+    send: Float32Array | Tensor,
+    receive: Float32Array | Tensor,
+  ): PendingCollective;
   /** buffer = Σ over ranks of buffer, in place. */
-  startAllReduceSum(buffer: Payload): PendingCollective;
+  startAllReduceSum(buffer: Summed): PendingCollective;
   /** buffer = root's buffer. */
-  broadcast(buffer: Payload, root: number): void;
+  broadcast(buffer: Summed, root: number): void;
   /** Returns when every rank has called it. */
   barrier(): void;
   /** Whether a started collective stands still until `progress` or its wait is called. */
@@ -91,7 +95,7 @@ export class Communicator {
 
   /** Gathers equal shards, in rank order.
    * @throws ShapeError unless receive.length = size · send.length, of one element type */
-  startAllGather<P extends MovedPayload>(send: P, receive: P): PendingCollective {
+  startAllGather(send: Moved, receive: Moved): PendingCollective {
     sameElements('all-gather', send, receive);
     if (receive.length !== send.length * this.size) {
       throw lengths('all-gather', send.length, receive.length, `receive = ${this.size} · send`);
@@ -99,13 +103,13 @@ export class Communicator {
     return this.transport.startAllGather(send, receive);
   }
   /** `startAllGather`, waited for. */
-  allGather<P extends MovedPayload>(send: P, receive: P): void {
+  allGather(send: Moved, receive: Moved): void {
     this.startAllGather(send, receive).wait();
   }
 
   /** Sends each rank its shard, and receives what the ranks sent to this one, in rank order.
    * @throws ShapeError unless both are equally long, of one element type, and divide into shards */
-  startAllToAll<P extends MovedPayload>(send: P, receive: P): PendingCollective {
+  startAllToAll(send: Moved, receive: Moved): PendingCollective {
     sameElements('all-to-all', send, receive);
     if (send.length !== receive.length || send.length % this.size !== 0) {
       const rule = `receive = send, a multiple of ${this.size}`;
@@ -114,34 +118,37 @@ export class Communicator {
     return this.transport.startAllToAll(send, receive);
   }
   /** `startAllToAll`, waited for. */
-  allToAll<P extends MovedPayload>(send: P, receive: P): void {
+  allToAll(send: Moved, receive: Moved): void {
     this.startAllToAll(send, receive).wait();
   }
 
   /** Sums over ranks and leaves each rank its shard.
    * @throws ShapeError unless send.length = size · receive.length */
-  startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
+  startReduceScatterSum(
+    send: Float32Array | Tensor,
+    receive: Float32Array | Tensor,
+  ): PendingCollective {
     if (send.length !== receive.length * this.size) {
       throw lengths('reduce-scatter', send.length, receive.length, `send = ${this.size} · receive`);
     }
     return this.transport.startReduceScatterSum(send, receive);
   }
   /** `startReduceScatterSum`, waited for. */
-  reduceScatterSum(send: Float32Array, receive: Float32Array): void {
+  reduceScatterSum(send: Float32Array | Tensor, receive: Float32Array | Tensor): void {
     this.startReduceScatterSum(send, receive).wait();
   }
 
   /** Sums over ranks, in place, on every rank. */
-  startAllReduceSum(buffer: Payload): PendingCollective {
+  startAllReduceSum(buffer: Summed): PendingCollective {
     return this.transport.startAllReduceSum(buffer);
   }
   /** `startAllReduceSum`, waited for. */
-  allReduceSum(buffer: Payload): void {
+  allReduceSum(buffer: Summed): void {
     this.startAllReduceSum(buffer).wait();
   }
 
   /** buffer = root's buffer, on every rank. @throws ShapeError when root is no rank of the group */
-  broadcast(buffer: Payload, root: number): void {
+  broadcast(buffer: Summed, root: number): void {
     if (!Number.isInteger(root) || root < 0 || root >= this.size) {
       throw new ShapeError('broadcast', `root ${root} is not a rank of 0 … ${this.size - 1}`);
     }
@@ -175,9 +182,9 @@ export class Communicator {
   }
 }
 
-function sameElements(where: string, send: MovedPayload, receive: MovedPayload): void {
-  if (send.BYTES_PER_ELEMENT === receive.BYTES_PER_ELEMENT) return;
-  const [a, b] = [send.BYTES_PER_ELEMENT, receive.BYTES_PER_ELEMENT];
+function sameElements(where: string, send: Moved, receive: Moved): void {
+  const [a, b] = [bytesEach(send), bytesEach(receive)];
+  if (a === b) return;
   throw new ShapeError(where, `send has elements of ${a} bytes, receive of ${b}; needs the same`);
 }
 

@@ -1,9 +1,9 @@
 import type { Activation } from '../engines/activations.js';
-import type { Engine } from '../engines/engine.js';
+import type { HostEngine } from '../engines/host-engine.js';
 import { Scratch } from '../engines/scratch.js';
 import type { ResidualBlocks } from '../model/specification.js';
 import type { DenseLayer } from '../models/dense-network.js';
-import { type Tensor, tensorRows } from '../tensor/tensor.js';
+import { type HostTensor, tensorRows } from '../tensor/tensor.js';
 
 /** What a network has between its linear layers. */
 export interface BetweenOptions {
@@ -18,19 +18,19 @@ type Place = Pick<DenseLayer, 'place' | 'role'>;
 /** Takes rows of data, [features, rows], from one linear layer of a network to the next: activations,
  * and the norm, gate and sum of residual blocks. Keeps what entered a block. */
 export class Between {
-  readonly #engine: Engine;
+  readonly #engine: HostEngine;
   readonly #scratch: Scratch;
   readonly #options: BetweenOptions;
-  #entered: Tensor | null = null;
+  #entered: HostTensor | null = null;
 
-  constructor(engine: Engine, options: BetweenOptions) {
+  constructor(engine: HostEngine, options: BetweenOptions) {
     this.#engine = engine;
     this.#scratch = new Scratch(engine);
     this.#options = options;
   }
 
   /** What a layer multiplies, of what the one before gave; there until the next one. */
-  enter({ place, role }: Place, x: Tensor): Tensor {
+  enter({ place, role }: Place, x: HostTensor): HostTensor {
     const { residual } = this.#options;
     if (residual === null || (place !== 'up' && role !== 'head')) return x;
     if (place === 'up') {
@@ -49,7 +49,7 @@ export class Between {
   }
 
   /** What follows a layer. @param z W x + b, which is overwritten @returns rows of its memory */
-  leave({ place }: Place, z: Tensor, activation: Activation): Tensor {
+  leave({ place }: Place, z: HostTensor, activation: Activation): HostTensor {
     const engine = this.#engine;
     if (place === 'up' && this.#options.residual?.gated) {
       const { blocks } = this.#options;

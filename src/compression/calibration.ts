@@ -1,8 +1,8 @@
 import type { Activation } from '../engines/activations.js';
-import type { Engine } from '../engines/engine.js';
+import type { HostEngine } from '../engines/host-engine.js';
 import { Scratch } from '../engines/scratch.js';
 import type { DenseLayer } from '../models/dense-network.js';
-import { asMatrix, matrixColumns, type Tensor } from '../tensor/tensor.js';
+import { asMatrix, matrixColumns, type HostTensor } from '../tensor/tensor.js';
 import { Between, type BetweenOptions } from './between.js';
 
 /** Rows of data as a network sees them. */
@@ -32,16 +32,16 @@ const CHUNK = 256;
  * Takes 4·rows·(features + 3·N) bytes of the engine's memory, and 4·N² for the products.
  */
 export class Calibration {
-  readonly #engine: Engine;
+  readonly #engine: HostEngine;
   readonly #data: CalibrationRows;
   readonly #scratch: Scratch;
-  readonly #first: Tensor;
+  readonly #first: HostTensor;
   readonly #between: Between;
-  #x: Tensor;
+  #x: HostTensor;
   /** Layers that the rows have passed. */
   #passed = 0;
 
-  constructor(engine: Engine, data: CalibrationRows, between: BetweenOptions) {
+  constructor(engine: HostEngine, data: CalibrationRows, between: BetweenOptions) {
     this.#engine = engine;
     this.#data = data;
     this.#between = new Between(engine, between);
@@ -88,7 +88,7 @@ export class Calibration {
   }
 
   /** Computes the outputs of the layer, W x + b, for `outputError` and `advance`. */
-  multiply(weight: Tensor, bias: Float32Array): Tensor {
+  multiply(weight: HostTensor, bias: Float32Array): HostTensor {
     const [outputs = 0] = weight.shape;
     const z = this.#product(weight, `outputs ${this.#passed % 2}`);
     const b = this.#scratch.tensor('bias', [outputs]);
@@ -104,7 +104,7 @@ export class Calibration {
    * @param difference W − Ŵ
    * @param shift b̂ − b
    */
-  outputError(z: Tensor, difference: Tensor, shift: Float64Array | null): number {
+  outputError(z: HostTensor, difference: HostTensor, shift: Float64Array | null): number {
     const { rows } = this.#data;
     const off = this.#product(difference, 'difference');
     let [error, size] = [0, 0];
@@ -117,7 +117,7 @@ export class Calibration {
   }
 
   /** Of the outputs of a layer, all features together. @param z of `multiply` */
-  variance(z: Tensor): number {
+  variance(z: HostTensor): number {
     const { rows } = this.#data;
     let variance = 0;
     for (let from = 0; from < z.data.length; from += rows) {
@@ -135,12 +135,12 @@ export class Calibration {
   }
 
   /** What leaves a layer enters the next. @param z of `multiply` */
-  advance(layer: DenseLayer, z: Tensor, activation: Activation): void {
+  advance(layer: DenseLayer, z: HostTensor, activation: Activation): void {
     this.#x = this.#between.leave(layer, z, activation);
     this.#passed++;
   }
 
-  #product(weight: Tensor, use: string): Tensor {
+  #product(weight: HostTensor, use: string): HostTensor {
     const out = this.#scratch.tensor(use, [weight.shape[0] as number, this.#data.rows]);
     const [a, x] = [asMatrix(weight), asMatrix(this.#x)];
     this.#engine.gemm(false, false, 1, a, x, 0, asMatrix(out));

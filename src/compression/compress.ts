@@ -1,13 +1,14 @@
 import { parameterCount, stepCost } from '../analysis/network-cost.js';
 import type { SafetensorsTensor } from '../data/safetensors.js';
-import type { Engine, Slots } from '../engines/engine.js';
+import type { Slots } from '../engines/engine.js';
+import type { HostEngine } from '../engines/host-engine.js';
 import { Scratch } from '../engines/scratch.js';
 import { ConfigError, DataError } from '../base/errors.js';
 import { scatterHalves } from '../layers/gated/halves.js';
 import { type PhantomFactors, phantomTensors, subtractPhantom } from '../layers/phantom/dense.js';
 import { type NetworkLayer, networkLayers } from '../model/network-layers.js';
 import { type NetworkSpecification, validateSpecification } from '../model/specification.js';
-import type { Tensor } from '../tensor/tensor.js';
+import type { HostTensor } from '../tensor/tensor.js';
 import type { DenseLayer, DenseNetwork } from '../models/dense-network.js';
 import { refuseExisting, writeModel } from '../models/model-folder.js';
 import type { BetweenOptions } from './between.js';
@@ -88,7 +89,7 @@ export interface CompressionReport {
  */
 export function compressNetwork(
   request: CompressionRequest,
-  engine: Engine,
+  engine: HostEngine,
   svd: TruncatedSvd,
 ): CompressionReport {
   refuseExisting(request.out);
@@ -97,14 +98,14 @@ export function compressNetwork(
 
 class Compression {
   readonly #request: CompressionRequest;
-  readonly #engine: Engine;
+  readonly #engine: HostEngine;
   readonly #svd: TruncatedSvd;
   readonly #scratch: Scratch;
   readonly #squares: Slots;
   readonly #calibration: Calibration | null;
   readonly #between: BetweenOptions;
 
-  constructor(request: CompressionRequest, engine: Engine, svd: TruncatedSvd) {
+  constructor(request: CompressionRequest, engine: HostEngine, svd: TruncatedSvd) {
     this.#request = request;
     this.#engine = engine;
     this.#svd = svd;
@@ -193,7 +194,7 @@ class Compression {
     return { factors, shift, errors };
   }
 
-  #sumOfSquares(x: Tensor): number {
+  #sumOfSquares(x: HostTensor): number {
     this.#engine.sumOfSquares(x, this.#squares, 0);
     return this.#engine.read(this.#squares)[0] ?? 0;
   }
@@ -270,7 +271,7 @@ class Compression {
     );
   }
 
-  #read(layer: DenseLayer): { weight: Tensor; bias: Float32Array } {
+  #read(layer: DenseLayer): { weight: HostTensor; bias: Float32Array } {
     const weight = this.#scratch.tensor('weight', [layer.rows, layer.columns]);
     layer.readWeight(weight);
     let bias = layer.readBias();
@@ -301,7 +302,7 @@ class Compression {
 
 function wholeTensors(
   { role, rows, columns }: DenseLayer,
-  weight: Tensor,
+  weight: HostTensor,
   bias: Float32Array,
 ): SafetensorsTensor[] {
   return [

@@ -6,10 +6,10 @@ import {
 } from '../layers/loss-names.js';
 import { elementLossOf } from '../layers/losses.js';
 import type { Activation } from '../engines/activations.js';
-import type { Engine } from '../engines/engine.js';
+import type { HostEngine } from '../engines/host-engine.js';
 import { Scratch } from '../engines/scratch.js';
 import type { DenseLayer } from '../models/dense-network.js';
-import { asMatrix, type Tensor, tensorRows } from '../tensor/tensor.js';
+import { asMatrix, type HostTensor, tensorRows } from '../tensor/tensor.js';
 import { Between, type BetweenOptions } from './between.js';
 
 /** Rows that a network is compared on, as it sees them. */
@@ -39,7 +39,7 @@ export interface ProbeReport {
 
 /** What a layer is. */
 export interface DenseForm {
-  readonly weight: Tensor;
+  readonly weight: HostTensor;
   readonly bias: Float32Array;
   readonly activation: Activation;
 }
@@ -54,19 +54,19 @@ export interface CompressedForm {
 /** Takes rows through a dense network and its phantom form side by side, layer by layer, so that
  * no more than one layer is in memory. */
 export class Probe {
-  readonly #engine: Engine;
+  readonly #engine: HostEngine;
   readonly #scratch: Scratch;
   readonly #data: ProbeData;
-  readonly #spare: Tensor[] = [];
+  readonly #spare: HostTensor[] = [];
   /** Of the dense network, and of its phantom form. */
   readonly #between: readonly [Between, Between];
-  #dense: Tensor;
-  #phantom: Tensor;
+  #dense: HostTensor;
+  #phantom: HostTensor;
   /** The memory that they are the first rows of. */
-  #wholeDense: Tensor;
-  #wholePhantom: Tensor;
+  #wholeDense: HostTensor;
+  #wholePhantom: HostTensor;
 
-  constructor(engine: Engine, data: ProbeData, between: BetweenOptions) {
+  constructor(engine: HostEngine, data: ProbeData, between: BetweenOptions) {
     this.#engine = engine;
     this.#scratch = new Scratch(engine);
     this.#data = data;
@@ -127,7 +127,7 @@ export class Probe {
     };
   }
 
-  #judge(output: Tensor, loss: LossName, options: LossOptions): ProbeResult {
+  #judge(output: HostTensor, loss: LossName, options: LossOptions): ProbeResult {
     const { rows } = this.#data;
     const engine = this.#engine;
     const gradient = engine.allocate(output.shape);
@@ -153,7 +153,7 @@ export class Probe {
   }
 
   /** Into memory of an activation that is not needed any more, where there is some of that size. */
-  #product(weight: Tensor, x: Tensor): Tensor {
+  #product(weight: HostTensor, x: HostTensor): HostTensor {
     const rows = weight.shape[0] as number;
     const at = this.#spare.findIndex(({ shape }) => shape[0] === rows);
     const z =

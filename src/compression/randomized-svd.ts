@@ -1,8 +1,8 @@
 import { Matrix as Dense, SVD } from 'ml-matrix';
-import type { Engine } from '../engines/engine.js';
+import type { HostEngine } from '../engines/host-engine.js';
 import { Scratch } from '../engines/scratch.js';
 import { randomStream } from '../tensor/random.js';
-import { asMatrix, type Tensor } from '../tensor/tensor.js';
+import { asMatrix, type HostTensor } from '../tensor/tensor.js';
 import { transpose } from './float64.js';
 import type { SingularTriplets, TruncatedSvd } from './truncated-svd.js';
 
@@ -26,10 +26,10 @@ const NEGLIGIBLE = 1e-6;
 export class RandomizedSvd implements TruncatedSvd {
   readonly name = 'randomized';
   readonly description: string;
-  readonly #engine: Engine;
+  readonly #engine: HostEngine;
   readonly #scratch: Scratch;
 
-  constructor(engine: Engine) {
+  constructor(engine: HostEngine) {
     this.#engine = engine;
     this.#scratch = new Scratch(engine);
     this.description = `randomized, products by ${engine.name}`;
@@ -70,7 +70,7 @@ export class RandomizedSvd implements TruncatedSvd {
   }
 
   /** Leaves Qᵀ in y, [l, rows]. */
-  #findRange(a: Tensor, y: Tensor, z: Tensor, whole: boolean): void {
+  #findRange(a: HostTensor, y: HostTensor, z: HostTensor, whole: boolean): void {
     const [rows = 0, columns = 0] = a.shape;
     if (whole) {
       z.data.fill(0);

@@ -7,12 +7,15 @@ export { joinRanks, type Ranks, type RanksRequest, type RanksStart } from '../ap
 export { runRankProgram } from '../app/ranks/rank-program.js';
 export {
   Communicator,
+  type Moved,
   type MovedPayload,
   type Payload,
   type PendingCollective,
+  type Summed,
   type Transport,
   treeSplit,
 } from '../communicators/communicator.js';
+export { hostOf } from '../communicators/operands.js';
 export type { ProcessPlace, RankContext } from '../communicators/rank-context.js';
 export {
   type CollectiveKind,

@@ -9,6 +9,7 @@ export type { ElementLoss, ElementLossName } from '../engines/element-losses.js'
 export type { AdamStep, Engine, HalfProducts, SgdStep, Slots } from '../engines/engine.js';
 export { type BlasEngineOptions, createBlasEngine } from '../engines/blas/blas-engine.js';
 export { countingEngine, type FlopCounter } from '../engines/counting/counting-engine.js';
+export { type HostEngine, inHostMemory, writeFromHost } from '../engines/host-engine.js';
 export { ForwardingEngine } from '../engines/forwarding-engine.js';
 export { measureEngine } from '../engines/measure.js';
 export {

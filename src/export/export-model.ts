@@ -2,7 +2,7 @@ import { existsSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { SafetensorsFile, type SafetensorsTensor, writeSafetensors } from '../data/safetensors.js';
 import { recordStandardization } from '../data/standardize.js';
-import type { Engine } from '../engines/engine.js';
+import type { HostEngine } from '../engines/host-engine.js';
 import { ConfigError, UnsupportedError } from '../base/errors.js';
 import { packageVersion } from '../base/version.js';
 import { isSystemError, makeFolders, remedyFor, replaceFileBy } from '../base/files.js';
@@ -52,7 +52,7 @@ export function writeExport(
   source: ModelSource,
   format: ExportFormat,
   file: string,
-  { engine, pipeline }: { readonly engine: Engine; readonly pipeline: boolean },
+  { engine, pipeline }: { readonly engine: HostEngine; readonly pipeline: boolean },
 ): FileReport {
   if (existsSync(file)) {
     throw new ConfigError('export', `${file} already exists; choose another --out, or remove it`);
@@ -65,7 +65,7 @@ function exportSafetensors(
   source: ModelSource,
   format: Exclude<ExportFormat, 'onnx'>,
   file: string,
-  engine: Engine,
+  engine: HostEngine,
 ): FileReport {
   const { specification, loss, standardization } = source;
   const metadata = {
@@ -102,7 +102,7 @@ function shardTensors(source: ModelSource): SafetensorsTensor[] {
 function denseTensors(
   source: ModelSource,
   format: 'safetensors-dense' | 'pytorch-names',
-  engine: Engine,
+  engine: HostEngine,
 ): SafetensorsTensor[] {
   return withNetwork(source, engine, (network) =>
     network.layers.flatMap((layer, i) => {
@@ -138,7 +138,11 @@ function pytorchStems(
   return place === 'up' && residual.gated ? [`${stem}.gate`, `${stem}.up`] : [`${stem}.${place}`];
 }
 
-function withNetwork<T>(source: ModelSource, engine: Engine, use: (network: DenseNetwork) => T): T {
+function withNetwork<T>(
+  source: ModelSource,
+  engine: HostEngine,
+  use: (network: DenseNetwork) => T,
+): T {
   const network = denseOf(source, engine);
   try {
     return use(network);
@@ -154,7 +158,7 @@ function namesOf(source: ModelSource): string[] {
 function exportOnnx(
   source: ModelSource,
   file: string,
-  engine: Engine,
+  engine: HostEngine,
   pipeline: boolean,
 ): FileReport {
   const write = (network: OnnxGraph): FileReport => {

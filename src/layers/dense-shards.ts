@@ -1,11 +1,11 @@
-import type { Tensor } from '../tensor/tensor.js';
+import type { HostTensor } from '../tensor/tensor.js';
 import type { LayerKind, LayerSizes, ParameterShape, ShardReader } from './kind.js';
 import { parameterName } from './matrix-shards.js';
 
 /** The dense form of a layer whose blocks hold parts of one matrix: the parts put together. */
 export function matrixOfShards(
   parameters: LayerKind['parameters'],
-): (layer: LayerSizes, shards: ShardReader, out: Tensor) => void {
+): (layer: LayerSizes, shards: ShardReader, out: HostTensor) => void {
   return (layer, shards, out) => {
     const of = (block: number) => parameters(layer, block);
     readWhole({ layer, part: 'weight', of }, shards, out.data);

@@ -68,7 +68,7 @@ export class EncodedReturn {
         if (rows) engine.encodeRows(this.#precision, rows, slab);
       }
     }
-    return this.#received.of(communicator.startAllToAll(this.#send.data, this.#receive.data));
+    return this.#received.of(communicator.startAllToAll(this.#send, this.#receive));
   }
 }
 

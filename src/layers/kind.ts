@@ -1,8 +1,8 @@
 import type { Operator } from '../autograd/operator.js';
 import type { ParameterSlice } from '../autograd/tape.js';
-import type { Engine } from '../engines/engine.js';
+import type { HostEngine } from '../engines/host-engine.js';
 import type { GhostPrecision } from '../tensor/precision.js';
-import type { Dtype, Tensor } from '../tensor/tensor.js';
+import type { Dtype, HostTensor } from '../tensor/tensor.js';
 import type { BlockLayout } from './block-layout.js';
 import type { OperationList } from './operation-list.js';
 
@@ -68,11 +68,11 @@ export interface LayerMemory {
 
 /** Stored tensors of a layer, and memory to put them together. */
 export interface ShardReader {
-  readonly engine: Engine;
+  readonly engine: HostEngine;
   /** Reads a tensor, into `out` where it is given. @throws CheckpointError */
   read(name: string, shape: readonly number[], out?: Float32Array): Float32Array;
   /** Memory of the engine that all layers share under this name. */
-  scratch(name: string, shape: readonly number[]): Tensor;
+  scratch(name: string, shape: readonly number[]): HostTensor;
 }
 
 /**
@@ -102,7 +102,7 @@ export interface LayerKind {
    * and so on. */
   operator(layer: LayerSizes, layout: BlockLayout): Operator;
   /** Writes the whole matrix [outputs, inputs] that the stored tensors stand for. */
-  dense(layer: LayerSizes, shards: ShardReader, out: Tensor): void;
+  dense(layer: LayerSizes, shards: ShardReader, out: HostTensor): void;
 }
 
 /** An operator that exchanges ghosts, and can do with the first few of them. */

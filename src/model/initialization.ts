@@ -1,4 +1,5 @@
 import type { Parameter } from '../autograd/tape.js';
+import { writeFromHost } from '../engines/host-engine.js';
 import { randomStream } from '../tensor/random.js';
 
 /**
@@ -20,17 +21,19 @@ export interface InitialDraw {
 
 /** Writes a parameter's initial value, which depends on the seed and the draw alone. */
 export function initialize(parameter: Parameter, draw: InitialDraw, seed: number): void {
-  const { value } = parameter;
+  const { value, engine } = parameter;
   if (draw.variance === 0) {
-    value.data.fill(0);
+    engine.fill(value, 0);
     return;
   }
   const stream = randomStream(seed, draw.stream);
   const bound = Math.sqrt(3 * draw.variance);
   const width = value.shape[1] ?? 1;
-  const rows = value.data.length / width;
-  for (let row = 0; row < rows; row++) {
-    const first = (draw.row + row) * draw.columns + draw.column;
-    stream.fillUniform(value.data.subarray(row * width, (row + 1) * width), first, -bound, bound);
-  }
+  const rows = value.length / width;
+  writeFromHost(engine, value, (numbers) => {
+    for (let row = 0; row < rows; row++) {
+      const first = (draw.row + row) * draw.columns + draw.column;
+      stream.fillUniform(numbers.subarray(row * width, (row + 1) * width), first, -bound, bound);
+    }
+  });
 }

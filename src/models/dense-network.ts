@@ -1,5 +1,5 @@
 import type { LossName, LossOptions } from '../layers/loss-names.js';
-import type { Engine } from '../engines/engine.js';
+import type { HostEngine } from '../engines/host-engine.js';
 import { Scratch } from '../engines/scratch.js';
 import type { Standardization } from '../data/standardize.js';
 import type { TableSchema } from '../data/tables/schema.js';
@@ -14,7 +14,7 @@ import {
   outputWidth,
   type ResidualBlocks,
 } from '../model/specification.js';
-import type { Tensor } from '../tensor/tensor.js';
+import type { HostTensor } from '../tensor/tensor.js';
 import { type ModelSource, sourceText } from './model-source.js';
 import { WeightFiles } from './weight-files.js';
 
@@ -30,7 +30,7 @@ export interface DenseLayer {
   readonly columns: number;
   /** Writes the matrix [rows, columns] into a tensor of the engine that the network was opened
    * with. @throws CheckpointError, DataError where it cannot be read */
-  readWeight(out: Tensor): void;
+  readWeight(out: HostTensor): void;
   readBias(): Float32Array;
 }
 
@@ -55,7 +55,7 @@ export interface DenseNetwork {
 }
 
 /** The dense network that a model of any strategy is. */
-export function denseOf(source: ModelSource, engine: Engine): DenseNetwork {
+export function denseOf(source: ModelSource, engine: HostEngine): DenseNetwork {
   const { specification, loss, lossOptions, standardization, schema } = source;
   const name = sourceText(source);
   const { width, depth, activation, ends } = specification;

@@ -1,5 +1,6 @@
 import type { Parameter } from '../autograd/tape.js';
 import type { Engine, SgdStep, Slots } from '../engines/engine.js';
+import { tensorPart } from '../tensor/tensor.js';
 import type { OptimizerState } from './update.js';
 
 /** The pass that it takes, for plans. */
@@ -71,13 +72,13 @@ export class WeightAverage {
 
   #exchange(): void {
     for (const { parameter, tensor } of this.state) {
-      const [a, b] = [parameter.value.data, tensor.data];
-      for (let from = 0; from < a.length; from += PIECE) {
-        const to = Math.min(a.length, from + PIECE);
-        const piece = this.#piece.subarray(0, to - from);
-        piece.set(a.subarray(from, to));
-        a.set(b.subarray(from, to), from);
-        b.set(piece, from);
+      for (let from = 0; from < tensor.length; from += PIECE) {
+        const count = Math.min(PIECE, tensor.length - from);
+        const a = tensorPart(parameter.value, from, [count]);
+        const b = tensorPart(tensor, from, [count]);
+        const piece = this.#engine.toHost(a, this.#piece.subarray(0, count));
+        this.#engine.copy(b, a);
+        this.#engine.toDevice(piece, b);
       }
       parameter.rounded();
     }

@@ -5,6 +5,7 @@ import type { Communicator } from '../communicators/communicator.js';
 import { gatherColumns } from '../data/loader/columns.js';
 import type { Standardization } from '../data/standardize.js';
 import type { Engine } from '../engines/engine.js';
+import { writeFromHost } from '../engines/host-engine.js';
 import { edgeRows, inputEdge, outputEdge } from '../model/edges.js';
 import type { FeedForward } from '../model/network.js';
 import { type Tensor, tensorPart } from '../tensor/tensor.js';
@@ -125,24 +126,23 @@ export class NetworkRunner {
   run({ rows, ghosts, x, y, writesAnswers }: RunnerBatch): void {
     const plan = this.#planOf(rows, ghosts);
     const columns = this.#rows.subarray(0, rows);
-    const target = plan.x.value.data;
-    gatherColumns(
-      x,
-      this.#features,
-      columns,
-      this.#shift,
-      this.#factor,
-      target,
-      this.#firstFeature,
-    );
-    // What a batch of more rows left there.
-    target.fill(0, this.#shift.length * rows);
+    writeFromHost(this.#engine, plan.x.value, (target) => {
+      const [features, first] = [this.#features, this.#firstFeature];
+      gatherColumns(x, features, columns, this.#shift, this.#factor, target, first);
+      // What a batch of more rows left there.
+      target.fill(0, this.#shift.length * rows);
+    });
     if (ghosts > 0) this.#network.useGhosts(ghosts);
     plan.pass.begin();
     const { value } = this.#network.forward(plan.pass, plan.x);
-    if (plan.gathered !== null) this.#communicator.allGather(value.data, plan.gathered);
+    if (plan.gathered !== null) {
+      this.#communicator.allGather(this.#engine.toHost(value), plan.gathered);
+    }
     if (!writesAnswers) return;
-    const answers = (plan.gathered ?? value.data).subarray(0, this.#ownOutputs * rows);
+    const answers = (plan.gathered ?? this.#engine.toHost(value)).subarray(
+      0,
+      this.#ownOutputs * rows,
+    );
     writeRows(answers, rows, y, this.#outputs, this.#firstOutput);
     if (this.#transform) {
       transform(y, rows, this.#ownOutputs, this.#firstOutput, this.#transform);

@@ -21,19 +21,30 @@ export type ElementType = keyof HostArrays;
  * Consecutive elements in the memory of one engine.
  *
  * `byteOffset` is the address inside that memory; kernels take it, so that no view is made while
- * a step runs. `data` is the same storage for code that reads or writes from JavaScript.
+ * a step runs. Whether the host can reach it, the engine knows: `Engine.toHost` and `toDevice` copy.
  */
 export interface Region<T extends ElementType = ElementType> {
   readonly dtype: T;
   /** Elements. */
   readonly length: number;
   readonly byteOffset: number;
-  readonly data: HostArrays[T];
 }
 
 /** A dense array, row-major and contiguous; of float32, unless its type says otherwise. */
 export interface Tensor<D extends Dtype = 'float32'> extends Region<D> {
   readonly shape: readonly number[];
+}
+
+/** A region that the host can reach: the engine's memory is the host's. Kernels are done when their calls
+ * return, and `data` is the same storage. */
+export interface HostRegion<T extends ElementType = ElementType> extends Region<T> {
+  readonly data: HostArrays[T];
+}
+export type HostTensor<D extends Dtype = 'float32'> = Tensor<D> & HostRegion<D>;
+
+/** The storage of a region, where the host can reach it; else null. */
+export function hostView<T extends ElementType>(region: Region<T>): HostArrays[T] | null {
+  return 'data' in region ? (region as HostRegion<T>).data : null;
 }
 
 /** A tensor of either kind: an operand of matrix products. */
@@ -77,9 +88,10 @@ export function asMatrix(tensor: AnyTensor): Matrix {
 }
 
 /** The first `count` bytes of a tensor's storage, for what is not numbers of its kind. */
-export function asBytes({ data, byteOffset }: AnyTensor, count: number): Bytes {
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, count);
-  return { dtype: 'bytes', length: count, byteOffset, data: bytes };
+export function asBytes(tensor: AnyTensor, count: number): Bytes {
+  const bytes: Bytes = { dtype: 'bytes', length: count, byteOffset: tensor.byteOffset };
+  const view = hostView<Dtype>(tensor);
+  return view ? withData(bytes, new Uint8Array(view.buffer, view.byteOffset, count)) : bytes;
 }
 
 /** All bytes of a tensor. */
@@ -88,23 +100,18 @@ export function bytesOf(tensor: AnyTensor): Bytes {
 }
 
 /** A tensor of bfloat16 numbers on the first bytes of another's storage. */
-export function asBfloat16(
-  { data, byteOffset }: Tensor,
-  shape: readonly number[],
-): Tensor<'bfloat16'> {
-  const length = elementCount(shape);
-  const halves = new Uint16Array(data.buffer, data.byteOffset, length);
-  return { dtype: 'bfloat16', shape, length, byteOffset, data: halves };
+export function asBfloat16(tensor: Tensor, shape: readonly number[]): Tensor<'bfloat16'> {
+  const [length, { byteOffset }] = [elementCount(shape), tensor];
+  const halves: Tensor<'bfloat16'> = { dtype: 'bfloat16', shape, length, byteOffset };
+  const view = hostView(tensor);
+  return view ? withData(halves, new Uint16Array(view.buffer, view.byteOffset, length)) : halves;
 }
 
 /** Bytes `from … from + count − 1`. */
 export function byteRange(bytes: Bytes, from: number, count: number): Bytes {
-  return {
-    dtype: 'bytes',
-    length: count,
-    byteOffset: bytes.byteOffset + from,
-    data: bytes.data.subarray(from, from + count),
-  };
+  const part: Bytes = { dtype: 'bytes', length: count, byteOffset: bytes.byteOffset + from };
+  const view = hostView(bytes);
+  return view ? withData(part, view.subarray(from, from + count)) : part;
 }
 
 /** Rows `from … from + count − 1` of a matrix. */
@@ -132,11 +139,12 @@ export function tensorPart<T extends AnyTensor>(
   shape: readonly number[],
 ): T {
   const length = elementCount(shape);
-  return {
-    ...tensor,
-    shape,
-    length,
-    data: tensor.data.subarray(from, from + length),
-    byteOffset: tensor.byteOffset + elementBytes(tensor.dtype) * from,
-  };
+  const byteOffset = tensor.byteOffset + elementBytes(tensor.dtype) * from;
+  const part = { ...tensor, shape, length, byteOffset };
+  const view = hostView<Dtype>(tensor);
+  return view ? withData(part, view.subarray(from, from + length)) : part;
+}
+
+function withData<R extends Region>(region: R, data: HostArrays[ElementType]): R {
+  return { ...region, data };
 }

@@ -54,7 +54,7 @@ export class Evaluator {
    */
   evaluate(ghosts: number | null): Judgement {
     const [pass, rows, metrics] = [this.#pass, this.#rows, this.#metrics];
-    const { network, objective } = pass.parts;
+    const { engine, network, objective } = pass.parts;
     const { loss, samples, y, weights } = objective;
     network.useDropout(null);
     if (ghosts !== null) network.useGhosts(ghosts);
@@ -64,8 +64,10 @@ export class Evaluator {
       pass.forward('validation');
       pass.addLosses();
       if (pass.output === null) continue;
-      const { data } = pass.output.value;
-      metrics.add(data, y.value.data, loss.validColumns, weights?.data ?? null);
+      const answers = engine.toHost(y.value);
+      const outputs = engine.toHost(pass.output.value);
+      const weighted = weights && engine.toHost(weights);
+      metrics.add(outputs, answers, loss.validColumns, weighted);
     }
     pass.startAgreement(this.#isFirstReplica, false).wait();
     const { lossSum, weightSum } = pass;

@@ -2,7 +2,7 @@ import type { Operator } from '../autograd/operator.js';
 import type { Communicator, PendingCollective } from '../communicators/communicator.js';
 import type { Engine } from '../engines/engine.js';
 import type { FeedForward } from '../model/network.js';
-import { tensorRows } from '../tensor/tensor.js';
+import { type Tensor, tensorPart } from '../tensor/tensor.js';
 
 /**
  * Sums the gradients of data-parallel replicas. The gradients of a layer lie side by side in one
@@ -11,22 +11,22 @@ import { tensorRows } from '../tensor/tensor.js';
  */
 export class GradientBuckets {
   readonly #communicator: Communicator;
-  readonly #buckets = new Map<Operator, Float32Array>();
+  readonly #buckets = new Map<Operator, Tensor>();
   readonly #pending: PendingCollective[] = [];
 
   /** Gives every parameter of the network its place in a bucket; before the first step. */
   constructor(engine: Engine, network: FeedForward, communicator: Communicator) {
     this.#communicator = communicator;
     for (const { operator, parameters } of network.layersBackward()) {
-      const elements = parameters.reduce((sum, { value }) => sum + value.data.length, 0);
+      const elements = parameters.reduce((sum, { value }) => sum + value.length, 0);
       const bucket = engine.allocate([elements]);
       let from = 0;
       for (const parameter of parameters) {
-        const { shape, data } = parameter.value;
-        parameter.gradient = { ...tensorRows(bucket, from, data.length), shape };
-        from += data.length;
+        const { shape, length } = parameter.value;
+        parameter.gradient = tensorPart(bucket, from, shape);
+        from += length;
       }
-      this.#buckets.set(operator, bucket.data);
+      this.#buckets.set(operator, bucket);
     }
   }
 

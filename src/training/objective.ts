@@ -10,7 +10,7 @@ import {
   USUAL_LOSS,
 } from '../layers/loss-names.js';
 import { ElementwiseLoss, type LossOperator, SoftmaxCrossEntropy } from '../layers/losses.js';
-import type { Tensor } from '../tensor/tensor.js';
+import { type Tensor, tensorPart } from '../tensor/tensor.js';
 import { edgeRows, type EdgeRows, inputEdge, outputEdge } from '../model/edges.js';
 import type { NetworkSpecification } from '../model/specification.js';
 
@@ -60,8 +60,13 @@ export function createObjective(options: ObjectiveOptions): Objective {
   const x = engine.allocate([features.held, columns]);
   const y = engine.allocate(isOfClasses(name) ? [columns] : [targets.held, columns]);
   const weights = options.weighted ? engine.allocate([columns]) : null;
-  const read = ({ first, count }: EdgeRows, from: Float32Array, to: Float32Array): void =>
-    to.set(from.subarray(first * columns, (first + count) * columns));
+  // Rows that only fill up the blocks stay zero.
+  const [xRows, yRows] = [
+    tensorPart(x, 0, [features.count, columns]),
+    isOfClasses(name) ? y : tensorPart(y, 0, [targets.count, columns]),
+  ];
+  const read = ({ first, count }: EdgeRows, from: Float32Array, to: Tensor): void =>
+    engine.toDevice(from.subarray(first * columns, (first + count) * columns), to);
   return {
     loss: isOfClasses(name)
       ? new SoftmaxCrossEntropy(1 / samples, columns, lossOptions.labelSmoothing, weights)
@@ -80,10 +85,10 @@ export function createObjective(options: ObjectiveOptions): Objective {
     sharded,
     samples,
     read(batch) {
-      read(features, batch.x, x.data);
-      if (isOfClasses(name)) y.data.set(batch.y.subarray(0, columns));
-      else read(targets, batch.y, y.data);
-      weights?.data.set(batch.y.subarray(batch.y.length - columns));
+      read(features, batch.x, xRows);
+      if (isOfClasses(name)) engine.toDevice(batch.y.subarray(0, columns), y);
+      else read(targets, batch.y, yRows);
+      if (weights) engine.toDevice(batch.y.subarray(batch.y.length - columns), weights);
     },
   };
 }

@@ -5,7 +5,13 @@ import type { StepShape } from '#src/analysis/step-program.js';
 import { createEngine } from '#src/app/ranks/engines.js';
 import { countedParts } from '#src/app/ranks/rank-parts.js';
 import { Tape } from '#src/autograd/tape.js';
-import type { Communicator, PendingCollective } from '#src/communicators/communicator.js';
+import type {
+  Communicator,
+  Moved,
+  PendingCollective,
+  Summed,
+} from '#src/communicators/communicator.js';
+import { byteLength } from '#src/communicators/operands.js';
 import { RecordingTransport } from '#src/communicators/recording/recording-transport.js';
 import { runRank } from '#src/communicators/threads/threads-worker.js';
 import type { Engine } from '#src/engines/engine.js';
@@ -36,12 +42,12 @@ export interface CountResult {
 
 /** Notes the kernels of a step, on the way to the engine. */
 function notingEngine(engine: Engine, note: (operation: Operation) => void): Engine {
-  const elements = (kernel: string, tensor: { data: { readonly length: number } }) =>
+  const elements = (kernel: string, tensor: { readonly length: number }) =>
     note({
       kind: 'elements',
       kernel: kernel as 'add',
       pass: 'forward',
-      elements: tensor.data.length,
+      elements: tensor.length,
       columns: 1,
     });
   const noted: Partial<Engine> = {
@@ -139,10 +145,10 @@ function notingCommunicator(
 ): Communicator {
   const started = (
     collective: Start['collective'],
-    whole: { byteLength: number },
+    whole: Moved | Summed,
     pending: PendingCollective,
   ): PendingCollective => {
-    const wholeBytes = whole.byteLength;
+    const wholeBytes = byteLength(whole);
     const start = {
       kind: 'start',
       collective,
@@ -253,7 +259,7 @@ await runRank<StepShape>(async ({ data, transport }): Promise<CountResult> => {
     stated,
     total: read(),
     allocatedBytes: engine.allocatedBytes,
-    parameters: network.parameters.reduce((sum, { value }) => sum + value.data.length, 0),
+    parameters: network.parameters.reduce((sum, { value }) => sum + value.length, 0),
     calls,
   };
 });

@@ -17,6 +17,7 @@ import { Communicator } from '#src/communicators/communicator.js';
 import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
 import { diesAt } from '../support/dying-files.js';
 import { temporaryFolder } from '../support/files.js';
+import { numbersOf } from '../support/numbers.js';
 
 const VALUES = 100;
 let weights: Parameter;
@@ -26,7 +27,7 @@ before(async () => {
 });
 
 function save(run: string, value: number, step = 1, keep: number | null = null): string {
-  weights.value.data.fill(value);
+  numbersOf(weights.value).fill(value);
   const contents = {
     parameters: [weights],
     optimizerState: [],
@@ -44,8 +45,8 @@ function held(run: string): number {
   const { folder } = newestCheckpoint(run);
   const target = { parameters: [weights], optimizerState: null };
   loadCheckpoint(folder, target, new Communicator(new SoloTransport()));
-  const [value = Number.NaN] = weights.value.data;
-  assert.ok(weights.value.data.every((each) => each === value));
+  const [value = Number.NaN] = numbersOf(weights.value);
+  assert.ok(numbersOf(weights.value).every((each) => each === value));
   return value;
 }
 

@@ -5,6 +5,7 @@ import { createEngine } from '#src/app/ranks/engines.js';
 import { Parameter } from '#src/autograd/tape.js';
 import { createOptimizer } from '#src/optimizers/optimizer.js';
 import type { OptimizerName } from '#src/optimizers/optimizer-list.js';
+import { numbersOf } from '../support/numbers.js';
 
 interface Golden {
   readonly source: string;
@@ -29,15 +30,15 @@ describe(`optimizers step as those of ${golden.source}`, () => {
         block: 0,
         shape: [golden.initial.length],
       });
-      parameter.value.data.set(golden.initial);
+      numbersOf(parameter.value).set(golden.initial);
       parameter.gradient = engine.allocate([golden.initial.length]);
       const defaults = { momentum: 0.9, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
       const optimizer = createOptimizer({ ...defaults, ...options, name }, engine, [parameter]);
       for (const [t, gradient] of golden.gradients.entries()) {
-        parameter.gradient.data.set(gradient);
+        numbersOf(parameter.gradient).set(gradient);
         optimizer.step(t + 1, options['lr'], 1);
         for (const [i, expected] of (weights[t] ?? []).entries()) {
-          const actual = parameter.value.data[i];
+          const actual = numbersOf(parameter.value)[i];
           // A few float32 roundings of weights up to 4 and updates up to 0.3 a step.
           assert.ok(Math.abs(actual - expected) < 1e-6, `step ${t + 1}, [${i}]: ${actual}`);
         }

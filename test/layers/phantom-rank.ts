@@ -9,6 +9,7 @@ import type { Engine } from '#src/engines/engine.js';
 import type { EngineChoice } from '#src/engines/engine-list.js';
 import type { GhostPrecision } from '#src/tensor/precision.js';
 import { randomStream } from '#src/tensor/random.js';
+import { numbersOf } from '../support/numbers.js';
 
 export interface PhantomRequest {
   readonly engine: EngineChoice;
@@ -53,7 +54,7 @@ function passes(
   const tape = new Tape(engine, communicator);
   const draw = (name: string, shape: number[]): Variable => {
     const variable = tape.variable(engine.allocate(shape), true);
-    randomStream(5, name).fillNormal(variable.value.data, 0);
+    randomStream(5, name).fillNormal(numbersOf(variable.value), 0);
     return variable;
   };
   const draws = { local: [M, M], compressor: [K, M], decompressor: [M, (P - 1) * K] };
@@ -65,7 +66,7 @@ function passes(
     randomStream(5, name).fillNormal(whole, 0);
     const variable = tape.variable(engine.allocate([here.length * M, B]), true);
     const first = layout.firstBlock * M * B;
-    variable.value.data.set(whole.subarray(first, first + variable.value.data.length));
+    numbersOf(variable.value).set(whole.subarray(first, first + variable.value.length));
     return variable;
   };
   const [x, dz] = [rows('x'), rows('dz').value];
@@ -75,7 +76,7 @@ function passes(
   );
   let z: Variable = x;
   const sums = [x, ...weights.map(({ variable }) => variable)].map(
-    ({ value }) => new Float32Array(value.data.length),
+    ({ value }) => new Float32Array(value.length),
   );
   for (let step = 0; step < request.steps; step++) {
     for (const sum of sums) sum.fill(0);
@@ -86,7 +87,7 @@ function passes(
       tape.backward(z, dz);
       // Data, not parameters: the tape writes their gradients anew in every pass.
       for (const [i, variable] of [x, ...weights.map((one) => one.variable)].entries()) {
-        const gradient = variable.gradient?.data ?? [];
+        const gradient = variable.gradient ? numbersOf(variable.gradient) : [];
         sums[i].set(sums[i].map((sum, e) => sum + (gradient[e] ?? Number.NaN)));
       }
     }
@@ -99,13 +100,13 @@ function passes(
     gradient: gradient.slice(),
   });
   return [
-    ofRows('x', x.value.data, sums[0]),
-    ofRows('z', z.value.data, dz.data),
+    ofRows('x', numbersOf(x.value), sums[0]),
+    ofRows('z', numbersOf(z.value), numbersOf(dz)),
     ...weights.map(({ name, block, variable }, i) => ({
       name,
       block,
       shape: variable.value.shape,
-      value: variable.value.data.slice(),
+      value: numbersOf(variable.value).slice(),
       gradient: sums[i + 1],
     })),
   ];

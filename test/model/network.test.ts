@@ -12,6 +12,7 @@ import { randomStream } from '#src/tensor/random.js';
 import { REFERENCE_ACTIVATIONS } from '../reference/activations.js';
 import { relativeError } from '../parity/assemble.js';
 import { meanSquare } from '../support/squares.js';
+import { numbersOf } from '../support/numbers.js';
 
 const RANK = { rank: 0, size: 1 };
 
@@ -42,10 +43,12 @@ describe('phantom with K = M, C = I and D = W', () => {
     const phantom = await build(specification('phantom'));
     for (let layer = 0; layer < 2; layer++) {
       for (let j = 0; j < P; j++) {
-        const W = named(tensor.network, `layers.${layer}.weight.${j}`).value.data;
-        const local = named(phantom.network, `layers.${layer}.local.${j}`).value.data;
-        const compressor = named(phantom.network, `layers.${layer}.compressor.${j}`).value.data;
-        const D = named(phantom.network, `layers.${layer}.decompressor.${j}`).value.data;
+        const W = numbersOf(named(tensor.network, `layers.${layer}.weight.${j}`).value);
+        const local = numbersOf(named(phantom.network, `layers.${layer}.local.${j}`).value);
+        const compressor = numbersOf(
+          named(phantom.network, `layers.${layer}.compressor.${j}`).value,
+        );
+        const D = numbersOf(named(phantom.network, `layers.${layer}.decompressor.${j}`).value);
         for (let row = 0; row < M; row++) {
           for (let column = 0; column < M; column++) {
             compressor[row * M + column] = row === column ? 1 : 0;
@@ -60,15 +63,15 @@ describe('phantom with K = M, C = I and D = W', () => {
     }
     const outputs = [tensor, phantom].map(({ engine, network, tape }) => {
       const x = engine.allocate([N, B]);
-      randomStream(0, 'x').fillNormal(x.data, 0);
+      randomStream(0, 'x').fillNormal(numbersOf(x), 0);
       const output = network.forward(tape, tape.variable(x));
       tape.backward(output);
-      return output.value.data;
+      return numbersOf(output.value);
     });
     // The same products in another order of summation.
     assert.ok(relativeError(outputs[1] ?? [], outputs[0] ?? []) < 1e-6);
     const gradient = (of: typeof tensor, name: string) =>
-      named(of.network, name).computedGradient.data;
+      numbersOf(named(of.network, name).computedGradient);
     for (let j = 0; j < P; j++) {
       const dW = gradient(tensor, `layers.0.weight.${j}`);
       const own = Array.from({ length: M * M }, (_, i) => Math.floor(i / M) * N + j * M + (i % M));
@@ -92,8 +95,8 @@ describe('a tensor-parallel network', () => {
         [1, 2, 4].map(async (blocks) => {
           const { engine, network, tape } = await build(specification(strategy, { blocks }));
           const input = engine.allocate([24, 5]);
-          input.data.set(x);
-          return network.forward(tape, tape.variable(input)).value.data;
+          numbersOf(input).set(x);
+          return numbersOf(network.forward(tape, tape.variable(input)).value);
         }),
       ),
     );
@@ -123,11 +126,11 @@ describe('initial weights', () => {
     const [mixed, two, five] = await Promise.all([one([2, 5]), one([2, 2]), one([5, 5])]);
     for (const { name, value } of mixed.network.parameters) {
       const same = name.startsWith('layers.0') ? two : five;
-      assert.deepEqual(value.data, named(same.network, name).value.data, name);
+      assert.deepEqual(numbersOf(value), numbersOf(named(same.network, name).value), name);
     }
     const all = await build(specification('phantom', { ghosts: 5 }));
     for (const { name, value } of five.network.parameters) {
-      assert.deepEqual(value.data, named(all.network, name).value.data, name);
+      assert.deepEqual(numbersOf(value), numbersOf(named(all.network, name).value), name);
     }
   });
 
@@ -145,7 +148,7 @@ describe('initial weights', () => {
         ends: sharded,
       });
       const x = engine.allocate([width, columns]);
-      randomStream(1, 'x').fillNormal(x.data, 0);
+      randomStream(1, 'x').fillNormal(numbersOf(x), 0);
       const input = tape.variable(x);
       const variances = new Float64Array(depth);
       // Few ghosts carry few independent numbers: the variance scatters around its expectation.
@@ -172,7 +175,7 @@ describe('initial weights', () => {
       const sizes = { width, depth, blocks: 4, ghosts: 32, ends: { kind: 'sharded' } } as const;
       const { engine, network, tape } = await build({ strategy: 'phantom', activation, ...sizes });
       const x = engine.allocate([width, columns]);
-      randomStream(1, 'x').fillNormal(x.data, 0);
+      randomStream(1, 'x').fillNormal(numbersOf(x), 0);
       const input = tape.variable(x);
       let logarithm = 0;
       for (let seed = 0; seed < seeds; seed++) {

@@ -16,6 +16,7 @@ import { randomStream } from '#src/tensor/random.js';
 import { createObjective } from '#src/training/objective.js';
 import { treeSum } from '#src/layers/block-sum.js';
 import { meanSquare } from '../support/squares.js';
+import { numbersOf } from '../support/numbers.js';
 
 function specification(more: Partial<NetworkSpecification> = {}): NetworkSpecification {
   return {
@@ -41,17 +42,19 @@ describe('a network of residual blocks', () => {
       const built = await build(specification({ strategy, residual }));
       const { engine, communicator, network } = built;
       const x = engine.allocate([6, 5]);
-      randomStream(1, 'x').fillNormal(x.data, 0);
+      randomStream(1, 'x').fillNormal(numbersOf(x), 0);
       const input = new Variable(x, false);
       const counts = strategy === 'phantom' ? [4, 1, 3] : [0];
       for (const ghosts of counts) {
         if (ghosts > 0) network.useGhosts(ghosts);
-        const trained = network.forward(new Tape(engine, communicator), input).value.data.slice();
+        const trained = numbersOf(
+          network.forward(new Tape(engine, communicator), input).value,
+        ).slice();
         const pass = new ForwardPass(engine, communicator, new ForwardMemory(engine));
         for (let round = 0; round < 2; round++) {
           pass.begin();
           const { value } = network.forward(pass, input);
-          assert.deepEqual(value.data, trained, `${ghosts} ghosts`);
+          assert.deepEqual(numbersOf(value), trained, `${ghosts} ghosts`);
         }
       }
     });
@@ -67,7 +70,7 @@ describe('a network of residual blocks', () => {
         const built = await build(specification({ strategy, residual, ...sizes }));
         const { engine, communicator, network } = built;
         const x = engine.allocate([128, 16]);
-        randomStream(1, 'x').fillNormal(x.data, 0);
+        randomStream(1, 'x').fillNormal(numbersOf(x), 0);
         const tape = new Tape(engine, communicator);
         network.forward(tape, new Variable(x, false));
         const square = ({ value }: Variable) => meanSquare(engine, value);
@@ -97,8 +100,8 @@ describe('a network of residual blocks', () => {
       ...{ specification: network.specification, loss: 'mse', layout, engine },
       ...{ columns, samples: columns },
     });
-    randomStream(2, 'x').fillNormal(objective.x.value.data, 0);
-    randomStream(2, 'y').fillNormal(objective.y.value.data, 0);
+    randomStream(2, 'x').fillNormal(numbersOf(objective.x.value), 0);
+    randomStream(2, 'y').fillNormal(numbersOf(objective.y.value), 0);
     const constants = { momentum: 0, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0 };
     const adam = createOptimizer({ ...constants, name: 'adam' }, engine, network.parameters);
     const tape = new Tape(engine, communicator);

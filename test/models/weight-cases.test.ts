@@ -11,7 +11,7 @@ import { readLayout } from '#src/data/readers/npy.js';
 import { SafetensorsFile, writeSafetensors } from '#src/data/safetensors.js';
 import { openDenseFile } from '#src/models/dense-file.js';
 import { linearStack, type StackChoices } from '#src/models/linear-stack.js';
-import type { Tensor } from '#src/tensor/tensor.js';
+import type { HostTensor } from '#src/tensor/tensor.js';
 import { temporaryFolder } from '../support/files.js';
 
 const CASES = fileURLToPath(new URL('../../../test/cases/weights/', import.meta.url));
@@ -41,7 +41,7 @@ function outputs(file: string, x: Float32Array, choices: StackChoices = {}): num
   ]);
   for (const [l, layer] of network.layers.entries()) {
     const data = new Float32Array(layer.rows * layer.columns);
-    layer.readWeight({ data } as Tensor);
+    layer.readWeight({ data } as HostTensor);
     const bias = layer.readBias();
     rows = rows.map((row) =>
       Array.from(bias, (start, i) => {

@@ -96,8 +96,8 @@ function resultOf(data: PassRequest, engine: Engine, communicator: Communicator)
       name,
       slice,
       shape: value.shape,
-      value: value.data.slice(),
-      gradient: computedGradient.data.slice(),
+      value: engine.toHost(value).slice(),
+      gradient: engine.toHost(computedGradient).slice(),
     })),
   };
 }

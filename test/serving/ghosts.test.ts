@@ -23,6 +23,7 @@ import { ALL } from '../support/all.js';
 import { CommandLine } from '../support/command-line.js';
 import { temporaryFolder } from '../support/files.js';
 import { SERVE_SETTINGS } from '../support/serve-settings.js';
+import { numbersOf } from '../support/numbers.js';
 
 const FEATURES = 12;
 const OUTPUTS = 5;
@@ -80,13 +81,13 @@ async function reference(run: string, ghosts: number, x: Float32Array): Promise<
   );
   const rows = x.length / FEATURES;
   const input = engine.allocate([FEATURES, rows]);
-  for (const i of input.data.keys()) {
-    input.data[i] = x[(i % rows) * FEATURES + Math.floor(i / rows)] ?? Number.NaN;
+  for (const i of numbersOf(input).keys()) {
+    numbersOf(input)[i] = x[(i % rows) * FEATURES + Math.floor(i / rows)] ?? Number.NaN;
   }
   const { value } = network.forward(new Tape(engine, communicator), new Variable(input, false));
   return Float32Array.from(
     { length: rows * OUTPUTS },
-    (_, i) => value.data[(i % OUTPUTS) * rows + Math.floor(i / OUTPUTS)] ?? Number.NaN,
+    (_, i) => numbersOf(value)[(i % OUTPUTS) * rows + Math.floor(i / OUTPUTS)] ?? Number.NaN,
   );
 }
 

@@ -15,6 +15,7 @@ import type { TrainingSettings } from '#src/settings/settings.js';
 import { randomStream } from '#src/tensor/random.js';
 import { losses, temporaryFolder } from '../support/files.js';
 import { meanSquare } from '../support/squares.js';
+import { numbersOf } from '../support/numbers.js';
 
 const DATA = 'synthetic:teacher?widths=24,16,6&labels=argmax&validation=100';
 const SETTINGS: Partial<TrainingSettings> = {
@@ -84,7 +85,7 @@ describe('dropout', () => {
       network.initialize(4);
       network.useDropout(new DropoutDraws(1));
       const x = engine.allocate([256, 32]);
-      randomStream(1, 'x').fillNormal(x.data, 0);
+      randomStream(1, 'x').fillNormal(numbersOf(x), 0);
       const tape = new Tape(engine, communicator);
       const last = network.forward(tape, new Variable(x, false)).value;
       const square = meanSquare(engine, last);

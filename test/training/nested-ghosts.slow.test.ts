@@ -20,6 +20,7 @@ import { columnsOf, beside, dense } from '../reference/matrix.js';
 import { lossAndGradients, type Tensors } from '../reference/network.js';
 import { readCheckpoint, readMetrics, temporaryFolder } from '../support/files.js';
 import { resume } from '../support/resume.js';
+import { numbersOf } from '../support/numbers.js';
 
 const SETTINGS: Partial<TrainingSettings> = {
   width: 32,
@@ -173,10 +174,10 @@ describe('a network of fewer ghosts', () => {
     );
     const columns = 9;
     const input = engine.allocate([784, columns]);
-    randomStream(1, 'x').fillNormal(input.data, 0);
+    randomStream(1, 'x').fillNormal(numbersOf(input), 0);
     const labels = Float64Array.from({ length: columns }, (_, i) => i);
     const forward = (network: typeof whole) =>
-      network.forward(new Tape(engine, communicator), new Variable(input, false)).value.data;
+      numbersOf(network.forward(new Tape(engine, communicator), new Variable(input, false)).value);
     for (const ghosts of [1, 2, 5, 6]) {
       const fewer = buildNetwork({ ...SPECIFICATION, ghosts }, engine, communicator);
       loadCheckpoint(
@@ -186,7 +187,7 @@ describe('a network of fewer ghosts', () => {
       );
       const shape = { ...SPECIFICATION, ghosts, loss: 'cross-entropy' };
       const tensors = firstGhosts(readCheckpoint(checkpoint), ghosts);
-      const batch = [dense(784, columns, input.data), dense(1, columns, labels)] as const;
+      const batch = [dense(784, columns, numbersOf(input)), dense(1, columns, labels)] as const;
       const { output } = lossAndGradients(shape, tensors, ...batch);
       assert.ok(relativeError(forward(fewer), output.data) < 2e-6, `${ghosts} read`);
       whole.useGhosts(ghosts);
@@ -222,9 +223,9 @@ describe('a network of fewer ghosts', () => {
       communicator,
     );
     const input = engine.allocate([784, 5]);
-    randomStream(1, 'x').fillNormal(input.data, 0);
+    randomStream(1, 'x').fillNormal(numbersOf(input), 0);
     const forward = (network: typeof whole) =>
-      network.forward(new Tape(engine, communicator), new Variable(input, false)).value.data;
+      numbersOf(network.forward(new Tape(engine, communicator), new Variable(input, false)).value);
     for (const ghosts of [1, 3, 4, 6]) {
       const shape = withFirstGhosts(mixed, ghosts);
       const fewer = buildNetwork(shape, engine, communicator);

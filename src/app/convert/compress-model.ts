@@ -15,7 +15,7 @@ import { type DenseNetwork, denseOf } from '../../models/dense-network.js';
 import { describeModel, openModel } from '../../models/model-source.js';
 import type { TableSchema } from '../../data/tables/schema.js';
 import type { ProbeData } from '../../compression/probe.js';
-import type { Engine } from '../../engines/engine.js';
+import { type HostEngine, inHostMemory } from '../../engines/host-engine.js';
 import { createEngine } from '../ranks/engines.js';
 import { holdData, openSettingsData } from '../data/open-data.js';
 import { type Activation, ACTIVATION_NAMES } from '../../engines/activations.js';
@@ -101,7 +101,7 @@ export async function compress(options: CompressOptions): Promise<CompressionRep
       : await openSettingsData({ data, validation: null, seed: 0 }, schemaOf(options.model));
   const release = opened && holdData(opened);
   const dataset = opened && (opened.validation ?? opened.training);
-  const engine = await createEngine(options.engine ?? 'auto');
+  const engine = inHostMemory(await createEngine(options.engine ?? 'auto'), 'compress');
   const svd = await createSvd(engine);
   const network = openNetwork(options, dataset, engine);
   try {
@@ -131,7 +131,7 @@ function checkChoice(choice: GhostChoice): void {
 function openNetwork(
   { model, checkpoint = null, loss = null, ...names }: CompressOptions,
   dataset: Dataset | null,
-  engine: Engine,
+  engine: HostEngine,
 ): DenseNetwork {
   const { prefix = null, layers = null, activations = null, norm = null } = names;
   if (!isFile(model)) {

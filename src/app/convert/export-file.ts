@@ -2,6 +2,7 @@ import type { ExportFormat } from '../../export/export-formats.js';
 import type { FileReport } from '../../export/export-model.js';
 import { ConfigError } from '../../base/errors.js';
 import { openModel, sourceText } from '../../models/model-source.js';
+import { inHostMemory } from '../../engines/host-engine.js';
 import { createEngine } from '../ranks/engines.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 
@@ -65,7 +66,8 @@ export async function exportModel(options: ExportOptions): Promise<ExportReport>
     const what = `${model} was not trained on a table: its ONNX graph takes features`;
     throw new ConfigError('export', what);
   }
-  const means = { engine: await createEngine(engine), pipeline: pipeline !== false };
+  const host = inHostMemory(await createEngine(engine), 'export');
+  const means = { engine: host, pipeline: pipeline !== false };
   const report = writeExport(source, format, out, means);
   const takesColumns = isOnnx && means.pipeline && source.schema !== null;
   return { ...report, source: sourceText(source), pipeline: takesColumns };

@@ -255,7 +255,7 @@ async function writeRun(
       const q = before.blocks / blocks;
       const own = mergedTensors(layer, q, files, WEIGHTS).map(({ name, shape, data }) => {
         const parameter = new Parameter(engine, { name, block: 0, shape });
-        parameter.value.data.set(data as Float32Array);
+        engine.toDevice(data as Float32Array, parameter.value);
         return parameter;
       });
       parameters.push(...own);
@@ -263,7 +263,7 @@ async function writeRun(
       const beside = (of: WeightFiles, values: MergedValues) =>
         mergedTensors(layer, q, of, values).map(({ name, shape, data }, i) => {
           const tensor = engine.allocate(shape);
-          tensor.data.set(data as Float32Array);
+          engine.toDevice(data as Float32Array, tensor);
           return { name, parameter: own[i] as Parameter, tensor };
         });
       for (const part of kept === null ? [] : states) {

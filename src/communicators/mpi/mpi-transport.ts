@@ -2,7 +2,16 @@ import { CollectiveError } from '../../base/errors.js';
 import { plural } from '../../base/format.js';
 import type { WasmModule } from '../../base/web-assembly.js';
 import { type Call, describeCall, encodeCall, rankNames, shardLength } from '../call.js';
-import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
+import type {
+  Moved,
+  MovedPayload,
+  Payload,
+  PendingCollective,
+  Summed,
+  Transport,
+} from '../communicator.js';
+import { hostOf } from '../operands.js';
+import type { Tensor } from '../../tensor/tensor.js';
 import type { TransferredError } from '../error-transfer.js';
 import { ControlChannel, endText, type GroupEnd } from './control-channel.js';
 import type { MpiLink } from './link.js';
@@ -91,22 +100,32 @@ export class MpiTransport implements Transport {
     );
   }
 
-  startAllGather(send: MovedPayload, receive: MovedPayload): PendingCollective {
-    return this.#start(this.#free('all-gather'), 'all-gather', send, receive);
+  startAllGather(send: Moved, receive: Moved): PendingCollective {
+    return this.#start(this.#free('all-gather'), 'all-gather', hostOf(send), hostOf(receive));
   }
-  startAllToAll(send: MovedPayload, receive: MovedPayload): PendingCollective {
-    return this.#start(this.#free('all-to-all'), 'all-to-all', send, receive);
+  startAllToAll(send: Moved, receive: Moved): PendingCollective {
+    return this.#start(this.#free('all-to-all'), 'all-to-all', hostOf(send), hostOf(receive));
   }
-  startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
-    return this.#start(this.#free('reduce-scatter'), 'reduce-scatter', send, receive);
+  startReduceScatterSum(
+    send: Float32Array | Tensor,
+    receive: Float32Array | Tensor,
+  ): PendingCollective {
+    return this.#start(
+      this.#free('reduce-scatter'),
+      'reduce-scatter',
+      hostOf(send),
+      hostOf(receive),
+    );
   }
-  startAllReduceSum(buffer: Payload): PendingCollective {
-    return this.#start(this.#free('all-reduce'), 'all-reduce', buffer, buffer);
+  startAllReduceSum(buffer: Summed): PendingCollective {
+    const host = hostOf(buffer);
+    return this.#start(this.#free('all-reduce'), 'all-reduce', host, host);
   }
-  broadcast(buffer: Payload, root: number): void {
+  broadcast(buffer: Summed, root: number): void {
     const operation = this.#blocking();
     operation.root = root;
-    this.#start(operation, 'broadcast', buffer, buffer).wait();
+    const host = hostOf(buffer);
+    this.#start(operation, 'broadcast', host, host).wait();
     operation.root = 0;
   }
   barrier(): void {

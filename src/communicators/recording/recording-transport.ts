@@ -1,5 +1,7 @@
 import { PHASE, PhaseClock } from '../../base/phases.js';
-import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
+import type { Moved, PendingCollective, Summed, Transport } from '../communicator.js';
+import { byteLength, bytesEach } from '../operands.js';
+import type { Tensor } from '../../tensor/tensor.js';
 
 /** The name of a collective. */
 export type CollectiveKind =
@@ -89,50 +91,53 @@ export class RecordingTransport implements Transport {
     for (const counts of Object.values(this.record)) Object.assign(counts, none());
   }
 
-  startAllGather(send: MovedPayload, receive: MovedPayload): PendingCollective {
+  startAllGather(send: Moved, receive: Moved): PendingCollective {
     const phase = this.#phases.enter(PHASE.waiting);
     const started = performance.now();
     const pending = this.#inner.startAllGather(send, receive);
     this.#phases.enter(phase);
-    const bytes = (this.size - 1) * send.byteLength;
+    const bytes = (this.size - 1) * byteLength(send);
     return this.#started(this.record.allGather, started, pending, bytes);
   }
 
-  startAllToAll(send: MovedPayload, receive: MovedPayload): PendingCollective {
+  startAllToAll(send: Moved, receive: Moved): PendingCollective {
     const phase = this.#phases.enter(PHASE.waiting);
     const started = performance.now();
     const pending = this.#inner.startAllToAll(send, receive);
     this.#phases.enter(phase);
-    const bytes = ((this.size - 1) * send.byteLength) / this.size;
+    const bytes = ((this.size - 1) * byteLength(send)) / this.size;
     return this.#started(this.record.allToAll, started, pending, bytes);
   }
 
-  startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
+  startReduceScatterSum(
+    send: Float32Array | Tensor,
+    receive: Float32Array | Tensor,
+  ): PendingCollective {
     const phase = this.#phases.enter(PHASE.waiting);
     const started = performance.now();
     const pending = this.#inner.startReduceScatterSum(send, receive);
     this.#phases.enter(phase);
-    const bytes = (this.size - 1) * receive.byteLength;
+    const bytes = (this.size - 1) * byteLength(receive);
     return this.#started(this.record.reduceScatter, started, pending, bytes);
   }
 
-  startAllReduceSum(buffer: Payload): PendingCollective {
+  startAllReduceSum(buffer: Summed): PendingCollective {
     const phase = this.#phases.enter(PHASE.waiting);
     const started = performance.now();
     const pending = this.#inner.startAllReduceSum(buffer);
     this.#phases.enter(phase);
-    const part = Math.ceil(buffer.length / this.size) * buffer.BYTES_PER_ELEMENT;
+    const part = Math.ceil(buffer.length / this.size) * bytesEach(buffer);
     return this.#started(this.record.allReduce, started, pending, 2 * (this.size - 1) * part);
   }
 
-  broadcast(buffer: Payload, root: number): void {
+  broadcast(buffer: Summed, root: number): void {
     const phase = this.#phases.enter(PHASE.waiting);
     const started = performance.now();
     this.#inner.broadcast(buffer, root);
     this.#phases.enter(phase);
     const own = root === this.rank;
-    const sentBytes = own ? (this.size - 1) * buffer.byteLength : 0;
-    count(this.record.broadcast, sentBytes, own ? 0 : buffer.byteLength, started);
+    const sentBytes = own ? (this.size - 1) * byteLength(buffer) : 0;
+    count(this.record.broadcast, sentBytes, own ? 0 : byteLength(buffer), started);
   }
 
   barrier(): void {

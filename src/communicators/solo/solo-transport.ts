@@ -1,5 +1,7 @@
 import { CollectiveError } from '../../base/errors.js';
-import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
+import type { Moved, PendingCollective, Summed, Transport } from '../communicator.js';
+import { hostOf } from '../operands.js';
+import type { Tensor } from '../../tensor/tensor.js';
 
 const DONE: PendingCollective = { wait() {} };
 
@@ -19,24 +21,27 @@ export class SoloTransport implements Transport {
     this.#group = whole === null ? { ended: null } : whole.#group;
   }
 
-  startAllGather(send: MovedPayload, receive: MovedPayload): PendingCollective {
+  startAllGather(send: Moved, receive: Moved): PendingCollective {
     return this.#copy('all-gather', send, receive);
   }
 
-  startAllToAll(send: MovedPayload, receive: MovedPayload): PendingCollective {
+  startAllToAll(send: Moved, receive: Moved): PendingCollective {
     return this.#copy('all-to-all', send, receive);
   }
 
-  startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
+  startReduceScatterSum(
+    send: Float32Array | Tensor,
+    receive: Float32Array | Tensor,
+  ): PendingCollective {
     return this.#copy('reduce-scatter', send, receive);
   }
 
-  startAllReduceSum(_buffer: Payload): PendingCollective {
+  startAllReduceSum(_buffer: Summed): PendingCollective {
     this.#check('all-reduce');
     return DONE;
   }
 
-  broadcast(_buffer: Payload, _root: number): void {
+  broadcast(_buffer: Summed, _root: number): void {
     this.#check('broadcast');
   }
 
@@ -59,8 +64,9 @@ export class SoloTransport implements Transport {
     this.#closed = true;
   }
 
-  #copy(where: string, send: MovedPayload, receive: MovedPayload): PendingCollective {
+  #copy(where: string, from: Moved, to: Moved): PendingCollective {
     this.#check(where);
+    const [send, receive] = [hostOf(from), hostOf(to)];
     if (send.buffer !== receive.buffer || send.byteOffset !== receive.byteOffset) receive.set(send);
     return DONE;
   }

@@ -1,7 +1,16 @@
 import { CollectiveError, ConfigError } from '../../base/errors.js';
 import { plural } from '../../base/format.js';
 import { type Call, encodeCall, shardLength } from '../call.js';
-import type { MovedPayload, Payload, PendingCollective, Transport } from '../communicator.js';
+import type {
+  Moved,
+  MovedPayload,
+  Payload,
+  PendingCollective,
+  Summed,
+  Transport,
+} from '../communicator.js';
+import { hostOf } from '../operands.js';
+import type { Tensor } from '../../tensor/tensor.js';
 import { scratchLevelBytes, scratchStart, stagingStart, type ThreadsGroup } from './group.js';
 import { IN_FLIGHT, SLOTS } from './layout.js';
 import { makePart, type Whole } from './part.js';
@@ -104,25 +113,35 @@ class ThreadsTransport implements Transport {
     this.#completed = this.#next;
   }
 
-  startAllGather(send: MovedPayload, receive: MovedPayload): PendingCollective {
-    return this.#start(this.#free('all-gather'), 'all-gather', send, receive);
+  startAllGather(send: Moved, receive: Moved): PendingCollective {
+    return this.#start(this.#free('all-gather'), 'all-gather', hostOf(send), hostOf(receive));
   }
 
-  startAllToAll(send: MovedPayload, receive: MovedPayload): PendingCollective {
-    return this.#start(this.#free('all-to-all'), 'all-to-all', send, receive);
+  startAllToAll(send: Moved, receive: Moved): PendingCollective {
+    return this.#start(this.#free('all-to-all'), 'all-to-all', hostOf(send), hostOf(receive));
   }
 
-  startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
-    return this.#start(this.#free('reduce-scatter'), 'reduce-scatter', send, receive);
+  startReduceScatterSum(
+    send: Float32Array | Tensor,
+    receive: Float32Array | Tensor,
+  ): PendingCollective {
+    return this.#start(
+      this.#free('reduce-scatter'),
+      'reduce-scatter',
+      hostOf(send),
+      hostOf(receive),
+    );
   }
 
-  startAllReduceSum(buffer: Payload): PendingCollective {
-    return this.#start(this.#free('all-reduce'), 'all-reduce', buffer, buffer);
+  startAllReduceSum(buffer: Summed): PendingCollective {
+    const host = hostOf(buffer);
+    return this.#start(this.#free('all-reduce'), 'all-reduce', host, host);
   }
 
-  broadcast(buffer: Payload, root: number): void {
+  broadcast(buffer: Summed, root: number): void {
     this.#blocking.root = root;
-    this.#start(this.#blocking, 'broadcast', buffer, buffer).wait();
+    const host = hostOf(buffer);
+    this.#start(this.#blocking, 'broadcast', host, host).wait();
     this.#blocking.root = 0;
   }
 

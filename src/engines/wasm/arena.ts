@@ -1,6 +1,6 @@
 import { UnsupportedError } from '../../base/errors.js';
 import { elementBytes, elementCount } from '../../tensor/tensor.js';
-import type { AnyTensor, Dtype } from '../../tensor/tensor.js';
+import type { Dtype, HostTensor } from '../../tensor/tensor.js';
 import { KERNEL_RESERVED_BYTES } from './kernels.js';
 import { growableMemory, MAXIMUM_PAGES, PAGE_BYTES } from '../../base/web-assembly.js';
 import type { WasmMemory } from '../../base/web-assembly.js';
@@ -24,7 +24,7 @@ export class Arena {
 
   /** Zero-filled.
    * @throws UnsupportedError when the 4 GiB, or the system's memory, do not hold it */
-  allocate(shape: readonly number[], dtype: Dtype): AnyTensor {
+  allocate(shape: readonly number[], dtype: Dtype): HostTensor | HostTensor<'bfloat16'> {
     const count = elementCount(shape);
     if (!Number.isSafeInteger(count) || shape.some((length) => length < 0)) {
       throw new UnsupportedError('engine memory', `no tensor has the shape [${shape.join(', ')}]`);

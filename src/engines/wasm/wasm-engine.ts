@@ -5,13 +5,16 @@ import {
   type Dtype,
   type ElementType,
   type HostArrays,
+  type HostRegion,
+  type HostTensor,
   type Matrix,
   operandDtype,
   type Region,
   type Tensor,
 } from '../../tensor/tensor.js';
 import { type Activation, ACTIVATIONS } from '../activations.js';
-import type { AdamStep, DropoutMask, Engine, SgdStep, Slots } from '../engine.js';
+import type { AdamStep, DropoutMask, SgdStep, Slots } from '../engine.js';
+import type { HostEngine } from '../host-engine.js';
 import { ShapeError } from '../../base/errors.js';
 import { type ElementLoss, ELEMENT_LOSSES } from '../element-losses.js';
 import { Arena } from './arena.js';
@@ -37,7 +40,7 @@ export function createWasmEngine(options: WasmEngineOptions = {}): WasmEngine {
 }
 
 /** The engine of WebAssembly kernels. */
-export class WasmEngine implements Engine {
+export class WasmEngine implements HostEngine {
   readonly name: string;
   readonly description: string;
   readonly halfProducts = 'widened';
@@ -61,10 +64,13 @@ export class WasmEngine implements Engine {
   get capacityBytes(): number {
     return this.#arena.capacityBytes;
   }
-  allocate(shape: readonly number[]): Tensor;
-  allocate(shape: readonly number[], dtype: 'bfloat16'): Tensor<'bfloat16'>;
-  allocate(shape: readonly number[], dtype: Dtype): AnyTensor;
-  allocate(shape: readonly number[], dtype: Dtype = 'float32'): AnyTensor {
+  allocate(shape: readonly number[]): HostTensor;
+  allocate(shape: readonly number[], dtype: 'bfloat16'): HostTensor<'bfloat16'>;
+  allocate(shape: readonly number[], dtype: Dtype): HostTensor | HostTensor<'bfloat16'>;
+  allocate(
+    shape: readonly number[],
+    dtype: Dtype = 'float32',
+  ): HostTensor | HostTensor<'bfloat16'> {
     return this.#arena.allocate(shape, dtype);
   }
   slots(count: number): Slots {
@@ -73,13 +79,15 @@ export class WasmEngine implements Engine {
   read({ values }: Slots): Float64Array {
     return values;
   }
-  toHost<T extends ElementType>({ data }: Region<T>, into?: HostArrays[T]): HostArrays[T] {
+  toHost<T extends ElementType>(from: Region<T>, into?: HostArrays[T]): HostArrays[T] {
+    const { data } = from as HostRegion<T>;
     if (into === undefined) return data;
     sameLength(into, data);
     into.set(data);
     return into;
   }
-  toDevice<T extends ElementType>(from: HostArrays[T], { data }: Region<T>): void {
+  toDevice<T extends ElementType>(from: HostArrays[T], to: Region<T>): void {
+    const { data } = to as HostRegion<T>;
     sameLength(from, data);
     data.set(from);
   }

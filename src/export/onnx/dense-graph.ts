@@ -1,5 +1,5 @@
-import type { Engine } from '../../engines/engine.js';
-import type { Tensor } from '../../tensor/tensor.js';
+import type { HostEngine } from '../../engines/host-engine.js';
+import type { HostTensor } from '../../tensor/tensor.js';
 import type { DenseNetwork } from '../../models/dense-network.js';
 import type { OnnxGraph } from './messages.js';
 import { describeOutputs, outputTransform } from '../../models/outputs.js';
@@ -7,11 +7,11 @@ import { GraphBuilder } from './network-graph.js';
 
 /** A network of whole matrices as an ONNX graph: one Gemm a layer, and
  * what residual blocks have around them. `x` [batch, features] → `y`. */
-export function denseGraph(network: DenseNetwork, engine: Engine): OnnxGraph {
+export function denseGraph(network: DenseNetwork, engine: HostEngine): OnnxGraph {
   const builder = new GraphBuilder();
   let x = builder.standardize('x', network.standardization);
   // Memory of an engine is never given back: matrices of one shape share it, one after another.
-  const memory = new Map<string, Tensor>();
+  const memory = new Map<string, HostTensor>();
   const { residual } = network;
   let entered = x;
   for (const [i, layer] of network.layers.entries()) {

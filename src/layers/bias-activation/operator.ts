@@ -92,9 +92,7 @@ export class BiasActivation implements Operator {
     return {
       output,
       parts:
-        biases.length === 0
-          ? [part(rows, null)]
-          : biases.map((bias) => part(bias.data.length, bias)),
+        biases.length === 0 ? [part(rows, null)] : biases.map((bias) => part(bias.length, bias)),
     };
   }
 }

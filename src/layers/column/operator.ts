@@ -81,7 +81,7 @@ export class ColumnLinear implements Operator {
         );
       });
     }
-    const reduction = input && communicator.startAllReduceSum(input.dx.data);
+    const reduction = input && communicator.startAllReduceSum(input.dx);
     for (const [j, block] of blocks.entries()) {
       engine.gemm(false, true, 1, block.dz, plan.x, context.gradientBeta(1 + j), block.dW);
     }

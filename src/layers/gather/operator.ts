@@ -78,7 +78,7 @@ export class GatherLinear implements Operator {
     const { engine, communicator } = context;
     const plan = context.plan(() => this.#plan(context, x));
     context.phases.enter(PHASE.local);
-    const gather = communicator.startAllGather(plan.own.data, plan.gathered.data);
+    const gather = communicator.startAllGather(plan.own, plan.gathered);
     for (const block of plan.blocks) {
       engine.gemm(false, false, 1, block.ownWeight, block.x, 0, block.z);
     }
@@ -184,7 +184,7 @@ export class GatherLinear implements Operator {
     const sum = new BlockSum(engine, layout.blocksHere, () => engine.allocate(whole));
     return (contribute) => {
       sum.into(send, contribute);
-      return communicator.startReduceScatterSum(send.data, received.data);
+      return communicator.startReduceScatterSum(send, received);
     };
   }
 
@@ -205,16 +205,14 @@ export class GatherLinear implements Operator {
   }
 }
 
-/** Numbers or bytes that a collective moves. */
-type MovedStorage = Pick<Tensor, 'data'> | Bytes;
 type StartReturn = (contribute: Contribute) => PendingCollective;
 
 interface Plan {
   readonly z: Tensor;
   readonly norm: GatherNorm | null;
   /** What is sent, and where what all send arrives. */
-  readonly own: MovedStorage;
-  readonly gathered: MovedStorage;
+  readonly own: Tensor | Bytes;
+  readonly gathered: Tensor | Bytes;
   readonly gatheredMatrix: Matrix;
   readonly blocks: readonly {
     readonly x: Matrix;

@@ -1,11 +1,11 @@
 import type { SafetensorsTensor } from '../../data/safetensors.js';
-import type { Engine } from '../../engines/engine.js';
+import type { HostEngine } from '../../engines/host-engine.js';
 import {
   asMatrix,
   type Matrix,
   matrixColumns,
   matrixRows,
-  type Tensor,
+  type HostTensor,
 } from '../../tensor/tensor.js';
 import { copyBlock } from '../dense-shards.js';
 import type { LayerSizes, ShardReader } from '../kind.js';
@@ -13,18 +13,18 @@ import type { LayerSizes, ShardReader } from '../kind.js';
 /** The matrices of a phantom layer. */
 export interface PhantomFactors {
   /** L_j of all blocks, one below the other, [P·n, m]. */
-  readonly locals: Tensor;
+  readonly locals: HostTensor;
   /** Compressors of all blocks, [P·K, m]. */
-  readonly compressors: Tensor;
+  readonly compressors: HostTensor;
   /** Decompressors of all blocks, [P·n, (P−1)·K]. */
-  readonly decompressors: Tensor;
+  readonly decompressors: HostTensor;
 }
 
 /** Sizes that a matrix of phantom form has. */
 export type PhantomSizes = Pick<LayerSizes, 'name' | 'blocks' | 'inputs' | 'outputs' | 'ghosts'>;
 
 /** Writes the matrix whose diagonal block (j, j) is L_j and whose block (j, i) is D_j[i]·C_i. */
-export function phantomDense(layer: PhantomSizes, shards: ShardReader, out: Tensor): void {
+export function phantomDense(layer: PhantomSizes, shards: ShardReader, out: HostTensor): void {
   const { name, blocks: P, inputs, outputs, ghosts: K } = layer;
   const [m, n] = [inputs / P, outputs / P];
   const compressors = shards.scratch('compressors', [P * K, m]);
@@ -49,10 +49,10 @@ export function phantomDense(layer: PhantomSizes, shards: ShardReader, out: Tens
 /** Replaces a layer's matrix by what its phantom form leaves of it: W_jj − L_j on the diagonal
  * blocks, W_ji − D_j[i]·C_i elsewhere. */
 export function subtractPhantom(
-  weight: Tensor,
+  weight: HostTensor,
   layer: PhantomSizes,
   { locals, compressors, decompressors }: PhantomFactors,
-  engine: Engine,
+  engine: HostEngine,
 ): void {
   const { blocks: P, inputs, outputs, ghosts: K } = layer;
   const [m, n] = [inputs / P, outputs / P];
@@ -105,7 +105,7 @@ export function ghostColumn(i: number, j: number, K: number): number {
 }
 
 function blockOf(
-  weight: Tensor,
+  weight: HostTensor,
   { blocks: P, inputs, outputs }: PhantomSizes,
   j: number,
   i: number,

@@ -68,7 +68,7 @@ class PlainExchange implements GhostExchange {
 
   startGather(): PendingCollective {
     const { communicator } = this.#place.context;
-    return communicator.startAllGather(this.#own.data, this.#gathered.data);
+    return communicator.startAllGather(this.#own, this.#gathered);
   }
 
   startReturn(contribute: Contribute, returned: Tensor): PendingCollective {
@@ -79,7 +79,7 @@ class PlainExchange implements GhostExchange {
     };
     const { send, sum } = this.#back;
     sum.into(send, contribute);
-    return context.communicator.startReduceScatterSum(send.data, returned.data);
+    return context.communicator.startReduceScatterSum(send, returned);
   }
 }
 
@@ -110,7 +110,7 @@ class EncodedExchange implements GhostExchange {
   startGather(): PendingCollective {
     const { engine, communicator } = this.#place.context;
     engine.encodeRows(this.#precision, this.#own, this.#ownEncoded);
-    return this.#gather.of(communicator.startAllGather(this.#ownEncoded.data, this.#encoded.data));
+    return this.#gather.of(communicator.startAllGather(this.#ownEncoded, this.#encoded));
   }
 
   startReturn(contribute: Contribute, returned: Tensor): PendingCollective {
@@ -145,7 +145,7 @@ export class RoundedExchange implements GhostExchange {
   startGather(): PendingCollective {
     const { engine, communicator } = this.#place.context;
     engine.encodeRows('bfloat16', this.#own, this.#ownRounded);
-    return communicator.startAllGather(this.#ownRounded.data, this.#gathered.data);
+    return communicator.startAllGather(this.#ownRounded, this.#gathered);
   }
 
   startReturn(contribute: Contribute, returned: Tensor): PendingCollective {

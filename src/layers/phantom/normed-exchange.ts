@@ -59,7 +59,7 @@ export class NormedExchange implements GhostExchange {
 
   startGather(): PendingCollective {
     const { communicator } = this.#place.context;
-    return this.#unpacked.of(communicator.startAllGather(this.#own.data, this.#packed.data));
+    return this.#unpacked.of(communicator.startAllGather(this.#own, this.#packed));
   }
 
   #unpack(): void {
@@ -84,7 +84,7 @@ export class NormedExchange implements GhostExchange {
       engine.copy(parts[i] as Tensor, slot.ghosts);
       engine.copy(dots, slot.sum);
     }
-    return communicator.startReduceScatterSum(this.#packed.data, returned.data);
+    return communicator.startReduceScatterSum(this.#packed, returned);
   }
 
   #planBack() {

@@ -49,7 +49,7 @@ export class Residual implements Operator {
     let from = 0;
     const parts = context.inputs.slice(2).map((operand) => {
       const bias = float32(operand);
-      const rows = bias.data.length;
+      const rows = bias.length;
       const part = { bias, from, rows, d: tensorRows(d, from, rows) };
       from += rows;
       return part;

@@ -64,7 +64,7 @@ export class RmsNorm implements Operator {
     plan.sum.into(out, (j, target) => {
       engine.columnDots(elementOf(parts, j), elementOf(plan.x, j), target);
     });
-    if (this.#spread === 'sharded') communicator.allReduceSum(out.data);
+    if (this.#spread === 'sharded') communicator.allReduceSum(out);
   }
 
   #plan(context: OperatorContext, x: Tensor): Plan {

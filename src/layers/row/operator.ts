@@ -81,7 +81,7 @@ export class RowLinear implements Operator {
         engine.biasActivation('identity', block.biased, block.bias.value, block.biased);
       }
     });
-    communicator.allReduceSum(plan.z.data);
+    communicator.allReduceSum(plan.z);
     return plan.z;
   }
 

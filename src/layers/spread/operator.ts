@@ -32,7 +32,7 @@ export class Join implements Operator {
     const { blocks, blocksHere } = this.layout;
     const rows = ((x.shape[0] ?? 1) / blocksHere) * blocks;
     const y = context.buffer('y', rows, x.shape[1] ?? 1);
-    context.communicator.startAllGather(x.data, y.data).wait();
+    context.communicator.startAllGather(x, y).wait();
     return y;
   }
 
@@ -65,7 +65,7 @@ export class Split implements Operator {
 
   backward(context: OperatorContext, dy: Tensor): void {
     const dx = context.buffer('dx', ...(context.inputs[0]?.shape ?? []));
-    context.communicator.startAllGather(dy.data, dx.data).wait();
+    context.communicator.startAllGather(dy, dx).wait();
     context.giveGradient(0, dx);
   }
 }
