@@ -7,6 +7,7 @@ import type { ServerMetrics } from './metrics.js';
 import { ProtocolError } from './protocol-error.js';
 import type { ServedModel } from './served-model.js';
 import { LEAST_BYTES_PER_S, sendAnswer, type SendOptions } from './sending.js';
+import { inSpan, type TracedRequest } from './tracing.js';
 import type { WorkSlices } from './work-slices.js';
 
 /** What requests may cost. */
@@ -31,6 +32,13 @@ export interface AnsweringMeans {
   readonly draining: () => boolean;
 }
 
+/** Rows are asked of a model, of its version or of what there is. */
+export interface Asked {
+  readonly served: ServedModel;
+  readonly version: string | null;
+  readonly operation: TracedRequest['operation'];
+}
+
 /** How answers leave: their readers have the time of a request, and a least rate. */
 export function sendingOf({
   slices,
@@ -53,40 +61,53 @@ export function sendingOf({
  */
 export async function answerRequest(
   { incoming, outgoing }: HttpBindings,
-  { served, version }: { readonly served: ServedModel; readonly version: string | null },
+  asked: Asked,
   bodyOf: (model: AnsweringModel, lease: MemoryLease) => AskedBody,
   means: AnsweringMeans,
 ): Promise<void> {
-  const { bodies, memory, slices, bounds, metrics } = means;
-  const lease = memory.lease();
-  try {
-    const body = bodyOf(served.answering(version), lease);
-    await bodies.read(incoming, body, lease);
-    const arrived = performance.now();
-    // What answers now: it may have been loaded while the body was read.
-    const current = served.answering(version);
-    const asked = await body.asked(current);
-    const { rows, fill, ghosts = current.ghosts, mostBytes } = asked;
-    if (mostBytes > bounds.maxAnswerBytes) {
-      const what = `the answer to ${rows} rows may have ${mostBytes} bytes`;
-      const allowed = `${bounds.maxAnswerBytes} are allowed; send fewer rows at a time`;
-      throw new ProtocolError('too_large', `${what}; ${allowed}`);
+  const { served, version, operation } = asked;
+  await inSpan(incoming, { operation, model: served.name }, async (span) => {
+    const { bodies, memory, slices, bounds, metrics } = means;
+    const lease = memory.lease();
+    try {
+      const body = bodyOf(served.answering(version), lease);
+      await bodies.read(incoming, body, lease);
+      const arrived = performance.now();
+      // What answers now: it may have been loaded while the body was read.
+      const current = served.answering(version);
+      const wanted = await body.asked(current);
+      const { rows, fill, ghosts = current.ghosts, mostBytes } = wanted;
+      span.setAttribute('phantom.rows', rows);
+      if (mostBytes > bounds.maxAnswerBytes) {
+        const what = `the answer to ${rows} rows may have ${mostBytes} bytes`;
+        const allowed = `${bounds.maxAnswerBytes} are allowed; send fewer rows at a time`;
+        throw new ProtocolError('too_large', `${what}; ${allowed}`);
+      }
+      lease.take(4 * rows * current.outputs);
+      const answer = await served.infer({ rows, fill, ghosts }, version, incoming.socket);
+      await requireFiniteAnswers(answer.y, current.outputs, slices);
+      const totalS = (performance.now() - arrived) / 1000;
+      const { queueS, computeS, batchRows } = answer;
+      span.setAttributes({
+        'phantom.model.version': answer.version,
+        'phantom.batch.rows': batchRows,
+        'phantom.queue.seconds': queueS,
+        'phantom.compute.seconds': computeS,
+      });
+      metrics.request(served.name, { rows, queueS, computeS, totalS });
+      const encoded = wanted.encode({
+        model: served.name,
+        version: answer.version,
+        ghosts,
+        y: answer.y,
+      });
+      const sent = await sendAnswer(outgoing, encoded, sendingOf(means));
+      if (!sent) {
+        metrics.failure(served.name, 'slow_reader');
+        span.setAttribute('error.type', 'slow_reader');
+      }
+    } finally {
+      lease.release();
     }
-    lease.take(4 * rows * current.outputs);
-    const answer = await served.infer({ rows, fill, ghosts }, version, incoming.socket);
-    await requireFiniteAnswers(answer.y, current.outputs, slices);
-    const totalS = (performance.now() - arrived) / 1000;
-    const { queueS, computeS } = answer;
-    metrics.request(served.name, { rows, queueS, computeS, totalS });
-    const encoded = asked.encode({
-      model: served.name,
-      version: answer.version,
-      ghosts,
-      y: answer.y,
-    });
-    const sent = await sendAnswer(outgoing, encoded, sendingOf(means));
-    if (!sent) metrics.failure(served.name, 'slow_reader');
-  } finally {
-    lease.release();
-  }
+  });
 }

@@ -155,7 +155,7 @@ export function createApp(options: AppOptions): Hono<Env> {
   });
 
   app.on('POST', [...modelPaths('/infer')], async (c) => {
-    const asked = { served: find(c), version: versionIn(c) };
+    const asked = { served: find(c), version: versionIn(c), operation: 'infer' as const };
     const { headers } = c.env.incoming;
     const { 'content-length': length, 'content-encoding': encoding } = headers;
     const jsonLength = headers[JSON_LENGTH.toLowerCase()] as string | undefined;
@@ -166,7 +166,7 @@ export function createApp(options: AppOptions): Hono<Env> {
     return RESPONSE_ALREADY_SENT;
   });
   const predict = async (c: Context<Env>, served: ServedModel) => {
-    const asked = { served, version: versionIn(c) };
+    const asked = { served, version: versionIn(c), operation: 'predict' as const };
     const bodyOf = (model: AnsweringModel, lease: MemoryLease) => new NamedRowsBody(model, lease);
     await answerRequest(c.env, asked, bodyOf, { ...means, bodies: rowBodies });
     return RESPONSE_ALREADY_SENT;

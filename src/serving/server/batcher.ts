@@ -42,6 +42,8 @@ export interface Answer {
   readonly queueS: number;
   /** From there to its answer. */
   readonly computeS: number;
+  /** Rows of its last batch, those of other requests too. */
+  readonly batchRows: number;
 }
 
 interface Request extends RowsRequest {
@@ -283,7 +285,8 @@ export class Batcher {
       if (failure !== null) request.settle(failure);
       else if (request.answered === request.rows) {
         const queueS = (request.startedMs - request.arrivedMs) / 1000;
-        request.settle({ y: request.y, queueS, computeS: (now - request.startedMs) / 1000 });
+        const computeS = (now - request.startedMs) / 1000;
+        request.settle({ y: request.y, queueS, computeS, batchRows: rows });
       }
     }
   }
