@@ -1,4 +1,4 @@
-// npm run bench -- <kernels|collectives|step|loader|startup|accuracy|prediction|forward|serve|soak> [options]
+// npm run bench -- <kernels|collectives|step|loader|startup|accuracy|prediction|forward|serve|soak|pages> [options]
 const SUITES: Record<string, () => Promise<(args: string[]) => Promise<void>>> = {
   kernels: async () => (await import('./kernels.js')).kernelsBench,
   collectives: async () => (await import('./collectives.js')).collectivesBench,
@@ -9,6 +9,7 @@ const SUITES: Record<string, () => Promise<(args: string[]) => Promise<void>>> =
   accuracy: async () => (await import('./accuracy.js')).accuracyBench,
   forward: async () => (await import('./forward.js')).forwardBench,
   serve: async () => (await import('./serve.js')).serveBench,
+  pages: async () => (await import('./pages.js')).pagesBench,
   soak: async () => (await import('./soak.js')).soakBench,
 };
 

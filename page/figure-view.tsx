@@ -8,26 +8,23 @@ import { TextTable } from './text-table.js';
 export function FigureView({ figure }: { readonly figure: Figure }) {
   const place = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
-  const [seen, setSeen] = useState(false);
+  const [inView, setInView] = useState(false);
+  /** What is drawn, and how wide. */
+  const drawn = useRef<readonly [Figure, number] | null>(null);
   const [open, setOpen] = useState(false);
   useEffect(() => {
     const element = place.current;
     if (element === null) return;
     const sizes = new ResizeObserver(() => setWidth(Math.round(element.clientWidth)));
     const views = new IntersectionObserver(
-      (entries) => {
-        if (entries.some(({ isIntersecting }) => isIntersecting)) setSeen(true);
-      },
+      (entries) => setInView(entries.at(-1)?.isIntersecting ?? false),
       { rootMargin: '400px' },
     );
     // Paper does not wait for the next frame.
     const show = () => {
-      setSeen(true);
-      if (element.firstChild === null) {
-        element.replaceChildren(
-          draw(figure, { width: element.clientWidth, document, hover: false }),
-        );
-      }
+      if (drawn.current?.[0] === figure) return;
+      element.replaceChildren(draw(figure, { width: element.clientWidth, document, hover: false }));
+      drawn.current = [figure, 0];
     };
     sizes.observe(element);
     views.observe(element);
@@ -39,9 +36,11 @@ export function FigureView({ figure }: { readonly figure: Figure }) {
     };
   }, [figure]);
   useEffect(() => {
-    if (!seen || width === 0) return;
+    const [last, lastWidth] = drawn.current ?? [];
+    if (!inView || width === 0 || (last === figure && lastWidth === width)) return;
     place.current?.replaceChildren(draw(figure, { width, document, hover: true }));
-  }, [figure, width, seen]);
+    drawn.current = [figure, width];
+  }, [figure, width, inView]);
   const { title } = figure;
   const save = () => {
     const url = URL.createObjectURL(

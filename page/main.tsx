@@ -1,27 +1,26 @@
 import { render } from 'preact';
 import { useMemo } from 'preact/hooks';
+import { plural } from '../src/base/format.js';
 import type { FigureGroup } from '../src/report/run-charts.js';
 import { runFigures } from '../src/report/run-charts.js';
-import type { RunData } from '../src/runs/run-data.js';
 import { FigureView } from './figure-view.js';
 import { follow } from './live.js';
+import { Notes, notesOf } from './notes.js';
+import { RunDetails } from './run-details.js';
 import { RunsTable } from './runs-table.js';
-import { against, connection, page, runs, selected, smoothing } from './state.js';
+import {
+  against,
+  connection,
+  found,
+  page,
+  runs,
+  runsByData,
+  selected,
+  showData,
+  shownData,
+  smoothing,
+} from './state.js';
 import { TextTable } from './text-table.js';
-
-function Notes({ notes }: { readonly notes: readonly string[] }) {
-  if (notes.length === 0) return null;
-  return (
-    <div class="notes">
-      <strong>Notes</strong>
-      <ul>
-        {notes.map((note) => (
-          <li>{note}</li>
-        ))}
-      </ul>
-    </div>
-  );
-}
 
 function Groups({ groups }: { readonly groups: readonly FigureGroup[] }) {
   return (
@@ -45,6 +44,18 @@ const CHOICES = ['step', 'time', 'energy'] as const;
 function Controls() {
   return (
     <div class="controls">
+      {runsByData.value.size > 1 && (
+        <label>
+          Data and loss
+          <select value={shownData.value} onChange={(event) => showData(event.currentTarget.value)}>
+            {[...runsByData.value].map(([name, members]) => (
+              <option value={name}>
+                {name} ({plural(members.length, 'run')})
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
       <fieldset>
         <legend>Curves against</legend>
         {CHOICES.map((choice) => (
@@ -79,32 +90,19 @@ function Controls() {
   );
 }
 
-function Provenance({ run }: { readonly run: RunData }) {
-  const settings = Object.entries(run.settings).map(([key, value]) => `${key} ${value}`);
-  return (
-    <details>
-      <summary>{run.name}</summary>
-      <dl>
-        {[...run.facts, ['settings', settings.join(', ')] as const].map(([name, value]) => (
-          <>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </>
-        ))}
-      </dl>
-    </details>
-  );
-}
-
 function Runs() {
   const all = runs.value;
-  const options = {
-    against: against.value,
-    smoothing: smoothing.value,
-    selected: selected.value,
-  };
-  const { selected: names, smoothing: keep } = options;
-  const groups = useMemo(() => runFigures(all, options), [all, options.against, keep, names]);
+  const data = shownData.value;
+  const names = selected.value;
+  const [choice, keep] = [against.value, smoothing.value];
+  const shown = useMemo(
+    () => found.value.filter(({ group }) => group === data),
+    [found.value, data],
+  );
+  const groups = useMemo(
+    () => runFigures(shown, { against: choice, smoothing: keep, selected: names }),
+    [shown, choice, keep, names],
+  );
   if (all.length === 0) return <p>No run yet. Those that start in the folders will show here.</p>;
   return (
     <>
@@ -115,10 +113,12 @@ function Runs() {
       <Controls />
       <Groups groups={groups} />
       <section>
-        <h2>Where the numbers come from</h2>
-        {all.map((run) => (
-          <Provenance key={run.folder} run={run} />
-        ))}
+        <h2>Runs in color: log, settings, where the numbers come from</h2>
+        {all
+          .filter(({ name, group }) => group === data && names.includes(name))
+          .map((run) => (
+            <RunDetails key={run.folder} run={run} />
+          ))}
       </section>
     </>
   );
@@ -126,10 +126,7 @@ function Runs() {
 
 function Page() {
   const { title, lead, about, notes, tables, figures, live } = page.value;
-  const remarks = [
-    ...notes,
-    ...runs.value.flatMap((run) => run.notes.map((note) => `${run.name}: ${note}`)),
-  ];
+  const remarks = [...notes, ...notesOf(runs.value)];
   return (
     <>
       <header>

@@ -74,7 +74,7 @@ export function drawBars(figure: BarFigure, { width, document, hover }: Canvas) 
         frameAnchor: 'left',
         textAnchor: 'start',
         text: ({ bar }: (typeof rows)[number]) => bar.label,
-        dy: -BAR_ROW / 2 + 10,
+        dy: -BAR_ROW / 2 + 7,
         lineWidth: (width - 20) / 12,
         textOverflow: 'ellipsis',
       }),

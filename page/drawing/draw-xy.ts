@@ -14,6 +14,9 @@ import { type Canvas, colorOf, GREY, legend, type Mark, STYLE, symbolOf } from '
 const MOST_POINTS = 480;
 const MARKED_POINTS = 30;
 const MARGIN_LEFT = 58;
+const ARROW_ROW = 14;
+/** Named at an edge. */
+const MOST_ARROWS = 4;
 
 interface Placed {
   readonly x: number;
@@ -78,6 +81,8 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
     const first = points.find((point) => !inside(point));
     return first === undefined ? [] : [{ ...first, up: first.y > high }];
   });
+  const xs = shown.flat().map((point) => point.x);
+  const middle = (Math.min(...xs) + Math.max(...xs)) / 2;
   const stroke = ({ look }: Placed) => colorOf(look);
   const at = { x: (p: Placed) => p.x / x.divisor, y: (p: Placed) => p.y / y.divisor };
   const curve = (points: readonly Placed[], options: object) =>
@@ -120,15 +125,16 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
       strokeWidth: 2,
       fill: (point: Placed) => (point.series.modelled ? 'var(--page)' : stroke(point)),
     }),
-    Plot.text(outside, {
-      x: at.x,
-      y: ({ up }: { up: boolean }) => (up ? high : low) / y.divisor,
-      text: ({ up, series, y: value }: (typeof outside)[number]) =>
-        `${up ? '▲' : '▼'} ${series.label}: ${formatValue(value, yAxis.unit ?? '')}`,
-      fill: stroke,
-      textAnchor: 'start',
-      dy: 8,
-    }),
+    ...arrows(outside, domain, figure).map(({ point, text, row }) =>
+      Plot.text([point], {
+        x: at.x,
+        y: (point.up ? high : low) / y.divisor,
+        text: [text],
+        fill: stroke,
+        textAnchor: point.x > middle ? 'end' : 'start',
+        dy: (point.up ? 8 : -8) + (point.up ? 1 : -1) * ARROW_ROW * row,
+      }),
+    ),
     ...(shown.flat().length === 0
       ? [Plot.text(['no values'], { frameAnchor: 'middle', fill: GREY })]
       : []),
@@ -195,6 +201,35 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
     },
     marks,
   });
+}
+
+interface Outside extends Placed {
+  /** Above the axis, or below it. */
+  readonly up: boolean;
+}
+
+/** What is outside, in rows from the edge; where they are many, the others are counted. */
+function arrows(
+  outside: readonly Outside[],
+  [low, high]: readonly [number, number],
+  { y }: XyFigure,
+): { point: Outside; text: string; row: number }[] {
+  const side = (up: boolean) => {
+    const all = outside.filter((point) => point.up === up);
+    const named = all.length > MOST_ARROWS ? all.slice(0, MOST_ARROWS - 1) : all;
+    const arrow = up ? '▲' : '▼';
+    const lines = named.map((point, row) => ({
+      point,
+      text: `${arrow} ${point.series.label}: ${formatValue(point.y, y.unit ?? '')}`,
+      row,
+    }));
+    const [next] = all.slice(named.length);
+    if (next === undefined) return lines;
+    const edge = formatValue(up ? high : low, y.unit ?? '');
+    const text = `${arrow} ${all.length - named.length} more beyond ${edge}`;
+    return [...lines, { point: { ...next, look: null }, text, row: named.length }];
+  };
+  return [...side(true), ...side(false)];
 }
 
 function scaleOf({ scale = 'linear' }: Axis): Plot.ScaleOptions {

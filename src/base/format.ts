@@ -27,7 +27,7 @@ export function formatSi(value: number, unit = ''): string {
 /** A value of a chart or a table by its unit: `s` a duration, `%` a share, none a count or number. */
 export function formatValue(value: number, unit: string): string {
   if (!Number.isFinite(value)) return '–';
-  if (Math.abs(value) >= 1e21) return `${exponent(value)} ${unit}`.trimEnd();
+  if (Math.abs(value) >= (unit === '' ? 1e12 : 1e21)) return `${exponent(value)} ${unit}`.trimEnd();
   if (unit === 's') return formatDuration(value);
   if (unit === '%') return formatPercent(value, 1);
   if (unit !== '') return formatSi(value, unit);

@@ -65,6 +65,7 @@ function stepEvent(step: number): StepEvent {
     sentBytes: 0,
     receivedBytes: 0,
     dataWaitS: 0,
+    rankWaitingS: [0],
     energyJ: 12.3,
     elapsedS: 1,
     remainingS: 3,

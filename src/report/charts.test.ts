@@ -82,6 +82,37 @@ describe('axes', () => {
   });
 });
 
+describe('what is outside of an axis', () => {
+  const far = (count: number, axis: object = {}) => {
+    const series = Array.from({ length: count }, (_, i) => ({
+      label: `far ${i}`,
+      points: [0, 1].map((x) => ({ x, y: 1000 + i })),
+    }));
+    const near = Array.from({ length: 9 }, (_, i) => ({
+      label: `near ${i}`,
+      points: [0, 1].map((x) => ({ x, y: 1 + 0.1 * i })),
+    }));
+    const y = { label: 'loss', ...axis };
+    return chartFile({ ...lines([], 'linear'), y, series: [...near, ...series] });
+  };
+
+  it('has a row each, and is counted where it is much', () => {
+    assert.equal(far(3).match(/▲ far \d: 1,00\d/g)?.length, 3);
+    const svg = far(7);
+    assert.deepEqual(svg.match(/▲ far \d/g), ['▲ far 0', '▲ far 1', '▲ far 2']);
+    assert.match(svg, /▲ 4 more beyond 1\.8/);
+    const rows = [...svg.matchAll(/translate\(0,(\d+)\)[^>]*><text[^>]*>▲/g)];
+    assert.deepEqual(
+      rows.map(([, down]) => Number(down)),
+      [8, 22, 36, 50],
+    );
+  });
+
+  it('is nothing where the whole is asked for', () => {
+    assert.doesNotMatch(far(3, { whole: true }), /▲/);
+  });
+});
+
 describe('charts', () => {
   const number = fc.oneof(fc.double(), fc.constantFrom(0, -1, 1e-320, 1e308));
   const point = fc.record({ x: number, y: fc.option(number), low: number, high: number });

@@ -11,7 +11,7 @@ export function fits({ scale = 'linear' }: Axis, value: number): boolean {
 
 /**
  * The range of an axis over some series. One that goes far beyond what the others do, as a run that
- * diverged, does not stretch it: what is outside is for arrows.
+ * diverged, does not stretch it, unless the axis is to be `whole`: what is outside is for arrows.
  *
  * @param series values that fit the axis
  */
@@ -34,12 +34,13 @@ export function robustDomain(
     highs.push(high);
   }
   if (lows.length === 0) return isLinear ? [0, 1] : [1, 10];
+  const reach = axis.whole ? Infinity : 2;
   const usualHigh = highs.toSorted((a, b) => a - b)[(highs.length - 1) >> 1] ?? 0;
   const usualLow = lows.toSorted((a, b) => a - b)[lows.length >> 1] ?? 0;
   const least = isLinear ? Math.abs(usualHigh) : Math.log(4);
   const span = Math.max(into(usualHigh) - into(usualLow), least, 1e-12);
-  const high = Math.max(...highs.filter((each) => into(each) <= into(usualHigh) + 2 * span));
-  const low = Math.min(...lows.filter((each) => into(each) >= into(usualLow) - 2 * span));
+  const high = Math.max(...highs.filter((each) => into(each) <= into(usualHigh) + reach * span));
+  const low = Math.min(...lows.filter((each) => into(each) >= into(usualLow) - reach * span));
   // Almost one value stands in the middle.
   const isOne = high - low <= 1e-6 * Math.abs(high);
   if (!isLinear) return isOne ? [low / 2, high * 2] : [low, high];

@@ -9,6 +9,8 @@ export interface Axis {
   readonly scale?: 'linear' | 'log' | 'log2';
   /** Whether the axis starts at zero, where it is linear. */
   readonly fromZero?: boolean;
+  /** Whether it holds every value, also of a series that goes far beyond the others. */
+  readonly whole?: boolean;
 }
 
 /** A value at a place; unknown is null. */

@@ -1,6 +1,7 @@
-import { PHASES } from '../base/phases.js';
-import type { Axis, Bar, Figure, Point, Series } from './figure.js';
 import type { RunData } from '../runs/run-data.js';
+import type { Axis, Figure, Point, Series } from './figure.js';
+import { scalingFigures } from './scaling-charts.js';
+import { memoryFigures, stepFigures } from './step-charts.js';
 
 /** How curves are drawn. */
 export interface CurveOptions {
@@ -28,11 +29,42 @@ const ABSCISSAS = {
 
 type Columns = Readonly<Record<string, readonly (number | null)[]>>;
 
-/** All figures of some runs, in the order of a page. */
+/** All figures of some runs, in the order of a page; those of different data or loss apart. */
 export function runFigures(runs: readonly RunData[], options: CurveOptions): FigureGroup[] {
+  const groups = new Map<string, Figure[]>();
+  const byData = groupRuns(runs);
+  for (const [name, members] of byData) {
+    const suffix = byData.size > 1 ? ` (${name})` : '';
+    for (const { title, figures } of figuresOfData(members, options)) {
+      const named = figures.map((figure) => ({ ...figure, title: figure.title + suffix }));
+      groups.set(title, [...(groups.get(title) ?? []), ...named]);
+    }
+  }
+  return [...groups].flatMap(([title, figures]) =>
+    figures.length === 0 ? [] : [{ title, figures }],
+  );
+}
+
+/** Runs by their data and loss. */
+export function groupRuns(runs: readonly RunData[]): Map<string, RunData[]> {
+  const groups = new Map<string, RunData[]>();
+  for (const run of runs) groups.set(run.group, [...(groups.get(run.group) ?? []), run]);
+  return groups;
+}
+
+/** Names of the runs on the same data that have a color where nobody has chosen: the best. */
+export function bestRuns(runs: readonly RunData[]): string[] {
+  const result = ({ figures }: RunData) => figures.validationLoss ?? figures.loss ?? Infinity;
+  const best = new Set(runs.toSorted((a, b) => result(a) - result(b)).slice(0, MOST_SELECTED));
+  return runs.filter((run) => best.has(run)).map(({ name }) => name);
+}
+
+function figuresOfData(runs: readonly RunData[], given: CurveOptions): FigureGroup[] {
+  const names = new Set(runs.map(({ name }) => name));
+  const options = { ...given, selected: given.selected.filter((name) => names.has(name)) };
   const selected = runs.filter(({ name }) => options.selected.includes(name));
   const chosen = selected.length === 0 ? runs.slice(0, MOST_SELECTED) : selected;
-  const groups: FigureGroup[] = [
+  return [
     { title: 'Loss and metrics', figures: lossFigures(runs, options) },
     { title: 'Energy and loss', figures: tradeFigures(runs, options) },
     { title: 'Course of training', figures: courseFigures(runs, options) },
@@ -40,15 +72,6 @@ export function runFigures(runs: readonly RunData[], options: CurveOptions): Fig
     { title: 'Scaling', figures: scalingFigures(runs) },
     { title: 'Memory of rank 0', figures: memoryFigures(chosen) },
   ];
-  return groups.filter(({ figures }) => figures.length > 0);
-}
-
-/** Runs on the same data with the same loss. */
-function byGroup(runs: readonly RunData[]): [suffix: string, members: readonly RunData[]][] {
-  const groups = new Map<string, RunData[]>();
-  for (const run of runs) groups.set(run.group, [...(groups.get(run.group) ?? []), run]);
-  const several = groups.size > 1;
-  return [...groups].map(([name, members]) => [several ? ` (${name})` : '', members]);
 }
 
 interface Curve {
@@ -69,7 +92,8 @@ function curveFigure(
     const [xs, ys] = [all[abscissa.column] ?? [], all[column] ?? []];
     const points = ys.flatMap((y, i): Point[] => {
       const x = xs[i] ?? null;
-      return x === null ? [] : [{ x, y }];
+      const rank = column === 'lagS' ? (all['slowestRank']?.[i] ?? null) : null;
+      return x === null ? [] : [{ x, y, ...(rank === null ? {} : { note: `rank ${rank}` }) }];
     });
     if (points.every(({ y }) => y === null)) return [];
     const modelled = options.against === 'energy' && run.figures.obtained === 'modelled';
@@ -104,53 +128,51 @@ const ofValidations = (run: RunData): Columns => run.validations;
 const OWN = new Set(['step', 'loss', 'accuracy', 'elapsedS', 'energyJ']);
 
 function lossFigures(runs: readonly RunData[], options: CurveOptions): Figure[] {
-  return byGroup(runs).flatMap(([suffix, members]) => {
-    const curve = (title: string, axis: Axis, columns: Curve['columns'], column: string) =>
-      curveFigure({ title: `${title}${suffix}`, axis, columns, column }, members, options);
-    const log = { scale: 'log' } as const;
-    const share = { label: 'accuracy', unit: '%' };
-    const metrics = [...new Set(members.flatMap((run) => Object.keys(run.validations)))];
-    return [
-      ...curve('Training loss', { label: 'training loss', ...log }, ofSteps, 'loss'),
-      ...curve('Validation loss', { label: 'validation loss', ...log }, ofValidations, 'loss'),
-      ...curve('Training accuracy', share, ofSteps, 'accuracy'),
-      ...curve('Validation accuracy', share, ofValidations, 'accuracy'),
-      ...metrics
-        .filter((name) => !OWN.has(name))
-        .flatMap((name) => curve(`Validation ${name}`, { label: name }, ofValidations, name)),
-    ];
-  });
+  const curve = (title: string, axis: Axis, columns: Curve['columns'], column: string) =>
+    curveFigure({ title, axis, columns, column }, runs, options);
+  const log = { scale: 'log' } as const;
+  const share = { label: 'accuracy', unit: '%' };
+  const metrics = [...new Set(runs.flatMap((run) => Object.keys(run.validations)))];
+  return [
+    ...curve('Training loss', { label: 'training loss', ...log }, ofSteps, 'loss'),
+    ...curve('Validation loss', { label: 'validation loss', ...log }, ofValidations, 'loss'),
+    ...curve('Training accuracy', share, ofSteps, 'accuracy'),
+    ...curve('Validation accuracy', share, ofValidations, 'accuracy'),
+    ...metrics
+      .filter((name) => !OWN.has(name))
+      .flatMap((name) => curve(`Validation ${name}`, { label: name }, ofValidations, name)),
+  ];
 }
 
-/** What a loss takes in joules, and in time where joules are not known. */
+/** What a loss takes in joules. */
 function tradeFigures(runs: readonly RunData[], options: CurveOptions): Figure[] {
-  if (runs.length < 2) return [];
-  return byGroup(runs).flatMap(([suffix, members]): Figure[] => {
-    const series = members.flatMap((run): Series[] => {
-      const { energyJ, obtained, validationLoss, loss } = run.figures;
-      const y = validationLoss ?? loss;
-      if (energyJ === null || y === null) return [];
-      const modelled = obtained === 'modelled';
-      return [{ ...lookOf(run, options), modelled, points: [{ x: energyJ, y }] }];
-    });
-    if (series.length < 2) return [];
-    const x: Axis = { label: 'energy of the run', unit: 'J', fromZero: true };
-    const title = `Last loss against energy${suffix}`;
-    return [{ kind: 'dots', title, x, y: { label: 'validation loss' }, series }];
+  const series = runs.flatMap((run): Series[] => {
+    const { energyJ, obtained, validationLoss, loss } = run.figures;
+    const y = validationLoss ?? loss;
+    if (energyJ === null || y === null) return [];
+    const modelled = obtained === 'modelled';
+    return [{ ...lookOf(run, options), modelled, points: [{ x: energyJ, y }] }];
   });
+  if (series.length < 2) return [];
+  const x: Axis = { label: 'energy of the run', unit: 'J', fromZero: true };
+  const y: Axis = { label: 'validation loss' };
+  return [{ kind: 'dots', title: 'Last loss against energy', x, y, series }];
 }
 
 function courseFigures(runs: readonly RunData[], options: CurveOptions): Figure[] {
   const curve = (title: string, axis: Axis, column: string, columns = ofSteps) =>
     curveFigure({ title, axis, columns, column }, runs, options);
+  // Runs differ in these by what they are, not because one has diverged.
+  const whole = { fromZero: true, whole: true } as const;
   return [
-    ...curve('Learning rate', { label: 'learning rate' }, 'learningRate'),
+    ...curve('Learning rate', { label: 'learning rate', ...whole }, 'learningRate'),
     ...curve('Gradient norm', { label: 'gradient norm', scale: 'log' }, 'gradientNorm'),
-    ...curve('Samples per second', { label: 'samples/s', fromZero: true }, 'samplesPerS'),
-    ...curve('Power', { label: 'power', unit: 'W', fromZero: true }, 'powerW', withPower),
+    ...curve('Samples per second', { label: 'samples/s', ...whole }, 'samplesPerS'),
+    ...curve('Lag of the slowest rank', { label: 'lag', unit: 's', ...whole }, 'lagS'),
+    ...curve('Power', { label: 'power', unit: 'W', ...whole }, 'powerW', withPower),
     ...(options.against === 'energy'
       ? []
-      : curve('Energy so far', { label: 'energy', unit: 'J', fromZero: true }, 'energyJ')),
+      : curve('Energy so far', { label: 'energy', unit: 'J', ...whole }, 'energyJ')),
   ];
 }
 
@@ -178,128 +200,4 @@ function withPower(run: RunData): Columns {
     energyJ: pick(energyJ),
     powerW: pick(powerW),
   };
-}
-
-/** Ranks that have a bar each. */
-const MOST_RANKS = 16;
-
-function stepFigures(runs: readonly RunData[]): Figure[] {
-  const phased = runs.filter(({ phases }) => phases.length > 0);
-  const byPhase = (read: (phase: RunData['phases'][number]) => number | null) =>
-    phased.map((run): Bar => {
-      const known = new Map(run.phases.map((phase) => [phase.name, read(phase)]));
-      return { label: run.name, values: PHASES.map((name) => known.get(name) ?? null) };
-    });
-  const energies = byPhase(({ energyJ }) => energyJ).map((bar, i) => ({
-    ...bar,
-    modelled: phased[i]?.figures.obtained === 'modelled',
-  }));
-  const figures: Figure[] = [];
-  const add = (
-    title: string,
-    axis: string,
-    unit: string,
-    parts: readonly string[],
-    bars: Bar[],
-  ) => {
-    if (bars.some(({ values }) => values.some((value) => value !== null))) {
-      figures.push({ kind: 'bars', title, axis, unit, parts, bars });
-    }
-  };
-  const time = 'mean time of a step';
-  add(
-    'Time of a steady step by phase, mean over ranks',
-    time,
-    's',
-    PHASES,
-    byPhase((one) => one.timeS),
-  );
-  add('Energy of a steady step by phase', 'energy of a step', 'J', PHASES, energies);
-  add(
-    'Communication of rank 0: hidden behind computing, and exposed',
-    time,
-    's',
-    ['hidden', 'exposed', 'waiting for data'],
-    runs.map(({ name, communication: { hiddenS, exposedS, dataS } }) => ({
-      label: name,
-      values: [hiddenS, exposedS, dataS],
-    })),
-  );
-  for (const run of runs.slice(0, 4)) {
-    if (run.rankTimesS.length < 2) continue;
-    const shown = run.rankTimesS.slice(0, MOST_RANKS);
-    const more = shown.length < run.rankTimesS.length ? `, the first ${MOST_RANKS}` : '';
-    const bars = shown.map((values, rank) => ({ label: `rank ${rank}`, values }));
-    add(`Ranks of ${run.name}: a steady step by phase${more}`, time, 's', PHASES, bars);
-  }
-  return figures;
-}
-
-function memoryFigures(runs: readonly RunData[]): Figure[] {
-  const parts = runs[0]?.memory.map(([name]) => name) ?? [];
-  const bars = runs.map(({ name, memory }) => ({
-    label: name,
-    values: memory.map(([, bytes]) => bytes),
-  }));
-  const title = 'Memory of rank 0, computed from sizes';
-  return parts.length === 0
-    ? []
-    : [{ kind: 'bars', title, axis: 'memory', unit: 'B', parts, bars }];
-}
-
-/** Settings that change no figure: where a run is written, what it logs. */
-const NEUTRAL = new Set(['out', 'seed', 'logEvery', 'checkpointEvery', 'keepCheckpoints']);
-const SCALED = [
-  { key: 'blocks', label: 'blocks P' },
-  { key: 'ranks', label: 'ranks' },
-  { key: 'ghosts', label: 'ghosts K' },
-] as const;
-
-/** Step time and joules per sample against P, ranks and K; a curve joins runs that differ in that
- * alone. */
-function scalingFigures(runs: readonly RunData[]): Figure[] {
-  const values = [
-    { title: 'Step time', axis: { label: 'median step time', unit: 's' }, of: stepTime },
-    { title: 'Energy per sample', axis: { label: 'energy per sample', unit: 'J' }, of: perSample },
-  ] as const;
-  return SCALED.flatMap(({ key, label }) =>
-    values.flatMap(({ title, axis, of }): Figure[] => {
-      const groups = new Map<string, RunData[]>();
-      for (const run of runs) {
-        const { settings } = run;
-        if (of(run) === null || !(Number(settings[key]) > 0)) continue;
-        const others = Object.entries(settings).filter(
-          ([name]) => name !== key && !NEUTRAL.has(name),
-        );
-        const id = JSON.stringify([
-          others.toSorted(([a], [b]) => (a < b ? -1 : 1)),
-          run.figures.obtained,
-        ]);
-        groups.set(id, [...(groups.get(id) ?? []), run]);
-      }
-      const series = [...groups.values()].flatMap((members): Series[] => {
-        const points = members
-          .map((run) => ({ x: Number(run.settings[key]), y: of(run), note: run.name }))
-          .toSorted((a, b) => a.x - b.x);
-        if (new Set(points.map(({ x }) => x)).size < 2) return [];
-        const [first] = members;
-        const modelled = axis.unit === 'J' && first?.figures.obtained === 'modelled';
-        const others =
-          members.length === 2 ? `and ${members[1]?.name}` : `and ${members.length - 1} more`;
-        return [{ label: `${first?.name} ${others}`, modelled, points }];
-      });
-      if (series.length === 0) return [];
-      const x: Axis = { label, scale: 'log2' };
-      const y: Axis = { ...axis, fromZero: true };
-      return [{ kind: 'lines', title: `${title} against ${label}`, x, y, series }];
-    }),
-  );
-}
-
-function stepTime({ figures }: RunData): number | null {
-  return figures.stepTimeS;
-}
-
-function perSample({ figures }: RunData): number | null {
-  return figures.perSampleJ;
 }

@@ -3,7 +3,7 @@ import type { RunData } from '../runs/run-data.js';
 import { modelledRemark, usedColumns } from '../runs/run-table.js';
 import { describeFigure, type Figure } from './figure.js';
 import type { PageData } from './page-data.js';
-import { MOST_SELECTED, runFigures } from './run-charts.js';
+import { bestRuns, groupRuns, runFigures } from './run-charts.js';
 
 /** What the page of some runs shows. @param notes on folders that could not be read */
 export function runsPage(runs: readonly RunData[], notes: readonly string[]): PageData {
@@ -15,7 +15,7 @@ export function runsPage(runs: readonly RunData[], notes: readonly string[]): Pa
 
 /** The figures of some runs as the page shows them at first, in its order. */
 export function initialFigures(runs: readonly RunData[]): Figure[] {
-  const selected = runs.slice(0, MOST_SELECTED).map(({ name }) => name);
+  const selected = [...groupRuns(runs).values()].flatMap(bestRuns);
   const groups = runFigures(runs, { against: 'step', smoothing: 0, selected });
   return groups.flatMap(({ figures }) => figures);
 }

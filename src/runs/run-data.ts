@@ -4,7 +4,7 @@ import { median } from '../base/median.js';
 import type { Obtained } from '../energy/meter.js';
 import type { EndEvent } from '../training/events.js';
 import { exchangesGhosts } from '../layers/strategies.js';
-import type { RunRecord, StepRecord } from './run-record.js';
+import type { LogLine, RunRecord, StepRecord } from './run-record.js';
 import { thin } from './thin.js';
 
 /** How a run stands: what its end event says, or without one whether it goes on. */
@@ -58,6 +58,8 @@ export interface RunData {
   }[];
   /** A steady step by rank, in the order of `PHASES`, seconds. */
   readonly rankTimesS: readonly (readonly number[])[];
+  /** What every rank waited in the newest logged step, seconds. */
+  readonly rankWaitingS: readonly number[];
   /** Of rank 0 in a steady step, seconds; null: not logged. */
   readonly communication: {
     readonly hiddenS: number | null;
@@ -67,7 +69,9 @@ export interface RunData {
   /** Of tensors of rank 0, computed from sizes, bytes. */
   readonly memory: readonly (readonly [name: string, bytes: number])[];
   readonly facts: readonly (readonly [name: string, value: string])[];
+  /** What has to be known of it: what was skipped, warned of, or is missing. */
   readonly notes: readonly string[];
+  readonly log: readonly LogLine[];
 }
 
 const MOST_STEPS = 800;
@@ -75,6 +79,7 @@ const WARM_UP_STEPS = 10;
 const COLUMNS = [
   ...(['step', 'loss', 'accuracy', 'learningRate', 'gradientNorm', 'elapsedS'] as const),
   ...(['stepTimeS', 'samplesPerS', 'exposedS', 'hiddenS', 'dataWaitS', 'energyJ'] as const),
+  ...(['lagS', 'slowestRank'] as const),
 ];
 
 /** A run as pages take it. */
@@ -115,6 +120,7 @@ export function runData(run: RunRecord, state: RunState): RunData {
       steady === null
         ? []
         : (energy?.rankTimesS ?? []).map((times) => times.map((timeS) => timeS / steady)),
+    rankWaitingS: run.rankWaitingS,
     communication: {
       hiddenS: steadyMean(run, ({ hiddenS }) => hiddenS),
       exposedS: steadyMean(run, ({ exposedS }) => exposedS),
@@ -123,6 +129,7 @@ export function runData(run: RunRecord, state: RunState): RunData {
     memory: memoryOf(run),
     facts: factsOf(run),
     notes: [...run.problems, ...run.warnings],
+    log: run.log,
   };
 }
 

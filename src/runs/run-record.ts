@@ -1,5 +1,5 @@
 import type { Obtained } from '../energy/meter.js';
-import { plural } from '../base/format.js';
+import { formatLoss, plural } from '../base/format.js';
 import type { EndEvent, StartEvent } from '../training/events.js';
 import type { RunConfig } from '../checkpoints/run-folder.js';
 import { quantity, readEnergy, readObtained, type RecordedEnergy } from './recorded-energy.js';
@@ -19,6 +19,19 @@ export interface StepRecord {
   readonly hiddenS: number | null;
   readonly dataWaitS: number | null;
   readonly energyJ: number | null;
+  /** How much longer another rank waited for it than the rank that waited least, which is the
+   * slowest one. */
+  readonly lagS: number | null;
+  readonly slowestRank: number | null;
+}
+
+/** A line of a run's log. */
+export interface LogLine {
+  /** Of the last logged step before it. */
+  readonly step: number;
+  readonly elapsedS: number;
+  readonly kind: 'note' | 'warning';
+  readonly text: string;
 }
 
 export interface ValidationRecord {
@@ -44,13 +57,20 @@ export interface RunRecord {
   readonly energy: RecordedEnergy | null;
   /** How the joules of steps were obtained; without that they are left out. */
   readonly obtained: Obtained;
+  /** What every rank waited in the newest logged step, seconds; empty where it is not logged. */
+  readonly rankWaitingS: readonly number[];
   /** What the run itself warned of. */
   readonly warnings: readonly string[];
+  /** The newest lines: starts, checkpoints, best validations, warnings, the end. */
+  readonly log: readonly LogLine[];
   /** What was skipped, and what a reader has to know. */
   readonly problems: readonly string[];
 }
 
 const MOST_WARNINGS = 50;
+const MOST_LINES = 100;
+const MOST_RANKS = 4096;
+const MOST_TEXT = 2000;
 const MOST_METRICS = 24;
 
 /** What a start event says in words. */
@@ -70,6 +90,8 @@ export class EventReader {
   end: EndEvent | null = null;
   readonly problems: string[] = [];
   readonly warnings: string[] = [];
+  readonly log: LogLine[] = [];
+  rankWaitingS: readonly number[] = [];
   obtained: Obtained = 'unavailable';
   #offsetS = 0;
   /** null: a part of the run was not metered, so the sum is not known. */
@@ -94,13 +116,26 @@ export class EventReader {
     else if (type === 'validation') this.#onValidation(event, leaveOut);
     else if (type === 'end') this.#onEnd(event, leaveOut);
     else if (type === 'warning') {
-      if (this.warnings.length < MOST_WARNINGS) this.warnings.push(String(event['message']));
-    } else if (type !== 'checkpoint') leaveOut('has an unknown type');
+      const text = String(event['message']);
+      if (this.warnings.length < MOST_WARNINGS) this.warnings.push(text);
+      this.#log('warning', text);
+    } else if (type === 'checkpoint') this.#log('note', 'checkpoint');
+    else leaveOut('has an unknown type');
+  }
+
+  #log(kind: LogLine['kind'], text: string): void {
+    const { step = 0, elapsedS = 0 } = this.steps.at(-1) ?? {};
+    this.log.push({ step, elapsedS, kind, text: text.slice(0, MOST_TEXT) });
+    if (this.log.length <= MOST_LINES) return;
+    // Notes come by the dozen, warnings do not.
+    const oldest = this.log.findIndex((line) => line.kind === 'note');
+    this.log.splice(Math.max(0, oldest), 1);
   }
 
   /** What has been read so far. @param tail what follows the last whole line */
   record(folder: string, name: string, config: RunConfig, tail: string): RunRecord {
     const { start, startTimeS, steps, validations, end, obtained, warnings } = this;
+    const { log, rankWaitingS } = this;
     const problems = [...this.problems];
     if (tail !== '') {
       problems.push('metrics.jsonl ends in the middle of a line, which was skipped');
@@ -130,7 +165,9 @@ export class EventReader {
       end,
       energy,
       obtained,
+      rankWaitingS,
       warnings,
+      log,
       problems,
     };
   }
@@ -161,6 +198,13 @@ export class EventReader {
     this.start = { ...event, ...Object.fromEntries(texts) } as unknown as StartEvent;
     this.end = null;
     this.starts++;
+    const { communicator, firstStep } = this.start;
+    const { host, pid } = event;
+    const process = typeof host === 'string' ? `; process ${String(pid)} on ${host}` : '';
+    const where = communicator + process;
+    this.#log('note', this.starts > 1 ? `goes on from step ${firstStep}: ${where}` : where);
+    const notes: unknown = event['notes'];
+    if (Array.isArray(notes)) for (const note of notes) this.#log('note', String(note));
   }
 
   #onStep(event: Readonly<Record<string, unknown>>, leaveOut: (why: string) => void): void {
@@ -178,6 +222,9 @@ export class EventReader {
     if (joules !== null && last?.energyJ && joules < last.energyJ) {
       return leaveOut('has less energy than the step before');
     }
+    const waits = waitsOf(event['rankWaitingS']);
+    if (waits.length > 0) this.rankWaitingS = waits;
+    const least = Math.min(...waits);
     this.steps.push({
       step,
       loss,
@@ -191,6 +238,8 @@ export class EventReader {
       hiddenS: hidden(event['collectives']),
       dataWaitS: of('dataWaitS'),
       energyJ: joules,
+      lagS: waits.length < 2 ? null : Math.max(...waits) - least,
+      slowestRank: waits.length < 2 ? null : waits.indexOf(least),
     });
   }
 
@@ -199,6 +248,7 @@ export class EventReader {
     if (step === null || loss === null) return leaveOut('is a validation without step or loss');
     const accuracy = quantity(event['accuracy']);
     this.validations.push({ step, loss, accuracy, metrics: metricsOf(event['metrics']) });
+    if (event['best'] === true) this.#log('note', `best validation so far: ${formatLoss(loss)}`);
   }
 
   #onEnd(event: Readonly<Record<string, unknown>>, leaveOut: (why: string) => void): void {
@@ -207,6 +257,9 @@ export class EventReader {
     }
     const numbers = END_NUMBERS.split(' ').map((name) => [name, finite(event[name])]);
     this.end = { ...event, ...Object.fromEntries(numbers) } as unknown as EndEvent;
+    const { reason, step, resumeCommand } = this.end;
+    const next = typeof resumeCommand === 'string' ? `; ${resumeCommand}` : '';
+    this.#log('note', `ended after ${plural(step, 'step')}: ${reason}${next}`);
   }
 }
 
@@ -214,6 +267,13 @@ function metricsOf(value: unknown): ValidationRecord['metrics'] {
   if (typeof value !== 'object' || value === null) return {};
   const metrics = Object.entries(value).slice(0, MOST_METRICS);
   return Object.fromEntries(metrics.map(([name, each]) => [name, finite(each)]));
+}
+
+/** What ranks waited; empty where it is not known of each. */
+function waitsOf(value: unknown): number[] {
+  if (!Array.isArray(value) || value.length > MOST_RANKS) return [];
+  const waits = value.map(quantity).filter((timeS) => timeS !== null);
+  return waits.length === value.length ? waits : [];
 }
 
 function finite(value: unknown): number | null {

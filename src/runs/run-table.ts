@@ -27,6 +27,9 @@ const STATES: Readonly<Record<RunState, string>> = {
   unended: 'no end: running or dead',
 };
 
+/** What the column `data` says, and where a run is. */
+const NO_SETTINGS: ReadonlySet<string> = new Set(['out', 'data', 'loss']);
+
 /** How a run stands, in words. */
 export function stateText({ state }: RunData): string {
   return STATES[state];
@@ -67,6 +70,12 @@ export const RUN_COLUMNS: readonly RunColumn[] = [
     value: ({ network }) => network,
     lessIsBetter: null,
   },
+  {
+    title: 'data',
+    text: ({ group }) => group,
+    value: ({ group }) => group,
+    lessIsBetter: null,
+  },
   column('parameters', ({ figures }) => figures.parameters, si('')),
   {
     title: 'ranks',
@@ -100,16 +109,20 @@ export const RUN_COLUMNS: readonly RunColumn[] = [
   column('received', ({ figures }) => figures.receivedBytesPerStep, si('B'), true),
 ];
 
-/** Columns that say something of at least one run. */
+/** Columns that say something of at least one run; the data where they differ. */
 export function usedColumns(runs: readonly RunData[]): RunColumn[] {
-  return RUN_COLUMNS.filter(({ text }) => runs.some((run) => text(run) !== '–'));
+  const hasSeveral = new Set(runs.map(({ group }) => group)).size > 1;
+  return RUN_COLUMNS.filter(
+    ({ title, text }) => (title !== 'data' || hasSeveral) && runs.some((run) => text(run) !== '–'),
+  );
 }
 
-/** Settings in which runs differ, by name. */
+/** Settings in which runs differ, by name, but for their data and loss. */
 export function differingSettings(runs: readonly RunData[]): string[] {
   const names = [...new Set(runs.flatMap(({ settings }) => Object.keys(settings)))];
   return names.filter(
-    (name) => name !== 'out' && new Set(runs.map(({ settings }) => settings[name])).size > 1,
+    (name) =>
+      !NO_SETTINGS.has(name) && new Set(runs.map(({ settings }) => settings[name])).size > 1,
   );
 }
 

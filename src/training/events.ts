@@ -85,6 +85,8 @@ export interface StepEvent {
   readonly receivedBytes: number;
   /** Time that rank 0 was blocked in collectives, a step. */
   readonly exposedS: number;
+  /** The same of every rank of all replicas: the one that waits least is the slowest. */
+  readonly rankWaitingS: readonly number[];
   /** Share of the network's communication that was under way beside rank 0's own work. */
   readonly hiddenShare: number | null;
   /** The same by collective, seconds a step. */

@@ -99,6 +99,8 @@ class Trainer {
   readonly #times: StepTimes;
   #validation: Judgement | null = null;
   readonly #warmUp: number;
+  /** By rank. */
+  readonly #waitingS: Float64Array;
   /** Whether it was said that the best checkpoint cannot be linked to. */
   #unlinked = false;
 
@@ -108,6 +110,7 @@ class Trainer {
     this.#energy = new EnergyAccount(parts.energy, parts.control);
     this.#warmUp = warmUpSteps(job.steps - this.#firstStep);
     this.#times = new StepTimes(job.settings.logEvery, parts.meters, this.#warmUp);
+    this.#waitingS = new Float64Array(parts.control.size);
     this.#metrics =
       parts.control.rank === 0 ? new MetricsFile(path.join(job.runFolder, 'metrics.jsonl')) : null;
   }
@@ -363,6 +366,7 @@ class Trainer {
       sentBytes: interval.sentBytes,
       receivedBytes: interval.receivedBytes,
       exposedS: interval.exposedS,
+      rankWaitingS: this.#gatherWaiting(interval.exposedS),
       hiddenShare: hiddenShare(interval.communication),
       collectives: interval.collectives,
       dataWaitS: interval.dataWaitS,
@@ -370,6 +374,15 @@ class Trainer {
       elapsedS,
       remainingS: ((steps - step) * elapsedS) / (step - this.#firstStep),
     });
+  }
+
+  /** What every rank waited, a step; to be called by all of them. @param exposedS of this one */
+  #gatherWaiting(exposedS: number): number[] {
+    const { control } = this.#parts;
+    this.#waitingS.fill(0);
+    this.#waitingS[control.rank] = exposedS;
+    if (control.size > 1) control.allReduceSum(this.#waitingS);
+    return Array.from(this.#waitingS, (timeS) => Number(timeS.toPrecision(4)));
   }
 
   #end(

@@ -64,6 +64,59 @@ describe('the report in Chromium', { skip }, () => {
     }
   });
 
+  it('groups by a setting, shows one data set at a time, and the log of runs', async (context) => {
+    const cwd = temporaryFolder(context);
+    for (let i = 0; i < 16; i++) {
+      writeRunFolder(path.join(cwd, `runs/r${i}`), {
+        data: i < 10 ? 'houses.csv' : 'steam.csv',
+        settings: { ghosts: [2, 4, 16][i % 3], seed: i },
+        lines: (lines) => [
+          ...lines.slice(0, 3),
+          '{"type":"warning","message":"the same of all"}',
+          ...lines.slice(3),
+        ],
+      });
+    }
+    const made = spawnSync(process.execPath, [MAIN, 'report', 'runs'], { cwd, encoding: 'utf8' });
+    assert.equal(made.status, 0, made.stderr);
+    const browser = await launchBrowser(browserPath);
+    context.after(() => browser.close());
+    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    await page.goto(pathToFileURL(path.join(cwd, 'report.html')).href);
+    assert.deepEqual(await page.locator('.notes li').allTextContents(), [
+      'r0, r1, 14 more: the same of all',
+    ]);
+    const rows = page.locator('.runs tbody tr');
+    await page.getByLabel('Group by').selectOption('ghosts');
+    const groups = (await rows.allTextContents()).map(
+      (text) => /ghosts \d+ \d+ runs/.exec(text)?.[0],
+    );
+    assert.deepEqual(groups, ['ghosts 2 6 runs', 'ghosts 4 5 runs', 'ghosts 16 5 runs']);
+    await page.getByRole('button', { name: 'ghosts 4' }).press('Enter');
+    assert.equal(await rows.count(), 3 + 5);
+
+    const legend = () => page.locator('figure').first().locator('svg').textContent();
+    assert.match((await legend()) ?? '', /r0(?=r1)/);
+    assert.equal(await page.locator('details.run').count(), 7);
+    await page.getByLabel('Data and loss').selectOption('steam.csv, mse');
+    const curves = page.locator('figure').first().locator('g.line path');
+    await page.locator('figure svg', { hasText: 'r15' }).first().waitFor();
+    assert.equal(await page.locator('details.run').count(), 6);
+    await page.locator('details.run summary').first().click();
+    await page.getByRole('cell', { name: 'warning: the same of all' }).waitFor();
+    assert.equal(await curves.count(), 6);
+    await page.getByRole('searchbox').fill('ghosts=16');
+    await page.getByText('5 of 16; 6 in color').waitFor();
+    await page.evaluate(axe.source);
+    const violations = await page.evaluate(
+      'axe.run().then((found) => found.violations.map(({ id, nodes }) => id + " " + nodes[0].html))',
+    );
+    assert.deepEqual(violations, []);
+    await page.getByRole('button', { name: 'ghosts 16' }).click();
+    await page.getByRole('checkbox', { name: 'r2', exact: true }).click();
+    assert.equal(await page.getByLabel('Data and loss').inputValue(), 'houses.csv, mse');
+  });
+
   it('sorts, searches and chooses runs by keyboard; prints every chart', async (context) => {
     const cwd = temporaryFolder(context);
     for (let i = 0; i < 9; i++) {

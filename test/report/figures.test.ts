@@ -77,6 +77,30 @@ describe('figures', () => {
     assert.equal(describeRun(slow).figures.stepTimeS, 0.005);
   });
 
+  it('ranks with lag: the slowest is the one that waits least', (context) => {
+    const root = temporaryFolder(context);
+    const ended = describeRun(readRun(writeRunFolder(path.join(root, 'ended'))));
+    const lines = (all: readonly string[]) => all.slice(0, 6);
+    const going = describeRun(readRun(writeRunFolder(path.join(root, 'going'), { lines })));
+    assert.deepEqual(going.rankWaitingS, [0.0005, 0.0001]);
+    const titlesOf = (run: typeof going) =>
+      runFigures([run], OPTIONS).flatMap(({ figures }) => figures);
+    const lag = titlesOf(going).find(({ title }) => title === 'Lag of the slowest rank');
+    assert.ok(lag?.kind === 'lines');
+    const [point] = lag.series[0]?.points ?? [];
+    assert.deepEqual([point?.x, point?.y, point?.note], [10, 0.0004, 'rank 1']);
+    const ranks = titlesOf(going).find(({ title }) => title === 'Ranks of going: the newest step');
+    assert.ok(ranks?.kind === 'bars');
+    assert.deepEqual(ranks.bars, [
+      { label: 'rank 0', values: [0.005 - 0.0005, 0.0005] },
+      { label: 'rank 1, slowest by 400 µs', values: [0.005 - 0.0001, 0.0001] },
+    ]);
+    const phases = titlesOf(ended).find(({ title }) => title.startsWith('Ranks of ended'));
+    assert.match(phases?.title ?? '', /a steady step by phase$/);
+    assert.ok(phases?.kind === 'bars');
+    assert.match(phases.bars[0]?.label ?? '', /^rank 0, slowest by 222 µs$/);
+  });
+
   it('scaling joins runs that differ in the axis alone', (context) => {
     const root = temporaryFolder(context);
     const run = (ghosts: number, ranks: number) =>
@@ -117,6 +141,13 @@ describe('figures', () => {
     for (const data of ['a.csv', 'b.csv']) {
       for (const what of ['Training loss', 'Training accuracy', 'Validation rmse']) {
         assert.ok(titles.includes(`${what} (${data}, mse)`), titles.join());
+      }
+    }
+    for (const { title, figures } of runFigures([one('a.csv'), one('b.csv')], OPTIONS)) {
+      for (const figure of figures) {
+        const shown = figure.kind === 'bars' ? figure.bars : figure.series;
+        assert.equal(shown.filter(({ label }) => label.endsWith('.csv')).length <= 1, true, title);
+        assert.match(figure.title, / \([ab]\.csv, mse\)$/);
       }
     }
     const course = runFigures([one('a.csv')], OPTIONS).find(({ title }) => /Course/.test(title));

@@ -85,6 +85,51 @@ describe('phantom report', () => {
     ]);
   });
 
+  it('keeps a log of starts, notes, warnings, checkpoints, best validations and the end', (context) => {
+    const cwd = temporaryFolder(context);
+    const many = Array.from({ length: 300 }, () => '{"type":"checkpoint","step":100,"folder":"f"}');
+    writeRunFolder(path.join(cwd, 'run'), {
+      lines: ([start = '', first = '', ...rest]) => [
+        start.replace('"firstStep"', '"notes":["column id is left out"],"firstStep"'),
+        first,
+        '{"type":"warning","message":"beware"}',
+        '{"type":"validation","step":10,"loss":0.25,"accuracy":null,"best":true}',
+        ...many,
+        ...rest,
+      ],
+    });
+    assert.equal(report(cwd, 'run').status, 0);
+    const page = readFileSync(path.join(cwd, 'run/report.html'), 'utf8');
+    const log = dataOf(page).runs[0]?.log ?? [];
+    assert.equal(log.length, 100);
+    assert.deepEqual(log[0], { step: 10, elapsedS: 0.05, kind: 'warning', text: 'beware' });
+    assert.deepEqual(log.at(-1), {
+      ...{ step: 100, elapsedS: 0.5, kind: 'note' },
+      text: 'ended after 100 steps: finished',
+    });
+    writeRunFolder(path.join(cwd, 'run'), {
+      lines: ([start = '', ...rest]) => [
+        start.replace('"firstStep"', '"notes":["column id is left out"],"firstStep"'),
+        ...rest.slice(0, 3),
+        '{"type":"validation","step":10,"loss":0.25,"accuracy":null,"best":true}',
+        start.replace('"firstStep":0', '"firstStep":20'),
+        '',
+      ],
+    });
+    assert.equal(report(cwd, 'run').status, 0);
+    const again = dataOf(readFileSync(path.join(cwd, 'run/report.html'), 'utf8')).runs[0]?.log;
+    const where = '2 worker threads; process 1 on a machine of nobody';
+    assert.deepEqual(
+      again?.map(({ text }) => text),
+      [
+        where,
+        'column id is left out',
+        'best validation so far: 0.2500',
+        `goes on from step 20: ${where}`,
+      ],
+    );
+  });
+
   it('tells damaged lines and leaves them out', (context) => {
     const cwd = temporaryFolder(context);
     const broken = [

@@ -61,7 +61,13 @@ export function writeRunFolder(
       ...{ learningRate: 0.01, stepTimeS: 0.005, samplesPerS: 3200, flopsPerS: 1e9 },
       ...{ modelFlopsUtilization: 0.1, sentBytes: 1, receivedBytes: 1, exposedS: 0.0005 },
       ...{ hiddenShare: 0.66, collectives: { allGather: posted, agreement: posted } },
-      ...{ dataWaitS: 0.0001, energyJ: step * 0.25, elapsedS: step * 0.005, remainingS: 0 },
+      ...{
+        dataWaitS: 0.0001,
+        rankWaitingS: [0.0005, 0.0001],
+        energyJ: step * 0.25,
+        elapsedS: step * 0.005,
+        remainingS: 0,
+      },
     });
     if (step % 20 === 0) {
       events.push({
