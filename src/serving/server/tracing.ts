@@ -18,7 +18,8 @@ export interface TracedRequest {
 /**
  * Runs `work` in an OpenTelemetry span of its own, below the one that the request's headers name. The
  * span goes to the SDK that the process has registered, as by `node --import`; without one it is
- * nothing. It ends when the answer has been sent or the request has failed, which is said by its
+ * nothing. The package's version of the API is not the newest, since an SDK of an older minor version
+ * than the API's gets nothing, without a word. It ends when the answer has been sent or the request has failed, which is said by its
  * reason.
  *
  * @throws what `work` throws
