@@ -101,7 +101,8 @@ export function isTable(location: string): boolean {
 }
 
 function isFolder(location: string): boolean {
-  return statSync(location, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  // A query may be longer than a name can be, which `statSync` throws for.
+  return existsSync(location) && statSync(location).isDirectory();
 }
 
 async function openTable(location: string, options: OpenOptions): Promise<DataParts> {

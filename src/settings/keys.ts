@@ -267,6 +267,13 @@ export const SETTINGS = {
     about: 'gaps in features of a table: fill: by the median, marked by a feature; error: refused',
     initial: 'fill',
   },
+  bins: {
+    ...integer('Data', 'n', 0, 1024),
+    about:
+      'make each number of a table up to n features, piecewise linear between quantiles of the ' +
+      'training rows; 0: one feature',
+    initial: 0,
+  },
   dataMemory: {
     ...number('Data', 'bytes', { above: true }),
     units: BYTE_UNITS,

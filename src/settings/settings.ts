@@ -151,6 +151,11 @@ export interface TrainingSettings {
    */
   readonly missing: 'fill' | 'error';
   /**
+   * Make each number of a table up to n features, piecewise linear between quantiles of the
+   * training rows; 0: one feature. An integer from 0 to 1024. Default: 0.
+   */
+  readonly bins: number;
+  /**
    * Rows of a table beyond this, for all processes of a machine, are kept in a file; default: half
    * of the free memory. A number above 0, alone or with kB, MB, GB.
    */

@@ -37,7 +37,7 @@ const ofValidation: Rule = (_, { validationRows }) =>
 const ofTables: Rule = (_, { isTable }) => unless(isTable, 'the data are no table');
 const OF_TABLES = [
   ...(['target', 'task', 'ignore', 'categorical', 'id', 'header', 'decimal'] as const),
-  ...(['missing', 'dataMemory', 'dataCache'] as const),
+  ...(['missing', 'bins', 'dataMemory', 'dataCache'] as const),
 ] satisfies SettingKey[];
 
 /** The rule beside each setting that some runs do not use. */

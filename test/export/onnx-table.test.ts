@@ -84,10 +84,14 @@ describe('an ONNX graph of a table', { skip: missing }, () => {
   /** With categories that training did not have. */
   const rows: Row[] = [...ROWS, { ...ROWS[1], label: 'castle', joined: 9 }];
 
-  for (const strategy of ['phantom', 'tensor'] as const) {
-    it(`predicts numbers in their units, ${strategy}`, async (context) => {
+  for (const [strategy, bins] of [
+    ['phantom', 0],
+    ['phantom', 5],
+    ['tensor', 0],
+  ] as const) {
+    it(`predicts numbers in their units, ${strategy}, ${bins} bins`, async (context) => {
       const { wanted, found } = await compare(
-        { strategy, target: ['price'] },
+        { strategy, bins, target: ['price'] },
         temporaryFolder(context),
         rows,
       );

@@ -17,6 +17,7 @@ type ColumnSettings = Pick<
   | 'header'
   | 'decimal'
   | 'missing'
+  | 'bins'
   | 'dataMemory'
   | 'dataCache'
   | 'loss'
@@ -72,10 +73,11 @@ function taskOf(loss: LossName): Task {
 
 function columnOptions(source: Partial<ColumnSettings>): OpenOptions {
   const { target, task, ignore, categorical, id, loss, weightColumn } = source;
-  const { decimal = 'auto', missing = 'fill' } = source;
+  const { decimal = 'auto', missing = 'fill', bins = 0 } = source;
   return {
     decimal,
     missing,
+    bins,
     ...(loss === 'poisson' && { rates: true }),
     ...(loss && { prefers: taskOf(loss) }),
     ...(weightColumn && { weight: weightColumn }),

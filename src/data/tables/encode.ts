@@ -3,6 +3,8 @@ import { identifier, literal } from './database.js';
 import { nameSql, readSql, valueSql } from './profile.js';
 import type { Relation } from './relation.js';
 import {
+  type Bin,
+  binsOf,
   type FeatureColumn,
   featureCount,
   type TableSchema,
@@ -89,7 +91,12 @@ export function featureWriter(
       const codes = { codes: columns[c] ?? [], rows, stride };
       const to = { out, place, record };
       if (column.kind === 'category') writeCategory(codes, to, column);
-      else writeNumber(codes, to, { ...column, fill: fillOf(column, gapsAs) });
+      else {
+        const number = { gaps: column.gaps, fill: fillOf(column, gapsAs) };
+        const bins = binsOf(column);
+        if (bins === null) writeNumber(codes, to, number);
+        else writeBins(codes, to, { ...number, bins });
+      }
       place += widthOf(column);
     }
   };
@@ -124,6 +131,27 @@ function writeNumber(
   }
 }
 
+function writeBins(
+  { codes, rows, stride }: ColumnCodes,
+  { out, place, record }: ColumnPlace,
+  {
+    gaps,
+    fill,
+    bins,
+  }: { readonly gaps: boolean; readonly fill: number; readonly bins: readonly Bin[] },
+): void {
+  for (let row = 0, at = 0, to = place; row < rows; row++, at += stride, to += record) {
+    const code = codes[at] as number;
+    const isGap = Number.isNaN(code);
+    const value = isGap ? fill : code;
+    for (let t = 0; t < bins.length; t++) {
+      const { from, size, least, most } = bins[t] as Bin;
+      out[to + t] = Math.min(most, Math.max(least, (value - from) / size));
+    }
+    if (gaps) out[to + bins.length] = isGap ? 1 : 0;
+  }
+}
+
 function writeCategory(
   { codes, rows, stride }: ColumnCodes,
   { out, place, record }: ColumnPlace,
@@ -138,12 +166,13 @@ function writeCategory(
   }
 }
 
-/** Places of the features that are numbers, by column; for medians, means and scales. */
+/** Places of the features that are numbers, or bins of one, by column; for medians, means and scales. */
 export function numberPlaces(schema: TableSchema): { column: number; place: number }[] {
   const places: { column: number; place: number }[] = [];
   let place = 0;
   for (const [i, column] of schema.features.entries()) {
-    if (column.kind === 'number') places.push({ column: i, place });
+    const count = column.kind === 'number' ? (binsOf(column)?.length ?? 1) : 0;
+    for (let t = 0; t < count; t++) places.push({ column: i, place: place + t });
     place += widthOf(column);
   }
   return places;

@@ -33,7 +33,8 @@ export interface ColumnChoices {
 }
 
 export interface InferredSchema {
-  /** Medians, means and scales are still 0, 0 and 1: they come from the training rows. */
+  /** Medians, means and scales are still 0, 0 and 1, and no number has bins: these come from the
+   * training rows. */
   readonly schema: TableSchema;
   /** What was decided, for people. */
   readonly notes: readonly string[];

@@ -1,12 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { freemem, tmpdir } from 'node:os';
 import path from 'node:path';
 import { DataError } from '../../base/errors.js';
 import type { AnswerShape, DataParts, RecordsDataset, RowTally } from '../dataset.js';
 import { validationRows } from '../splits.js';
 import type { Standardization } from '../standardize.js';
+import { withBins } from './bins.js';
 import { openDatabase } from './database.js';
-import { fitSchema, standardizationOf } from './fit-schema.js';
+import { fitSchema, type FittedSchema, standardizationOf } from './fit-schema.js';
 import { type ColumnChoices, inferSchema } from './infer-schema.js';
 import { defineCell, type ProfileOptions, profileTable } from './profile.js';
 import { openRelation } from './relation.js';
@@ -21,6 +22,8 @@ export interface ReadTableOptions extends ColumnChoices, Pick<ProfileOptions, 'd
   readonly validation?: number | null;
   /** Chooses the rows of the validation share. Default 0. */
   readonly seed?: number;
+  /** Most bins that a number of the features is piecewise linear in; 0, the default: it has none. */
+  readonly bins?: number;
   /** Bytes of rows beyond which they are kept in a file. Default: half of the free memory. */
   readonly memoryBytes?: number;
   /** Folder of that file. Default: the system's folder of temporary files. */
@@ -45,7 +48,7 @@ const LEAST_BYTES = 128e6;
  * Reads a table: decides what its columns are (or takes a schema), and streams its rows into memory
  * or a cache file, as the network's features and answers. Order and values do not depend on which.
  *
- * Medians, means and scales are those of the training rows alone.
+ * Medians, bins, means and scales are those of the training rows alone; for bins the rows are read twice.
  *
  * @throws DataError for what cannot be read or used, with what to do
  */
@@ -114,8 +117,10 @@ class Reader {
     options: ReadTableOptions & { readonly memoryBytes: number },
   ): Promise<{ parts: DataParts; schema: TableSchema }> {
     const { features, targets } = this.#view.schema;
+    const numbers = features.filter(({ kind }) => kind === 'number').length;
+    const more = options.schema === undefined ? numbers * (options.bins ?? 0) : 0;
     const width =
-      featureCount({ features }) + targets.length + weightColumn(this.#view.schema).length;
+      featureCount({ features }) + more + targets.length + weightColumn(this.#view.schema).length;
     if (4 * rows * width <= options.memoryBytes) return this.#readInto(null, rows, options);
     const folder = cacheIn(options.cacheFolder ?? tmpdir());
     try {
@@ -131,12 +136,54 @@ class Reader {
     rows: number,
     options: ReadTableOptions & { readonly memoryBytes: number },
   ): Promise<{ parts: DataParts; schema: TableSchema }> {
-    const { validation = null, seed = 0, memoryBytes, standardize = true } = options;
-    const { location } = this.#view;
+    const { memoryBytes, bins = 0, standardize = true } = options;
     const own = this.#view.schema;
-    const { targets } = own;
-    const F = featureCount(own);
-    const width = F + targets.length + weightColumn(own).length;
+    const where = { folder, rows };
+    let stores: Stores;
+    let fitted: FittedSchema;
+    if (options.schema === undefined) {
+      stores = await this.#stores(own, { ...where, gapsAs: 'nan' }, options);
+      const others = stores.validation === null ? [] : [stores.validation];
+      fitted = fitSchema(own, stores.training, others, options.rates);
+      if (bins > 0) {
+        const schema = withBins(fitted.schema, stores.training, bins);
+        stores.training.close();
+        stores.validation?.close();
+        if (folder !== null) {
+          for (const name of readdirSync(folder)) rmSync(path.join(folder, name));
+        }
+        stores = await this.#stores(schema, { ...where, gapsAs: 'median' }, options);
+        fitted = { schema, standardization: standardizationOf(schema, stores.training) };
+      }
+    } else {
+      stores = await this.#stores(own, { ...where, gapsAs: 'median' }, options);
+      const standardization = standardize
+        ? standardizationOf(own, stores.training)
+        : identity(featureCount(own));
+      fitted = { schema: own, standardization };
+    }
+    const { training, validation, tallies } = stores;
+    const name = this.#view.location;
+    const weighted = own.weight !== undefined;
+    const shape = { name, answers: this.#answerShape(), ...fitted, memoryBytes, weighted };
+    return {
+      parts: {
+        training: datasetOf(training, shape, tallies.training),
+        validation: validation === null ? null : datasetOf(validation, shape, tallies.validation),
+        ...(folder !== null && { caches: [folder] }),
+      },
+      schema: fitted.schema,
+    };
+  }
+
+  /** Streams the rows into stores, as a schema with the columns of the view's encodes them. */
+  async #stores(
+    schema: TableSchema,
+    { folder, rows, gapsAs }: Filling,
+    { validation = null, seed = 0 }: ReadTableOptions,
+  ): Promise<Stores> {
+    const { location } = this.#view;
+    const width = featureCount(schema) + schema.targets.length + weightColumn(schema).length;
     const answers = this.#answerShape();
     const apart =
       validation === null
@@ -146,31 +193,14 @@ class Reader {
       folder === null
         ? new MemoryStore(width, count)
         : new FileStore(path.join(folder, name), width);
-    const training = store('training', rows - apart.length);
-    const validating = apart.length === 0 ? null : store('validation', apart.length);
-    const isKnown = options.schema !== undefined;
-    const gapsAs = isKnown ? 'median' : 'nan';
-    const stores = { training, validation: validating };
-    const { tallies } = await this.#fill(
-      new RowParts({ name: location, schema: own, answers, apart, gapsAs, ...stores }),
-    );
-    const others = validating === null ? [] : [validating];
-    const { schema, standardization } = isKnown
-      ? {
-          schema: own,
-          standardization: standardize ? standardizationOf(own, training) : identity(F),
-        }
-      : fitSchema(own, training, others, options.rates);
-    const weighted = own.weight !== undefined;
-    const shape = { name: location, answers, schema, standardization, memoryBytes, weighted };
-    return {
-      parts: {
-        training: datasetOf(training, shape, tallies.training),
-        validation: validating === null ? null : datasetOf(validating, shape, tallies.validation),
-        ...(folder !== null && { caches: [folder] }),
-      },
-      schema,
+    const stores = {
+      training: store('training', rows - apart.length),
+      validation: apart.length === 0 ? null : store('validation', apart.length),
     };
+    const { tallies } = await this.#fill(
+      new RowParts({ name: location, schema, answers, apart, gapsAs, ...stores }),
+    );
+    return { ...stores, tallies };
   }
 
   async #fill(parts: RowParts): Promise<RowParts> {
@@ -188,6 +218,19 @@ class Reader {
       ? { kind: 'labels', classes: target.classes.length }
       : { kind: 'values', width: targets.length };
   }
+}
+
+/** Where rows go, and what stands for gaps. */
+interface Filling {
+  /** null: into memory. */
+  readonly folder: string | null;
+  readonly rows: number;
+  readonly gapsAs: 'nan' | 'median';
+}
+
+interface Stores extends Pick<RowParts, 'tallies'> {
+  readonly training: RowStore;
+  readonly validation: RowStore | null;
 }
 
 function cacheIn(folder: string): string {

@@ -17,6 +17,8 @@ export type FeatureColumn =
       readonly median: number;
       readonly min: number;
       readonly max: number;
+      /** T + 1 ascending ends of T bins, each a feature; not there: the number is one feature. */
+      readonly edges?: readonly number[];
     }
   | { readonly name: string; readonly kind: 'boolean'; readonly gaps: boolean }
   | {
@@ -46,7 +48,8 @@ export type TargetColumn =
  * network's input, and its output into answers in the table's own words. Plain JSON.
  */
 export interface TableSchema {
-  readonly version: 1;
+  /** 2: numbers have `edges`. */
+  readonly version: 1 | 2;
   readonly task: Task;
   readonly features: readonly FeatureColumn[];
   readonly targets: readonly TargetColumn[];
@@ -67,7 +70,30 @@ export function weightColumn({ weight }: Pick<TableSchema, 'weight'>): TargetCol
 /** Features of the network that a column becomes. */
 export function widthOf(column: FeatureColumn): number {
   const gaps = column.gaps ? 1 : 0;
-  return (column.kind === 'category' ? column.values.length : 1) + gaps;
+  if (column.kind === 'category') return column.values.length + gaps;
+  return (binsOf(column)?.length ?? 1) + gaps;
+}
+
+/** A bin of a number x: its feature is (x − from) / size, from 0 to 1, but without end below in the
+ * first bin and above in the last. */
+export interface Bin {
+  readonly from: number;
+  readonly size: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+/** The bins of a column of numbers that has some; else null. */
+export function binsOf(column: FeatureColumn): Bin[] | null {
+  if (column.kind !== 'number' || column.edges === undefined) return null;
+  const { edges } = column;
+  const last = edges.length - 2;
+  return edges.slice(0, -1).map((from, t) => ({
+    from,
+    size: (edges[t + 1] as number) - from,
+    least: t === 0 ? -Infinity : 0,
+    most: t === last ? Infinity : 1,
+  }));
 }
 
 /** Features of the network. */
@@ -75,13 +101,14 @@ export function featureCount({ features }: Pick<TableSchema, 'features'>): numbe
   return features.reduce((sum, column) => sum + widthOf(column), 0);
 }
 
-/** Names of the network's features, in order: `rooms`, `rooms is missing`, `kind=flat`. */
+/** Names of the network's features, in order: `rooms`, `rooms is missing`, `kind=flat`, of bins `rooms
+ * from 2`. */
 export function featureNames({ features }: Pick<TableSchema, 'features'>): string[] {
   return features.flatMap((column) => {
     const own =
       column.kind === 'category'
         ? column.values.map((value) => `${column.name}=${value}`)
-        : [column.name];
+        : (binsOf(column)?.map(({ from }) => `${column.name} from ${from}`) ?? [column.name]);
     return column.gaps ? [...own, `${column.name} is missing`] : own;
   });
 }
@@ -105,10 +132,11 @@ export function summarize(schema: TableSchema): string {
     0,
   );
   const numbers = features.filter((column) => column.kind === 'number').length;
+  const bins = features.reduce((sum, column) => sum + (binsOf(column)?.length ?? 0), 0);
   const booleans = features.filter((column) => column.kind === 'boolean').length;
   const categories = features.length - numbers - booleans;
   const parts = [
-    numbers > 0 ? `${numbers} numeric` : '',
+    numbers > 0 ? `${numbers} numeric${bins > 0 ? ` (${bins} bins)` : ''}` : '',
     booleans > 0 ? `${booleans} boolean` : '',
     categories > 0
       ? `${categories} categorical (${values} ${values === 1 ? 'value' : 'values'})`
@@ -144,7 +172,9 @@ export function parseSchema(where: string, value: unknown): TableSchema {
     );
   };
   const schema = (value ?? {}) as TableSchema;
-  if (schema.version !== 1) fail(`version is ${String(schema.version)}, not 1`);
+  if (schema.version !== 1 && schema.version !== 2) {
+    fail(`version is ${String(schema.version)}, not 1 or 2`);
+  }
   if (!TASKS.includes(schema.task)) fail(`task is ${schema.task}`);
   if (!Array.isArray(schema.features) || !schema.features.every(isFeature)) fail('features');
   if (!Array.isArray(schema.targets) || !schema.targets.every(isTarget)) fail('targets');
@@ -163,7 +193,14 @@ function isFeature(value: unknown): boolean {
   if (typeof column?.name !== 'string' || typeof column.gaps !== 'boolean') return false;
   if (column.kind === 'boolean') return true;
   if (column.kind === 'category') return isStrings(column.values);
-  return column.kind === 'number' && [column.median, column.min, column.max].every(Number.isFinite);
+  if (column.kind !== 'number' || !isEdges(column.edges)) return false;
+  return [column.median, column.min, column.max].every(Number.isFinite);
+}
+
+function isEdges(edges: unknown): boolean {
+  if (edges === undefined) return true;
+  if (!Array.isArray(edges) || edges.length < 3 || !edges.every(Number.isFinite)) return false;
+  return edges.every((edge, t) => t === 0 || edge > edges[t - 1]);
 }
 
 function isTarget(value: unknown): boolean {

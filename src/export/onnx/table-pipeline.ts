@@ -1,5 +1,6 @@
 import { isPlainNumber, MISSING_IN_CASES } from '../../data/tables/cells.js';
 import {
+  binsOf,
   classNames,
   type FeatureColumn,
   type TableSchema,
@@ -119,8 +120,9 @@ class Encoder {
       const median = column.kind === 'number' ? column.median : 0;
       const filler = this.#constant(name('filler'), [], [median]);
       const filled = this.#graph.node('Where', [gap, filler, column.name], name('filled'));
-      if (!column.gaps) return [filled];
-      return [filled, this.#graph.node('Cast', [gap], name('missing'), { to: FLOAT })];
+      const feature = this.#binned(column, filled, name);
+      if (!column.gaps) return [feature];
+      return [feature, this.#graph.node('Cast', [gap], name('missing'), { to: FLOAT })];
     }
     const { values, gaps } = column;
     if (!isText(column)) {
@@ -158,6 +160,34 @@ class Encoder {
       name('equal'),
     );
     return [this.#graph.node('Cast', [equal], name('places'), { to: FLOAT })];
+  }
+
+  /** A number in the bins that its column has; else as it is. */
+  #binned(column: FeatureColumn, value: string, name: (what: string) => string): string {
+    const bins = binsOf(column);
+    if (bins === null) return value;
+    const row = (what: string, of: readonly number[]) =>
+      this.#constant(name(what), [1, bins.length], of);
+    const from = row(
+      'from',
+      bins.map((bin) => bin.from),
+    );
+    const above = this.#graph.node('Sub', [value, from], name('above'));
+    const size = row(
+      'size',
+      bins.map((bin) => bin.size),
+    );
+    const share = this.#graph.node('Div', [above, size], name('share'));
+    const least = row(
+      'least',
+      bins.map((bin) => bin.least),
+    );
+    const raised = this.#graph.node('Max', [share, least], name('raised'));
+    const most = row(
+      'most',
+      bins.map((bin) => bin.most),
+    );
+    return this.#graph.node('Min', [raised, most], name('bins'));
   }
 
   #constant(name: string, shape: readonly number[], values: readonly number[]): string {
