@@ -213,3 +213,34 @@ describe('long work', () => {
     await assert.rejects(async () => slices.run(() => assert.fail('as thrown')), /as thrown/);
   });
 });
+
+describe('a refusal before the end of a body', () => {
+  it('keeps the connection, for as long as the body may take', async () => {
+    const connection = new RawConnection(server.url);
+    const answers = () => connection.text().match(/HTTP\/1\.1 \d+/g) ?? [];
+    const next = async (count: number) => {
+      while (answers().length < count && !connection.socket.destroyed) await turn();
+    };
+    const bytes = 100_000;
+    const headers = { 'Content-Type': 'text/plain', 'Content-Length': `${bytes}` };
+    await connection.write(rawRequest(route, 'x', headers));
+    await next(1);
+    // Longer than a server closes at once after its answer.
+    await new Promise((resolve) => {
+      setTimeout(resolve, 800);
+    });
+    const x = JSON.stringify({
+      inputs: [{ name: 'x', datatype: 'FP32', shape: [1, FEATURES], data: [1, 2] }],
+    });
+    await connection.write(Buffer.concat([Buffer.alloc(bytes - 1, 'x'), rawRequest(route, x)]));
+    await next(2);
+    assert.deepEqual(answers(), ['HTTP/1.1 415', 'HTTP/1.1 200']);
+    connection.socket.destroy();
+  });
+});
+
+async function turn(): Promise<void> {
+  await new Promise((resolve) => {
+    setTimeout(resolve, 5);
+  });
+}

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { EnergyMeter } from '../../energy/meter.js';
@@ -81,6 +81,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const app = createApp({ models, version, metrics, bounds, admission, log, draining });
   const server = createAdaptorServer({
     fetch: app.fetch,
+    // It would close the connection of a body that is still under way half a second after its answer,
+    // whoever sends the next request there meanwhile.
+    autoCleanupIncoming: false,
     serverOptions: {
       requestTimeout: options.requestTimeoutMs,
       headersTimeout: Math.min(10_000, options.requestTimeoutMs),
@@ -91,6 +94,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   server.maxConnections = MOST_CONNECTIONS;
   // Each request listens for the end of its connection, and a connection may have many.
   server.on('connection', (socket: Socket) => socket.setMaxListeners(0));
+  // What comes of a body after its answer is thrown away, for as long as a request may take to arrive.
+  server.on('request', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    outgoing.once('finish', () => incoming.resume());
+  });
   const ending = new Drain(server);
   drain = ending;
   let address: string;

@@ -91,23 +91,28 @@ export interface RawAnswer {
 export class RawConnection {
   readonly socket: net.Socket;
   readonly answer: Promise<RawAnswer>;
+  readonly #pieces: Buffer[] = [];
 
   /** @param url of the server */
   constructor(url: string) {
     const { port } = new URL(url);
     this.socket = net.connect(Number(port), '127.0.0.1');
-    const pieces: Buffer[] = [];
     let reset = false;
-    this.socket.on('data', (piece: Buffer) => pieces.push(piece));
+    this.socket.on('data', (piece: Buffer) => this.#pieces.push(piece));
     this.socket.on('error', () => {
       reset = true;
     });
     this.answer = new Promise((resolve) => {
       this.socket.once('close', () => {
-        const text = Buffer.concat(pieces).toString('latin1');
+        const text = this.text();
         resolve({ text, status: Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0), reset });
       });
     });
+  }
+
+  /** What has come so far. */
+  text(): string {
+    return Buffer.concat(this.#pieces).toString('latin1');
   }
 
   write(text: string | Uint8Array): Promise<void> {
