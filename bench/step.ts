@@ -6,7 +6,7 @@ import { largestPayloadBytes } from '#src/analysis/network-cost.js';
 import { joinRanks } from '#src/app/ranks/ranks.js';
 import { findLauncher } from '#src/communicators/launcher.js';
 import type { Strategy } from '#src/layers/strategies.js';
-import type { NetworkSpecification } from '#src/model/specification.js';
+import type { NetworkSpecification, ResidualBlocks } from '#src/model/specification.js';
 import type { OptimizerName } from '#src/optimizers/optimizer-list.js';
 import type { EngineChoice } from '#src/engines/engine-list.js';
 import type { GhostPrecision } from '#src/tensor/precision.js';
@@ -14,11 +14,12 @@ import type { StepRequest, StepTimings } from './step-rank.js';
 
 const HELP = `npm run bench -- step [--json] [--strategy phantom|tensor|tensor-paired]
   [--width 2048] [--depth 2] [--blocks 2] [--ranks 2] [--ghosts 64] [--batch 128]
-  [--ghost-precision float32|bfloat16|int8]
+  [--ghost-precision float32|bfloat16|int8] [--architecture plain|residual] [--norm rms|none]
+  [--expansion 2] [--gated]
   [--engine auto|blas|wasm] [--relaxed-simd] [--optimizer adam] [--steps 30]
 
 Times steps of the hidden layers alone, with sharded ends, and with the gradient of the input as
-inside a deeper network: FLOPs and bytes are those of L layers, three passes each. A time is that of
+inside a deeper network: FLOPs and bytes are those of L layers or residual blocks, three passes each. A time is that of
 the slowest rank, step by step; leastExposedMs is the time in which all ranks were blocked in
 collectives, exposedMs also has one rank's waiting for another's work. Under mpirun each process is a rank, and
 the bytes that the machine's interfaces carried during the timed steps are listed by rank (Linux).`;
@@ -81,6 +82,22 @@ export async function stepBench(args: string[]): Promise<void> {
         type: 'string',
         default: 'float32',
       },
+      architecture: {
+        type: 'string',
+        default: 'plain',
+      },
+      norm: {
+        type: 'string',
+        default: 'rms',
+      },
+      expansion: {
+        type: 'string',
+        default: '2',
+      },
+      gated: {
+        type: 'boolean',
+        default: false,
+      },
       batch: {
         type: 'string',
         default: '128',
@@ -118,6 +135,13 @@ export async function stepBench(args: string[]): Promise<void> {
     ghostPrecision: values['ghost-precision'] as GhostPrecision,
     activation: 'relu',
     ends: { kind: 'sharded' },
+    ...(values.architecture === 'residual' && {
+      residual: {
+        norm: values.norm as ResidualBlocks['norm'],
+        expansion: Number(values.expansion),
+        gated: values.gated,
+      },
+    }),
   };
   const batch = Number(values.batch);
   const request: StepRequest = {

@@ -1,0 +1,191 @@
+// Phantom networks with and without a non-linearity on their ghosts: see README.md in this folder.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { openSettingsData } from '#src/app/data/open-data.js';
+import { createEngine } from '#src/app/ranks/engines.js';
+import { checkGradients } from '#src/autograd/gradient-check.js';
+import type { DataParts } from '#src/data/dataset.js';
+import type { Engine } from '#src/engines/engine.js';
+import { blockLayout } from '#src/layers/block-layout.js';
+import { kindsOf } from '#src/layers/network-kinds.js';
+import type { LayerSizes } from '#src/layers/kind.js';
+import type { NetworkSpecification } from '#src/model/specification.js';
+import { learningRateAt } from '#src/optimizers/schedule.js';
+import { SoloTraining } from '../support/solo-training.js';
+import { activatedKind, GHOST_ACTIVATIONS, type GhostActivation } from './layer.js';
+
+const HELP = `node build/experiments/ghost-activation/run.js [--out experiments/ghost-activation]
+  [--ghosts 4,8,16] [--rates 1e-3,3e-3,1e-2,3e-2,1e-1] [--seeds 3]
+
+Checks the gradients of the layers, then trains every network at all rates with a seed of its own, and at
+its best rate with all seeds; what results.json in --out has is not trained again.`;
+
+const { values } = parseArgs({
+  options: {
+    help: { type: 'boolean', default: false },
+    out: { type: 'string', default: 'experiments/ghost-activation' },
+    ghosts: { type: 'string', default: '4,8,16' },
+    rates: { type: 'string', default: '1e-3,3e-3,1e-2,3e-2,1e-1' },
+    seeds: { type: 'string', default: '3' },
+  },
+});
+
+const STEAM =
+  'select * exclude (phase, pressure_Pa, heat_capacity_J_kgK), log10(pressure_Pa) as log10_pressure, ' +
+  'log10(heat_capacity_J_kgK) as log10_heat_capacity from steam where (temperature_K * 1000)::int % 10';
+
+const TASKS = {
+  'fashion-10k': {
+    source: { data: 'fashion-10k', validation: null },
+    ...({ loss: 'cross-entropy', activation: 'relu', batch: 64, steps: 500 } as const),
+  },
+  steam: {
+    source: {
+      data: `${STEAM} <> 0`,
+      validation: `${STEAM} = 0`,
+      target: [
+        'density_kg_m3',
+        'enthalpy_J_kg',
+        'entropy_J_kgK',
+        'log10_heat_capacity',
+        'sound_speed_m_s',
+        'viscosity_Pa_s',
+        'conductivity_W_mK',
+      ],
+    },
+    ...({ loss: 'mse', activation: 'gelu', batch: 256, steps: 1000 } as const),
+  },
+} as const;
+type TaskName = keyof typeof TASKS;
+
+interface Network {
+  readonly task: TaskName;
+  readonly ghosts: number;
+  readonly activation: GhostActivation;
+}
+
+interface Run extends Network {
+  readonly rate: number;
+  readonly seed: number;
+  /** null: it was not finite. */
+  readonly loss: number | null;
+}
+
+const engine = await createEngine('auto');
+const opened = new Map<TaskName, DataParts>();
+
+/** Validation loss after the last step. */
+function trained({ task, ghosts, activation, rate, seed }: Omit<Run, 'loss'>, data: DataParts) {
+  const { loss, batch, steps, activation: phi } = TASKS[task];
+  const { answers, features } = data.training;
+  const specification: NetworkSpecification = {
+    ...({ strategy: 'phantom', width: 128, depth: 2, blocks: 4, ghosts, activation: phi } as const),
+    ends: {
+      kind: 'replicated',
+      inputs: features,
+      outputs: answers.kind === 'labels' ? answers.classes : answers.width,
+    },
+  };
+  const training = new SoloTraining({
+    engine,
+    specification,
+    data,
+    loss,
+    batch,
+    steps,
+    seed,
+    validateEvery: steps,
+    kinds: { ...kindsOf('phantom', 2), hidden: () => activatedKind(activation) },
+  });
+  const rates = { schedule: 'cosine', peak: rate, steps, warmupSteps: 0 } as const;
+  let last: number | null = null;
+  for (let step = 0; step < steps; step++) last = training.step(step, learningRateAt(step, rates));
+  return last;
+}
+
+/** Largest relative error of the gradients of a layer, against difference quotients. */
+function gradientError(activation: GhostActivation, on: Engine): number {
+  const [m, K, P, B] = [5, 3, 4, 7];
+  const layer: LayerSizes = {
+    name: 'layer',
+    storedWhole: false,
+    blocks: P,
+    inputs: P * m,
+    outputs: P * m,
+    ghosts: K,
+    ghostPrecision: 'float32',
+    compute: 'float32',
+    secondMoment: 1,
+    outputVariance: 1,
+    normalized: false,
+  };
+  const operator = activatedKind(activation).operator(layer, blockLayout(P, 1, 0));
+  const each = (shape: number[]) => Array.from({ length: P }, () => shape);
+  const shapes = [[P * m, B], ...each([m, m]), ...each([K, m]), ...each([m, (P - 1) * K])];
+  return Math.max(...checkGradients(operator, shapes, { engine: on }).map(({ error }) => error));
+}
+
+const numbers = (list: string) => list.split(',').map(Number);
+const file = path.join(values.out, 'results.json');
+const results: Run[] = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Run[]) : [];
+
+async function runOf(wanted: Omit<Run, 'loss'>): Promise<Run> {
+  const entries = Object.entries(wanted);
+  const known = results.find((one) =>
+    entries.every(([key, value]) => one[key as keyof Run] === value),
+  );
+  if (known !== undefined) return known;
+  let data = opened.get(wanted.task);
+  if (data === undefined) {
+    data = await openSettingsData({ ...TASKS[wanted.task].source, seed: 0 });
+    opened.set(wanted.task, data);
+  }
+  let loss: number | null = null;
+  try {
+    loss = trained(wanted, data);
+  } catch (error) {
+    console.error(String(error));
+  }
+  const run = { ...wanted, loss };
+  results.push(run);
+  writeFileSync(file, `${JSON.stringify(results)}\n`);
+  console.error(JSON.stringify(run));
+  return run;
+}
+
+async function main(): Promise<void> {
+  for (const activation of GHOST_ACTIVATIONS) {
+    const error = gradientError(activation, await createEngine('wasm'));
+    if (!(error < 5e-3)) throw new Error(`${activation}: gradients are off by ${error}`);
+    console.log(`${activation}: gradients to ${error.toExponential(1)}`);
+  }
+  const seeds = Number(values.seeds);
+  console.log('| task | K | on ghosts | rate | validation loss, median (least to most) |');
+  console.log('|---|---|---|---|---|');
+  for (const task of Object.keys(TASKS) as TaskName[]) {
+    for (const ghosts of numbers(values.ghosts)) {
+      for (const activation of GHOST_ACTIVATIONS) {
+        const network: Network = { task, ghosts, activation };
+        const tried: Run[] = [];
+        for (const rate of numbers(values.rates)) {
+          tried.push(await runOf({ ...network, rate, seed: seeds }));
+        }
+        const lossOf = ({ loss }: Run) => loss ?? Infinity;
+        const best = tried.toSorted((a, b) => lossOf(a) - lossOf(b))[0];
+        if (best === undefined) throw new TypeError('no rates');
+        const losses: number[] = [];
+        for (let seed = 0; seed < seeds; seed++) {
+          losses.push(lossOf(await runOf({ ...network, rate: best.rate, seed })));
+        }
+        const sorted = losses.toSorted((a, b) => a - b).map((loss) => loss.toPrecision(4));
+        const median = sorted[Math.floor(sorted.length / 2)];
+        const span = `${sorted[0]} to ${sorted.at(-1)}`;
+        console.log(`| ${task} | ${ghosts} | ${activation} | ${best.rate} | ${median} (${span}) |`);
+      }
+    }
+  }
+}
+
+if (values.help) console.log(HELP);
+else await main();
