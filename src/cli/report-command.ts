@@ -34,6 +34,12 @@ export const command = defineCommand({
       about: 'write event files for TensorBoard into the run folders instead of a page',
       initial: false,
     },
+    mlflow: {
+      kind: 'text',
+      placeholder: 'folder',
+      about: 'write the runs into a file store of MLflow instead of a page',
+      initial: null,
+    },
     json: JSON_FLAG,
   },
   style: 'plain',
@@ -48,6 +54,7 @@ and skipped.`,
       `${phantom} report runs --format markdown --out runs.md`,
       `${phantom} report runs --format svg --out charts`,
       `${phantom} report runs/seed-7 --tensorboard && tensorboard --logdir runs`,
+      `${phantom} report runs --mlflow mlruns`,
     ],
   }),
   run: ({ operands, flags }) => report(operands, flags),
@@ -57,12 +64,13 @@ interface Options {
   readonly out: string | null;
   readonly format: 'html' | 'markdown' | 'svg';
   readonly tensorboard: boolean;
+  readonly mlflow: string | null;
   readonly json: boolean;
 }
 
 async function report(
   given: readonly string[],
-  { out, format, tensorboard, json }: Options,
+  { out, format, tensorboard, mlflow, json }: Options,
 ): Promise<number> {
   const console = createConsole();
   const { readRuns } = await import('../runs/run-folders.js');
@@ -71,9 +79,13 @@ async function report(
     throw new ConfigError('report', `none of these runs can be read\n${problems.join('\n')}`);
   }
   for (const problem of problems) console.err(`phantom: ${problem}`);
-  const files = tensorboard
-    ? await writeEvents(runs)
-    : await writeReport(runs, problems, format, out);
+  const files: string[] = [];
+  if (tensorboard) files.push(...(await writeEvents(runs)));
+  if (mlflow !== null) {
+    const { writeFileStore } = await import('../runs/mlflow/file-store.js');
+    files.push(...writeFileStore(runs, mlflow));
+  }
+  if (files.length === 0) files.push(...(await writeReport(runs, problems, format, out)));
   if (json) {
     console.out(JSON.stringify({ type: 'report', files, problems, runs: runs.map(summary) }));
     return EXIT.fine;

@@ -12,52 +12,14 @@ import {
 } from '../../base/files.js';
 import type { TrainingEvent } from '../../training/events.js';
 import type { RunRecord } from '../run-record.js';
-import { encodeEvent, type Scalar, type TensorboardEvent } from './event.js';
+import { type Scalar, stepScalars, validationScalars } from '../scalars.js';
+import { encodeEvent, type TensorboardEvent } from './event.js';
 import { tfRecord } from './tf-record.js';
 
 const FOLDER = 'tensorboard';
 const PREFIX = 'events.out.tfevents';
 /** Ends the name of a file that was made from a run folder afterwards. */
 const AFTERWARDS = 'report';
-
-/** What a step tells, of an event or a record of it. */
-interface StepValues {
-  readonly loss: number;
-  readonly accuracy: number | null;
-  readonly learningRate: number | null;
-  readonly gradientNorm: number | null;
-  readonly stepTimeS: number | null;
-  readonly samplesPerS: number | null;
-  readonly exposedS: number | null;
-  readonly dataWaitS: number | null;
-  readonly energyJ: number | null;
-}
-
-function stepScalars(step: StepValues, obtained: Obtained): Scalar[] {
-  const energy = obtained === 'modelled' ? 'energy/run_J_modelled' : 'energy/run_J';
-  return known([
-    ['training/loss', step.loss],
-    ['training/accuracy', step.accuracy],
-    ['training/gradient_norm', step.gradientNorm],
-    ['training/learning_rate', step.learningRate],
-    ['time/step_s', step.stepTimeS],
-    ['time/samples_per_s', step.samplesPerS],
-    ['time/waiting_for_ranks_s', step.exposedS],
-    ['time/waiting_for_data_s', step.dataWaitS],
-    [energy, step.energyJ],
-  ]);
-}
-
-function validationScalars({ loss, accuracy }: { loss: number; accuracy: number | null }) {
-  return known([
-    ['validation/loss', loss],
-    ['validation/accuracy', accuracy],
-  ]);
-}
-
-function known(pairs: readonly (readonly [string, number | null])[]): Scalar[] {
-  return pairs.flatMap(([tag, value]) => (value === null ? [] : [{ tag, value }]));
-}
 
 /** Writes a run's events for TensorBoard as they come. */
 export interface EventFile {

@@ -1,9 +1,5 @@
 import { PbfWriter } from 'pbf';
-
-export interface Scalar {
-  readonly tag: string;
-  readonly value: number;
-}
+import type { Scalar } from '../scalars.js';
 
 /** A message `tensorflow.Event`, for people's `tensorboard`. */
 export interface TensorboardEvent {
