@@ -12,6 +12,8 @@ import { thin } from '../../src/runs/thin.js';
 import { type Canvas, colorOf, GREY, legend, type Mark, STYLE, symbolOf } from './draw-parts.js';
 
 const MOST_POINTS = 480;
+/** Of a curve in the background. */
+const MOST_BACK_POINTS = 120;
 const MARKED_POINTS = 30;
 const MARGIN_LEFT = 58;
 const ARROW_ROW = 14;
@@ -27,7 +29,7 @@ interface Placed {
   readonly part: string;
   readonly series: Series;
   readonly look: number | null;
-  readonly text: string;
+  readonly note: string | undefined;
 }
 
 /** Curves or marks as an SVG element. */
@@ -51,7 +53,7 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
     return parts.flatMap((part) =>
       thin(
         points.filter((point) => point.part === part),
-        MOST_POINTS,
+        points[0]?.look === null ? MOST_BACK_POINTS : MOST_POINTS,
       ),
     );
   });
@@ -144,7 +146,7 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
             [...front.flat(), ...back].filter(inside),
             Plot.pointer({
               ...at,
-              title: 'text',
+              title: (point: Placed) => textOf(point, figure),
               fill: 'var(--panel)',
               stroke: 'var(--line)',
               maxRadius: 60,
@@ -270,13 +272,18 @@ function placed({ x, y }: XyFigure, series: Series, look: number | null): Placed
       part: `${series.label}\n${part}`,
       series,
       look,
-      text: [
-        nameOf(series),
-        `${y.label}: ${formatValue(value, y.unit ?? '')}`,
-        `${x.label}: ${formatValue(at, x.unit ?? '')}`,
-        ...(note === undefined ? [] : [note]),
-      ].join('\n'),
+      note,
     });
   }
   return points;
+}
+
+/** What stands under the pointer. */
+function textOf({ x: at, y: value, series, note }: Placed, { x, y }: XyFigure): string {
+  return [
+    nameOf(series),
+    `${y.label}: ${formatValue(value, y.unit ?? '')}`,
+    `${x.label}: ${formatValue(at, x.unit ?? '')}`,
+    ...(note === undefined ? [] : [note]),
+  ].join('\n');
 }
