@@ -3,6 +3,9 @@ import { ask } from './server.js';
 import { connection, page } from './state.js';
 
 const AGAIN_MS = 2000;
+/** What comes within it is shown at once. */
+const TOGETHER_MS = 50;
+const waiting: PageUpdate[] = [];
 
 /** Follows the server's events for as long as the page is open, by `fetch`: `EventSource` could not
  * send a token. */
@@ -19,7 +22,8 @@ export async function follow(): Promise<never> {
         const updates = events.flatMap((event) =>
           event.startsWith('data: ') ? [JSON.parse(event.slice(6)) as PageUpdate] : [],
         );
-        if (updates.length > 0) apply(updates);
+        if (updates.length > 0 && waiting.length === 0) setTimeout(apply, TOGETHER_MS);
+        waiting.push(...updates);
         connection.value = `live, last news ${new Date().toLocaleTimeString()}`;
       }
       connection.value = 'The server has ended the connection; trying again.';
@@ -30,10 +34,10 @@ export async function follow(): Promise<never> {
   }
 }
 
-function apply(updates: readonly PageUpdate[]): void {
+function apply(): void {
   const all = new Map(page.value.runs.map((run) => [run.folder, run]));
   let { notes } = page.value;
-  for (const update of updates) {
+  for (const update of waiting.splice(0)) {
     if (update.type === 'run') all.set(update.run.folder, update.run);
     else if (update.type === 'gone') all.delete(update.folder);
     else notes = update.notes;

@@ -2,7 +2,7 @@ import { render } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { plural } from '../src/base/format.js';
 import type { FigureGroup } from '../src/report/run-charts.js';
-import { runFigures } from '../src/report/run-charts.js';
+import { type CurveCache, runFigures } from '../src/report/run-charts.js';
 import { FigureView } from './figure-view.js';
 import { follow } from './live.js';
 import { Notes, notesOf } from './notes.js';
@@ -91,6 +91,7 @@ function Controls() {
 }
 
 function Runs() {
+  const curves = useMemo((): CurveCache => new WeakMap(), []);
   const all = runs.value;
   const data = shownData.value;
   const names = selected.value;
@@ -100,7 +101,7 @@ function Runs() {
     [found.value, data],
   );
   const groups = useMemo(
-    () => runFigures(shown, { against: choice, smoothing: keep, selected: names }),
+    () => runFigures(shown, { against: choice, smoothing: keep, selected: names }, curves),
     [shown, choice, keep, names],
   );
   if (all.length === 0) return <p>No run yet. Those that start in the folders will show here.</p>;

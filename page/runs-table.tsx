@@ -227,7 +227,7 @@ function cell(
         <label title={run.folder}>
           <input type="checkbox" checked={at >= 0} onChange={() => toggle(run)} />
           <span class="swatch" style={{ background: color }} />
-          {text}
+          <span class="name">{text}</span>
         </label>
       </th>
     );

@@ -12,8 +12,6 @@ import { thin } from '../../src/runs/thin.js';
 import { type Canvas, colorOf, GREY, legend, type Mark, STYLE, symbolOf } from './draw-parts.js';
 
 const MOST_POINTS = 480;
-/** Of a curve in the background. */
-const MOST_BACK_POINTS = 120;
 const MARKED_POINTS = 30;
 const MARGIN_LEFT = 58;
 const ARROW_ROW = 14;
@@ -53,7 +51,7 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
     return parts.flatMap((part) =>
       thin(
         points.filter((point) => point.part === part),
-        points[0]?.look === null ? MOST_BACK_POINTS : MOST_POINTS,
+        MOST_POINTS,
       ),
     );
   });

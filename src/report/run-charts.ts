@@ -1,4 +1,5 @@
 import type { RunData } from '../runs/run-data.js';
+import { thin } from '../runs/thin.js';
 import type { Axis, Figure, Point, Series } from './figure.js';
 import { scalingFigures } from './scaling-charts.js';
 import { memoryFigures, stepFigures } from './step-charts.js';
@@ -18,6 +19,14 @@ export interface FigureGroup {
   readonly figures: readonly Figure[];
 }
 
+/** Points of a curve, however many steps a run has: more cannot be told apart. */
+const MOST_POINTS = 480;
+/** Of one in the background. */
+const MOST_BACK_POINTS = 120;
+
+/** Curves that have been made, by their run; of runs that have not changed they stay. */
+export type CurveCache = WeakMap<RunData, Map<string, readonly Point[]>>;
+
 /** Runs that have a color where nobody has chosen any. */
 export const MOST_SELECTED = 7;
 
@@ -30,12 +39,16 @@ const ABSCISSAS = {
 type Columns = Readonly<Record<string, readonly (number | null)[]>>;
 
 /** All figures of some runs, in the order of a page; those of different data or loss apart. */
-export function runFigures(runs: readonly RunData[], options: CurveOptions): FigureGroup[] {
+export function runFigures(
+  runs: readonly RunData[],
+  options: CurveOptions,
+  cache: CurveCache = new WeakMap(),
+): FigureGroup[] {
   const groups = new Map<string, Figure[]>();
   const byData = groupRuns(runs);
   for (const [name, members] of byData) {
     const suffix = byData.size > 1 ? ` (${name})` : '';
-    for (const { title, figures } of figuresOfData(members, options)) {
+    for (const { title, figures } of figuresOfData(members, options, cache)) {
       const named = figures.map((figure) => ({ ...figure, title: figure.title + suffix }));
       groups.set(title, [...(groups.get(title) ?? []), ...named]);
     }
@@ -59,9 +72,17 @@ export function bestRuns(runs: readonly RunData[]): string[] {
   return runs.filter((run) => best.has(run)).map(({ name }) => name);
 }
 
-function figuresOfData(runs: readonly RunData[], given: CurveOptions): FigureGroup[] {
+function figuresOfData(
+  runs: readonly RunData[],
+  given: CurveOptions,
+  cache: CurveCache,
+): FigureGroup[] {
   const names = new Set(runs.map(({ name }) => name));
-  const options = { ...given, selected: given.selected.filter((name) => names.has(name)) };
+  const options = {
+    ...given,
+    selected: given.selected.filter((name) => names.has(name)),
+    cache,
+  };
   const selected = runs.filter(({ name }) => options.selected.includes(name));
   const chosen = selected.length === 0 ? runs.slice(0, MOST_SELECTED) : selected;
   return [
@@ -74,6 +95,10 @@ function figuresOfData(runs: readonly RunData[], given: CurveOptions): FigureGro
   ];
 }
 
+interface CachingOptions extends CurveOptions {
+  readonly cache: CurveCache;
+}
+
 interface Curve {
   readonly title: string;
   readonly axis: Axis;
@@ -84,20 +109,22 @@ interface Curve {
 function curveFigure(
   { title, axis, columns, column }: Curve,
   runs: readonly RunData[],
-  options: CurveOptions,
+  options: CachingOptions,
 ): Figure[] {
-  const abscissa = ABSCISSAS[options.against];
+  const { against, smoothing, cache } = options;
+  const abscissa = ABSCISSAS[against];
   const series = runs.flatMap((run): Series[] => {
-    const all = columns(run);
-    const [xs, ys] = [all[abscissa.column] ?? [], all[column] ?? []];
-    const points = ys.flatMap((y, i): Point[] => {
-      const x = xs[i] ?? null;
-      const rank = column === 'lagS' ? (all['slowestRank']?.[i] ?? null) : null;
-      return x === null ? [] : [{ x, y, ...(rank === null ? {} : { note: `rank ${rank}` }) }];
-    });
+    const { label, look } = lookOf(run, options);
+    const most = look === null ? MOST_BACK_POINTS : MOST_POINTS;
+    const key = JSON.stringify([title, against, smoothing, most]);
+    const known = cache.get(run) ?? new Map<string, readonly Point[]>();
+    const points =
+      known.get(key) ??
+      thinned(smoothed(pointsOf(columns(run), abscissa.column, column), smoothing), most);
+    cache.set(run, known.set(key, points));
     if (points.every(({ y }) => y === null)) return [];
-    const modelled = options.against === 'energy' && run.figures.obtained === 'modelled';
-    return [{ ...lookOf(run, options), modelled, points: smoothed(points, options.smoothing) }];
+    const modelled = against === 'energy' && run.figures.obtained === 'modelled';
+    return [{ label, look, modelled, points }];
   });
   if (series.every(({ points }) => points.length < 2)) return [];
   const isPositive = series.every(({ points }) => points.every(({ y }) => y === null || y > 0));
@@ -109,6 +136,24 @@ function curveFigure(
 function lookOf({ name }: RunData, { selected }: CurveOptions) {
   const at = selected.indexOf(name);
   return { label: name, look: at < 0 ? null : at };
+}
+
+function pointsOf(all: Columns, abscissa: string, column: string): Point[] {
+  const [xs, ys] = [all[abscissa] ?? [], all[column] ?? []];
+  return ys.flatMap((y, i): Point[] => {
+    const x = xs[i] ?? null;
+    const rank = column === 'lagS' ? (all['slowestRank']?.[i] ?? null) : null;
+    return x === null ? [] : [{ x, y, ...(rank === null ? {} : { note: `rank ${rank}` }) }];
+  });
+}
+
+/** Fewer points; a curve with gaps keeps all that it has. */
+function thinned(points: readonly Point[], most: number): readonly Point[] {
+  return points.every(isKnown) ? thin(points, most) : points;
+}
+
+function isKnown(point: Point): point is Point & { readonly y: number } {
+  return point.y !== null;
 }
 
 /** An exponential moving average that starts unbiased. */
@@ -127,7 +172,7 @@ const ofSteps = (run: RunData): Columns => run.steps;
 const ofValidations = (run: RunData): Columns => run.validations;
 const OWN = new Set(['step', 'loss', 'accuracy', 'elapsedS', 'energyJ']);
 
-function lossFigures(runs: readonly RunData[], options: CurveOptions): Figure[] {
+function lossFigures(runs: readonly RunData[], options: CachingOptions): Figure[] {
   const curve = (title: string, axis: Axis, columns: Curve['columns'], column: string) =>
     curveFigure({ title, axis, columns, column }, runs, options);
   const log = { scale: 'log' } as const;
@@ -159,7 +204,7 @@ function tradeFigures(runs: readonly RunData[], options: CurveOptions): Figure[]
   return [{ kind: 'dots', title: 'Last loss against energy', x, y, series }];
 }
 
-function courseFigures(runs: readonly RunData[], options: CurveOptions): Figure[] {
+function courseFigures(runs: readonly RunData[], options: CachingOptions): Figure[] {
   const curve = (title: string, axis: Axis, column: string, columns = ofSteps) =>
     curveFigure({ title, axis, columns, column }, runs, options);
   // Runs differ in these by what they are, not because one has diverged.
