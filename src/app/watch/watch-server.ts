@@ -17,7 +17,7 @@ export interface WatchOptions {
   readonly token: string | null;
   /** Names that requests may be addressed to besides those of this machine; `*`: any. */
   readonly hosts: readonly string[];
-  /** Between two looks at the folders; default 1000. */
+  /** Between two looks at the folders, at least; default 1000. */
   readonly everyMs?: number;
 }
 
@@ -30,6 +30,9 @@ export interface Watch {
 const MOST_READERS = 32;
 const MOST_CONNECTIONS = 128;
 const ALIVE_MS = 15_000;
+/** Of one core, that looks take: long runs are looked at less often, up to a limit. */
+const MOST_SHARE = 0.01;
+const MOST_PAUSE_MS = 10_000;
 
 /** Whoever follows the events, with what could not be sent yet: of each run the newest. */
 interface Reader {
@@ -101,15 +104,20 @@ export async function startWatch(options: WatchOptions): Promise<Watch> {
       response.write(`data: ${JSON.stringify(update)}\n\n`);
     }
   };
-  const looking = setInterval(() => {
+  const look = () => {
+    const before = process.cpuUsage();
     const updates = watcher.look();
+    const { user, system } = process.cpuUsage(before);
     if (updates.length > 0) for (const reader of readers) add(reader, updates);
-  }, everyMs);
+    const pauseMs = Math.max(everyMs, (user + system) / 1000 / MOST_SHARE);
+    looking = setTimeout(look, Math.min(pauseMs, MOST_PAUSE_MS));
+  };
+  let looking = setTimeout(look, everyMs);
   const living = setInterval(() => {
     for (const { response } of readers) if (!response.writableNeedDrain) response.write(':\n\n');
   }, ALIVE_MS);
   const stop = () => {
-    clearInterval(looking);
+    clearTimeout(looking);
     clearInterval(living);
   };
   let url: string;
