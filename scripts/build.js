@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -30,7 +31,9 @@ const KERNELS = ['dist/engines/wasm/kernels.wasm', 'dist/engines/wasm/kernels-re
 /** Whether the kernels are newer than all they are made from; compiling them takes seconds. */
 function kernelsAreCurrent() {
   if (!KERNELS.every((file) => existsSync(file))) return false;
-  const sources = readdirSync('kernels').map((name) => `kernels/${name}`);
+  const sources = readdirSync('kernels')
+    .filter((name) => name !== 'cuda')
+    .map((name) => `kernels/${name}`);
   const made = ['scripts/build.js', 'package-lock.json', ...sources];
   const time = (file) => statSync(file).mtimeMs;
   return Math.min(...KERNELS.map(time)) > Math.max(...made.map(time));
@@ -157,6 +160,7 @@ async function buildPage() {
 prune('dist', 'src');
 prune('build', '.');
 if (!kernelsAreCurrent()) buildKernels();
+cpSync('kernels/cuda', 'dist/engines/cuda/kernels', { recursive: true });
 run('typescript/bin/tsc', ['-p', 'tsconfig.json']);
 await bundleWorkers();
 await buildPage();

@@ -79,6 +79,25 @@ export async function addressReader(): Promise<
   return (buffer) => Number(ffi.address(new Uint8Array(buffer)));
 }
 
+/** Copies bytes from a view to an address, or from an address to a view. */
+export interface MemoryCopies {
+  readonly toAddress: (to: number, from: ArrayBufferView, bytes: number) => void;
+  readonly fromAddress: (to: ArrayBufferView, from: number, bytes: number) => void;
+}
+
+/** Copies of memory that another library owns. @throws NativeError when koffi is missing */
+export async function memoryCopies(): Promise<MemoryCopies> {
+  const c = (await loadKoffi()).load(process.platform === 'win32' ? 'msvcrt.dll' : null);
+  return {
+    toAddress: c.func('memcpy', 'void', ['size_t', 'void*', 'size_t']) as MemoryCopies['toAddress'],
+    fromAddress: c.func('memcpy', 'void', [
+      'void*',
+      'size_t',
+      'size_t',
+    ]) as MemoryCopies['fromAddress'],
+  };
+}
+
 /** Lets another thread or process have the core, where the system can. */
 export async function coreYielder(): Promise<() => void> {
   const ffi = await loadKoffi();

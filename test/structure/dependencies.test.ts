@@ -46,6 +46,7 @@ const FLOORS: readonly (readonly string[])[] = [
 /** Implementations of the contracts of engines, communicators and meters. */
 const CONCRETE = [
   'engines/blas/',
+  'engines/cuda/',
   'engines/wasm/',
   'engines/counting/',
   'engines/pieces/',
@@ -61,6 +62,7 @@ const CONCRETE = [
 /** What wraps native libraries: the only files that know them. */
 const WRAPPERS = [
   'engines/blas/',
+  'engines/cuda/',
   'communicators/mpi/',
   'energy/gpu/',
   'compression/lapack-svd.ts',

@@ -1,0 +1,70 @@
+import { UnsupportedError } from '../../base/errors.js';
+import type { Device } from './device.js';
+
+/** What vectors of any width divide, and every tensor starts at. */
+const ALIGNMENT = 64;
+/** Small tensors share chunks of this size. */
+const CHUNK_BYTES = 16 * 2 ** 20;
+/** Left to the driver, other processes and what libraries take themselves. */
+const RESERVED_BYTES = 256 * 2 ** 20;
+
+/** Memory of a device, handed out in order from chunks that are taken when they are needed; nothing is
+ * given back. A tensor that fills a chunk has one of its own. */
+export class DeviceArena {
+  readonly capacityBytes: number;
+  readonly #device: Device;
+  #allocated = 0;
+  #at = 0;
+  #left = 0;
+
+  constructor(device: Device) {
+    this.#device = device;
+    this.capacityBytes = Math.max(0, device.freeBytes - RESERVED_BYTES);
+  }
+
+  get allocatedBytes(): number {
+    return this.#allocated;
+  }
+
+  /** The address of as many zeros. @param what for the message
+   * @throws UnsupportedError when the device does not hold it */
+  allocate(bytes: number, what: string): number {
+    const size = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    if (this.#allocated + size > this.capacityBytes) throw this.#full(size, what);
+    let at = this.#at;
+    if (size >= CHUNK_BYTES) {
+      at = this.#chunk(size, what);
+    } else {
+      if (size >= this.#left) {
+        this.#at = at = this.#chunk(CHUNK_BYTES, what);
+        this.#left = CHUNK_BYTES;
+      }
+      this.#at += size;
+      this.#left -= size;
+    }
+    this.#allocated += size;
+    return at;
+  }
+
+  #chunk(bytes: number, what: string): number {
+    const at = this.#device.allocate(bytes);
+    if (at === null) throw this.#full(bytes, what);
+    return at;
+  }
+
+  #full(bytes: number, what: string): UnsupportedError {
+    const { name, index } = this.#device;
+    return new UnsupportedError(
+      'engine memory',
+      `${what} takes ${readable(bytes)}, ${readable(this.#allocated)} of ` +
+        `${readable(this.capacityBytes)} are in use on device ${index} (${name}); use more devices, ` +
+        'smaller batches or a narrower network',
+    );
+  }
+}
+
+function readable(bytes: number): string {
+  return bytes < 2 ** 30
+    ? `${(bytes / 2 ** 20).toFixed(1)} MiB`
+    : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+}

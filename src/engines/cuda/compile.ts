@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs';
+
+import { NativeError } from '../../base/errors.js';
+import { addressReader } from '../../native/library.js';
+import type { Nvrtc } from '../../native/nvrtc.js';
+
+/** The kernels' sources in the order in which they are joined; in `kernels/cuda/`, and beside this module
+ * where it is built. */
+export const SOURCES = [
+  'arguments.cuh',
+  'common.cuh',
+  'activations.cu',
+  'columns.cu',
+  'dropout.cu',
+  'elementwise.cu',
+  'losses.cu',
+  'optimizers.cu',
+  'precision.cu',
+] as const;
+
+/** The kernels as one source, in CUDA C++. */
+export function kernelSource(): string {
+  const text = (name: string) => readFileSync(new URL(`kernels/${name}`, import.meta.url), 'utf8');
+  return SOURCES.map((name) => `#line 1 "${name}"\n${text(name)}`).join('\n');
+}
+
+/**
+ * Compiles the kernels for devices of this compute capability (10 · major + minor).
+ *
+ * @throws NativeError where NVRTC refuses, with what it says
+ */
+export async function compileKernels(nvrtc: Nvrtc, capability: number): Promise<Uint8Array> {
+  const program = new BigUint64Array(1);
+  check(nvrtc, 'create', nvrtc.create(program, kernelSource(), 'kernels.cu', 0, null, null));
+  const handle = Number(program[0]);
+  const architecture = `--gpu-architecture=sm_${capability}`;
+  const option = new TextEncoder().encode(`${architecture}\0`).buffer;
+  const addresses = new BigUint64Array([BigInt((await addressReader())(option))]);
+  const code = nvrtc.compile(handle, addresses.length, addresses);
+  if (code === INVALID_OPTION) {
+    const [major, minor] = [new Int32Array(1), new Int32Array(1)];
+    nvrtc.version(major, minor);
+    throw new NativeError(
+      'nvrtc',
+      `${nvrtc.path} (CUDA ${major[0]}.${minor[0]}) does not compile for compute capability ` +
+        `${capability / 10}; install the NVRTC of another CUDA version, or set PHANTOM_NVRTC to it`,
+    );
+  }
+  if (code !== 0) {
+    const log = sized(nvrtc, nvrtc.logSize, nvrtc.log, handle);
+    const [first = ''] = new TextDecoder().decode(log).split('\n');
+    throw new NativeError('nvrtc', `${nvrtc.path} does not compile the kernels: ${first}`);
+  }
+  return sized(nvrtc, nvrtc.binarySize, nvrtc.binary, handle);
+}
+
+const INVALID_OPTION = 5;
+
+function sized(
+  nvrtc: Nvrtc,
+  size: Nvrtc['binarySize'],
+  content: Nvrtc['binary'],
+  program: number,
+): Uint8Array {
+  const bytes = new BigUint64Array(1);
+  check(nvrtc, 'read', size(program, bytes));
+  const out = new Uint8Array(Number(bytes[0]));
+  check(nvrtc, 'read', content(program, out));
+  return out;
+}
+
+function check(nvrtc: Nvrtc, what: string, code: number): void {
+  if (code === 0) return;
+  throw new NativeError('nvrtc', `${nvrtc.path} cannot ${what} a program: error ${code}`);
+}

@@ -1,0 +1,184 @@
+import { NativeError, UnsupportedError } from '../../base/errors.js';
+import {
+  CUDA_NOT_READY,
+  CUDA_OUT_OF_MEMORY,
+  type CudaDriver,
+  cudaError,
+  DEVICE_ATTRIBUTE,
+  EVENT_DISABLE_TIMING,
+  STREAM_NON_BLOCKING,
+} from '../../native/cuda.js';
+
+/** Major · 1000 + minor · 10, as the driver tells its version: the first that goes with libraries 12. */
+const OLDEST_DRIVER = 12_000;
+/** Kernels take their arguments as constants of the grid, which older ones cannot. */
+const OLDEST_CAPABILITY = 70;
+
+/** A device of CUDA's, its context and one stream, on which everything runs in the order of the calls. A
+ * thread has one device, the last that it opened. */
+export class Device {
+  readonly name: string;
+  readonly index: number;
+  /** 10 · major + minor. */
+  readonly capability: number;
+  readonly driverVersion: string;
+  readonly totalBytes: number;
+  /** Free when it was opened. */
+  readonly freeBytes: number;
+  readonly stream: number;
+  readonly #driver: CudaDriver;
+
+  /**
+   * @param place index of the devices that the driver sees, from 0; or the rank, as ranks take them in turn
+   * @throws NativeError where there is no device, or the driver is too old
+   * @throws UnsupportedError where the device is too old
+   */
+  constructor(driver: CudaDriver, place: { readonly device?: number; readonly rank?: number }) {
+    this.#driver = driver;
+    this.#call('cuInit', driver.init(0));
+    const version = this.#integer('cuDriverGetVersion', (view) => driver.version(view));
+    this.driverVersion = `${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`;
+    if (version < OLDEST_DRIVER) {
+      throw new NativeError(
+        'cuda',
+        `the driver supports CUDA ${this.driverVersion}; 12.0 or newer is needed: update it`,
+      );
+    }
+    const count = this.#integer('cuDeviceGetCount', (view) => driver.deviceCount(view));
+    const index = place.device ?? (place.rank ?? 0) % Math.max(1, count);
+    if (index >= count) {
+      throw new NativeError('cuda', `no device ${index}: the driver sees ${count}, from 0`);
+    }
+    this.index = index;
+    const device = this.#integer('cuDeviceGet', (view) => driver.device(view, index));
+    const attribute = (which: number) =>
+      this.#integer('cuDeviceGetAttribute', (view) => driver.deviceAttribute(view, which, device));
+    const text = new Uint8Array(256);
+    this.#call('cuDeviceGetName', driver.deviceName(text, text.length, device));
+    this.name = new TextDecoder().decode(text.subarray(0, text.indexOf(0)));
+    const { major, minor } = DEVICE_ATTRIBUTE;
+    this.capability = 10 * attribute(major) + attribute(minor);
+    if (this.capability < OLDEST_CAPABILITY) {
+      throw new UnsupportedError(
+        'cuda',
+        `${this.name} has compute capability ${this.capability / 10}; 7.0 or newer is needed`,
+      );
+    }
+    const context = this.#handle('cuDevicePrimaryCtxRetain', (view) =>
+      driver.retainContext(view, device),
+    );
+    this.#call('cuCtxSetCurrent', driver.setContext(context));
+    this.stream = this.#handle('cuStreamCreate', (view) =>
+      driver.createStream(view, STREAM_NON_BLOCKING),
+    );
+    const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)];
+    this.#call('cuMemGetInfo', driver.memory(free, total));
+    this.freeBytes = Number(free[0]);
+    this.totalBytes = Number(total[0]);
+  }
+
+  /** Memory full of zeros, at a multiple of 256; null where there is not as much. */
+  allocate(bytes: number): number | null {
+    const at = new BigUint64Array(1);
+    const code = this.#driver.allocate(at, bytes);
+    if (code === CUDA_OUT_OF_MEMORY) return null;
+    this.#call('cuMemAlloc', code);
+    this.fill(Number(at[0]), 0, Math.ceil(bytes / 4));
+    return Number(at[0]);
+  }
+  free(at: number): void {
+    this.#call('cuMemFree', this.#driver.free(at));
+  }
+  /** Words of 32 bits. */
+  fill(at: number, word: number, count: number): void {
+    this.#call('cuMemsetD32Async', this.#driver.fill(at, word, count, this.stream));
+  }
+  copy(from: number, to: number, bytes: number): void {
+    this.#call('cuMemcpyDtoDAsync', this.#driver.copy(to, from, bytes, this.stream));
+  }
+  /** `from` may be changed when the call returns. */
+  write(from: ArrayBufferView, to: number): void {
+    if (from.byteLength === 0) return;
+    const code = this.#driver.copyToDevice(to, from, from.byteLength, this.stream);
+    this.#call('cuMemcpyHtoDAsync', code);
+    this.synchronize();
+  }
+  /** Waits for all that was called before. */
+  read(from: number, into: ArrayBufferView): void {
+    if (into.byteLength === 0) return;
+    const code = this.#driver.copyToHost(into, from, into.byteLength, this.stream);
+    this.#call('cuMemcpyDtoHAsync', code);
+    this.synchronize();
+  }
+  synchronize(): void {
+    this.#call('cuStreamSynchronize', this.#driver.synchronize(this.stream));
+  }
+
+  /** Pages of the host's that the device reaches; null where there are none. */
+  allocatePages(bytes: number): number | null {
+    const at = new BigUint64Array(1);
+    const code = this.#driver.allocatePages(at, bytes, 0);
+    if (code === CUDA_OUT_OF_MEMORY) return null;
+    this.#call('cuMemHostAlloc', code);
+    return Number(at[0]);
+  }
+  copyFromPages(from: number, to: number, bytes: number): void {
+    this.#call('cuMemcpyHtoDAsync', this.#driver.copyFromPages(to, from, bytes, this.stream));
+  }
+  copyToPages(from: number, to: number, bytes: number): void {
+    this.#call('cuMemcpyDtoHAsync', this.#driver.copyToPages(to, from, bytes, this.stream));
+  }
+  createEvent(): number {
+    return this.#handle('cuEventCreate', (view) =>
+      this.#driver.createEvent(view, EVENT_DISABLE_TIMING),
+    );
+  }
+  /** The event comes when all that was called before has run. */
+  record(event: number): void {
+    this.#call('cuEventRecord', this.#driver.record(event, this.stream));
+  }
+  hasCome(event: number): boolean {
+    const code = this.#driver.queryEvent(event);
+    if (code !== CUDA_NOT_READY) this.#call('cuEventQuery', code);
+    return code === 0;
+  }
+  waitFor(event: number): void {
+    this.#call('cuEventSynchronize', this.#driver.waitForEvent(event));
+  }
+
+  /** The kernels of a compiled binary, by their names. */
+  kernels<Name extends string>(binary: Uint8Array, names: readonly Name[]): Record<Name, number> {
+    const module = this.#handle('cuModuleLoadData', (view) =>
+      this.#driver.loadModule(view, binary),
+    );
+    const handles = names.map((name) => [
+      name,
+      this.#handle(`cuModuleGetFunction of ${name}`, (view) =>
+        this.#driver.kernel(view, module, name),
+      ),
+    ]);
+    return Object.fromEntries(handles) as Record<Name, number>;
+  }
+  /** @param parameters address of the addresses of a kernel's arguments */
+  launch(kernel: number, blocks: number, threads: number, parameters: number): void {
+    const { launch } = this.#driver;
+    this.#call(
+      'cuLaunchKernel',
+      launch(kernel, blocks, 1, 1, threads, 1, 1, 0, this.stream, parameters, 0),
+    );
+  }
+
+  #call(name: string, code: number): void {
+    if (code !== 0) throw cudaError(name, code);
+  }
+  #integer(name: string, call: (view: Int32Array) => number): number {
+    const view = new Int32Array(1);
+    this.#call(name, call(view));
+    return view[0] ?? 0;
+  }
+  #handle(name: string, call: (view: BigUint64Array) => number): number {
+    const view = new BigUint64Array(1);
+    this.#call(name, call(view));
+    return Number(view[0]);
+  }
+}

@@ -1,0 +1,121 @@
+import { addressReader } from '../../native/library.js';
+import type { Device } from './device.js';
+
+/** Every kernel of `kernels/cuda/`. */
+export const KERNELS = [
+  'adam_step',
+  'add',
+  'add_scaled_columns',
+  'axpy',
+  'bias_activation',
+  'bias_activation_gradient',
+  'column_dots',
+  'cross_entropy',
+  'decode_bfloat16',
+  'decode_int8',
+  'dropout',
+  'element_loss',
+  'encode_bfloat16',
+  'encode_int8',
+  'finish_sum',
+  'inverse_rms',
+  'multiply',
+  'rms_correction',
+  'scale',
+  'scale_columns',
+  'scale_matrix',
+  'sgd_step',
+  'sum_of_squares',
+] as const;
+export type KernelName = (typeof KERNELS)[number];
+
+/** `THREADS` of `kernels/cuda/common.cuh`. */
+const THREADS = 256;
+/** Kernels of elements go over them again rather than have more blocks. */
+const MOST_BLOCKS = 8192;
+
+// `Arguments` of kernels/cuda/arguments.cuh, in bytes.
+const BYTES = 176;
+const AT = { n: 64, integers: 72, reals: 96, words: 144 };
+
+/** What has an address. */
+interface Placed {
+  readonly byteOffset: number;
+}
+
+/** Launches kernels with one block of arguments, which the driver copies at each launch. */
+export class Launcher {
+  readonly #device: Device;
+  readonly #kernels: Record<KernelName, number>;
+  readonly #buffer = new ArrayBuffer(BYTES);
+  readonly #addresses = new BigUint64Array(this.#buffer, 0, 8);
+  readonly #n = new BigUint64Array(this.#buffer, AT.n, 1);
+  readonly #integers = new Uint32Array(this.#buffer, AT.integers, 6);
+  readonly #reals = new Float32Array(this.#buffer, AT.reals, 12);
+  readonly #words = new Uint32Array(this.#buffer, AT.words, 8);
+  /** The address of the block: what a launch gets is the address of this. */
+  readonly #parameters = new BigUint64Array(new ArrayBuffer(8));
+  readonly #parametersAt: number;
+  #kernel = 0;
+
+  private constructor(
+    device: Device,
+    binary: Uint8Array,
+    address: (buffer: ArrayBuffer) => number,
+  ) {
+    this.#device = device;
+    this.#kernels = device.kernels(binary, KERNELS);
+    this.#parameters[0] = BigInt(address(this.#buffer));
+    this.#parametersAt = address(this.#parameters.buffer);
+  }
+
+  /** @param binary the compiled kernels */
+  static async open(device: Device, binary: Uint8Array): Promise<Launcher> {
+    return new Launcher(device, binary, await addressReader());
+  }
+
+  /** Begins a launch. Addresses are null, and numbers what the launch before left, until they are set. */
+  of(kernel: KernelName): this {
+    this.#kernel = this.#kernels[kernel];
+    this.#addresses.fill(0n);
+    return this;
+  }
+  /** An address, by its place in `at`. */
+  at(place: number, array: Placed | number | null): this {
+    const address = typeof array === 'number' ? array : (array?.byteOffset ?? 0);
+    this.#addresses[place] = BigInt(address);
+    return this;
+  }
+  sizes(rows: number, columns: number, valid = 0): this {
+    this.#integers[0] = rows;
+    this.#integers[1] = columns;
+    this.#integers[2] = valid;
+    return this;
+  }
+  kind(kind: number, flags = 0): this {
+    this.#integers[3] = kind;
+    this.#integers[4] = flags;
+    return this;
+  }
+  /** Floating-point numbers, from the first on. */
+  reals(...values: readonly number[]): this {
+    this.#reals.set(values);
+    return this;
+  }
+  /** Words of 32 bits, from the first on. */
+  words(...values: readonly number[]): this {
+    this.#words.set(values);
+    return this;
+  }
+
+  /** Launches a thread for each of n elements, up to a number from which threads take several. */
+  each(n: number): void {
+    this.blocks(Math.min(MOST_BLOCKS, Math.ceil(n / THREADS)), n);
+  }
+  /** Launches as many blocks; none where there are none. */
+  blocks(blocks: number, n = 0): void {
+    if (blocks === 0) return;
+    this.#n[0] = BigInt(n);
+    this.#device.launch(this.#kernel, blocks, THREADS, this.#parametersAt);
+  }
+}

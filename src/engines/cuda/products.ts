@@ -1,0 +1,209 @@
+import { NativeError, UnsupportedError } from '../../base/errors.js';
+import type { CublasLt } from '../../native/cublas-lt.js';
+import { addressReader } from '../../native/library.js';
+import { elementBytes, type Matrix, operandDtype } from '../../tensor/tensor.js';
+import type { Device } from './device.js';
+
+// Of cublasLt.h and library_types.h.
+const COMPUTE_FLOAT32 = 68;
+const TYPE = { float32: 0, bfloat16: 14 } as const;
+const [DESCRIPTION_TRANSPOSE_A, DESCRIPTION_TRANSPOSE_B] = [3, 4];
+const PREFERENCE = { workspaceBytes: 1, reductions: 3, alignment: [5, 6, 7, 8] } as const;
+/** Sums of parts in the workspace, in float32: not in what is written, which may be bfloat16. */
+const REDUCE_IN_WORKSPACE = 2;
+/** Bytes of cublasLtMatmulHeuristicResult_t, of the algorithm at its start, and where it has its workspace. */
+const RESULT = { bytes: 96, algorithm: 64, workspace: 64 } as const;
+
+/** What every algorithm may use, at a multiple of 256 bytes. */
+export const WORKSPACE_BYTES = 32 * 2 ** 20;
+/** The widest load of a thread. */
+const WIDEST_BYTES = 16;
+
+interface Plan {
+  readonly description: number;
+  readonly layouts: readonly [a: number, b: number, c: number];
+  /** Of the algorithm. */
+  readonly address: number;
+  readonly workspaceBytes: number;
+  /** Keeps what `address` is of. */
+  readonly result: ArrayBuffer;
+}
+
+/**
+ * Matrix products by cuBLASLt, with one algorithm for each shape.
+ *
+ * The library promises the same bits for one algorithm, version and kind of device while one stream uses
+ * its workspace. Which algorithm depends on shapes, transpositions and alignments, so those must not
+ * depend on how blocks are spread over ranks. An alignment is what the distance of rows lets all rows have,
+ * or less where the matrix starts at less: blocks of rows of one tensor are alike then.
+ */
+export class Products {
+  readonly #library: CublasLt;
+  readonly #stream: number;
+  readonly #workspace: number;
+  readonly #address: (buffer: ArrayBuffer) => number;
+  readonly #handle: number;
+  readonly #plans = new Map<string, Plan>();
+  readonly #scalars = new Float32Array(new ArrayBuffer(8));
+  readonly #scalarsAt: number;
+
+  private constructor(
+    library: CublasLt,
+    device: Device,
+    workspace: number,
+    address: (buffer: ArrayBuffer) => number,
+  ) {
+    this.#library = library;
+    this.#stream = device.stream;
+    this.#workspace = workspace;
+    this.#address = address;
+    this.#scalarsAt = address(this.#scalars.buffer);
+    this.#handle = this.#made('cublasLtCreate', (view) => library.create(view));
+  }
+
+  /** @param workspace `WORKSPACE_BYTES` of the device's memory */
+  static async open(library: CublasLt, device: Device, workspace: number): Promise<Products> {
+    return new Products(library, device, workspace, await addressReader());
+  }
+
+  /** As `Engine.gemm`, of sizes above zero. */
+  multiply(
+    transposeA: boolean,
+    transposeB: boolean,
+    alpha: number,
+    a: Matrix,
+    b: Matrix,
+    beta: number,
+    c: Matrix,
+  ): void {
+    const plan = this.#plan(transposeA, transposeB, a, b, c);
+    const [first, second, out] = plan.layouts;
+    this.#scalars[0] = alpha;
+    this.#scalars[1] = beta;
+    // Row-major C = op(A) · op(B) is column-major Cᵀ = op(B)ᵀ · op(A)ᵀ.
+    this.#check(
+      'cublasLtMatmul',
+      this.#library.multiply(
+        this.#handle,
+        plan.description,
+        this.#scalarsAt,
+        b.byteOffset,
+        first,
+        a.byteOffset,
+        second,
+        this.#scalarsAt + 4,
+        c.byteOffset,
+        out,
+        c.byteOffset,
+        out,
+        plan.address,
+        this.#workspace,
+        plan.workspaceBytes,
+        this.#stream,
+      ),
+    );
+  }
+
+  #plan(transposeA: boolean, transposeB: boolean, a: Matrix, b: Matrix, c: Matrix): Plan {
+    const flags = (transposeA ? 1 : 0) + (transposeB ? 2 : 0);
+    const key =
+      `${operandDtype(a, b)} ${flags} ${c.rows} ${c.columns} ${transposeA ? a.rows : a.columns} ` +
+      `${a.stride} ${b.stride} ${c.stride} ${alignment(a)} ${alignment(b)} ${alignment(c)}`;
+    const known = this.#plans.get(key);
+    if (known !== undefined) return known;
+    const plan = this.#find(transposeA, transposeB, a, b, c);
+    this.#plans.set(key, plan);
+    return plan;
+  }
+
+  #find(transposeA: boolean, transposeB: boolean, a: Matrix, b: Matrix, c: Matrix): Plan {
+    const library = this.#library;
+    const description = this.#made('cublasLtMatmulDescCreate', (view) =>
+      library.describe(view, COMPUTE_FLOAT32, TYPE.float32),
+    );
+    const transpose = (attribute: number, on: boolean) =>
+      this.#check(
+        'cublasLtMatmulDescSetAttribute',
+        library.setDescription(description, attribute, new Int32Array([on ? 1 : 0]), 4),
+      );
+    transpose(DESCRIPTION_TRANSPOSE_A, transposeB);
+    transpose(DESCRIPTION_TRANSPOSE_B, transposeA);
+    const layout = ({ dtype, rows, columns, stride }: Matrix) =>
+      this.#made('cublasLtMatrixLayoutCreate', (view) =>
+        library.layout(view, TYPE[dtype], columns, rows, Math.max(1, columns, stride)),
+      );
+    const layouts = [layout(b), layout(a), layout(c)] as const;
+    const preference = this.#preference(b, a, c);
+    const result = new ArrayBuffer(RESULT.bytes);
+    const count = new Int32Array(1);
+    const [first, second, out] = layouts;
+    const code = library.algorithms(
+      this.#handle,
+      description,
+      first,
+      second,
+      out,
+      out,
+      preference,
+      1,
+      new Uint8Array(result),
+      count,
+    );
+    if (code !== 0 || count[0] !== 1) {
+      throw new UnsupportedError(
+        'cublaslt',
+        `${library.path} has no algorithm for a product of ${a.dtype} [${c.rows}, ${c.columns}] with ` +
+          `inner size ${transposeA ? a.rows : a.columns} on this device (status ${code}); --compute ` +
+          'float32 works on all',
+      );
+    }
+    const workspaceBytes = Number(new BigUint64Array(result, RESULT.workspace, 1)[0]);
+    return { description, layouts, result, address: this.#address(result), workspaceBytes };
+  }
+
+  #preference(...operands: readonly [Matrix, Matrix, Matrix]): number {
+    const library = this.#library;
+    const preference = this.#made('cublasLtMatmulPreferenceCreate', (view) => library.prefer(view));
+    const set = (attribute: number, view: Uint32Array | BigUint64Array) =>
+      this.#check(
+        'cublasLtMatmulPreferenceSetAttribute',
+        library.setPreference(preference, attribute, view, view.byteLength),
+      );
+    set(PREFERENCE.workspaceBytes, new BigUint64Array([BigInt(WORKSPACE_BYTES)]));
+    set(PREFERENCE.reductions, new Uint32Array([REDUCE_IN_WORKSPACE]));
+    const [a, b, c] = operands;
+    for (const [i, operand] of [a, b, c, c].entries()) {
+      set(PREFERENCE.alignment[i] ?? 0, new Uint32Array([alignment(operand)]));
+    }
+    return preference;
+  }
+
+  #made(call: string, make: (view: BigUint64Array) => number): number {
+    const view = new BigUint64Array(1);
+    this.#check(call, make(view));
+    return Number(view[0]);
+  }
+  #check(call: string, code: number): void {
+    if (code === 0) return;
+    const why = STATUS[code] ?? 'see cublasStatus_t';
+    throw new NativeError('cublaslt', `${call} ended with ${code}: ${why}`);
+  }
+}
+
+const STATUS: Readonly<Record<number, string>> = {
+  1: 'the library could not start; its version may not fit the driver',
+  3: 'out of memory: use more ranks, fewer layers or smaller batches',
+  7: 'a value that it does not take',
+  8: 'it does not support this device',
+  13: 'the product failed on the device; start again, from the last checkpoint with --resume',
+  15: 'it does not support this product',
+};
+
+/** Bytes that every row of a matrix starts at a multiple of, up to what a thread loads at once. */
+function alignment({ dtype, byteOffset, stride }: Matrix): number {
+  const size = elementBytes(dtype);
+  const steps = byteOffset | (size * stride);
+  let bytes: number = size;
+  while (bytes < WIDEST_BYTES && steps % (2 * bytes) === 0) bytes *= 2;
+  return bytes;
+}

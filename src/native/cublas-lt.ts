@@ -1,0 +1,57 @@
+import { type CudaCall, inToolkit } from './cuda.js';
+import { needed, openFirst } from './nvml.js';
+
+/** The part of cuBLASLt that multiplies matrices. Codes, views and handles as of the driver. */
+export interface CublasLt {
+  readonly path: string;
+  /** 10,000 · major + 100 · minor + patch */
+  readonly version: number;
+  /** (BigUint64Array: handle) */
+  readonly create: CudaCall;
+  /** (BigUint64Array: description, compute type, type of the scalars) */
+  readonly describe: CudaCall;
+  /** (description, attribute, view, bytes) */
+  readonly setDescription: CudaCall;
+  /** (BigUint64Array: layout, type, rows, columns, leading dimension) */
+  readonly layout: CudaCall;
+  /** (BigUint64Array: preference) */
+  readonly prefer: CudaCall;
+  /** (preference, attribute, view, bytes) */
+  readonly setPreference: CudaCall;
+  /** (handle, description, layouts of A, B, C and D, preference, most, view of results, Int32Array: count) */
+  readonly algorithms: CudaCall;
+  /** (handle, description, address of alpha, A, its layout, B, its layout, address of beta, C, its layout, D,
+   * its layout, address of the algorithm, workspace, its bytes, stream); alpha, beta and the algorithm are
+   * in host memory */
+  readonly multiply: CudaCall;
+}
+
+const CUBLASLT = ['13', '12'].map((major) => `libcublasLt.so.${major}`);
+const CUBLASLT_REMEDY =
+  "install CUDA's cuBLAS (libcublas-13-0, or pip install nvidia-cublas), or set PHANTOM_CUBLASLT to libcublasLt.so";
+
+/** As `openCudaDriver`, of cuBLASLt and PHANTOM_CUBLASLT. */
+export async function openCublasLt(named = process.env['PHANTOM_CUBLASLT']): Promise<CublasLt> {
+  const names = named === undefined ? inToolkit(CUBLASLT) : [named];
+  const library = await openFirst('cublaslt', names, CUBLASLT_REMEDY);
+  const call = (name: string, types: string) => needed(library, name, types.split(' '));
+  const version = library.find('cublasLtGetVersion', 'size_t', []);
+  return {
+    path: library.path,
+    version: Number(version?.() ?? 0),
+    create: call('cublasLtCreate', 'void*'),
+    describe: call('cublasLtMatmulDescCreate', 'void* int int'),
+    setDescription: call('cublasLtMatmulDescSetAttribute', 'size_t int void* size_t'),
+    layout: call('cublasLtMatrixLayoutCreate', 'void* int uint64_t uint64_t int64_t'),
+    prefer: call('cublasLtMatmulPreferenceCreate', 'void*'),
+    setPreference: call('cublasLtMatmulPreferenceSetAttribute', 'size_t int void* size_t'),
+    algorithms: call(
+      'cublasLtMatmulAlgoGetHeuristic',
+      'size_t size_t size_t size_t size_t size_t size_t int void* void*',
+    ),
+    multiply: call(
+      'cublasLtMatmul',
+      'size_t size_t size_t size_t size_t size_t size_t size_t size_t size_t size_t size_t size_t size_t size_t size_t',
+    ),
+  };
+}

@@ -1,0 +1,39 @@
+import { type CudaCall, inToolkit } from './cuda.js';
+import { needed, openFirst } from './nvml.js';
+
+/** CUDA's compiler at run time. Codes and views as of the driver; programs are handles. */
+export interface Nvrtc {
+  readonly path: string;
+  /** (Int32Array: major, Int32Array: minor) */
+  readonly version: CudaCall;
+  /** (BigUint64Array: program, source, name, 0, null, null) */
+  readonly create: CudaCall;
+  /** (program, number of options, BigUint64Array of their addresses) */
+  readonly compile: CudaCall;
+  /** (program, BigUint64Array: bytes) and (program, view) */
+  readonly logSize: CudaCall;
+  readonly log: CudaCall;
+  readonly binarySize: CudaCall;
+  readonly binary: CudaCall;
+}
+
+const NVRTC = ['13', '12'].map((major) => `libnvrtc.so.${major}`);
+const NVRTC_REMEDY =
+  "install CUDA's NVRTC (cuda-nvrtc-13-0, or pip install nvidia-cuda-nvrtc), or set PHANTOM_NVRTC to libnvrtc.so";
+
+/** As `openCudaDriver`, of NVRTC and PHANTOM_NVRTC. */
+export async function openNvrtc(named = process.env['PHANTOM_NVRTC']): Promise<Nvrtc> {
+  const names = named === undefined ? inToolkit(NVRTC) : [named];
+  const library = await openFirst('nvrtc', names, NVRTC_REMEDY);
+  const call = (name: string, types: string) => needed(library, name, types.split(' '));
+  return {
+    path: library.path,
+    version: call('nvrtcVersion', 'void* void*'),
+    create: call('nvrtcCreateProgram', 'void* str str int void* void*'),
+    compile: call('nvrtcCompileProgram', 'size_t int void*'),
+    logSize: call('nvrtcGetProgramLogSize', 'size_t void*'),
+    log: call('nvrtcGetProgramLog', 'size_t void*'),
+    binarySize: call('nvrtcGetCUBINSize', 'size_t void*'),
+    binary: call('nvrtcGetCUBIN', 'size_t void*'),
+  };
+}

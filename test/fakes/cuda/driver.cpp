@@ -1,0 +1,300 @@
+#include "fake.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <dlfcn.h>
+#include <map>
+#include <mutex>
+#include <set>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <vector>
+
+#include "arguments.cuh"
+#include "threads.h"
+
+static std::recursive_mutex lock;
+#define LOCK std::lock_guard<std::recursive_mutex> guard(lock)
+
+struct Stream {
+  struct Device *device;
+  std::deque<std::function<void()>> work;
+};
+struct Device {
+  char *base = nullptr, *own = nullptr;
+  size_t used = 0, bytes = 0, taken = 0;
+  std::map<char *, size_t> allocations;
+  int error = 0;
+};
+struct Event {
+  Stream *stream = nullptr;
+  long recorded = 0, come = 0;
+};
+static std::vector<Device> devices;
+static std::set<Stream *> streams;
+static thread_local Device *current;
+
+long setting(const char *name, long otherwise) {
+  const char *text = getenv(name);
+  return text ? atol(text) : otherwise;
+}
+
+int breakDevice(int code) {
+  LOCK;
+  if (current) current->error = code;
+  return code;
+}
+static bool stays(int code) { return code == 214 || (code >= 700 && code <= 719) || code == 999; }
+
+int injected(const char *name) {
+  LOCK;
+  static std::map<std::string, long> calls;
+  static std::string done;
+  long call = ++calls[name];
+  const char *text = getenv("FAKE_CUDA_FAIL");
+  if (!text || done != text) done.clear();
+  size_t length = strlen(name);
+  if (!text || !done.empty() || strncmp(text, name, length) || text[length] != ':') return 0;
+  long which = 0;
+  int code = 0;
+  if (sscanf(text + length, ":%ld=%d", &which, &code) != 2 || (which && which != call)) return 0;
+  done = text;
+  if (stays(code)) breakDevice(code);
+  return code;
+}
+
+int standing() {
+  LOCK;
+  return current ? current->error : 201;
+}
+
+bool within(const void *address, size_t bytes) {
+  LOCK;
+  char *at = (char *)address;
+  auto next = current->allocations.upper_bound(at);
+  if (next == current->allocations.begin()) return false;
+  --next;
+  return at + bytes <= next->first + next->second;
+}
+
+/** The same memory at an address that only this library knows: no rights have to change while work runs. */
+template <class T>
+static T *seen(T *address) {
+  char *at = (char *)address;
+  for (Device &device : devices) {
+    if (at >= device.base && at < device.base + device.bytes) return (T *)(device.own + (at - device.base));
+  }
+  return address;
+}
+const char *readable(const void *address) { return (const char *)seen(address); }
+char *writable(void *address) { return (char *)seen(address); }
+
+static void poison(char *at, size_t bytes) {
+  std::fill_n((uint32_t *)at, bytes / 4, 0x7fc0dead);
+}
+
+int enqueue(void *stream, std::function<void()> work) {
+  LOCK;
+  Stream *queue = (Stream *)stream;
+  if (!streams.count(queue) || queue->device != current) return 400;
+  queue->work.push_back(std::move(work));
+  return 0;
+}
+
+/** Does the next work of a stream, if the device still works. */
+static bool runNext(Stream *stream) {
+  if (stream->work.empty() || stream->device->error) return false;
+  auto work = std::move(stream->work.front());
+  stream->work.pop_front();
+  work();
+  return true;
+}
+
+extern "C" {
+int cuInit(unsigned) {
+  CALL(cuInit);
+  LOCK;
+  if (devices.empty()) {
+    devices.resize(setting("FAKE_CUDA_DEVICES", 1));
+    for (Device &device : devices) {
+      device.bytes = (size_t)setting("FAKE_CUDA_MEMORY", 2048) << 20;
+      int memory = memfd_create("device", 0);
+      if (ftruncate(memory, device.bytes)) return 2;
+      auto map = [&](int rights) {
+        return (char *)mmap(nullptr, device.bytes, rights, MAP_SHARED | MAP_NORESERVE, memory, 0);
+      };
+      device.base = map(PROT_NONE);
+      device.own = map(PROT_READ | PROT_WRITE);
+      close(memory);
+    }
+  }
+  return devices.empty() ? 100 : 0;
+}
+int cuDriverGetVersion(int *version) {
+  CALL(cuDriverGetVersion);
+  *version = (int)setting("FAKE_CUDA_DRIVER", 13000);
+  return 0;
+}
+int cuDeviceGetCount(int *count) {
+  CALL(cuDeviceGetCount);
+  *count = (int)devices.size();
+  return 0;
+}
+int cuDeviceGet(int *device, int index) {
+  CALL(cuDeviceGet);
+  if (index < 0 || index >= (int)devices.size()) return 101;
+  *device = index;
+  return 0;
+}
+int cuDeviceGetName(char *text, int length, int device) {
+  CALL(cuDeviceGetName);
+  snprintf(text, length, "Fake device %d", device);
+  return 0;
+}
+int cuDeviceGetAttribute(int *value, int attribute, int) {
+  CALL(cuDeviceGetAttribute);
+  long capability = setting("FAKE_CUDA_CAPABILITY", 90);
+  if (attribute != 16 && attribute != 75 && attribute != 76) return 1;
+  *value = (int)(attribute == 16 ? 4 : attribute == 75 ? capability / 10 : capability % 10);
+  return 0;
+}
+int cuDevicePrimaryCtxRetain(void **context, int device) {
+  CALL(cuDevicePrimaryCtxRetain);
+  *context = &devices.at(device);
+  return 0;
+}
+int cuCtxSetCurrent(void *context) {
+  CALL(cuCtxSetCurrent);
+  current = (Device *)context;
+  return 0;
+}
+int cuMemGetInfo_v2(size_t *free, size_t *total) {
+  DEVICE_CALL(cuMemGetInfo_v2);
+  *free = current->bytes - current->taken;
+  *total = current->bytes;
+  return 0;
+}
+int cuMemAlloc_v2(char **address, size_t bytes) {
+  DEVICE_CALL(cuMemAlloc_v2);
+  LOCK;
+  if (bytes == 0) return 1;
+  size_t at = (current->used + 255) & ~255ull;
+  if (at + bytes > current->bytes) return 2;
+  current->used = at + bytes;
+  current->allocations[current->base + at] = bytes;
+  current->taken += bytes;
+  poison(current->own + at, bytes);
+  *address = current->base + at;
+  return 0;
+}
+int cuMemFree_v2(char *address) {
+  DEVICE_CALL(cuMemFree_v2);
+  LOCK;
+  auto found = current->allocations.find(address);
+  if (found == current->allocations.end()) return 1;
+  poison(seen(address), found->second);
+  current->taken -= found->second;
+  current->allocations.erase(found);
+  return 0;
+}
+int cuMemcpyHtoDAsync_v2(char *to, const void *from, size_t bytes, void *stream) {
+  DEVICE_CALL(cuMemcpyHtoDAsync_v2);
+  if (!within(to, bytes) || within(from, 1)) return 1;
+  return enqueue(stream, [=] { memcpy(seen(to), from, bytes); });
+}
+int cuMemcpyDtoHAsync_v2(void *to, char *from, size_t bytes, void *stream) {
+  DEVICE_CALL(cuMemcpyDtoHAsync_v2);
+  if (!within(from, bytes) || within(to, 1)) return 1;
+  return enqueue(stream, [=] { memcpy(to, seen(from), bytes); });
+}
+int cuMemcpyDtoDAsync_v2(char *to, char *from, size_t bytes, void *stream) {
+  DEVICE_CALL(cuMemcpyDtoDAsync_v2);
+  if (!within(to, bytes) || !within(from, bytes)) return 1;
+  return enqueue(stream, [=] { memmove(seen(to), seen(from), bytes); });
+}
+int cuMemsetD32Async(char *at, unsigned word, size_t words, void *stream) {
+  DEVICE_CALL(cuMemsetD32Async);
+  if (!within(at, 4 * words) || (size_t)at % 4) return 1;
+  return enqueue(stream, [=] { std::fill_n((unsigned *)seen(at), words, word); });
+}
+int cuStreamCreate(Stream **stream, unsigned) {
+  DEVICE_CALL(cuStreamCreate);
+  LOCK;
+  *stream = new Stream{ current, {} };
+  streams.insert(*stream);
+  return 0;
+}
+int cuStreamSynchronize(void *stream) {
+  DEVICE_CALL(cuStreamSynchronize);
+  LOCK;
+  Stream *queue = (Stream *)stream;
+  if (!streams.count(queue) || queue->device != current) return 400;
+  while (runNext(queue)) {}
+  return current->error;
+}
+int cuMemHostAlloc(void **address, size_t bytes, unsigned) {
+  DEVICE_CALL(cuMemHostAlloc);
+  *address = aligned_alloc(4096, (bytes + 4095) & ~4095ull);
+  return *address ? 0 : 2;
+}
+int cuEventCreate(Event **event, unsigned) {
+  DEVICE_CALL(cuEventCreate);
+  *event = new Event;
+  return 0;
+}
+int cuEventRecord(Event *event, void *stream) {
+  DEVICE_CALL(cuEventRecord);
+  LOCK;
+  event->stream = (Stream *)stream;
+  long which = ++event->recorded;
+  return enqueue(stream, [=] { event->come = std::max(event->come, which); });
+}
+int cuEventQuery(Event *event) {
+  DEVICE_CALL(cuEventQuery);
+  LOCK;
+  return event->come < event->recorded ? 600 : 0;
+}
+int cuEventSynchronize(Event *event) {
+  DEVICE_CALL(cuEventSynchronize);
+  LOCK;
+  while (event->come < event->recorded && runNext(event->stream)) {}
+  return current->error;
+}
+int cuModuleLoadData(KernelModule **module, const char *image) {
+  DEVICE_CALL(cuModuleLoadData);
+  LOCK;
+  char path[4096];
+  int target = 0;
+  if (sscanf(image, "fake cubin sm_%d %4095s", &target, path) != 2) return 200;
+  // Compiled code runs on devices of the same major capability, from its minor one on.
+  long capability = setting("FAKE_CUDA_CAPABILITY", 90);
+  if (target / 10 != capability / 10 || target > capability) return 209;
+  *module = loadKernels(path);
+  return *module ? 0 : 200;
+}
+int cuModuleGetFunction(KernelFunction **function, KernelModule *module, const char *name) {
+  DEVICE_CALL(cuModuleGetFunction);
+  LOCK;
+  *function = findKernel(module, name);
+  return *function ? 0 : 500;
+}
+int cuLaunchKernel(KernelFunction *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
+                   unsigned by, unsigned bz, unsigned, void *stream, void **parameters, void **) {
+  DEVICE_CALL(cuLaunchKernel);
+  if (!gx || gx > 0x7fffffff || !bx || bx > 1024 || gy * gz * by * bz != 1) return 1;
+  Arguments arguments;
+  memcpy(&arguments, parameters[0], sizeof arguments);
+  return enqueue(stream, [=] {
+    // What lies outside of the device is an illegal address when the kernel runs.
+    Arguments own = arguments;
+    for (void *&address : own.at) {
+      if (address && !within(address, 1)) { breakDevice(700); return; }
+      address = seen(address);
+    }
+    if (!runKernel(function, own, gx, bx)) breakDevice(719);
+  });
+}
+}

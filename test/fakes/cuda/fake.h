@@ -1,0 +1,47 @@
+// A CUDA driver, cuBLASLt and NVRTC on the host, for tests of what calls them. One shared library has all.
+//
+// - Streams run only when somebody waits for them: a forgotten wait shows every time.
+// - Device memory cannot be touched by the host, and starts as NaN.
+// - An error of the device stays until the process ends. A call needs a current context.
+// - The kernels' source is compiled as it is, for the host (nvrtc.cpp); threads of a block take turns at
+//   barriers, and blocks and threads run in an order that changes.
+// - Any call can be made to fail, once, by FAKE_CUDA_FAIL=name:call=code; calls are counted from 1, and 0 is
+//   the next one.
+// - FAKE_CUDA_DEVICES, FAKE_CUDA_CAPABILITY, FAKE_CUDA_DRIVER and FAKE_CUDA_MEMORY (MiB of a device) say
+//   what there is.
+//
+// It proves calls, order, layouts and the kernels' arithmetic; nothing about races inside a block, the
+// compiler for the device, or speed.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+struct Stream;
+
+/** The code that FAKE_CUDA_FAIL has for this call, else 0. */
+int injected(const char *name);
+/** What is wrong with the device of the calling thread's context: 201 without one, else what stays. */
+int standing();
+/** Ends what the device can do. */
+int breakDevice(int code);
+/** Whether the bytes lie in one allocation of the current device. */
+bool within(const void *address, size_t bytes);
+/** Where this library sees what is at an address of a device, for work that runs on a stream. */
+const char *readable(const void *address);
+char *writable(void *address);
+/** Puts work on a stream of the current device; 0, or 400 where it is another's. */
+int enqueue(void *stream, std::function<void()> work);
+/** An environment variable's number. */
+long setting(const char *name, long otherwise);
+
+// Of the compiled kernels: what they call, and what a launch sets.
+struct Dim { unsigned x, y, z; };
+struct Image { std::string target, path; };
+
+#define CALL(name) \
+  if (int failure = injected(#name)) return failure
+#define DEVICE_CALL(name) \
+  CALL(name); \
+  if (int wrong = standing()) return wrong
