@@ -24,6 +24,7 @@ export {
   RecordingTransport,
 } from '../communicators/recording/recording-transport.js';
 export { SoloTransport } from '../communicators/solo/solo-transport.js';
+export { StagedTransport } from '../communicators/staged/staged-transport.js';
 export {
   type Launch,
   type LaunchOptions,

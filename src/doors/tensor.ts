@@ -4,6 +4,7 @@
  * @module phantom-parallel/tensor
  */
 export { GHOST_PRECISIONS, type GhostPrecision } from '../tensor/precision.js';
+export type { HostCopies, PendingCopy } from '../tensor/host-copies.js';
 export { type RandomStream, randomStream } from '../tensor/random.js';
 export {
   type AnyTensor,

@@ -1,14 +1,6 @@
+import type { HostCopies } from '../tensor/host-copies.js';
 import type { EncodedPrecision } from '../tensor/precision.js';
-import type {
-  AnyTensor,
-  Bytes,
-  Dtype,
-  ElementType,
-  HostArrays,
-  Matrix,
-  Region,
-  Tensor,
-} from '../tensor/tensor.js';
+import type { AnyTensor, Bytes, Dtype, Matrix, Tensor } from '../tensor/tensor.js';
 import type { Activation } from './activations.js';
 import type { ElementLoss } from './element-losses.js';
 
@@ -74,7 +66,7 @@ export type HalfProducts = 'native' | 'emulated' | 'widened';
  * float64, in slots. Shapes are checked where an operator is planned, not here. No call allocates, apart
  * from `allocate`, `slots`, and a `toHost` that copies.
  */
-export interface Engine {
+export interface Engine extends HostCopies {
   /** `blas`, `wasm` or `wasm-relaxed`. */
   readonly name: string;
   /** One line for people: library, version, threads. */
@@ -97,14 +89,8 @@ export interface Engine {
   slots(count: number): Slots;
   /** Brings `values` up to date, once every call before has run, and returns them. */
   read(slots: Slots): Float64Array;
-  /** What a region holds, once every call before has run: on engines of host memory that memory itself,
-   * which the next kernels change, else a copy. Not to be written to. With `into` it is copied
-   * there, and `into` returned.
-   * @throws ShapeError where `into` has another length */
-  toHost<T extends ElementType>(from: Region<T>, into?: HostArrays[T]): HostArrays[T];
-  /** Writes all of a region; `from` may be changed when the call returns.
-   * @throws ShapeError where `from` has another length */
-  toDevice<T extends ElementType>(from: HostArrays[T], to: Region<T>): void;
+  /** Waits until every call has run. */
+  synchronize(): void;
 
   /** c = alpha · op(a) · op(b) + beta · c, where op transposes if asked. With beta = 0 the old
    * c is not read. Sizes come from `c` and `a`; an inner size of zero scales c by beta. a and b are

@@ -1,3 +1,4 @@
+import type { PendingCopy } from '../tensor/host-copies.js';
 import type { EncodedPrecision } from '../tensor/precision.js';
 import type {
   AnyTensor,
@@ -53,6 +54,12 @@ export class ForwardingEngine implements Engine {
   }
   toHost<T extends ElementType>(from: Region<T>, into?: HostArrays[T]): HostArrays[T] {
     return this.#engine.toHost(from, into);
+  }
+  startToHost<T extends ElementType>(from: Region<T>, into: HostArrays[T]): PendingCopy {
+    return this.#engine.startToHost(from, into);
+  }
+  synchronize(): void {
+    this.#engine.synchronize();
   }
   toDevice<T extends ElementType>(from: HostArrays[T], to: Region<T>): void {
     this.#engine.toDevice(from, to);

@@ -43,6 +43,7 @@ function bestMs(engine: Engine, { a, b, c }: Operands, budgetMs: number): number
   for (let run = 0; run < FEWEST || performance.now() - start < budgetMs; run++) {
     const before = performance.now();
     engine.gemm(false, false, 1, a, b, 0, c);
+    engine.synchronize();
     best = Math.min(best, performance.now() - before);
   }
   return best;

@@ -52,6 +52,7 @@ const CONCRETE = [
   'engines/pieces/',
   'communicators/threads/',
   'communicators/recording/',
+  'communicators/staged/',
   'communicators/mpi/',
   'energy/rapl.ts',
   'energy/hwmon.ts',

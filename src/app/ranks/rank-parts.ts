@@ -4,6 +4,7 @@ import {
   type CommunicationRecord,
   RecordingTransport,
 } from '../../communicators/recording/recording-transport.js';
+import { StagedTransport } from '../../communicators/staged/staged-transport.js';
 import { PhaseClock } from '../../base/phases.js';
 import { countingEngine, type FlopCounter } from '../../engines/counting/counting-engine.js';
 import type { Engine } from '../../engines/engine.js';
@@ -39,17 +40,21 @@ export function countedParts(engine: Engine, world: Transport, replicas = 1): Ra
   const counter: FlopCounter = { flops: 0, products: 0 };
   const phases = new PhaseClock();
   const ranks = world.size / replicas;
-  const holders = replicas === 1 ? world : world.split(Math.floor(world.rank / ranks));
-  const alike = replicas === 1 ? null : world.split(world.rank % ranks);
+  const all = engine.asynchronous ? new StagedTransport(world, engine) : world;
+  const holders = replicas === 1 ? all : all.split(Math.floor(world.rank / ranks));
+  const alike = replicas === 1 ? null : all.split(world.rank % ranks);
   const network = new RecordingTransport(holders, phases);
-  const control = new RecordingTransport(world, phases);
+  const control = new RecordingTransport(all, phases);
   const gradients = alike && new RecordingTransport(alike, phases);
   const exposedS = (record: CommunicationRecord) => total(record, 'exposedS');
   const needing = [network, gradients, control].filter((one) => one?.needsProgress === true);
-  // Also where nothing has to progress: a library's bits may depend on the pieces.
-  const inEqualPieces = inPieces(engine, () => {
-    for (const one of needing) one?.progress();
-  });
+  // Also where nothing has to progress: a library's bits may depend on the pieces. A device has other work
+  // while the host is in a collective.
+  const inEqualPieces = engine.asynchronous
+    ? engine
+    : inPieces(engine, () => {
+        for (const one of needing) one?.progress();
+      });
   return {
     engine: countingEngine(inEqualPieces, counter),
     communicator: new Communicator(network),

@@ -1,3 +1,4 @@
+import type { PendingCopy } from '../../tensor/host-copies.js';
 import type { EncodedPrecision } from '../../tensor/precision.js';
 import {
   type AnyTensor,
@@ -38,6 +39,8 @@ export interface WasmEngineOptions {
 export function createWasmEngine(options: WasmEngineOptions = {}): WasmEngine {
   return new WasmEngine(options.relaxed ?? false, options.module);
 }
+
+const DONE: PendingCopy = { wait() {} };
 
 /** The engine of WebAssembly kernels. */
 export class WasmEngine implements HostEngine {
@@ -86,6 +89,11 @@ export class WasmEngine implements HostEngine {
     into.set(data);
     return into;
   }
+  startToHost<T extends ElementType>(from: Region<T>, into: HostArrays[T]): PendingCopy {
+    this.toHost(from, into);
+    return DONE;
+  }
+  synchronize(): void {}
   toDevice<T extends ElementType>(from: HostArrays[T], to: Region<T>): void {
     const { data } = to as HostRegion<T>;
     sameLength(from, data);

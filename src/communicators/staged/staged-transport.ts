@@ -1,0 +1,156 @@
+import type { HostCopies, PendingCopy } from '../../tensor/host-copies.js';
+import { type Bytes, hostView, type Tensor } from '../../tensor/tensor.js';
+import type {
+  Moved,
+  MovedPayload,
+  Payload,
+  PendingCollective,
+  Summed,
+  Transport,
+} from '../communicator.js';
+
+type HostArray = MovedPayload | Payload;
+type Start = (send: HostArray, receive: HostArray) => PendingCollective;
+type Operand = Moved | Summed;
+
+/**
+ * A transport between hosts, for an engine whose memory is not the host's. A region is copied to the host
+ * from the start of its collective on, behind the calls that made it and beside those that follow. The
+ * host's collective runs in the wait, while the engine works on what was called before it; its result is
+ * copied back in order with the calls after. Host arrays pass straight through.
+ *
+ * So collectives of regions are started in the order of their waits, which is the same on all ranks.
+ */
+export class StagedTransport implements Transport {
+  readonly name: string;
+  readonly description: string;
+  readonly rank: number;
+  readonly size: number;
+  readonly maxInFlight: number;
+  readonly needsProgress = false;
+  readonly #inner: Transport;
+  readonly #engine: HostCopies;
+  readonly #starts: Readonly<Record<'gather' | 'exchange' | 'scatter' | 'reduce', Start>>;
+  readonly #free: StagedCollective[] = [];
+  /** Of each region, which operators keep: where it is on the host. */
+  readonly #arrays = new WeakMap<Tensor | Bytes, Float32Array | Uint8Array>();
+
+  constructor(inner: Transport, engine: HostCopies) {
+    this.name = inner.name;
+    this.description = inner.description;
+    this.rank = inner.rank;
+    this.size = inner.size;
+    this.maxInFlight = inner.maxInFlight;
+    this.#inner = inner;
+    this.#engine = engine;
+    this.#starts = {
+      gather: (send, receive) =>
+        inner.startAllGather(send as MovedPayload, receive as MovedPayload),
+      exchange: (send, receive) =>
+        inner.startAllToAll(send as MovedPayload, receive as MovedPayload),
+      scatter: (send, receive) =>
+        inner.startReduceScatterSum(send as Float32Array, receive as Float32Array),
+      reduce: (buffer) => inner.startAllReduceSum(buffer as Payload),
+    };
+  }
+
+  startAllGather(send: Moved, receive: Moved): PendingCollective {
+    return this.#start(this.#starts.gather, send, receive);
+  }
+  startAllToAll(send: Moved, receive: Moved): PendingCollective {
+    return this.#start(this.#starts.exchange, send, receive);
+  }
+  startReduceScatterSum(
+    send: Float32Array | Tensor,
+    receive: Float32Array | Tensor,
+  ): PendingCollective {
+    return this.#start(this.#starts.scatter, send, receive);
+  }
+  startAllReduceSum(buffer: Summed): PendingCollective {
+    return this.#start(this.#starts.reduce, buffer, buffer);
+  }
+  broadcast(buffer: Summed, root: number): void {
+    const region = regionOf(buffer);
+    const array = this.#arrayOf(buffer) as Payload;
+    if (region) this.#engine.toHost<'float32' | 'bytes'>(region, array as Float32Array);
+    this.#inner.broadcast(array, root);
+    if (region) this.#engine.toDevice<'float32' | 'bytes'>(array as Float32Array, region);
+  }
+  barrier(): void {
+    this.#inner.barrier();
+  }
+  progress(): void {
+    this.#inner.progress();
+  }
+  split(color: number): StagedTransport {
+    return new StagedTransport(this.#inner.split(color), this.#engine);
+  }
+  abort(cause: string): void {
+    this.#inner.abort(cause);
+  }
+  close(): void {
+    this.#inner.close();
+  }
+
+  #start(start: Start, send: Operand, receive: Operand): PendingCollective {
+    const [from, to] = [regionOf(send), regionOf(receive)];
+    const [sent, received] = [this.#arrayOf(send), this.#arrayOf(receive)];
+    if (from === null && to === null) return start(sent, received);
+    const handle = this.#free.pop() ?? new StagedCollective(this.#engine, this.#free);
+    handle.begin(start, { from, sent, to, received });
+    return handle;
+  }
+
+  #arrayOf(operand: Operand): HostArray {
+    if (ArrayBuffer.isView(operand)) return operand;
+    const known = hostView<'float32' | 'bytes'>(operand) ?? this.#arrays.get(operand);
+    if (known !== undefined) return known;
+    const { dtype, length } = operand;
+    const array = dtype === 'bytes' ? new Uint8Array(length) : new Float32Array(length);
+    this.#arrays.set(operand, array);
+    return array;
+  }
+}
+
+/** A region that has to be copied; null: the host reaches the operand. */
+function regionOf(operand: Operand): Tensor | Bytes | null {
+  return ArrayBuffer.isView(operand) || hostView<'float32' | 'bytes'>(operand) ? null : operand;
+}
+
+interface Copies {
+  readonly from: Tensor | Bytes | null;
+  readonly sent: HostArray;
+  readonly to: Tensor | Bytes | null;
+  readonly received: HostArray;
+}
+
+/** A handle that is free again after its wait. */
+class StagedCollective implements PendingCollective {
+  readonly #engine: HostCopies;
+  readonly #free: StagedCollective[];
+  #start: Start | null = null;
+  #copies: Copies | null = null;
+  #copy: PendingCopy | null = null;
+
+  constructor(engine: HostCopies, free: StagedCollective[]) {
+    this.#engine = engine;
+    this.#free = free;
+  }
+
+  begin(start: Start, copies: Copies): void {
+    const { from, sent } = copies;
+    this.#start = start;
+    this.#copies = copies;
+    this.#copy = from && this.#engine.startToHost<'float32' | 'bytes'>(from, sent as Uint8Array);
+  }
+
+  wait(): void {
+    if (this.#start === null || this.#copies === null) return;
+    const { sent, received, to } = this.#copies;
+    this.#copy?.wait();
+    this.#start(sent, received).wait();
+    if (to) this.#engine.toDevice<'float32' | 'bytes'>(received as Uint8Array, to);
+    this.#start = null;
+    this.#free.push(this);
+  }
+}

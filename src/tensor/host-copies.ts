@@ -1,0 +1,23 @@
+import type { ElementType, HostArrays, Region } from './tensor.js';
+
+/** A copy that has been started. */
+export interface PendingCopy {
+  /** Blocks until it is there. */
+  wait(): void;
+}
+
+/** How hosts read and write regions of an engine's memory: in order with its calls. */
+export interface HostCopies {
+  /** What a region holds, once every call before has run: on engines of host memory that memory itself,
+   * which the next kernels change, else a copy. Not to be written to. With `into` it is copied
+   * there, and `into` returned.
+   * @throws ShapeError where `into` has another length */
+  toHost<T extends ElementType>(from: Region<T>, into?: HostArrays[T]): HostArrays[T];
+  /** As `toHost`, without waiting: the copy is of what the calls before leave there, while calls that follow
+   * may go on. `into` is not to be touched until the copy's `wait`.
+   * @throws ShapeError where `into` has another length */
+  startToHost<T extends ElementType>(from: Region<T>, into: HostArrays[T]): PendingCopy;
+  /** Writes all of a region; `from` may be changed when the call returns.
+   * @throws ShapeError where `from` has another length */
+  toDevice<T extends ElementType>(from: HostArrays[T], to: Region<T>): void;
+}
