@@ -49,15 +49,15 @@ export function createWorkplace(engine: Engine): Workplace {
 
 /** Measures products of every form and size. @param progress takes the share that is done */
 export function measureProducts(place: Workplace, progress: (share: number) => void): ProductTable {
+  const finish = () => place.engine.synchronize();
   const measure = (form: ProductForm): number[] => {
     const times: number[] = [];
     for (const [i, first] of WEIGHTS.entries()) {
       progress((PRODUCT_FORMS.indexOf(form) + i / WEIGHTS.length) / PRODUCT_FORMS.length);
       for (const second of WEIGHTS) {
         for (const batch of BATCHES) {
-          times.push(
-            rounded(callSeconds(product(place, form, { first, second, batch }), PRODUCT_MS)),
-          );
+          const call = product(place, form, { first, second, batch });
+          times.push(rounded(callSeconds(call, PRODUCT_MS, finish)));
         }
       }
     }
@@ -100,13 +100,14 @@ export function measurePasses(
   progress: (share: number) => void,
 ): Record<string, SizeTime[]> {
   const kernels = passKernels();
+  const finish = () => place.engine.synchronize();
   place.engine.fill(place.pool, 0.01);
   return Object.fromEntries(
     kernels.map((kernel, i) => {
       progress(i / kernels.length);
       const times = PASS_SIZES.map((size) => ({
         size,
-        seconds: rounded(callSeconds(elementPass(place, kernel, size), PASS_MS)),
+        seconds: rounded(callSeconds(elementPass(place, kernel, size), PASS_MS, finish)),
       }));
       return [kernel, times];
     }),

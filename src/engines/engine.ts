@@ -1,4 +1,4 @@
-import type { HostCopies } from '../tensor/host-copies.js';
+import type { RegionCopies } from '../tensor/region-copies.js';
 import type { EncodedPrecision } from '../tensor/precision.js';
 import type { AnyTensor, Bytes, Dtype, Matrix, Tensor } from '../tensor/tensor.js';
 import type { Activation } from './activations.js';
@@ -66,7 +66,7 @@ export type HalfProducts = 'native' | 'emulated' | 'widened';
  * float64, in slots. Shapes are checked where an operator is planned, not here. No call allocates, apart
  * from `allocate`, `slots`, and a `toHost` that copies.
  */
-export interface Engine extends HostCopies {
+export interface Engine extends RegionCopies {
   /** `blas`, `wasm` or `wasm-relaxed`. */
   readonly name: string;
   /** One line for people: library, version, threads. */
@@ -136,8 +136,6 @@ export interface Engine extends HostCopies {
   scale(alpha: number, x: Tensor): void;
   /** Every element of x = value */
   fill(x: Tensor, value: number): void;
-  /** to = from, of as many elements */
-  copy(from: Tensor, to: Tensor): void;
 
   /** Writes the rows of x one after another in this precision (see `GhostPrecision`), without
    * gaps. A row with a number that is not finite decodes to such a number at least there. int8:

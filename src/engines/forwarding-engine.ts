@@ -1,4 +1,4 @@
-import type { PendingCopy } from '../tensor/host-copies.js';
+import type { PendingCopy } from '../tensor/region-copies.js';
 import type { EncodedPrecision } from '../tensor/precision.js';
 import type {
   AnyTensor,
@@ -109,7 +109,7 @@ export class ForwardingEngine implements Engine {
   fill(x: Tensor, value: number): void {
     this.#engine.fill(x, value);
   }
-  copy(from: Tensor, to: Tensor): void {
+  copy<T extends ElementType>(from: Region<T>, to: Region<T>): void {
     this.#engine.copy(from, to);
   }
   encodeRows(precision: EncodedPrecision, x: Tensor, out: Bytes): void {

@@ -123,6 +123,20 @@ function allocationContract({ make }: Subject): void {
     assert.deepEqual([...engine.toHost(bytes)], [1, 2, 3, 4, 5]);
     assert.deepEqual([...engine.toHost(bytesOf(half))], [0, 0, 1, 1, 2, 3, 4, 5, 5, 0]);
 
+    const copied = engine.allocate([3, 4]);
+    engine.copy(wide, copied);
+    const started = new Float32Array(12);
+    const pending = engine.startToHost(copied, started);
+    engine.fill(copied, 0);
+    pending.wait();
+    assert.deepEqual([...started], Array(12).fill(1), 'what was there when the copy was started');
+    const other = engine.allocate([5], 'bfloat16');
+    engine.copy(half, other);
+    engine.copy(byteRange(bytesOf(half), 0, 3), byteRange(bytesOf(other), 5, 3));
+    assert.deepEqual([...engine.toHost(bytesOf(other))], [0, 0, 1, 1, 2, 0, 0, 1, 5, 0]);
+
+    engine.synchronize();
+    assert.throws(() => engine.startToHost(wide, new Float32Array(1)), ShapeError);
     assert.throws(() => engine.toDevice(new Float32Array(3), wide), ShapeError);
     assert.throws(() => engine.toHost(wide, new Float32Array(13)), ShapeError);
   });

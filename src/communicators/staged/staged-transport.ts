@@ -1,4 +1,4 @@
-import type { HostCopies, PendingCopy } from '../../tensor/host-copies.js';
+import type { RegionCopies, PendingCopy } from '../../tensor/region-copies.js';
 import { type Bytes, hostView, type Tensor } from '../../tensor/tensor.js';
 import type {
   Moved,
@@ -12,12 +12,14 @@ import type {
 type HostArray = MovedPayload | Payload;
 type Start = (send: HostArray, receive: HostArray) => PendingCollective;
 type Operand = Moved | Summed;
+const DONE: PendingCollective = { wait() {} };
 
 /**
  * A transport between hosts, for an engine whose memory is not the host's. A region is copied to the host
  * from the start of its collective on, behind the calls that made it and beside those that follow. The
  * host's collective runs in the wait, while the engine works on what was called before it; its result is
- * copied back in order with the calls after. Host arrays pass straight through.
+ * copied back in order with the calls after. Host arrays pass straight through, and a group of one copies
+ * nothing to the host.
  *
  * So collectives of regions are started in the order of their waits, which is the same on all ranks.
  */
@@ -29,20 +31,20 @@ export class StagedTransport implements Transport {
   readonly maxInFlight: number;
   readonly needsProgress = false;
   readonly #inner: Transport;
-  readonly #engine: HostCopies;
+  readonly #copies: RegionCopies;
   readonly #starts: Readonly<Record<'gather' | 'exchange' | 'scatter' | 'reduce', Start>>;
   readonly #free: StagedCollective[] = [];
   /** Of each region, which operators keep: where it is on the host. */
   readonly #arrays = new WeakMap<Tensor | Bytes, Float32Array | Uint8Array>();
 
-  constructor(inner: Transport, engine: HostCopies) {
+  constructor(inner: Transport, copies: RegionCopies) {
     this.name = inner.name;
     this.description = inner.description;
     this.rank = inner.rank;
     this.size = inner.size;
     this.maxInFlight = inner.maxInFlight;
     this.#inner = inner;
-    this.#engine = engine;
+    this.#copies = copies;
     this.#starts = {
       gather: (send, receive) =>
         inner.startAllGather(send as MovedPayload, receive as MovedPayload),
@@ -72,9 +74,9 @@ export class StagedTransport implements Transport {
   broadcast(buffer: Summed, root: number): void {
     const region = regionOf(buffer);
     const array = this.#arrayOf(buffer) as Payload;
-    if (region) this.#engine.toHost<'float32' | 'bytes'>(region, array as Float32Array);
+    if (region) this.#copies.toHost<'float32' | 'bytes'>(region, array as Float32Array);
     this.#inner.broadcast(array, root);
-    if (region) this.#engine.toDevice<'float32' | 'bytes'>(array as Float32Array, region);
+    if (region) this.#copies.toDevice<'float32' | 'bytes'>(array as Float32Array, region);
   }
   barrier(): void {
     this.#inner.barrier();
@@ -83,7 +85,7 @@ export class StagedTransport implements Transport {
     this.#inner.progress();
   }
   split(color: number): StagedTransport {
-    return new StagedTransport(this.#inner.split(color), this.#engine);
+    return new StagedTransport(this.#inner.split(color), this.#copies);
   }
   abort(cause: string): void {
     this.#inner.abort(cause);
@@ -94,9 +96,15 @@ export class StagedTransport implements Transport {
 
   #start(start: Start, send: Operand, receive: Operand): PendingCollective {
     const [from, to] = [regionOf(send), regionOf(receive)];
+    if (this.size === 1 && from !== null && to !== null) {
+      // Says whether the group has ended.
+      this.#inner.barrier();
+      if (from.byteOffset !== to.byteOffset) this.#copies.copy<'float32' | 'bytes'>(from, to);
+      return DONE;
+    }
     const [sent, received] = [this.#arrayOf(send), this.#arrayOf(receive)];
     if (from === null && to === null) return start(sent, received);
-    const handle = this.#free.pop() ?? new StagedCollective(this.#engine, this.#free);
+    const handle = this.#free.pop() ?? new StagedCollective(this.#copies, this.#free);
     handle.begin(start, { from, sent, to, received });
     return handle;
   }
@@ -117,7 +125,7 @@ function regionOf(operand: Operand): Tensor | Bytes | null {
   return ArrayBuffer.isView(operand) || hostView<'float32' | 'bytes'>(operand) ? null : operand;
 }
 
-interface Copies {
+interface Operands {
   readonly from: Tensor | Bytes | null;
   readonly sent: HostArray;
   readonly to: Tensor | Bytes | null;
@@ -126,30 +134,30 @@ interface Copies {
 
 /** A handle that is free again after its wait. */
 class StagedCollective implements PendingCollective {
-  readonly #engine: HostCopies;
+  readonly #copies: RegionCopies;
   readonly #free: StagedCollective[];
   #start: Start | null = null;
-  #copies: Copies | null = null;
+  #operands: Operands | null = null;
   #copy: PendingCopy | null = null;
 
-  constructor(engine: HostCopies, free: StagedCollective[]) {
-    this.#engine = engine;
+  constructor(copies: RegionCopies, free: StagedCollective[]) {
+    this.#copies = copies;
     this.#free = free;
   }
 
-  begin(start: Start, copies: Copies): void {
-    const { from, sent } = copies;
+  begin(start: Start, operands: Operands): void {
+    const { from, sent } = operands;
     this.#start = start;
-    this.#copies = copies;
-    this.#copy = from && this.#engine.startToHost<'float32' | 'bytes'>(from, sent as Uint8Array);
+    this.#operands = operands;
+    this.#copy = from && this.#copies.startToHost<'float32' | 'bytes'>(from, sent as Uint8Array);
   }
 
   wait(): void {
-    if (this.#start === null || this.#copies === null) return;
-    const { sent, received, to } = this.#copies;
+    if (this.#start === null || this.#operands === null) return;
+    const { sent, received, to } = this.#operands;
     this.#copy?.wait();
     this.#start(sent, received).wait();
-    if (to) this.#engine.toDevice<'float32' | 'bytes'>(received as Uint8Array, to);
+    if (to) this.#copies.toDevice<'float32' | 'bytes'>(received as Uint8Array, to);
     this.#start = null;
     this.#free.push(this);
   }

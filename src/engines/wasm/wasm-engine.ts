@@ -1,4 +1,4 @@
-import type { PendingCopy } from '../../tensor/host-copies.js';
+import type { PendingCopy } from '../../tensor/region-copies.js';
 import type { EncodedPrecision } from '../../tensor/precision.js';
 import {
   type AnyTensor,
@@ -196,8 +196,9 @@ export class WasmEngine implements HostEngine {
   fill(x: Tensor, value: number): void {
     this.#kernels.fill(x.byteOffset, value, x.length);
   }
-  copy(from: Tensor, to: Tensor): void {
-    this.#kernels.copy(from.byteOffset, to.byteOffset, to.length);
+  copy<T extends ElementType>(from: Region<T>, to: Region<T>): void {
+    if (to.dtype === 'float32') this.#kernels.copy(from.byteOffset, to.byteOffset, to.length);
+    else (to as HostRegion<T>).data.set((from as HostRegion<T>).data);
   }
   encodeRows(precision: EncodedPrecision, x: Tensor, out: Bytes): void {
     const [from, to] = [x.byteOffset, out.byteOffset];

@@ -6,8 +6,11 @@ export interface PendingCopy {
   wait(): void;
 }
 
-/** How hosts read and write regions of an engine's memory: in order with its calls. */
-export interface HostCopies {
+/** How regions of an engine's memory are copied, among themselves and to and from the host: in order with
+ * the engine's calls. */
+export interface RegionCopies {
+  /** to = from, of as many elements */
+  copy<T extends ElementType>(from: Region<T>, to: Region<T>): void;
   /** What a region holds, once every call before has run: on engines of host memory that memory itself,
    * which the next kernels change, else a copy. Not to be written to. With `into` it is copied
    * there, and `into` returned.

@@ -1,0 +1,79 @@
+// Training on an engine that does nothing until somebody waits, and whose memory the host cannot reach,
+// has the bits of training on the same engine without either.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
+import { STRATEGY_NAMES } from '#src/layers/strategies.js';
+import type { NetworkSpecification } from '#src/model/specification.js';
+import type { DeferredRequest, DeferredResult } from './deferred-rank.js';
+
+const RANK = new URL('deferred-rank.js', import.meta.url);
+const ENDS = { kind: 'replicated', inputs: 5, outputs: 3 } as const;
+const NETWORK: NetworkSpecification = {
+  ...{ strategy: 'phantom', width: 16, depth: 2, blocks: 4, ghosts: 2, activation: 'gelu' },
+  ends: ENDS,
+};
+const RESIDUAL = { norm: 'rms', expansion: 2, gated: true } as const;
+
+const plain = (specification: Partial<NetworkSpecification>): DeferredRequest => ({
+  specification: { ...NETWORK, ...specification },
+  loss: 'cross-entropy',
+  optimizer: 'adamw',
+});
+
+const CASES: Readonly<Record<string, DeferredRequest>> = {
+  ...Object.fromEntries(
+    STRATEGY_NAMES.flatMap((strategy) => [
+      [strategy, plain({ strategy })],
+      [`${strategy}, sharded`, { ...plain({ strategy, ends: { kind: 'sharded' } }), loss: 'mse' }],
+      [`${strategy}, residual with dropout`, plain({ strategy, residual: RESIDUAL, dropout: 0.2 })],
+      [`${strategy} in bfloat16`, plain({ strategy, compute: 'bfloat16' })],
+    ]),
+  ),
+  'ghosts in int8': plain({ ghostPrecision: 'int8' }),
+  'ghosts in bfloat16': plain({ ghostPrecision: 'bfloat16' }),
+  'nested ghosts, weighted samples': { ...plain({}), nested: true, weighted: true },
+  'micro-batches, clipping, an average': {
+    ...{ ...plain({}), optimizer: 'momentum' },
+    ...{ microBatches: 3, clipNorm: 0.1, average: true },
+  },
+};
+
+async function results(ranks: number, requests: readonly DeferredRequest[]) {
+  const { done } = launchRanks<DeferredResult[]>({ size: ranks, module: RANK, data: requests });
+  return done;
+}
+
+describe('training on an engine that defers its work', () => {
+  for (const ranks of [1, 2]) {
+    it(`has the same bits on ${ranks} of its own, whatever is trained`, async () => {
+      const everyones = await results(ranks, Object.values(CASES));
+      for (const [i, name] of Object.keys(CASES).entries()) {
+        for (const byCase of everyones) {
+          const { plain: expected, deferred } = byCase[i];
+          assert.ok(
+            expected.steps.every(([loss]) => Number.isFinite(loss)),
+            name,
+          );
+          assert.deepEqual(deferred, expected, name);
+        }
+      }
+    });
+  }
+
+  it('has the same bits with replicas', async () => {
+    for (const byCase of await results(4, [{ ...plain({}), replicas: 2 }])) {
+      assert.deepEqual(byCase[0].deferred, byCase[0].plain);
+    }
+  });
+
+  it('is waited for twice in a step of one rank: for the loss, after the backward pass, and for squares', async () => {
+    const [byCase] = await results(1, [plain({}), { ...plain({}), clipNorm: 1 }]);
+    for (const { events } of byCase) {
+      assert.equal(events.filter((event) => event === 'wait').length, 2);
+      const products = events.flatMap((event, i) => (event === 'gemm' ? [i] : []));
+      assert.ok(events.indexOf('wait') > (products.at(-1) ?? Infinity), events.join(' '));
+    }
+    assert.ok(byCase[0].events.lastIndexOf('wait') > byCase[0].events.lastIndexOf('adamStep'));
+  });
+});
