@@ -1,4 +1,5 @@
 // One rank that trains networks twice: on the WebAssembly engine, and on the same as a device would be.
+import { TrainingError } from '#src/base/errors.js';
 import { countedParts } from '#src/app/ranks/rank-parts.js';
 import type { Transport } from '#src/communicators/communicator.js';
 import { runRank } from '#src/communicators/threads/threads-worker.js';
@@ -29,12 +30,16 @@ export interface DeferredRequest {
   readonly clipNorm?: number;
   readonly nested?: boolean;
   readonly average?: boolean;
+  /** Whether the last batch has a number that is none. */
+  readonly broken?: boolean;
 }
 
 /** What a run came to, number by number. */
 export interface RunNumbers {
   /** Loss, accuracy and gradient norm of each step. */
   readonly steps: readonly (readonly number[])[];
+  /** Why the last step failed; null: it did not. */
+  readonly failure: string | null;
   readonly weights: readonly Float32Array[];
   readonly sentBytes: number;
 }
@@ -51,13 +56,17 @@ const COLUMNS = 6;
 
 await runRank<readonly DeferredRequest[]>(async ({ data, transport }): Promise<DeferredResult[]> =>
   data.map((request) => {
-    const events: DeferredEvent[] = [];
-    const device = deferringEngine(createWasmEngine(), (event) => events.push(event));
-    return {
-      plain: train(request, createWasmEngine(), transport, () => {}),
-      deferred: train(request, device, transport, () => events.splice(0)),
-      events,
+    const noted: DeferredEvent[] = [];
+    let events: readonly DeferredEvent[] = [];
+    const device = deferringEngine(createWasmEngine(), (event) => noted.push(event));
+    const inLast = (step: () => void): void => {
+      noted.length = 0;
+      step();
+      events = [...noted];
     };
+    const plain = train(request, createWasmEngine(), transport, (step) => step());
+    const deferred = train(request, device, transport, inLast);
+    return { plain, deferred, events };
   }),
 );
 
@@ -65,7 +74,7 @@ function train(
   request: DeferredRequest,
   bare: Engine,
   transport: Transport,
-  beforeLast: () => void,
+  inLast: (step: () => void) => void,
 ): RunNumbers {
   const { specification, loss, replicas = 1, microBatches = 1, average = false } = request;
   const parts = countedParts(bare, transport, replicas);
@@ -92,26 +101,37 @@ function train(
     nestedGhosts: request.nested ? new NestedGhosts(5, specification.ghosts) : null,
     dropout: specification.dropout ? new DropoutDraws(7) : null,
   });
-  const steps = Array.from({ length: STEPS }, (_, step) => {
-    if (step === STEPS - 1) beforeLast();
-    const { loss: value, accuracy, gradientNorm } = stepper.step(step, 0.01, true);
-    return [value, accuracy, gradientNorm];
-  });
+  const steps: number[][] = [];
+  let failure: string | null = null;
+  try {
+    const run = (step: number): void => {
+      const { loss: value, accuracy, gradientNorm } = stepper.step(step, 0.01, true);
+      steps.push([value, accuracy, gradientNorm]);
+    };
+    for (let step = 0; step < STEPS - 1; step++) run(step);
+    inLast(() => run(STEPS - 1));
+  } catch (error) {
+    if (!(error instanceof TrainingError)) throw error;
+    failure = error.message;
+  }
   const weightsNow = () => network.parameters.map(({ value }) => engine.toHost(value).slice());
   const weights = [...weightsNow(), ...(averaged?.use(weightsNow) ?? [])];
-  return { steps, weights, sentBytes: parts.trafficBytes() };
+  return { steps, failure, weights, sentBytes: parts.trafficBytes() };
 }
 
-function randomBatches({ specification, loss, weighted }: DeferredRequest, replica: number) {
+function randomBatches(request: DeferredRequest, replica: number) {
+  const { specification, loss, weighted, broken, microBatches = 1 } = request;
   const stream = randomStream(11, `batches of ${replica}`);
   const outputs = loss === 'cross-entropy' ? 1 : outputWidth(specification);
   let drawn = 0;
+  let batches = 0;
   const next = (): Batch => {
     const x = new Float32Array(inputWidth(specification) * COLUMNS);
     const y = new Float32Array(outputs * COLUMNS);
     stream.fillNormal(x, (drawn += x.length));
     stream.fillNormal(y, (drawn += y.length));
     if (loss === 'cross-entropy') y.forEach((value, i) => (y[i] = value > 0 ? 1 : 0));
+    if (broken && ++batches === STEPS * microBatches) x[0] = Number.NaN;
     const weights = weighted ? [0.5, 1, 2, 0, 1, 1] : [];
     const about = { kind: 'training', step: 0, microBatch: 0, index: 0, columns: COLUMNS } as const;
     return { ...about, validColumns: COLUMNS, x, y: Float32Array.from([...y, ...weights]) };

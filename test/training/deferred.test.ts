@@ -5,6 +5,13 @@ import { describe, it } from 'node:test';
 import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
 import { STRATEGY_NAMES } from '#src/layers/strategies.js';
 import type { NetworkSpecification } from '#src/model/specification.js';
+import { CollectiveError, UnsupportedError } from '#src/base/errors.js';
+import { Communicator } from '#src/communicators/communicator.js';
+import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
+import { StagedTransport } from '#src/communicators/staged/staged-transport.js';
+import { inHostMemory } from '#src/engines/host-engine.js';
+import { createWasmEngine } from '#src/engines/wasm/wasm-engine.js';
+import { deferringEngine } from '../support/deferring-engine.js';
 import type { DeferredRequest, DeferredResult } from './deferred-rank.js';
 
 const RANK = new URL('deferred-rank.js', import.meta.url);
@@ -56,10 +63,18 @@ describe('training on an engine that defers its work', () => {
             name,
           );
           assert.deepEqual(deferred, expected, name);
+          assert.deepEqual([expected.failure, expected.steps.length], [null, 3], name);
         }
       }
     });
   }
+
+  it('ends at a loss that is not finite, with the same weights', async () => {
+    const [[result]] = await results(1, [{ ...plain({}), broken: true }]);
+    assert.deepEqual(result.deferred, result.plain);
+    assert.match(result.deferred.failure ?? '', /is NaN.*the input batch/);
+    assert.equal(result.deferred.steps.length, 2);
+  });
 
   it('has the same bits with replicas', async () => {
     for (const byCase of await results(4, [{ ...plain({}), replicas: 2 }])) {
@@ -75,5 +90,29 @@ describe('training on an engine that defers its work', () => {
       assert.ok(events.indexOf('wait') > (products.at(-1) ?? Infinity), events.join(' '));
     }
     assert.ok(byCase[0].events.lastIndexOf('wait') > byCase[0].events.lastIndexOf('adamStep'));
+  });
+
+  it('is refused, with the remedy, by what needs memory of the host', () => {
+    const engine = deferringEngine(createWasmEngine());
+    const tensor = engine.allocate([4]);
+    const bare = new Communicator(new SoloTransport());
+    const staged = new Communicator(new StagedTransport(new SoloTransport(), engine));
+    assert.throws(
+      () => bare.allGather(tensor, engine.allocate([4])),
+      (error) => error instanceof UnsupportedError && /StagedTransport/.test(error.message),
+    );
+    assert.throws(
+      () => inHostMemory(engine, 'compress'),
+      (error) => error instanceof UnsupportedError && /choose blas or wasm/.test(error.message),
+    );
+    engine.toDevice(Float32Array.of(1, 2, 3, 4), tensor);
+    const gathered = engine.allocate([4]);
+    staged.allGather(tensor, gathered);
+    staged.broadcast(gathered, 0);
+    const onHost = new Float32Array(4);
+    staged.allGather(gathered, onHost);
+    assert.deepEqual([...onHost], [1, 2, 3, 4]);
+    staged.close();
+    assert.throws(() => staged.allReduceSum(gathered), CollectiveError);
   });
 });
