@@ -1,4 +1,4 @@
-import { cosine, exp, expMinusOne, normalDistribution, sigmoid, sine, tanh } from './math';
+import { cosine, expMinusOne, gelu, geluSlope, silu, siluSlope, sine, tanh } from './math';
 import { encodeBfloat16 } from './precision';
 import { loadSome, madd, storeSome, sumLanes } from './simd';
 import { ACTIVATION_TILE, ROUNDED_TILE, WIDE_TILE } from './workspace';
@@ -31,10 +31,8 @@ const SLOPE: f32 = 0.01;
 @inline
 function activate<A>(x: v128): v128 {
   if (idof<A>() == idof<Relu>()) return f32x4.pmax(x, f32x4.splat(0));
-  if (idof<A>() == idof<Gelu>()) return f32x4.mul(x, normalDistribution(x));
-  if (idof<A>() == idof<Silu>()) {
-    return f32x4.div(x, f32x4.add(f32x4.splat(1), exp(f32x4.neg(x))));
-  }
+  if (idof<A>() == idof<Gelu>()) return gelu(x);
+  if (idof<A>() == idof<Silu>()) return silu(x);
   if (idof<A>() == idof<Tanh>()) return tanh(x);
   if (idof<A>() == idof<Elu>()) {
     return v128.bitselect(x, expMinusOne(x), f32x4.gt(x, f32x4.splat(0)));
@@ -54,19 +52,8 @@ function activateGradient<A>(z: v128, y: v128, d: v128): v128 {
   const one = f32x4.splat(1);
   // Where y is not ≤ 0, so that a NaN does not become a zero.
   if (idof<A>() == idof<Relu>()) return v128.andnot(d, f32x4.le(y, f32x4.splat(0)));
-  if (idof<A>() == idof<Gelu>()) {
-    // y is z · Φ(z), so the quotient is Φ; near zero, its first two terms.
-    const linear = madd(z, f32x4.splat(0.39894228), f32x4.splat(0.5));
-    const small = f32x4.lt(f32x4.abs(z), f32x4.splat(0.00390625));
-    const distribution = v128.bitselect(linear, f32x4.div(y, z), small);
-    const square = f32x4.mul(f32x4.mul(z, z), f32x4.splat(-0.5));
-    const density = f32x4.mul(exp(square), f32x4.splat(0.39894228));
-    return f32x4.mul(d, madd(z, density, distribution));
-  }
-  if (idof<A>() == idof<Silu>()) {
-    const s = sigmoid(z);
-    return f32x4.mul(d, f32x4.mul(s, madd(z, f32x4.sub(one, s), one)));
-  }
+  if (idof<A>() == idof<Gelu>()) return f32x4.mul(d, geluSlope(z, y));
+  if (idof<A>() == idof<Silu>()) return f32x4.mul(d, siluSlope(z));
   if (idof<A>() == idof<Tanh>()) return f32x4.mul(d, f32x4.sub(one, f32x4.mul(y, y)));
   if (idof<A>() == idof<Elu>()) {
     // y + 1 is eᶻ.
@@ -142,27 +129,21 @@ function forward<A>(z: usize, bias: usize, out: usize, rows: u32, columns: u32):
     }
     const shift = out - z;
     const end = z + whole;
-    for (const endOfFours = z + (whole & ~63); z < endOfFours; z += 64) {
+    // Two vectors a turn: with more, the functions' constants and intermediate values do not fit the
+    // registers.
+    for (const endOfTwos = z + (whole & ~31); z < endOfTwos; z += 32) {
       let x0 = v128.load(z);
       let x1 = v128.load(z, 16);
-      let x2 = v128.load(z, 32);
-      let x3 = v128.load(z, 48);
       if (bias != 0) {
         x0 = f32x4.add(x0, b);
         x1 = f32x4.add(x1, b);
-        x2 = f32x4.add(x2, b);
-        x3 = f32x4.add(x3, b);
       }
       if (write) {
         v128.store(z, x0);
         v128.store(z, x1, 16);
-        v128.store(z, x2, 32);
-        v128.store(z, x3, 48);
       }
       v128.store(z + shift, activate<A>(x0));
       v128.store(z + shift, activate<A>(x1), 16);
-      v128.store(z + shift, activate<A>(x2), 32);
-      v128.store(z + shift, activate<A>(x3), 48);
     }
     while (z < end) {
       // Without a bias nothing is added: −0 stays −0.
@@ -268,25 +249,16 @@ function backward<A>(
   for (; rows; rows--) {
     let sums = zero;
     let i: usize = 0;
-    // Four vectors a turn, for which the functions' constants are made once.
-    for (const fours = whole & ~63; i < fours; i += 64) {
+    for (const twos = whole & ~31; i < twos; i += 32) {
       const x0 = fromZ ? v128.load(z + i) : zero;
       const y0 = fromOut ? v128.load(out + i) : zero;
       const x1 = fromZ ? v128.load(z + i, 16) : zero;
       const y1 = fromOut ? v128.load(out + i, 16) : zero;
-      const x2 = fromZ ? v128.load(z + i, 32) : zero;
-      const y2 = fromOut ? v128.load(out + i, 32) : zero;
-      const x3 = fromZ ? v128.load(z + i, 48) : zero;
-      const y3 = fromOut ? v128.load(out + i, 48) : zero;
       const d0 = activateGradient<A>(x0, y0, v128.load(dOut + i));
       const d1 = activateGradient<A>(x1, y1, v128.load(dOut + i, 16));
-      const d2 = activateGradient<A>(x2, y2, v128.load(dOut + i, 32));
-      const d3 = activateGradient<A>(x3, y3, v128.load(dOut + i, 48));
       v128.store(dz + i, d0);
       v128.store(dz + i, d1, 16);
-      v128.store(dz + i, d2, 32);
-      v128.store(dz + i, d3, 48);
-      sums = f32x4.add(f32x4.add(f32x4.add(f32x4.add(sums, d0), d1), d2), d3);
+      sums = f32x4.add(f32x4.add(sums, d0), d1);
     }
     while (i < whole) {
       const x = fromZ ? v128.load(z + i) : zero;

@@ -56,40 +56,51 @@ export function softmaxCrossEntropy(
 
 function findGreatest(from: usize, line: usize, classes: u32, count: u32): void {
   const bytes = (<usize>count) << 2;
+  const some = <usize>count & 3;
+  const whole = bytes & ~15;
   for (let i: usize = 0; i < bytes; i += 16) {
     v128.store(GREATEST + i, f32x4.splat(-Infinity));
     v128.store(WINNER + i, i32x4.splat(0));
   }
   for (let c: u32 = 0; c < classes; c++) {
     const name = i32x4.splat(c);
-    for (let i: usize = 0; i < bytes; i += 16) {
-      const some = (bytes - i) >> 2;
-      const x = some >= 4 ? v128.load(from + i) : loadSome(from + i, some);
-      const greatest = v128.load(GREATEST + i);
-      // Neither smaller nor equal: a NaN wins, and nothing wins against it.
-      const wins = v128.andnot(f32x4.eq(greatest, greatest), f32x4.le(x, greatest));
-      v128.store(GREATEST + i, v128.bitselect(x, greatest, wins));
-      v128.store(WINNER + i, v128.bitselect(name, v128.load(WINNER + i), wins));
-    }
+    for (let i: usize = 0; i < whole; i += 16) raise(v128.load(from + i), i, name);
+    if (some) raise(loadSome(from + whole, some), whole, name);
     from += line;
   }
 }
 
+// @ts-ignore: decorator
+@inline
+function raise(x: v128, i: usize, name: v128): void {
+  const greatest = v128.load(GREATEST + i);
+  // Neither smaller nor equal: a NaN wins, and nothing wins against it.
+  const wins = v128.andnot(f32x4.eq(greatest, greatest), f32x4.le(x, greatest));
+  v128.store(GREATEST + i, v128.bitselect(x, greatest, wins));
+  v128.store(WINNER + i, v128.bitselect(name, v128.load(WINNER + i), wins));
+}
+
 function exponentials(from: usize, to: usize, line: usize, classes: u32, count: u32): void {
   const bytes = (<usize>count) << 2;
+  const some = <usize>count & 3;
+  const whole = bytes & ~15;
   memory.fill(SUM, 0, bytes + 12);
   for (let c: u32 = 0; c < classes; c++) {
-    for (let i: usize = 0; i < bytes; i += 16) {
-      const some = (bytes - i) >> 2;
-      const x = some >= 4 ? v128.load(from + i) : loadSome(from + i, some);
-      const e = exp(f32x4.sub(x, v128.load(GREATEST + i)));
-      if (some >= 4) v128.store(to + i, e);
-      else storeSome(to + i, e, some);
-      v128.store(SUM + i, f32x4.add(v128.load(SUM + i), e));
+    for (let i: usize = 0; i < whole; i += 16) {
+      v128.store(to + i, addExponential(v128.load(from + i), i));
     }
+    if (some) storeSome(to + whole, addExponential(loadSome(from + whole, some), whole), some);
     from += line;
     to += line;
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function addExponential(x: v128, i: usize): v128 {
+  const e = exp(f32x4.sub(x, v128.load(GREATEST + i)));
+  v128.store(SUM + i, f32x4.add(v128.load(SUM + i), e));
+  return e;
 }
 
 function tileLoss(
@@ -132,21 +143,23 @@ function scaleToGradient(
   count: u32,
 ): void {
   const bytes = (<usize>count) << 2;
+  const some = <usize>count & 3;
+  const whole = bytes & ~15;
   const scale = f32x4.splat(gradientScale);
   for (let i: usize = 0; i < bytes; i += 16) {
     v128.store(SUM + i, f32x4.div(scale, v128.load(SUM + i)));
     if (weights == 0) continue;
-    const some = (bytes - i) >> 2;
-    const weight = some >= 4 ? v128.load(weights + i) : loadSome(weights + i, some);
+    const weight = i < whole ? v128.load(weights + i) : loadSome(weights + i, some);
     v128.store(SUM + i, f32x4.mul(v128.load(SUM + i), weight));
   }
   let row = to;
   for (let c: u32 = 0; c < classes; c++) {
-    for (let i: usize = 0; i < bytes; i += 16) {
-      const some = (bytes - i) >> 2;
-      const factor = v128.load(SUM + i);
-      if (some >= 4) v128.store(row + i, f32x4.mul(factor, v128.load(row + i)));
-      else storeSome(row + i, f32x4.mul(factor, loadSome(row + i, some)), some);
+    for (let i: usize = 0; i < whole; i += 16) {
+      v128.store(row + i, f32x4.mul(v128.load(SUM + i), v128.load(row + i)));
+    }
+    if (some) {
+      const last = f32x4.mul(v128.load(SUM + whole), loadSome(row + whole, some));
+      storeSome(row + whole, last, some);
     }
     row += line;
   }

@@ -33,6 +33,7 @@ const TOLERANCE = 4e-7;
 
 export function elementwiseContract(subject: Subject): void {
   for (const kind of KINDS) activationContract(kind, subject);
+  relativeAccuracy(subject);
 
   it('adds, also onto either operand', async () => {
     const arrays = await subject.arrays();
@@ -171,6 +172,29 @@ export function elementwiseContract(subject: Subject): void {
       }
     }
   });
+}
+
+/** Where values are small the absolute bound says nothing: near zero, and on the left where they
+ * vanish. `relative` is 4 units in the last place, and for gelu what its tail is promised to have. */
+function relativeAccuracy(subject: Subject): void {
+  const bounds = { tanh: 2.4e-7, silu: 2.4e-7, elu: 2.4e-7, gelu: 1e-4 } as const;
+  for (const [kind, relative] of Object.entries(bounds)) {
+    it(`keeps the digits of small values of ${kind}`, async () => {
+      const arrays = await subject.arrays();
+      const count = 4000;
+      const z = arrays.tensor([1, count], (i) => {
+        const size = 10 ** (-8 + (8.69 * (i >> 1)) / (count / 2));
+        return i % 2 === 0 && kind !== 'silu' ? size : -size * (kind === 'silu' ? 16 : 1);
+      });
+      const out = arrays.tensor([1, count]);
+      arrays.engine.biasActivation(kind as Activation, z, null, out);
+      const outputs = arrays.of(out);
+      for (const [i, x] of arrays.of(z).entries()) {
+        const expected = REFERENCE_ACTIVATIONS[kind as Activation].value(x);
+        arrays.close(at(outputs, i), expected, { relative }, `${kind}(${x})`);
+      }
+    });
+  }
 }
 
 function activationContract(kind: Activation, subject: Subject): void {
