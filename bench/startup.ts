@@ -8,10 +8,11 @@ import { fileURLToPath } from 'node:url';
 import { median } from '#src/base/median.js';
 import { parseArgs } from 'node:util';
 
-const HELP = `npm run bench -- startup [--json] [--runs 5] [--steps 10000]
+const HELP = `npm run bench -- startup [--json] [--runs 5] [--ranks 2,64] [--engine auto] [--steps 10000]
 
 Medians of the wall-clock time of "phantom --help" and from the start of "phantom train" to its
-first step (width 64, 2 ranks), and the resident memory of a run of that size at its start and end.`;
+first step (width 64, or two columns per rank where there are more), and the resident memory of a run
+on 2 ranks at its start and end (--steps 0: without).`;
 
 const COMMAND = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -30,9 +31,16 @@ async function run(args: readonly string[], onLine: (line: string, pid: number) 
   return performance.now() - began;
 }
 
-async function training(steps: number, onEvent: (type: string, step: number, pid: number) => void) {
+async function training(
+  { ranks, engine }: { ranks: number; engine: string },
+  steps: number,
+  onEvent: (type: string, step: number, pid: number) => void,
+) {
   const folder = mkdtempSync(path.join(tmpdir(), 'phantom-bench-'));
-  const size = ['--width', '64', '--blocks', '2', '--ranks', '2', '--batch', '32'];
+  const blocks = Math.max(2, ranks);
+  const width = Math.max(64, 2 * blocks);
+  const network = ['--width', `${width}`, '--blocks', `${blocks}`, '--ghosts', '1'];
+  const size = [...network, '--ranks', `${ranks}`, '--batch', '32', '--engine', engine];
   const args = ['train', '--json', ...size, '--steps', `${steps}`, '--log-every', '100'];
   const every = steps < 100 ? ['--log-every', '1'] : [];
   await run([...args, ...every, '--out', path.join(folder, 'run')], (line, pid) => {
@@ -40,6 +48,16 @@ async function training(steps: number, onEvent: (type: string, step: number, pid
     onEvent(event.type, event.step ?? 0, pid);
   });
   rmSync(folder, { recursive: true });
+}
+
+/** From the start of the command to the record of its first step. */
+async function firstStepMs(ranks: number, engine: string): Promise<number> {
+  const began = performance.now();
+  let first = Number.NaN;
+  await training({ ranks, engine }, 1, (type) => {
+    if (type === 'step' && Number.isNaN(first)) first = performance.now() - began;
+  });
+  return first;
 }
 
 /** Resident memory of a process now, in bytes; Linux only. */
@@ -55,6 +73,8 @@ export async function startupBench(args: string[]): Promise<void> {
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       runs: { type: 'string', default: '5' },
+      ranks: { type: 'string', default: '2' },
+      engine: { type: 'string', default: 'auto' },
       steps: { type: 'string', default: '10000' },
     },
   });
@@ -63,26 +83,23 @@ export async function startupBench(args: string[]): Promise<void> {
     return;
   }
   const helpMs: number[] = [];
-  const firstStepMs: number[] = [];
+  const { engine } = values;
+  const counts = values.ranks.split(',').map(Number);
+  const times = counts.map((): number[] => []);
   for (let i = 0; i < Number(values.runs); i++) {
     helpMs.push(await run(['--help'], () => {}));
-    const began = performance.now();
-    let first: number | null = null;
-    await training(1, (type) => {
-      if (type === 'step') first ??= performance.now() - began;
-    });
-    firstStepMs.push(first ?? Number.NaN);
+    for (const [c, ranks] of counts.entries()) times[c]?.push(await firstStepMs(ranks, engine));
   }
   const memory: { step: number; residentBytes: number }[] = [];
-  if (process.platform === 'linux') {
-    await training(Number(values.steps), (type, step, pid) => {
+  if (process.platform === 'linux' && Number(values.steps) > 0) {
+    await training({ ranks: 2, engine }, Number(values.steps), (type, step, pid) => {
       const due = step % (Number(values.steps) / 10) === 0;
       if (type === 'step' && due) memory.push({ step, residentBytes: residentBytes(pid) });
     });
   }
   const report = {
     helpMs: median(helpMs) ?? Number.NaN,
-    firstStepMs: median(firstStepMs) ?? Number.NaN,
+    firstSteps: counts.map((ranks, c) => ({ ranks, ms: median(times[c] ?? []) ?? Number.NaN })),
     memory,
   };
   if (values.json) {
@@ -90,7 +107,9 @@ export async function startupBench(args: string[]): Promise<void> {
     return;
   }
   console.log(`phantom --help                ${report.helpMs.toFixed(0)} ms`);
-  console.log(`phantom train to first step   ${report.firstStepMs.toFixed(0)} ms`);
+  for (const { ranks, ms } of report.firstSteps) {
+    console.log(`phantom train to first step   ${ms.toFixed(0)} ms on ${ranks} ranks`);
+  }
   for (const { step, residentBytes: bytes } of memory) {
     console.log(
       `resident memory, step ${String(step).padStart(6)}  ${(bytes / 1e6).toFixed(1)} MB`,
