@@ -195,8 +195,8 @@ function adamPass(
   count: u32,
 ): f64 {
   const whole: usize = (<usize>count & ~3) << 2;
-  // In memory, as vectors, because the compiler would make each from its parameter again and again:
-  // there are more of them than registers.
+  // By way of memory, because the compiler would make each vector from its parameter again and
+  // again.
   setConstant(0, gradientScale);
   setConstant(1, decay);
   setConstant(2, beta1);
@@ -207,21 +207,31 @@ function adamPass(
   setConstant(7, epsilon);
   setConstant(8, rate);
   setConstant(9, shrink);
+  const scale4 = constant(0);
+  const decay4 = constant(1);
+  const keepFirst = constant(2);
+  const addFirst = constant(3);
+  const keepSecond = constant(4);
+  const addSecond = constant(5);
+  const rootScale4 = constant(6);
+  const epsilon4 = constant(7);
+  const rate4 = constant(8);
+  const shrink4 = constant(9);
   let squares = f64x2.splat(0);
   let i: usize = 0;
   for (; i < whole; i += 16) {
     const w = v128.load(weights + i);
     const raw = v128.load(gradient + i);
     squares = addSquares(squares, raw);
-    const g = madd(constant(1), w, f32x4.mul(constant(0), raw));
-    const m = madd(constant(3), g, f32x4.mul(constant(2), v128.load(firstMoment + i)));
+    const g = madd(decay4, w, f32x4.mul(scale4, raw));
+    const m = madd(addFirst, g, f32x4.mul(keepFirst, v128.load(firstMoment + i)));
     const square = f32x4.mul(g, g);
-    const v = madd(constant(5), square, f32x4.mul(constant(4), v128.load(secondMoment + i)));
+    const v = madd(addSecond, square, f32x4.mul(keepSecond, v128.load(secondMoment + i)));
     v128.store(firstMoment + i, m);
     v128.store(secondMoment + i, v);
-    const root = madd(f32x4.sqrt(v), constant(6), constant(7));
-    const step = f32x4.mul(constant(8), f32x4.div(m, root));
-    v128.store(weights + i, f32x4.sub(w, madd(constant(9), w, step)));
+    const root = madd(f32x4.sqrt(v), rootScale4, epsilon4);
+    const step = f32x4.mul(rate4, f32x4.div(m, root));
+    v128.store(weights + i, f32x4.sub(w, madd(shrink4, w, step)));
   }
   let sum = sumLanes64(squares);
   const rest = count & 3;
