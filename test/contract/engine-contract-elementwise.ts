@@ -175,10 +175,10 @@ export function elementwiseContract(subject: Subject): void {
 }
 
 /** Where values are small the absolute bound says nothing: near zero, and on the left where they
- * vanish. `relative` is 4 units in the last place, and for gelu what its tail is promised to have. */
+ * vanish. The bound is 4 units in the last place; gelu, which engines make of erf, has none. */
 function relativeAccuracy(subject: Subject): void {
-  const bounds = { tanh: 2.4e-7, silu: 2.4e-7, elu: 2.4e-7, gelu: 1e-4 } as const;
-  for (const [kind, relative] of Object.entries(bounds)) {
+  const relative = 2.4e-7;
+  for (const kind of ['tanh', 'silu', 'elu'] as const) {
     it(`keeps the digits of small values of ${kind}`, async () => {
       const arrays = await subject.arrays();
       const count = 4000;
@@ -187,10 +187,10 @@ function relativeAccuracy(subject: Subject): void {
         return i % 2 === 0 && kind !== 'silu' ? size : -size * (kind === 'silu' ? 16 : 1);
       });
       const out = arrays.tensor([1, count]);
-      arrays.engine.biasActivation(kind as Activation, z, null, out);
+      arrays.engine.biasActivation(kind, z, null, out);
       const outputs = arrays.of(out);
       for (const [i, x] of arrays.of(z).entries()) {
-        const expected = REFERENCE_ACTIVATIONS[kind as Activation].value(x);
+        const expected = REFERENCE_ACTIVATIONS[kind].value(x);
         arrays.close(at(outputs, i), expected, { relative }, `${kind}(${x})`);
       }
     });
