@@ -20,6 +20,7 @@ const sidebar = [
       page('Train', 'train'),
       page('Your data', 'your-data'),
       page('Clusters', 'cluster'),
+      page('GPUs', 'gpu'),
       page('Serve', 'serve'),
       page('Compress and export', 'compress'),
       page('Energy', 'energy'),

@@ -89,8 +89,9 @@ function sameReasons(candidates: readonly Finding[]): Finding[] {
 }
 
 /** `94.6 GFLOP/s per core, 2.93× wasm: oneDNN 2.6.3` */
-function engineText({ flopsPerS, detail }: EngineFinding, wasm: number | null): string {
+function engineText({ name, flopsPerS, detail }: EngineFinding, wasm: number | null): string {
   if (flopsPerS === null) return detail;
   const ratio = wasm === null ? '' : `, ${formatRatio(flopsPerS / wasm)} wasm`;
-  return `${formatSi(flopsPerS, 'FLOP/s')} per core${ratio}: ${detail}`;
+  const unit = name === 'cuda' ? 'device' : 'core';
+  return `${formatSi(flopsPerS, 'FLOP/s')} per ${unit}${ratio}: ${detail}`;
 }

@@ -502,7 +502,8 @@ export const SETTINGS = {
   },
   engine: {
     ...choice('Machine', ENGINE_CHOICES),
-    about: 'what computes; auto: the first that this machine has',
+    about:
+      'what computes; auto: blas where this machine has it, else wasm; cuda has never run on a GPU',
     initial: 'auto',
   },
   relaxedSimd: {

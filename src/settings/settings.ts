@@ -288,8 +288,11 @@ export interface TrainingSettings {
    * integer from 1 to 256. Default: 1.
    */
   readonly replicas: number;
-  /** What computes; auto: the first that this machine has. Default: auto. */
-  readonly engine: 'auto' | 'blas' | 'wasm';
+  /**
+   * What computes; auto: blas where this machine has it, else wasm; cuda has never run on a GPU.
+   * Default: auto.
+   */
+  readonly engine: 'auto' | 'blas' | 'wasm' | 'cuda';
   /**
    * Use fused multiply-add in the WebAssembly kernels: faster, with results that differ between
    * CPUs. Default: false.

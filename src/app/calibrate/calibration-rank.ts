@@ -11,6 +11,7 @@ import { createEngine } from '../ranks/engines.js';
 import { calibrationShapes, timeSteps } from './calibration-steps.js';
 import { runRankProgram } from '../ranks/rank-program.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
+import { inHostMemory } from '../../engines/host-engine.js';
 
 /** What `calibrate` gives every rank; null: collectives alone. */
 export interface CalibrationRequest {
@@ -48,7 +49,11 @@ await runRankProgram<CalibrationRequest>(async (context): Promise<RankCalibratio
   };
   const collectives = measureCollectives(communicator, tell(`collectives, ${context.size} ranks`));
   if (choice === null) return { kernels: null, collectives };
-  const engine = await context.uninterrupted(() => createEngine(choice, { relaxedSimd }));
+  // Times of calls that return before they are done would be none.
+  const engine = inHostMemory(
+    await context.uninterrupted(() => createEngine(choice, { relaxedSimd, rank: context.rank })),
+    'calibrate',
+  );
   const place = createWorkplace(engine);
   // Every rank at once: cores share the way to memory.
   communicator.barrier();

@@ -19,6 +19,7 @@ import { type MergedValues, mergeBlocks } from '../../compression/merge-blocks.j
 import type { SafetensorsTensor } from '../../data/safetensors.js';
 import { formatSchema, SCHEMA_FILE } from '../../data/tables/schema-file.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
+import { inHostMemory } from '../../engines/host-engine.js';
 import { layerParameters, type NetworkLayer, networkLayers } from '../../model/network-layers.js';
 import { type NetworkSpecification, validateSpecification } from '../../model/specification.js';
 import { refuseExisting, writeModel } from '../../models/model-folder.js';
@@ -231,7 +232,7 @@ async function writeRun(
   after: NetworkSpecification,
   { out, engine: chosen = 'auto', onProgress = () => {} }: ReblockOptions,
 ): Promise<void> {
-  const engine = await createEngine(chosen);
+  const engine = inHostMemory(await createEngine(chosen), 'reblock');
   const { specification: before, weights, schema } = source;
   const runFolder =
     source.kind === 'run' ? source.path : path.dirname(path.dirname(path.resolve(weights)));

@@ -72,8 +72,9 @@ export async function examineMachine(): Promise<MachineReport> {
   const blas = usable
     ? await examine('blas', () => createEngine('blas'))
     : { name: 'blas', available: false, detail: 'no BLAS library can be used', flopsPerS: null };
+  const cuda = await examine('cuda', () => createEngine('cuda'));
   const auto = wasm.available ? (await createEngine('auto')).name : null;
-  const engines = [blas, wasm, relaxed];
+  const engines = [blas, wasm, relaxed, cuda];
   const mpi = await mpiFindings();
   const meters = await meterFindings();
   return {

@@ -20,7 +20,9 @@ export interface EvaluationRankData {
 
 await runRankProgram<EvaluationRankData>(async (context) => {
   const { job, engine: choice, relaxedSimd, batches, metering: settings, place } = context.data;
-  const bare = await context.uninterrupted(() => createEngine(choice, { relaxedSimd }));
+  const bare = await context.uninterrupted(() =>
+    createEngine(choice, { relaxedSimd, rank: context.rank }),
+  );
   const parts = countedParts(bare, context.transport);
   const metered = { ...settings, ...place, ...parts, index: context.index };
   return runEvaluation(job, {

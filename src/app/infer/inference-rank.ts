@@ -18,7 +18,7 @@ export interface InferenceRankData {
 
 await runRankProgram<InferenceRankData>(async (context) => {
   const { job, engine: choice } = context.data;
-  const bare = await context.uninterrupted(() => createEngine(choice));
+  const bare = await context.uninterrupted(() => createEngine(choice, { rank: context.rank }));
   const { engine, communicator, meters } = countedParts(bare, context.transport);
   answerBatches(job, {
     engine,

@@ -1,5 +1,5 @@
 import type { Engine } from '../../engines/engine.js';
-import { ENGINE_NAMES, ENGINES, type EngineChoice } from '../../engines/engine-list.js';
+import { AUTOMATIC_ENGINES, ENGINES, type EngineChoice } from '../../engines/engine-list.js';
 import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
 import type { WasmModule } from '../../base/web-assembly.js';
 import { NativeError } from '../../base/errors.js';
@@ -9,23 +9,25 @@ export interface EngineOptions {
   readonly relaxedSimd?: boolean;
   /** The kernels, compiled already. */
   readonly module?: WasmModule;
+  /** Of the group: ranks take the devices of a machine in turn. Default 0. */
+  readonly rank?: number;
 }
 
 /**
  * Makes the engine a user chose; `auto` takes native BLAS where there is one, and the WebAssembly
  * kernels elsewhere.
  *
- * @throws NativeError when `blas` was asked for and no library can be used, with the reasons
+ * @throws NativeError when `blas` or `cuda` was asked for and no library can be used, with the reasons
  */
 export async function createEngine(
   choice: EngineChoice,
   options: EngineOptions = {},
 ): Promise<Engine> {
-  const { relaxedSimd: relaxed = false, module } = options;
-  const kernels = module === undefined ? { relaxed } : { relaxed, module };
+  const { relaxedSimd: relaxed = false, module, rank = 0 } = options;
+  const kernels = module === undefined ? { relaxed, rank } : { relaxed, rank, module };
   if (choice !== 'auto') return ENGINES[choice](kernels);
   let reason: unknown;
-  for (const name of ENGINE_NAMES) {
+  for (const name of AUTOMATIC_ENGINES) {
     try {
       return await ENGINES[name](kernels);
     } catch (error) {

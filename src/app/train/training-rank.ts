@@ -21,7 +21,7 @@ export interface TrainingRankData {
 await runRankProgram<TrainingRankData>(async (context) => {
   const { job, batches, module } = context.data;
   const { engine: choice, relaxedSimd, ranks, replicas, compute } = job.settings;
-  const make = () => createEngine(choice, { relaxedSimd, module });
+  const make = () => createEngine(choice, { relaxedSimd, module, rank: context.rank });
   const bare = await context.uninterrupted(make);
   // An engine of its own, so that the measurement takes none of the run's memory.
   const peakFlopsPerS = context.rank === 0 ? measureEngine(await make(), compute).flopsPerS : 0;

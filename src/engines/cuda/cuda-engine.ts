@@ -3,6 +3,7 @@ import { openCublasLt } from '../../native/cublas-lt.js';
 import { openCudaDriver } from '../../native/cuda.js';
 import { memoryCopies } from '../../native/library.js';
 import { openNvrtc } from '../../native/nvrtc.js';
+import type { PendingCopy } from '../../tensor/region-copies.js';
 import type { EncodedPrecision } from '../../tensor/precision.js';
 import {
   type AnyTensor,
@@ -27,7 +28,7 @@ import { compileKernels } from './compile.js';
 import { Device } from './device.js';
 import { type KernelName, Launcher } from './launcher.js';
 import { Products, WORKSPACE_BYTES } from './products.js';
-import { type PendingCopy, Staging } from './staging.js';
+import { Staging } from './staging.js';
 import { Sums } from './sums.js';
 
 /** The first generation with bfloat16 products. */
@@ -156,7 +157,6 @@ export class CudaEngine implements Engine {
     sameLength(from, to);
     this.#staging.write(from, to.byteOffset);
   }
-  /** As `toHost`, without waiting: `into` is written in the copy's wait. */
   startToHost<T extends ElementType>(from: Region<T>, into: HostArrays[T]): PendingCopy {
     sameLength(into, from);
     return this.#staging.startRead(from.byteOffset, into);
@@ -165,7 +165,6 @@ export class CudaEngine implements Engine {
     const bytes = to.length * (to.dtype === 'bytes' ? 1 : elementBytes(to.dtype));
     if (bytes > 0) this.#device.copy(from.byteOffset, to.byteOffset, bytes);
   }
-  /** Waits for all calls. */
   synchronize(): void {
     this.#device.synchronize();
   }

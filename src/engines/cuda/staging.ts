@@ -1,4 +1,5 @@
 import { NativeError } from '../../base/errors.js';
+import type { PendingCopy } from '../../tensor/region-copies.js';
 import type { MemoryCopies } from '../../native/library.js';
 import type { Device } from './device.js';
 
@@ -8,12 +9,6 @@ const SMALLEST_BYTES = 4096;
 /** Blocks of one size, at most; then the oldest copy is waited for. */
 const MOST_BLOCKS = 32;
 const DONE: PendingCopy = { wait() {} };
-
-/** A copy that has been started. */
-export interface PendingCopy {
-  /** Blocks until it is there. */
-  wait(): void;
-}
 
 /** Pages of the host that the device reaches, and whether a copy of theirs has run. */
 interface Block {

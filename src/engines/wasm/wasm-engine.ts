@@ -16,8 +16,9 @@ import {
 import { type Activation, ACTIVATIONS } from '../activations.js';
 import type { AdamStep, DropoutMask, SgdStep, Slots } from '../engine.js';
 import type { HostEngine } from '../host-engine.js';
-import { ShapeError } from '../../base/errors.js';
 import { type ElementLoss, ELEMENT_LOSSES } from '../element-losses.js';
+import { dropoutThreshold } from '../dropout-threshold.js';
+import { sameLength } from '../same-length.js';
 import { Arena } from './arena.js';
 import { loadKernelModule } from './kernel-module.js';
 import { instantiateKernels } from './kernels.js';
@@ -342,18 +343,6 @@ export class WasmEngine implements HostEngine {
       weights.length,
     );
   }
-}
-
-/** @throws ShapeError where a host's array has another length than what it is copied from or to */
-function sameLength(array: { readonly length: number }, region: { readonly length: number }): void {
-  if (array.length === region.length) return;
-  const what = `an array of ${array.length} elements for a region of ${region.length}`;
-  throw new ShapeError('engine memory', `${what}; needs the same`);
-}
-
-/** Words below it, of 32 bits, drop their element. */
-function dropoutThreshold(rate: number): number {
-  return Math.min(2 ** 32 - 1, Math.round(rate * 2 ** 32));
 }
 
 /** The kernels' word for bfloat16. */

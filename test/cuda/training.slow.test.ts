@@ -1,0 +1,47 @@
+// Everything that is golden, with the CUDA engine on the stand-in for CUDA's libraries.
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+
+import { train } from '#src/app/train/train.js';
+
+import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
+import { VARIANTS } from '../golden/golden-losses.js';
+import { losses, temporaryFolder } from '../support/files.js';
+import { resume } from '../support/resume.js';
+import { assertGolden, lossesOf, settings, STEPS, withFakeCuda } from './training-runs.js';
+
+const skip = reasonToSkipFakeCuda();
+
+describe('training on CUDA devices, in all variants', { skip: skip ?? false }, () => {
+  if (skip === null) withFakeCuda();
+
+  for (const variant of Object.keys(VARIANTS)) {
+    it(`has the losses of ${variant}, with the same bits on two devices`, async (context) => {
+      const one = await lossesOf(context, variant, 1);
+      assertGolden(variant, one);
+      assert.deepEqual(await lossesOf(context, variant, 2), one);
+    });
+  }
+
+  it('has the losses of residual networks with a norm, gates, dropout and clipping', async (context) => {
+    const of = async (engine: 'wasm' | 'cuda') => {
+      const out = path.join(temporaryFolder(context), engine);
+      const residual = { architecture: 'residual', norm: 'rms', gated: true } as const;
+      await train(settings(out, { ...residual, engine, dropout: 0.1, clipNorm: 1, ranks: 2 }));
+      return losses(out);
+    };
+    const expected = await of('wasm');
+    for (const [i, loss] of (await of('cuda')).entries()) {
+      const near = expected[i];
+      assert.ok(Math.abs(loss - near) < 1e-5 * near, `loss ${i}: ${loss}, ${near}`);
+    }
+  });
+
+  it('goes on from a checkpoint of another engine', async (context) => {
+    const out = path.join(temporaryFolder(context), 'run');
+    await train(settings(out, { engine: 'wasm', ranks: 1, steps: STEPS / 2 }));
+    await resume(out, { engine: 'cuda', steps: STEPS });
+    assertGolden('phantom', losses(out));
+  });
+});
