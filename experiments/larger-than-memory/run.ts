@@ -1,7 +1,17 @@
 // Trains on a generated table larger than `--memory`, and beside it on one that fits, by turns.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,13 +23,16 @@ import { literal, openDatabase } from '#src/data/tables/database.js';
 const HERE = fileURLToPath(new URL('../../../experiments/larger-than-memory/', import.meta.url));
 const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 const FEATURES = 50;
+/** Some steps of a run's metrics. */
+const TAIL_BYTES = 1 << 14;
 
 const { values } = parseArgs({
   options: {
     gigabytes: { type: 'string', default: '4' },
     memory: { type: 'string', default: '512MB' },
-    windows: { type: 'string', default: '10' },
+    windows: { type: 'string', default: '20' },
     'window-s': { type: 'string', default: '3' },
+    'first-step': { type: 'string', default: '6000' },
     width: { type: 'string', default: '256' },
     batch: { type: 'string', default: '256' },
     folder: { type: 'string', default: tmpdir() },
@@ -60,14 +73,17 @@ function start(folder: string, name: string, flags: readonly string[]): Run {
 function stepOf({ child, out }: Run): number {
   if (child.exitCode !== null) throw new Error(`${out} ended with ${child.exitCode}`);
   const file = path.join(out, 'metrics.jsonl');
-  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
-  return Number([...text.matchAll(/"step":(\d+)/g)].at(-1)?.[1] ?? 0);
+  if (!existsSync(file)) return 0;
+  const { size } = statSync(file);
+  const tail = Buffer.alloc(Math.min(size, TAIL_BYTES));
+  const descriptor = openSync(file, 'r');
+  readSync(descriptor, tail, 0, tail.length, size - tail.length);
+  closeSync(descriptor);
+  return Number([...tail.toString().matchAll(/"step":(\d+)/g)].at(-1)?.[1] ?? 0);
 }
 
-/** As far ahead as the memory allows, rows are read from some hundred steps on. */
-async function untilSteps(run: Run): Promise<void> {
-  while (stepOf(run) < 500) await sleep(200);
-  run.child.kill('SIGSTOP');
+async function untilStep(run: Run, step: number): Promise<void> {
+  while (stepOf(run) < step) await sleep(200);
 }
 
 interface Window {
@@ -106,17 +122,22 @@ try {
   const cached = performance.now();
   const large = start(folder, 'large', ['--data-memory', values.memory, '--data-cache', folder]);
   runs.push(large);
-  await untilSteps(large);
+  await untilStep(large, 1);
   const cachedS = (performance.now() - cached) / 1000;
+  const cachedCpuS = cpuMs(large) / 1000;
+  // As far ahead as the memory allows, rows are read from some thousand steps on.
+  await untilStep(large, Number(values['first-step']));
+  large.child.kill('SIGSTOP');
   const small = start(folder, 'small', []);
   runs.push(small);
-  await untilSteps(small);
-  const status = readFileSync(`/proc/${large.child.pid}/status`, 'utf8');
-  const peakMemoryMB = Number(/VmHWM:\s*(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1000;
+  await untilStep(small, 500);
+  small.child.kill('SIGSTOP');
   const rates: { large: Window; small: Window }[] = [];
   for (let i = 0; i < Number(values.windows); i++) {
     rates.push({ large: await window(large), small: await window(small) });
   }
+  const status = readFileSync(`/proc/${large.child.pid}/status`, 'utf8');
+  const peakMemoryMB = Number(/VmHWM:\s*(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1000;
   const ratio = (of: (one: Window) => number) =>
     median(rates.map((each) => of(each.large) / of(each.small)));
   const result = {
@@ -127,6 +148,7 @@ try {
     network: NETWORK,
     generatedS,
     cachedS,
+    cachedCpuS,
     peakMemoryMB,
     windows: rates,
     rateRatio: ratio(({ stepsPerS }) => stepsPerS),

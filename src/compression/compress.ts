@@ -283,7 +283,10 @@ class Compression {
     }
     const finite = Number.isFinite(this.#sumOfSquares(weight)) && bias.every(Number.isFinite);
     if (finite) return { weight, bias };
-    throw new DataError('compress', `${this.#request.network.name}: ${layer.name} is not finite`);
+    throw new DataError(
+      'compress',
+      `${this.#request.network.name}: a weight or bias of layer ${layer.name} is not finite`,
+    );
   }
 
   #factors({

@@ -24,10 +24,14 @@ export interface ArrayData {
   readonly x: Rows;
   /**
    * The answer to each row of `x`. Integers, in a plain or an integer array, texts and booleans are
-   * class labels; those that do not begin at 0 are the names of the classes. A plain array with a fraction in it, a Float32Array or a Float64Array holds one number
-   * per row to predict; `Rows` hold several, and one where it is an integer: `[[3], [7]]`.
+   * class labels; those that do not begin at 0 are the names of the classes. A plain array with a
+   * fraction in it, a Float32Array or a Float64Array holds one number per row to predict; `Rows` hold
+   * several, and one where it is an integer: `[[3], [7]]`.
    */
   readonly y: ArrayLike<number> | readonly string[] | readonly boolean[] | Rows;
+  /** How much each row counts, in the loss and in metrics: numbers of at least 0, not all 0. Left out:
+   * all rows count the same. */
+  readonly weights?: ArrayLike<number>;
 }
 
 /** What settings and records call rows that were given in memory. */
@@ -39,7 +43,7 @@ export const IN_MEMORY = 'in memory';
  * @throws ShapeError for rows of unequal lengths or counts, DataError for values that are not finite
  *   numbers, or labels of several kinds
  */
-export function openArrays({ x, y }: ArrayData): TableDataset {
+export function openArrays({ x, y, weights }: ArrayData): TableDataset {
   const features = flatRows('data', 'x', x);
   const [rows, width] = features.shape;
   if (rows === 0 || width === 0) {
@@ -61,7 +65,31 @@ export function openArrays({ x, y }: ArrayData): TableDataset {
     throw new ShapeError('data', `x has ${rows} rows and y ${count}; each row needs its answer`);
   }
   const common = { name: IN_MEMORY, rows, features: width, imageLike: false };
-  return { kind: 'table', ...common, x: features.data, answers };
+  const table = { kind: 'table', ...common, x: features.data, answers } as const;
+  return weights === undefined ? table : { ...table, weights: weightsOf(weights, rows) };
+}
+
+function weightsOf(weights: ArrayLike<number>, rows: number): Float32Array {
+  if (!isObject(weights) || weights.length !== rows) {
+    const found = isObject(weights) ? `has ${weights.length} numbers` : `is ${quote(weights)}`;
+    throw new ShapeError('data', `weights ${found}; needs one for each of the ${rows} rows of x`);
+  }
+  const values = sharedFloat32(rows);
+  let sum = 0;
+  for (let row = 0; row < rows; row++) {
+    const value: unknown = weights[row];
+    requireNumber('data', `weights: row ${row}`, value);
+    if (!(value >= 0 && Number.isFinite(Math.fround(value)))) {
+      throw new DataError(
+        'data',
+        `weights: row ${row} is ${value}; weights are at least 0 and finite`,
+      );
+    }
+    values[row] = value;
+    sum += value;
+  }
+  if (sum > 0) return values;
+  throw new DataError('data', 'weights are all 0; some rows have to count');
 }
 
 /**

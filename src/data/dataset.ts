@@ -35,6 +35,13 @@ export interface TableDataset extends DatasetCommon {
   /** [rows, features] row-major; bytes stay bytes until a batch is made. */
   readonly x: Uint8Array | Float32Array;
   readonly answers: TableAnswers;
+  /** [rows]: how much each counts. Not there: all the same. */
+  readonly weights?: Float32Array;
+}
+
+/** Whether rows have weights of their own. */
+export function isWeighted(data: Dataset): boolean {
+  return data.kind === 'records' ? data.weighted : 'weights' in data;
 }
 
 /**

@@ -21,12 +21,13 @@ function addPart(hash: Hash, part: Dataset): void {
   if (part.kind === 'teacher') hash.update(JSON.stringify([part.name, part.spec, part.part]));
   else if (part.kind === 'records') addRecords(hash, part);
   else {
-    const { x, rows, features, answers } = part;
+    const { x, rows, features, answers, weights } = part;
     const [y, width] =
       answers.kind === 'labels' ? [answers.labels, 1] : [answers.values, answers.width];
     for (const row of rowsOf(rows)) {
       hash.update(x.subarray(row * features, (row + 1) * features));
       hash.update(y.subarray(row * width, (row + 1) * width));
+      if (weights !== undefined) hash.update(weights.subarray(row, row + 1));
     }
   }
 }

@@ -215,6 +215,10 @@ function readHeader(file: OpenFile) {
   }
   const start = Buffer.alloc(8);
   readAt(file, start, 0);
+  if (start.toString('latin1', 0, 4) === 'PK\u0003\u0004') {
+    const what = 'a zip file, as torch.save and numpy.savez write; safetensors.torch.save_file';
+    throw new DataError('safetensors', `${path}: ${what} writes what is read here`);
+  }
   const length = start.readBigUInt64LE();
   const limit = Math.min(MAX_HEADER_BYTES, sizeBytes - 8);
   if (length > BigInt(limit)) {

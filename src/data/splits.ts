@@ -58,8 +58,13 @@ export function splitAt(
 }
 
 function viewRows(table: TableDataset, from: number, to: number): TableDataset {
-  const { features, x, answers } = table;
-  const common = { ...table, rows: to - from, x: x.subarray(from * features, to * features) };
+  const { features, x, answers, weights } = table;
+  const common = {
+    ...table,
+    rows: to - from,
+    x: x.subarray(from * features, to * features),
+    ...(weights && { weights: weights.subarray(from, to) }),
+  };
   if (answers.kind === 'labels') {
     return { ...common, answers: { ...answers, labels: answers.labels.subarray(from, to) } };
   }
@@ -75,7 +80,8 @@ function takeRows(table: TableDataset, rows: Uint32Array): TableDataset {
   rows.forEach((row, i) => {
     taken.set(x.subarray(row * features, (row + 1) * features), i * features);
   });
-  const common = { ...table, rows: count, x: taken };
+  const weights = table.weights && takenNumbers(table.weights, rows);
+  const common = { ...table, rows: count, x: taken, ...(weights && { weights }) };
   if (answers.kind === 'labels') {
     const labels = sharedInt32(count);
     rows.forEach((row, i) => {
@@ -89,4 +95,12 @@ function takeRows(table: TableDataset, rows: Uint32Array): TableDataset {
     values.set(answers.values.subarray(row * width, (row + 1) * width), i * width);
   });
   return { ...common, answers: { ...answers, values } };
+}
+
+function takenNumbers(values: Float32Array, rows: Uint32Array): Float32Array {
+  const taken = sharedFloat32(rows.length);
+  rows.forEach((row, i) => {
+    taken[i] = values[row] as number;
+  });
+  return taken;
 }

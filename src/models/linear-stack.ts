@@ -171,11 +171,12 @@ class Stack {
     if (stems.length <= 64) extend([]);
     const [only, another] = found;
     if (only !== undefined && another === undefined) return only;
-    const prefixes = [...new Set(stems.map((stem) => stem.split('.')[0] ?? ''))];
-    const several = stems.some((stem) => stem.includes('.')) && prefixes.length > 1;
+    const prefixes = stems.map((stem) => stem.slice(0, stem.indexOf('.') + 1));
+    const shared = prefixes.find((own, i) => own !== '' && prefixes.indexOf(own, i + 1) > 0);
+    const several = prefixes.some((own) => own !== shared);
     this.#fail(
       `the order of ${stems.slice(0, 6).join(', ')}${stems.length > 6 ? ', …' : ''} is not proven ` +
-        `by names or shapes; ${several ? `--prefix ${prefixes[0]}. takes one network of the file, ` : ''}` +
+        `by names or shapes; ${shared !== undefined && several ? `--prefix ${shared} takes one network of the file, ` : ''}` +
         '--layers a,b,c says the order',
     );
   }

@@ -314,7 +314,7 @@ describe('compress', () => {
     const [weight, ...others] = sequential(WIDTHS);
     const broken = { ...weight, data: randomNumbers('x', 320).fill(Number.NaN, 3, 4) };
     writeSafetensors(file, [broken, ...others]);
-    await refused(/0 is not finite/);
+    await refused(/a weight or bias of layer 0 is not finite/);
     writeSafetensors(file, [...others, { ...others[0], name: 'norm.running_mean' }]);
     await refused(/is not a weight or bias of a linear layer/);
     writeSafetensors(file, sequential([10, 32, 24, 5]).toSpliced(2, 2));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import {
@@ -57,6 +57,57 @@ describe('rows in memory', () => {
     assert.deepEqual(
       [config.data.name, config.data.trainingRows, config.data.features],
       ['in memory', 30, 3],
+    );
+  });
+
+  it('count by their weights as rows of a table with a weight column do', async (context) => {
+    const folder = temporaryFolder(context);
+    const x = X.map((row) => row.map(Math.fround));
+    const weights = X.map((_, i) => (i % 5) / 4);
+    const file = path.join(folder, 'rows.csv');
+    const lines = x.map((row, i) => [...row, LABELS[i], weights[i]].join(','));
+    writeFileSync(file, ['a,b,c,label,w', ...lines].join('\n'));
+    const settings = { ...SIZES, steps: 12, batch: 8, lr: 0.01, classWeights: '1=3' };
+    const table = { target: ['label'], weightColumn: 'w', standardize: 'off' } as const;
+    const found = [];
+    for (const [name, data, own] of [
+      ['memory', { x, y: LABELS, weights }, {}],
+      ['table', file, table],
+      ['alike', { x, y: LABELS }, {}],
+    ] as const) {
+      for (const validation of [0.25, data]) {
+        const out = path.join(folder, `${name}-${typeof validation}`);
+        const { loss, validationLoss } = await train({
+          ...settings,
+          ...own,
+          data,
+          validation,
+          out,
+        });
+        const report = await evaluate({ model: out, data, engine: 'wasm' });
+        found.push([loss, validationLoss, report.loss, report.metrics.values.accuracy]);
+      }
+    }
+    assert.deepEqual(found.slice(0, 2), found.slice(2, 4));
+    assert.notDeepEqual(found.slice(0, 2), found.slice(4));
+  });
+
+  it('are refused with weights that are none', async () => {
+    const refused = (weights: unknown, message: RegExp) =>
+      assert.rejects(train({ ...SIZES, data: { x: X, y: LABELS, weights } as ArrayData }), message);
+    await refused([1], /weights has 1 numbers; needs one for each of the 40 rows/);
+    await refused(2, /weights is 2; needs one for each/);
+    await refused(
+      LABELS.map(() => -1),
+      /row 0 is -1; weights are at least 0/,
+    );
+    await refused(
+      LABELS.map(() => '1'),
+      /row 0 is "1"; needs a number/,
+    );
+    await refused(
+      LABELS.map(() => 0),
+      /all 0; some rows have to count/,
     );
   });
 

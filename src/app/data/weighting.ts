@@ -1,11 +1,11 @@
-import type { Dataset, RowTally } from '../../data/dataset.js';
+import { type Dataset, isWeighted, type RowTally } from '../../data/dataset.js';
 import type { Weighting } from '../../data/loader/batch-options.js';
 import { classNames, type TableSchema } from '../../data/tables/schema.js';
 import { ConfigError } from '../../base/errors.js';
 
 /** Of rows that are judged: their own weights, where they have some. */
 export function ownWeighting(data: Dataset): Weighting | null {
-  return data.kind === 'records' && data.weighted ? { factor: 1, classWeights: null } : null;
+  return isWeighted(data) ? { factor: 1, classWeights: null } : null;
 }
 
 /**
@@ -42,12 +42,18 @@ function tallyOf({ name, ...data }: Dataset, asked: string | null): RowTally {
     throw new ConfigError('class-weights', `${name} has no classes; --weight-column weighs rows`);
   }
   if (data.kind === 'records') return data.tally;
-  if (data.kind !== 'table' || data.answers.kind !== 'labels') {
+  if (data.kind !== 'table') {
     throw new ConfigError('class-weights', `${name}: rows are generated and cannot be counted`);
   }
-  const rows = Array.from({ length: data.answers.classes }, () => 0);
-  for (const label of data.answers.labels) rows[label] = (rows[label] ?? 0) + 1;
-  return { rows, weights: rows };
+  const classes = data.answers.kind === 'labels' ? data.answers.classes : 1;
+  const rows = Array.from({ length: classes }, () => 0);
+  const weights = rows.slice();
+  for (let row = 0; row < data.rows; row++) {
+    const label = data.answers.kind === 'labels' ? (data.answers.labels[row] as number) : 0;
+    rows[label] = (rows[label] ?? 0) + 1;
+    weights[label] = (weights[label] ?? 0) + (data.weights?.[row] ?? 1);
+  }
+  return { rows, weights };
 }
 
 function parseWeights(asked: string, names: readonly string[]): number[] {

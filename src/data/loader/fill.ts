@@ -1,5 +1,5 @@
 import { DataError, ShapeError } from '../../base/errors.js';
-import type { Dataset, TableDataset, TeacherDataset } from '../dataset.js';
+import { type Dataset, isWeighted, type TableDataset, type TeacherDataset } from '../dataset.js';
 import { createSampler } from '../sampler.js';
 import { Teacher } from '../synthetic/teacher.js';
 import {
@@ -123,7 +123,7 @@ function weighing(dataset: Dataset, options: BatchOptions, order: BatchOrder | n
   const { weighting = null, oneHot } = options;
   if (weighting === null) return write;
   const { factor, classWeights } = weighting;
-  const haveOwn = dataset.kind === 'records' && dataset.weighted;
+  const haveOwn = isWeighted(dataset);
   return (rows, x_FB, y) => {
     const columns = rows.length;
     const weights = y.subarray(y.length - columns);
@@ -155,16 +155,19 @@ function columnWriter(
 }
 
 function tableWriter(dataset: TableDataset, options: BatchOptions): ColumnWriter {
-  const { x, features, answers } = dataset;
-  const { standardization, oneHot } = options;
+  const { x, features, answers, weights } = dataset;
+  const { standardization, oneHot, weighting = null } = options;
   const { shift, factor } = affine(standardization, features);
   return (rows, x_FB, y) => {
     gatherColumns(x, features, rows, shift, factor, x_FB);
+    if (weighting !== null && weights !== undefined) {
+      gatherValues(weights, 1, rows, y.subarray(y.length - rows.length));
+    }
     if (answers.kind === 'values') {
       gatherValues(answers.values, answers.width, rows, y);
       return;
     }
-    if (oneHot) y.fill(0);
+    if (oneHot) y.fill(0, 0, answers.classes * rows.length);
     for (let c = 0; c < rows.length; c++) {
       const label = answers.labels[rows[c] as number] as number;
       if (oneHot) y[label * rows.length + c] = 1;

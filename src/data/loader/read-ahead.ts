@@ -30,7 +30,6 @@ export interface FoundRows {
  * from the system's cache.
  */
 export class ReadAhead {
-  readonly #file: RecordFile;
   readonly #order: BatchOrder;
   readonly #rows: Float64Array;
   /** Batches of the longest window. */
@@ -49,15 +48,16 @@ export class ReadAhead {
     of: { readonly rows: number; readonly memoryBytes: number },
   ) {
     const { columns } = order;
-    this.#file = file;
     this.#order = order;
     this.#rows = new Float64Array(columns);
     const fitting = of.memoryBytes / 2 / (4 * file.record + KEY_BYTES);
     // An array has fewer numbers than 2³².
     const most = Math.min(fitting, mostGathered(of.rows), 2 ** 32 / file.record - 1);
-    this.#most = Math.max(1, Math.floor(most / columns));
-    this.#window = this.#asking(1, null);
-    this.#next = this.#asking(GROWTH, null);
+    const batches = Math.min(Math.floor(most / columns), order.batches);
+    this.#most = Math.max(1, batches);
+    // Pages that no row was written to take no memory.
+    this.#window = this.#ask(new GatheredRows(file, this.#most * columns), 1);
+    this.#next = this.#ask(new GatheredRows(file, this.#most * columns), GROWTH);
     this.#found = { values: this.#window.values, places: new Float64Array(columns) };
   }
 
@@ -67,7 +67,7 @@ export class ReadAhead {
     if (this.#taken === this.#window.count) {
       const before = this.#window;
       this.#window = this.#next;
-      this.#next = this.#asking((GROWTH * this.#window.count) / columns, before);
+      this.#next = this.#ask(before, (GROWTH * this.#window.count) / columns);
       this.#taken = 0;
     }
     const { places } = this.#found;
@@ -79,12 +79,9 @@ export class ReadAhead {
     return this.#found;
   }
 
-  /** A window that was asked for the next batches, in the memory of an old one if that is enough. */
-  #asking(batches: number, old: GatheredRows | null): GatheredRows {
-    const { columns } = this.#order;
+  /** Asks a window for the next batches. */
+  #ask(window: GatheredRows, batches: number): GatheredRows {
     const count = Math.min(batches, this.#most, this.#order.batches - this.#asked);
-    const isEnough = old !== null && old.most >= count * columns;
-    const window = isEnough ? old : new GatheredRows(this.#file, count * columns);
     window.clear();
     for (const end = this.#asked + count; this.#asked < end; this.#asked++) {
       this.#order.rowsOf(this.#asked, this.#rows);

@@ -43,9 +43,7 @@ export class RecordFile {
  * the file's order, neighbors together, and as far as `advance` says, so that the work can be spread.
  */
 export class GatheredRows {
-  /** Rows it can hold. */
-  readonly most: number;
-  /** [most, record] row-major; the first `count` rows are there after `advance(count)`. */
+  /** Row-major; the first `count` rows are there after `advance(count)`. */
   readonly values: Float32Array;
   readonly #file: RecordFile;
   /** Of each row its number · #places + its place; sorted before the first read. */
@@ -55,9 +53,9 @@ export class GatheredRows {
   #count = 0;
   #read = 0;
 
+  /** @param most rows that it can hold */
   constructor(file: RecordFile, most: number) {
     this.#file = file;
-    this.most = most;
     this.values = new Float32Array(most * file.record);
     this.#keys = new Float64Array(most);
     this.#places = 2 ** Math.ceil(Math.log2(Math.max(1, most)));

@@ -311,9 +311,14 @@ export function refuseColumn(profile: ColumnProfile, where: string): void {
     );
   }
   if (kind === 'date') {
-    const query = `--data "select *, year(${identifier(name)}) as year from …"`;
+    const [what, part] = type.startsWith('INTERVAL')
+      ? ['lengths of time', 'epoch']
+      : /^TIME($| )/.test(type)
+        ? ['times', 'hour']
+        : ['dates', 'year'];
+    const query = `--data "select *, ${part}(${identifier(name)}) as ${part} from …"`;
     refuse(
-      `holds dates; make numbers of them, as with ${query}, or leave it out: --ignore ${name}`,
+      `holds ${what}; make numbers of them, as with ${query}, or leave it out: --ignore ${name}`,
     );
   }
   if (kind === 'other') {

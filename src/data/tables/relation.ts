@@ -74,7 +74,7 @@ export async function openRelation(
 ): Promise<Relation> {
   if (isQuery(location)) {
     await definePackaged(database, location);
-    return described(database, `(${location.replace(/;\s*$/, '')})`);
+    return described(database, `(${location.replace(/;\s*$/, '')})`, 'the query');
   }
   const files = filesOf(location);
   const [first = ''] = files;
@@ -91,9 +91,10 @@ export async function openRelation(
   if (JSON_ENDINGS.includes(ending)) {
     const format = ending === '.json' ? 'auto' : 'newline_delimited';
     const options = `format='${format}', union_by_name=true`;
-    return described(database, `read_json_auto(${list}, ${options})`);
+    return described(database, `read_json_auto(${list}, ${options})`, location);
   }
-  const relation = await described(database, `read_parquet(${list}, union_by_name=true)`);
+  const from = `read_parquet(${list}, union_by_name=true)`;
+  const relation = await described(database, from, location);
   return { ...relation, indexes: await pandasIndexes(database, first) };
 }
 
@@ -222,7 +223,7 @@ function uniqueNames(names: readonly string[]): { names: string[]; notes: string
 }
 
 /** Columns by the database's own word for their types; fixed-size lists become columns. */
-async function described(database: Database, from: string): Promise<Relation> {
+async function described(database: Database, from: string, where: string): Promise<Relation> {
   const rows = await database.rows(`describe select * from ${from}`);
   const found = rows.map((row) => ({
     name: String(row['column_name']),
@@ -235,7 +236,7 @@ async function described(database: Database, from: string): Promise<Relation> {
       columns.push({ name, type, sql: identifier(name) });
       continue;
     }
-    const width = await listWidth(database, from, name);
+    const width = await listWidth(database, from, { name, where });
     for (let i = 0; i < width; i++) {
       const own = `${name}[${i}]`;
       columns.push({ name: own, type: element, sql: `${identifier(name)}[${i + 1}]` });
@@ -250,7 +251,11 @@ async function described(database: Database, from: string): Promise<Relation> {
   };
 }
 
-async function listWidth(database: Database, from: string, name: string): Promise<number> {
+async function listWidth(
+  database: Database,
+  from: string,
+  { name, where }: { readonly name: string; readonly where: string },
+): Promise<number> {
   const column = identifier(name);
   const [row] = await database.rows(
     `select min(len(${column})) as least, max(len(${column})) as most, ` +
@@ -260,7 +265,7 @@ async function listWidth(database: Database, from: string, name: string): Promis
   if (least === most && most > 0 && Number(row?.['gaps']) === 0) return most;
   throw new DataError(
     'data',
-    `column ${name} holds lists of ${least} to ${most} values; all rows need the same number`,
+    `${where}: column ${name} holds lists of ${least} to ${most} values; all rows need the same number`,
   );
 }
 
