@@ -190,6 +190,11 @@ test('a header longer than the file is refused before memory is taken for it', (
   }
 });
 
+test('a file of torch.save is refused with what writes safetensors', () => {
+  writeFileSync(file, 'PK\u0003\u0004\0\0\b\b\0\0\0\0');
+  assert.throws(open, /a zip file, as torch\.save .*; safetensors\.torch\.save_file writes/);
+});
+
 test('a file that is missing, a folder or too short is refused', () => {
   assert.throws(() => new SafetensorsFile(path.join(folder, 'none')), /no such file/);
   assert.throws(() => new SafetensorsFile(folder), /not a regular file/);

@@ -85,7 +85,7 @@ const REFUSED: readonly (readonly [string, RegExp])[] = [
   ['heads/ema-square', /not proven/],
   ['heads/policy-value', /not proven/],
   ['heads/policy-value-square', /not proven/],
-  ['prefixes/both', /not proven/],
+  ['prefixes/both', /not proven .*; --prefix module\. takes one network/],
   ['prefixes/sq-first-second-third', /order of .* is not proven .* --layers a,b,c/],
   ['prefixes/sq-input-hidden-output', /not proven/],
   ['norms/batchnorm-weights-only', /1 is a norm without statistics/],

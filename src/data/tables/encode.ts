@@ -1,6 +1,6 @@
 import { isPlainNumber, NUMBER_STYLES } from './cells.js';
+import { nameSql, readSql, valueSql } from './column-sql.js';
 import { identifier, literal } from './database.js';
-import { nameSql, readSql, valueSql } from './profile.js';
 import type { Relation } from './relation.js';
 import {
   type Bin,

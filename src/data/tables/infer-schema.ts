@@ -1,20 +1,16 @@
 import { DataError } from '../../base/errors.js';
 import { MAX_CLASSES } from '../dataset.js';
 import { sortedNames } from '../readers/raw-table.js';
+import { chooseTarget, chooseTask, type Chosen } from './choose-target.js';
 import type { Database } from './database.js';
-import {
-  ColumnError,
-  type ColumnProfile,
-  refuseColumn,
-  type TableProfile,
-  textsOf,
-} from './profile.js';
+import { type ColumnProfile, type TableProfile, textsOf } from './profile.js';
+import { ColumnError, refuseColumn } from './refuse-column.js';
 import type { Relation } from './relation.js';
 import type { FeatureColumn, TableSchema, TargetColumn, Task } from './schema.js';
 
 /** What people may say about the columns of a table; the rest is found out. */
 export interface ColumnChoices {
-  /** Columns to predict. Default: see `chooseTargets`. */
+  /** Columns to predict. Default: see `chooseTarget`. */
   readonly targets?: readonly string[];
   readonly task?: Task;
   /** Columns to leave out. */
@@ -43,8 +39,6 @@ export interface InferredSchema {
 
 /** More different texts than this make no useful features of their own. */
 const MOST_CATEGORIES = 1000;
-/** Integers with at most so many different values are taken as classes. */
-const FEW_INTEGERS = 30;
 
 /**
  * Decides what each column is.
@@ -92,8 +86,10 @@ class Inference {
       else if (column.kind === 'nothing') this.#drop(column.name, 'no values');
       return why === null && column.kind !== 'nothing' && !apart.includes(column.name);
     });
-    const targets = this.#chooseTargets(usable);
-    const task = this.#chooseTask(targets);
+    const targets = this.#choices.targets?.map((name) => this.#column(name)) ?? [
+      this.#noted(chooseTarget(usable, where)),
+    ];
+    const task = this.#noted(chooseTask(targets, this.#choices, where));
     const features: FeatureColumn[] = [];
     for (const column of usable) {
       if (targets.includes(column)) continue;
@@ -123,6 +119,11 @@ class Inference {
       notes: [...relation.notes.map((note) => `${where}: ${note}`), ...this.#notes],
       warnings: this.#warnings,
     };
+  }
+
+  #noted<T>({ chosen, notes }: Chosen<T>): T {
+    this.#notes.push(...notes);
+    return chosen;
   }
 
   #error(what: string): DataError {
@@ -165,71 +166,6 @@ class Inference {
     const why = this.#input.relation.indexes.get(name);
     if (why === undefined) return null;
     return why.startsWith('pandas') || counts ? why : null;
-  }
-
-  /**
-   * The columns to predict: those that were named; else the only one called target, label or y;
-   * else the last.
-   */
-  #chooseTargets(usable: readonly ColumnProfile[]): ColumnProfile[] {
-    const { targets } = this.#choices;
-    if (targets !== undefined) return targets.map((name) => this.#column(name));
-    const named = usable.filter(({ name }) => /^(target|label|y)$/i.test(name));
-    const last = usable.at(-1);
-    if (last === undefined) throw this.#error('no columns');
-    const [only] = named;
-    // x and y side by side are coordinates as often as features and target.
-    const coordinates =
-      only !== undefined &&
-      /^y$/i.test(only.name) &&
-      only !== last &&
-      usable.some(({ name }) => /^x$/i.test(name));
-    if (named.length > 1 || coordinates) {
-      const candidates = coordinates ? [only, last] : named;
-      const names = candidates.map(({ name }) => name);
-      throw this.#error(
-        `${names.join(' or ')} could be the target; say which: --target ${names[0]}`,
-      );
-    }
-    const target = only ?? last;
-    const why = only === undefined ? 'the last column' : 'by its name';
-    this.#notes.push(`target: ${target.name}, ${why} (--target chooses another)`);
-    return [target];
-  }
-
-  #chooseTask(targets: readonly ColumnProfile[]): Task {
-    const { task } = this.#choices;
-    for (const column of targets) refuseColumn(column, this.#input.where);
-    if (task !== undefined) return task;
-    const names = targets.map(({ name }) => name).join(', ');
-    const { prefers } = this.#choices;
-    if (prefers === 'multilabel') return prefers;
-    if (targets.length > 1) {
-      const answers = targets.every(
-        ({ kind, integers, min, max }) =>
-          kind === 'boolean' || (kind === 'number' && integers && min === 0 && max === 1),
-      );
-      if (!answers || prefers !== undefined) return 'regress';
-      this.#notes.push(
-        `${names}: zeros and ones, taken as yes or no (--task regress fits numbers instead)`,
-      );
-      return 'multilabel';
-    }
-    const [target] = targets as [ColumnProfile];
-    if (target.kind === 'nothing') throw this.#error(`column ${names} has no values`);
-    if (target.kind === 'boolean' || target.kind === 'text') return 'classify';
-    if (!target.integers) return 'regress';
-    if (prefers !== undefined) return prefers;
-    const named = /^(label|class|category)$/i.test(target.name);
-    const few =
-      named ||
-      (target.distinct <= FEW_INTEGERS && target.max - target.min + 1 <= 2 * target.distinct);
-    this.#notes.push(
-      few
-        ? `${names}: ${target.distinct} different integers, taken as classes (--task regress fits numbers instead)`
-        : `${names}: integers, fitted as numbers (--task classify takes each value as a class)`,
-    );
-    return few ? 'classify' : 'regress';
   }
 
   async #target(column: ColumnProfile, task: Task): Promise<TargetColumn> {

@@ -1,7 +1,8 @@
 import { DataError } from '../../base/errors.js';
 import { type Database, openDatabase } from './database.js';
 import { type ColumnChoices, type InferredSchema, inferSchema } from './infer-schema.js';
-import { ColumnError, type ColumnProfile, profileTable, textsOf } from './profile.js';
+import { type ColumnProfile, profileTable, textsOf } from './profile.js';
+import { ColumnError } from './refuse-column.js';
 import { openRelation, type Relation } from './relation.js';
 import type { TableSchema } from './schema.js';
 

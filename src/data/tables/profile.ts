@@ -1,29 +1,20 @@
-import { DataError } from '../../base/errors.js';
-import { BLANKS, MISSING_SPELLINGS, NUMBER_STYLES, type NumberStyle } from './cells.js';
+import { NUMBER_STYLES, type NumberStyle } from './cells.js';
+import {
+  DATES,
+  defineCell,
+  nameSql,
+  NUMERIC,
+  numberSql,
+  plainNumber,
+  TEXTS,
+  withoutNaN,
+  type WrittenColumn,
+} from './column-sql.js';
 import { type Database, identifier, literal, type ResultRow } from './database.js';
 import type { Relation } from './relation.js';
 
-/** A column that cannot be used as it is; leaving it out would help. */
-export class ColumnError extends DataError {
-  readonly column: string;
-  /** What follows the column's name in the message. */
-  readonly what: string;
-
-  constructor(table: string, column: string, what: string) {
-    super('data', `${table}: column ${column} ${what}`);
-    this.column = column;
-    this.what = what;
-  }
-}
-
 /** What one column holds, over all rows. */
-export interface ColumnProfile {
-  readonly name: string;
-  readonly kind: 'number' | 'boolean' | 'text' | 'date' | 'nothing' | 'other';
-  /** The database's type. */
-  readonly type: string;
-  /** How its texts write numbers; null for columns that are numbers already, or none. */
-  readonly style: NumberStyle | null;
+export interface ColumnProfile extends WrittenColumn {
   readonly missing: number;
   /** Different values, about: within a few percent. Of numbers with fractions see `Counted`. */
   readonly distinct: number;
@@ -51,23 +42,6 @@ export interface TableProfile {
   readonly rows: number;
   readonly columns: readonly ColumnProfile[];
 }
-
-/** Defines `cell(c)`: a trimmed text, NULL for every spelling of "missing". */
-export async function defineCell(database: Database): Promise<void> {
-  const trimmed = `trim(c, ${literal(BLANKS)})`;
-  const spellings = MISSING_SPELLINGS.map(literal).join(', ');
-  await database.rows(
-    `create or replace macro cell(c) as ` +
-      `case when lower(${trimmed}) in (${spellings}) then null else ${trimmed} end`,
-  );
-}
-
-const NUMERIC = /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*)$/;
-const DATES = /^(DATE|TIME|TIMESTAMP|INTERVAL)/;
-const TEXTS = /^(VARCHAR|ENUM)/;
-
-/** The number in a plain text; NULL for anything else but `nan`. Faster than looking for gaps. */
-const plainNumber = (text: string) => `try_cast(${text} as DOUBLE)`;
 
 /** Whose different values are counted: of numbers with fractions it takes long. */
 type Counted = 'integers' | 'all';
@@ -232,58 +206,6 @@ async function lookAtTexts(
   return { ...read, kind: 'number', style, odd: null };
 }
 
-/** SQL for the number in a column of texts; NULL or NaN for a gap. */
-function numberSql(name: string, style: NumberStyle | null): string {
-  const whole = `${identifier(name)}::VARCHAR`;
-  if (style === null || style.name === 'plain') return plainNumber(whole);
-  let text = `cell(${whole})`;
-  for (const [pattern, by] of style.replace) {
-    text = `regexp_replace(${text}, ${literal(pattern)}, ${literal(by)}, 'g')`;
-  }
-  return `try_cast(${text} as DOUBLE)`;
-}
-
-/** SQL for a column as a FLOAT or DOUBLE: its number, or 1 and 0 for true and false; NULL or NaN for
- * a gap. */
-export function readSql({
-  name,
-  kind,
-  type,
-  style,
-}: Pick<ColumnProfile, 'name' | 'kind' | 'type' | 'style'>): string {
-  const column = identifier(name);
-  if (kind === 'boolean') {
-    return type === 'BOOLEAN'
-      ? `${column}::DOUBLE`
-      : `case lower(cell(${column}::VARCHAR)) when 'true' then 1 when 'false' then 0 end::DOUBLE`;
-  }
-  if (TEXTS.test(type)) return numberSql(name, style);
-  return type === 'FLOAT' ? column : `${column}::DOUBLE`;
-}
-
-/** The same as a DOUBLE, and NULL for every gap. */
-export function valueSql(column: Parameters<typeof readSql>[0]): string {
-  const sql = readSql(column);
-  return column.kind === 'boolean' ? sql : withoutNaN(`${sql}::DOUBLE`);
-}
-
-/** NaN in a file is a gap. (`nullif` is optimized away where a file's statistics know no NaN.) */
-function withoutNaN(value: string): string {
-  return `case when isnan(${value}) then null else ${value} end`;
-}
-
-/** SQL for a column as the name of a category or class; NULL for a gap. 1, 1.0 and +1 are one. */
-export function nameSql(column: Pick<ColumnProfile, 'name' | 'kind' | 'type' | 'style'>): string {
-  const text = `cell(${identifier(column.name)}::VARCHAR)`;
-  if (column.kind === 'boolean') return `lower(${text})`;
-  if (column.kind !== 'number') return text;
-  const value = valueSql(column);
-  return (
-    `case when ${value} = floor(${value}) and abs(${value}) < 1e15 ` +
-    `then (${value})::BIGINT::VARCHAR else (${value})::VARCHAR end`
-  );
-}
-
 /** The different texts of a column, the most frequent first; at most `most` + 1 of them. */
 export async function textsOf(
   database: Database,
@@ -296,44 +218,4 @@ export async function textsOf(
       `where text is not null group by text order by n desc, text limit ${most + 1}`,
   );
   return rows.map((row) => ({ text: String(row['text']), rows: Number(row['n']) }));
-}
-
-/** @throws ColumnError for a column that cannot be used as it is, with what to do */
-export function refuseColumn(profile: ColumnProfile, where: string): void {
-  const { name, kind, type, min, max, odd } = profile;
-  const refuse = (what: string): never => {
-    throw new ColumnError(where, name, what);
-  };
-  if (profile.ambiguous) {
-    refuse(
-      `holds ${JSON.stringify(odd)}; say whether its comma is decimal or between ` +
-        'thousands: --decimal comma, or --decimal point',
-    );
-  }
-  if (kind === 'date') {
-    const [what, part] = type.startsWith('INTERVAL')
-      ? ['lengths of time', 'epoch']
-      : /^TIME($| )/.test(type)
-        ? ['times', 'hour']
-        : ['dates', 'year'];
-    const query = `--data "select *, ${part}(${identifier(name)}) as ${part} from …"`;
-    refuse(
-      `holds ${what}; make numbers of them, as with ${query}, or leave it out: --ignore ${name}`,
-    );
-  }
-  if (kind === 'other') {
-    refuse(
-      `is of type ${type}; select single numbers or texts from it by a query, ` +
-        `or leave it out: --ignore ${name}`,
-    );
-  }
-  if (
-    kind === 'number' &&
-    !(Number.isFinite(Math.fround(min)) && Number.isFinite(Math.fround(max)))
-  ) {
-    const value = Number.isFinite(Math.fround(min)) ? max : min;
-    refuse(
-      `holds ${value}, which is not finite in float32; correct it, or leave it out: --ignore ${name}`,
-    );
-  }
 }

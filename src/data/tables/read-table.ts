@@ -6,10 +6,11 @@ import type { AnswerShape, DataParts, RecordsDataset, RowTally } from '../datase
 import { validationRows } from '../splits.js';
 import type { Standardization } from '../standardize.js';
 import { withBins } from './bins.js';
+import { defineCell } from './column-sql.js';
 import { openDatabase } from './database.js';
 import { fitSchema, type FittedSchema, standardizationOf } from './fit-schema.js';
 import { type ColumnChoices, inferSchema } from './infer-schema.js';
-import { defineCell, type ProfileOptions, profileTable } from './profile.js';
+import { type ProfileOptions, profileTable } from './profile.js';
 import { openRelation } from './relation.js';
 import { RowParts } from './row-parts.js';
 import { FileStore, MemoryStore, type RowStore } from './row-store.js';

@@ -1,7 +1,7 @@
 import { DataError } from '../../base/errors.js';
+import { defineCell } from './column-sql.js';
 import { openDatabase, identifier } from './database.js';
 import { featureWriter } from './encode.js';
-import { defineCell } from './profile.js';
 import { openRelation, type Relation } from './relation.js';
 import { featureCount, type TableSchema } from './schema.js';
 import { TableView } from './table-view.js';
