@@ -33,6 +33,13 @@ test('a given setting that does nothing is said with its reason, a default is no
   assert.deepEqual(said({ strategy: 'tensor', optimizer: 'adam' }), []);
 });
 
+test('a task is of tables and of arrays, whose labels it can take for numbers', () => {
+  assert.deepEqual(said({ task: 'classify' }), []);
+  assert.deepEqual(said({ task: 'classify' }, { ...FACTS, trainingRows: null }), [
+    '--task classify has no effect: the rows are generated',
+  ]);
+});
+
 test('what a loss does not use is said', () => {
   const given = { huberDelta: 2, quantiles: [0.5], labelSmoothing: 0.1 };
   assert.deepEqual(said(given), [

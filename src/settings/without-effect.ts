@@ -36,7 +36,7 @@ const ofValidation: Rule = (_, { validationRows }) =>
 
 const ofTables: Rule = (_, { isTable }) => unless(isTable, 'the data are no table');
 const OF_TABLES = [
-  ...(['target', 'task', 'ignore', 'categorical', 'id', 'header', 'decimal'] as const),
+  ...(['target', 'ignore', 'categorical', 'id', 'header', 'decimal'] as const),
   ...(['missing', 'bins', 'dataMemory', 'dataCache'] as const),
 ] satisfies SettingKey[];
 
@@ -49,6 +49,8 @@ const RULES: Readonly<Partial<Record<SettingKey, Rule>>> = {
       dropout === 0 || depth > 1 || ends.kind === 'replicated' || residual !== undefined,
       'a single layer with sharded ends has no hidden activation; give --depth 2 or more',
     ),
+  task: (_, { isTable, trainingRows }) =>
+    unless(isTable || trainingRows !== null, 'the rows are generated'),
   huberDelta: ofLoss((loss) => loss === 'huber'),
   quantiles: ofLoss((loss) => loss === 'quantile'),
   labelSmoothing: ofLoss((loss) => isOfClasses(loss) || loss === 'binary-cross-entropy'),
