@@ -1,5 +1,4 @@
 import { DataError } from '../../base/errors.js';
-import type { ColumnChoices } from './infer-schema.js';
 import type { ColumnProfile } from './profile.js';
 import { refuseColumn } from './refuse-column.js';
 import type { Task } from './schema.js';
@@ -46,16 +45,18 @@ export function chooseTarget(
 }
 
 /**
- * What the targets are predicted as.
+ * What the targets are predicted as: what was asked for, else what they hold says.
  *
+ * @param asked the task that was asked for, and what integers that could be classes are taken for
  * @param where the location, for messages
  * @throws DataError for targets that cannot be predicted
  */
 export function chooseTask(
   targets: readonly ColumnProfile[],
-  { task, prefers }: Pick<ColumnChoices, 'task' | 'prefers'>,
+  asked: { readonly task?: Task; readonly prefers?: Task },
   where: string,
 ): Chosen<Task> {
+  const { task, prefers } = asked;
   for (const column of targets) refuseColumn(column, where);
   const plainly = (chosen: Task): Chosen<Task> => ({ chosen, notes: [] });
   if (task !== undefined) return plainly(task);
