@@ -200,6 +200,8 @@ function damageOf({
   loss,
   data,
   files,
+  created,
+  ...rest
 }: Partial<RunConfig>): string | null {
   if (!isLossName(loss)) return `loss is ${JSON.stringify(loss)}`;
   if (files !== undefined && !isFileHashes(files)) return 'files is incomplete';
@@ -215,8 +217,14 @@ function damageOf({
   } catch (error) {
     return (error as Error).message;
   }
-  if (!isCount(data?.features)) return 'data.features is missing';
-  const fits = isStandardizationOf(data?.standardization, data?.features ?? 0);
+  for (const name of ['versions', 'machine'] as const) {
+    if (typeof rest[name] !== 'object' || rest[name] === null) return `${name} is missing`;
+  }
+  if (typeof created !== 'string') return 'created is missing';
+  if (typeof data?.name !== 'string') return 'data.name is missing';
+  if (!isCount(data.validationRows)) return 'data.validationRows is missing';
+  if (!isCount(data.features)) return 'data.features is missing';
+  const fits = isStandardizationOf(data.standardization, data.features);
   return fits ? null : 'data.standardization does not fit the features';
 }
 

@@ -1,6 +1,6 @@
 import type { Obtained } from '../energy/meter.js';
 import { formatLoss, plural } from '../base/format.js';
-import type { EndEvent, StartEvent } from '../training/events.js';
+import { END_REASONS, type EndEvent, type StartEvent } from '../training/events.js';
 import type { RunConfig } from '../checkpoints/run-folder.js';
 import { quantity, readEnergy, readObtained, type RecordedEnergy } from './recorded-energy.js';
 
@@ -252,7 +252,8 @@ export class EventReader {
   }
 
   #onEnd(event: Readonly<Record<string, unknown>>, leaveOut: (why: string) => void): void {
-    if (quantity(event['step']) === null || typeof event['reason'] !== 'string') {
+    const isKnown = END_REASONS.some((reason) => reason === event['reason']);
+    if (quantity(event['step']) === null || !isKnown) {
       return leaveOut('is an end without step or reason');
     }
     const numbers = END_NUMBERS.split(' ').map((name) => [name, finite(event[name])]);

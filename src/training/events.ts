@@ -127,10 +127,20 @@ export interface WarningEvent {
   readonly message: string;
 }
 
+/** Why a run may end. */
+export const END_REASONS = [
+  'finished',
+  'target-loss',
+  'early-stopping',
+  'interrupted',
+  'diverged',
+] as const;
+export type EndReason = (typeof END_REASONS)[number];
+
 /** How a run ended. */
 export interface EndEvent {
   readonly type: 'end';
-  readonly reason: 'finished' | 'target-loss' | 'early-stopping' | 'interrupted' | 'diverged';
+  readonly reason: EndReason;
   readonly step: number;
   /** Of this part of the run, those after its first few, which allocate and compile. */
   readonly steadySteps: number;

@@ -140,6 +140,7 @@ describe('phantom report', () => {
       '{"type":"step","step":10,"loss":1,"elapsedS":1}',
       '{"type":"step","step":101,"loss":1,"elapsedS":0.01}',
       '{"type":"step","step":102,"loss":1,"elapsedS":9,"energyJ":1}',
+      '{"type":"end","step":102,"reason":"tired"}',
     ];
     writeRunFolder(path.join(cwd, 'run'), {
       lines: (lines) => [...lines.slice(0, -2), ...broken, ...lines.slice(-2)],
@@ -154,6 +155,7 @@ describe('phantom report', () => {
     assert.match(run?.problems[4] ?? '', /goes back to step 10/);
     assert.match(run?.problems[5] ?? '', /goes back in time/);
     assert.match(run?.problems[6] ?? '', /less energy than the step before/);
+    assert.match(run?.problems[7] ?? '', /an end without step or reason/);
   });
 
   it('adds up the parts of a resumed run', (context) => {
@@ -178,9 +180,16 @@ describe('phantom report', () => {
     writeRunFolder(path.join(cwd, 'other'));
     const file = path.join(cwd, 'other/config.json');
     writeFileSync(file, readFileSync(file, 'utf8').replace('"version": 1', '"version": 9'));
-    const both = report(cwd, 'good', 'other', 'nowhere', '--json', '--out', 'x.html');
+    writeRunFolder(path.join(cwd, 'hollow'));
+    const hollow = path.join(cwd, 'hollow/config.json');
+    const { machine: _, ...config } = JSON.parse(readFileSync(hollow, 'utf8')) as object & {
+      machine: unknown;
+    };
+    writeFileSync(hollow, JSON.stringify(config));
+    const both = report(cwd, 'good', 'other', 'hollow', 'nowhere', '--json', '--out', 'x.html');
     assert.equal(both.status, 0);
-    assert.match(json(both.stdout).problems.join('\n'), /other.*version 1.*\n.*nowhere/);
+    const problems = json(both.stdout).problems.join('\n');
+    assert.match(problems, /other.*version 1.*\n.*hollow.*machine is missing.*\n.*nowhere/);
     assert.match(readFileSync(path.join(cwd, 'x.html'), 'utf8'), /not the description of a run/);
     const none = report(cwd, 'other');
     assert.equal(none.status, 2);
