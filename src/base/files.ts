@@ -92,19 +92,28 @@ export function syncFolder(folder: string): void {
 /** A writer that lives has written within this time. */
 const ABANDONED_MS = 24 * 3600 * 1000;
 
+function removeAbandoned(dir: string, base: string): void {
+  const oldest = Date.now() - ABANDONED_MS;
+  for (const name of readdirSync(dir)) {
+    if (!name.startsWith(`.${base}.`)) continue;
+    if (!/^\d+-[\da-f]{8}\.partial$/.test(name.slice(base.length + 2))) continue;
+    const partial = path.join(dir, name);
+    const { mtimeMs = Infinity } = statSync(partial, { throwIfNoEntry: false }) ?? {};
+    if (mtimeMs < oldest) rmSync(partial, { recursive: true, force: true });
+  }
+}
+
 /**
  * A hidden name beside a file or folder for what is not whole yet; no other writer has it. What
  * writers of the same target left that were killed, and nobody has written to for a day, is removed.
  */
 export function newPartial(target: string): string {
   const { dir, base } = path.parse(path.resolve(target));
-  const oldest = Date.now() - ABANDONED_MS;
-  for (const name of existsSync(dir) ? readdirSync(dir) : []) {
-    if (!name.startsWith(`.${base}.`)) continue;
-    if (!/^\d+-[\da-f]{8}\.partial$/.test(name.slice(base.length + 2))) continue;
-    const partial = path.join(dir, name);
-    const { mtimeMs = Infinity } = statSync(partial, { throwIfNoEntry: false }) ?? {};
-    if (mtimeMs < oldest) rmSync(partial, { recursive: true, force: true });
+  try {
+    removeAbandoned(dir, base);
+  } catch (error) {
+    // What is left of others, in a folder that cannot be listed, say, is in nobody's way.
+    if (!isSystemError(error)) throw error;
   }
   return path.join(dir, `.${base}.${process.pid}-${randomUUID().slice(0, 8)}.partial`);
 }

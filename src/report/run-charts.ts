@@ -24,8 +24,13 @@ const MOST_POINTS = 480;
 /** Of one in the background. */
 const MOST_BACK_POINTS = 120;
 
-/** Curves that have been made, by their run; of runs that have not changed they stay. */
-export type CurveCache = WeakMap<RunData, Map<string, readonly Point[]>>;
+interface CachedCurve {
+  /** Of what it was made by. */
+  readonly key: string;
+  readonly points: readonly Point[];
+}
+/** Curves that have been made, by their run and title; of runs that have not changed the newest stays. */
+export type CurveCache = WeakMap<RunData, Map<string, CachedCurve>>;
 
 /** Runs that have a color where nobody has chosen any. */
 export const MOST_SELECTED = 7;
@@ -116,12 +121,14 @@ function curveFigure(
   const series = runs.flatMap((run): Series[] => {
     const { label, look } = lookOf(run, options);
     const most = look === null ? MOST_BACK_POINTS : MOST_POINTS;
-    const key = JSON.stringify([title, against, smoothing, most]);
-    const known = cache.get(run) ?? new Map<string, readonly Point[]>();
+    const key = JSON.stringify([against, smoothing, most]);
+    const known = cache.get(run) ?? new Map<string, CachedCurve>();
+    const last = known.get(title);
     const points =
-      known.get(key) ??
-      thinned(smoothed(pointsOf(columns(run), abscissa.column, column), smoothing), most);
-    cache.set(run, known.set(key, points));
+      last?.key === key
+        ? last.points
+        : thinned(smoothed(pointsOf(columns(run), abscissa.column, column), smoothing), most);
+    cache.set(run, known.set(title, { key, points }));
     if (points.every(({ y }) => y === null)) return [];
     const modelled = against === 'energy' && run.figures.obtained === 'modelled';
     return [{ label, look, modelled, points }];

@@ -82,14 +82,21 @@ const COLUMNS = [
   ...(['lagS', 'slowestRank'] as const),
 ];
 
+/** Of very many the extremes of the loss, and those of the lag: one step late is what it is for. */
+function keptSteps(steps: readonly StepRecord[]): readonly StepRecord[] {
+  const losses = steps.map((step) => ({ y: step.loss, step }));
+  const lags = steps.flatMap((step) => (step.lagS === null ? [] : [{ y: step.lagS, step }]));
+  const kept = new Set(
+    [...thin(losses, MOST_STEPS), ...thin(lags, MOST_STEPS)].map(({ step }) => step),
+  );
+  return steps.filter((step) => kept.has(step));
+}
+
 /** A run as pages take it. */
 export function runData(run: RunRecord, state: RunState): RunData {
   const { config, end, energy, folder, name } = run;
   const { settings, data, loss } = config;
-  const kept = thin(
-    run.steps.map((step) => ({ y: step.loss, step })),
-    MOST_STEPS,
-  ).map(({ step }) => step);
+  const kept = keptSteps(run.steps);
   const steps = Object.fromEntries(
     COLUMNS.map((column) => [column, kept.map((step) => short(step[column]))]),
   ) as Record<keyof StepRecord, (number | null)[]>;

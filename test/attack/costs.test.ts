@@ -215,7 +215,7 @@ describe('long work', () => {
 });
 
 describe('a refusal before the end of a body', () => {
-  it('keeps the connection, for as long as the body may take', async () => {
+  it('keeps the connection, for as long as the body may take', { timeout: 60_000 }, async () => {
     const connection = new RawConnection(server.url);
     const answers = () => connection.text().match(/HTTP\/1\.1 \d+/g) ?? [];
     const next = async (count: number) => {

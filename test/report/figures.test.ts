@@ -101,6 +101,25 @@ describe('figures', () => {
     assert.match(phases.bars[0]?.label ?? '', /^rank 0, slowest by 222 µs$/);
   });
 
+  it('keep the steps of a long run in which a rank was late', (context) => {
+    const late = new Set([777, 2345]);
+    const lines = (all: readonly string[]) => [
+      ...all.slice(0, 1),
+      ...Array.from({ length: 4000 }, (_, i) => {
+        const rankWaitingS = late.has(i) ? [0, 5] : [0, 0.001];
+        const [loss, elapsedS] = [2 + Math.sin(i), i / 100];
+        return JSON.stringify({ type: 'step', step: i + 1, loss, elapsedS, rankWaitingS });
+      }),
+    ];
+    const run = readRun(writeRunFolder(path.join(temporaryFolder(context), 'long'), { lines }));
+    const { lagS, step } = describeRun(run).steps;
+    assert.ok(step.length < 2000);
+    assert.deepEqual(
+      step.filter((_, i) => lagS[i] === 5),
+      [778, 2346],
+    );
+  });
+
   it('scaling joins runs that differ in the axis alone', (context) => {
     const root = temporaryFolder(context);
     const run = (ghosts: number, ranks: number) =>

@@ -105,11 +105,11 @@ export async function startWatch(options: WatchOptions): Promise<Watch> {
     }
   };
   const look = () => {
-    const before = process.cpuUsage();
+    const began = performance.now();
     const updates = watcher.look();
-    const { user, system } = process.cpuUsage(before);
+    const tookMs = performance.now() - began;
     if (updates.length > 0) for (const reader of readers) add(reader, updates);
-    const pauseMs = Math.max(everyMs, (user + system) / 1000 / MOST_SHARE);
+    const pauseMs = Math.max(everyMs, tookMs / MOST_SHARE);
     looking = setTimeout(look, Math.min(pauseMs, MOST_PAUSE_MS));
   };
   let looking = setTimeout(look, everyMs);
