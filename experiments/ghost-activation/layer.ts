@@ -1,10 +1,15 @@
 // A phantom layer whose ghosts pass through a function on their way: see README.md in this folder.
 import type { Operator, OperatorContext } from '#src/autograd/operator.js';
-import { Communicator, type PendingCollective } from '#src/communicators/communicator.js';
+import {
+  Communicator,
+  type Moved,
+  type PendingCollective,
+} from '#src/communicators/communicator.js';
+import { hostOf } from '#src/communicators/operands.js';
 import { ACTIVATIONS } from '#src/engines/activations.js';
 import { KINDS } from '#src/layers/kinds.js';
 import type { LayerKind } from '#src/layers/kind.js';
-import type { AnyTensor } from '#src/tensor/tensor.js';
+import type { AnyTensor, Tensor } from '#src/tensor/tensor.js';
 
 export const GHOST_ACTIVATIONS = ['identity', 'silu', 'tanh'] as const;
 export type GhostActivation = (typeof GHOST_ACTIVATIONS)[number];
@@ -95,23 +100,31 @@ class ActivatedExchange extends Communicator {
     this.#curve = curve;
   }
 
-  override startAllGather: Communicator['startAllGather'] = (send, receive) => {
-    const ghosts = send as Float32Array;
+  override startAllGather(send: Moved, receive: Moved): PendingCollective {
+    const ghosts = hostOf(send);
+    if (!(ghosts instanceof Float32Array)) {
+      throw new TypeError(
+        '[ghost-activation] ghosts are bytes; only float32 ghosts have a function',
+      );
+    }
     if (this.#slopes.length !== ghosts.length) this.#slopes = new Float32Array(ghosts.length);
     for (const [i, g] of ghosts.entries()) {
       this.#slopes[i] = this.#curve.slope(g);
       ghosts[i] = this.#curve.value(g);
     }
     return super.startAllGather(send, receive);
-  };
+  }
 
-  override startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
+  override startReduceScatterSum(
+    send: Float32Array | Tensor,
+    receive: Float32Array | Tensor,
+  ): PendingCollective {
     const sum = super.startReduceScatterSum(send, receive);
-    const slopes = this.#slopes;
+    const [slopes, gradients] = [this.#slopes, hostOf(receive)];
     return {
       wait() {
         sum.wait();
-        for (const [i, slope] of slopes.entries()) receive[i] = (receive[i] ?? 0) * slope;
+        for (const [i, slope] of slopes.entries()) gradients[i] = (gradients[i] ?? 0) * slope;
       },
     };
   }

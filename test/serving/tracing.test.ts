@@ -32,6 +32,12 @@ interface Recorded {
 class Recorder {
   readonly spans: Recorded[] = [];
 
+  flushes = 0;
+
+  async forceFlush() {
+    this.flushes++;
+  }
+
   getTracer() {
     return { startSpan: this.#start, startActiveSpan: () => assert.fail('not used') };
   }
@@ -131,7 +137,9 @@ describe('spans of requests', () => {
     await served.send('/v2/models/none/infer', {});
     assert.deepEqual(recorder.spans, []);
 
+    assert.equal(recorder.flushes, 0);
     await served.server.close(1000);
+    assert.equal(recorder.flushes, 1, 'the last spans are sent before the server ends');
     await assert.rejects(served.infer(inferBody(rowsOf(1))));
   });
 });

@@ -11,6 +11,7 @@ import { listen } from './listen.js';
 import type { Log } from './log.js';
 import { createMetrics } from './metrics.js';
 import { ServedModel } from './served-model.js';
+import { flushSpans } from './tracing.js';
 import type { LoadedModel } from '../loaded-model.js';
 
 /** A model to serve. */
@@ -126,6 +127,24 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       const leftMs = Math.max(0, endMs - performance.now());
       await Promise.all(all.map((model) => model.close(leftMs)));
       meter.close();
+      await flushWithin(Math.max(0, endMs - performance.now()), options.log);
     },
   };
+}
+
+/** Spans of the last requests must not be lost with the process, nor hold it up. */
+async function flushWithin(withinMs: number, log: Log): Promise<void> {
+  const flushing = flushSpans().catch((error: unknown) => {
+    log.warn({ error: String(error) }, 'the last spans were not sent');
+  });
+  await within(flushing, withinMs);
+}
+
+async function within(work: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
 }

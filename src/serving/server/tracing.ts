@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import {
   context,
   propagation,
+  type ProxyTracerProvider,
   type Span,
   SpanKind,
   SpanStatusCode,
@@ -18,9 +19,10 @@ export interface TracedRequest {
 /**
  * Runs `work` in an OpenTelemetry span of its own, below the one that the request's headers name. The
  * span goes to the SDK that the process has registered, as by `node --import`; without one it is
- * nothing. The package's version of the API is not the newest, since an SDK of an older minor version
- * than the API's gets nothing, without a word. It ends when the answer has been sent or the request has failed, which is said by its
- * reason.
+ * nothing. It ends when the answer has been sent or the request has failed, which is said by its reason.
+ *
+ * The package's version of the API is not the newest, since an SDK of an older minor version than the
+ * API's gets nothing, without a word.
  *
  * @throws what `work` throws
  */
@@ -53,4 +55,19 @@ export async function inSpan(
   } finally {
     span.end();
   }
+}
+
+/** Has the SDK that the process has registered send the spans that have ended, where it can.
+ * @throws what the SDK throws */
+export async function flushSpans(): Promise<void> {
+  const provider: object = trace.getTracerProvider();
+  // The API's stand-in for the provider, which an SDK with a copy of the API may have made.
+  const isProxy = 'getDelegate' in provider && typeof provider.getDelegate === 'function';
+  const sdk = (isProxy ? (provider as ProxyTracerProvider).getDelegate() : provider) as Flushable;
+  await sdk.forceFlush?.();
+}
+
+/** What tracer providers of SDKs have beside the API's. */
+interface Flushable {
+  forceFlush?(): Promise<void>;
 }
