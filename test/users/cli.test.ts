@@ -87,8 +87,8 @@ describe('mistakes end with one line and exit code 2', () => {
     ['a rate of zero', ['train', '--lr', '0'], /--lr is 0; needs a number above 0$/],
     [
       'an unknown choice',
-      ['train', '--engine', 'cuda'],
-      /--engine is "cuda"; needs one of auto, blas, wasm$/,
+      ['train', '--engine', 'gpu'],
+      /--engine is "gpu"; needs one of auto, blas, wasm, cuda$/,
     ],
     ['a choice mistyped', ['train', '--activation', 'rleu'], /did you mean relu\?$/],
     [
@@ -256,7 +256,7 @@ test('doctor tells what is there, also as one object', async () => {
   const engines = report?.['engines'] as { name: string; flopsPerS: number | null }[];
   assert.deepEqual(
     engines.map(({ name }) => name),
-    ['blas', 'wasm', 'wasm --relaxed-simd'],
+    ['blas', 'wasm', 'wasm --relaxed-simd', 'cuda'],
   );
   const wasm = engines.find(({ name }) => name === 'wasm')?.flopsPerS ?? 0;
   assert.ok(wasm > 0, `${wasm}`);
