@@ -87,8 +87,10 @@ export function asMatrix(tensor: AnyTensor): Matrix {
   return { dtype, byteOffset, rows, columns, stride: columns };
 }
 
-/** The first `count` bytes of a tensor's storage, for what is not numbers of its kind. */
+/** The first `count` bytes of a tensor's storage, for what is not numbers of its kind.
+ * @throws ShapeError past its end */
 export function asBytes(tensor: AnyTensor, count: number): Bytes {
+  within('bytes', 0, count, elementBytes(tensor.dtype) * tensor.length);
   const bytes: Bytes = { dtype: 'bytes', length: count, byteOffset: tensor.byteOffset };
   const view = hostView<Dtype>(tensor);
   return view ? withData(bytes, new Uint8Array(view.buffer, view.byteOffset, count)) : bytes;
@@ -99,16 +101,18 @@ export function bytesOf(tensor: AnyTensor): Bytes {
   return asBytes(tensor, elementBytes(tensor.dtype) * tensor.length);
 }
 
-/** A tensor of bfloat16 numbers on the first bytes of another's storage. */
+/** A tensor of bfloat16 numbers on the first bytes of another's storage. @throws ShapeError past its end */
 export function asBfloat16(tensor: Tensor, shape: readonly number[]): Tensor<'bfloat16'> {
   const [length, { byteOffset }] = [elementCount(shape), tensor];
+  within('bfloat16 numbers', 0, length, 2 * tensor.length);
   const halves: Tensor<'bfloat16'> = { dtype: 'bfloat16', shape, length, byteOffset };
   const view = hostView(tensor);
   return view ? withData(halves, new Uint16Array(view.buffer, view.byteOffset, length)) : halves;
 }
 
-/** Bytes `from … from + count − 1`. */
+/** Bytes `from … from + count − 1`. @throws ShapeError past the end */
 export function byteRange(bytes: Bytes, from: number, count: number): Bytes {
+  within('bytes', from, count, bytes.length);
   const part: Bytes = { dtype: 'bytes', length: count, byteOffset: bytes.byteOffset + from };
   const view = hostView(bytes);
   return view ? withData(part, view.subarray(from, from + count)) : part;
@@ -126,23 +130,35 @@ export function matrixColumns(matrix: Matrix, from: number, count: number): Matr
   return { ...matrix, byteOffset: matrix.byteOffset + bytes, columns: count };
 }
 
-/** Rows `from … from + count − 1` of a tensor of one or two dimensions, on the same storage. */
+/** Rows `from … from + count − 1` of a tensor of one or two dimensions, on the same storage.
+ * @throws ShapeError past its end */
 export function tensorRows<T extends AnyTensor>(tensor: T, from: number, count: number): T {
   const width = tensor.shape[1] ?? 1;
   return tensorPart(tensor, from * width, tensor.shape.length === 1 ? [count] : [count, width]);
 }
 
-/** A tensor of this shape on the storage of another, from its element `from` on. */
+/** A tensor of this shape on the storage of another, from its element `from` on.
+ * @throws ShapeError past its end */
 export function tensorPart<T extends AnyTensor>(
   tensor: T,
   from: number,
   shape: readonly number[],
 ): T {
   const length = elementCount(shape);
+  within('elements', from, length, tensor.length);
   const byteOffset = tensor.byteOffset + elementBytes(tensor.dtype) * from;
   const part = { ...tensor, shape, length, byteOffset };
   const view = hostView<Dtype>(tensor);
   return view ? withData(part, view.subarray(from, from + length)) : part;
+}
+
+/** Kernels trust the length of a region: what lies past the end is another's. */
+function within(what: string, from: number, count: number, length: number): void {
+  if (from >= 0 && count >= 0 && from + count <= length) return;
+  throw new ShapeError(
+    'tensor',
+    `${count} ${what} from ${from} on, of ${length}; needs a part of them`,
+  );
 }
 
 function withData<R extends Region>(region: R, data: HostArrays[ElementType]): R {
