@@ -1,3 +1,4 @@
+import { CollectiveError } from '../../base/errors.js';
 import type { RegionCopies, PendingCopy } from '../../tensor/region-copies.js';
 import { type Bytes, hostView, type Tensor } from '../../tensor/tensor.js';
 import type {
@@ -18,8 +19,8 @@ const DONE: PendingCollective = { wait() {} };
  * A transport between hosts, for an engine whose memory is not the host's. A region is copied to the host
  * from the start of its collective on, behind the calls that made it and beside those that follow. The
  * host's collective runs in the wait, while the engine works on what was called before it; its result is
- * copied back in order with the calls after. Host arrays pass straight through, and a group of one copies
- * nothing to the host.
+ * copied back in order with the calls after. Collectives of host arrays are started at once, and a group of one
+ * copies nothing to the host.
  *
  * So collectives of regions are started in the order of their waits, which is the same on all ranks.
  */
@@ -34,6 +35,7 @@ export class StagedTransport implements Transport {
   readonly #copies: RegionCopies;
   readonly #starts: Readonly<Record<'gather' | 'exchange' | 'scatter' | 'reduce', Start>>;
   readonly #free: StagedCollective[] = [];
+  #inFlight = 0;
   /** Of each region, which operators keep: where it is on the host. */
   readonly #arrays = new WeakMap<Tensor | Bytes, Float32Array | Uint8Array>();
 
@@ -103,11 +105,23 @@ export class StagedTransport implements Transport {
       return DONE;
     }
     const [sent, received] = [this.#arrayOf(send), this.#arrayOf(receive)];
-    if (from === null && to === null) return start(sent, received);
-    const handle = this.#free.pop() ?? new StagedCollective(this.#copies, this.#free);
+    if (this.#inFlight === this.maxInFlight) {
+      throw new CollectiveError(
+        this.name,
+        `rank ${this.rank} has ${this.maxInFlight} collectives started and not waited for; wait for one of ` +
+          'them first',
+      );
+    }
+    const handle = this.#free.pop() ?? new StagedCollective(this.#copies, this.#done);
     handle.begin(start, { from, sent, to, received });
+    this.#inFlight++;
     return handle;
   }
+
+  readonly #done = (handle: StagedCollective): void => {
+    this.#inFlight--;
+    this.#free.push(handle);
+  };
 
   #arrayOf(operand: Operand): HostArray {
     if (ArrayBuffer.isView(operand)) return operand;
@@ -132,33 +146,41 @@ interface Operands {
   readonly received: HostArray;
 }
 
-/** A handle that is free again after its wait. */
+/** A handle that is free again after its wait, also where that throws. */
 class StagedCollective implements PendingCollective {
   readonly #copies: RegionCopies;
-  readonly #free: StagedCollective[];
+  readonly #done: (handle: StagedCollective) => void;
+  /** To be called by the wait; null: there is nothing to wait for. */
   #start: Start | null = null;
   #operands: Operands | null = null;
   #copy: PendingCopy | null = null;
+  /** Of host arrays alone. */
+  #started: PendingCollective | null = null;
 
-  constructor(copies: RegionCopies, free: StagedCollective[]) {
+  constructor(copies: RegionCopies, done: (handle: StagedCollective) => void) {
     this.#copies = copies;
-    this.#free = free;
+    this.#done = done;
   }
 
   begin(start: Start, operands: Operands): void {
-    const { from, sent } = operands;
+    const { from, sent, to, received } = operands;
+    this.#started = from === null && to === null ? start(sent, received) : null;
     this.#start = start;
     this.#operands = operands;
     this.#copy = from && this.#copies.startToHost<'float32' | 'bytes'>(from, sent as Uint8Array);
   }
 
   wait(): void {
-    if (this.#start === null || this.#operands === null) return;
+    const start = this.#start;
+    if (start === null || this.#operands === null) return;
     const { sent, received, to } = this.#operands;
-    this.#copy?.wait();
-    this.#start(sent, received).wait();
-    if (to) this.#copies.toDevice<'float32' | 'bytes'>(received as Uint8Array, to);
     this.#start = null;
-    this.#free.push(this);
+    try {
+      this.#copy?.wait();
+      (this.#started ?? start(sent, received)).wait();
+      if (to) this.#copies.toDevice<'float32' | 'bytes'>(received as Uint8Array, to);
+    } finally {
+      this.#done(this);
+    }
   }
 }
