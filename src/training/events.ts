@@ -4,7 +4,7 @@ import type { RunEnergy } from '../energy/run-energy.js';
 import type { MetricValues } from '../metrics/metric-names.js';
 import type { EvaluationMetrics } from './metrics-shape.js';
 import type { EndKind } from '../model/split-ends.js';
-import type { CollectiveName, CollectiveTimes } from './overlap.js';
+import type { CollectiveName, KnownTimes } from './overlap.js';
 
 /**
  * What a training run tells as it goes: a line of `metrics.jsonl`, a line of `--json`, or an
@@ -87,10 +87,11 @@ export interface StepEvent {
   readonly exposedS: number;
   /** The same of every rank of all replicas: the one that waits least is the slowest. */
   readonly rankWaitingS: readonly number[];
-  /** Share of the network's communication that was under way beside rank 0's own work. */
+  /** Share of the network's communication that was under way beside rank 0's own work; null: none, or
+   * not known, as on an asynchronous engine. */
   readonly hiddenShare: number | null;
   /** The same by collective, seconds a step. */
-  readonly collectives: Readonly<Record<CollectiveName, CollectiveTimes>>;
+  readonly collectives: Readonly<Record<CollectiveName, KnownTimes>>;
   /** Time that rank 0 waited for a batch, a step. */
   readonly dataWaitS: number;
   /** Of the whole run so far, on all machines; null: not known. */
@@ -156,7 +157,7 @@ export interface EndEvent {
   /** Of all replicas. */
   readonly ranks: number;
   /** Share of the steady steps that rank 0 was blocked in collectives, and of communication that
-   * was hidden. */
+   * was hidden, null where that is not known. */
   readonly exposedShare: number | null;
   readonly hiddenShare: number | null;
   readonly elapsedS: number;

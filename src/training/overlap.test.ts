@@ -7,6 +7,7 @@ describe('the overlap meter', () => {
   it('takes the share that was not exposed', () => {
     assert.equal(hiddenShare({ postedS: 3, exposedS: 1 }), 0.75);
     assert.equal(hiddenShare({ postedS: 0, exposedS: 0 }), null);
+    assert.equal(hiddenShare({ postedS: null, exposedS: 1 }), null);
   });
 
   it('tells a step that mostly waits, and what it may wait for', () => {
@@ -15,6 +16,7 @@ describe('the overlap meter', () => {
       describeOverlap(0.5, 0.1, 2, 2),
       /^not hidden: .* 50% of the time; a larger batch/,
     );
+    assert.equal(describeOverlap(0.5, null, 2, 2), 'ranks wait 50% of the time');
     assert.match(describeOverlap(0.5, 0.1, 4, 2), /4 ranks share 2 cores/);
   });
 
@@ -33,6 +35,7 @@ describe('the overlap meter', () => {
         sentBytes: () => counts.sentBytes,
         receivedBytes: () => counts.sentBytes,
         exposedS: () => counts.exposedS,
+        besideWork: true,
         collectives: {
           allGather: times,
           allToAll: idle,

@@ -19,8 +19,15 @@ export interface CollectiveTimes {
   readonly exposedS: number;
 }
 
-/** The share of the time under way that was not exposed; null without any collective. */
-export function hiddenShare({ postedS, exposedS }: CollectiveTimes): number | null {
+/** The same, where it may not be known what was beside the rank's work. */
+export interface KnownTimes {
+  readonly postedS: number | null;
+  readonly exposedS: number;
+}
+
+/** The share of the time under way that was not exposed; null without any collective, and where it is not known. */
+export function hiddenShare({ postedS, exposedS }: KnownTimes): number | null {
+  if (postedS === null) return null;
   const total = postedS + exposedS;
   return total === 0 ? null : postedS / total;
 }

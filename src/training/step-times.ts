@@ -1,5 +1,5 @@
 import { median } from '../base/median.js';
-import { type CollectiveName, COLLECTIVES, type CollectiveTimes, hiddenShare } from './overlap.js';
+import { type CollectiveName, COLLECTIVES, hiddenShare, type KnownTimes } from './overlap.js';
 import type { WorkMeters } from './work-meters.js';
 
 /** Steps whose times the overall median looks back on. */
@@ -93,19 +93,20 @@ export class StepTimes {
     const steps = Math.max(1, this.#intervalSteps);
     const { flops, sentBytes, receivedBytes, exposedS, dataWaitS } = this.#sums;
     const filled = Math.min(steps, this.#interval.length);
-    const times = (i: number): CollectiveTimes => ({
-      postedS: (this.#posted[i] ?? 0) / steps,
+    const known = (postedS: number): number | null => (this.#meters.besideWork ? postedS : null);
+    const times = (i: number): KnownTimes => ({
+      postedS: known((this.#posted[i] ?? 0) / steps),
       exposedS: (this.#exposed[i] ?? 0) / steps,
     });
     const collectives = Object.fromEntries(
       COLLECTIVES.map((name, i) => [name, times(i)]),
-    ) as Record<CollectiveName, CollectiveTimes>;
+    ) as Record<CollectiveName, KnownTimes>;
     const { agreement: _own, ...ofNetwork } = collectives;
     const network = Object.values(ofNetwork);
     const interval = {
       collectives,
       communication: {
-        postedS: network.reduce((sum, { postedS }) => sum + postedS, 0),
+        postedS: known(network.reduce((sum, { postedS }) => sum + (postedS ?? 0), 0)),
         exposedS: network.reduce((sum, part) => sum + part.exposedS, 0),
       },
       medianS: median(this.#interval.subarray(0, filled)) ?? 0,
@@ -128,9 +129,10 @@ export class StepTimes {
 
   /** Over the steady steps. */
   overallOverlap(): { exposedShare: number | null; hiddenShare: number | null } {
-    const { stepS, waitS } = this.#overall;
+    const { stepS, waitS, postedS, exposedS } = this.#overall;
     if (stepS === 0) return { exposedShare: null, hiddenShare: null };
-    return { exposedShare: waitS / stepS, hiddenShare: hiddenShare(this.#overall) };
+    const times = { postedS: this.#meters.besideWork ? postedS : null, exposedS };
+    return { exposedShare: waitS / stepS, hiddenShare: hiddenShare(times) };
   }
 
   /** Of the steady steps, the newest where they are many. */

@@ -10,6 +10,9 @@ export interface WorkMeters {
   receivedBytes(): number;
   /** Seconds blocked in collectives. */
   exposedS(): number;
+  /** Whether collectives run beside the rank's own work once they are started. False on an asynchronous engine:
+   * there they run in their waits, while the device may be at work, and what is hidden is not known. */
+  readonly besideWork: boolean;
   /** Sums so far, in objects that change. */
   readonly collectives: Readonly<Record<CollectiveName, CollectiveTimes>>;
 }

@@ -79,6 +79,7 @@ export function countedParts(engine: Engine, world: Transport, replicas = 1): Ra
         exposedS(network.record) +
         exposedS(control.record) +
         (gradients ? exposedS(gradients.record) : 0),
+      besideWork: !engine.asynchronous,
       collectives: {
         allGather: network.record.allGather,
         allToAll: network.record.allToAll,
