@@ -57,7 +57,8 @@ export interface Replicas {
  * Runs training steps on one rank. Ranks agree on loss, stop request and gradient norm through small
  * all-reduces beside those of the network; the one for the loss is under way during the backward
  * pass. On an asynchronous engine the backward pass is called first, so that the device has work while
- * the loss is waited for. The engine is read twice in a step: for the loss, and for squares.
+ * the loss is waited for; that pass then hides no agreement. The engine is read for the loss of each
+ * micro-batch, and once for squares where the norm is wanted or needed.
  */
 export class Stepper {
   readonly #options: Required<StepperOptions>;
