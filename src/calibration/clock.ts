@@ -4,22 +4,15 @@ const MOST_SAMPLES = 400;
 const SAMPLE_MS = 0.02;
 
 /**
- * @param call is given the number of the call, to take other operands each time
+ * @param call is done when it returns; it is given the number of the call, to take other operands each time
  * @param budgetMs how long to go on, five samples at least
- * @param finish waits until what was called is done, where calls may return before
  * @returns the lower quartile of the seconds of a call: other programs may use the machine too
  */
-export function callSeconds(
-  call: (i: number) => void,
-  budgetMs: number,
-  finish: () => void = () => {},
-): number {
+export function callSeconds(call: (i: number) => void, budgetMs: number): number {
   let i = 0;
   call(i++);
-  finish();
   const first = performance.now();
   call(i++);
-  finish();
   const once = performance.now() - first;
   const group = Math.max(1, Math.ceil(SAMPLE_MS / Math.max(once, 1e-4)));
   const samples: number[] = [];
@@ -30,7 +23,6 @@ export function callSeconds(
   ) {
     const before = performance.now();
     for (let n = 0; n < group; n++) call(i++);
-    finish();
     samples.push((performance.now() - before) / group);
   }
   return lowerQuartile(samples) / 1e3;

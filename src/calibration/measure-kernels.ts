@@ -9,7 +9,8 @@ import {
 } from '../machine/machine.js';
 import { OPTIMIZER_NAMES, type OptimizerName, OPTIMIZERS } from '../optimizers/optimizer-list.js';
 import { type Activation, ACTIVATION_NAMES } from '../engines/activations.js';
-import type { DropoutMask, Engine } from '../engines/engine.js';
+import type { DropoutMask } from '../engines/engine.js';
+import type { HostEngine } from '../engines/host-engine.js';
 import { type EncodedPrecision, rowBytes } from '../tensor/precision.js';
 import { asBytes, type Matrix, type Tensor, tensorPart } from '../tensor/tensor.js';
 import { callSeconds, rounded } from './clock.js';
@@ -31,13 +32,13 @@ const LARGEST_BATCH = Math.max(...BATCHES);
 
 /** Operands of measurements, on an engine's memory. */
 export interface Workplace {
-  readonly engine: Engine;
+  readonly engine: HostEngine;
   readonly pool: Tensor;
   readonly x: Tensor;
   readonly out: Tensor;
 }
 
-export function createWorkplace(engine: Engine): Workplace {
+export function createWorkplace(engine: HostEngine): Workplace {
   const pool = engine.allocate([POOL_ELEMENTS]);
   const x = engine.allocate([LARGEST * LARGEST_BATCH]);
   const out = engine.allocate([LARGEST * LARGEST_BATCH]);
@@ -49,7 +50,6 @@ export function createWorkplace(engine: Engine): Workplace {
 
 /** Measures products of every form and size. @param progress takes the share that is done */
 export function measureProducts(place: Workplace, progress: (share: number) => void): ProductTable {
-  const finish = () => place.engine.synchronize();
   const measure = (form: ProductForm): number[] => {
     const times: number[] = [];
     for (const [i, first] of WEIGHTS.entries()) {
@@ -57,7 +57,7 @@ export function measureProducts(place: Workplace, progress: (share: number) => v
       for (const second of WEIGHTS) {
         for (const batch of BATCHES) {
           const call = product(place, form, { first, second, batch });
-          times.push(rounded(callSeconds(call, PRODUCT_MS, finish)));
+          times.push(rounded(callSeconds(call, PRODUCT_MS)));
         }
       }
     }
@@ -100,14 +100,13 @@ export function measurePasses(
   progress: (share: number) => void,
 ): Record<string, SizeTime[]> {
   const kernels = passKernels();
-  const finish = () => place.engine.synchronize();
   place.engine.fill(place.pool, 0.01);
   return Object.fromEntries(
     kernels.map((kernel, i) => {
       progress(i / kernels.length);
       const times = PASS_SIZES.map((size) => ({
         size,
-        seconds: rounded(callSeconds(elementPass(place, kernel, size), PASS_MS, finish)),
+        seconds: rounded(callSeconds(elementPass(place, kernel, size), PASS_MS)),
       }));
       return [kernel, times];
     }),
@@ -174,7 +173,7 @@ interface Operands {
 }
 
 function passCall(
-  engine: Engine,
+  engine: HostEngine,
   kernel: PassKernel,
   rows: number,
   columns: number,
