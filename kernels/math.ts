@@ -52,7 +52,7 @@ export function sigmoid(x: v128): v128 {
   return f32x4.div(one, f32x4.add(one, exp(f32x4.neg(x))));
 }
 
-/** x / (1 + e⁻ˣ) within 4 units in the last place. */
+/** x / (1 + e⁻ˣ) within 4 units in the last place for x ≥ −86; farther left it stays at −4e-36. */
 // @ts-ignore: decorator
 @inline
 export function silu(x: v128): v128 {

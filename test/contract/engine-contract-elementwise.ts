@@ -175,12 +175,18 @@ export function elementwiseContract(subject: Subject): void {
 }
 
 /** Where values are small the absolute bound says nothing: near zero, and on the left where they
- * vanish. The bound is 4 units in the last place; gelu, which engines make of erf, has none. */
+ * vanish. The bound is 4 units in the last place, for silu down to −86, where it ends; for gelu what its tail
+ * is promised to have down to −5. */
 function relativeAccuracy(subject: Subject): void {
-  const relative = 2.4e-7;
-  for (const kind of ['tanh', 'silu', 'elu'] as const) {
-    it(`keeps the digits of small values of ${kind}`, async () => {
+  const bounds = { tanh: 2.4e-7, silu: 2.4e-7, elu: 2.4e-7, gelu: 1e-4 } as const;
+  for (const kind of ['tanh', 'silu', 'elu', 'gelu'] as const) {
+    const relative = bounds[kind];
+    it(`keeps the digits of small values of ${kind}`, async (t) => {
       const arrays = await subject.arrays();
+      if (kind === 'gelu' && arrays.engine.asynchronous) {
+        t.skip('only engines in host memory promise the digits of its tail');
+        return;
+      }
       const count = 4000;
       const z = arrays.tensor([1, count], (i) => {
         const size = 10 ** (-8 + (8.69 * (i >> 1)) / (count / 2));
