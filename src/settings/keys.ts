@@ -271,7 +271,7 @@ export const SETTINGS = {
     ...integer('Data', 'n', 0, 1024),
     about:
       'make each number of a table up to n features, piecewise linear between quantiles of the ' +
-      'training rows; 0: one feature',
+      'training rows; 0: one feature; n is 0 or from 2 on',
     initial: 0,
   },
   dataMemory: {

@@ -85,6 +85,7 @@ test('nested ghosts come with micro-batches, and need ghosts', () => {
 test('sizes that do not fit are refused with those that do', () => {
   refuses({ width: 10, blocks: 4 }, /nearest widths that fit: 8 and 12/);
   refuses({ blocks: 4, ranks: 3 }, /ranks that fit: 1, 2, 4/);
+  refuses({ bins: 1 }, /bins 1, which is the number itself; use 0, or 2 to 1024/);
   refuses({ batch: 128, accumulate: 3 }, /nearest batches that fit: 126 and 129/);
   refuses({ blocks: 1, width: 8 }, /phantom with 1 block/);
   refuses({ ends: 'sharded', loss: 'cross-entropy' }, /set loss mse, mae, huber or poisson/);

@@ -118,6 +118,9 @@ function checkTogether(settings: TrainingSettings): void {
         `the nearest batches that fit: ${fits}`,
     );
   }
+  if (settings.bins === 1) {
+    throw new ConfigError('settings', 'bins 1, which is the number itself; use 0, or 2 to 1024');
+  }
   if (settings.nestedGhosts) checkNested(settings);
   if (settings.bestBy === null) checkUnjudged(settings);
   const { architecture, norm, expansion, gated } = settings;

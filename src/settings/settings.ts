@@ -152,7 +152,7 @@ export interface TrainingSettings {
   readonly missing: 'fill' | 'error';
   /**
    * Make each number of a table up to n features, piecewise linear between quantiles of the
-   * training rows; 0: one feature. An integer from 0 to 1024. Default: 0.
+   * training rows; 0: one feature; n is 0 or from 2 on. An integer from 0 to 1024. Default: 0.
    */
   readonly bins: number;
   /**

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { literal, openDatabase } from '#src/data/tables/database.js';
@@ -119,7 +120,10 @@ describe('numbers of a table in bins', () => {
     assert.deepEqual(found.training.standardization, wanted.training.standardization);
     const { source } = found.training;
     assert.ok('path' in source);
-    assert.equal(found.training.rows, wanted.training.rows);
+    const { buffer, byteOffset, byteLength } = readFileSync(source.path);
+    assert.equal(byteLength, 4 * found.training.record * wanted.training.rows);
+    const rows = new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
+    assert.deepEqual(rows, Float32Array.from(wanted.training.source as Float32Array));
   });
 
   it('are read by the schema that a model has, whatever is said', async () => {

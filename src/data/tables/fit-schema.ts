@@ -1,6 +1,6 @@
 import { type Standardization, usableScale } from '../standardize.js';
 import { numberPlaces } from './encode.js';
-import { mediansOf } from './medians.js';
+import { mediansOf } from './order-statistics.js';
 import type { RowStore } from './row-store.js';
 import { featureCount, type TableSchema } from './schema.js';
 

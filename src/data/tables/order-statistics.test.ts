@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { mediansOf } from './medians.js';
+import { mediansOf, orderStatistics } from './order-statistics.js';
 import { MemoryStore } from './row-store.js';
 
 /** By sorting. */
@@ -39,4 +39,26 @@ test('medians of more rows than a piece holds', () => {
   const store = new MemoryStore(1, rows);
   for (let i = 0; i < rows; i++) store.append(Float32Array.of((i * 7919) % rows));
   assert.deepEqual(mediansOf(store, [0]), [150_000]);
+});
+
+test('values of ranks are those of the sorted values, rows without one left out', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.float({ noNaN: true }), fc.boolean())), (rows) => {
+      const store = new MemoryStore(3, rows.length);
+      for (const [value, gap] of rows) store.append(Float32Array.of(7, value, Number(gap)));
+      const sorted = Float32Array.from(rows.flatMap(([value, gap]) => (gap ? [] : [value])));
+      sorted.sort();
+      const all = (count: number) => Array.from({ length: count }, (_, i) => i);
+      const columns = [
+        { place: 0, gaps: false },
+        { place: 1, gaps: true },
+      ];
+      // Of more ranks than counters each column has passes of its own.
+      for (const most of [2, 9000]) {
+        const found = orderStatistics(store, columns, most, all);
+        assert.deepEqual(found, [rows.map(() => 7), [...sorted]]);
+      }
+    }),
+    { numRuns: 30 },
+  );
 });
