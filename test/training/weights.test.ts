@@ -82,6 +82,18 @@ describe('weights of rows', () => {
       /column w holds no plain numbers/,
     );
   });
+
+  it('are refused where all rows that are judged weigh nothing', async (context) => {
+    const { folder, data: table } = csv(context, 'x,y,w', ROWS);
+    const validation = path.join(folder, 'none.csv');
+    writeFileSync(validation, 'x,y,w\n1,2,0\n2,3,0\n');
+    const own = { target: ['y'], weightColumn: 'w', steps: 2, batch: 30 };
+    const out = path.join(folder, 'run');
+    const nothing = /the judged rows of .*none\.csv weigh nothing/;
+    await assert.rejects(train({ ...SIZES, ...own, data: table, validation, out }), nothing);
+    await train({ ...SIZES, ...own, data: table, validation: null, out });
+    await assert.rejects(evaluate({ model: out, data: validation, engine: 'wasm' }), nothing);
+  });
 });
 
 const LABELS = [0, 0, 0, 0, 0, 0, 1, 1, 2, 2];
@@ -132,7 +144,7 @@ describe('weights of classes', () => {
       );
     wrong('3=1', /"3=1"; give balanced, .* as in 0=2; classes are 0, 1, 2/);
     wrong('1=-2', /"1=-2"/);
-    wrong('0=0,1=0,2=0', /weigh nothing/);
+    wrong('0=0,1=0,2=0', /the training rows in memory weigh nothing/);
     wrong('balanced', /has no classes; --weight-column/, numbers);
   });
 });

@@ -1,12 +1,30 @@
 import { type Dataset, isWeighted, type RowTally } from '../../data/dataset.js';
+import { IN_MEMORY } from '../../data/arrays.js';
 import type { Weighting } from '../../data/loader/batch-options.js';
 import { classNames, type TableSchema } from '../../data/tables/schema.js';
 import { ConfigError } from '../../base/errors.js';
 
-/** Of rows that are judged: their own weights, where they have some. */
-export function ownWeighting(data: Dataset): Weighting | null {
-  return isWeighted(data) ? { factor: 1, classWeights: null } : null;
+/**
+ * Of rows that are judged: their own weights, where they have some.
+ *
+ * @throws ConfigError where all weigh 0, and so have no mean
+ */
+export function judgedWeighting(data: Dataset): Weighting | null {
+  if (!isWeighted(data)) return null;
+  refuseWeightless(data, 'judged', sum(tallyOf(data, null).weights));
+  return { factor: 1, classWeights: null };
 }
+
+function refuseWeightless({ name }: Dataset, part: string, total: number): void {
+  if (total > 0) return;
+  const whose = name === IN_MEMORY ? name : `of ${name}`;
+  throw new ConfigError(
+    'weights',
+    `the ${part} rows ${whose} weigh nothing: their weights sum to 0`,
+  );
+}
+
+const sum = (values: readonly number[]) => values.reduce((total, own) => total + own, 0);
 
 /**
  * How much the samples of training count: their own weights times those of their classes, divided by
@@ -20,9 +38,9 @@ export function trainingWeighting(
   schema: TableSchema | null,
   asked: string | null,
 ): Weighting | null {
-  if (asked === null && ownWeighting(data) === null) return null;
+  if (asked === null && !isWeighted(data)) return null;
   const { rows, weights } = tallyOf(data, asked);
-  const count = rows.reduce((sum, own) => sum + own, 0);
+  const count = sum(rows);
   const names = (schema && classNames(schema)) ?? rows.map((_, i) => String(i));
   const classWeights =
     asked === null
@@ -30,9 +48,8 @@ export function trainingWeighting(
       : asked === 'balanced'
         ? rows.map((own) => (own === 0 ? 0 : count / (rows.length * own)))
         : parseWeights(asked, names);
-  const total = weights.reduce((sum, own, i) => sum + own * (classWeights?.[i] ?? 1), 0);
-  if (!(total > 0))
-    throw new ConfigError('weights', `the training rows of ${data.name} weigh nothing`);
+  const total = sum(weights.map((own, i) => own * (classWeights?.[i] ?? 1)));
+  refuseWeightless(data, 'training', total);
   return { factor: count / total, classWeights };
 }
 

@@ -1,4 +1,4 @@
-import { ownWeighting } from '../data/weighting.js';
+import { judgedWeighting } from '../data/weighting.js';
 import { isOfClasses, outputsPerTarget } from '../../layers/loss-names.js';
 import { largestPayloadBytes, stepCost } from '../../analysis/network-cost.js';
 import { findLauncher, type Launcher } from '../../communicators/launcher.js';
@@ -129,7 +129,7 @@ export async function evaluate(
   );
   const { specification, loss, lossOptions } = model;
   const batch = Math.min(request.batch ?? settings.batch, data.rows);
-  const weighting = ownWeighting(data);
+  const weighting = judgedWeighting(data);
   const loader = startLoader({
     data: { training: data, validation: null },
     standardization: model.standardization,

@@ -1,6 +1,6 @@
 import { checkLoss, checkRates, usualLoss } from './check-loss.js';
 import type { Weighting } from '../../data/loader/batch-options.js';
-import { trainingWeighting } from '../data/weighting.js';
+import { judgedWeighting, trainingWeighting } from '../data/weighting.js';
 import os from 'node:os';
 import { stepCost } from '../../analysis/network-cost.js';
 import { rankMemory } from '../../analysis/step-memory.js';
@@ -64,6 +64,7 @@ export function planRun(settings: TrainingSettings, data: DataParts): RunPlan {
   const labels = answers.kind === 'labels';
   const metrics = metricsShape({ specification, loss, lossOptions, labels, schema });
   checkBestBy(settings, metrics);
+  if (validation !== null) judgedWeighting(validation);
   return {
     specification,
     loss,
