@@ -42,7 +42,7 @@ function describeBlocks(
   file: string,
   weights: SafetensorsFile,
   prefix: string,
-  { activation, activations, loss, norm }: DenseFileOptions,
+  { activation, activations, loss, norm, prefix: chosen = '' }: DenseFileOptions,
 ): DenseNetwork {
   if (norm === undefined) {
     throw new DataError(
@@ -56,7 +56,7 @@ function describeBlocks(
       `${file}: --activations with residual blocks; use --activation`,
     );
   }
-  const { layers, expansion, gated, ...sizes } = readBlocks(weights, prefix);
+  const { layers, expansion, gated, ...sizes } = readBlocks(weights, prefix, chosen);
   const [first, last] = [layers[0], layers.at(-1)];
   const sharded = first?.role === 'hidden';
   if (sharded && !canBeSharded(loss)) {

@@ -13,11 +13,24 @@ export interface ResidualFile {
   readonly layers: readonly DenseLayer[];
 }
 
-/** What comes before the names of the blocks in a file; null: it has none. */
+/**
+ * What comes before the names of the blocks in a file; null: it has none.
+ *
+ * @throws DataError for the blocks of several networks
+ */
 export function blocksPrefix(weights: SafetensorsFile, chosen: string): string | null {
   const first = /^(.*\.|)blocks\.0\.up\.weight$/;
-  const found = [...weights.entries.keys()].map((name) => first.exec(name)?.[1] ?? null);
-  return found.find((prefix) => prefix?.startsWith(chosen)) ?? null;
+  const found = [...weights.entries.keys()]
+    .map((name) => first.exec(name)?.[1])
+    .filter((prefix) => prefix?.startsWith(chosen) === true) as string[];
+  if (found.length > 1) {
+    const names = found.map((prefix) => `${prefix}blocks`).join(', ');
+    throw new DataError(
+      'compress',
+      `${weights.path}: residual blocks of ${found.length} networks, ${names}; --prefix takes one of them`,
+    );
+  }
+  return found[0] ?? null;
 }
 
 /**
@@ -26,10 +39,12 @@ export function blocksPrefix(weights: SafetensorsFile, chosen: string): string |
  * between `input` and `head` or alone. `export` writes these names.
  *
  * @param prefix of the names
+ * @param chosen what the names of the network begin with, said by the caller: others are left out
  * @throws DataError for a tensor that is missing, does not belong there or has another shape
  */
-export function readBlocks(weights: SafetensorsFile, prefix: string): ResidualFile {
-  const names = [...weights.entries.keys()].filter((name) => name.startsWith(prefix));
+export function readBlocks(weights: SafetensorsFile, prefix: string, chosen: string): ResidualFile {
+  const all = [...weights.entries.keys()].filter((name) => name.startsWith(chosen));
+  const names = all.filter((name) => name.startsWith(prefix));
   const has = (stem: string) => weights.entries.has(`${prefix}${stem}.weight`);
   const shapeOf = (stem: string) => linearShape(weights, prefix + stem);
   const ups = names.filter((name) => /^blocks\.\d+\.up\.weight$/.test(name.slice(prefix.length)));
@@ -44,7 +59,7 @@ export function readBlocks(weights: SafetensorsFile, prefix: string): ResidualFi
   const end = (role: 'input' | 'head'): Part => ({ role, place: null, shapes: [shapeOf(role)] });
   const parts = has('input') || has('head') ? [end('input'), ...hidden, end('head')] : hidden;
   const known = new Set(parts.flatMap(({ shapes }) => shapes.map(({ stem }) => stem)));
-  refuseStrangers(weights, names, known);
+  refuseStrangers(weights, all, known);
   const { rows: inner, columns: width } = shapeOf('blocks.0.up');
   requireSizes(weights, parts, { width, inner });
   const layers = parts.map((part) => readerOf(weights, part));

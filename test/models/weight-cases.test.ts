@@ -216,6 +216,8 @@ describe('files of weights that people bring', () => {
     );
     const without = { 'net.input': null, 'net.head': null };
     assert.deepEqual(blocks(without, { loss: 'mse' }).ends, { kind: 'sharded' });
+    const others = { stem: [4, 3], 'body.blocks.0.up': [8, 4], 'body.blocks.0.down': [4, 8] };
+    assert.equal(blocks(others, { prefix: 'net.' }).depth, 1);
     for (const [changes, choices, message] of [
       [{}, { activations: ['relu'] }, /--activations with residual blocks; use --activation/],
       [without, {}, /loss cross-entropy of residual blocks without input and head/],
@@ -224,6 +226,18 @@ describe('files of weights that people bring', () => {
       [{ 'net.blocks.0.up': [8, 5] }, {}, /input\.weight is \[4, 3\].* need \[5, 3\]/],
       [{ 'net.blocks.2.up': [8, 4] }, {}, /no tensor net\.blocks\.1\.gate\.weight/],
       [{ 'net.norm': [4] }, {}, /net\.norm is a norm without statistics/],
+      [
+        { 'body.blocks.0.up': [8, 4], 'body.blocks.0.down': [4, 8] },
+        {},
+        /of 2 networks, body\.blocks, net\.blocks; --prefix takes one/,
+      ],
+      [{ stem: [4, 3] }, {}, /stem\.weight is not a weight or bias/],
+      // The ends are not where the blocks are.
+      [
+        { ...without, input: [4, 3], head: [2, 4] },
+        { loss: 'mse' },
+        /head\.weight is not a weight/,
+      ],
       [
         { 'net.blocks.0.gate': [6, 4], 'net.blocks.0.up': [6, 4], 'net.blocks.0.down': [4, 6] },
         {},
