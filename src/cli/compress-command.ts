@@ -60,7 +60,7 @@ const FLAGS = {
   norm: flagLike(SETTINGS.norm, {
     about: 'of a safetensors file of residual blocks: what stands before them and before the head',
     initial: null,
-    fallback: 'none is assumed',
+    fallback: 'it must be given for residual blocks',
   }),
   engine: flagLike(SETTINGS.engine, {}),
   json: JSON_FLAG,

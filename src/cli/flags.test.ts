@@ -39,6 +39,7 @@ test('flags are read by what their setting is', () => {
   });
   assert.equal(settingsOf({ validation: 'part.csv' }).validation, 'part.csv');
   assert.deepEqual(settingsOf({ layerGhosts: 'none' }), { layerGhosts: null });
+  assert.deepEqual(settingsOf({ norm: 'none' }), { norm: 'none' }, 'a choice of its own');
   assert.deepEqual(settingsOf({ json: true }), {}, 'what is no setting is left out');
 });
 

@@ -40,8 +40,8 @@ export type Setting = Kind & {
   readonly initial: string | number | boolean | readonly number[] | null;
   /** What holds where `initial` is null, in words: `one per core`. */
   readonly fallback?: string;
-  /** Whether it may be null: written so in a file, and as `none` on a command line. `file`: in a
-   * file only, as `none` may be the name of a folder. */
+  /** Whether it may be null: written so in a file, and as `none` on a command line, unless that is one
+   * of its choices. `file`: in a file only, as `none` may be the name of a folder. */
   readonly nullable?: true | 'file';
   /** Whether it is, or may be, a path: `~` at its start is the home folder in a config file, as a
    * shell has it on a command line. */
@@ -123,7 +123,8 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?(?=[a-z]*$)/i;
 /** The value that a text on a command line stands for; a text that stands for none is returned as
  * it is, which the setting does not accept. */
 export function readText(setting: Setting, text: string): unknown {
-  if (setting.nullable === true && text === 'none') return null;
+  const isChoice = setting.kind === 'choice' && setting.choices.includes(text);
+  if (setting.nullable === true && text === 'none' && !isChoice) return null;
   switch (setting.kind) {
     case 'integer':
       return numberOr(text);

@@ -55,6 +55,20 @@ const SMALL = [
   '2',
 ];
 
+test('--norm none is the choice none', async () => {
+  const network = ['--architecture', 'residual', '--norm', 'none', '--steps', '1'];
+  const { status, stderr } = await phantom('train', ...SMALL, ...network, '--out', 'unnormed');
+  assert.equal(status, 0, stderr);
+  const config = JSON.parse(readFileSync(path.join(folder, 'unnormed/config.json'), 'utf8')) as {
+    readonly settings: { readonly norm: unknown };
+    readonly specification: { readonly residual: { readonly norm: unknown } };
+  };
+  assert.deepEqual([config.settings.norm, config.specification.residual.norm], ['none', 'none']);
+  const args = ['--norm', 'none', '--blocks', '4', '--ghosts', '2', '--out', 'small'];
+  const compressed = await phantom('compress', 'unnormed', ...args);
+  assert.match(compressed.stderr, /--norm.* with unnormed, which states/s);
+});
+
 describe('mistakes end with one line and exit code 2', () => {
   const cases: [string, readonly string[], RegExp][] = [
     [
