@@ -4,7 +4,7 @@ enum { RELU, GELU, SILU, TANH, IDENTITY, ELU, LEAKY_RELU, SINE };
 __device__ static float activation(unsigned kind, float x) {
   switch (kind) {
     case RELU: return x < 0 ? 0.0f : x;
-    case GELU: return 0.5f * x * (1.0f + erff(x * 0.70710678f));
+    case GELU: return 0.5f * x * erfcf(-x * 0.70710678f);
     case SILU: return x / (1.0f + expf(-x));
     case TANH: return tanhf(x);
     case ELU: return x > 0 ? x : expm1f(x);
@@ -18,7 +18,7 @@ __device__ static float activation(unsigned kind, float x) {
 __device__ static float slope(unsigned kind, float x, float y) {
   switch (kind) {
     case RELU: return x <= 0 ? 0.0f : 1.0f;
-    case GELU: return 0.5f * (1.0f + erff(x * 0.70710678f)) + x * 0.39894228f * expf(-0.5f * x * x);
+    case GELU: return 0.5f * erfcf(-x * 0.70710678f) + x * 0.39894228f * expf(-0.5f * x * x);
     case SILU: {
       float s = 1.0f / (1.0f + expf(-x));
       return s * (1.0f + x * (1.0f - s));

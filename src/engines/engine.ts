@@ -67,13 +67,15 @@ export type HalfProducts = 'native' | 'emulated' | 'widened';
  * from `allocate`, `slots`, and a `toHost` that copies.
  */
 export interface Engine extends RegionCopies {
-  /** `blas`, `wasm` or `wasm-relaxed`. */
+  /** `blas`, `wasm`, `wasm-relaxed` or `cuda`. */
   readonly name: string;
   /** One line for people: library, version, threads. */
   readonly description: string;
   readonly halfProducts: HalfProducts;
   /** Whether calls may return before they are done. */
   readonly asynchronous: boolean;
+  /** Devices of this machine that ranks take in turn; 0: its memory is the host's. */
+  readonly devices: number;
 
   /** Zero-filled storage that lives as long as the engine, by default float32.
    * @throws UnsupportedError when the memory cannot hold it, with the sizes. */
@@ -91,6 +93,9 @@ export interface Engine extends RegionCopies {
   read(slots: Slots): Float64Array;
   /** Waits until every call has run. */
   synchronize(): void;
+  /** Gives back all that the engine holds outside of the host's memory, which no garbage collection finds.
+   * Whoever makes an engine closes it; nothing else may be called then. */
+  close(): void;
 
   /** c = alpha · op(a) · op(b) + beta · c, where op transposes if asked. With beta = 0 the old
    * c is not read. Sizes come from `c` and `a`; an inner size of zero scales c by beta. a and b are

@@ -34,6 +34,9 @@ export class ForwardingEngine implements Engine {
   get asynchronous(): boolean {
     return this.#engine.asynchronous;
   }
+  get devices(): number {
+    return this.#engine.devices;
+  }
   get allocatedBytes(): number {
     return this.#engine.allocatedBytes;
   }
@@ -60,6 +63,9 @@ export class ForwardingEngine implements Engine {
   }
   synchronize(): void {
     this.#engine.synchronize();
+  }
+  close(): void {
+    this.#engine.close();
   }
   toDevice<T extends ElementType>(from: HostArrays[T], to: Region<T>): void {
     this.#engine.toDevice(from, to);

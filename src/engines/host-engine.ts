@@ -12,9 +12,10 @@ export interface HostEngine extends Engine {
 
 /** The engine, where its memory is the host's.
  * @param where who needs it
- * @throws UnsupportedError where it is another's */
+ * @throws UnsupportedError where it is another's; it is closed then */
 export function inHostMemory(engine: Engine, where: string): HostEngine {
   if (isInHostMemory(engine)) return engine;
+  engine.close();
   const what = `engine ${engine.name} has a memory of its own; needs that of the host`;
   throw new UnsupportedError(where, `${what}: choose blas or wasm`);
 }

@@ -44,7 +44,6 @@ function bestMs(engine: Engine, { a, b, c }: Operands, budgetMs: number): number
     const before = performance.now();
     engine.gemm(false, false, 1, a, b, 0, c);
     engine.synchronize();
-    engine.synchronize();
     best = Math.min(best, performance.now() - before);
   }
   return best;

@@ -8,14 +8,22 @@ export interface CublasLt {
   readonly version: number;
   /** (BigUint64Array: handle) */
   readonly create: CudaCall;
+  /** (handle) */
+  readonly destroy: CudaCall;
   /** (BigUint64Array: description, compute type, type of the scalars) */
   readonly describe: CudaCall;
+  /** (description) */
+  readonly destroyDescription: CudaCall;
   /** (description, attribute, view, bytes) */
   readonly setDescription: CudaCall;
   /** (BigUint64Array: layout, type, rows, columns, leading dimension) */
   readonly layout: CudaCall;
+  /** (layout) */
+  readonly destroyLayout: CudaCall;
   /** (BigUint64Array: preference) */
   readonly prefer: CudaCall;
+  /** (preference) */
+  readonly destroyPreference: CudaCall;
   /** (preference, attribute, view, bytes) */
   readonly setPreference: CudaCall;
   /** (handle, description, layouts of A, B, C and D, preference, most, view of results, Int32Array: count) */
@@ -26,13 +34,15 @@ export interface CublasLt {
   readonly multiply: CudaCall;
 }
 
-const CUBLASLT = ['13', '12'].map((major) => `libcublasLt.so.${major}`);
 const CUBLASLT_REMEDY =
   "install CUDA's cuBLAS (libcublas-13-0, or pip install nvidia-cublas), or set PHANTOM_CUBLASLT to libcublasLt.so";
 
 /** As `openCudaDriver`, of cuBLASLt and PHANTOM_CUBLASLT. */
-export async function openCublasLt(named = process.env['PHANTOM_CUBLASLT']): Promise<CublasLt> {
-  const names = named === undefined ? inToolkit(CUBLASLT) : [named];
+export async function openCublasLt(
+  driverMajor: number,
+  named = process.env['PHANTOM_CUBLASLT'],
+): Promise<CublasLt> {
+  const names = named === undefined ? inToolkit('libcublasLt.so', driverMajor) : [named];
   const library = await openFirst('cublaslt', names, CUBLASLT_REMEDY);
   const call = (name: string, types: string) => needed(library, name, types.split(' '));
   const version = library.find('cublasLtGetVersion', 'size_t', []);
@@ -40,10 +50,14 @@ export async function openCublasLt(named = process.env['PHANTOM_CUBLASLT']): Pro
     path: library.path,
     version: Number(version?.() ?? 0),
     create: call('cublasLtCreate', 'void*'),
+    destroy: call('cublasLtDestroy', 'size_t'),
     describe: call('cublasLtMatmulDescCreate', 'void* int int'),
+    destroyDescription: call('cublasLtMatmulDescDestroy', 'size_t'),
     setDescription: call('cublasLtMatmulDescSetAttribute', 'size_t int void* size_t'),
     layout: call('cublasLtMatrixLayoutCreate', 'void* int uint64_t uint64_t int64_t'),
+    destroyLayout: call('cublasLtMatrixLayoutDestroy', 'size_t'),
     prefer: call('cublasLtMatmulPreferenceCreate', 'void*'),
+    destroyPreference: call('cublasLtMatmulPreferenceDestroy', 'size_t'),
     setPreference: call('cublasLtMatmulPreferenceSetAttribute', 'size_t int void* size_t'),
     algorithms: call(
       'cublasLtMatmulAlgoGetHeuristic',

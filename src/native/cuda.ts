@@ -22,8 +22,13 @@ export interface CudaDriver {
   readonly deviceAttribute: CudaCall;
   /** (BigUint64Array: context, device) */
   readonly retainContext: CudaCall;
+  /** (device) */
+  readonly releaseContext: CudaCall;
   /** (context), of the calling thread */
   readonly setContext: CudaCall;
+  /** (context): the calling thread has it until `popContext` (BigUint64Array: context) */
+  readonly pushContext: CudaCall;
+  readonly popContext: CudaCall;
   /** (BigUint64Array: free bytes, BigUint64Array: all) */
   readonly memory: CudaCall;
   /** (BigUint64Array: address, bytes) */
@@ -39,6 +44,8 @@ export interface CudaDriver {
   readonly copyToPages: CudaCall;
   /** (BigUint64Array: address, bytes, flags) */
   readonly allocatePages: CudaCall;
+  /** (address) */
+  readonly freePages: CudaCall;
   /** (to, from, bytes, stream) */
   readonly copy: CudaCall;
   /** (address, word, words, stream) */
@@ -46,9 +53,13 @@ export interface CudaDriver {
   /** (BigUint64Array: stream, flags) */
   readonly createStream: CudaCall;
   /** (stream) */
+  readonly destroyStream: CudaCall;
+  /** (stream) */
   readonly synchronize: CudaCall;
   /** (BigUint64Array: event, flags) */
   readonly createEvent: CudaCall;
+  /** (event) */
+  readonly destroyEvent: CudaCall;
   /** (event, stream) */
   readonly record: CudaCall;
   /** (event); `CUDA_NOT_READY` where it has not come yet */
@@ -57,6 +68,8 @@ export interface CudaDriver {
   readonly waitForEvent: CudaCall;
   /** (BigUint64Array: module, bytes) */
   readonly loadModule: CudaCall;
+  /** (module) */
+  readonly unloadModule: CudaCall;
   /** (BigUint64Array: function, module, name) */
   readonly kernel: CudaCall;
   /** (function, 3 sizes of the grid, 3 of a block, bytes of shared memory, stream, address of the
@@ -65,7 +78,7 @@ export interface CudaDriver {
 }
 
 /** Of `deviceAttribute`. */
-export const DEVICE_ATTRIBUTE = { processors: 16, major: 75, minor: 76 } as const;
+export const DEVICE_ATTRIBUTE = { major: 75, minor: 76 } as const;
 /** Of `createStream`: work on it does not wait for the default stream. */
 export const STREAM_NON_BLOCKING = 1;
 /** Of any call: there is not enough memory. */
@@ -95,7 +108,10 @@ export async function openCudaDriver(named = process.env['PHANTOM_CUDA']): Promi
     deviceName: call('cuDeviceGetName', 'void* int int'),
     deviceAttribute: call('cuDeviceGetAttribute', 'void* int int'),
     retainContext: call('cuDevicePrimaryCtxRetain', 'void* int'),
+    releaseContext: call('cuDevicePrimaryCtxRelease_v2', 'int'),
     setContext: call('cuCtxSetCurrent', 'size_t'),
+    pushContext: call('cuCtxPushCurrent_v2', 'size_t'),
+    popContext: call('cuCtxPopCurrent_v2', 'void*'),
     memory: call('cuMemGetInfo_v2', 'void* void*'),
     allocate: call('cuMemAlloc_v2', 'void* size_t'),
     free: call('cuMemFree_v2', 'size_t'),
@@ -104,15 +120,19 @@ export async function openCudaDriver(named = process.env['PHANTOM_CUDA']): Promi
     copyFromPages: call('cuMemcpyHtoDAsync_v2', 'size_t size_t size_t size_t'),
     copyToPages: call('cuMemcpyDtoHAsync_v2', 'size_t size_t size_t size_t'),
     allocatePages: call('cuMemHostAlloc', 'void* size_t uint'),
+    freePages: call('cuMemFreeHost', 'size_t'),
     copy: call('cuMemcpyDtoDAsync_v2', 'size_t size_t size_t size_t'),
     fill: call('cuMemsetD32Async', 'size_t uint size_t size_t'),
     createStream: call('cuStreamCreate', 'void* uint'),
+    destroyStream: call('cuStreamDestroy_v2', 'size_t'),
     synchronize: call('cuStreamSynchronize', 'size_t'),
     createEvent: call('cuEventCreate', 'void* uint'),
+    destroyEvent: call('cuEventDestroy_v2', 'size_t'),
     record: call('cuEventRecord', 'size_t size_t'),
     queryEvent: call('cuEventQuery', 'size_t'),
     waitForEvent: call('cuEventSynchronize', 'size_t'),
     loadModule: call('cuModuleLoadData', 'void* void*'),
+    unloadModule: call('cuModuleUnload', 'size_t'),
     kernel: call('cuModuleGetFunction', 'void* size_t str'),
     launch: call(
       'cuLaunchKernel',
@@ -150,7 +170,14 @@ export function cudaError(call: string, code: number): NativeError {
   return new NativeError('cuda', `${call} ended with ${code}: ${known}${lost}`);
 }
 
-/** Names of a library of CUDA's toolkit that the loader knows, then where its installer puts it. */
-export function inToolkit(names: readonly string[]): readonly string[] {
-  return [...names, ...names.map((name) => `/usr/local/cuda/lib64/${name}`)];
+/** Names of a library of CUDA's toolkit, and where its installer puts it, in the order in which they are to be
+ * tried. A driver takes libraries of its own major version and of older ones.
+ * @param library without its version, `lib….so`
+ * @param driverMajor of the CUDA that the driver supports */
+export function inToolkit(library: string, driverMajor: number): readonly string[] {
+  const majors = driverMajor < 13 ? [12, 13] : [13, 12];
+  return majors.flatMap((major) => {
+    const name = `${library}.${major}`;
+    return [name, `/usr/local/cuda/lib64/${name}`];
+  });
 }

@@ -8,6 +8,8 @@ export interface Nvrtc {
   readonly version: CudaCall;
   /** (BigUint64Array: program, source, name, 0, null, null) */
   readonly create: CudaCall;
+  /** (BigUint64Array: program) */
+  readonly destroy: CudaCall;
   /** (program, number of options, BigUint64Array of their addresses) */
   readonly compile: CudaCall;
   /** (program, BigUint64Array: bytes) and (program, view) */
@@ -17,19 +19,22 @@ export interface Nvrtc {
   readonly binary: CudaCall;
 }
 
-const NVRTC = ['13', '12'].map((major) => `libnvrtc.so.${major}`);
 const NVRTC_REMEDY =
   "install CUDA's NVRTC (cuda-nvrtc-13-0, or pip install nvidia-cuda-nvrtc), or set PHANTOM_NVRTC to libnvrtc.so";
 
 /** As `openCudaDriver`, of NVRTC and PHANTOM_NVRTC. */
-export async function openNvrtc(named = process.env['PHANTOM_NVRTC']): Promise<Nvrtc> {
-  const names = named === undefined ? inToolkit(NVRTC) : [named];
+export async function openNvrtc(
+  driverMajor: number,
+  named = process.env['PHANTOM_NVRTC'],
+): Promise<Nvrtc> {
+  const names = named === undefined ? inToolkit('libnvrtc.so', driverMajor) : [named];
   const library = await openFirst('nvrtc', names, NVRTC_REMEDY);
   const call = (name: string, types: string) => needed(library, name, types.split(' '));
   return {
     path: library.path,
     version: call('nvrtcVersion', 'void* void*'),
     create: call('nvrtcCreateProgram', 'void* str str int void* void*'),
+    destroy: call('nvrtcDestroyProgram', 'void*'),
     compile: call('nvrtcCompileProgram', 'size_t int void*'),
     logSize: call('nvrtcGetProgramLogSize', 'size_t void*'),
     log: call('nvrtcGetProgramLog', 'size_t void*'),

@@ -8,7 +8,7 @@ import { fakeCuda, reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
 const real = process.env['PHANTOM_GPU'] === '1';
 const skip = real ? null : reasonToSkipFakeCuda();
 if (!real && skip === null) Object.assign(process.env, fakeCuda());
-// Memory of a device is never given back: one engine for all.
+// One engine for all: it is made for a long time.
 const engine = skip === null ? createCudaEngine() : null;
 const library = real ? 'on a GPU' : 'on a stand-in';
 engineContract('cuda', () => engine ?? createCudaEngine(), { skip, library });

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { after, type TestContext } from 'node:test';
 
 import { train } from '#src/app/train/train.js';
+import { openLibrary } from '#src/native/library.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
 
 import { fakeCuda } from '../fakes/cuda/build.js';
@@ -20,6 +21,12 @@ export function withFakeCuda(): void {
   after(() => {
     for (const name of [...Object.keys(variables), 'FAKE_CUDA_FAIL']) delete process.env[name];
   });
+}
+
+/** What the stand-in's libraries have made in this process and not been given back. */
+export async function madeByFakeCuda(): Promise<number> {
+  const { PHANTOM_CUDA } = fakeCuda();
+  return Number((await openLibrary(PHANTOM_CUDA)).find('fakeCudaMade', 'long', [])?.());
 }
 
 /** Of a run of the first steps of what is golden. */

@@ -53,9 +53,13 @@ export async function examineMachine(): Promise<MachineReport> {
   const examine = async (name: string, make: () => Engine | Promise<Engine>) => {
     try {
       const engine = await make();
-      const rates = Array.from({ length: MEASUREMENTS }, () => measureEngine(engine).flopsPerS);
-      const detail = describeEngine(engine, 'bfloat16');
-      return { name, available: true, detail, flopsPerS: Math.max(...rates) };
+      try {
+        const rates = Array.from({ length: MEASUREMENTS }, () => measureEngine(engine).flopsPerS);
+        const detail = describeEngine(engine, 'bfloat16');
+        return { name, available: true, detail, flopsPerS: Math.max(...rates) };
+      } finally {
+        engine.close();
+      }
     } catch (error) {
       if (!(error instanceof PhantomError)) throw error;
       return { name, available: false, detail: error.message, flopsPerS: null };

@@ -19,7 +19,7 @@ import { describeModel, type ModelSource, openModel } from '../../models/model-s
 import type { MetricValues } from '../../metrics/metric-names.js';
 import type { Evaluation } from '../../training/evaluate.js';
 import { type EvaluationMetrics, metricsShape } from '../../training/metrics-shape.js';
-import { createEngine } from '../ranks/engines.js';
+import { withEngine } from '../ranks/engines.js';
 import type { EvaluationRankData } from './evaluation-rank.js';
 import { holdData, openSettingsData } from '../data/open-data.js';
 import { networkSettings } from '../../settings/network-settings.js';
@@ -230,7 +230,7 @@ async function prepare(
   }
   checkFits(model, data);
   validateRanks(specification.blocks, ranks);
-  const { name: engine } = await createEngine(request.engine ?? 'auto', settings);
+  const engine = await withEngine(request.engine ?? 'auto', settings, ({ name }) => name);
   return { model, swept, data, release, engine };
 }
 

@@ -4,7 +4,7 @@ import { type EvaluationJob, runEvaluation } from '../../training/evaluate.js';
 import { createEngine } from '../ranks/engines.js';
 import { countedParts } from '../ranks/rank-parts.js';
 import { type MeterPlace, rankEnergy } from '../ranks/rank-meter.js';
-import { runRankProgram } from '../ranks/rank-program.js';
+import { runRankProgram, withRankEngine } from '../ranks/rank-program.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 
@@ -20,14 +20,14 @@ export interface EvaluationRankData {
 
 await runRankProgram<EvaluationRankData>(async (context) => {
   const { job, engine: choice, relaxedSimd, batches, metering: settings, place } = context.data;
-  const bare = await context.uninterrupted(() =>
-    createEngine(choice, { relaxedSimd, rank: context.rank }),
-  );
-  const parts = countedParts(bare, context.transport);
-  const metered = { ...settings, ...place, ...parts, index: context.index };
-  return runEvaluation(job, {
-    ...parts,
-    energy: await context.uninterrupted(() => rankEnergy(metered)),
-    batches: openBatches(batches, context.index),
+  const make = () => createEngine(choice, { relaxedSimd, rank: context.rank });
+  return withRankEngine(context, make, async (bare) => {
+    const parts = countedParts(bare, context.transport);
+    const metered = { ...settings, ...place, ...parts, index: context.index };
+    return runEvaluation(job, {
+      ...parts,
+      energy: await context.uninterrupted(() => rankEnergy(metered)),
+      batches: openBatches(batches, context.index),
+    });
   });
 });

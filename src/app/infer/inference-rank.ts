@@ -7,7 +7,7 @@ import {
 } from '../../serving/resident-rank.js';
 import { createEngine } from '../ranks/engines.js';
 import { countedParts } from '../ranks/rank-parts.js';
-import { runRankProgram } from '../ranks/rank-program.js';
+import { runRankProgram, withRankEngine } from '../ranks/rank-program.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 
 /** What `loadModel` gives every rank. */
@@ -18,14 +18,16 @@ export interface InferenceRankData {
 
 await runRankProgram<InferenceRankData>(async (context) => {
   const { job, engine: choice } = context.data;
-  const bare = await context.uninterrupted(() => createEngine(choice, { rank: context.rank }));
-  const { engine, communicator, meters } = countedParts(bare, context.transport);
-  answerBatches(job, {
-    engine,
-    communicator,
-    control: new Communicator(context.transport),
-    exposedS: () => meters.exposedS(),
-    index: context.index,
-    post: (message: InferenceMessage) => context.post(message),
+  const make = () => createEngine(choice, { rank: context.rank });
+  return withRankEngine(context, make, (bare) => {
+    const { engine, communicator, meters } = countedParts(bare, context.transport);
+    answerBatches(job, {
+      engine,
+      communicator,
+      control: new Communicator(context.transport),
+      exposedS: () => meters.exposedS(),
+      index: context.index,
+      post: (message: InferenceMessage) => context.post(message),
+    });
   });
 });

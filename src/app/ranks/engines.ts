@@ -38,6 +38,20 @@ export async function createEngine(
   throw reason;
 }
 
+/** What `use` makes of an engine, which is closed then. */
+export async function withEngine<T>(
+  choice: EngineChoice,
+  options: EngineOptions,
+  use: (engine: Engine) => T | Promise<T>,
+): Promise<T> {
+  const engine = await createEngine(choice, options);
+  try {
+    return await use(engine);
+  } finally {
+    engine.close();
+  }
+}
+
 /** The kernels, compiled once for all engines of a process. */
 export function compiledKernels(relaxedSimd: boolean): WasmModule {
   return loadKernelModule(relaxedSimd);

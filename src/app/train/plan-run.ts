@@ -26,6 +26,7 @@ import { networkOf } from '../../settings/network-settings.js';
 import { lossOptionsOf } from '../../settings/loss-settings.js';
 import { METRICS } from '../../metrics/metric-names.js';
 import { metricNames, type MetricsShape, metricsShape } from '../../training/metrics-shape.js';
+import type { Engine } from '../../engines/engine.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 
 /** What settings come to once the data are known. */
@@ -179,15 +180,15 @@ function refuseOneClass(training: DataParts['training']): void {
 }
 
 /**
- * @param capacityBytes memory that one rank's engine can address
+ * @param room memory that an engine can address: that of a rank, or of a device that ranks share
  * @param onMachine ranks on this machine
- * @returns a warning when the ranks need more memory than this machine has
- * @throws UnsupportedError when a rank does not fit its engine's memory, with the sizes
+ * @returns a warning when the ranks need more of the host's memory than this machine has
+ * @throws UnsupportedError when ranks do not fit their engine's memory, with the sizes
  */
 export function checkMemory(
   { specification, loss, lossOptions, weighting }: RunPlan,
   settings: TrainingSettings,
-  capacityBytes: number,
+  { capacityBytes, devices }: Pick<Engine, 'capacityBytes' | 'devices'>,
   onMachine: number,
 ): string | null {
   const columns = settings.batch / settings.accumulate;
@@ -198,16 +199,20 @@ export function checkMemory(
   const shape = { specification, ...sizes, ...rest };
   const bytes = rankMemory(shape, 0);
   const gib = (count: number) => `${(count / 2 ** 30).toFixed(2)} GiB`;
-  if (bytes.totalBytes > capacityBytes) {
+  const sharing = devices === 0 ? 1 : Math.ceil(onMachine / devices);
+  if (sharing * bytes.totalBytes > capacityBytes) {
+    const held =
+      sharing === 1 ? 'its engine can address' : `${sharing} ranks share a device, which has`;
     throw new UnsupportedError(
       'memory',
       `a rank needs ${gib(bytes.totalBytes)} (parameters ${gib(bytes.parameterBytes)}, gradients ` +
         `${gib(bytes.gradientBytes)}, ${optimizer} state ${gib(bytes.optimizerBytes)}, ` +
         `average ${gib(bytes.averageBytes)}, ` +
-        `activations ${gib(bytes.activationBytes)}, buffers ${gib(bytes.bufferBytes)}), its engine can address ${gib(capacityBytes)}; use more ` +
-        'ranks, a smaller width or batch, or --accumulate',
+        `activations ${gib(bytes.activationBytes)}, buffers ${gib(bytes.bufferBytes)}), ${held} ${gib(capacityBytes)}; use more ` +
+        `${devices === 0 ? 'ranks' : 'devices'}, a smaller width or batch, or --accumulate`,
     );
   }
+  if (devices > 0) return null;
   const all = bytes.totalBytes * onMachine;
   if (all <= os.totalmem()) return null;
   return `${onMachine} ranks need ${gib(all)}, this machine has ${gib(os.totalmem())}`;

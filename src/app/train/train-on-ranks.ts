@@ -18,7 +18,7 @@ import {
 } from '../../checkpoints/run-folder.js';
 import { FolderLock } from '../../checkpoints/run-lock.js';
 import type { TrainingJob } from '../../training/trainer.js';
-import { compiledKernels, createEngine } from '../ranks/engines.js';
+import { compiledKernels, withEngine } from '../ranks/engines.js';
 import { initialStandardization, openInitialModel } from './from-model.js';
 import { createMeter } from '../ranks/meters.js';
 import { holdData, openSettingsData } from '../data/open-data.js';
@@ -246,9 +246,12 @@ async function prepare(
       ? initialStandardization(settings, data, model)
       : resumedStandardization(resumeFolder, data);
   // Engine and meter are tried here first, so that what is missing is reported before a rank starts.
-  const { capacityBytes } = await createEngine(settings.engine, settings);
+  const room = await withEngine(settings.engine, settings, ({ capacityBytes, devices }) => ({
+    capacityBytes,
+    devices,
+  }));
   (await createMeter({ ...settings, choice: settings.meter })).close();
-  const warning = checkMemory(run, settings, capacityBytes, onMachine);
+  const warning = checkMemory(run, settings, room, onMachine);
   const recorded = describeData(data, standardization);
   const before = resumeFolder === null ? null : readRunConfig(resumeFolder);
   const from = model && { folder: model.weights, text: sourceText(model) };

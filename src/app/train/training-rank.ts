@@ -6,7 +6,7 @@ import { runTraining, type TrainingJob } from '../../training/trainer.js';
 import { createEngine } from '../ranks/engines.js';
 import { countedParts } from '../ranks/rank-parts.js';
 import { type MeterPlace, rankEnergy } from '../ranks/rank-meter.js';
-import { runRankProgram } from '../ranks/rank-program.js';
+import { runRankProgram, withRankEngine } from '../ranks/rank-program.js';
 
 /** What `trainOnRanks` gives every rank. */
 export interface TrainingRankData {
@@ -22,19 +22,22 @@ await runRankProgram<TrainingRankData>(async (context) => {
   const { job, batches, module } = context.data;
   const { engine: choice, relaxedSimd, ranks, replicas, compute } = job.settings;
   const make = () => createEngine(choice, { relaxedSimd, module, rank: context.rank });
-  const bare = await context.uninterrupted(make);
   // An engine of its own, so that the measurement takes none of the run's memory.
-  const peakFlopsPerS = context.rank === 0 ? measureEngine(await make(), compute).flopsPerS : 0;
+  const measured = () =>
+    withRankEngine(context, make, (engine) => measureEngine(engine, compute).flopsPerS);
+  const peakFlopsPerS = context.rank === 0 ? await measured() : 0;
   const handle = batches[Math.floor(context.index / ranks)];
   if (!handle) throw new TypeError(`no batches for rank ${context.rank}`);
-  const parts = countedParts(bare, context.transport, replicas);
-  const metered = { ...job.settings, ...context.data.meter, ...parts, index: context.index };
-  return runTraining(job, {
-    ...parts,
-    energy: await context.uninterrupted(() => rankEnergy(metered)),
-    batches: openBatches(handle, context.index % ranks),
-    peakFlopsPerS,
-    stopRequested: context.stopRequested,
-    onEvent: context.post,
+  return withRankEngine(context, make, async (bare) => {
+    const parts = countedParts(bare, context.transport, replicas);
+    const metered = { ...job.settings, ...context.data.meter, ...parts, index: context.index };
+    return runTraining(job, {
+      ...parts,
+      energy: await context.uninterrupted(() => rankEnergy(metered)),
+      batches: openBatches(handle, context.index % ranks),
+      peakFlopsPerS,
+      stopRequested: context.stopRequested,
+      onEvent: context.post,
+    });
   });
 });

@@ -1,15 +1,18 @@
 import { UnsupportedError } from '../../base/errors.js';
+import { memorySize } from '../memory-size.js';
 import type { Device } from './device.js';
 
 /** What vectors of any width divide, and every tensor starts at. */
 const ALIGNMENT = 64;
 /** Small tensors share chunks of this size. */
 const CHUNK_BYTES = 16 * 2 ** 20;
+/** From this size on a tensor has a chunk of its own. */
+const LARGE_BYTES = 2 ** 20;
 /** Left to the driver, other processes and what libraries take themselves. */
 const RESERVED_BYTES = 256 * 2 ** 20;
 
-/** Memory of a device, handed out in order from chunks that are taken when they are needed; nothing is
- * given back. A tensor that fills a chunk has one of its own. */
+/** Memory of a device, handed out in order from chunks that are taken when they are needed. The device gives
+ * them back when it is closed. */
 export class DeviceArena {
   readonly capacityBytes: number;
   readonly #device: Device;
@@ -32,11 +35,11 @@ export class DeviceArena {
     const size = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
     if (this.#allocated + size > this.capacityBytes) throw this.#full(size, what);
     let at = this.#at;
-    if (size >= CHUNK_BYTES) {
-      at = this.#chunk(size, what);
+    if (size >= LARGE_BYTES) {
+      at = this.#chunk(size, size, what);
     } else {
       if (size >= this.#left) {
-        this.#at = at = this.#chunk(CHUNK_BYTES, what);
+        this.#at = at = this.#chunk(CHUNK_BYTES, size, what);
         this.#left = CHUNK_BYTES;
       }
       this.#at += size;
@@ -46,9 +49,10 @@ export class DeviceArena {
     return at;
   }
 
-  #chunk(bytes: number, what: string): number {
+  /** @param size of what it is for */
+  #chunk(bytes: number, size: number, what: string): number {
     const at = this.#device.allocate(bytes);
-    if (at === null) throw this.#full(bytes, what);
+    if (at === null) throw this.#full(size, what);
     return at;
   }
 
@@ -56,15 +60,9 @@ export class DeviceArena {
     const { name, index } = this.#device;
     return new UnsupportedError(
       'engine memory',
-      `${what} takes ${readable(bytes)}, ${readable(this.#allocated)} of ` +
-        `${readable(this.capacityBytes)} are in use on device ${index} (${name}); use more devices, ` +
+      `${what} takes ${memorySize(bytes)}, ${memorySize(this.#allocated)} of ` +
+        `${memorySize(this.capacityBytes)} are in use on device ${index} (${name}); use more devices, ` +
         'smaller batches or a narrower network',
     );
   }
-}
-
-function readable(bytes: number): string {
-  return bytes < 2 ** 30
-    ? `${(bytes / 2 ** 20).toFixed(1)} MiB`
-    : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 }

@@ -32,7 +32,14 @@ export function kernelSource(): string {
 export async function compileKernels(nvrtc: Nvrtc, capability: number): Promise<Uint8Array> {
   const program = new BigUint64Array(1);
   check(nvrtc, 'create', nvrtc.create(program, kernelSource(), 'kernels.cu', 0, null, null));
-  const handle = Number(program[0]);
+  try {
+    return await compiled(nvrtc, capability, Number(program[0]));
+  } finally {
+    nvrtc.destroy(program);
+  }
+}
+
+async function compiled(nvrtc: Nvrtc, capability: number, handle: number): Promise<Uint8Array> {
   const architecture = `--gpu-architecture=sm_${capability}`;
   const option = new TextEncoder().encode(`${architecture}\0`).buffer;
   const addresses = new BigUint64Array([BigInt((await addressReader())(option))]);
@@ -43,7 +50,7 @@ export async function compileKernels(nvrtc: Nvrtc, capability: number): Promise<
     throw new NativeError(
       'nvrtc',
       `${nvrtc.path} (CUDA ${major[0]}.${minor[0]}) does not compile for compute capability ` +
-        `${capability / 10}; install the NVRTC of another CUDA version, or set PHANTOM_NVRTC to it`,
+        `${(capability / 10).toFixed(1)}; install the NVRTC of another CUDA version, or set PHANTOM_NVRTC to it`,
     );
   }
   if (code !== 0) {

@@ -54,8 +54,18 @@ export interface CudaEngineOptions {
 export async function createCudaEngine(options: CudaEngineOptions = {}): Promise<CudaEngine> {
   refuseOverride();
   const driver = await openCudaDriver();
-  const [cublasLt, nvrtc] = [await openCublasLt(), await openNvrtc()];
   const device = new Device(driver, options);
+  try {
+    return await engineOn(device);
+  } catch (error) {
+    device.close();
+    throw error;
+  }
+}
+
+async function engineOn(device: Device): Promise<CudaEngine> {
+  const cublasLt = await openCublasLt(device.driverMajor);
+  const nvrtc = await openNvrtc(device.driverMajor);
   const launcher = await Launcher.open(device, await compileKernels(nvrtc, device.capability));
   const arena = new DeviceArena(device);
   const own = device.allocate(WORKSPACE_BYTES + Sums.bytes);
@@ -63,9 +73,9 @@ export async function createCudaEngine(options: CudaEngineOptions = {}): Promise
     const what = `${device.name} has no memory left for the workspace of products; end what uses it`;
     throw new NativeError('cuda', what);
   }
-  const products = await Products.open(cublasLt, device, own);
   const sums = new Sums(device, launcher, own + WORKSPACE_BYTES);
   const staging = new Staging(device, await memoryCopies());
+  const products = await Products.open(cublasLt, device, own);
   const { version } = cublasLt;
   return new CudaEngine({ device, launcher, arena, products, sums, staging, version });
 }
@@ -120,6 +130,9 @@ export class CudaEngine implements Engine {
       `${major}.${minor} (this engine has never run on a GPU)`;
   }
 
+  get devices(): number {
+    return this.#device.count;
+  }
   get allocatedBytes(): number {
     return this.#arena.allocatedBytes;
   }
@@ -167,6 +180,9 @@ export class CudaEngine implements Engine {
   }
   synchronize(): void {
     this.#device.synchronize();
+  }
+  close(): void {
+    this.#device.close(() => this.#products.close());
   }
 
   gemm(

@@ -22,11 +22,21 @@ export class Device {
   /** 10 · major + minor. */
   readonly capability: number;
   readonly driverVersion: string;
+  readonly driverMajor: number;
+  /** Devices that the driver sees. */
+  readonly count: number;
   readonly totalBytes: number;
   /** Free when it was opened. */
   readonly freeBytes: number;
   readonly stream: number;
   readonly #driver: CudaDriver;
+  readonly #device: number;
+  readonly #context: number;
+  readonly #memory = new Set<number>();
+  readonly #pages: number[] = [];
+  readonly #events: number[] = [];
+  readonly #modules: number[] = [];
+  #isClosed = false;
 
   /**
    * @param place index of the devices that the driver sees, from 0; or the rank, as ranks take them in turn
@@ -37,7 +47,8 @@ export class Device {
     this.#driver = driver;
     this.#call('cuInit', driver.init(0));
     const version = this.#integer('cuDriverGetVersion', (view) => driver.version(view));
-    this.driverVersion = `${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`;
+    this.driverMajor = Math.floor(version / 1000);
+    this.driverVersion = `${this.driverMajor}.${Math.floor((version % 1000) / 10)}`;
     if (version < OLDEST_DRIVER) {
       throw new NativeError(
         'cuda',
@@ -45,12 +56,14 @@ export class Device {
       );
     }
     const count = this.#integer('cuDeviceGetCount', (view) => driver.deviceCount(view));
+    this.count = count;
     const index = place.device ?? (place.rank ?? 0) % Math.max(1, count);
     if (index >= count) {
       throw new NativeError('cuda', `no device ${index}: the driver sees ${count}, from 0`);
     }
     this.index = index;
     const device = this.#integer('cuDeviceGet', (view) => driver.device(view, index));
+    this.#device = device;
     const attribute = (which: number) =>
       this.#integer('cuDeviceGetAttribute', (view) => driver.deviceAttribute(view, which, device));
     const text = new Uint8Array(256);
@@ -61,20 +74,49 @@ export class Device {
     if (this.capability < OLDEST_CAPABILITY) {
       throw new UnsupportedError(
         'cuda',
-        `${this.name} has compute capability ${this.capability / 10}; 7.0 or newer is needed`,
+        `${this.name} has compute capability ${(this.capability / 10).toFixed(1)}; 7.0 or newer is needed`,
       );
     }
-    const context = this.#handle('cuDevicePrimaryCtxRetain', (view) =>
+    this.#context = this.#handle('cuDevicePrimaryCtxRetain', (view) =>
       driver.retainContext(view, device),
     );
-    this.#call('cuCtxSetCurrent', driver.setContext(context));
-    this.stream = this.#handle('cuStreamCreate', (view) =>
-      driver.createStream(view, STREAM_NON_BLOCKING),
-    );
-    const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)];
-    this.#call('cuMemGetInfo', driver.memory(free, total));
-    this.freeBytes = Number(free[0]);
-    this.totalBytes = Number(total[0]);
+    let stream = 0;
+    try {
+      this.#call('cuCtxSetCurrent', driver.setContext(this.#context));
+      stream = this.#handle('cuStreamCreate', (view) =>
+        driver.createStream(view, STREAM_NON_BLOCKING),
+      );
+      const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)];
+      this.#call('cuMemGetInfo', driver.memory(free, total));
+      this.stream = stream;
+      this.freeBytes = Number(free[0]);
+      this.totalBytes = Number(total[0]);
+    } catch (error) {
+      if (stream !== 0) driver.destroyStream(stream);
+      driver.releaseContext(device);
+      throw error;
+    }
+  }
+
+  /** Waits for all work, and gives back all that was made here: memory of a device belongs to the process, and
+   * outlives the thread that took it. Does nothing when called again, and what it cannot do on a device that
+   * is lost it leaves to the end of the process.
+   * @param first gives back what others have made, after the wait */
+  close(first: () => void = () => {}): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const driver = this.#driver;
+    // The thread may have opened another device since.
+    driver.pushContext(this.#context);
+    driver.synchronize(this.stream);
+    first();
+    for (const at of this.#memory) driver.free(at);
+    for (const at of this.#pages) driver.freePages(at);
+    for (const event of this.#events) driver.destroyEvent(event);
+    for (const module of this.#modules) driver.unloadModule(module);
+    driver.destroyStream(this.stream);
+    driver.popContext(new BigUint64Array(1));
+    driver.releaseContext(this.#device);
   }
 
   /** Memory full of zeros, at a multiple of 256; null where there is not as much. */
@@ -83,11 +125,9 @@ export class Device {
     const code = this.#driver.allocate(at, bytes);
     if (code === CUDA_OUT_OF_MEMORY) return null;
     this.#call('cuMemAlloc', code);
+    this.#memory.add(Number(at[0]));
     this.fill(Number(at[0]), 0, Math.ceil(bytes / 4));
     return Number(at[0]);
-  }
-  free(at: number): void {
-    this.#call('cuMemFree', this.#driver.free(at));
   }
   /** Words of 32 bits. */
   fill(at: number, word: number, count: number): void {
@@ -120,6 +160,7 @@ export class Device {
     const code = this.#driver.allocatePages(at, bytes, 0);
     if (code === CUDA_OUT_OF_MEMORY) return null;
     this.#call('cuMemHostAlloc', code);
+    this.#pages.push(Number(at[0]));
     return Number(at[0]);
   }
   copyFromPages(from: number, to: number, bytes: number): void {
@@ -129,9 +170,11 @@ export class Device {
     this.#call('cuMemcpyDtoHAsync', this.#driver.copyToPages(to, from, bytes, this.stream));
   }
   createEvent(): number {
-    return this.#handle('cuEventCreate', (view) =>
+    const event = this.#handle('cuEventCreate', (view) =>
       this.#driver.createEvent(view, EVENT_DISABLE_TIMING),
     );
+    this.#events.push(event);
+    return event;
   }
   /** The event comes when all that was called before has run. */
   record(event: number): void {
@@ -151,6 +194,7 @@ export class Device {
     const module = this.#handle('cuModuleLoadData', (view) =>
       this.#driver.loadModule(view, binary),
     );
+    this.#modules.push(module);
     const handles = names.map((name) => [
       name,
       this.#handle(`cuModuleGetFunction of ${name}`, (view) =>

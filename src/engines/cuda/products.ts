@@ -11,11 +11,14 @@ const [DESCRIPTION_TRANSPOSE_A, DESCRIPTION_TRANSPOSE_B] = [3, 4];
 const PREFERENCE = { workspaceBytes: 1, reductions: 3, alignment: [5, 6, 7, 8] } as const;
 /** Sums of parts in the workspace, in float32: not in what is written, which may be bfloat16. */
 const REDUCE_IN_WORKSPACE = 2;
-/** Bytes of cublasLtMatmulHeuristicResult_t, of the algorithm at its start, and where it has its workspace. */
-const RESULT = { bytes: 96, algorithm: 64, workspace: 64 } as const;
+/** Bytes of cublasLtMatmulHeuristicResult_t, of the algorithm at its start, and where it has its workspace and
+ * whether the algorithm is one. */
+const RESULT = { bytes: 96, algorithm: 64, workspace: 64, state: 72 } as const;
 
 /** What every algorithm may use, at a multiple of 256 bytes. */
 export const WORKSPACE_BYTES = 32 * 2 ** 20;
+/** Of shapes that come again; beyond it the one that was made first goes. */
+const MOST_PLANS = 4096;
 /** The widest load of a thread. */
 const WIDEST_BYTES = 16;
 
@@ -66,6 +69,13 @@ export class Products {
     return new Products(library, device, workspace, await addressReader());
   }
 
+  /** Gives back what the library made; nothing may be under way. */
+  close(): void {
+    for (const plan of this.#plans.values()) this.#destroy(plan);
+    this.#plans.clear();
+    this.#library.destroy(this.#handle);
+  }
+
   /** As `Engine.gemm`, of sizes above zero. */
   multiply(
     transposeA: boolean,
@@ -112,6 +122,12 @@ export class Products {
     const known = this.#plans.get(key);
     if (known !== undefined) return known;
     const plan = this.#find(transposeA, transposeB, a, b, c);
+    for (const [oldest, old] of this.#plans) {
+      if (this.#plans.size < MOST_PLANS) break;
+      // The library has read them when a call returns.
+      this.#destroy(old);
+      this.#plans.delete(oldest);
+    }
     this.#plans.set(key, plan);
     return plan;
   }
@@ -149,12 +165,15 @@ export class Products {
       new Uint8Array(result),
       count,
     );
-    if (code !== 0 || count[0] !== 1) {
+    library.destroyPreference(preference);
+    const state = code !== 0 || count[0] !== 1 ? code : new Int32Array(result, RESULT.state, 1)[0];
+    if (state !== 0 || count[0] !== 1) {
+      this.#destroy({ description, layouts });
+      const remedy = a.dtype === 'bfloat16' ? '; --compute float32 works on all' : '';
       throw new UnsupportedError(
         'cublaslt',
         `${library.path} has no algorithm for a product of ${a.dtype} [${c.rows}, ${c.columns}] with ` +
-          `inner size ${transposeA ? a.rows : a.columns} on this device (status ${code}); --compute ` +
-          'float32 works on all',
+          `inner size ${transposeA ? a.rows : a.columns} on this device (status ${state})${remedy}`,
       );
     }
     const workspaceBytes = Number(new BigUint64Array(result, RESULT.workspace, 1)[0]);
@@ -176,6 +195,11 @@ export class Products {
       set(PREFERENCE.alignment[i] ?? 0, new Uint32Array([alignment(operand)]));
     }
     return preference;
+  }
+
+  #destroy({ description, layouts }: Pick<Plan, 'description' | 'layouts'>): void {
+    for (const layout of layouts) this.#library.destroyLayout(layout);
+    this.#library.destroyDescription(description);
   }
 
   #made(call: string, make: (view: BigUint64Array) => number): number {

@@ -3,7 +3,7 @@ import type { PendingCopy } from '../../tensor/region-copies.js';
 import type { MemoryCopies } from '../../native/library.js';
 import type { Device } from './device.js';
 
-/** Copies up to this size go by way of pages that the device reaches itself. */
+/** Of a block of pages that the device reaches itself. A longer write waits; a longer read takes several. */
 const LARGEST_BYTES = 4 * 2 ** 20;
 const SMALLEST_BYTES = 4096;
 /** Blocks of one size, at most; then the oldest copy is waited for. */
@@ -50,11 +50,20 @@ export class Staging {
   startRead(from: number, into: ArrayBufferView): PendingCopy {
     const { byteLength } = into;
     if (byteLength === 0) return DONE;
-    const device = this.#device;
     if (byteLength > LARGEST_BYTES) {
-      device.read(from, into);
-      return DONE;
+      const parts: PendingCopy[] = [];
+      for (let at = 0; at < byteLength; at += LARGEST_BYTES) {
+        const bytes = Math.min(LARGEST_BYTES, byteLength - at);
+        const part = new Uint8Array(into.buffer, into.byteOffset + at, bytes);
+        parts.push(this.startRead(from + at, part));
+      }
+      return {
+        wait: () => {
+          for (const part of parts) part.wait();
+        },
+      };
     }
+    const device = this.#device;
     const size = sizeOf(byteLength);
     const block = this.#take(size);
     device.copyToPages(from, block.address, byteLength);

@@ -1,4 +1,5 @@
 import { UnsupportedError } from '../../base/errors.js';
+import { memorySize } from '../memory-size.js';
 import { elementBytes, elementCount } from '../../tensor/tensor.js';
 import type { Dtype, HostTensor } from '../../tensor/tensor.js';
 import { KERNEL_RESERVED_BYTES } from './kernels.js';
@@ -52,14 +53,8 @@ export class Arena {
   #full(shape: readonly number[], bytes: number, why: string): UnsupportedError {
     return new UnsupportedError(
       'engine memory',
-      `a tensor [${shape.join(', ')}] takes ${readable(bytes)}, ${readable(this.allocatedBytes)} of ` +
-        `${readable(this.capacityBytes)} are in use; ${why}`,
+      `a tensor [${shape.join(', ')}] takes ${memorySize(bytes)}, ${memorySize(this.allocatedBytes)} of ` +
+        `${memorySize(this.capacityBytes)} are in use; ${why}`,
     );
   }
-}
-
-function readable(bytes: number): string {
-  return bytes < 2 ** 30
-    ? `${(bytes / 2 ** 20).toFixed(1)} MiB`
-    : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 }

@@ -49,6 +49,7 @@ export class WasmEngine implements HostEngine {
   readonly description: string;
   readonly halfProducts = 'widened';
   readonly asynchronous = false;
+  readonly devices = 0;
   readonly #arena = new Arena();
   readonly #kernels: Kernels;
 
@@ -95,6 +96,7 @@ export class WasmEngine implements HostEngine {
     return DONE;
   }
   synchronize(): void {}
+  close(): void {}
   toDevice<T extends ElementType>(from: HostArrays[T], to: Region<T>): void {
     const { data } = to as HostRegion<T>;
     sameLength(from, data);

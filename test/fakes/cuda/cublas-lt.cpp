@@ -47,12 +47,23 @@ size_t cublasLtGetVersion() { return 130000; }
 int cublasLtCreate(void **handle) {
   DEVICE_CALL(cublasLtCreate);
   *handle = (void *)1;
+  count(1);
+  return 0;
+}
+int cublasLtDestroy(void *) {
+  count(-1);
   return 0;
 }
 int cublasLtMatmulDescCreate(Description **description, int compute, int scale) {
   CALL(cublasLtMatmulDescCreate);
   if (compute != COMPUTE_FLOAT32 || scale != FLOAT32) return NOT_SUPPORTED;
   *description = new Description{ compute, scale };
+  count(1);
+  return 0;
+}
+int cublasLtMatmulDescDestroy(Description *description) {
+  delete description;
+  count(-1);
   return 0;
 }
 int cublasLtMatmulDescSetAttribute(Description *description, int attribute, const void *value, size_t bytes) {
@@ -65,11 +76,23 @@ int cublasLtMatrixLayoutCreate(Layout **layout, int type, uint64_t rows, uint64_
   CALL(cublasLtMatrixLayoutCreate);
   if ((type != FLOAT32 && type != BFLOAT16) || leading < (int64_t)rows) return INVALID_VALUE;
   *layout = new Layout{ type, rows, columns, leading };
+  count(1);
+  return 0;
+}
+int cublasLtMatrixLayoutDestroy(Layout *layout) {
+  delete layout;
+  count(-1);
   return 0;
 }
 int cublasLtMatmulPreferenceCreate(Preference **preference) {
   CALL(cublasLtMatmulPreferenceCreate);
   *preference = new Preference;
+  count(1);
+  return 0;
+}
+int cublasLtMatmulPreferenceDestroy(Preference *preference) {
+  delete preference;
+  count(-1);
   return 0;
 }
 int cublasLtMatmulPreferenceSetAttribute(Preference *preference, int attribute, const void *value, size_t bytes) {
@@ -81,7 +104,7 @@ int cublasLtMatmulPreferenceSetAttribute(Preference *preference, int attribute, 
   return 0;
 }
 int cublasLtMatmulAlgoGetHeuristic(void *handle, Description *d, Layout *a, Layout *b, Layout *c, Layout *out,
-                                   Preference *preference, int most, Result *results, int *count) {
+                                   Preference *preference, int most, Result *results, int *found) {
   DEVICE_CALL(cublasLtMatmulAlgoGetHeuristic);
   if (handle != (void *)1 || most < 1 || out->type != FLOAT32 || c->type != FLOAT32) return INVALID_VALUE;
   if (a->type != b->type || preference->workspace < WORKSPACE) return NOT_SUPPORTED;
@@ -93,7 +116,8 @@ int cublasLtMatmulAlgoGetHeuristic(void *handle, Description *d, Layout *a, Layo
   memcpy(results->algorithm.alignment, preference->alignment, 16);
   results->algorithm.workspace = results->workspace = WORKSPACE;
   results->algorithm.mark = MARK;
-  *count = 1;
+  results->state = injected("state");
+  *found = 1;
   return 0;
 }
 int cublasLtMatmul(void *handle, Description *description, const float *alpha, const char *A, Layout *la,

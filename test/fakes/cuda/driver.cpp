@@ -25,7 +25,7 @@ struct Stream {
 };
 struct Device {
   char *base = nullptr, *own = nullptr;
-  size_t used = 0, bytes = 0, taken = 0;
+  size_t bytes = 0, taken = 0;
   std::map<char *, size_t> allocations;
   int error = 0;
 };
@@ -36,6 +36,13 @@ struct Event {
 static std::vector<Device> devices;
 static std::set<Stream *> streams;
 static thread_local Device *current;
+static thread_local std::vector<Device *> below;
+static long made = 0;
+
+void count(int change) {
+  LOCK;
+  made += change;
+}
 
 long setting(const char *name, long otherwise) {
   const char *text = getenv(name);
@@ -164,7 +171,29 @@ int cuDeviceGetAttribute(int *value, int attribute, int) {
 int cuDevicePrimaryCtxRetain(void **context, int device) {
   CALL(cuDevicePrimaryCtxRetain);
   *context = &devices.at(device);
+  count(1);
   return 0;
+}
+int cuDevicePrimaryCtxRelease_v2(int) {
+  count(-1);
+  return 0;
+}
+int cuCtxPushCurrent_v2(void *context) {
+  below.push_back(current);
+  current = (Device *)context;
+  return 0;
+}
+int cuCtxPopCurrent_v2(void **context) {
+  if (below.empty()) return 201;
+  *context = current;
+  current = below.back();
+  below.pop_back();
+  return 0;
+}
+/** What has been made and not given back: memory of devices and of the host, and all that has a handle. */
+long fakeCudaMade() {
+  LOCK;
+  return made;
 }
 int cuCtxSetCurrent(void *context) {
   CALL(cuCtxSetCurrent);
@@ -181,9 +210,15 @@ int cuMemAlloc_v2(char **address, size_t bytes) {
   DEVICE_CALL(cuMemAlloc_v2);
   LOCK;
   if (bytes == 0) return 1;
-  size_t at = (current->used + 255) & ~255ull;
+  // The first gap that is large enough.
+  size_t at = 0;
+  for (auto &[address, length] : current->allocations) {
+    size_t next = address - current->base;
+    if (at + bytes <= next) break;
+    at = (next + length + 255) & ~255ull;
+  }
   if (at + bytes > current->bytes) return 2;
-  current->used = at + bytes;
+  count(1);
   current->allocations[current->base + at] = bytes;
   current->taken += bytes;
   poison(current->own + at, bytes);
@@ -198,6 +233,7 @@ int cuMemFree_v2(char *address) {
   poison(seen(address), found->second);
   current->taken -= found->second;
   current->allocations.erase(found);
+  count(-1);
   return 0;
 }
 int cuMemcpyHtoDAsync_v2(char *to, const void *from, size_t bytes, void *stream) {
@@ -225,6 +261,15 @@ int cuStreamCreate(Stream **stream, unsigned) {
   LOCK;
   *stream = new Stream{ current, {} };
   streams.insert(*stream);
+  count(1);
+  return 0;
+}
+int cuStreamDestroy_v2(Stream *stream) {
+  DEVICE_CALL(cuStreamDestroy_v2);
+  LOCK;
+  if (!streams.erase(stream)) return 400;
+  delete stream;
+  count(-1);
   return 0;
 }
 int cuStreamSynchronize(void *stream) {
@@ -238,11 +283,25 @@ int cuStreamSynchronize(void *stream) {
 int cuMemHostAlloc(void **address, size_t bytes, unsigned) {
   DEVICE_CALL(cuMemHostAlloc);
   *address = aligned_alloc(4096, (bytes + 4095) & ~4095ull);
+  count(1);
   return *address ? 0 : 2;
+}
+int cuMemFreeHost(void *address) {
+  DEVICE_CALL(cuMemFreeHost);
+  free(address);
+  count(-1);
+  return 0;
 }
 int cuEventCreate(Event **event, unsigned) {
   DEVICE_CALL(cuEventCreate);
   *event = new Event;
+  count(1);
+  return 0;
+}
+int cuEventDestroy_v2(Event *event) {
+  DEVICE_CALL(cuEventDestroy_v2);
+  delete event;
+  count(-1);
   return 0;
 }
 int cuEventRecord(Event *event, void *stream) {
@@ -273,7 +332,13 @@ int cuModuleLoadData(KernelModule **module, const char *image) {
   long capability = setting("FAKE_CUDA_CAPABILITY", 90);
   if (target / 10 != capability / 10 || target > capability) return 209;
   *module = loadKernels(path);
+  count(1);
   return *module ? 0 : 200;
+}
+int cuModuleUnload(KernelModule *) {
+  DEVICE_CALL(cuModuleUnload);
+  count(-1);
+  return 0;
 }
 int cuModuleGetFunction(KernelFunction **function, KernelModule *module, const char *name) {
   DEVICE_CALL(cuModuleGetFunction);

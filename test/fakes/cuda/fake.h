@@ -33,12 +33,13 @@ const char *readable(const void *address);
 char *writable(void *address);
 /** Puts work on a stream of the current device; 0, or 400 where it is another's. */
 int enqueue(void *stream, std::function<void()> work);
+/** Counts what a library has made and not given back. */
+void count(int change);
 /** An environment variable's number. */
 long setting(const char *name, long otherwise);
 
 // Of the compiled kernels: what they call, and what a launch sets.
 struct Dim { unsigned x, y, z; };
-struct Image { std::string target, path; };
 
 #define CALL(name) \
   if (int failure = injected(#name)) return failure

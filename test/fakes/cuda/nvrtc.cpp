@@ -54,6 +54,13 @@ int nvrtcCreateProgram(Program **program, const char *source, const char *, int 
   CALL(nvrtcCreateProgram);
   if (headers) return 3;
   *program = new Program{ source, "", "" };
+  count(1);
+  return 0;
+}
+int nvrtcDestroyProgram(Program **program) {
+  delete *program;
+  *program = nullptr;
+  count(-1);
   return 0;
 }
 int nvrtcCompileProgram(Program *program, int count, const char **options) {

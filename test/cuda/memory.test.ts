@@ -1,0 +1,152 @@
+// Memory of CUDA devices comes back, on the stand-in for CUDA's libraries.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { NativeError, UnsupportedError } from '#src/base/errors.js';
+import { checkMemory } from '#src/app/train/plan-run.js';
+import { createCudaEngine } from '#src/engines/cuda/cuda-engine.js';
+import { inToolkit, openCudaDriver } from '#src/native/cuda.js';
+import { resolveSettings } from '#src/settings/resolve.js';
+import { lossOptionsOf } from '#src/settings/loss-settings.js';
+import { asMatrix, bytesOf } from '#src/tensor/tensor.js';
+
+import { fakeCuda, reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
+import { madeByFakeCuda as made } from './training-runs.js';
+
+const skip = reasonToSkipFakeCuda();
+const MIB = 2 ** 20;
+
+describe('memory of CUDA devices', { skip: skip ?? false }, () => {
+  if (skip === null) Object.assign(process.env, fakeCuda(), { FAKE_CUDA_DEVICES: '2' });
+
+  async function freeBytes(): Promise<number> {
+    const free = new BigUint64Array(1);
+    const driver = await openCudaDriver();
+    assert.equal(driver.memory(free, new BigUint64Array(1)), 0);
+    return Number(free[0]);
+  }
+  test('comes back when engines are closed, however many there were', async () => {
+    const other = await createCudaEngine();
+    const before = [await freeBytes(), await made()];
+    // Together more than the device has.
+    for (let i = 0; i < 4; i++) {
+      const engine = await createCudaEngine();
+      const large = engine.allocate([160 * MIB]);
+      const [a, c] = [engine.allocate([8, 8]), engine.allocate([8, 8])];
+      engine.toDevice(new Float32Array(64).fill(2), a);
+      engine.gemm(false, false, 1, asMatrix(a), asMatrix(a), 0, asMatrix(c));
+      engine.startToHost(c, new Float32Array(64)).wait();
+      engine.fill(large, 1);
+      assert.ok((await freeBytes()) < (before[0] ?? 0) - 640 * MIB);
+      engine.close();
+      engine.close();
+      assert.deepEqual([await freeBytes(), await made()], before);
+    }
+    const tensor = other.allocate([3]);
+    other.fill(tensor, 2);
+    assert.deepEqual([...other.toHost(tensor)], [2, 2, 2]);
+    other.close();
+  });
+
+  test('comes back of engines that could not be made', async () => {
+    const before = await made();
+    for (const call of ['cuStreamCreate', 'nvrtcCompileProgram', 'cublasLtCreate']) {
+      process.env['FAKE_CUDA_FAIL'] = `${call}:0=1`;
+      await assert.rejects(createCudaEngine(), NativeError);
+      delete process.env['FAKE_CUDA_FAIL'];
+      assert.equal(await made(), before, call);
+    }
+  });
+
+  test('is that of the engine closed, not of the one that its thread opened last', async () => {
+    const first = await createCudaEngine({ device: 0 });
+    const second = await createCudaEngine({ device: 1 });
+    const before = await freeBytes();
+    first.close();
+    assert.equal(await freeBytes(), before);
+    const tensor = second.allocate([2]);
+    second.fill(tensor, 3);
+    assert.deepEqual([...second.toHost(tensor)], [3, 3]);
+    second.close();
+  });
+
+  test('takes little more than tensors of some MiB need', async () => {
+    const engine = await createCudaEngine();
+    const before = await freeBytes();
+    for (let i = 0; i < 16; i++) engine.allocate([(9 * MIB) / 4]);
+    assert.equal(before - (await freeBytes()), 16 * 9 * MIB);
+    engine.close();
+  });
+
+  test('is read in large pieces while later calls go on', async () => {
+    const engine = await createCudaEngine();
+    const length = (9 * MIB) / 4 + 3;
+    const tensor = engine.allocate([length]);
+    const values = Float32Array.from({ length }, (_, i) => i);
+    engine.toDevice(values, tensor);
+    const into = new Float32Array(length);
+    const copy = engine.startToHost(tensor, into);
+    // The stand-in's streams run only when somebody waits.
+    assert.ok(into.every((value) => value === 0));
+    engine.fill(tensor, 7);
+    copy.wait();
+    assert.deepEqual(into, values);
+    engine.close();
+  });
+
+  test('products that no algorithm is for name a remedy that helps', async () => {
+    const engine = await createCudaEngine();
+    for (const dtype of ['float32', 'bfloat16'] as const) {
+      const [a, c] = [engine.allocate([4, 4], dtype), engine.allocate([4, 4])];
+      engine.fill(c, 1);
+      if (a.dtype === 'bfloat16') engine.encodeRows('bfloat16', c, bytesOf(a));
+      process.env['FAKE_CUDA_FAIL'] = 'state:0=15';
+      assert.throws(
+        () => engine.gemm(false, false, 1, asMatrix(a), asMatrix(a), 0, asMatrix(c)),
+        (error) =>
+          error instanceof UnsupportedError &&
+          /status 15/.test(error.message) &&
+          /--compute float32/.test(error.message) === (dtype === 'bfloat16'),
+      );
+      delete process.env['FAKE_CUDA_FAIL'];
+    }
+    engine.close();
+  });
+
+  test('gelu keeps its digits far below zero', async () => {
+    const engine = await createCudaEngine();
+    const [z, out] = [engine.allocate([1, 2]), engine.allocate([1, 2])];
+    engine.toDevice(Float32Array.of(-5, -8), z);
+    engine.biasActivation('gelu', z, null, out);
+    // x · Φ(x).
+    const expected = [-1.4332578594e-6, -4.9767684594e-15];
+    for (const [i, value] of engine.toHost(out).entries()) {
+      const near = expected[i] ?? NaN;
+      assert.ok(Math.abs(value - near) < 1e-4 * Math.abs(near), `${value}, ${near}`);
+    }
+    engine.close();
+  });
+});
+
+test('libraries of the major version that the driver has are tried first', () => {
+  const first = (driver: number) => inToolkit('libnvrtc.so', driver)[0];
+  assert.deepEqual([12, 13, 14].map(first), ['libnvrtc.so.12', 'libnvrtc.so.13', 'libnvrtc.so.13']);
+});
+
+test('ranks that share a device have to fit it together', () => {
+  const settings = resolveSettings([{ where: 'test', settings: { ranks: 4, batch: 32 } }]);
+  const network = { strategy: 'phantom', width: 4096, depth: 4, blocks: 4, ghosts: 8 } as const;
+  const specification = { ...network, activation: 'relu', ends: { kind: 'sharded' } } as const;
+  const lossOptions = lossOptionsOf(settings);
+  const plan = { specification, loss: 'mse', lossOptions, weighting: null } as const;
+  const check = (devices: number, gib: number) =>
+    checkMemory(plan as never, settings, { capacityBytes: gib * 2 ** 30, devices }, 4);
+  // A rank needs 4 layers of 1024² weights, their gradients and the optimizer's: 32 to 80 MiB.
+  assert.equal(check(4, 0.1), null);
+  assert.equal(check(1, 0.4), null);
+  assert.throws(
+    () => check(1, 0.1),
+    /4 ranks share a device, which has 0\.10 GiB; use more devices/,
+  );
+  assert.throws(() => check(0, 0.01), /its engine can address 0\.01 GiB; use more ranks/);
+});
