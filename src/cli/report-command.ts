@@ -4,7 +4,7 @@ import { figuresOf, type RunData } from '../runs/run-data.js';
 import type { RunRecord } from '../runs/run-record.js';
 import { defineCommand } from './command.js';
 import { createConsole } from './console.js';
-import { EXIT } from './failure.js';
+import { EXIT, UsageError } from './failure.js';
 import { JSON_FLAG } from './flags.js';
 
 export const command = defineCommand({
@@ -27,7 +27,8 @@ export const command = defineCommand({
       kind: 'choice',
       choices: ['html', 'markdown', 'svg'],
       about: 'a page, a table with words for pull requests and papers, or every chart as a file',
-      initial: 'html',
+      initial: null,
+      fallback: 'html',
     },
     tensorboard: {
       kind: 'switch',
@@ -60,9 +61,11 @@ and skipped.`,
   run: ({ operands, flags }) => report(operands, flags),
 });
 
+type Format = 'html' | 'markdown' | 'svg';
+
 interface Options {
   readonly out: string | null;
-  readonly format: 'html' | 'markdown' | 'svg';
+  readonly format: Format | null;
   readonly tensorboard: boolean;
   readonly mlflow: string | null;
   readonly json: boolean;
@@ -72,6 +75,11 @@ async function report(
   given: readonly string[],
   { out, format, tensorboard, mlflow, json }: Options,
 ): Promise<number> {
+  const other = mlflow === null ? (tensorboard ? '--tensorboard' : null) : '--mlflow';
+  if (other !== null && (format !== null || out !== null)) {
+    const extra = format === null ? '--out' : '--format';
+    throw new UsageError('flags', `${extra} with ${other}, which writes no page; leave one out`);
+  }
   const console = createConsole();
   const { readRuns } = await import('../runs/run-folders.js');
   const { runs, problems } = readRuns(given);
@@ -85,7 +93,7 @@ async function report(
     const { writeFileStore } = await import('../runs/mlflow/file-store.js');
     files.push(...writeFileStore(runs, mlflow));
   }
-  if (files.length === 0) files.push(...(await writeReport(runs, problems, format, out)));
+  if (files.length === 0) files.push(...(await writeReport(runs, problems, format ?? 'html', out)));
   if (json) {
     console.out(JSON.stringify({ type: 'report', files, problems, runs: runs.map(summary) }));
     return EXIT.fine;
@@ -102,7 +110,7 @@ const ENDINGS = { html: 'report.html', markdown: 'report.md', svg: 'charts' } as
 async function writeReport(
   runs: readonly RunRecord[],
   problems: readonly string[],
-  format: Options['format'],
+  format: Format,
   out: string | null,
 ): Promise<string[]> {
   const { describeRun } = await import('../runs/run-folders.js');
@@ -128,7 +136,7 @@ async function writeReport(
 async function reportTexts(
   runs: readonly RunData[],
   problems: readonly string[],
-  format: Options['format'],
+  format: Format,
   out: string,
 ): Promise<[file: string, text: string][]> {
   const { initialFigures, runsMarkdown, runsPage } = await import('../report/runs-page.js');

@@ -4,6 +4,7 @@ import { median } from '../base/median.js';
 import type { Obtained } from '../energy/meter.js';
 import type { EndEvent } from '../training/events.js';
 import { exchangesGhosts } from '../layers/strategies.js';
+import { runGroup } from './run-group.js';
 import type { LogLine, RunRecord, StepRecord } from './run-record.js';
 import { thin } from './thin.js';
 
@@ -40,7 +41,7 @@ export interface RunData {
   readonly name: string;
   readonly folder: string;
   readonly state: RunState;
-  /** Data and loss: runs of different ones have no common axis. */
+  /** Data, targets and loss: runs of different ones have no common axis. */
   readonly group: string;
   readonly created: string;
   readonly network: string;
@@ -95,7 +96,7 @@ function keptSteps(steps: readonly StepRecord[]): readonly StepRecord[] {
 /** A run as pages take it. */
 export function runData(run: RunRecord, state: RunState): RunData {
   const { config, end, energy, folder, name } = run;
-  const { settings, data, loss } = config;
+  const { settings } = config;
   const kept = keptSteps(run.steps);
   const steps = Object.fromEntries(
     COLUMNS.map((column) => [column, kept.map((step) => short(step[column]))]),
@@ -107,7 +108,7 @@ export function runData(run: RunRecord, state: RunState): RunData {
     name,
     folder,
     state,
-    group: `${data.name}, ${loss}`,
+    group: runGroup(config),
     created: config.created,
     network: networkText(run),
     settings: Object.fromEntries(

@@ -2,7 +2,7 @@
 // Python has MLflow, what its own client says of them.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -21,7 +21,7 @@ function writeStore(cwd: string): string {
   return path.join(cwd, 'store');
 }
 
-/** Three runs: finished and measured, killed, and of other data. */
+/** Runs: finished and measured, killed, of other data, and of a target that was asked for. */
 function writeRuns(cwd: string): void {
   writeRunFolder(path.join(cwd, 'runs/whole'), { obtained: 'counter' });
   writeRunFolder(path.join(cwd, 'runs/cut off'), {
@@ -34,6 +34,7 @@ function writeRuns(cwd: string): void {
     ],
   });
   writeRunFolder(path.join(cwd, 'runs/other'), { data: 'other.csv' });
+  writeRunFolder(path.join(cwd, 'runs/with a target'), { settings: { target: ['y'] } });
 }
 
 type Meta = Readonly<Record<string, unknown>>;
@@ -68,14 +69,19 @@ describe('file stores for MLflow', () => {
   it('have an experiment for each data, and each run once', (context) => {
     const cwd = temporaryFolder(context);
     writeRuns(cwd);
-    writeStore(cwd);
+    const [before] = readStore(writeStore(cwd));
+    const added = ['tags/mlflow.note.content', 'tags/mine', 'artifacts/mine.txt'];
+    const filesOfUsers = added.map((name) => path.join(before?.run ?? '', name));
+    for (const file of filesOfUsers) writeFileSync(file, 'mine');
     const runs = readStore(writeStore(cwd));
     const names = runs.map(({ name, experiment }) => `${String(experiment)}: ${name}`);
     assert.deepEqual(names.toSorted(), [
       'other.csv, mse: other',
       'table.csv, mse: cut off',
       'table.csv, mse: whole',
+      'table.csv: y, mse: with a target',
     ]);
+    for (const file of filesOfUsers) assert.equal(text(file), 'mine');
     const named = (wanted: string) => runs.find(({ name }) => name === wanted);
 
     const { run = '', about = {} } = named('whole') ?? {};
@@ -96,7 +102,7 @@ describe('file stores for MLflow', () => {
     assert.ok(existsSync(path.join(run, 'artifacts/config.json')));
 
     const cut = named('cut off')?.run ?? '';
-    assert.match(text(cut, 'tags/mlflow.note.content'), /beware/);
+    assert.match(text(cut, 'tags/phantom.notes'), /beware/);
     assert.equal(text(cut, 'params/lr'), '0.5');
     // Joules that are modelled are called so, and names stay in their folder.
     assert.ok(existsSync(path.join(cut, 'metrics/energy/run_J_modelled')));
@@ -105,6 +111,19 @@ describe('file stores for MLflow', () => {
       for (const name of readdirSync(path.join(cut, folder), { recursive: true })) {
         assert.match(String(name), /^[\w. /-]+$/);
       }
+    }
+  });
+
+  it('are not written where a page is asked for', (context) => {
+    const cwd = temporaryFolder(context);
+    for (const [flags, message] of [
+      [['--mlflow', 'store', '--out', 'x.html'], /--out with --mlflow, which writes no page/],
+      [['--tensorboard', '--format', 'html'], /--format with --tensorboard, which writes no page/],
+    ] as const) {
+      const args = [MAIN, 'report', 'runs', ...flags];
+      const { status, stderr } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
+      assert.equal(status, 2);
+      assert.match(stderr, message);
     }
   });
 

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { stringify } from 'yaml';
 import { ConfigError } from '../../base/errors.js';
 import { isSystemError, makeFolders, remedyFor, replaceFile } from '../../base/files.js';
 import { figuresOf, type RunState } from '../run-data.js';
+import { runGroup } from '../run-group.js';
 import { runState } from '../run-folders.js';
 import type { RunRecord } from '../run-record.js';
 import { joules, known, type Scalar, stepScalars, validationScalars } from '../scalars.js';
@@ -29,9 +30,10 @@ const MOST_PARAMETER = 6000;
 const MOST_TAG = 5000;
 
 /**
- * Writes runs into a file store of MLflow: an experiment for each data and loss, in it a folder for
+ * Writes runs into a file store of MLflow: an experiment for each data, targets and loss, in it a folder for
  * each run with the files `metrics/NAME` (a line `milliseconds value step` each), `params/NAME`,
- * `tags/NAME`, `artifacts/` and `meta.yaml`. A run that is there already is written anew.
+ * `tags/NAME`, `artifacts/` and `meta.yaml`. Of a run that is there already these files are
+ * replaced; what MLflow's users added stays.
  *
  * @returns the runs' folders
  * @throws ConfigError when the store cannot be written
@@ -51,7 +53,7 @@ export function writeFileStore(runs: readonly RunRecord[], root: string): string
 
 function writeRun(run: RunRecord, root: string): string {
   const { config, folder, name } = run;
-  const group = `${config.data.name}, ${config.loss}`;
+  const group = runGroup(config);
   // Databases want a number.
   const experiment = Number.parseInt(idOf(group, 12), 16).toString();
   const place = path.join(root, experiment);
@@ -61,6 +63,9 @@ function writeRun(run: RunRecord, root: string): string {
   const lasted = figuresOf(run).elapsedS;
   const state = runState(run);
   const status = STATUS[STATUS_OF[state]];
+  const artifacts = path.join(runFolder, 'artifacts');
+  makeFolders(artifacts);
+  replaceFile(path.join(artifacts, 'config.json'), readFileSync(path.join(folder, 'config.json')));
   if (!existsSync(path.join(place, 'meta.yaml'))) {
     writeYaml(place, {
       artifact_location: pathToFileURL(place).href,
@@ -71,7 +76,6 @@ function writeRun(run: RunRecord, root: string): string {
       name: group,
     });
   }
-  rmSync(runFolder, { recursive: true, force: true });
   const write = (kind: string, entry: string, text: string) => {
     const file = path.join(runFolder, kind, ...validName(entry).split('/'));
     makeFolders(path.dirname(file));
@@ -89,12 +93,9 @@ function writeRun(run: RunRecord, root: string): string {
     'phantom.folder': path.resolve(folder),
     'phantom.state': state,
     'phantom.energy': run.energy?.obtained ?? run.obtained,
-    ...(notes.length > 0 ? { 'mlflow.note.content': notes.join('\n\n') } : {}),
+    'phantom.notes': notes.join('\n\n'),
   };
   for (const [key, value] of Object.entries(tags)) write('tags', key, value.slice(0, MOST_TAG));
-  const artifacts = path.join(runFolder, 'artifacts');
-  makeFolders(artifacts);
-  copyFileSync(path.join(folder, 'config.json'), path.join(artifacts, 'config.json'));
   // A folder without it is no run: it comes last.
   writeYaml(runFolder, {
     artifact_uri: pathToFileURL(artifacts).href,
