@@ -70,7 +70,8 @@ export class UserFolder {
     try {
       for (const block of page.blocks) {
         const text = block.text.replaceAll('127.0.0.1:8000', server?.address ?? '');
-        if (block.language === 'js' && mark === null) this.#script(page, text);
+        if (block.language === 'js' && mark === null && block.mark === null)
+          this.#script(page, text);
         if (block.language !== 'sh') continue;
         if (block.mark === mark) {
           this.#run(page, text, env);
