@@ -41,6 +41,12 @@ export const command = defineCommand({
       about: 'write the runs into a file store of MLflow instead of a page',
       initial: null,
     },
+    wandb: {
+      kind: 'text',
+      placeholder: 'folder',
+      about: 'write the runs as offline runs of Weights & Biases instead of a page',
+      initial: null,
+    },
     json: JSON_FLAG,
   },
   style: 'plain',
@@ -56,6 +62,7 @@ and skipped.`,
       `${phantom} report runs --format svg --out charts`,
       `${phantom} report runs/seed-7 --tensorboard && tensorboard --logdir runs`,
       `${phantom} report runs --mlflow mlruns`,
+      `${phantom} report runs --wandb wandb && wandb sync wandb/*`,
     ],
   }),
   run: ({ operands, flags }) => report(operands, flags),
@@ -68,15 +75,17 @@ interface Options {
   readonly format: Format | null;
   readonly tensorboard: boolean;
   readonly mlflow: string | null;
+  readonly wandb: string | null;
   readonly json: boolean;
 }
 
 async function report(
   given: readonly string[],
-  { out, format, tensorboard, mlflow, json }: Options,
+  { out, format, tensorboard, mlflow, wandb, json }: Options,
 ): Promise<number> {
-  const other = mlflow === null ? (tensorboard ? '--tensorboard' : null) : '--mlflow';
-  if (other !== null && (format !== null || out !== null)) {
+  const others = { '--tensorboard': tensorboard, '--mlflow': mlflow, '--wandb': wandb };
+  const [other] = Object.entries(others).flatMap(([name, value]) => (value ? [name] : []));
+  if (other !== undefined && (format !== null || out !== null)) {
     const extra = format === null ? '--out' : '--format';
     throw new UsageError('flags', `${extra} with ${other}, which writes no page; leave one out`);
   }
@@ -92,6 +101,10 @@ async function report(
   if (mlflow !== null) {
     const { writeFileStore } = await import('../runs/mlflow/file-store.js');
     files.push(...writeFileStore(runs, mlflow));
+  }
+  if (wandb !== null) {
+    const { writeOfflineRuns } = await import('../runs/wandb/offline-run.js');
+    files.push(...writeOfflineRuns(runs, wandb));
   }
   if (files.length === 0) files.push(...(await writeReport(runs, problems, format ?? 'html', out)));
   if (json) {

@@ -1,9 +1,43 @@
 import type { Obtained } from '../energy/meter.js';
+import { figuresOf } from './run-data.js';
+import type { RunRecord } from './run-record.js';
 
 /** A value by its name in other tools. */
 export interface Scalar {
   readonly tag: string;
   readonly value: number;
+}
+
+/** Values at a step. */
+export interface StepScalars {
+  readonly step: number;
+  readonly elapsedS: number;
+  readonly scalars: readonly Scalar[];
+}
+
+/** All that a run logged, in the order of its steps; validations have the time of the step before. */
+export function loggedScalars({ steps, validations, obtained }: RunRecord): StepScalars[] {
+  const all = [
+    ...steps.map((step) => ({ ...step, scalars: stepScalars(step, obtained) })),
+    ...validations.map((validation) => {
+      const elapsedS = steps.findLast(({ step }) => step <= validation.step)?.elapsedS ?? 0;
+      return { step: validation.step, elapsedS, scalars: validationScalars(validation) };
+    }),
+  ];
+  return all.toSorted((a, b) => a.step - b.step);
+}
+
+/** What a run came to, at its last step. */
+export function resultScalars(run: RunRecord): StepScalars {
+  const { step, elapsedS, obtained, ...figures } = figuresOf(run);
+  const scalars = known([
+    ['result/step_s', figures.stepTimeS],
+    ['result/samples_per_s', figures.samplesPerS],
+    ['result/parameters', figures.parameters],
+    [joules('result/step_J', obtained), figures.perStepJ],
+    [joules('result/sample_J', obtained), figures.perSampleJ],
+  ]);
+  return { step, elapsedS, scalars };
 }
 
 /** What a step says, of an event or a record of it. */
@@ -51,12 +85,12 @@ export function validationScalars({
 }
 
 /** A name of joules. */
-export function joules(name: string, obtained: Obtained): string {
+function joules(name: string, obtained: Obtained): string {
   return obtained === 'modelled' ? `${name}_modelled` : name;
 }
 
 /** Values that are known. */
-export function known(pairs: readonly (readonly [string, number | null | undefined])[]): Scalar[] {
+function known(pairs: readonly (readonly [string, number | null | undefined])[]): Scalar[] {
   return pairs.flatMap(([tag, value]) =>
     value === null || value === undefined ? [] : [{ tag, value }],
   );

@@ -9,7 +9,7 @@ import { figuresOf, type RunState } from '../run-data.js';
 import { runGroup } from '../run-group.js';
 import { runState } from '../run-folders.js';
 import type { RunRecord } from '../run-record.js';
-import { joules, known, type Scalar, stepScalars, validationScalars } from '../scalars.js';
+import { loggedScalars, resultScalars } from '../scalars.js';
 
 /** MLflow's `RunStatus`. */
 const STATUS = { running: 1, finished: 3, failed: 4, killed: 5 } as const;
@@ -120,28 +120,12 @@ function writeRun(run: RunRecord, root: string): string {
 /** Values of each name, in the order of their steps; what a run came to stands at its last step. */
 function metricLines(run: RunRecord, startMs: number): Map<string, string> {
   const lines = new Map<string, string>();
-  const add = (step: number, elapsedS: number, scalars: readonly Scalar[]) => {
+  for (const { step, elapsedS, scalars } of [...loggedScalars(run), resultScalars(run)]) {
     for (const { tag, value } of scalars) {
       const line = `${startMs + Math.round(1000 * elapsedS)} ${value} ${step}\n`;
       lines.set(tag, (lines.get(tag) ?? '') + line);
     }
-  };
-  const at = new Map(run.steps.map(({ step, elapsedS }) => [step, elapsedS]));
-  for (const step of run.steps) add(step.step, step.elapsedS, stepScalars(step, run.obtained));
-  let before = 0;
-  for (const validation of run.validations) {
-    before = at.get(validation.step) ?? before;
-    add(validation.step, before, validationScalars(validation));
   }
-  const { step, elapsedS, obtained, ...figures } = figuresOf(run);
-  const result = known([
-    ['result/step_s', figures.stepTimeS],
-    ['result/samples_per_s', figures.samplesPerS],
-    ['result/parameters', figures.parameters],
-    [joules('result/step_J', obtained), figures.perStepJ],
-    [joules('result/sample_J', obtained), figures.perSampleJ],
-  ]);
-  add(step, elapsedS, result);
   return lines;
 }
 

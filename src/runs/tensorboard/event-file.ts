@@ -12,7 +12,7 @@ import {
 } from '../../base/files.js';
 import type { TrainingEvent } from '../../training/events.js';
 import type { RunRecord } from '../run-record.js';
-import { type Scalar, stepScalars, validationScalars } from '../scalars.js';
+import { loggedScalars, type Scalar, stepScalars, validationScalars } from '../scalars.js';
 import { encodeEvent, type TensorboardEvent } from './event.js';
 import { tfRecord } from './tf-record.js';
 
@@ -86,22 +86,10 @@ export function writeEventFile(run: RunRecord): string {
 /** A run's values in the order of their steps. */
 function recordsOf(run: RunRecord): TensorboardEvent[] {
   const startS = run.startTimeS ?? 0;
-  const at = (step: number, elapsedS: number, list: readonly Scalar[]): TensorboardEvent => ({
-    wallTimeS: startS + elapsedS,
-    step,
-    what: { kind: 'scalars', scalars: list },
+  const events = loggedScalars(run).map(({ step, elapsedS, scalars }): TensorboardEvent => {
+    return { wallTimeS: startS + elapsedS, step, what: { kind: 'scalars', scalars } };
   });
-  const events = [
-    ...run.steps.map((step) => at(step.step, step.elapsedS, stepScalars(step, run.obtained))),
-    ...run.validations.map((validation) => {
-      const elapsedS = run.steps.findLast(({ step }) => step <= validation.step)?.elapsedS ?? 0;
-      return at(validation.step, elapsedS, validationScalars(validation));
-    }),
-  ];
-  return [
-    { wallTimeS: startS, step: 0, what: { kind: 'version' } },
-    ...events.toSorted((a, b) => a.step - b.step),
-  ];
+  return [{ wallTimeS: startS, step: 0, what: { kind: 'version' } }, ...events];
 }
 
 function guarded<T>(runFolder: string, work: (folder: string) => T): T {
