@@ -54,3 +54,18 @@ export function assertGolden(variant: string, actual: readonly number[]): void {
     assert.ok(Math.abs(loss - near) < tolerance * near, `${variant}, loss ${i}: ${loss}, ${near}`);
   }
 }
+
+/** A network of everything else has the losses that `wasm` has, but for sums in another order. */
+export async function assertLossesOfWasm(context: TestContext): Promise<void> {
+  const of = async (engine: 'wasm' | 'cuda') => {
+    const out = path.join(temporaryFolder(context), engine);
+    const residual = { architecture: 'residual', norm: 'rms', gated: true } as const;
+    await train(settings(out, { ...residual, engine, dropout: 0.1, clipNorm: 1, ranks: 2 }));
+    return losses(out);
+  };
+  const expected = await of('wasm');
+  for (const [i, loss] of (await of('cuda')).entries()) {
+    const near = expected[i];
+    assert.ok(Math.abs(loss - near) < 1e-5 * near, `loss ${i}: ${loss}, ${near}`);
+  }
+}

@@ -9,7 +9,14 @@ import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
 import { VARIANTS } from '../golden/golden-losses.js';
 import { losses, temporaryFolder } from '../support/files.js';
 import { resume } from '../support/resume.js';
-import { assertGolden, lossesOf, settings, STEPS, withFakeCuda } from './training-runs.js';
+import {
+  assertGolden,
+  assertLossesOfWasm,
+  lossesOf,
+  settings,
+  STEPS,
+  withFakeCuda,
+} from './training-runs.js';
 
 const skip = reasonToSkipFakeCuda();
 
@@ -25,17 +32,7 @@ describe('training on CUDA devices, in all variants', { skip: skip ?? false }, (
   }
 
   it('has the losses of residual networks with a norm, gates, dropout and clipping', async (context) => {
-    const of = async (engine: 'wasm' | 'cuda') => {
-      const out = path.join(temporaryFolder(context), engine);
-      const residual = { architecture: 'residual', norm: 'rms', gated: true } as const;
-      await train(settings(out, { ...residual, engine, dropout: 0.1, clipNorm: 1, ranks: 2 }));
-      return losses(out);
-    };
-    const expected = await of('wasm');
-    for (const [i, loss] of (await of('cuda')).entries()) {
-      const near = expected[i];
-      assert.ok(Math.abs(loss - near) < 1e-5 * near, `loss ${i}: ${loss}, ${near}`);
-    }
+    await assertLossesOfWasm(context);
   });
 
   it('goes on from a checkpoint of another engine', async (context) => {
