@@ -9,7 +9,7 @@ import type { DataParts } from '#src/data/dataset.js';
 import type { Engine } from '#src/engines/engine.js';
 import { blockLayout } from '#src/layers/block-layout.js';
 import { kindsOf } from '#src/layers/network-kinds.js';
-import type { LayerSizes } from '#src/layers/kind.js';
+import type { LayerSizes } from '#src/layers/outline.js';
 import type { NetworkSpecification } from '#src/model/specification.js';
 import { learningRateAt } from '#src/optimizers/schedule.js';
 import { SoloTraining } from '../support/solo-training.js';

@@ -9,6 +9,7 @@ import {
   elementCount,
   float32,
   type Tensor,
+  type ParameterSlice,
 } from '../tensor/tensor.js';
 import type { Operator, OperatorContext } from './operator.js';
 
@@ -258,14 +259,6 @@ class Node implements OperatorContext {
     }
     variable.gradientWritten = true;
   }
-}
-
-/** Where a parameter lies in the full matrix that a checkpoint holds under its name. */
-export interface ParameterSlice {
-  readonly shape: readonly number[];
-  /** First row and first column of this part. */
-  readonly row: number;
-  readonly column: number;
 }
 
 /** What a parameter is made with. */

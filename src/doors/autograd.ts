@@ -14,7 +14,7 @@ export {
   type OperatorRunner,
   Parameter,
   type ParameterOptions,
-  type ParameterSlice,
   Tape,
   Variable,
 } from '../autograd/tape.js';
+export type { ParameterSlice } from '../tensor/tensor.js';

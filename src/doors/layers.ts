@@ -9,17 +9,18 @@ export { treeSum } from '../layers/block-sum.js';
 export { ColumnLinear } from '../layers/column/operator.js';
 export { costOf, layerCost, type LayerCost, type PassCost } from '../layers/cost.js';
 export { GatherLinear } from '../layers/gather/operator.js';
-export {
-  type GhostOperator,
-  type LayerKind,
-  type LayerMemory,
-  type LayerPlace,
-  type LayerSizes,
-  type ParameterShape,
-  type ShardReader,
-  type Spread,
-} from '../layers/kind.js';
-export { type KindName, KINDS } from '../layers/kinds.js';
+export { type GhostOperator, type LayerKind, type ShardReader } from '../layers/kind.js';
+export type {
+  LayerMemory,
+  LayerOutline,
+  LayerPlace,
+  LayerSizes,
+  ParameterShape,
+  Spread,
+} from '../layers/outline.js';
+export { KINDS } from '../layers/kinds.js';
+export type { KindName } from '../layers/outlines.js';
+export type { EndNames, KindChoice } from '../layers/kind-choice.js';
 export { kindsOf, type NetworkKinds } from '../layers/network-kinds.js';
 export type { LossName, LossOptions } from '../layers/loss-names.js';
 export {

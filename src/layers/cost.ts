@@ -1,4 +1,4 @@
-import type { LayerKind, LayerPlace, LayerSizes } from './kind.js';
+import type { LayerOutline, LayerPlace, LayerSizes } from './outline.js';
 import { OperationList } from './operation-list.js';
 import type { Operation, Start } from './operations.js';
 
@@ -52,7 +52,7 @@ export function addCosts(a: PassCost, b: PassCost): PassCost {
 
 /** What one layer calls in a step of one rank. */
 export function layerOperations(
-  kind: LayerKind,
+  kind: LayerOutline,
   layer: LayerSizes,
   { layout, columns, inputNeedsGradient }: LayerPlace,
 ): { forward: Operation[]; backward: Operation[] } {
@@ -65,7 +65,7 @@ export function layerOperations(
 }
 
 /** FLOPs, bytes and collectives of a layer's passes on one rank. */
-export function layerCost(kind: LayerKind, layer: LayerSizes, place: LayerPlace): LayerCost {
+export function layerCost(kind: LayerOutline, layer: LayerSizes, place: LayerPlace): LayerCost {
   const { forward, backward } = layerOperations(kind, layer, place);
   const { ranks } = place.layout;
   return { forward: costOf(forward, ranks), backward: costOf(backward, ranks) };

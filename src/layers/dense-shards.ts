@@ -1,10 +1,11 @@
 import type { HostTensor } from '../tensor/tensor.js';
-import type { LayerKind, LayerSizes, ParameterShape, ShardReader } from './kind.js';
+import type { ShardReader } from './kind.js';
+import type { LayerOutline, LayerSizes, ParameterShape } from './outline.js';
 import { parameterName } from './matrix-shards.js';
 
 /** The dense form of a layer whose blocks hold parts of one matrix: the parts put together. */
 export function matrixOfShards(
-  parameters: LayerKind['parameters'],
+  parameters: LayerOutline['parameters'],
 ): (layer: LayerSizes, shards: ShardReader, out: HostTensor) => void {
   return (layer, shards, out) => {
     const of = (block: number) => parameters(layer, block);

@@ -1,4 +1,4 @@
-import type { LayerSizes, ParameterShape } from './kind.js';
+import type { LayerSizes, ParameterShape } from './outline.js';
 
 /** The variance of a dense layer's weights that gives outputs of the layer's variance. */
 export function denseVariance({ inputs, secondMoment, outputVariance }: LayerSizes): number {

@@ -1,5 +1,5 @@
-import type { Spread } from './kind.js';
-import type { KindName } from './kinds.js';
+import type { Spread } from './outline.js';
+import type { KindName } from './outlines.js';
 
 /** How a network is split over blocks: which kind each of its linear layers is. */
 interface StrategyDescription {

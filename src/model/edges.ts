@@ -1,5 +1,5 @@
 import type { BlockLayout } from '../layers/block-layout.js';
-import type { Spread } from '../layers/kind.js';
+import type { Spread } from '../layers/outline.js';
 import { inputWidth, type NetworkSpecification, outputWidth } from './specification.js';
 
 /** What enters a network, or leaves it. */

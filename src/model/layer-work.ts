@@ -1,5 +1,5 @@
 import { costOf, type LayerCost } from '../layers/cost.js';
-import type { LayerMemory, LayerPlace } from '../layers/kind.js';
+import type { LayerMemory, LayerPlace } from '../layers/outline.js';
 import { OperationList } from '../layers/operation-list.js';
 import type { NetworkLayer } from './network-layers.js';
 

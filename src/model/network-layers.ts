@@ -5,9 +5,8 @@ import { shardedBias } from '../layers/bias-activation/parameters.js';
 import type { BlockLayout } from '../layers/block-layout.js';
 import { dropoutPart } from '../layers/dropout/part.js';
 import { gatedPart } from '../layers/gated/part.js';
-import type { LayerKind, LayerSizes, ParameterShape, Spread } from '../layers/kind.js';
-import { KINDS } from '../layers/kinds.js';
-import { kindsOf, type NetworkKinds } from '../layers/network-kinds.js';
+import type { LayerOutline, LayerSizes, ParameterShape, Spread } from '../layers/outline.js';
+import { type KindChoice, outlinesOf } from '../layers/kind-choice.js';
 import type { LayerPart } from '../layers/part.js';
 import { roundedPart } from '../layers/rounded/part.js';
 import { residualPart } from '../layers/residual/part.js';
@@ -25,8 +24,8 @@ import {
 } from './specification.js';
 
 /** A linear layer of a network, with what stands before and after it. */
-export interface NetworkLayer extends LayerSizes {
-  readonly kind: LayerKind;
+export interface NetworkLayer<K extends LayerOutline = LayerOutline> extends LayerSizes {
+  readonly kind: K;
   readonly role: 'input' | 'hidden' | 'head';
   /** What is applied to the output, with the bias of a sharded one; null: nothing. */
   readonly activation: Activation | null;
@@ -52,18 +51,23 @@ const ALONE = {
   normalized: false,
 } as const;
 
+/** The linear layers of a network of its strategy's kinds, in the order of the forward pass. */
+export function networkLayers(specification: NetworkSpecification): NetworkLayer[] {
+  const { strategy, depth } = specification;
+  return layersOfKinds(specification, outlinesOf(strategy, depth, specification));
+}
+
 /**
- * The linear layers of a network, in the order of the forward pass.
+ * The linear layers of a network of these kinds, in the order of the forward pass.
  *
- * @param kinds of the layers; default: those of the strategy
  * @throws ConfigError when a layer does not give what the next one takes
  */
-export function networkLayers(
+export function layersOfKinds<K extends LayerOutline>(
   specification: NetworkSpecification,
-  kinds: NetworkKinds = kindsOf(specification.strategy, specification.depth, specification),
-): NetworkLayer[] {
+  kinds: KindChoice<K>,
+): NetworkLayer<K>[] {
   if (specification.residual !== undefined) {
-    return residualLayers(specification, specification.residual);
+    return residualLayers(specification, specification.residual, kinds);
   }
   const { depth, blocks, ends, activation, dropout = 0 } = specification;
   const { compute = 'float32' } = specification;
@@ -88,7 +92,8 @@ export function networkLayers(
           ...hidden,
           end('head', widths.at(-1) ?? 0, leaving.padded),
         ];
-  checkSpread(entering.spread, leaving.spread, layers);
+  const data = { name: 'the data', spread: entering.spread };
+  checkSpread(data, { name: 'the loss', spread: leaving.spread }, layers);
   // Of data one; zeros that fill up the blocks lower the mean.
   let secondMoment = entering.width / entering.padded;
   return layers.map((layer, i) => {
@@ -118,14 +123,21 @@ export function networkLayers(
  * stream grows from variance 1 to 1.5. Gated, up gives two halves, and φ of the first times the second
  * takes the place of φ; of independent halves of variance 1 its mean square is that of φ.
  */
-function residualLayers(
+function residualLayers<K extends LayerOutline>(
   specification: NetworkSpecification,
   { norm, expansion, gated = false }: ResidualBlocks,
-): NetworkLayer[] {
+  kinds: KindChoice<K>,
+): NetworkLayer<K>[] {
   const { depth: L, width: N, blocks, ends, activation, strategy } = specification;
   const { compute = 'float32', dropout = 0 } = specification;
   const ghostPrecision = ghostPrecisionOf(specification);
-  const { up, down, stream } = STRATEGIES[strategy].block;
+  const { stream } = STRATEGIES[strategy].block;
+  const { up, down } = kinds.block;
+  const between = { name: 'the stream of the blocks', spread: stream };
+  checkSpread(between, between, [
+    { name: 'up', kind: up },
+    { name: 'down', kind: down },
+  ]);
   const isNormed = norm === 'rms';
   const isWhole = stream === 'replicated';
   const [entering, leaving] = [inputEdge(specification), outputEdge(specification)];
@@ -133,11 +145,11 @@ function residualLayers(
   const splitAtEnd = (layer: string) => (isWhole ? [splitPart(layer, N)] : []);
   const inner = N * expansion;
   const hasEnds = ends.kind === 'replicated';
-  const layers = Array.from({ length: L }, (_, l): NetworkLayer[] => {
+  const layers = Array.from({ length: L }, (_, l): NetworkLayer<K>[] => {
     const [upName, downName] = [`layers.${l}.up`, `layers.${l}.down`];
     const block = { ...common, role: 'hidden' as const, ghosts: ghostsOf(specification, l) };
-    const upSizes = { ...block, ...sizes(upName, N, gated ? 2 * inner : inner), kind: KINDS[up] };
-    const downSizes = { ...block, ...sizes(downName, inner, N), kind: KINDS[down] };
+    const upSizes = { ...block, ...sizes(upName, N, gated ? 2 * inner : inner), kind: up };
+    const downSizes = { ...block, ...sizes(downName, inner, N), kind: down };
     const isLast = l === L - 1 && !hasEnds;
     return [
       {
@@ -153,7 +165,7 @@ function residualLayers(
         after: [
           gated
             ? gatedPart(upSizes, activation)
-            : activationPart(upSizes, activation, KINDS[up].output, 'products'),
+            : activationPart(upSizes, activation, up.output, 'products'),
           ...dropoutParts({ ...upSizes, outputs: inner }, dropout, (hasEnds ? 1 : 0) + 2 * l),
         ],
       },
@@ -164,15 +176,11 @@ function residualLayers(
         activation: null,
         secondMoment: momentAfter(activation, dropout),
         outputVariance: 1 / (2 * L),
-        after: [
-          residualPart(downSizes, KINDS[down].output),
-          ...(isLast ? splitAtEnd(downName) : []),
-        ],
+        after: [residualPart(downSizes, down.output), ...(isLast ? splitAtEnd(downName) : [])],
       },
     ];
   }).flat();
   if (!hasEnds) return layers;
-  const kinds = kindsOf(strategy, L, specification);
   const input = { ...endSizes(specification, 'input', entering.padded, N), ...common };
   const head = { ...endSizes(specification, 'head', N, leaving.padded), ...common };
   // A head that exchanges something has its statistics ride along.
@@ -250,24 +258,30 @@ function sizes(name: string, inputs: number, outputs: number) {
   return { name, inputs, outputs, storedWhole: false };
 }
 
+/** What gives an activation, or takes the last one. */
+interface Given {
+  readonly name: string;
+  readonly spread: Spread;
+}
+
 function checkSpread(
-  entering: Spread,
-  leaving: Spread,
-  layers: readonly { readonly name: string; readonly kind: LayerKind }[],
+  entering: Given,
+  leaving: Given,
+  layers: readonly { readonly name: string; readonly kind: LayerOutline }[],
 ): void {
-  let [given, by] = [entering, 'the data'];
+  let given = entering;
   const check = (takes: string, name: string) => {
-    if (takes === given) return;
+    if (takes === given.spread) return;
     throw new ConfigError(
       'network',
-      `${name} takes a ${takes} activation, ${by} gives a ${given} one; choose other kinds`,
+      `${name} takes a ${takes} activation, ${given.name} gives a ${given.spread} one; choose other kinds`,
     );
   };
   for (const { name, kind } of layers) {
     check(kind.input, `${name} (${kind.name})`);
-    [given, by] = [kind.output, name];
+    given = { name, spread: kind.output };
   }
-  check(leaving, 'the loss');
+  check(leaving.spread, leaving.name);
 }
 
 /** The tensors of one block, in the order of checkpoints: the bias is the last. */

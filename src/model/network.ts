@@ -7,13 +7,15 @@ import { type BlockLayout, blockLayout, range } from '../layers/block-layout.js'
 import type { LayerCost } from '../layers/cost.js';
 import type { DropoutDraws } from '../layers/dropout/draws.js';
 import { Dropout } from '../layers/dropout/operator.js';
-import { hasGhosts, type ParameterShape } from '../layers/kind.js';
+import { hasGhosts } from '../layers/kind.js';
+import type { ParameterShape } from '../layers/outline.js';
 import { parameterName } from '../layers/matrix-shards.js';
-import type { NetworkKinds } from '../layers/network-kinds.js';
+import { kindsOf, type NetworkKinds } from '../layers/network-kinds.js';
 import type { LayerPart } from '../layers/part.js';
+import { partOperator } from '../layers/part-operators.js';
 import { workOf } from './layer-work.js';
 import { type InitialDraw, initialize } from './initialization.js';
-import { type NetworkLayer, networkLayers } from './network-layers.js';
+import { layersOfKinds, type NetworkLayer } from './network-layers.js';
 import {
   type NetworkSpecification,
   validateRanks,
@@ -155,7 +157,9 @@ export function buildNetwork(
 ): FeedForward {
   validateSpecification(specification);
   validateRanks(specification.blocks, ranks.size);
-  const layers = networkLayers(specification, options.kinds);
+  const { strategy, depth } = specification;
+  const { kinds = kindsOf(strategy, depth, specification) } = options;
+  const layers = layersOfKinds(specification, kinds);
   const layout = blockLayout(specification.blocks, ranks.size, ranks.rank);
   const draws = new Map<Parameter, InitialDraw>();
   const stages: Stage[] = [];
@@ -163,7 +167,7 @@ export function buildNetwork(
     const make = (of: (block: number) => readonly ParameterShape[]) =>
       makeParameters({ layer, layout, engine, draws }, of);
     const part = (of: LayerPart, opens = false): Stage => ({
-      operator: of.operator(layout),
+      operator: partOperator(of, layout),
       layer: null,
       parameters: of.takesBias ? make((block) => [shardedBias(layer, block)]) : [],
       opens,

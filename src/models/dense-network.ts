@@ -6,7 +6,8 @@ import type { TableSchema } from '../data/tables/schema.js';
 import { gatherHalves } from '../layers/gated/halves.js';
 import { readWhole } from '../layers/dense-shards.js';
 import type { ShardReader } from '../layers/kind.js';
-import { layerParameters, networkLayers } from '../model/network-layers.js';
+import { kindsOf } from '../layers/network-kinds.js';
+import { layerParameters, layersOfKinds } from '../model/network-layers.js';
 import {
   inputWidth,
   type NetworkEnds,
@@ -66,7 +67,8 @@ export function denseOf(source: ModelSource, engine: HostEngine): DenseNetwork {
     read: (tensor, shape, out) => files.read(tensor, shape, out),
     scratch: (use, shape) => scratch.tensor(use, shape),
   };
-  const layers = networkLayers(specification).map((layer): DenseLayer => {
+  const kinds = kindsOf(specification.strategy, depth, specification);
+  const layers = layersOfKinds(specification, kinds).map((layer): DenseLayer => {
     // Without what only fills up the blocks.
     const rows = layer.role === 'head' ? outputWidth(specification) : layer.outputs;
     const columns = layer.role === 'input' ? inputWidth(specification) : layer.inputs;

@@ -63,6 +63,14 @@ export interface Matrix {
 /** Bytes in the memory of one engine, at any address. */
 export type Bytes = Region<'bytes'>;
 
+/** Where a parameter is in the full matrix that a checkpoint holds under its name. */
+export interface ParameterSlice {
+  readonly shape: readonly number[];
+  /** First row and first column of this part. */
+  readonly row: number;
+  readonly column: number;
+}
+
 /** Number of elements of a shape. */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);

@@ -7,7 +7,8 @@ import { RecordingTransport } from '#src/communicators/recording/recording-trans
 import { runRank } from '#src/communicators/threads/threads-worker.js';
 import { blockLayout } from '#src/layers/block-layout.js';
 import { addCosts, layerCost, type PassCost } from '#src/layers/cost.js';
-import { type KindName, KINDS } from '#src/layers/kinds.js';
+import { KINDS } from '#src/layers/kinds.js';
+import type { KindName } from '#src/layers/outlines.js';
 import { paddedBytes } from '#src/layers/memory-size.js';
 import type { GhostPrecision } from '#src/tensor/precision.js';
 import { layerCase, layerSizes } from '../layers/layer-case.js';

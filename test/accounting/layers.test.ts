@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
-import { type KindName, KINDS } from '#src/layers/kinds.js';
+import { KINDS } from '#src/layers/kinds.js';
+import type { KindName } from '#src/layers/outlines.js';
 import { GHOST_PRECISIONS } from '#src/tensor/precision.js';
 import type { LayerCount, LayerRequest } from './layer-rank.js';
 

@@ -1,6 +1,7 @@
 import type { Operator } from '#src/autograd/operator.js';
 import { blockLayout } from '#src/layers/block-layout.js';
-import type { LayerKind, LayerSizes } from '#src/layers/kind.js';
+import type { LayerKind } from '#src/layers/kind.js';
+import type { LayerSizes } from '#src/layers/outline.js';
 
 /** What a layer of a kind is checked with on one rank. */
 export interface LayerCase {

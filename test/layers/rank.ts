@@ -3,7 +3,8 @@ import { createEngine } from '#src/app/ranks/engines.js';
 import { checkGradients } from '#src/autograd/gradient-check.js';
 import { Communicator } from '#src/communicators/communicator.js';
 import { runRank } from '#src/communicators/threads/threads-worker.js';
-import { type KindName, KINDS } from '#src/layers/kinds.js';
+import { KINDS } from '#src/layers/kinds.js';
+import type { KindName } from '#src/layers/outlines.js';
 import { layerCase, layerSizes } from './layer-case.js';
 
 export interface CheckRequest {

@@ -7,6 +7,9 @@ import { Tape, Variable } from '#src/autograd/tape.js';
 import { Communicator } from '#src/communicators/communicator.js';
 import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
 import { blockLayout } from '#src/layers/block-layout.js';
+import type { LayerKind } from '#src/layers/kind.js';
+import { KINDS } from '#src/layers/kinds.js';
+import { kindsOf } from '#src/layers/network-kinds.js';
 import { STRATEGY_NAMES } from '#src/layers/strategies.js';
 import { readMachine } from '#src/machine/machines.js';
 import { buildNetwork } from '#src/model/network.js';
@@ -36,6 +39,26 @@ async function build(network: NetworkSpecification) {
 }
 
 describe('a network of residual blocks', () => {
+  it('takes other kinds of layer than its strategy has, which have to fit the stream', async () => {
+    const engine = await createEngine('wasm');
+    const ranks = { rank: 0, size: 1 };
+    const built = (block: { up: LayerKind; down: LayerKind }) =>
+      buildNetwork(specification(), engine, ranks, {
+        kinds: { ...kindsOf('phantom', 3), block },
+      });
+    const { phantom, gather, column } = KINDS;
+    const mixed = built({ up: phantom, down: gather });
+    const names = new Set(mixed.parameters.map(({ name }) => name));
+    assert.ok(names.has('layers.2.up.compressor.0'));
+    assert.ok(names.has('layers.2.down.weight.0'));
+    assert.ok(!names.has('layers.2.down.compressor.0'));
+    assert.throws(() => built({ up: column, down: gather }), {
+      message:
+        '[network] up (column) takes a replicated activation, ' +
+        'the stream of the blocks gives a sharded one; choose other kinds',
+    });
+  });
+
   for (const strategy of STRATEGY_NAMES) {
     it(`answers with the bits of a training pass, in memory that is used again: ${strategy}`, async () => {
       const residual = { norm: 'rms', expansion: 2, gated: true } as const;

@@ -1,4 +1,4 @@
-import type { LayerSizes, ParameterShape } from '../kind.js';
+import type { LayerSizes, ParameterShape } from '../outline.js';
 
 /** The bias of a sharded output: each block has that of its own rows. */
 export function shardedBias({ outputs, blocks }: LayerSizes, block: number): ParameterShape {

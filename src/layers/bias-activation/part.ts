@@ -1,9 +1,8 @@
 import type { Activation } from '../../engines/activations.js';
 import { range } from '../block-layout.js';
-import type { LayerSizes, Spread } from '../kind.js';
+import type { LayerSizes, Spread } from '../outline.js';
 import { paddedBytes } from '../memory-size.js';
 import { type LayerPart, PLAIN_PART } from '../part.js';
-import { BiasActivation } from './operator.js';
 import { listActivation } from './program.js';
 
 /**
@@ -36,6 +35,6 @@ export function activationPart(
       const bytes = paddedBytes(all * columns, written) + paddedBytes(all * columns, gradient);
       return { activationBytes: bytes, bufferBytes: 0 };
     },
-    operator: () => new BiasActivation(`${name}.${activation}`, activation, written, gradient),
+    operator: { type: 'activation', activation, written, gradient },
   };
 }

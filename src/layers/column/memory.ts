@@ -1,4 +1,4 @@
-import type { LayerMemory, LayerPlace, LayerSizes } from '../kind.js';
+import type { LayerMemory, LayerPlace, LayerSizes } from '../outline.js';
 import { paddedBytes, treeLevels } from '../memory-size.js';
 
 export function columnMemory(

@@ -10,7 +10,7 @@ import {
 import { type BlockLayout, range } from '../block-layout.js';
 import { BlockSum } from '../block-sum.js';
 import { elementOf } from '../element-of.js';
-import type { LayerSizes } from '../kind.js';
+import type { LayerSizes } from '../outline.js';
 
 /**
  * A linear layer from a replicated to a sharded activation: the column-parallel half of a

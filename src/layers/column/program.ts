@@ -1,4 +1,4 @@
-import type { LayerSizes } from '../kind.js';
+import type { LayerSizes } from '../outline.js';
 import type { OperationList } from '../operation-list.js';
 
 export function columnForward({ inputs, outputs, blocks }: LayerSizes, list: OperationList): void {

@@ -1,8 +1,7 @@
 import type { BlockLayout } from '../block-layout.js';
-import type { LayerSizes, Spread } from '../kind.js';
+import type { LayerSizes, Spread } from '../outline.js';
 import { paddedBytes } from '../memory-size.js';
 import { type LayerPart, PLAIN_PART } from '../part.js';
-import { Dropout } from './operator.js';
 
 /** Dropout of what a layer gives after its activation. */
 export function dropoutPart(
@@ -22,9 +21,6 @@ export function dropoutPart(
       activationBytes: paddedBytes(rows(layout) * columns),
       bufferBytes: 0,
     }),
-    operator({ firstBlock }) {
-      const firstRow = isSharded ? firstBlock * each : 0;
-      return new Dropout(`${name}.dropout`, { rate, layer, firstRow });
-    },
+    operator: { type: 'dropout', rate, layer, blockRows: isSharded ? each : 0 },
   };
 }

@@ -1,10 +1,9 @@
 import type { Activation } from '../../engines/activations.js';
 import { listActivation } from '../bias-activation/program.js';
-import type { LayerSizes } from '../kind.js';
+import type { LayerSizes } from '../outline.js';
 import { paddedBytes } from '../memory-size.js';
 import type { OperationList } from '../operation-list.js';
 import { type LayerPart, PLAIN_PART } from '../part.js';
-import { Gated } from './operator.js';
 
 /** The gate of a layer with a sharded output, which has both halves: n = outputs / (2P) rows of each
  * block leave it. */
@@ -38,6 +37,6 @@ export function gatedPart(
       const activationBytes = 2 * paddedBytes(half) + paddedBytes(2 * half);
       return { activationBytes, bufferBytes: 0 };
     },
-    operator: () => new Gated(`${name}.gate`, activation),
+    operator: { type: 'gate', activation },
   };
 }

@@ -17,7 +17,7 @@ import { BlockSum } from '../block-sum.js';
 import { elementOf } from '../element-of.js';
 import { type Contribute, EncodedReturn } from '../encoded-return.js';
 import { GatherNorm } from './gather-norm.js';
-import type { LayerSizes } from '../kind.js';
+import type { LayerSizes } from '../outline.js';
 
 /**
  * A linear layer in tensor-parallel form, one collective a pass: each block holds rows of the

@@ -1,5 +1,5 @@
 import { rowsBeside } from '../block-layout.js';
-import type { LayerSizes } from '../kind.js';
+import type { LayerSizes } from '../outline.js';
 import type { OperationList } from '../operation-list.js';
 
 export function gatherForward(layer: LayerSizes, list: OperationList): void {

@@ -8,7 +8,8 @@ import {
   type HostTensor,
 } from '../../tensor/tensor.js';
 import { copyBlock } from '../dense-shards.js';
-import type { LayerSizes, ShardReader } from '../kind.js';
+import type { ShardReader } from '../kind.js';
+import type { LayerSizes } from '../outline.js';
 
 /** The matrices of a phantom layer. */
 export interface PhantomFactors {

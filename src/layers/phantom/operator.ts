@@ -19,7 +19,8 @@ import { NormedExchange } from './normed-exchange.js';
 import { PhantomNorm } from './norm.js';
 import { elementOf } from '../element-of.js';
 import type { ExchangePlace } from '../encoded-return.js';
-import type { GhostOperator, LayerSizes } from '../kind.js';
+import type { GhostOperator } from '../kind.js';
+import type { LayerSizes } from '../outline.js';
 
 /**
  * A linear layer in phantom form: each block multiplies its own activations, and hears of the

@@ -1,4 +1,4 @@
-import type { LayerSizes, ParameterShape } from '../kind.js';
+import type { LayerSizes, ParameterShape } from '../outline.js';
 
 /**
  * The tensors of block j, with m = inputs / P and n = outputs / P: `local` [n, m],

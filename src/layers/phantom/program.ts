@@ -1,6 +1,6 @@
 import { rowBytes } from '../../tensor/precision.js';
 import { rowsBeside } from '../block-layout.js';
-import type { LayerSizes } from '../kind.js';
+import type { LayerSizes } from '../outline.js';
 import type { OperationList } from '../operation-list.js';
 import type { Start } from '../operations.js';
 

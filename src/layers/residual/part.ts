@@ -1,9 +1,8 @@
 import { range } from '../block-layout.js';
 import { listActivation } from '../bias-activation/program.js';
-import type { LayerSizes, Spread } from '../kind.js';
+import type { LayerSizes, Spread } from '../outline.js';
 import { paddedBytes } from '../memory-size.js';
 import type { LayerPart } from '../part.js';
-import { Residual } from './operator.js';
 
 /** The end of a residual block whose last layer is this one. */
 export function residualPart(
@@ -27,6 +26,6 @@ export function residualPart(
       activationBytes: paddedBytes(rows(layout.blocksHere) * columns),
       bufferBytes: 0,
     }),
-    operator: () => new Residual(`${name}.residual`),
+    operator: { type: 'residual' },
   };
 }

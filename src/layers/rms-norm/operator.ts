@@ -3,7 +3,7 @@ import { float32, type Tensor, tensorRows } from '../../tensor/tensor.js';
 import { type BlockLayout, range } from '../block-layout.js';
 import { BlockSum } from '../block-sum.js';
 import { elementOf } from '../element-of.js';
-import type { Spread } from '../kind.js';
+import type { Spread } from '../outline.js';
 
 /**
  * Normalizes every sample by its root mean square: what stands before a layer that has no exchange

@@ -1,8 +1,7 @@
-import type { Spread } from '../kind.js';
+import type { Spread } from '../outline.js';
 import { paddedBytes, treeLevels } from '../memory-size.js';
 import type { OperationList } from '../operation-list.js';
 import { type LayerPart, PLAIN_PART } from '../part.js';
-import { RmsNorm } from './operator.js';
 
 /** The normalization before the layer of this name, which takes `inputs` features. */
 export function rmsNormPart(layer: string, inputs: number, spread: Spread): LayerPart {
@@ -40,6 +39,6 @@ export function rmsNormPart(layer: string, inputs: number, spread: Spread): Laye
         bufferBytes: ((inputNeedsGradient ? 4 : 2) + levels) * line,
       };
     },
-    operator: (layout) => new RmsNorm(name, inputs, spread, layout),
+    operator: { type: 'rms norm', features: inputs, spread },
   };
 }

@@ -1,7 +1,6 @@
-import type { Spread } from '../kind.js';
+import type { Spread } from '../outline.js';
 import { paddedBytes } from '../memory-size.js';
 import { type LayerPart, PLAIN_PART } from '../part.js';
-import { Rounded } from './operator.js';
 
 /** Rounds to bfloat16 what enters a network, or leaves a part that gives float32. @param of its rows,
  * those of all blocks together */
@@ -21,6 +20,6 @@ export function roundedPart(
       activationBytes: paddedBytes(here(layout.blocksHere) * columns, 'bfloat16'),
       bufferBytes: 0,
     }),
-    operator: () => new Rounded(name),
+    operator: { type: 'rounded' },
   };
 }

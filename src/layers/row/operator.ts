@@ -14,7 +14,7 @@ import {
 import { type BlockLayout, range } from '../block-layout.js';
 import { BlockSum } from '../block-sum.js';
 import { elementOf } from '../element-of.js';
-import type { LayerSizes } from '../kind.js';
+import type { LayerSizes } from '../outline.js';
 import { biasRows, type RowRange } from './parameters.js';
 
 /**

@@ -1,5 +1,5 @@
 import { denseVariance } from '../matrix-shards.js';
-import type { LayerSizes, ParameterShape } from '../kind.js';
+import type { LayerSizes, ParameterShape } from '../outline.js';
 
 /** Rows of the output. */
 export interface RowRange {

@@ -1,6 +1,5 @@
 import { paddedBytes } from '../memory-size.js';
 import { type LayerPart, PLAIN_PART } from '../part.js';
-import { Join, Split } from './operator.js';
 
 /** All-gathers what the layer of this name gives: `rows` of all blocks. */
 export function joinPart(layer: string, rows: number): LayerPart {
@@ -11,7 +10,7 @@ export function joinPart(layer: string, rows: number): LayerPart {
     forward: (list) => list.wait(list.start('all-gather', list.bytes(rows))),
     backward: () => undefined,
     memory: ({ columns }) => ({ activationBytes: paddedBytes(rows * columns), bufferBytes: 0 }),
-    operator: (layout) => new Join(name, layout),
+    operator: { type: 'join' },
   };
 }
 
@@ -24,6 +23,6 @@ export function splitPart(layer: string, rows: number): LayerPart {
     forward: () => undefined,
     backward: (list) => list.wait(list.start('all-gather', list.bytes(rows))),
     memory: ({ columns }) => ({ activationBytes: paddedBytes(rows * columns), bufferBytes: 0 }),
-    operator: (layout) => new Split(name, layout),
+    operator: { type: 'split' },
   };
 }
