@@ -130,6 +130,10 @@ function elementwiseKernels(engine: Engine, count: number): Kernel[] {
   // The optimizers have tensors of their own: values that other kernels leave may be subnormal, which
   // would be timed as well.
   const [weights, gradient, first, second] = [random(), random(), random(), random()];
+  const updated = { weights, gradient, copy: null };
+  const bare = [{ ...updated, states: [] }];
+  const withVelocity = [{ ...updated, states: [first] }];
+  const withMoments = [{ ...updated, states: [first, second] }];
   engine.fill(gradient, 0.01);
   engine.fill(second, 1e-4);
   // The bias stays zero: it is added to `a` in every call.
@@ -167,17 +171,9 @@ function elementwiseKernels(engine: Engine, count: number): Kernel[] {
       16,
       () => engine.softmaxCrossEntropy(logits, labels, null, 0, dLogits, 1, count / 16, slots, 0),
     ],
-    ['sgd', 12, () => engine.sgdStep(weights, gradient, null, null, plain, slots, 0)],
-    [
-      'sgd with momentum',
-      20,
-      () => engine.sgdStep(weights, gradient, first, null, plain, slots, 0),
-    ],
-    [
-      'adamw',
-      28,
-      () => engine.adamStep(weights, gradient, first, second, null, corrected, slots, 0),
-    ],
+    ['sgd', 12, () => engine.sgdStep(bare, plain, slots, 0)],
+    ['sgd with momentum', 20, () => engine.sgdStep(withVelocity, plain, slots, 0)],
+    ['adamw', 28, () => engine.adamStep(withMoments, corrected, slots, 0)],
   ];
 }
 

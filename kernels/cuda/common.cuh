@@ -19,6 +19,23 @@ __device__ static T *array(const Arguments &p, int i) {
   return (T *)p.at[i];
 }
 
+/** The row of a table that a block works on: the last one that begins at it or before. */
+__device__ static Row rowOfBlock(const Arguments &p) {
+  const Row *table = array<Row>(p, 0);
+  unsigned from = 0, to = p.tensors;
+  while (to - from > 1) {
+    unsigned middle = (from + to) / 2;
+    if (table[middle].first <= blockIdx.x) from = middle;
+    else to = middle;
+  }
+  return table[from];
+}
+
+/** Every element of a row, whatever the number of its blocks. */
+#define EACH_OF(row, i) \
+  for (Index i = (Index)(blockIdx.x - row.first) * THREADS + threadIdx.x; i < row.n; \
+       i += (Index)row.blocks * THREADS)
+
 /** Row and column of an element. Division of 64 bits is slow, and seldom needed. */
 __device__ static unsigned rowOf(const Arguments &p, Index i) {
   return p.n >> 32 ? (unsigned)(i / p.columns) : (unsigned)i / p.columns;
@@ -51,8 +68,15 @@ __device__ static double blockSum(double value) {
   return sum;
 }
 
-/** A block's part of a sum over all blocks, which `finish_sum` adds up. */
+/** A block's part of a sum over all blocks, which `finish_sum` or `finish_sums` adds up. */
 __device__ static void leavePart(double *parts, double value) {
   double sum = blockSum(value);
   if (threadIdx.x == 0) parts[blockIdx.x] = sum;
+}
+
+/** The sum of parts that blocks have left, by one block; its first thread gets it. */
+__device__ static double sumOfParts(const double *parts, Index count) {
+  double sum = 0;
+  for (Index i = threadIdx.x; i < count; i += THREADS) sum += parts[i];
+  return blockSum(sum);
 }

@@ -47,9 +47,13 @@ KERNEL(sum_of_squares) {
 
 /** at: parts, out; n: parts. One block. */
 KERNEL(finish_sum) {
-  const double *parts = array<double>(p, 0);
-  double sum = 0;
-  EACH(i) sum += parts[i];
-  sum = blockSum(sum);
+  double sum = sumOfParts(array<double>(p, 0), p.n);
   if (threadIdx.x == 0) *array<double>(p, 1) = sum;
+}
+
+/** at: table, parts, out. A block is a row of the table. */
+KERNEL(finish_sums) {
+  Row row = array<Row>(p, 0)[blockIdx.x];
+  double sum = sumOfParts(array<double>(p, 1) + row.first, row.blocks);
+  if (threadIdx.x == 0) array<double>(p, 2)[blockIdx.x] = sum;
 }

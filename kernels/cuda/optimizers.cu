@@ -1,48 +1,60 @@
-// One step for one tensor, in one pass over memory. Each block leaves its part of Σ gradient², taken before
-// the gradient is scaled. Where there is a copy, it gets the new weights in bfloat16.
+// One step of all tensors of a table, in one pass over memory. Each block works on one of them, and leaves
+// its part of Σ gradient², taken before the gradient is scaled. Where there is a copy, it gets the new
+// weights in bfloat16. What changes from step to step is in the device's memory, so that launches do not.
 
-/** at: weights, gradient, velocity or null, copy or null, …, parts (7); kind: 1, Nesterov's;
- * s: learning rate, momentum, decay, scale of the gradient. */
+template <class T>
+__device__ static T *arrayOf(const Row &row, int i) {
+  return (T *)row.at[i];
+}
+
+/** at: table of (weights, gradient, velocity or null, none, copy or null), numbers, …, parts (7);
+ * kind: 1, Nesterov's; numbers: learning rate, momentum, decay, scale of the gradient. */
 KERNEL(sgd_step) {
-  float *w = array<float>(p, 0), *velocity = array<float>(p, 2);
-  const float *gradient = array<float>(p, 1);
-  unsigned short *copy = array<unsigned short>(p, 3);
+  Row row = rowOfBlock(p);
+  float s[4];
+  for (int i = 0; i < 4; i++) s[i] = array<float>(p, 1)[i];
+  float *w = arrayOf<float>(row, 0), *velocity = arrayOf<float>(row, 2);
+  const float *gradient = arrayOf<float>(row, 1);
+  unsigned short *copy = arrayOf<unsigned short>(row, 4);
   double squares = 0;
-  EACH(i) {
+  EACH_OF(row, i) {
     float raw = gradient[i];
     squares += (double)raw * raw;
-    float g = p.s[3] * raw + p.s[2] * w[i], change = g;
+    float g = s[3] * raw + s[2] * w[i], change = g;
     if (velocity) {
-      float v = p.s[1] * velocity[i] + g;
+      float v = s[1] * velocity[i] + g;
       velocity[i] = v;
-      change = p.kind ? g + p.s[1] * v : v;
+      change = p.kind ? g + s[1] * v : v;
     }
-    float next = w[i] - p.s[0] * change;
+    float next = w[i] - s[0] * change;
     w[i] = next;
     if (copy) copy[i] = rounded(next);
   }
   leavePart(array<double>(p, 7), squares);
 }
 
-/** at: weights, gradient, first moment, second moment, copy or null, …, parts (7);
- * s: beta1, 1 − beta1, beta2, 1 − beta2, rate, scale of the root, epsilon, shrink, decay, scale of the
- * gradient, where rate and scale of the root carry the bias corrections; `shrink` is the decoupled decay,
- * `decay` the other one. */
+/** at: table of (weights, gradient, first moment, second moment, copy or null), numbers, …, parts (7);
+ * numbers: beta1, 1 − beta1, beta2, 1 − beta2, rate, scale of the root, epsilon, shrink, decay, scale of
+ * the gradient, where rate and scale of the root carry the bias corrections; `shrink` is the decoupled
+ * decay, `decay` the other one. */
 KERNEL(adam_step) {
-  float *w = array<float>(p, 0), *first = array<float>(p, 2), *second = array<float>(p, 3);
-  const float *gradient = array<float>(p, 1);
-  unsigned short *copy = array<unsigned short>(p, 4);
+  Row row = rowOfBlock(p);
+  float s[10];
+  for (int i = 0; i < 10; i++) s[i] = array<float>(p, 1)[i];
+  float *w = arrayOf<float>(row, 0), *first = arrayOf<float>(row, 2), *second = arrayOf<float>(row, 3);
+  const float *gradient = arrayOf<float>(row, 1);
+  unsigned short *copy = arrayOf<unsigned short>(row, 4);
   double squares = 0;
-  EACH(i) {
+  EACH_OF(row, i) {
     float raw = gradient[i], old = w[i];
     squares += (double)raw * raw;
-    float g = p.s[9] * raw + p.s[8] * old;
-    float m = p.s[0] * first[i] + p.s[1] * g;
-    float v = p.s[2] * second[i] + p.s[3] * (g * g);
+    float g = s[9] * raw + s[8] * old;
+    float m = s[0] * first[i] + s[1] * g;
+    float v = s[2] * second[i] + s[3] * (g * g);
     first[i] = m;
     second[i] = v;
-    float step = p.s[4] * (m / (sqrtf(v) * p.s[5] + p.s[6]));
-    float next = old - (p.s[7] * old + step);
+    float step = s[4] * (m / (sqrtf(v) * s[5] + s[6]));
+    float next = old - (s[7] * old + step);
     w[i] = next;
     if (copy) copy[i] = rounded(next);
   }

@@ -9,7 +9,7 @@ import {
 } from '../machine/machine.js';
 import { OPTIMIZER_NAMES, type OptimizerName, OPTIMIZERS } from '../optimizers/optimizer-list.js';
 import { type Activation, ACTIVATION_NAMES } from '../engines/activations.js';
-import type { DropoutMask } from '../engines/engine.js';
+import type { DropoutMask, UpdateOperands } from '../engines/engine.js';
 import type { HostEngine } from '../engines/host-engine.js';
 import { type EncodedPrecision, rowBytes } from '../tensor/precision.js';
 import { asBytes, type Matrix, type Tensor, tensorPart } from '../tensor/tensor.js';
@@ -231,11 +231,15 @@ function passCall(
         };
       }
       const name = kernel as OptimizerName;
-      const { states, create } = OPTIMIZERS[name];
+      const { states: names, create } = OPTIMIZERS[name];
       const update = create(CONSTANTS, engine);
-      return ({ a: value, b: computedGradient, c, d }) => {
-        const kept = [{ tensor: c }, { tensor: d }].slice(0, states.length);
-        update(UPDATE_STEP, { value, copy: null, computedGradient }, kept, slots, 0);
+      const lists = new WeakMap<object, readonly UpdateOperands[]>();
+      return (operands) => {
+        const { a: weights, b: gradient, c, d } = operands;
+        const states = [c, d].slice(0, names.length);
+        const list = lists.get(operands) ?? [{ weights, gradient, states, copy: null }];
+        lists.set(operands, list);
+        update(UPDATE_STEP, list, slots);
       };
     }
   }

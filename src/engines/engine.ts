@@ -4,7 +4,17 @@ import type { AnyTensor, Bytes, Dtype, Matrix, Tensor } from '../tensor/tensor.j
 import type { Activation } from './activations.js';
 import type { ElementLoss } from './element-losses.js';
 
-/** What an optimizer kernel needs for one tensor; every buffer has the parameter's length. */
+/** A tensor that an optimizer's pass updates, with what belongs to it, all of one length. */
+export interface UpdateOperands {
+  readonly weights: Tensor;
+  readonly gradient: Tensor;
+  /** Of `sgdStep` the velocity, if any; of `adamStep` the first and the second moment. */
+  readonly states: readonly Tensor[];
+  /** Gets the new weights in the same pass. */
+  readonly copy: Tensor<'bfloat16'> | null;
+}
+
+/** Constants of a step of Adam. */
 export interface AdamStep {
   readonly learningRate: number;
   readonly beta1: number;
@@ -196,30 +206,13 @@ export interface Engine extends RegionCopies {
     at: number,
   ): void;
 
-  /** One optimizer step; slots[at] = Σ gradient² (before scaling), accumulated in float64.
-   * With g = gradientScale · gradient + weightDecay · w: without momentum w −= lr · g; else
-   * v = momentum · v + g and w −= lr · (nesterov ? g + momentum · v : v). `copy`, where there is
-   * one, gets the new weights in the same pass. */
-  sgdStep(
-    weights: Tensor,
-    gradient: Tensor,
-    velocity: Tensor | null,
-    copy: Tensor<'bfloat16'> | null,
-    step: SgdStep,
-    slots: Slots,
-    at: number,
-  ): void;
+  /** One optimizer step of each tensor; slots[at + i] = Σ gradient² (before scaling) of the one at i,
+   * accumulated in float64. With g = gradientScale · gradient + weightDecay · w: without a velocity
+   * w −= lr · g; else v = momentum · v + g and w −= lr · (nesterov ? g + momentum · v : v).
+   * @param tensors an engine may keep what it makes of a list: hand over the same one in every step */
+  sgdStep(tensors: readonly UpdateOperands[], step: SgdStep, slots: Slots, at: number): void;
   /** Adam (arXiv:1412.6980) or, with `decoupled`, AdamW (arXiv:1711.05101):
    * m = β₁m + (1−β₁)g, v = β₂v + (1−β₂)g², w −= lr · (m / c₁) / (√(v / c₂) + ε).
-   * slots[at] = Σ gradient² (before scaling), accumulated in float64. `copy` as of `sgdStep`. */
-  adamStep(
-    weights: Tensor,
-    gradient: Tensor,
-    firstMoment: Tensor,
-    secondMoment: Tensor,
-    copy: Tensor<'bfloat16'> | null,
-    step: AdamStep,
-    slots: Slots,
-    at: number,
-  ): void;
+   * Slots and lists as of `sgdStep`. */
+  adamStep(tensors: readonly UpdateOperands[], step: AdamStep, slots: Slots, at: number): void;
 }

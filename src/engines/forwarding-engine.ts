@@ -12,7 +12,15 @@ import type {
 } from '../tensor/tensor.js';
 import type { Activation } from './activations.js';
 import type { ElementLoss } from './element-losses.js';
-import type { AdamStep, DropoutMask, Engine, HalfProducts, SgdStep, Slots } from './engine.js';
+import type {
+  AdamStep,
+  DropoutMask,
+  Engine,
+  HalfProducts,
+  SgdStep,
+  Slots,
+  UpdateOperands,
+} from './engine.js';
 
 /** An engine that passes every call to another: the base of engines that change a few of them. */
 export class ForwardingEngine implements Engine {
@@ -180,28 +188,10 @@ export class ForwardingEngine implements Engine {
       at,
     );
   }
-  sgdStep(
-    weights: Tensor,
-    gradient: Tensor,
-    velocity: Tensor | null,
-    copy: Tensor<'bfloat16'> | null,
-    step: SgdStep,
-    slots: Slots,
-    at: number,
-  ): void {
-    this.#engine.sgdStep(weights, gradient, velocity, copy, step, slots, at);
+  sgdStep(tensors: readonly UpdateOperands[], step: SgdStep, slots: Slots, at: number): void {
+    this.#engine.sgdStep(tensors, step, slots, at);
   }
-  adamStep(
-    weights: Tensor,
-    gradient: Tensor,
-    firstMoment: Tensor,
-    secondMoment: Tensor,
-    copy: Tensor<'bfloat16'> | null,
-    step: AdamStep,
-    slots: Slots,
-    at: number,
-  ): void {
-    const engine = this.#engine;
-    engine.adamStep(weights, gradient, firstMoment, secondMoment, copy, step, slots, at);
+  adamStep(tensors: readonly UpdateOperands[], step: AdamStep, slots: Slots, at: number): void {
+    this.#engine.adamStep(tensors, step, slots, at);
   }
 }

@@ -15,20 +15,12 @@ export function adam(decoupled: boolean): OptimizerDescription['create'] {
       biasCorrection2: 1,
       gradientScale: 1,
     };
-    return (
-      { step, learningRate, gradientScale },
-      { value, copy, computedGradient: gradient },
-      [first, second],
-      slots,
-      at,
-    ) => {
+    return ({ step, learningRate, gradientScale }, tensors, slots) => {
       settings.learningRate = learningRate;
       settings.gradientScale = gradientScale;
       settings.biasCorrection1 = 1 - beta1 ** step;
       settings.biasCorrection2 = 1 - beta2 ** step;
-      if (!first || !second) throw new TypeError('adam keeps two moments');
-      const [m, v] = [first.tensor, second.tensor];
-      engine.adamStep(value, gradient, m, v, copy, settings, slots, at);
+      engine.adamStep(tensors, settings, slots, 0);
     };
   };
 }

@@ -1,5 +1,5 @@
 import type { Parameter } from '../autograd/tape.js';
-import type { Engine, Slots } from '../engines/engine.js';
+import type { Engine, Slots, UpdateOperands } from '../engines/engine.js';
 import { type OptimizerName, OPTIMIZERS } from './optimizer-list.js';
 import type { OptimizerConstants, OptimizerState } from './update.js';
 
@@ -40,6 +40,11 @@ export function createOptimizer(
   const squares = engine.slots(parameters.length);
   const update = create(options, engine);
   const now = { step: 0, learningRate: 0, gradientScale: 1 };
+  // Gradients get their place in the first backward pass, or in one bucket for several.
+  let tensors: readonly UpdateOperands[] = [];
+  const isCurrent = () =>
+    tensors.length > 0 &&
+    tensors.every(({ gradient }, i) => gradient === held[i]?.parameter.computedGradient);
   return {
     state: held.flatMap(({ states }) => states),
     squares,
@@ -47,9 +52,15 @@ export function createOptimizer(
       now.step = step;
       now.learningRate = learningRate;
       now.gradientScale = gradientScale;
-      for (const [i, { parameter, states }] of held.entries()) {
-        update(now, parameter, states, squares, i);
+      if (!isCurrent()) {
+        tensors = held.map(({ parameter, states }) => ({
+          weights: parameter.value,
+          gradient: parameter.computedGradient,
+          states: states.map(({ tensor }) => tensor),
+          copy: parameter.copy,
+        }));
       }
+      update(now, tensors, squares);
     },
   };
 }

@@ -11,17 +11,10 @@ export function sgd(nesterov: boolean): OptimizerDescription['create'] {
       weightDecay,
       gradientScale: 1,
     };
-    return (
-      { learningRate, gradientScale },
-      { value, copy, computedGradient: gradient },
-      [velocity],
-      slots,
-      at,
-    ) => {
+    return ({ learningRate, gradientScale }, tensors, slots) => {
       settings.learningRate = learningRate;
       settings.gradientScale = gradientScale;
-      const kept = velocity?.tensor ?? null;
-      engine.sgdStep(value, gradient, kept, copy, settings, slots, at);
+      engine.sgdStep(tensors, settings, slots, 0);
     };
   };
 }

@@ -1,5 +1,5 @@
 import type { Parameter } from '../autograd/tape.js';
-import type { Engine, Slots } from '../engines/engine.js';
+import type { Engine, Slots, UpdateOperands } from '../engines/engine.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 /** Constants of an optimizer; each uses some of them. */
@@ -28,14 +28,9 @@ export interface UpdateStep {
   readonly gradientScale: number;
 }
 
-/** Updates one parameter in one pass: slots[at] = Σ gradient², before scaling. */
-export type Update = (
-  step: UpdateStep,
-  parameter: Pick<Parameter, 'value' | 'copy' | 'computedGradient'>,
-  states: readonly Pick<OptimizerState, 'tensor'>[],
-  slots: Slots,
-  at: number,
-) => void;
+/** Updates every parameter in one pass over it: slots[i] = Σ gradient² of the one at i, before scaling.
+ * The list is the same in every step. */
+export type Update = (step: UpdateStep, tensors: readonly UpdateOperands[], slots: Slots) => void;
 
 export interface OptimizerDescription {
   /** Tensors that it keeps for each parameter, by the names in checkpoints. */

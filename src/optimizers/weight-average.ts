@@ -1,5 +1,5 @@
 import type { Parameter } from '../autograd/tape.js';
-import type { Engine, SgdStep, Slots } from '../engines/engine.js';
+import type { Engine, SgdStep, Slots, UpdateOperands } from '../engines/engine.js';
 import { tensorPart } from '../tensor/tensor.js';
 import type { OptimizerState } from './update.js';
 
@@ -31,6 +31,7 @@ export class WeightAverage {
     weightDecay: 1,
     gradientScale: -1,
   };
+  readonly #tensors: readonly UpdateOperands[];
   /** What the pass sums, which nobody needs. */
   readonly #squares: Slots;
   readonly #piece = new Float32Array(PIECE);
@@ -38,11 +39,17 @@ export class WeightAverage {
   constructor(engine: Engine, parameters: readonly Parameter[], decay: number) {
     this.#engine = engine;
     this.#decay = decay;
-    this.#squares = engine.slots(1);
+    this.#squares = engine.slots(parameters.length);
     this.state = parameters.map((parameter) => ({
       name: parameter.name,
       parameter,
       tensor: engine.allocate(parameter.value.shape),
+    }));
+    this.#tensors = this.state.map(({ parameter, tensor }) => ({
+      weights: tensor,
+      gradient: parameter.value,
+      states: [],
+      copy: null,
     }));
   }
 
@@ -54,10 +61,7 @@ export class WeightAverage {
   /** @param step steps done before the one that gave these weights */
   update(step: number): void {
     this.#settings.learningRate = 1 - Math.min(this.#decay, (1 + step) / (10 + step));
-    for (const { parameter, tensor } of this.state) {
-      const [settings, squares] = [this.#settings, this.#squares];
-      this.#engine.sgdStep(tensor, parameter.value, null, null, settings, squares, 0);
-    }
+    this.#engine.sgdStep(this.#tensors, this.#settings, this.#squares, 0);
   }
 
   /** Does work with the average in place of the weights, which come back bit by bit. */

@@ -126,13 +126,15 @@ function notingEngine(engine: Engine, note: (operation: Operation) => void): Eng
       elements('cross-entropy', logits);
       engine.softmaxCrossEntropy(logits, ...rest);
     },
-    sgdStep(weights, gradient, velocity, ...rest) {
-      elements(velocity === null ? 'sgd' : 'momentum', weights);
-      return engine.sgdStep(weights, gradient, velocity, ...rest);
+    sgdStep(tensors, ...rest) {
+      for (const { weights, states } of tensors) {
+        elements(states.length === 0 ? 'sgd' : 'momentum', weights);
+      }
+      engine.sgdStep(tensors, ...rest);
     },
-    adamStep(weights, ...rest) {
-      elements('adam', weights);
-      return engine.adamStep(weights, ...rest);
+    adamStep(tensors, ...rest) {
+      for (const { weights } of tensors) elements('adam', weights);
+      engine.adamStep(tensors, ...rest);
     },
   };
   return through(engine, noted);

@@ -106,19 +106,21 @@ export function bfloat16Contract(subject: Subject): void {
       const gradient = arrays.tensor([n]);
       const state = () => arrays.tensor([n], () => 0.25);
       const updates = [
-        (w: Tensor, copy: Tensor<'bfloat16'> | null) =>
-          arrays.sgdStep(w, gradient, null, copy, { ...sgd, momentum: 0, nesterov: false }),
-        (w: Tensor, copy: Tensor<'bfloat16'> | null) =>
-          arrays.sgdStep(w, gradient, state(), copy, sgd),
-        (w: Tensor, copy: Tensor<'bfloat16'> | null) =>
-          arrays.adamStep(w, gradient, state(), state(), copy, adam),
+        (weights: Tensor, copy: Tensor<'bfloat16'> | null) =>
+          arrays.sgdStep([{ weights, gradient, states: [], copy }], {
+            ...{ ...sgd, momentum: 0, nesterov: false },
+          }),
+        (weights: Tensor, copy: Tensor<'bfloat16'> | null) =>
+          arrays.sgdStep([{ weights, gradient, states: [state()], copy }], sgd),
+        (weights: Tensor, copy: Tensor<'bfloat16'> | null) =>
+          arrays.adamStep([{ weights, gradient, states: [state(), state()], copy }], adam),
       ];
       for (const update of updates) {
         const [plain, copied] = [0, 1].map(() => arrays.tensor([n], (i) => at(values, i)));
         assert(plain && copied);
         const copy = engine.allocate([n], 'bfloat16');
-        const squares = update(plain, null);
-        arrays.closeSum(update(copied, copy), squares, n, 'Σ gradient²');
+        const squares = at(update(plain, null), 0);
+        arrays.closeSum(at(update(copied, copy), 0), squares, n, 'Σ gradient²');
         assert.deepEqual(arrays.of(copied), arrays.of(plain));
         assert.deepEqual(arrays.of(copy), rounded(engine, copied));
       }

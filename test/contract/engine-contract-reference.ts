@@ -124,17 +124,14 @@ export class Arrays {
     const [lossSum = NaN, correct = NaN] = this.scalars(2, call);
     return { lossSum, correct };
   }
-  sgdStep(...operands: Without<Parameters<Engine['sgdStep']>>): number {
-    return at(
-      this.scalars(1, (slots, i) => this.engine.sgdStep(...operands, slots, i)),
-      0,
-    );
+  /** Σ gradient² of each. */
+  sgdStep(...operands: Without<Parameters<Engine['sgdStep']>>): number[] {
+    const { length } = operands[0];
+    return this.scalars(length, (slots, i) => this.engine.sgdStep(...operands, slots, i));
   }
-  adamStep(...operands: Without<Parameters<Engine['adamStep']>>): number {
-    return at(
-      this.scalars(1, (slots, i) => this.engine.adamStep(...operands, slots, i)),
-      0,
-    );
+  adamStep(...operands: Without<Parameters<Engine['adamStep']>>): number[] {
+    const { length } = operands[0];
+    return this.scalars(length, (slots, i) => this.engine.adamStep(...operands, slots, i));
   }
 
   checkGuards(): void {

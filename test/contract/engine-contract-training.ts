@@ -133,6 +133,46 @@ export function trainingContract(subject: Subject): void {
     assert.deepEqual([...slots.values], [16, 0, 4]);
   });
 
+  it('updates tensors of a list as it does one by one, with the bits', async () => {
+    // More than the blocks of a device take at once, none, and a step that changes.
+    const lengths = [5, 0, 262_401, 1024, 1, 0];
+    const arrays = await subject.arrays(21);
+    const { engine } = arrays;
+    for (const states of [1, 2]) {
+      const values = lengths.map((n) => Array.from({ length: n }, () => arrays.random()));
+      const made = () =>
+        lengths.map((n, i) => ({
+          weights: arrays.tensor([n], (j) => values[i][j]),
+          gradient: arrays.tensor([n], (j) => values[i][n - 1 - j]),
+          states: Array.from({ length: states }, () => arrays.tensor([n], () => 0.25)),
+          copy: i % 2 === 0 ? engine.allocate([n], 'bfloat16') : null,
+        }));
+      const [together, alone] = [made(), made()];
+      for (let t = 1; t <= 2; t++) {
+        const step = (list: typeof together) =>
+          states === 2
+            ? arrays.adamStep(list, { ...adamSettings(t, true), learningRate: 0.1 / t })
+            : arrays.sgdStep(list, { ...SGD, momentum: 0.9, learningRate: 0.1 / t });
+        const squares = step(together);
+        assert.deepEqual(
+          squares,
+          alone.flatMap((one) => step([one])),
+        );
+        for (const [i, one] of together.entries()) {
+          const other = alone[i];
+          assert.deepEqual(engine.toHost(one.weights), engine.toHost(other.weights));
+          for (const [j, state] of one.states.entries()) {
+            assert.deepEqual(engine.toHost(state), engine.toHost(other.states[j]));
+          }
+          if (one.copy && other.copy) {
+            assert.deepEqual(engine.toHost(one.copy), engine.toHost(other.copy));
+          }
+        }
+      }
+    }
+    arrays.checkGuards();
+  });
+
   it('reports a gradient that is not finite', async (t) => {
     if (!subject.nonFinite) return t.skip('this engine promises nothing of NaN');
     const arrays = await subject.arrays();
@@ -140,8 +180,10 @@ export function trainingContract(subject: Subject): void {
       const w = arrays.tensor([7]);
       const g = arrays.tensor([7], (i) => (i === place ? NaN : 1));
       const [m, v] = [arrays.tensor([7], () => 0), arrays.tensor([7], () => 0)];
-      assert(Number.isNaN(arrays.sgdStep(w, g, null, null, SGD)));
-      assert(Number.isNaN(arrays.adamStep(w, g, m, v, null, adamSettings(1, true))));
+      const operands = { weights: w, gradient: g, copy: null };
+      assert.deepEqual(arrays.sgdStep([{ ...operands, states: [] }], SGD), [NaN]);
+      const moments = [{ ...operands, states: [m, v] }];
+      assert.deepEqual(arrays.adamStep(moments, adamSettings(1, true)), [NaN]);
       assert.deepEqual([...arrays.of(w)].map(Number.isNaN), [...arrays.of(g)].map(Number.isNaN));
     }
   });
@@ -206,8 +248,8 @@ function sgd(arrays: Arrays, n: number, momentum: number | null, nesterov: boole
   const v = w.map(() => 0);
   for (let t = 0; t < 3; t++) {
     const gradient = arrays.tensor([n]);
-    const squares = arrays.sgdStep(weights, gradient, velocity, null, step);
-    checkSquares(arrays, squares, gradient);
+    const operands = { weights, gradient, states: velocity === null ? [] : [velocity], copy: null };
+    checkSquares(arrays, at(arrays.sgdStep([operands], step), 0), gradient);
     const [gs, ws] = [arrays.of(gradient), arrays.of(weights)];
     const vs = velocity === null ? null : arrays.of(velocity);
     for (let i = 0; i < n; i++) {
@@ -248,8 +290,8 @@ function adam(arrays: Arrays, n: number, decoupled: boolean): void {
   for (let t = 1; t <= 4; t++) {
     const s = adamSettings(t, decoupled);
     const gradient = arrays.tensor([n]);
-    const squares = arrays.adamStep(weights, gradient, first, second, null, s);
-    checkSquares(arrays, squares, gradient);
+    const operands = { weights, gradient, states: [first, second], copy: null };
+    checkSquares(arrays, at(arrays.adamStep([operands], s), 0), gradient);
     const [gs, ws] = [arrays.of(gradient), arrays.of(weights)];
     const [ms, vs] = [arrays.of(first), arrays.of(second)];
     for (let i = 0; i < n; i++) {

@@ -91,6 +91,7 @@ export function deferringEngine(
         const given = operands.map((one) => {
           if (typeof one !== 'object' || one === null) return one;
           if (isRegion(one)) return reachable(inner, one);
+          if (Array.isArray(one)) return [...(one as unknown[])];
           return innerSlots.get(one) ?? { ...one };
         });
         defer(() => Reflect.apply(value, target, given));

@@ -21,7 +21,15 @@ import {
 import { type Activation, ACTIVATIONS } from '../activations.js';
 import { dropoutThreshold } from '../dropout-threshold.js';
 import { type ElementLoss, ELEMENT_LOSSES } from '../element-losses.js';
-import type { AdamStep, DropoutMask, Engine, HalfProducts, SgdStep, Slots } from '../engine.js';
+import type {
+  AdamStep,
+  DropoutMask,
+  Engine,
+  HalfProducts,
+  SgdStep,
+  Slots,
+  UpdateOperands,
+} from '../engine.js';
 import { sameLength } from '../same-length.js';
 import { DeviceArena } from './arena.js';
 import { compileKernels } from './compile.js';
@@ -30,6 +38,7 @@ import { type KernelName, Launcher } from './launcher.js';
 import { Products, WORKSPACE_BYTES } from './products.js';
 import { Staging } from './staging.js';
 import { Sums } from './sums.js';
+import { Updates } from './updates.js';
 
 /** The first generation with bfloat16 products. */
 const HALF_CAPABILITY = 80;
@@ -114,6 +123,7 @@ export class CudaEngine implements Engine {
   readonly #products: Products;
   readonly #sums: Sums;
   readonly #staging: Staging;
+  readonly #updates: Updates;
 
   constructor({ device, launcher, arena, products, sums, staging, version }: Parts) {
     this.#staging = staging;
@@ -122,6 +132,7 @@ export class CudaEngine implements Engine {
     this.#arena = arena;
     this.#products = products;
     this.#sums = sums;
+    this.#updates = new Updates(device, launcher, staging);
     this.halfProducts = device.capability >= HALF_CAPABILITY ? 'native' : 'emulated';
     const [major, minor] = [Math.floor(version / 10_000), Math.floor((version % 10_000) / 100)];
     this.description =
@@ -322,37 +333,14 @@ export class CudaEngine implements Engine {
     this.#sums.into(slots, at, columnsOf(logits), 2);
   }
 
-  sgdStep(
-    weights: Tensor,
-    gradient: Tensor,
-    velocity: Tensor | null,
-    copy: Tensor<'bfloat16'> | null,
-    step: SgdStep,
-    slots: Slots,
-    at: number,
-  ): void {
-    const kernel = this.#summing('sgd_step').at(0, weights).at(1, gradient);
-    kernel
-      .at(2, velocity)
-      .at(3, copy)
-      .kind(step.nesterov ? 1 : 0);
-    kernel.reals(step.learningRate, step.momentum, step.weightDecay, step.gradientScale);
-    this.#sums.into(slots, at, weights.length);
+  sgdStep(tensors: readonly UpdateOperands[], step: SgdStep, slots: Slots, at: number): void {
+    const { learningRate, momentum, weightDecay, gradientScale } = step;
+    this.#updates.numbers(learningRate, momentum, weightDecay, gradientScale);
+    this.#updates.step('sgd_step', step.nesterov ? 1 : 0, tensors, slots, at);
   }
-  adamStep(
-    weights: Tensor,
-    gradient: Tensor,
-    firstMoment: Tensor,
-    secondMoment: Tensor,
-    copy: Tensor<'bfloat16'> | null,
-    step: AdamStep,
-    slots: Slots,
-    at: number,
-  ): void {
+  adamStep(tensors: readonly UpdateOperands[], step: AdamStep, slots: Slots, at: number): void {
     const { learningRate, beta1, beta2, weightDecay, decoupled } = step;
-    const kernel = this.#summing('adam_step').at(0, weights).at(1, gradient);
-    kernel.at(2, firstMoment).at(3, secondMoment).at(4, copy);
-    kernel.reals(
+    this.#updates.numbers(
       beta1,
       1 - beta1,
       beta2,
@@ -364,7 +352,7 @@ export class CudaEngine implements Engine {
       decoupled ? 0 : weightDecay,
       step.gradientScale,
     );
-    this.#sums.into(slots, at, weights.length);
+    this.#updates.step('adam_step', 0, tensors, slots, at);
   }
 
   #kernel(name: KernelName): Launcher {

@@ -18,6 +18,7 @@ export const KERNELS = [
   'encode_bfloat16',
   'encode_int8',
   'finish_sum',
+  'finish_sums',
   'inverse_rms',
   'multiply',
   'rms_correction',
@@ -78,6 +79,7 @@ export class Launcher {
   of(kernel: KernelName): this {
     this.#kernel = this.#kernels[kernel];
     this.#addresses.fill(0n);
+    this.#integers[5] = 0;
     return this;
   }
   /** An address, by its place in `at`. */
@@ -95,6 +97,11 @@ export class Launcher {
   kind(kind: number, flags = 0): this {
     this.#integers[3] = kind;
     this.#integers[4] = flags;
+    return this;
+  }
+  /** Address 0 is a table of so many tensors, of this launch alone. */
+  table(tensors: number): this {
+    this.#integers[5] = tensors;
     return this;
   }
   /** Floating-point numbers, from the first on. */

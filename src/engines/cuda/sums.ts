@@ -7,6 +7,10 @@ import type { Launcher } from './launcher.js';
  * depend on the device. */
 const MOST_PARTS = 1024;
 const ELEMENTS_PER_PART = 256;
+/** Parts of a sum over n elements. */
+export function partsOf(n: number): number {
+  return Math.min(MOST_PARTS, Math.ceil(n / ELEMENTS_PER_PART));
+}
 /** Slots that are made room for at a time. */
 const FEWEST_SLOTS = 8192;
 
@@ -55,7 +59,7 @@ export class Sums {
       this.#device.fill(slot, 0, 2 * count);
       return;
     }
-    const blocks = Math.min(MOST_PARTS, Math.ceil(n / ELEMENTS_PER_PART));
+    const blocks = partsOf(n);
     this.#launcher.blocks(blocks, n);
     for (const [i, parts] of this.parts.entries()) {
       if (i >= count) return;

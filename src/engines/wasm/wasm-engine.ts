@@ -14,7 +14,7 @@ import {
   type Tensor,
 } from '../../tensor/tensor.js';
 import { type Activation, ACTIVATIONS } from '../activations.js';
-import type { AdamStep, DropoutMask, SgdStep, Slots } from '../engine.js';
+import type { AdamStep, DropoutMask, SgdStep, Slots, UpdateOperands } from '../engine.js';
 import type { HostEngine } from '../host-engine.js';
 import { type ElementLoss, ELEMENT_LOSSES } from '../element-losses.js';
 import { dropoutThreshold } from '../dropout-threshold.js';
@@ -292,59 +292,56 @@ export class WasmEngine implements HostEngine {
     values[at + 1] = this.#kernels.correctColumns();
   }
 
-  sgdStep(
-    weights: Tensor,
-    gradient: Tensor,
-    velocity: Tensor | null,
-    copy: Tensor<'bfloat16'> | null,
-    step: SgdStep,
-    { values }: Slots,
-    at: number,
-  ): void {
-    values[at] = this.#kernels.sgdStep(
-      weights.byteOffset,
-      gradient.byteOffset,
-      velocity === null ? 0 : velocity.byteOffset,
-      step.learningRate,
-      step.momentum,
-      step.nesterov ? 1 : 0,
-      step.weightDecay,
-      step.gradientScale,
-      copy === null ? 0 : copy.byteOffset,
-      weights.length,
-    );
+  sgdStep(tensors: readonly UpdateOperands[], step: SgdStep, { values }: Slots, at: number): void {
+    for (const [i, { weights, gradient, states, copy }] of tensors.entries()) {
+      values[at + i] = this.#kernels.sgdStep(
+        weights.byteOffset,
+        gradient.byteOffset,
+        addressOf(states[0]),
+        step.learningRate,
+        step.momentum,
+        step.nesterov ? 1 : 0,
+        step.weightDecay,
+        step.gradientScale,
+        addressOf(copy),
+        weights.length,
+      );
+    }
   }
 
   adamStep(
-    weights: Tensor,
-    gradient: Tensor,
-    firstMoment: Tensor,
-    secondMoment: Tensor,
-    copy: Tensor<'bfloat16'> | null,
+    tensors: readonly UpdateOperands[],
     step: AdamStep,
     { values }: Slots,
     at: number,
   ): void {
     const { learningRate, beta1, beta2, weightDecay, decoupled } = step;
-    values[at] = this.#kernels.adamStep(
-      weights.byteOffset,
-      gradient.byteOffset,
-      firstMoment.byteOffset,
-      secondMoment.byteOffset,
-      beta1,
-      1 - beta1,
-      beta2,
-      1 - beta2,
-      learningRate / step.biasCorrection1,
-      1 / Math.sqrt(step.biasCorrection2),
-      step.epsilon,
-      decoupled ? learningRate * weightDecay : 0,
-      decoupled ? 0 : weightDecay,
-      step.gradientScale,
-      copy === null ? 0 : copy.byteOffset,
-      weights.length,
-    );
+    for (const [i, { weights, gradient, states, copy }] of tensors.entries()) {
+      values[at + i] = this.#kernels.adamStep(
+        weights.byteOffset,
+        gradient.byteOffset,
+        addressOf(states[0]),
+        addressOf(states[1]),
+        beta1,
+        1 - beta1,
+        beta2,
+        1 - beta2,
+        learningRate / step.biasCorrection1,
+        1 / Math.sqrt(step.biasCorrection2),
+        step.epsilon,
+        decoupled ? learningRate * weightDecay : 0,
+        decoupled ? 0 : weightDecay,
+        step.gradientScale,
+        addressOf(copy),
+        weights.length,
+      );
+    }
   }
+}
+
+/** 0: there is none. */
+function addressOf(tensor: AnyTensor | null | undefined): number {
+  return tensor?.byteOffset ?? 0;
 }
 
 /** The kernels' word for bfloat16. */

@@ -359,6 +359,18 @@ int cuLaunchKernel(KernelFunction *function, unsigned gx, unsigned gy, unsigned 
       if (address && !within(address, 1)) { breakDevice(700); return; }
       address = seen(address);
     }
+    std::vector<Row> table;
+    if (own.tensors) {
+      if (!within(arguments.at[0], own.tensors * sizeof(Row))) { breakDevice(700); return; }
+      table.assign((Row *)own.at[0], (Row *)own.at[0] + own.tensors);
+      for (Row &row : table) {
+        for (int i = 0; i < 5; i++) {
+          if (row.at[i] && !within(row.at[i], row.n * (i < 4 ? 4 : 2))) { breakDevice(700); return; }
+          row.at[i] = seen(row.at[i]);
+        }
+      }
+      own.at[0] = table.data();
+    }
     if (!runKernel(function, own, gx, bx)) breakDevice(719);
   });
 }
