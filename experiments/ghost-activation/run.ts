@@ -13,6 +13,7 @@ import type { LayerSizes } from '#src/layers/outline.js';
 import type { NetworkSpecification } from '#src/model/specification.js';
 import { learningRateAt } from '#src/optimizers/schedule.js';
 import { SoloTraining } from '../support/solo-training.js';
+import { TASKS, type TaskName } from '../support/tasks.js';
 import { activatedKind, GHOST_ACTIVATIONS, type GhostActivation } from './layer.js';
 
 const HELP = `node build/experiments/ghost-activation/run.js [--out experiments/ghost-activation]
@@ -30,34 +31,6 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '3' },
   },
 });
-
-const STEAM =
-  'select * exclude (phase, pressure_Pa, heat_capacity_J_kgK), log10(pressure_Pa) as log10_pressure, ' +
-  'log10(heat_capacity_J_kgK) as log10_heat_capacity from steam where (temperature_K * 1000)::int % 10';
-
-const TASKS = {
-  'fashion-10k': {
-    source: { data: 'fashion-10k', validation: null },
-    ...({ loss: 'cross-entropy', activation: 'relu', batch: 64, steps: 500 } as const),
-  },
-  steam: {
-    source: {
-      data: `${STEAM} <> 0`,
-      validation: `${STEAM} = 0`,
-      target: [
-        'density_kg_m3',
-        'enthalpy_J_kg',
-        'entropy_J_kgK',
-        'log10_heat_capacity',
-        'sound_speed_m_s',
-        'viscosity_Pa_s',
-        'conductivity_W_mK',
-      ],
-    },
-    ...({ loss: 'mse', activation: 'gelu', batch: 256, steps: 1000 } as const),
-  },
-} as const;
-type TaskName = keyof typeof TASKS;
 
 interface Network {
   readonly task: TaskName;

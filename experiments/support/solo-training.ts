@@ -95,7 +95,10 @@ export class SoloTraining {
     const rows = data.validation?.rows ?? 0;
     const pass = this.#pass;
     pass.begin();
-    for (let row = 0; row < rows; row += batch) pass.forward('validation');
+    for (let row = 0; row < rows; row += batch) {
+      pass.forward('validation');
+      pass.addLosses();
+    }
     pass.startAgreement(true, false).wait();
     return pass.lossSum * pass.parts.objective.loss.scale * (batch / pass.weightSum);
   }

@@ -14,7 +14,7 @@ import {
   plural,
 } from '../base/format.js';
 import { SETTINGS } from '../settings/keys.js';
-import { CHECKPOINT_FLAG, JSON_FLAG, flagLike } from './flags.js';
+import { CHECKPOINT_FLAG, COMPUTE_FLAG, JSON_FLAG, flagLike } from './flags.js';
 import { metricPairs, metricTables } from './metrics-text.js';
 import { formatPairs, formatTable } from './table.js';
 
@@ -32,6 +32,7 @@ export const command = defineCommand({
       fallback: 'as trained',
     }),
     engine: flagLike(SETTINGS.engine, {}),
+    compute: COMPUTE_FLAG,
     batch: flagLike(SETTINGS.batch, {
       about: 'rows at a time',
       initial: null,

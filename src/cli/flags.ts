@@ -2,6 +2,7 @@ import { joinProblems, problemWith } from '../settings/given.js';
 import { flagOf, SETTING_KEYS, settingOf, SETTINGS, type SettingKey } from '../settings/keys.js';
 import type { SettingsSource } from '../settings/resolve.js';
 import { MOST, readText, type Setting, type ValueOf } from '../settings/value-kinds.js';
+import { DTYPES } from '../tensor/tensor.js';
 import { UsageError } from './failure.js';
 
 /** A flag of a command: what it takes, as for a setting, and how it is given. */
@@ -51,6 +52,17 @@ export const GHOSTS_FLAG = {
   about: "use the first K' ghosts of each block of a network trained with --nested-ghosts",
   initial: null,
   fallback: 'all',
+} as const;
+
+/** What products take where a network answers. */
+export const COMPUTE_FLAG = {
+  kind: 'choice',
+  choices: DTYPES,
+  placeholder: 'name',
+  about: 'format of what is multiplied: weights and activations; sums stay float32',
+  initial: null,
+  nullable: true,
+  fallback: 'as trained',
 } as const;
 
 /** What is opened of a run folder. */

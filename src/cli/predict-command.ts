@@ -7,7 +7,7 @@ import { EXIT } from './failure.js';
 import { formatDuration, formatPercent, formatSi, plural } from '../base/format.js';
 import { PREDICTION_KINDS } from '../serving/prediction-kinds.js';
 import { SETTINGS } from '../settings/keys.js';
-import { CHECKPOINT_FLAG, GHOSTS_FLAG, JSON_FLAG, flagLike } from './flags.js';
+import { CHECKPOINT_FLAG, COMPUTE_FLAG, GHOSTS_FLAG, JSON_FLAG, flagLike } from './flags.js';
 import { formatPairs } from './table.js';
 
 /** How often a terminal hears of progress. */
@@ -39,6 +39,7 @@ export const command = defineCommand({
       fallback: 'as trained',
     }),
     engine: flagLike(SETTINGS.engine, {}),
+    compute: COMPUTE_FLAG,
     batch: flagLike(SETTINGS.batch, { about: 'rows at a time', initial: 256 }),
     ghostsAtServing: GHOSTS_FLAG,
     meter: flagLike(SETTINGS.meter, {}),

@@ -6,10 +6,11 @@ import { ACCESS_FLAGS, isLoopback, readAccess } from './server-access.js';
 import { createServerLog, LOG_LEVELS } from './server-log.js';
 import {
   CHECKPOINT_FLAG,
+  COMPUTE_FLAG,
+  GHOSTS_FLAG,
   flagLike,
   type FlagTable,
   type FlagValues,
-  GHOSTS_FLAG,
 } from './flags.js';
 
 /** Names the environment variable that may hold the token. */
@@ -33,6 +34,7 @@ const FLAGS = {
     fallback: 'as trained',
   }),
   engine: flagLike(SETTINGS.engine, {}),
+  compute: COMPUTE_FLAG,
   ghostsAtServing: {
     ...GHOSTS_FLAG,
     about: `${GHOSTS_FLAG.about}; a request may ask for another number`,

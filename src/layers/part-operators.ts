@@ -17,7 +17,7 @@ export function partOperator({ name, operator }: LayerPart, layout: BlockLayout)
       return new BiasActivation(name, activation, written, gradient);
     }
     case 'gate':
-      return new Gated(name, operator.activation);
+      return new Gated(name, operator.activation, operator.gradient);
     case 'dropout': {
       const { rate, layer, blockRows } = operator;
       return new Dropout(name, { rate, layer, firstRow: layout.firstBlock * blockRows });
@@ -25,7 +25,7 @@ export function partOperator({ name, operator }: LayerPart, layout: BlockLayout)
     case 'rms norm':
       return new RmsNorm(name, operator.features, operator.spread, layout);
     case 'residual':
-      return new Residual(name);
+      return new Residual(name, operator.gradient);
     case 'rounded':
       return new Rounded(name);
     case 'join':

@@ -24,7 +24,8 @@ export type PartOperator =
       readonly written: Dtype;
       readonly gradient: Dtype;
     }
-  | { readonly type: 'gate'; readonly activation: Activation }
+  | { readonly type: 'gate'; readonly activation: Activation; readonly gradient: Dtype }
+  | { readonly type: 'residual'; readonly gradient: Dtype }
   | {
       readonly type: 'dropout';
       readonly rate: number;
@@ -33,7 +34,7 @@ export type PartOperator =
       readonly blockRows: number;
     }
   | { readonly type: 'rms norm'; readonly features: number; readonly spread: Spread }
-  | { readonly type: 'residual' | 'rounded' | 'join' | 'split' };
+  | { readonly type: 'rounded' | 'join' | 'split' };
 
 /** A part by what its operator and sizes say of it. */
 export const PLAIN_PART = { joins: false, takesBias: false } as const;

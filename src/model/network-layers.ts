@@ -142,8 +142,14 @@ function residualLayers<K extends LayerOutline>(
   const isWhole = stream === 'replicated';
   const [entering, leaving] = [inputEdge(specification), outputEdge(specification)];
   const common = { blocks, ghostPrecision, compute, outputVariance: 1 };
+  // A norm's statistics travel in float32: with ghosts and products in that, else by themselves.
+  const ridesAlong = isNormed && !isWhole && compute === 'float32' && ghostPrecision === 'float32';
+  const normBefore = (layer: string, rides: boolean) =>
+    isNormed && !rides ? [rmsNormPart(layer, N, stream)] : [];
   const splitAtEnd = (layer: string) => (isWhole ? [splitPart(layer, N)] : []);
   const inner = N * expansion;
+  // What a gate and dropout give is float32.
+  const isRounded = gated || dropout > 0;
   const hasEnds = ends.kind === 'replicated';
   const layers = Array.from({ length: L }, (_, l): NetworkLayer<K>[] => {
     const [upName, downName] = [`layers.${l}.up`, `layers.${l}.down`];
@@ -151,22 +157,24 @@ function residualLayers<K extends LayerOutline>(
     const upSizes = { ...block, ...sizes(upName, N, gated ? 2 * inner : inner), kind: up };
     const downSizes = { ...block, ...sizes(downName, inner, N), kind: down };
     const isLast = l === L - 1 && !hasEnds;
+    const insideSizes = { ...upSizes, outputs: inner };
     return [
       {
         ...upSizes,
         activation,
         secondMoment: isNormed ? 1 : 1 + l / (2 * L),
-        normalized: isNormed && !isWhole,
+        normalized: ridesAlong,
         gated,
         opensBlock: true,
         closesBlock: false,
         enter: l === 0 && !hasEnds && isWhole ? [joinPart(upName, N)] : [],
-        before: isNormed && isWhole ? [rmsNormPart(upName, N, stream)] : [],
+        before: [...normBefore(upName, ridesAlong), ...roundedParts(upName, upSizes, 'inputs')],
         after: [
           gated
             ? gatedPart(upSizes, activation)
-            : activationPart(upSizes, activation, up.output, 'products'),
-          ...dropoutParts({ ...upSizes, outputs: inner }, dropout, (hasEnds ? 1 : 0) + 2 * l),
+            : activationPart(upSizes, activation, up.output, isRounded ? 'other' : 'products'),
+          ...dropoutParts(insideSizes, dropout, (hasEnds ? 1 : 0) + 2 * l),
+          ...(isRounded ? roundedParts(`${upName}.inside`, insideSizes, 'outputs') : []),
         ],
       },
       {
@@ -181,20 +189,28 @@ function residualLayers<K extends LayerOutline>(
     ];
   }).flat();
   if (!hasEnds) return layers;
-  const input = { ...endSizes(specification, 'input', entering.padded, N), ...common };
-  const head = { ...endSizes(specification, 'head', N, leaving.padded), ...common };
+  const input = {
+    ...endSizes(specification, 'input', entering.padded, N),
+    ...common,
+    kind: kinds.input,
+  };
+  const head = {
+    ...endSizes(specification, 'head', N, leaving.padded),
+    ...common,
+    kind: kinds.head,
+  };
   // A head that exchanges something has its statistics ride along.
-  const rides = isNormed && !isWhole && kinds.head.output === 'sharded';
+  const rides = ridesAlong && kinds.head.output === 'sharded';
   const isSharded = kinds.head.output === 'sharded';
   return [
     {
       ...input,
       ...ALONE,
-      kind: kinds.input,
       activation: 'identity',
       secondMoment: entering.width / entering.padded,
+      before: roundedParts('input', input, 'inputs'),
       after: [
-        activationPart(input, 'identity', kinds.input.output, 'products'),
+        activationPart(input, 'identity', kinds.input.output, 'other'),
         ...(isWhole ? [joinPart('input', N)] : []),
       ],
     },
@@ -202,13 +218,13 @@ function residualLayers<K extends LayerOutline>(
     {
       ...head,
       ...ALONE,
-      kind: kinds.head,
       activation: isSharded ? 'identity' : null,
       secondMoment: isNormed ? 1 : 1.5,
       normalized: rides,
       before: [
-        ...(isNormed && !rides ? [rmsNormPart('head', N, stream)] : []),
+        ...normBefore('head', rides),
         ...splitAtEnd('head'),
+        ...roundedParts('head', head, 'inputs'),
       ],
       after: isSharded ? [activationPart(head, 'identity', 'sharded', 'other')] : [],
     },
@@ -232,7 +248,12 @@ function dropoutParts(
 /** Rounds what enters a layer, or leaves it, where products take bfloat16. */
 function roundedParts(
   name: string,
-  { kind, blocks, compute, ...widths }: Omit<NetworkLayer, 'before' | 'after'>,
+  {
+    kind,
+    blocks,
+    compute,
+    ...widths
+  }: Pick<NetworkLayer, 'kind' | 'blocks' | 'compute' | 'inputs' | 'outputs'>,
   which: 'inputs' | 'outputs',
 ): LayerPart[] {
   const spread = which === 'inputs' ? kind.input : kind.output;

@@ -89,6 +89,19 @@ export function withFirstGhosts(
   return { ...specification, ghosts: count, ...(kept && { layerGhosts: kept }) };
 }
 
+/**
+ * The network with products of this format. Ghosts travel as they are multiplied, unless they do in
+ * int8.
+ */
+export function withCompute(
+  specification: NetworkSpecification,
+  compute: Dtype,
+): NetworkSpecification {
+  if ((specification.compute ?? 'float32') === compute) return specification;
+  const { ghostPrecision, ...network } = specification;
+  return { ...network, compute, ...(ghostPrecision === 'int8' && { ghostPrecision }) };
+}
+
 /** The network as it answers: nothing is dropped. */
 export function withoutDropout(specification: NetworkSpecification): NetworkSpecification {
   const { dropout: _, ...answering } = specification;
@@ -173,11 +186,11 @@ export function validateSpecification(specification: NetworkSpecification): void
         'phantom',
     );
   }
-  if (compute !== 'float32' && ghostPrecision !== compute) {
+  if (compute !== 'float32' && ghostPrecision === 'float32') {
     throw new ConfigError(
       'network',
-      `compute ${compute} with ghost precision ${ghostPrecision}; ghosts are multiplied as they ` +
-        `travel: leave ghost precision out`,
+      `compute ${compute} with ghost precision ${ghostPrecision}; products would round them all the ` +
+        'same: leave ghost precision out, or use int8',
     );
   }
   if (blocks < 2) {
@@ -218,7 +231,7 @@ function validateWidths({ width, depth }: NetworkSpecification, widths: readonly
 }
 
 function validateResidual(
-  { widths, compute = 'float32', ghostPrecision = 'float32' }: NetworkSpecification,
+  { widths }: NetworkSpecification,
   { norm, expansion }: ResidualBlocks,
 ): void {
   oneOf('norm', norm, ['rms', 'none']);
@@ -228,19 +241,6 @@ function validateResidual(
   if (widths !== undefined) {
     throw new ConfigError('network', 'widths of residual blocks, which have one: use width');
   }
-  if (compute !== 'float32') {
-    throw new ConfigError(
-      'network',
-      `compute ${compute} in residual blocks, whose sums and norms are float32; use compute float32, ` +
-        'or architecture plain',
-    );
-  }
-  if (norm === 'none' || ghostPrecision === 'float32') return;
-  throw new ConfigError(
-    'network',
-    `ghosts in ${ghostPrecision} with norm ${norm}, whose statistics travel with them in float32; ` +
-      'use ghost precision float32, or norm none',
-  );
 }
 
 function validateSplit({ strategy, ends, input, head }: NetworkSpecification): void {

@@ -7,7 +7,8 @@ import { type Standardization, standardizationFrom } from '../data/standardize.j
 import { SCHEMA_FILE } from '../data/tables/schema-file.js';
 import type { TableSchema } from '../data/tables/schema.js';
 import { CheckpointError } from '../base/errors.js';
-import { type NetworkSpecification, withoutDropout } from '../model/specification.js';
+import { type NetworkSpecification, withCompute, withoutDropout } from '../model/specification.js';
+import type { Dtype } from '../tensor/tensor.js';
 import {
   type FileHashes,
   readCheckpointState,
@@ -107,6 +108,15 @@ export function describeModel(
           `state.json or ${MODEL_FILE}`
       : `${folder}: no such run folder, checkpoint or model folder`,
   );
+}
+
+/** The model with products of this format; left out: as it was trained. */
+export function computing<Model extends Pick<ModelSource, 'specification'>>(
+  model: Model,
+  compute: Dtype | null = null,
+): Model {
+  if (compute === null) return model;
+  return { ...model, specification: withCompute(model.specification, compute) };
 }
 
 /** Whether a location is for `describeModel`. */

@@ -2,6 +2,7 @@ import type { OutputTransform } from '../models/outputs.js';
 import type { Communicator } from '../communicators/communicator.js';
 import type { Standardization } from '../data/standardize.js';
 import type { Engine } from '../engines/engine.js';
+import { describeEngine } from '../engines/half-products.js';
 import { buildNetwork } from '../model/network.js';
 import { outputEdge } from '../model/edges.js';
 import type { NetworkSpecification } from '../model/specification.js';
@@ -66,7 +67,8 @@ export function answerBatches(job: InferenceJob, parts: InferenceParts): void {
   const [x, y] = [new Float32Array(maxBatch * features), new Float32Array(maxBatch * outputs)];
   for (const rows of [maxBatch, 1]) runner.run({ rows, ghosts, x, y, writesAnswers });
   control.barrier();
-  if (index === 0) post({ type: 'ready', engine: `${engine.name}: ${engine.description}` });
+  const described = describeEngine(engine, specification.compute ?? 'float32');
+  if (index === 0) post({ type: 'ready', engine: `${engine.name}: ${described}` });
 
   const mailbox = new Mailbox(job.mailbox);
   for (let batch = 0; ; batch++) {

@@ -151,7 +151,7 @@ export const SETTINGS = {
     ...choice('Network', GHOST_PRECISIONS),
     about:
       'format of ghosts sent between ranks, phantom only; sums stay float32; with compute bfloat16 ' +
-      'that',
+      'that, or int8',
     initial: 'float32',
   },
   compute: {

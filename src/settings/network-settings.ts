@@ -63,7 +63,7 @@ export function precisionWith(
   { compute, ghostPrecision }: Pick<TrainingSettings, 'compute' | 'ghostPrecision'>,
 ): TrainingSettings['ghostPrecision'] {
   if (!exchangesGhosts(strategy)) return 'float32';
-  return compute === 'float32' ? ghostPrecision : compute;
+  return compute === 'float32' || ghostPrecision === 'int8' ? ghostPrecision : compute;
 }
 
 /** The settings that make a network of this specification. */

@@ -67,7 +67,7 @@ export interface TrainingSettings {
   readonly nestedGhosts: boolean;
   /**
    * Format of ghosts sent between ranks, phantom only; sums stay float32; with compute bfloat16
-   * that. Default: float32.
+   * that, or int8. Default: float32.
    */
   readonly ghostPrecision: 'float32' | 'bfloat16' | 'int8';
   /**

@@ -80,6 +80,8 @@ export interface TrainingParts {
   readonly meters: WorkMeters;
   readonly energy: EnergyParts;
   readonly peakFlopsPerS: number;
+  /** Rate of bfloat16 products over that of float32 ones; null: nothing is computed in bfloat16. */
+  readonly halfRatio: number | null;
   readonly stopRequested: () => boolean;
   /** Called on rank 0 alone. */
   readonly onEvent: (event: TrainingEvent) => void;
@@ -292,7 +294,7 @@ class Trainer {
 
   #emitStart(network: ReturnType<typeof buildNetwork>, engine: Engine, columns: number): void {
     const { settings, specification, steps, trainingRows, validationRows, table } = this.#job;
-    const { communicator, peakFlopsPerS } = this.#parts;
+    const { communicator, peakFlopsPerS, halfRatio } = this.#parts;
     const sum = (of: (cost: ReturnType<typeof network.costs>[number]['cost']) => number) =>
       network.costs(columns).reduce((total, { cost }) => total + of(cost), 0) * settings.accumulate;
     this.#emit({
@@ -304,7 +306,7 @@ class Trainer {
       strategy: specification.strategy,
       ...endKinds(specification),
       engine: engine.name,
-      engineDescription: describeEngine(engine, settings.compute),
+      engineDescription: describeEngine(engine, settings.compute, halfRatio),
       communicator: communicator.description,
       ranks: communicator.size,
       processes: this.#job.processes,

@@ -60,8 +60,10 @@ const networks = fc
     const blocks = ranks * blocksPerRank;
     const same = Array.from({ length: depth + 1 }, () => drawn.blockWidths[0]);
     const { residual } = drawn;
-    // Residual blocks are float32.
-    const compute = residual === null ? drawn.compute : 'float32';
+    const { compute } = drawn;
+    // Ghosts that are multiplied in bfloat16 are rounded anyway.
+    const isRounded = compute === 'bfloat16' && ghostPrecision === 'float32';
+    const precision = isRounded ? compute : ghostPrecision;
     const widthsDiffer = drawn.widthsDiffer && residual === null;
     const blockWidths = widthsDiffer ? drawn.blockWidths.slice(0, depth + 1) : same;
     const widths = blockWidths.map((width) => blocks * width);
@@ -81,12 +83,8 @@ const networks = fc
       blocks,
       ghosts: Math.max(...layerGhosts),
       ...(differ && { layerGhosts }),
-      ...(compute === 'float32'
-        ? {
-            ghostPrecision:
-              strategy === 'phantom' && residual?.norm !== 'rms' ? ghostPrecision : 'float32',
-          }
-        : { compute }),
+      compute,
+      ...(strategy === 'phantom' && { ghostPrecision: precision }),
       activation: 'tanh',
       ...(ends && drawn.splitInput && { input: split }),
       ...(ends && drawn.splitHead && { head: split }),

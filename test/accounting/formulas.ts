@@ -23,7 +23,10 @@ function residualLayersOf(specification: NetworkSpecification): Sizes[] {
   const { depth, blocks: P, width: N, ends, input, head, ghosts, strategy } = specification;
   const { norm = 'none', expansion = 1, gated = false } = specification.residual ?? {};
   const up = (count: number) => Math.ceil(count / P) * P;
+  const { compute = 'float32', ghostPrecision = compute } = specification;
   const normed = norm === 'rms';
+  // Statistics travel with what layers exchange where all of it is float32.
+  const isFloat = compute === 'float32' && ghostPrecision === 'float32';
   const isWhole = strategy === 'tensor-paired';
   const inner = N * expansion;
   const upper = gated ? 2 * inner : inner;
@@ -37,7 +40,8 @@ function residualLayersOf(specification: NetworkSpecification): Sizes[] {
   const layers = Array.from({ length: depth }, (_, l): Sizes[] => [
     {
       ...{ kind: upKind, inputs: N, outputs: upper, ghosts: ghostsOf(specification, l) },
-      ...{ biases: upper, normed: normed && !isWhole },
+      ...{ biases: upper, normed: normed && !isWhole && isFloat },
+      reduces: normed && !isWhole && !isFloat ? 1 : 0,
       gathers: { forward: l === 0 ? whole : 0, backward: 0 },
     },
     {
@@ -48,7 +52,7 @@ function residualLayersOf(specification: NetworkSpecification): Sizes[] {
   if (ends.kind === 'sharded') return layers;
   const [F, T] = [input ? up(ends.inputs) : ends.inputs, head ? up(ends.outputs) : ends.outputs];
   const stream = isWhole ? N : 0;
-  const rides = head !== undefined && !isWhole;
+  const rides = head !== undefined && !isWhole && isFloat;
   return [
     {
       ...{ kind: input ?? 'column', inputs: F, outputs: N, ghosts: Math.min(ghosts, F / P) },
@@ -216,7 +220,9 @@ export function largestPayloadFormula(
     // A layer that the data enter needs no gradient of them.
     if (kind === 'column') return Math.max(more, i === 0 ? 0 : 4 * inputs * columns);
     if (kind === 'row') return Math.max(more, 4 * outputs * columns);
-    if (compute !== 'float32') return 2 * inputs * columns * (i > 0 ? P / ranks : 1);
+    if (compute !== 'float32') {
+      return Math.max(more, 2 * inputs * columns * (i > 0 ? P / ranks : 1));
+    }
     return Math.max(more, 4 * (normed && i > 0 ? inputs + P : inputs) * columns);
   });
   return Math.max(...payloads);

@@ -159,6 +159,7 @@ describe('a network of residual blocks', () => {
     refused({ residual: { norm: 'rms', expansion: 1.5 } }, /expansion is 1.5/);
     refused({ residual: { norm: 'layer' as 'rms', expansion: 2 } }, /norm is layer/);
     refused({ widths: [32, 32, 32, 32] }, /widths of residual blocks/);
-    refused({ ghostPrecision: 'int8' }, /ghosts in int8 with norm rms/);
+    const compute = 'bfloat16' as const;
+    refused({ compute, ghostPrecision: 'float32' }, /leave ghost precision out, or use int8/);
   });
 });

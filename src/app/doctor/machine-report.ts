@@ -3,6 +3,7 @@ import os from 'node:os';
 import { availableCores, coreLimit } from '../../base/cores.js';
 import { type BlasProbe, KOFFI_PACKAGE } from '../ranks/probes.js';
 import type { Engine } from '../../engines/engine.js';
+import type { Dtype } from '../../tensor/tensor.js';
 import { PhantomError } from '../../base/errors.js';
 import { commandLine } from '../../base/invocation.js';
 import { findMpirun } from '../../launch/mpirun.js';
@@ -54,9 +55,13 @@ export async function examineMachine(): Promise<MachineReport> {
     try {
       const engine = await make();
       try {
-        const rates = Array.from({ length: MEASUREMENTS }, () => measureEngine(engine).flopsPerS);
-        const detail = describeEngine(engine, 'bfloat16');
-        return { name, available: true, detail, flopsPerS: Math.max(...rates) };
+        const rate = (dtype: Dtype) =>
+          Math.max(
+            ...Array.from({ length: MEASUREMENTS }, () => measureEngine(engine, dtype).flopsPerS),
+          );
+        const flopsPerS = rate('float32');
+        const detail = describeEngine(engine, 'bfloat16', rate('bfloat16') / flopsPerS);
+        return { name, available: true, detail, flopsPerS };
       } finally {
         engine.close();
       }

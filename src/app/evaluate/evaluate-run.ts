@@ -15,7 +15,12 @@ import {
   withFirstGhosts,
 } from '../../model/specification.js';
 import { inputWidth, outputWidth } from '../../model/specification.js';
-import { describeModel, type ModelSource, openModel } from '../../models/model-source.js';
+import {
+  computing,
+  describeModel,
+  type ModelSource,
+  openModel,
+} from '../../models/model-source.js';
 import type { MetricValues } from '../../metrics/metric-names.js';
 import type { Evaluation } from '../../training/evaluate.js';
 import { type EvaluationMetrics, metricsShape } from '../../training/metrics-shape.js';
@@ -26,6 +31,8 @@ import { networkSettings } from '../../settings/network-settings.js';
 import { beforeRanks, joinRanks, rankCount } from '../ranks/ranks.js';
 import { resolveSettings } from '../../settings/resolve.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
+import { describeEngine } from '../../engines/half-products.js';
+import type { Dtype } from '../../tensor/tensor.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 
 /** What `evaluate` evaluates, and on what. `null` is the default too. */
@@ -37,6 +44,8 @@ export interface EvaluateOptions {
   readonly data?: string | ArrayData | null;
   /** Default `auto`. */
   readonly engine?: EngineChoice;
+  /** What products take. Default: as the network was trained. */
+  readonly compute?: Dtype | null;
   /** Worker threads; they divide the network's blocks. Default: as many as the run had; for a model
    * folder, what fits blocks and cores. */
   readonly ranks?: number | null;
@@ -215,7 +224,8 @@ async function prepare(
 ) {
   // Each process hashes its share of the files.
   const share = { rank: (here[0] ?? 0) / here.length, size: ranks / here.length };
-  const model = openModel(request.model, { checkpoint: request.checkpoint ?? null, share });
+  const { checkpoint = null, compute = null } = request;
+  const model = computing(openModel(request.model, { checkpoint, share }), compute);
   const { specification } = model;
   const swept = sweptGhosts(request.sweepGhosts ?? null, specification);
   const { data: asked = null } = request;
@@ -230,7 +240,10 @@ async function prepare(
   }
   checkFits(model, data);
   validateRanks(specification.blocks, ranks);
-  const engine = await withEngine(request.engine ?? 'auto', settings, ({ name }) => name);
+  const { compute: used = 'float32' } = specification;
+  const engine = await withEngine(request.engine ?? 'auto', settings, ({ name, halfProducts }) =>
+    describeEngine({ description: name, halfProducts }, used),
+  );
   return { model, swept, data, release, engine };
 }
 

@@ -7,12 +7,13 @@ import type { InferenceMessage } from '../../serving/resident-rank.js';
 import { type LoadedModel, SessionModel } from '../../serving/loaded-model.js';
 import { createMailbox } from '../../serving/mailbox.js';
 import { inputWidth, outputWidth } from '../../model/specification.js';
-import { describeModel } from '../../models/model-source.js';
+import { computing, describeModel } from '../../models/model-source.js';
 import { Session } from '../../serving/session.js';
 import { validateRanks } from '../../model/specification.js';
 import type { InferenceRankData } from './inference-rank.js';
 import { beforeRanks, joinRanks, rankCount } from '../ranks/ranks.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
+import type { Dtype } from '../../tensor/tensor.js';
 
 /** Rows that a loaded model takes at a time by default. */
 export const DEFAULT_MAX_BATCH = 256;
@@ -28,6 +29,8 @@ export interface LoadOptions {
   readonly ranks?: number;
   /** Default `auto`. */
   readonly engine?: EngineChoice;
+  /** What products take. Default: as the network was trained. */
+  readonly compute?: Dtype;
   /** Most rows that the ranks take at a time. Default 256. */
   readonly maxBatch?: number;
   /** K': answers use the first so many ghosts of each block, unless a call says otherwise. Default:
@@ -68,7 +71,7 @@ export async function loadModel(
     if (!Number.isInteger(maxBatch) || maxBatch < 1 || maxBatch > MOST_BATCH) {
       throw new ConfigError('model', `batches of ${maxBatch} rows; needs 1 to ${MOST_BATCH}`);
     }
-    const found = describeModel(folder, options.checkpoint);
+    const found = computing(describeModel(folder, options.checkpoint), options.compute);
     const usual = found.settings?.ranks ?? 1;
     const ranks = rankCount('ranks', launcher, options.ranks ?? null, usual);
     validateRanks(found.specification.blocks, ranks);

@@ -17,6 +17,7 @@ import { DEFAULT_MAX_BATCH, loadModel } from './load-model.js';
 import { createMeter } from '../ranks/meters.js';
 import { beforeRanks } from '../ranks/ranks.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
+import type { Dtype } from '../../tensor/tensor.js';
 
 /** What `predict` answers, and where to. `null` is the default too. */
 export interface PredictFileOptions {
@@ -34,6 +35,8 @@ export interface PredictFileOptions {
   readonly what?: PredictionKind | null;
   /** Default `auto`. */
   readonly engine?: EngineChoice;
+  /** What products take. Default: as the network was trained. */
+  readonly compute?: Dtype | null;
   /** Worker threads; they divide the network's blocks. Default: as trained, else 1. */
   readonly ranks?: number | null;
   /** Rows at a time. Default 256. */
@@ -103,7 +106,8 @@ export async function predict(
   launcher: Launcher | null = findLauncher(),
 ): Promise<PredictionReport> {
   const { data, out, engine = 'auto', batch = DEFAULT_MAX_BATCH } = options;
-  const { checkpoint = null, ranks = null, ghosts = null, onProgress, onWarning } = options;
+  const { checkpoint = null, ranks = null, ghosts = null, compute = null } = options;
+  const { onProgress, onWarning } = options;
   await beforeRanks(launcher, async () => {
     formatOf(out);
     const { specification, loss, schema } = describeModel(options.model, checkpoint);
@@ -124,6 +128,7 @@ export async function predict(
       maxBatch: batch,
       ...(ranks === null ? {} : { ranks }),
       ...(ghosts === null ? {} : { ghosts }),
+      ...(compute === null ? {} : { compute }),
     },
     launcher,
   );

@@ -10,6 +10,7 @@ import type { ModelEntry, RunningServer } from '../../serving/server/server.js';
 import { loadModel } from './load-model.js';
 import { createMeter } from '../ranks/meters.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
+import type { Dtype } from '../../tensor/tensor.js';
 
 /** What `serve` serves, and how. */
 export interface ServeOptions {
@@ -26,6 +27,8 @@ export interface ServeOptions {
   readonly ranks?: number | null;
   /** Default `auto`. */
   readonly engine?: EngineChoice;
+  /** What products take. Default null: as each network was trained. */
+  readonly compute?: Dtype | null;
   /** Most rows of a batch. Default 64. */
   readonly maxBatch?: number;
   /** K' of requests that ask for none, of each model. Default null: all. */
@@ -63,6 +66,7 @@ const DEFAULTS: Required<Omit<ServeOptions, 'models'>> = {
   port: 8000,
   ranks: null,
   engine: 'auto',
+  compute: null,
   maxBatch: 64,
   ghosts: null,
   maxDelayMs: 0,
@@ -102,7 +106,7 @@ const DEFAULTS: Required<Omit<ServeOptions, 'models'>> = {
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const settings = { ...DEFAULTS, ...options };
-  const { checkpoint, host, port, ranks, engine, maxBatch, ghosts } = settings;
+  const { checkpoint, host, port, ranks, engine, maxBatch, ghosts, compute } = settings;
   const { maxDelayMs, maxQueue, timeoutMs, log } = settings;
   const loading = {
     checkpoint,
@@ -110,6 +114,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     maxBatch,
     ...(ranks === null ? {} : { ranks }),
     ...(ghosts === null ? {} : { ghosts }),
+    ...(compute === null ? {} : { compute }),
   };
   const warned = new Set<string>();
   const load = async (name: string, folder: string, signal: AbortSignal) => {

@@ -24,8 +24,12 @@ await runRankProgram<TrainingRankData>(async (context) => {
   const make = () => createEngine(choice, { relaxedSimd, module, rank: context.rank });
   // An engine of its own, so that the measurement takes none of the run's memory.
   const measured = () =>
-    withRankEngine(context, make, (engine) => measureEngine(engine, compute).flopsPerS);
-  const peakFlopsPerS = context.rank === 0 ? await measured() : 0;
+    withRankEngine(context, make, (engine) => {
+      const { flopsPerS: peakFlopsPerS } = measureEngine(engine, compute);
+      const ratio = compute === 'float32' ? null : peakFlopsPerS / measureEngine(engine).flopsPerS;
+      return { peakFlopsPerS, halfRatio: ratio };
+    });
+  const rates = context.rank === 0 ? await measured() : { peakFlopsPerS: 0, halfRatio: null };
   const handle = batches[Math.floor(context.index / ranks)];
   if (!handle) throw new TypeError(`no batches for rank ${context.rank}`);
   return withRankEngine(context, make, async (bare) => {
@@ -35,7 +39,7 @@ await runRankProgram<TrainingRankData>(async (context) => {
       ...parts,
       energy: await context.uninterrupted(() => rankEnergy(metered)),
       batches: openBatches(handle, context.index % ranks),
-      peakFlopsPerS,
+      ...rates,
       stopRequested: context.stopRequested,
       onEvent: context.post,
     });

@@ -1,6 +1,12 @@
 import type { Operator, OperatorContext } from '../../autograd/operator.js';
 import type { Activation } from '../../engines/activations.js';
-import { float32, type Tensor, tensorRows } from '../../tensor/tensor.js';
+import {
+  type AnyTensor,
+  type Dtype,
+  float32,
+  type Tensor,
+  tensorRows,
+} from '../../tensor/tensor.js';
 import { elementOf } from '../element-of.js';
 
 /**
@@ -18,17 +24,21 @@ import { elementOf } from '../element-of.js';
  *
  * Forward: s_j = φ(a_j), y_j = s_j ∘ b_j, both with their bias. Backward: da_j = dy_j ∘ b_j ∘ φ′(a_j),
  * db_j = dy_j ∘ s_j; dbias_j += row sums of both. No collective, no matrix product. Saved: z + bias,
- * s, y. Overwrites z, which no linear layer saves.
+ * s, y. Overwrites z, which no linear layer saves. For products that take bfloat16, da and db can be
+ * that: they are rounded as they are written.
  *
  * Source: Shazeer, "GLU variants improve transformer", arXiv:2002.05202.
  */
 export class Gated implements Operator {
   readonly name: string;
   readonly activation: Activation;
+  readonly #gradient: Dtype;
 
-  constructor(name: string, activation: Activation) {
+  /** @param gradient of da and db */
+  constructor(name: string, activation: Activation, gradient: Dtype = 'float32') {
     this.name = name;
     this.activation = activation;
+    this.#gradient = gradient;
   }
 
   forward(context: OperatorContext, z: Tensor): Tensor {
@@ -46,24 +56,33 @@ export class Gated implements Operator {
     const { engine } = context;
     const z = float32(elementOf(context.inputs, 0));
     const plan = context.plan(() => this.#plan(context, z));
-    const dz = context.buffer('dz', ...z.shape);
+    const dz: AnyTensor = context.bufferOf(this.#gradient, 'dz', ...z.shape);
     plan.gradients ??= plan.blocks.map(({ rows }, j) => {
       const dBias = context.gradient(1 + j);
+      const [da, db] = [
+        tensorRows(dz, 2 * j * rows, rows),
+        tensorRows(dz, (2 * j + 1) * rows, rows),
+      ];
+      const product = (of: AnyTensor) =>
+        of.dtype === 'float32' ? of : context.buffer('product', ...of.shape);
       return {
-        da: tensorRows(dz, 2 * j * rows, rows),
-        db: tensorRows(dz, (2 * j + 1) * rows, rows),
+        da,
+        db,
+        productA: product(da),
+        productB: product(db),
         dy: tensorRows(dy, j * rows, rows),
         dBias: dBias && halvesOf(dBias, rows),
       };
     });
-    for (const [j, { da, db, dy: own, dBias }] of plan.gradients.entries()) {
+    for (const [j, { da, db, productA, productB, dy: own, dBias }] of plan.gradients.entries()) {
       const { a, b, s } = elementOf(plan.blocks, j);
       const beta = dBias === null ? 0 : context.gradientBeta(1 + j);
       const [dBiasA, dBiasB] = [dBias?.a ?? null, dBias?.b ?? null];
-      engine.multiply(own, b, da);
-      engine.multiply(own, s, db);
-      engine.biasActivationGradient(this.activation, a, s, da, da, beta, dBiasA);
-      engine.biasActivationGradient('identity', b, b, db, db, beta, dBiasB);
+      // Rounded, both products use the same memory in turn.
+      engine.multiply(own, b, productA);
+      engine.biasActivationGradient(this.activation, a, s, productA, da, beta, dBiasA);
+      engine.multiply(own, s, productB);
+      engine.biasActivationGradient('identity', b, b, productB, db, beta, dBiasB);
     }
     context.giveGradient(0, dz);
   }
@@ -106,8 +125,11 @@ interface Plan {
   })[];
   gradients:
     | readonly {
-        readonly da: Tensor;
-        readonly db: Tensor;
+        readonly da: AnyTensor;
+        readonly db: AnyTensor;
+        /** dy ∘ b and dy ∘ s: da and db themselves, unless those are rounded. */
+        readonly productA: Tensor;
+        readonly productB: Tensor;
         readonly dy: Tensor;
         readonly dBias: Halves | null;
       }[]

@@ -8,7 +8,7 @@ import { type LayerPart, PLAIN_PART } from '../part.js';
 /** The gate of a layer with a sharded output, which has both halves: n = outputs / (2P) rows of each
  * block leave it. */
 export function gatedPart(
-  { name, outputs, blocks }: Pick<LayerSizes, 'name' | 'outputs' | 'blocks'>,
+  { name, outputs, blocks, compute }: Pick<LayerSizes, 'name' | 'outputs' | 'blocks' | 'compute'>,
   activation: Activation,
 ): LayerPart {
   const n = outputs / 2 / blocks;
@@ -33,10 +33,11 @@ export function gatedPart(
       }),
     memory({ layout, columns }) {
       const half = layout.blocksHere * n * columns;
-      // s and y, and the gradient of z.
-      const activationBytes = 2 * paddedBytes(half) + paddedBytes(2 * half);
+      // s and y, and the gradient of z; rounded, what it is made from in one block.
+      const product = compute === 'float32' ? 0 : paddedBytes(n * columns);
+      const activationBytes = 2 * paddedBytes(half) + paddedBytes(2 * half, compute) + product;
       return { activationBytes, bufferBytes: 0 };
     },
-    operator: { type: 'gate', activation },
+    operator: { type: 'gate', activation, gradient: compute },
   };
 }

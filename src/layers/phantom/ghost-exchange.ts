@@ -1,4 +1,5 @@
 import type { PendingCollective } from '../../communicators/communicator.js';
+import type { Engine } from '../../engines/engine.js';
 import { type EncodedPrecision, type GhostPrecision, rowBytes } from '../../tensor/precision.js';
 import { byteRange, type Bytes, bytesOf, type Tensor, tensorRows } from '../../tensor/tensor.js';
 import type { BlockSum } from '../block-sum.js';
@@ -151,5 +152,32 @@ export class RoundedExchange implements GhostExchange {
   startReturn(contribute: Contribute, returned: Tensor): PendingCollective {
     this.#back ??= new EncodedReturn('bfloat16', this.#place, returned);
     return this.#back.start(contribute);
+  }
+}
+
+/** Rounds ghosts that arrive in another precision to the bfloat16 that products take. */
+export class RoundedArrival implements GhostExchange {
+  readonly #exchange: GhostExchange;
+  readonly #gather: AfterWait;
+
+  /** @param arrived where the exchange leaves everybody's ghosts: [P·inUse, B]
+   * @param gathered where products read them */
+  constructor(
+    engine: Engine,
+    exchange: GhostExchange,
+    arrived: Tensor,
+    gathered: Tensor<'bfloat16'>,
+  ) {
+    const bytes = bytesOf(gathered);
+    this.#exchange = exchange;
+    this.#gather = new AfterWait(() => engine.encodeRows('bfloat16', arrived, bytes));
+  }
+
+  startGather(): PendingCollective {
+    return this.#gather.of(this.#exchange.startGather());
+  }
+
+  startReturn(contribute: Contribute, returned: Tensor): PendingCollective {
+    return this.#exchange.startReturn(contribute, returned);
   }
 }

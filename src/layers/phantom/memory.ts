@@ -26,11 +26,13 @@ export function phantomMemory(
   } else {
     const { encoded, returned } = encodedMemory(precision, columns, layout);
     bufferBytes += returned(K);
-    // Everybody's ghosts as they travel; or the rank's own before that, and h for products.
-    bufferBytes +=
-      compute === 'float32'
-        ? encoded(P * K)
-        : matrix(blocksHere * K) + paddedBytes(blocksHere * K * columns, compute);
+    // Everybody's ghosts as they travel, and decoded; or the rank's own before they are rounded.
+    if (precision !== compute) bufferBytes += encoded(P * K);
+    if (compute !== 'float32') {
+      bufferBytes += precision === compute ? matrix(blocksHere * K) : matrix(P * K);
+      // h for products.
+      bufferBytes += paddedBytes(blocksHere * K * columns, compute);
+    }
   }
   if (!normalized) return { activationBytes: z + dx, bufferBytes };
   // Ghosts as they travel, a row more in h, and sums: squares, dots, r and what dx takes of it.

@@ -14,7 +14,12 @@ import {
   tensorRows,
 } from '../../tensor/tensor.js';
 import { type BlockLayout, range } from '../block-layout.js';
-import { type GhostExchange, ghostExchange, RoundedExchange } from './ghost-exchange.js';
+import {
+  type GhostExchange,
+  ghostExchange,
+  RoundedArrival,
+  RoundedExchange,
+} from './ghost-exchange.js';
 import { NormedExchange } from './normed-exchange.js';
 import { PhantomNorm } from './norm.js';
 import { elementOf } from '../element-of.js';
@@ -51,8 +56,8 @@ import type { LayerSizes } from '../outline.js';
  * h_j sums Q(D_jᵀ dz_j) (see `GhostExchange`). The gradient is straight-through: Q counts as the
  * identity, so dC_j and dx_j take h_j as it arrives, and dD_j takes the G that was multiplied.
  *
- * Where `compute` is bfloat16, so are x, the matrices, dz, G (multiplied as it arrives) and h where it
- * is multiplied; products and sums are float32.
+ * Where `compute` is bfloat16, so are x, the matrices, dz, G (multiplied as it arrives; in int8 it is
+ * decoded and rounded before) and h where it is multiplied; products and sums are float32.
  *
  * With `ghostsInUse` K' < K the layer is the one of the first K' rows of every C_j, and the first
  * K' of the K columns that D_j has for each other block; all equations hold with K' for K. The
@@ -269,6 +274,13 @@ export class PhantomLinear implements GhostOperator {
     if (ghosts.dtype === 'float32') {
       const own = tensorRows(ghosts, firstBlock * inUse, blocksHere * inUse);
       return { exchange: ghostExchange(this.precision, place, ghosts), own };
+    }
+    if (this.precision !== 'bfloat16') {
+      const every = context.buffer('decoded ghosts', layout.blocks * this.ghosts, columns);
+      const decoded = tensorRows(every, 0, layout.blocks * inUse);
+      const own = tensorRows(decoded, firstBlock * inUse, blocksHere * inUse);
+      const exchange = ghostExchange(this.precision, place, decoded);
+      return { exchange: new RoundedArrival(context.engine, exchange, decoded, ghosts), own };
     }
     const whole = context.buffer('own ghosts', blocksHere * this.ghosts, columns);
     const own = tensorRows(whole, 0, blocksHere * inUse);

@@ -23,7 +23,10 @@ export function phantomForward(layer: LayerSizes, list: OperationList): void {
   const gather = list.start('all-gather', rows * rowBytes(precision, list.columns));
   list.eachBlock(() => list.product('local', 'NN', n, m));
   list.wait(gather);
-  if (encoded && compute === 'float32') list.elements(`decode ${precision}`, P * K);
+  if (encoded && precision !== compute) {
+    list.elements(`decode ${precision}`, P * K);
+    if (compute !== 'float32') list.elements(`encode ${compute}`, P * K);
+  }
   if (normalized) copyRows(layer, list);
   list.eachBlock((j) => {
     for (const ghosts of rowsBeside(list.layout, j, K)) {

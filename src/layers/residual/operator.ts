@@ -1,5 +1,12 @@
 import type { Operator, OperatorContext } from '../../autograd/operator.js';
-import { float32, type Tensor, tensorRows } from '../../tensor/tensor.js';
+import {
+  type Bytes,
+  bytesOf,
+  type Dtype,
+  float32,
+  type Tensor,
+  tensorRows,
+} from '../../tensor/tensor.js';
 import { elementOf } from '../element-of.js';
 
 /**
@@ -16,12 +23,16 @@ import { elementOf } from '../element-of.js';
  *
  * Forward: y = x + d + b. Backward: dd = dx = dy, which is handed on without a copy, so that all
  * blocks add to one gradient; db_j += row sums of dy. No collective, no matrix product. Saved: y.
+ * For products that take bfloat16, dd is dy rounded, in memory of its own; the stream stays float32.
  */
 export class Residual implements Operator {
   readonly name: string;
+  readonly #gradient: Dtype;
 
-  constructor(name: string) {
+  /** @param gradient of dd */
+  constructor(name: string, gradient: Dtype = 'float32') {
     this.name = name;
+    this.#gradient = gradient;
   }
 
   forward(context: OperatorContext, d: Tensor, x: Tensor): Tensor {
@@ -41,7 +52,13 @@ export class Residual implements Operator {
       const beta = context.gradientBeta(2 + j);
       context.engine.biasActivationGradient('identity', part, part, part, part, beta, dBias);
     }
-    context.giveGradient(0, dy);
+    if (this.#gradient === 'float32') context.giveGradient(0, dy);
+    else {
+      const dd = context.bufferOf('bfloat16', 'dd', ...dy.shape);
+      plan.rounded ??= bytesOf(dd);
+      context.engine.encodeRows('bfloat16', dy, plan.rounded);
+      context.giveGradient(0, dd);
+    }
     context.giveGradient(1, dy);
   }
 
@@ -54,7 +71,7 @@ export class Residual implements Operator {
       from += rows;
       return part;
     });
-    return { y: context.buffer('y', ...d.shape), parts, gradients: null };
+    return { y: context.buffer('y', ...d.shape), parts, gradients: null, rounded: null };
   }
 }
 
@@ -68,4 +85,6 @@ interface Plan {
   }[];
   /** Rows of dy. */
   gradients: readonly Tensor[] | null;
+  /** Where dd is, rounded. */
+  rounded: Bytes | null;
 }

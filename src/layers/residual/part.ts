@@ -6,10 +6,12 @@ import type { LayerPart } from '../part.js';
 
 /** The end of a residual block whose last layer is this one. */
 export function residualPart(
-  { name, outputs, blocks }: Pick<LayerSizes, 'name' | 'outputs' | 'blocks'>,
+  { name, outputs, blocks, compute }: Pick<LayerSizes, 'name' | 'outputs' | 'blocks' | 'compute'>,
   output: Spread,
 ): LayerPart {
   const isSharded = output === 'sharded';
+  // A layer with a replicated output rounds its gradient itself.
+  const gradient = isSharded ? compute : 'float32';
   const biases = (blocksHere: number) =>
     isSharded ? range(blocksHere).map(() => outputs / blocks) : [];
   const rows = (blocksHere: number) => (isSharded ? blocksHere * (outputs / blocks) : outputs);
@@ -21,11 +23,17 @@ export function residualPart(
       listActivation(list, 'identity', biases(list.layout.blocksHere));
       list.elements('add', rows(list.layout.blocksHere));
     },
-    backward: (list) => listActivation(list, 'identity', biases(list.layout.blocksHere)),
-    memory: ({ layout, columns }) => ({
-      activationBytes: paddedBytes(rows(layout.blocksHere) * columns),
-      bufferBytes: 0,
-    }),
-    operator: { type: 'residual' },
+    backward(list) {
+      listActivation(list, 'identity', biases(list.layout.blocksHere));
+      if (gradient !== 'float32') {
+        list.elements(`encode ${gradient}`, rows(list.layout.blocksHere));
+      }
+    },
+    memory({ layout, columns }) {
+      const elements = rows(layout.blocksHere) * columns;
+      const rounded = gradient === 'float32' ? 0 : paddedBytes(elements, gradient);
+      return { activationBytes: paddedBytes(elements) + rounded, bufferBytes: 0 };
+    },
+    operator: { type: 'residual', gradient },
   };
 }
