@@ -11,6 +11,8 @@ export interface RankContext<Data> {
   readonly rank: number;
   /** Its place among the ranks of this process. */
   readonly index: number;
+  /** Its place among the ranks on its machine. */
+  readonly localRank: number;
   readonly size: number;
   /** `data` of the launch. */
   readonly data: Data;

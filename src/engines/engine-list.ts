@@ -3,7 +3,8 @@ import type { WasmEngineOptions } from './wasm/wasm-engine.js';
 
 /** What any engine is made with; each takes what is about it. */
 interface MakeOptions extends WasmEngineOptions {
-  readonly rank?: number;
+  readonly localRank?: number;
+  readonly devices?: readonly number[] | null;
 }
 
 /** Makes an engine. @throws NativeError where what it needs is not there */
@@ -13,7 +14,7 @@ type CreateEngine = (options: MakeOptions) => Promise<Engine>;
 export const ENGINES = {
   blas: async (options) => (await import('./blas/blas-engine.js')).createBlasEngine(options),
   wasm: async (options) => (await import('./wasm/wasm-engine.js')).createWasmEngine(options),
-  cuda: async ({ rank = 0 }) => (await import('./cuda/cuda-engine.js')).createCudaEngine({ rank }),
+  cuda: async (options) => (await import('./cuda/cuda-engine.js')).createCudaEngine(options),
 } as const satisfies Readonly<Record<string, CreateEngine>>;
 
 /** The name of an engine. */

@@ -506,6 +506,19 @@ export const SETTINGS = {
       'what computes; auto: blas where this machine has it, else wasm; cuda has never run on a GPU',
     initial: 'auto',
   },
+  devices: {
+    group: 'Machine',
+    kind: 'integers',
+    placeholder: 'n,…',
+    least: 0,
+    most: 1023,
+    nullable: true,
+    about:
+      "GPUs of engine cuda, as the driver counts them from 0: a machine's ranks take them in turn, and " +
+      'without --ranks each has one rank',
+    initial: null,
+    fallback: 'all, and one rank',
+  },
   relaxedSimd: {
     group: 'Machine',
     kind: 'switch',

@@ -73,10 +73,15 @@ export function resolveSettings(
 
 function ranksOf(
   { ranks }: GivenSettings,
-  { blocks, replicas }: TrainingSettings,
+  { blocks, replicas, engine, devices }: TrainingSettings,
   launcher: Pick<Launcher, 'name' | 'size'> | null,
 ): number {
-  if (launcher === null) return ranks ?? defaultRanks(blocks);
+  // One device does the work of all blocks of its rank at once: cores say nothing of it.
+  const usual = () =>
+    engine === 'cuda'
+      ? Math.max(1, Math.floor((devices?.length ?? 1) / replicas))
+      : defaultRanks(blocks);
+  if (launcher === null) return ranks ?? usual();
   const { name, size } = launcher;
   if (ranks === undefined && size % replicas === 0) return size / replicas;
   if (ranks !== undefined && ranks * replicas === size) return ranks;

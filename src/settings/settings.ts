@@ -294,6 +294,11 @@ export interface TrainingSettings {
    */
   readonly engine: 'auto' | 'blas' | 'wasm' | 'cuda';
   /**
+   * GPUs of engine cuda, as the driver counts them from 0: a machine's ranks take them in turn, and
+   * without --ranks each has one rank. A list of integers from 0 to 1023, as in 4,16.
+   */
+  readonly devices: readonly number[] | null;
+  /**
    * Use fused multiply-add in the WebAssembly kernels: faster, with results that differ between
    * CPUs. Default: false.
    */

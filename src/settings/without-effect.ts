@@ -49,6 +49,7 @@ const RULES: Readonly<Partial<Record<SettingKey, Rule>>> = {
       dropout === 0 || depth > 1 || ends.kind === 'replicated' || residual !== undefined,
       'a single layer with sharded ends has no hidden activation; give --depth 2 or more',
     ),
+  devices: ({ engine }) => unless(engine === 'cuda', `engine ${engine} has no devices`),
   task: (_, { isTable, trainingRows }) =>
     unless(isTable || trainingRows !== null, 'the rows are generated'),
   huberDelta: ofLoss((loss) => loss === 'huber'),

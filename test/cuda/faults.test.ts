@@ -72,7 +72,10 @@ describe('CUDA engine that cannot work', { skip: skip ?? false }, () => {
   }
 
   test('knows how many devices there are', async () => {
-    await assert.rejects(createCudaEngine({ device: 2 }), /no device 2: the driver sees 2, from 0/);
+    await assert.rejects(
+      createCudaEngine({ devices: [0, 2] }),
+      /no device 2: the driver sees 2, from 0/,
+    );
   });
 
   test('takes NVIDIA_TF32_OVERRIDE=0, which is as it works', async () => {
@@ -126,7 +129,7 @@ describe('CUDA engine that cannot work', { skip: skip ?? false }, () => {
   test('works on a second device, and says that one is lost to the process', async () => {
     // A thread has one device, the last that it opened.
     const elsewhere = (await createCudaEngine()).allocate([5]);
-    const second = await createCudaEngine({ device: 1 });
+    const second = await createCudaEngine({ devices: [1] });
     const tensor = second.allocate([5]);
     second.fill(tensor, 2);
     assert.equal(sumOfSquares(second, tensor), 20);

@@ -59,8 +59,8 @@ describe('memory of CUDA devices', { skip: skip ?? false }, () => {
   });
 
   test('is that of the engine closed, not of the one that its thread opened last', async () => {
-    const first = await createCudaEngine({ device: 0 });
-    const second = await createCudaEngine({ device: 1 });
+    const first = await createCudaEngine({ devices: [0] });
+    const second = await createCudaEngine({ devices: [1] });
     const before = await freeBytes();
     first.close();
     assert.equal(await freeBytes(), before);
@@ -143,7 +143,7 @@ test('ranks that share a device have to fit it together', () => {
     checkMemory(plan as never, settings, { capacityBytes: gib * 2 ** 30, devices }, 4);
   // A rank needs 4 layers of 1024² weights, their gradients and the optimizer's: 32 to 80 MiB.
   assert.equal(check(4, 0.1), null);
-  assert.equal(check(1, 0.4), null);
+  assert.match(check(1, 0.4) ?? '', /^4 ranks on 1 device: they take turns, and copy ghosts/);
   assert.throws(
     () => check(1, 0.1),
     /4 ranks share a device, which has 0\.10 GiB; use more devices/,

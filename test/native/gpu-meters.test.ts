@@ -1,11 +1,12 @@
 // NVML and ROCm SMI against libraries that stand in for them: a driver's answers, scripted in C.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { createMeter } from '#src/app/ranks/meters.js';
+import { buildLibrary, buildNvml } from '../fakes/nvml.js';
 
 const required = process.env['PHANTOM_REQUIRE_NATIVE'] === '1';
 const hidden = process.env['PHANTOM_BLAS'] === 'none' && process.env['PHANTOM_MPI'] === 'none';
@@ -19,30 +20,6 @@ const skip = required
       : process.platform === 'win32'
         ? 'a shared library is built otherwise on Windows'
         : false;
-
-/** GPU 0 counts 100 mJ at every look. GPU 1 has no counter and takes 70 W. */
-const NVML = `
-#include <string.h>
-static int started = 0;
-int nvmlInit_v2(void) { started++; return 0; }
-int nvmlShutdown(void) { started--; return 0; }
-const char* nvmlErrorString(int code) { return code == 3 ? "Not Supported" : "Unknown Error"; }
-int nvmlDeviceGetCount_v2(unsigned* count) { *count = GPUS; return started > 0 ? 0 : 1; }
-static int devices[2];
-int nvmlDeviceGetHandleByIndex_v2(unsigned i, void** device) { *device = &devices[i]; return 0; }
-int nvmlDeviceGetName(void* device, char* name, unsigned length) {
-  strncpy(name, device == &devices[0] ? "A100" : "P40", length);
-  return 0;
-}
-int nvmlDeviceGetTotalEnergyConsumption(void* device, unsigned long long* mJ) {
-  static unsigned long long counted = 5000000000000ull;
-  if (device != &devices[0]) return 3;
-  if (BREAKS && counted > 5000000000100ull) return 999;
-  *mJ = counted += 100;
-  return 0;
-}
-int nvmlDeviceGetPowerUsage(void* device, unsigned* mW) { *mW = 70000; return 0; }
-`;
 
 /** GPU 0 counts 65,536 units of 15.25 µJ at every look. GPU 1 has no counter and takes 250 W. */
 const ROCM = `
@@ -68,20 +45,12 @@ int rsmi_dev_power_ave_get(uint32_t i, uint32_t sensor, uint64_t* uW) {
 
 describe('GPU meters', { skip }, () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'gpu-'));
-  const build = (name: string, source: string, ...options: readonly string[]) => {
-    writeFileSync(path.join(folder, `${name}.c`), source);
-    const library = path.join(folder, `lib${name}.so`);
-    const args = ['-shared', '-fPIC', ...options, '-o', library, path.join(folder, `${name}.c`)];
-    const { status, stderr } = spawnSync('gcc', args, { encoding: 'utf8' });
-    assert.equal(status, 0, stderr);
-    return library;
-  };
   const libraries = { nvml: '', broken: '', none: '', rocm: '' };
   before(() => {
-    libraries.nvml = build('nvml', NVML, '-DGPUS=2', '-DBREAKS=0');
-    libraries.broken = build('broken', NVML, '-DGPUS=1', '-DBREAKS=1');
-    libraries.none = build('none', NVML, '-DGPUS=0', '-DBREAKS=0');
-    libraries.rocm = build('rocm', ROCM);
+    libraries.nvml = buildNvml(folder, 'nvml', { gpus: 2 });
+    libraries.broken = buildNvml(folder, 'broken', { gpus: 1, breaks: true });
+    libraries.none = buildNvml(folder, 'none', { gpus: 0 });
+    libraries.rocm = buildLibrary(folder, 'rocm', ROCM);
   });
   after(() => {
     rmSync(folder, { recursive: true });

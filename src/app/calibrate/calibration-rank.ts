@@ -51,7 +51,7 @@ await runRankProgram<CalibrationRequest>(async (context): Promise<RankCalibratio
   if (choice === null) return { kernels: null, collectives };
   // Times of calls that return before they are done would be none.
   const engine = inHostMemory(
-    await context.uninterrupted(() => createEngine(choice, { relaxedSimd, rank: context.rank })),
+    await context.uninterrupted(() => createEngine(choice, { relaxedSimd })),
     'calibrate',
   );
   const place = createWorkplace(engine);

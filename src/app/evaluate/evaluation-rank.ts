@@ -20,7 +20,7 @@ export interface EvaluationRankData {
 
 await runRankProgram<EvaluationRankData>(async (context) => {
   const { job, engine: choice, relaxedSimd, batches, metering: settings, place } = context.data;
-  const make = () => createEngine(choice, { relaxedSimd, rank: context.rank });
+  const make = () => createEngine(choice, { relaxedSimd, localRank: context.localRank });
   return withRankEngine(context, make, async (bare) => {
     const parts = countedParts(bare, context.transport);
     const metered = { ...settings, ...place, ...parts, index: context.index };

@@ -18,7 +18,7 @@ export interface InferenceRankData {
 
 await runRankProgram<InferenceRankData>(async (context) => {
   const { job, engine: choice } = context.data;
-  const make = () => createEngine(choice, { rank: context.rank });
+  const make = () => createEngine(choice, { localRank: context.localRank });
   return withRankEngine(context, make, (bare) => {
     const { engine, communicator, meters } = countedParts(bare, context.transport);
     answerBatches(job, {

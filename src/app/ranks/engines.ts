@@ -9,8 +9,10 @@ export interface EngineOptions {
   readonly relaxedSimd?: boolean;
   /** The kernels, compiled already. */
   readonly module?: WasmModule;
-  /** Of the group: ranks take the devices of a machine in turn. Default 0. */
-  readonly rank?: number;
+  /** Of the ranks on this machine, which take its devices in turn. Default 0. */
+  readonly localRank?: number;
+  /** Those to take, of engine cuda. Default null: all. */
+  readonly devices?: readonly number[] | null;
 }
 
 /**
@@ -23,8 +25,9 @@ export async function createEngine(
   choice: EngineChoice,
   options: EngineOptions = {},
 ): Promise<Engine> {
-  const { relaxedSimd: relaxed = false, module, rank = 0 } = options;
-  const kernels = module === undefined ? { relaxed, rank } : { relaxed, rank, module };
+  const { relaxedSimd: relaxed = false, module, localRank = 0, devices = null } = options;
+  const place = { relaxed, localRank, devices };
+  const kernels = module === undefined ? place : { ...place, module };
   if (choice !== 'auto') return ENGINES[choice](kernels);
   let reason: unknown;
   for (const name of AUTOMATIC_ENGINES) {

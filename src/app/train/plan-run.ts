@@ -212,7 +212,12 @@ export function checkMemory(
         `${devices === 0 ? 'ranks' : 'devices'}, a smaller width or batch, or --accumulate`,
     );
   }
-  if (devices > 0) return null;
+  if (devices > 0) {
+    if (sharing === 1) return null;
+    const which = plural(devices, 'device');
+    const remedy = 'one rank has all its blocks on a device without copies between them';
+    return `${onMachine} ranks on ${which}: they take turns, and copy ghosts by way of the host; ${remedy}`;
+  }
   const all = bytes.totalBytes * onMachine;
   if (all <= os.totalmem()) return null;
   return `${onMachine} ranks need ${gib(all)}, this machine has ${gib(os.totalmem())}`;

@@ -20,8 +20,9 @@ export interface TrainingRankData {
 
 await runRankProgram<TrainingRankData>(async (context) => {
   const { job, batches, module } = context.data;
-  const { engine: choice, relaxedSimd, ranks, replicas, compute } = job.settings;
-  const make = () => createEngine(choice, { relaxedSimd, module, rank: context.rank });
+  const { engine: choice, relaxedSimd, devices, ranks, replicas, compute } = job.settings;
+  const { localRank } = context;
+  const make = () => createEngine(choice, { relaxedSimd, devices, localRank, module });
   // An engine of its own, so that the measurement takes none of the run's memory.
   const measured = () =>
     withRankEngine(context, make, (engine) => {

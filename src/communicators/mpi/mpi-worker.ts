@@ -83,11 +83,12 @@ export async function runMpiRank<Data>(
   try {
     const exchange = new Exchange(new Communicator(transport));
     const processes = exchange.texts(`${process.pid} ${hostname()}`).map(placeOf);
+    const here = { transport, localRank: localRankOf(launcher, processes) };
     tell({ type: 'ready', processes });
     for (;;) {
       const request = await requests.next();
       if (request.type === 'run') {
-        const result = await body(contextOf(transport, request.data as Data, words, tell));
+        const result = await body(contextOf(here, request.data as Data, words, tell));
         const { bytes } = exchange.first(false, serialize(result));
         transport.finalize();
         tell({ type: 'result', bytes });
@@ -113,8 +114,18 @@ function placeOf(text: string): ProcessPlace {
   return { host, pid: Number(pid) };
 }
 
+/** A process's place among those of its machine: as its launcher says, else by the hosts of all. Exported for
+ * its tests. */
+export function localRankOf(
+  { localRank, rank }: Pick<Launcher, 'localRank' | 'rank'>,
+  processes: readonly ProcessPlace[],
+): number {
+  const host = processes[rank]?.host;
+  return localRank ?? processes.slice(0, rank).filter((other) => other.host === host).length;
+}
+
 function contextOf<Data>(
-  transport: MpiTransport,
+  { transport, localRank }: { readonly transport: MpiTransport; readonly localRank: number },
   data: Data,
   words: Int32Array,
   tell: (report: MpiReport) => void,
@@ -122,6 +133,7 @@ function contextOf<Data>(
   return {
     rank: transport.rank,
     index: 0,
+    localRank,
     size: transport.size,
     data,
     transport,

@@ -41,6 +41,7 @@ export async function runRank<Data>(body: (context: RankContext<Data>) => unknow
     const result = await body({
       rank,
       index: rank,
+      localRank: rank,
       size: group.size,
       data: given.data as Data,
       transport,

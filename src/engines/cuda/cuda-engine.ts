@@ -33,7 +33,7 @@ import type {
 import { sameLength } from '../same-length.js';
 import { DeviceArena } from './arena.js';
 import { compileKernels } from './compile.js';
-import { Device } from './device.js';
+import { Device, type DevicePlace } from './device.js';
 import { type KernelName, Launcher } from './launcher.js';
 import { Products, WORKSPACE_BYTES } from './products.js';
 import { Staging } from './staging.js';
@@ -45,14 +45,6 @@ const HALF_CAPABILITY = 80;
 /** Columns that a block of `column_dots` sums: `COLUMNS` of kernels/cuda/columns.cu. */
 const DOT_COLUMNS = 32;
 
-/** How the engine of a CUDA device is made. */
-export interface CudaEngineOptions {
-  /** Of the devices that the driver sees, from 0. Default: that of the rank. */
-  readonly device?: number;
-  /** Ranks take the devices in turn. Default: 0. */
-  readonly rank?: number;
-}
-
 /**
  * An engine on a device of NVIDIA's: products by cuBLASLt, all else by kernels that NVRTC compiles now. It
  * has passed its tests on a stand-in for the driver only, and has never run on a GPU.
@@ -60,10 +52,10 @@ export interface CudaEngineOptions {
  * @throws NativeError when there is no device, or a library is missing or too old, with the remedy
  * @throws UnsupportedError when the device is too old, or products would be rounded unasked
  */
-export async function createCudaEngine(options: CudaEngineOptions = {}): Promise<CudaEngine> {
+export async function createCudaEngine(place: DevicePlace = {}): Promise<CudaEngine> {
   refuseOverride();
   const driver = await openCudaDriver();
-  const device = new Device(driver, options);
+  const device = new Device(driver, { devices: null, localRank: 0, ...place });
   try {
     return await engineOn(device);
   } catch (error) {

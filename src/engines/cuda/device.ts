@@ -14,6 +14,14 @@ const OLDEST_DRIVER = 12_000;
 /** Kernels take their arguments as constants of the grid, which older ones cannot. */
 const OLDEST_CAPABILITY = 70;
 
+/** Which device a rank has. */
+export interface DevicePlace {
+  /** Of those that the driver sees, from 0. Default null: all. */
+  readonly devices?: readonly number[] | null;
+  /** Of the ranks on the machine, which take the devices in turn. Default: 0. */
+  readonly localRank?: number;
+}
+
 /** A device of CUDA's, its context and one stream, on which everything runs in the order of the calls. A
  * thread has one device, the last that it opened. */
 export class Device {
@@ -23,7 +31,7 @@ export class Device {
   readonly capability: number;
   readonly driverVersion: string;
   readonly driverMajor: number;
-  /** Devices that the driver sees. */
+  /** Devices that ranks of this machine take in turn. */
   readonly count: number;
   readonly totalBytes: number;
   /** Free when it was opened. */
@@ -39,11 +47,12 @@ export class Device {
   #isClosed = false;
 
   /**
-   * @param place index of the devices that the driver sees, from 0; or the rank, as ranks take them in turn
+   * @param place devices that are taken in turn, of those that the driver sees from 0 (null: all), and the rank's
+   *   place on its machine
    * @throws NativeError where there is no device, or the driver is too old
    * @throws UnsupportedError where the device is too old
    */
-  constructor(driver: CudaDriver, place: { readonly device?: number; readonly rank?: number }) {
+  constructor(driver: CudaDriver, place: Required<DevicePlace>) {
     this.#driver = driver;
     this.#call('cuInit', driver.init(0));
     const version = this.#integer('cuDriverGetVersion', (view) => driver.version(view));
@@ -55,11 +64,13 @@ export class Device {
         `the driver supports CUDA ${this.driverVersion}; 12.0 or newer is needed: update it`,
       );
     }
-    const count = this.#integer('cuDeviceGetCount', (view) => driver.deviceCount(view));
-    this.count = count;
-    const index = place.device ?? (place.rank ?? 0) % Math.max(1, count);
-    if (index >= count) {
-      throw new NativeError('cuda', `no device ${index}: the driver sees ${count}, from 0`);
+    const seen = this.#integer('cuDeviceGetCount', (view) => driver.deviceCount(view));
+    const devices = place.devices ?? Array.from({ length: seen }, (_, i) => i);
+    this.count = devices.length;
+    const missing = devices.find((each) => each >= seen);
+    const index = devices[place.localRank % devices.length];
+    if (missing !== undefined || index === undefined) {
+      throw new NativeError('cuda', `no device ${missing ?? 0}: the driver sees ${seen}, from 0`);
     }
     this.index = index;
     const device = this.#integer('cuDeviceGet', (view) => driver.device(view, index));

@@ -1,0 +1,48 @@
+// Joules of windows of steps at equal width, by the GPU's own counter.
+import { createMeter } from '#src/app/ranks/meters.js';
+import { metered } from '#src/energy/metered.js';
+import { type Check, measured } from './check.js';
+import { withSteps } from './device-step.js';
+
+const SHAPE = {
+  real: { width: 16_384, depth: 2, blocks: 8, ghosts: 64, batch: 128 },
+  rehearsal: { width: 32, depth: 1, blocks: 8, ghosts: 2, batch: 4 },
+} as const;
+const WINDOW_MS = { real: 30_000, rehearsal: 500 } as const;
+/** Clocks and temperature settle. */
+const WARM_UP_MS = { real: 2000, rehearsal: 20 } as const;
+
+export async function energyPart(check: Check): Promise<void> {
+  const kind = check.rehearse ? 'rehearsal' : 'real';
+  const meter = await createMeter({ choice: 'nvml', machine: 'default' });
+  try {
+    for (const strategy of ['tensor', 'phantom'] as const) {
+      const shape = { strategy, compute: 'float32', graphs: false, ...SHAPE[kind] };
+      const what = { part: 'energy', by: meter.description, ...shape };
+      await measured(check, what, () =>
+        withSteps(shape, async (step, engine) => {
+          const during = (ms: number) => {
+            const begun = performance.now();
+            let steps = 0;
+            while (performance.now() - begun < ms) {
+              step();
+              steps++;
+              meter.sample();
+            }
+            engine.synchronize();
+            return steps;
+          };
+          during(WARM_UP_MS[kind]);
+          const window = async () => during(WINDOW_MS[kind]);
+          const { result: steps, reading } = await metered(meter, strategy, window);
+          const { energyJ, elapsedS, obtained, problem } = reading;
+          if (energyJ === null) throw new Error(problem ?? 'no energy');
+          const stepJ = energyJ / steps;
+          return { obtained, energyJ, elapsedS, steps, stepJ, powerW: energyJ / elapsedS };
+        }),
+      );
+    }
+  } finally {
+    meter.close();
+  }
+}

@@ -1,0 +1,177 @@
+"""The steps of bench/gpu/steps.ts in PyTorch: hidden layers alone, with the gradient of the input, Adam and
+squared error, each with its batch from pinned memory and its loss read.
+
+python3 bench/pytorch_gpu_step.py --out results.jsonl --widths 4096,8192 --blocks 8 --ghosts 64 --batch 128
+
+One process on one device. A tensor-parallel network is the dense one there, and a phantom one is its blocks in
+batched products. Each is run eagerly and as one CUDA graph, with PyTorch's fused Adam; the faster counts. Adds a
+JSON object for each to the file of results.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+
+try:
+    import torch
+except ImportError:
+    sys.exit("PyTorch is not installed for " + sys.executable)
+
+WARM_UP, FEWEST, MOST = 5, 5, 200
+
+
+class Step:
+    """A network, its optimizer and its batch."""
+
+    def __init__(self, strategy, width, compute, options, device):
+        self.width, self.batch, self.compute, self.device = width, options.batch, compute, device
+        self.strategy, blocks, ghosts = strategy, options.blocks, options.ghosts
+        rows = width // blocks
+        self.shape = (width, options.batch) if strategy == "tensor" else (blocks, rows, options.batch)
+
+        def parameter(*shape):
+            return (torch.randn(*shape, device=device) / width**0.5).requires_grad_()
+
+        self.layers = []
+        for _ in range(options.depth):
+            if strategy == "tensor":
+                self.layers.append((parameter(width, width), parameter(width, 1)))
+            else:
+                self.layers.append(
+                    (
+                        parameter(blocks, rows, rows),
+                        parameter(blocks, ghosts, rows),
+                        parameter(blocks, rows, (blocks - 1) * ghosts),
+                        parameter(blocks, rows, 1),
+                    )
+                )
+        others = [[j for j in range(blocks) if j != i] for i in range(blocks)]
+        self.others = torch.tensor(others, device=device)
+        pinned = device == "cuda"
+        self.host = [torch.randn(self.shape, pin_memory=pinned) for _ in range(2)]
+        self.x = torch.zeros(self.shape, device=device).requires_grad_()
+        self.y = torch.zeros(self.shape, device=device)
+        parameters = [one for layer in self.layers for one in layer]
+        fast = {"fused": True, "capturable": True} if pinned else {}
+        self.optimizer = torch.optim.Adam(parameters, lr=1e-6, **fast)
+
+    def forward(self):
+        a = self.x
+        for i, layer in enumerate(self.layers):
+            if self.strategy == "tensor":
+                weight, bias = layer
+                a = weight @ a + bias
+            else:
+                local, compressor, decompressor, bias = layer
+                ghosts = torch.bmm(compressor, a)[self.others].flatten(1, 2)
+                a = torch.bmm(local, a) + torch.bmm(decompressor, ghosts) + bias
+            if i < len(self.layers) - 1:
+                a = torch.relu(a)
+        return ((a.float() - self.y) ** 2).sum() / (self.width * self.batch)
+
+    def compute_step(self):
+        half = self.compute == "bfloat16"
+        with torch.autocast(self.device, dtype=torch.bfloat16, enabled=half, cache_enabled=False):
+            loss = self.forward()
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+    def load(self):
+        with torch.no_grad():
+            self.x.copy_(self.host[0], non_blocking=True)
+            self.y.copy_(self.host[1], non_blocking=True)
+
+    def clear(self):
+        self.optimizer.zero_grad(set_to_none=True)
+        self.x.grad = None
+
+    def eager(self):
+        self.load()
+        self.clear()
+        return self.compute_step().item()
+
+    def graphed(self):
+        """What replays the step as a graph."""
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                self.clear()
+                self.compute_step()
+        torch.cuda.current_stream().wait_stream(side)
+        self.clear()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            loss = self.compute_step()
+
+        def replay():
+            self.load()
+            graph.replay()
+            return loss.item()
+
+        return replay
+
+
+def median_ms(step, budget):
+    for _ in range(WARM_UP):
+        step()
+    times = []
+    begun = time.perf_counter()
+    while len(times) < FEWEST or (len(times) < MOST and time.perf_counter() - begun < budget):
+        before = time.perf_counter()
+        step()
+        times.append(1000 * (time.perf_counter() - before))
+    return statistics.median(times), len(times)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--widths", default="4096,8192,16384,32768")
+    parser.add_argument("--computes", default="float32,tf32,bfloat16")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--budget", type=float, default=0.7)
+    for name, default in [("depth", 2), ("blocks", 8), ("ghosts", 64), ("batch", 128)]:
+        parser.add_argument(f"--{name}", type=int, default=default)
+    options = parser.parse_args()
+    ends = time.perf_counter() + options.seconds
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    failed = False
+    for width in map(int, options.widths.split(",")):
+        for strategy in ("tensor", "phantom"):
+            for compute in options.computes.split(","):
+                for graphs in (True, False) if device == "cuda" else (False,):
+                    result = {
+                        "part": "steps",
+                        "by": "pytorch",
+                        "torch": torch.__version__,
+                        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+                        "strategy": strategy,
+                        "width": width,
+                        "compute": compute,
+                        "graphs": graphs,
+                    }
+                    try:
+                        if time.perf_counter() > ends:
+                            raise TimeoutError("no time left")
+                        torch.backends.cuda.matmul.allow_tf32 = compute == "tf32"
+                        step = Step(strategy, width, compute, options, device)
+                        run = step.graphed() if graphs else step.eager
+                        result["stepMs"], result["steps"] = median_ms(run, options.budget)
+                    except Exception as error:
+                        failed = True
+                        result["failed"] = f"{type(error).__name__}: {error}"
+                    step = run = None
+                    if device == "cuda":
+                        torch.cuda.empty_cache()
+                    with open(options.out, "a") as file:
+                        file.write(json.dumps(result) + "\n")
+                    print(json.dumps(result), flush=True)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
