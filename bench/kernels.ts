@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { NativeError, UnsupportedError } from '#src/base/errors.js';
 import { createBlasEngine } from '#src/engines/blas/blas-engine.js';
 import type { Engine } from '#src/engines/engine.js';
+import { createCudaEngine } from '#src/engines/cuda/cuda-engine.js';
 import { createWasmEngine } from '#src/engines/wasm/wasm-engine.js';
 import { asMatrix, type Tensor } from '#src/tensor/tensor.js';
 
@@ -79,7 +80,12 @@ export async function kernelsBench(args: string[]): Promise<void> {
 
 async function usableEngines(): Promise<Engine[]> {
   const engines: Engine[] = [createWasmEngine()];
-  for (const make of [async () => createWasmEngine({ relaxed: true }), () => createBlasEngine()]) {
+  const others: readonly (() => Promise<Engine>)[] = [
+    async () => createWasmEngine({ relaxed: true }),
+    () => createBlasEngine(),
+    () => createCudaEngine(),
+  ];
+  for (const make of others) {
     try {
       engines.push(await make());
     } catch (error) {
@@ -108,7 +114,8 @@ function measureProducts(engines: readonly Engine[], budgetMs: number): ProductT
       const z = asMatrix({ ...c, shape: [m, n] });
       return () => engine.gemm(transposeA, transposeB, 1, x, y, 0, z);
     });
-    const times = bestTimesS(runs, Math.ceil(ROUND_FLOPS / flops), budgetMs);
+    const waits = engines.map((engine) => () => engine.synchronize());
+    const times = bestTimesS(runs, Math.ceil(ROUND_FLOPS / flops), budgetMs, waits);
     const flopsPerS = Object.fromEntries(
       engines.map(({ name }, e) => [name, flops / (times[e] ?? Number.NaN)]),
     );
@@ -191,13 +198,19 @@ function measureElementwise(count: number, budgetMs: number): ElementwiseTiming[
 }
 
 /** Seconds of one call of each, the best of the rounds that fit the budget. */
-function bestTimesS(calls: readonly (() => void)[], repeats: number, budgetMs: number): number[] {
+function bestTimesS(
+  calls: readonly (() => void)[],
+  repeats: number,
+  budgetMs: number,
+  waits: readonly (() => void)[] = [],
+): number[] {
   const best = calls.map(() => Number.POSITIVE_INFINITY);
   const start = performance.now();
   for (let round = 0; round < 5 || performance.now() - start < budgetMs; round++) {
     for (const [i, call] of calls.entries()) {
       const before = performance.now();
       for (let repeat = 0; repeat < repeats; repeat++) call();
+      waits[i]?.();
       best[i] = Math.min(best[i] ?? 0, (performance.now() - before) / 1000 / repeats);
     }
   }

@@ -89,9 +89,9 @@ const WIRE = ['sentBytes', 'sentPackets', 'receivedBytes', 'receivedPackets'] as
 const OPTIMIZER_BYTES = { sgd: 12, momentum: 20, adam: 28, adamw: 28 };
 
 await runRankProgram<StepRequest>(
-  async ({ data, transport, uninterrupted }): Promise<StepTimings> => {
+  async ({ data, transport, localRank, uninterrupted }): Promise<StepTimings> => {
     const { relaxedSimd, specification, batch, steps, warmup } = data;
-    const bare = await uninterrupted(() => createEngine(data.engine, { relaxedSimd }));
+    const bare = await uninterrupted(() => createEngine(data.engine, { relaxedSimd, localRank }));
     const run = () => {
       const parts = countedParts(bare, transport);
       const recorder = recordProducts(parts.engine);
@@ -153,6 +153,7 @@ await runRankProgram<StepRequest>(
       COLLECTIVES.map((name) => [name, { ...parts.meters.collectives[name] }] as const);
 
     for (let step = 1; step <= warmup; step++) stepper.step(step, 1e-4, false);
+    bare.synchronize();
     control.barrier();
     const before = { times: times(), recorded: recorded(), wire: readWire() };
     const stepsMs: number[] = [];
@@ -180,12 +181,14 @@ await runRankProgram<StepRequest>(
       control.barrier();
       const began = performance.now();
       for (const product of recorder.products) bare.gemm(...product);
+      bare.synchronize();
       return performance.now() - began;
     });
     const optimizerMs = repeat(steps, () => {
       control.barrier();
       const began = performance.now();
       optimizer.step(1, 0, 1);
+      bare.synchronize();
       return performance.now() - began;
     });
     const exposed = everyones(exposedMs);
@@ -244,6 +247,7 @@ function copyRate(engine: Engine): number {
   const times = repeat(7, () => {
     const began = performance.now();
     engine.copy(from, to);
+    engine.synchronize();
     return performance.now() - began;
   });
   return (2 * 4 * from.length) / (Math.min(...times) * 1e6);

@@ -16,7 +16,7 @@ const HELP = `npm run bench -- step [--json] [--strategy phantom|tensor|tensor-p
   [--width 2048] [--depth 2] [--blocks 2] [--ranks 2] [--ghosts 64] [--batch 128]
   [--ghost-precision float32|bfloat16|int8] [--architecture plain|residual] [--norm rms|none]
   [--expansion 2] [--gated]
-  [--engine auto|blas|wasm] [--relaxed-simd] [--optimizer adam] [--steps 30]
+  [--engine auto|blas|wasm|cuda] [--relaxed-simd] [--optimizer adam] [--steps 30]
 
 Times steps of the hidden layers alone, with sharded ends, and with the gradient of the input as
 inside a deeper network: FLOPs and bytes are those of L layers or residual blocks, three passes each. A time is that of

@@ -2,7 +2,7 @@ import type { CompressionReport } from '../compression/compress.js';
 import { commandLine } from '../base/invocation.js';
 import { SETTINGS } from '../settings/keys.js';
 import { defineCommand } from './command.js';
-import { createConsole } from './console.js';
+import { createConsole, warningsTo } from './console.js';
 import { EXIT, UsageError } from './failure.js';
 import {
   formatGhosts,
@@ -115,6 +115,7 @@ async function compressCommand(source: string, options: Options): Promise<number
     model: source,
     choice,
     onProgress: (what) => console.live(what),
+    onWarning: warningsTo(console),
   });
   console.live('');
   if (json) console.out(JSON.stringify({ type: 'compression', ...report }));

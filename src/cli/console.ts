@@ -104,3 +104,8 @@ export async function flushed(): Promise<void> {
     });
   }
 }
+
+/** What shows warnings to the person at the terminal. */
+export function warningsTo(console: Console): (message: string) => void {
+  return (message) => console.err(console.style('yellow', `warning: ${message}`));
+}

@@ -2,7 +2,7 @@ import { EXPORT_FORMATS } from '../export/export-formats.js';
 import { formatSi, plural } from '../base/format.js';
 import { SETTINGS } from '../settings/keys.js';
 import { defineCommand } from './command.js';
-import { createConsole } from './console.js';
+import { createConsole, warningsTo } from './console.js';
 import { EXIT } from './failure.js';
 import { CHECKPOINT_FLAG, JSON_FLAG, flagLike } from './flags.js';
 import { formatPairs } from './table.js';
@@ -58,13 +58,14 @@ export const command = defineCommand({
     ],
   }),
   async run({ operands: [model = ''], flags: { json, pipeline, ...given } }) {
+    const console = createConsole();
     const { exportModel } = await import('../app/convert/export-file.js');
     const report = await exportModel({
       model,
       ...given,
       pipeline: pipeline === null ? null : pipeline === 'yes',
+      onWarning: warningsTo(console),
     });
-    const console = createConsole();
     if (json) {
       console.out(JSON.stringify({ type: 'export', ...report }));
       return EXIT.fine;

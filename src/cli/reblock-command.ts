@@ -4,7 +4,7 @@ import { formatGhosts, plural } from '../base/format.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { SETTINGS } from '../settings/keys.js';
 import { defineCommand } from './command.js';
-import { createConsole } from './console.js';
+import { createConsole, warningsTo } from './console.js';
 import { choiceOf, DECOMPOSITION_FLAGS, layerTable, minimized } from './decomposition.js';
 import { EXIT } from './failure.js';
 import { CHECKPOINT_FLAG, flagLike, JSON_FLAG } from './flags.js';
@@ -50,7 +50,13 @@ is reported, and without an optimizer's state. The default is then as many ghost
     const console = createConsole();
     const { reblock } = await import('../app/convert/reblock-model.js');
     const onProgress = (what: string) => console.live(what);
-    const report = await reblock({ ...others, model, choice, onProgress });
+    const report = await reblock({
+      ...others,
+      model,
+      choice,
+      onProgress,
+      onWarning: warningsTo(console),
+    });
     console.live('');
     if (json) console.out(JSON.stringify({ type: 'reblocked', ...report }));
     else for (const line of describe(report, console.width)) console.out(line);

@@ -15,8 +15,8 @@ import { type DenseNetwork, denseOf } from '../../models/dense-network.js';
 import { describeModel, openModel } from '../../models/model-source.js';
 import type { TableSchema } from '../../data/tables/schema.js';
 import type { ProbeData } from '../../compression/probe.js';
-import { type HostEngine, inHostMemory } from '../../engines/host-engine.js';
-import { createEngine } from '../ranks/engines.js';
+import type { HostEngine } from '../../engines/host-engine.js';
+import { createHostEngine } from '../ranks/engines.js';
 import { holdData, openSettingsData } from '../data/open-data.js';
 import { type Activation, ACTIVATION_NAMES } from '../../engines/activations.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
@@ -65,6 +65,8 @@ export interface CompressOptions {
   readonly norm?: DenseFileOptions['norm'] | null;
   /** Takes what is being done, in a few words. */
   readonly onProgress?: CompressionRequest['onProgress'];
+  /** Takes what the caller should know: an engine that cannot be used for this, and what is used in its place. */
+  readonly onWarning?: (message: string) => void;
 }
 
 /**
@@ -101,7 +103,7 @@ export async function compress(options: CompressOptions): Promise<CompressionRep
       : await openSettingsData({ data, validation: null, seed: 0 }, schemaOf(options.model));
   const release = opened && holdData(opened);
   const dataset = opened && (opened.validation ?? opened.training);
-  const engine = inHostMemory(await createEngine(options.engine ?? 'auto'), 'compress');
+  const engine = await createHostEngine(options.engine ?? 'auto', 'compress', options.onWarning);
   const svd = await createSvd(engine);
   const network = openNetwork(options, dataset, engine);
   try {

@@ -2,8 +2,7 @@ import type { ExportFormat } from '../../export/export-formats.js';
 import type { FileReport } from '../../export/export-model.js';
 import { ConfigError } from '../../base/errors.js';
 import { openModel, sourceText } from '../../models/model-source.js';
-import { inHostMemory } from '../../engines/host-engine.js';
-import { createEngine } from '../ranks/engines.js';
+import { createHostEngine } from '../ranks/engines.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 
 /** What `exportModel` writes, and where. */
@@ -21,6 +20,8 @@ export interface ExportOptions {
   readonly pipeline?: boolean | null;
   /** What multiplies where whole matrices are written. Default `auto`. */
   readonly engine?: EngineChoice;
+  /** Takes what the caller should know: an engine that cannot be used for this, and what is used in its place. */
+  readonly onWarning?: (message: string) => void;
 }
 
 /** The file that `exportModel` wrote. */
@@ -66,7 +67,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportReport>
     const what = `${model} was not trained on a table: its ONNX graph takes features`;
     throw new ConfigError('export', what);
   }
-  const host = inHostMemory(await createEngine(engine), 'export');
+  const host = await createHostEngine(engine, 'export', options.onWarning);
   const means = { engine: host, pipeline: pipeline !== false };
   const report = writeExport(source, format, out, means);
   const takesColumns = isOnnx && means.pipeline && source.schema !== null;

@@ -19,7 +19,6 @@ import { type MergedValues, mergeBlocks } from '../../compression/merge-blocks.j
 import type { SafetensorsTensor } from '../../data/safetensors.js';
 import { formatSchema, SCHEMA_FILE } from '../../data/tables/schema-file.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
-import { inHostMemory } from '../../engines/host-engine.js';
 import { layerParameters, type NetworkLayer, networkLayers } from '../../model/network-layers.js';
 import { type NetworkSpecification, validateSpecification } from '../../model/specification.js';
 import { refuseExisting, writeModel } from '../../models/model-folder.js';
@@ -34,7 +33,7 @@ import type { OptimizerState } from '../../optimizers/update.js';
 import { OPTIMIZERS } from '../../optimizers/optimizer-list.js';
 import { gatherHalves } from '../../layers/gated/halves.js';
 import { parameterName } from '../../layers/matrix-shards.js';
-import { createEngine } from '../ranks/engines.js';
+import { createHostEngine } from '../ranks/engines.js';
 import { compress } from './compress-model.js';
 
 /** What `reblock` makes of what. */
@@ -58,6 +57,8 @@ export interface ReblockOptions {
   readonly engine?: EngineChoice;
   /** Takes what is being done, in a few words. */
   readonly onProgress?: (what: string) => void;
+  /** Takes what the caller should know: an engine that cannot be used for this, and what is used in its place. */
+  readonly onWarning?: (message: string) => void;
 }
 
 /** What `reblock` wrote. */
@@ -230,9 +231,9 @@ function mergedTensors(
 async function writeRun(
   source: ModelSource,
   after: NetworkSpecification,
-  { out, engine: chosen = 'auto', onProgress = () => {} }: ReblockOptions,
+  { out, engine: chosen = 'auto', onProgress = () => {}, onWarning }: ReblockOptions,
 ): Promise<void> {
-  const engine = inHostMemory(await createEngine(chosen), 'reblock');
+  const engine = await createHostEngine(chosen, 'reblock', onWarning);
   const { specification: before, weights, schema } = source;
   const runFolder =
     source.kind === 'run' ? source.path : path.dirname(path.dirname(path.resolve(weights)));

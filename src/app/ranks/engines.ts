@@ -1,4 +1,5 @@
 import type { Engine } from '../../engines/engine.js';
+import { type HostEngine, inHostMemory } from '../../engines/host-engine.js';
 import { AUTOMATIC_ENGINES, ENGINES, type EngineChoice } from '../../engines/engine-list.js';
 import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
 import type { WasmModule } from '../../base/web-assembly.js';
@@ -39,6 +40,29 @@ export async function createEngine(
     }
   }
   throw reason;
+}
+
+/**
+ * An engine for work that also goes over the elements of tensors in JavaScript. Where the one asked for has a
+ * memory of its own it is what `auto` takes here, which `onWarning` is told.
+ *
+ * @param where what needs it
+ * @throws NativeError as `createEngine`
+ */
+export async function createHostEngine(
+  choice: EngineChoice,
+  where: string,
+  onWarning: (message: string) => void = () => {},
+): Promise<HostEngine> {
+  const asked = await createEngine(choice);
+  if (!asked.asynchronous) return inHostMemory(asked, where);
+  asked.close();
+  const engine = inHostMemory(await createEngine('auto'), where);
+  const instead = `engine ${engine.name} in place of ${asked.name}`;
+  onWarning(
+    `${where} works in the host's memory: it takes ${instead}, with the same result to rounding`,
+  );
+  return engine;
 }
 
 /** What `use` makes of an engine, which is closed then. */
