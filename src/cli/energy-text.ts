@@ -40,7 +40,7 @@ export function energyPair(
 
 /** What else is known of it: in watt-hours, by phase, and its emissions. */
 export function energyDetails(energy: RunEnergy): [string, string][] {
-  const { energyJ, energyKWh, meanPowerW, emissionsG, phases, steadyJ, restJ } = energy;
+  const { energyJ, gpuJ, energyKWh, meanPowerW, emissionsG, phases, steadyJ, restJ } = energy;
   if (energyJ === null || energyKWh === null || meanPowerW === null || emissionsG === null)
     return [];
   const shares = PHASES.filter((name) => phases[name].timeS > 0).map((name) => {
@@ -54,6 +54,14 @@ export function energyDetails(energy: RunEnergy): [string, string][] {
       'power',
       `${formatSi(meanPowerW, 'W')} on average, ${formatSi(energyKWh * 1000, 'Wh')} in all`,
     ],
+    ...(gpuJ === null
+      ? []
+      : [
+          [
+            'by GPUs',
+            `${formatSi(gpuJ, 'J')}, and ${formatSi(energyJ - gpuJ, 'J')} by the rest`,
+          ] satisfies [string, string],
+        ]),
     ...(restJ === null
       ? []
       : [

@@ -179,7 +179,7 @@ test('a run comes to five lines, with --verbose to all that is known', () => {
     energy: {
       ...{ meter: 'modelled', description: '', obtained: 'modelled', energyJ: 0.0012 },
       ...{ energyKWh: 3.3e-10, meanPowerW: 0.0012, perStepJ: 1.2e-5, perSampleJ: 1e-7 },
-      ...{ steadyJ: 6e-4, restJ: 6e-4, rankTimesS: [] },
+      ...{ gpuJ: null, steadyJ: 6e-4, restJ: 6e-4, rankTimesS: [] },
       ...{ perRankJ: [], emissionsG: 2e-7, carbonIntensityGPerKWh: 473, pue: 1.5 },
       phases: Object.fromEntries(PHASES.map((name) => [name, phase])) as Record<
         PhaseName,

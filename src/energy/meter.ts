@@ -11,6 +11,8 @@ export interface EnergyReading {
   readonly obtained: Obtained;
   /** The same by what was read: a package, a GPU. Empty where the energy is unknown. */
   readonly parts: readonly { readonly name: string; readonly energyJ: number }[];
+  /** Of it, what GPUs took; null: the meter reads none, or the energy is unknown. */
+  readonly gpuJ: number | null;
   /** Why a counter cannot be trusted any more; null: nothing went wrong. */
   readonly problem: string | null;
 }
@@ -44,6 +46,8 @@ export interface EnergyMeter {
 export interface EnergySource {
   readonly name: string;
   readonly obtained: Exclude<Obtained, 'unavailable'>;
+  /** Whether it is a GPU's. Default: it is not. */
+  readonly isGpu?: boolean;
   /**
    * Joules since the source was made.
    *

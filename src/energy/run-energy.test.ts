@@ -8,6 +8,7 @@ const PARTS = {
   description: '',
   obtained: 'counter',
   energyJ: 7.2e6,
+  gpuJ: 7e6,
   elapsedS: 3600,
   steps: 1000,
   samples: 100_000,
@@ -25,8 +26,15 @@ const PARTS = {
 test('a run of two kilowatt-hours', () => {
   const energy = runEnergy(PARTS);
   assert.deepEqual(
-    [energy.energyKWh, energy.meanPowerW, energy.perStepJ, energy.perSampleJ, energy.emissionsG],
-    [2, 2000, 5400, 54, 300],
+    [
+      energy.gpuJ,
+      energy.energyKWh,
+      energy.meanPowerW,
+      energy.perStepJ,
+      energy.perSampleJ,
+      energy.emissionsG,
+    ],
+    [7e6, 2, 2000, 5400, 54, 300],
   );
   assert.deepEqual(energy.perRankJ, [4.32e6, 2.88e6]);
   assert.deepEqual(energy.phases.waiting, { timeS: 900, energyJ: 0.54e6 });
@@ -41,9 +49,9 @@ test('a run of two kilowatt-hours', () => {
 test('an unknown energy is unknown in every part, never zero', () => {
   const { phases, ...energy } = runEnergy({ ...PARTS, energyJ: null });
   assert.equal(energy.obtained, 'unavailable');
-  const { energyKWh, meanPowerW, perStepJ, emissionsG, steadyJ, restJ } = energy;
-  const values = [energyKWh, meanPowerW, perStepJ, emissionsG, steadyJ, restJ];
-  assert.deepEqual(values, [null, null, null, null, null, null]);
+  const { gpuJ, energyKWh, meanPowerW, perStepJ, emissionsG, steadyJ, restJ } = energy;
+  const values = [gpuJ, energyKWh, meanPowerW, perStepJ, emissionsG, steadyJ, restJ];
+  assert.deepEqual(values, [null, null, null, null, null, null, null]);
   assert.deepEqual([energy.perRankJ, phases.local.energyJ], [[null, null], null]);
   assert.deepEqual(shareOut(5, [0, 0]), [null, null]);
 });

@@ -8,6 +8,8 @@ export interface RunEnergy {
   readonly description: string;
   readonly obtained: Obtained;
   readonly energyJ: number | null;
+  /** Of it, what GPUs took; null: the meter reads none. */
+  readonly gpuJ: number | null;
   readonly energyKWh: number | null;
   readonly meanPowerW: number | null;
   /** Of steady steps, all of them, and of the rest of the run. */
@@ -50,6 +52,7 @@ export interface RunEnergyParts extends EmissionFactors {
   readonly description: string;
   readonly obtained: Obtained;
   readonly energyJ: number | null;
+  readonly gpuJ: number | null;
   readonly steadyJ: number | null;
   readonly elapsedS: number;
   /** Steady ones, and their samples. */
@@ -80,6 +83,7 @@ export function runEnergy(parts: RunEnergyParts): RunEnergy {
     description,
     obtained: energyJ === null ? 'unavailable' : obtained,
     energyJ,
+    gpuJ: energyJ === null ? null : parts.gpuJ,
     energyKWh: over(energyJ, JOULES_PER_KWH),
     meanPowerW: over(energyJ, elapsedS),
     steadyJ,

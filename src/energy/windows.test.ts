@@ -43,6 +43,7 @@ test('windows nest, and each sees its own time', () => {
       { name: 'source 0', energyJ: 20 },
       { name: 'source 1', energyJ: 10 },
     ],
+    gpuJ: null,
     problem: null,
   });
   pass(1);

@@ -99,7 +99,9 @@ export class WindowMeter implements EnergyMeter {
     if (energyJ <= 0) {
       return unknown(elapsedS, this.#problem);
     }
-    return { energyJ, elapsedS, obtained: this.obtained, parts, problem: null };
+    const gpus = parts.filter((_, i) => this.#sources[i]?.isGpu === true);
+    const gpuJ = gpus.length === 0 ? null : gpus.reduce((sum, part) => sum + part.energyJ, 0);
+    return { energyJ, elapsedS, obtained: this.obtained, parts, gpuJ, problem: null };
   }
 
   sample(): void {
@@ -148,7 +150,7 @@ export class WindowMeter implements EnergyMeter {
 }
 
 function unknown(elapsedS: number, problem: string | null): EnergyReading {
-  return { energyJ: null, elapsedS, obtained: 'unavailable', parts: [], problem };
+  return { energyJ: null, elapsedS, obtained: 'unavailable', parts: [], gpuJ: null, problem };
 }
 
 function sleep(seconds: number): void {

@@ -5,6 +5,8 @@ export interface RecordedEnergy {
   readonly obtained: Obtained;
   readonly description: string;
   readonly energyJ: number | null;
+  /** Of it, what GPUs took; null: none was metered. */
+  readonly gpuJ: number | null;
   readonly meanPowerW: number | null;
   /** Of steady steps, and of the rest: start-up, validation, checkpoints. */
   readonly steadyJ: number | null;
@@ -50,6 +52,7 @@ export function readEnergy(value: unknown): RecordedEnergy | null {
     obtained,
     description: typeof energy['description'] === 'string' ? energy['description'] : '',
     energyJ: of('energyJ'),
+    gpuJ: of('gpuJ'),
     meanPowerW: of('meanPowerW'),
     steadyJ: of('steadyJ'),
     restJ: of('restJ'),

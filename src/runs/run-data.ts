@@ -260,11 +260,12 @@ function factsOf(run: RunRecord): [string, string][] {
 
 function energyText({ energy }: RunRecord): string {
   if (energy === null || energy.energyJ === null) return 'not measured';
-  const { energyJ, obtained, description, meanPowerW, restJ, perRankJ } = energy;
+  const { energyJ, gpuJ, obtained, description, meanPowerW, restJ, perRankJ } = energy;
+  const gpus = gpuJ === null ? '' : `, ${formatSi(gpuJ, 'J')} of it by GPUs`;
   const power = meanPowerW === null ? '' : `, ${formatSi(meanPowerW, 'W')} on average`;
   const rest =
     restJ === null ? '' : `, ${formatSi(restJ, 'J')} of it start-up, validation and checkpoints`;
   const ranks = perRankJ.map((joules) => (joules === null ? 'unknown' : formatSi(joules, 'J')));
   const shared = ranks.length < 2 ? '' : `; by rank ${ranks.join(', ')}`;
-  return `${formatSi(energyJ, 'J')}, ${obtained}${power}${rest}${shared}: ${description}`;
+  return `${formatSi(energyJ, 'J')}, ${obtained}${gpus}${power}${rest}${shared}: ${description}`;
 }

@@ -108,11 +108,13 @@ export class EnergyAccount {
     const reading = meter?.end(WINDOW);
 
     const count = PHASES.length;
-    const [waysAt, weightsAt] = [2, 2 + WAYS.length];
+    const [waysAt, weightsAt] = [4, 4 + WAYS.length];
     const [ranksAt, timesAt] = [weightsAt + count, weightsAt + count + size];
     const sums = new Float64Array(timesAt + size * count);
     sums[0] = reading?.energyJ ?? 0;
     sums[1] = meter === null ? 0 : (this.#steady.energyJ ?? Number.NaN);
+    sums[2] = reading?.gpuJ ?? 0;
+    sums[3] = (reading?.gpuJ ?? null) === null ? 0 : 1;
     if (reading !== undefined) sums[waysAt + WAYS.indexOf(reading.obtained)] = 1;
     sums.set(weights, weightsAt);
     sums[ranksAt + rank] = this.#weights(all).reduce((sum, weight) => sum + weight, 0);
@@ -127,6 +129,7 @@ export class EnergyAccount {
       description: (meter?.description ?? '') + hosts,
       obtained,
       energyJ: obtained === 'unavailable' ? null : (sums[0] ?? null),
+      gpuJ: sums[3] === 0 ? null : (sums[2] ?? null),
       steadyJ: positive(sums[1]),
       elapsedS,
       steps,

@@ -56,5 +56,5 @@ test('the kernels compile for gfx90a, with every name', { skip }, async () => {
   const binary = read('hiprtcGetCodeSize', 'hiprtcGetCode');
   // The descriptor of each kernel, by its name.
   const compiled = new Set([...binary.matchAll(/(\w+)\.kd\0/g)].map(([, name]) => name));
-  assert.deepEqual([...compiled].toSorted(), [...KERNELS].toSorted());
+  assert.deepEqual(compiled, new Set(KERNELS));
 });

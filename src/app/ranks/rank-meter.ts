@@ -23,7 +23,7 @@ export interface MeterPlace {
 export async function rankEnergy(
   request: MeterPlace &
     Pick<TrainingSettings, 'meter' | 'machine'> &
-    Pick<RankParts, 'trafficBytes' | 'phases'> & {
+    Pick<RankParts, 'engine' | 'trafficBytes' | 'phases'> & {
       /** The rank's place in its process. */
       readonly index: number;
     },
@@ -36,6 +36,7 @@ export async function rankEnergy(
     firstOnMachine,
     trafficBytes,
     phases,
+    engine,
   } = request;
   const power = completePower(readPower(findMachineFile(machine)));
   if (index > 0) return { meter: null, phases, power };
@@ -43,6 +44,8 @@ export async function rankEnergy(
     choice,
     machine,
     cores: ranksHere,
+    // Of the machine, whose first rank reads them.
+    gpus: engine.devices > 0 && firstOnMachine === true,
     // Every rank sends as much as this one.
     usage: { cpuS: processCpuS, sentBytes: () => ranksHere * trafficBytes() },
   });

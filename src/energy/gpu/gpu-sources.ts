@@ -9,6 +9,11 @@ export interface GpuSources {
 /** More than any GPU takes. */
 export const MAXIMUM_GPU_W = 3000;
 
+/** The source, as a GPU's. */
+export function ofGpu(source: EnergySource): EnergySource {
+  return { ...source, isGpu: true };
+}
+
 /** The text of a C string's bytes. */
 export function textOf(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);

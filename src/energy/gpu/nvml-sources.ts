@@ -2,7 +2,7 @@ import { MeterError } from '../../base/errors.js';
 import { openNvml } from '../../native/nvml.js';
 import { counterSource, integratedSource } from '../counter.js';
 import type { EnergySource } from '../meter.js';
-import { type GpuSources, MAXIMUM_GPU_W, textOf } from './gpu-sources.js';
+import { type GpuSources, MAXIMUM_GPU_W, ofGpu, textOf } from './gpu-sources.js';
 
 /**
  * All NVIDIA GPUs of this machine: their total-energy counters (Volta and newer), or the power of
@@ -34,7 +34,9 @@ export async function nvmlSources(): Promise<GpuSources> {
         check(`reading the energy of ${name}`, nvml.totalEnergy(device, energy));
         return Number(energy[0]);
       };
-      return counterSource({ name, jouleACount: 1e-3, range: null, maximumW: MAXIMUM_GPU_W, read });
+      return ofGpu(
+        counterSource({ name, jouleACount: 1e-3, range: null, maximumW: MAXIMUM_GPU_W, read }),
+      );
     }
     const power = new Uint32Array(1);
     const read = () => {
@@ -42,7 +44,7 @@ export async function nvmlSources(): Promise<GpuSources> {
       return (power[0] ?? 0) / 1e3;
     };
     read();
-    return integratedSource({ name, read });
+    return ofGpu(integratedSource({ name, read }));
   });
   return { sources, close: () => nvml.shutdown() };
 }

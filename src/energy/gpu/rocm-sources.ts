@@ -2,7 +2,7 @@ import { MeterError } from '../../base/errors.js';
 import { openRocmSmi } from '../../native/rocm-smi.js';
 import { counterSource, integratedSource } from '../counter.js';
 import type { EnergySource } from '../meter.js';
-import { type GpuSources, MAXIMUM_GPU_W, textOf } from './gpu-sources.js';
+import { type GpuSources, MAXIMUM_GPU_W, ofGpu, textOf } from './gpu-sources.js';
 
 /**
  * All AMD GPUs of this machine: their energy counters, or the average power of those that have
@@ -36,7 +36,9 @@ export async function rocmSources(): Promise<GpuSources> {
         return Number(counts[0]);
       };
       const jouleACount = (resolution[0] ?? 0) * 1e-6;
-      return counterSource({ name, jouleACount, range: null, maximumW: MAXIMUM_GPU_W, read });
+      return ofGpu(
+        counterSource({ name, jouleACount, range: null, maximumW: MAXIMUM_GPU_W, read }),
+      );
     }
     const power = new BigUint64Array(1);
     const read = () => {
@@ -44,7 +46,7 @@ export async function rocmSources(): Promise<GpuSources> {
       return Number(power[0]) / 1e6;
     };
     read();
-    return integratedSource({ name, read });
+    return ofGpu(integratedSource({ name, read }));
   });
   return { sources, close: () => smi.shutdown() };
 }
