@@ -7,7 +7,6 @@ import { fitStandardization } from '#src/data/standardize.js';
 import { targetScaling } from '#src/data/tables/target-scaling.js';
 import type { Engine } from '#src/engines/engine.js';
 import type { LossName } from '#src/layers/loss-names.js';
-import type { NetworkKinds } from '#src/layers/network-kinds.js';
 import { buildNetwork } from '#src/model/network.js';
 import type { NetworkSpecification } from '#src/model/specification.js';
 import { createOptimizer } from '#src/optimizers/optimizer.js';
@@ -18,8 +17,6 @@ import { Stepper } from '#src/training/stepper.js';
 export interface SoloOptions {
   readonly engine: Engine;
   readonly specification: NetworkSpecification;
-  /** Default: those of the strategy. */
-  readonly kinds?: NetworkKinds;
   readonly data: DataParts;
   readonly loss: LossName;
   readonly batch: number;
@@ -38,15 +35,10 @@ export class SoloTraining {
   cpuS = 0;
 
   constructor(options: SoloOptions) {
-    const { engine, specification, kinds, data, loss, batch, seed } = options;
+    const { engine, specification, data, loss, batch, seed } = options;
     const { training, validation } = data;
     const parts = countedParts(engine, new SoloTransport());
-    const network = buildNetwork(
-      specification,
-      parts.engine,
-      parts.communicator,
-      kinds && { kinds },
-    );
+    const network = buildNetwork(specification, parts.engine, parts.communicator);
     network.initialize(seed);
     const { layout } = network;
     const columns = { columns: batch, samples: batch };

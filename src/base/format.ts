@@ -85,6 +85,15 @@ export function formatGhosts({
     : layerGhosts.join('/');
 }
 
+/** `16 ghosts`, `16 ghosts with tanh`. */
+export function ghostsText(
+  of: Parameters<typeof formatGhosts>[0] & { readonly ghostActivation?: string | undefined },
+): string {
+  const { ghostActivation = 'none' } = of;
+  const applied = ghostActivation === 'none' ? '' : ` with ${ghostActivation}`;
+  return `${formatGhosts(of)} ghosts${applied}`;
+}
+
 /** Seconds as people read them: `850 µs`, `12.3 ms`, `4.56 s`, `2 min 05 s`, `3 h 07 min`. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds < 0) return '–';

@@ -1,7 +1,7 @@
 import { exchangesGhosts } from '../layers/strategies.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import type { StartEvent } from '../training/events.js';
-import { formatCount, formatGhosts, formatSi, plural } from '../base/format.js';
+import { formatCount, ghostsText, formatSi, plural } from '../base/format.js';
 import { obtainedWord } from './energy-text.js';
 
 /** What a run is, in three lines of names and values; a table says in further ones what it is used for. */
@@ -66,7 +66,7 @@ function networkText(settings: TrainingSettings): string {
   const { strategy, width, depth, blocks, compute, ghostPrecision, nestedGhosts } = settings;
   const precision = ghostPrecision === 'float32' ? '' : ` in ${ghostPrecision}`;
   const products = compute === 'float32' ? '' : `, products in ${compute}`;
-  const exchanged = `, ${formatGhosts(settings)} ghosts${precision}${nestedGhosts ? ', nested' : ''}`;
+  const exchanged = `, ${ghostsText(settings)}${precision}${nestedGhosts ? ', nested' : ''}`;
   const ghosts = exchangesGhosts(strategy) ? exchanged : '';
   const plain = settings.widths
     ? `widths ${settings.widths.join(', ')}`

@@ -1,5 +1,5 @@
 import type { ArraysInspection, Inspection } from '../app/inspect/inspect.js';
-import { formatCount, formatGhosts, formatSi, plural } from '../base/format.js';
+import { formatCount, ghostsText, formatSi, plural } from '../base/format.js';
 import { exchangesGhosts } from '../layers/strategies.js';
 import { SETTINGS } from '../settings/keys.js';
 import { defineCommand } from './command.js';
@@ -119,7 +119,7 @@ async function networkLines(
   const { summarize } = await import('../data/tables/schema.js');
   const { specification, schema, settings, step, layers } = found;
   const { strategy, depth, blocks, activation } = specification;
-  const ghosts = exchangesGhosts(strategy) ? `, ${formatGhosts(specification)} ghosts` : '';
+  const ghosts = exchangesGhosts(strategy) ? `, ${ghostsText(specification)}` : '';
   const at = step === null ? '' : `, step ${formatCount(step)}`;
   const network =
     `${strategy}, width ${specification.width}, depth ${depth}, ${plural(blocks, 'block')}${ghosts}, ` +

@@ -51,6 +51,12 @@ export type Activation = keyof typeof ACTIVATIONS;
 /** The activation functions. */
 export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as Activation[];
 
+/** An activation function that changes something. */
+export type Nonlinearity = Exclude<Activation, 'identity'>;
+
+/** Those of the activation functions that change something. */
+export const NONLINEARITIES = ACTIVATION_NAMES.filter((name) => name !== 'identity');
+
 export function describeActivation(activation: Activation): ActivationDescription {
   return ACTIVATIONS[activation];
 }

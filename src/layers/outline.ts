@@ -1,3 +1,4 @@
+import type { Nonlinearity } from '../engines/activations.js';
 import type { GhostPrecision } from '../tensor/precision.js';
 import type { Dtype, ParameterSlice } from '../tensor/tensor.js';
 import type { BlockLayout } from './block-layout.js';
@@ -22,6 +23,8 @@ export interface LayerSizes {
   /** K, for kinds that have ghosts. */
   readonly ghosts: number;
   readonly ghostPrecision: GhostPrecision;
+  /** φ on ghosts before they are sent; null: they are linear. */
+  readonly ghostActivation: Nonlinearity | null;
   /** What products take; they give float32. In bfloat16 ghosts are too, and so is what a `gather`
    * layer exchanges. */
   readonly compute: Dtype;

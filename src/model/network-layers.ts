@@ -70,8 +70,7 @@ export function layersOfKinds<K extends LayerOutline>(
     return residualLayers(specification, specification.residual, kinds);
   }
   const { depth, blocks, ends, activation, dropout = 0 } = specification;
-  const { compute = 'float32' } = specification;
-  const ghostPrecision = ghostPrecisionOf(specification);
+  const exchange = exchangeOf(specification);
   const widths = widthsOf(specification);
   const hidden = Array.from({ length: depth }, (_, l) => ({
     ...sizes(`layers.${l}`, widths[l] ?? 0, widths[l + 1] ?? 0),
@@ -102,7 +101,7 @@ export function layersOfKinds<K extends LayerOutline>(
     const applied = isLast ? last : activation;
     const given = secondMoment;
     if (applied !== null) secondMoment = momentAfter(applied, isLast ? 0 : dropout);
-    const common = { blocks, ghostPrecision, compute, secondMoment: given, outputVariance: 1 };
+    const common = { blocks, ...exchange, secondMoment: given, outputVariance: 1 };
     const whole = { ...layer, ...ALONE, ...common, activation: applied };
     const before = i === 0 ? roundedParts(layer.name, whole, 'inputs') : [];
     if (applied === null) return { ...whole, before, after: [] };
@@ -129,8 +128,7 @@ function residualLayers<K extends LayerOutline>(
   kinds: KindChoice<K>,
 ): NetworkLayer<K>[] {
   const { depth: L, width: N, blocks, ends, activation, strategy } = specification;
-  const { compute = 'float32', dropout = 0 } = specification;
-  const ghostPrecision = ghostPrecisionOf(specification);
+  const { dropout = 0 } = specification;
   const { stream } = STRATEGIES[strategy].block;
   const { up, down } = kinds.block;
   const between = { name: 'the stream of the blocks', spread: stream };
@@ -141,9 +139,12 @@ function residualLayers<K extends LayerOutline>(
   const isNormed = norm === 'rms';
   const isWhole = stream === 'replicated';
   const [entering, leaving] = [inputEdge(specification), outputEdge(specification)];
-  const common = { blocks, ghostPrecision, compute, outputVariance: 1 };
-  // A norm's statistics travel in float32: with ghosts and products in that, else by themselves.
-  const ridesAlong = isNormed && !isWhole && compute === 'float32' && ghostPrecision === 'float32';
+  const exchange = exchangeOf(specification);
+  const common = { blocks, ...exchange, outputVariance: 1 };
+  // A norm's statistics travel in float32: with ghosts and products in that, else by themselves. So
+  // they do where a function on the ghosts has to take what is divided.
+  const isFloat = exchange.compute === 'float32' && exchange.ghostPrecision === 'float32';
+  const ridesAlong = isNormed && !isWhole && isFloat && exchange.ghostActivation === null;
   const normBefore = (layer: string, rides: boolean) =>
     isNormed && !rides ? [rmsNormPart(layer, N, stream)] : [];
   const splitAtEnd = (layer: string) => (isWhole ? [splitPart(layer, N)] : []);
@@ -273,6 +274,12 @@ function endSizes<R extends 'input' | 'head'>(
     // More than the width of a block that they come from would say nothing more.
     ghosts: Math.min(ghosts, inputs / blocks),
   };
+}
+
+/** What all layers of a network have alike. */
+function exchangeOf(specification: NetworkSpecification) {
+  const { compute = 'float32', ghostActivation = null } = specification;
+  return { ghostPrecision: ghostPrecisionOf(specification), ghostActivation, compute };
 }
 
 function sizes(name: string, inputs: number, outputs: number) {

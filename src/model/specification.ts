@@ -1,4 +1,9 @@
-import { type Activation, ACTIVATION_NAMES } from '../engines/activations.js';
+import {
+  type Activation,
+  ACTIVATION_NAMES,
+  NONLINEARITIES,
+  type Nonlinearity,
+} from '../engines/activations.js';
 import { exchangesGhosts, type Strategy, STRATEGY_NAMES } from '../layers/strategies.js';
 import { ConfigError } from '../base/errors.js';
 import { GHOST_PRECISIONS, type GhostPrecision } from '../tensor/precision.js';
@@ -32,6 +37,8 @@ export interface NetworkSpecification {
   readonly layerGhosts?: readonly number[];
   /** How ghosts travel, phantom only; float32 where it is left out. */
   readonly ghostPrecision?: GhostPrecision;
+  /** A function on ghosts before they are sent, phantom only; left out: they are linear. */
+  readonly ghostActivation?: Nonlinearity;
   /** What matrix products take; they and sums give float32. Default: float32. */
   readonly compute?: Dtype;
   readonly activation: Activation;
@@ -141,12 +148,15 @@ export function ghostPrecisionOf({
  */
 export function validateSpecification(specification: NetworkSpecification): void {
   const { strategy, width, depth, blocks, ghosts, ends, activation } = specification;
-  const { layerGhosts, compute = 'float32' } = specification;
+  const { layerGhosts, compute = 'float32', ghostActivation } = specification;
   const ghostPrecision = ghostPrecisionOf(specification);
   oneOf('strategy', strategy, STRATEGY_NAMES);
   oneOf('activation', activation, ACTIVATION_NAMES);
   oneOf('ghostPrecision', ghostPrecision, GHOST_PRECISIONS);
   oneOf('compute', compute, DTYPES);
+  if (ghostActivation !== undefined) {
+    oneOf('ghostActivation', ghostActivation, NONLINEARITIES);
+  }
   oneOf('ends', ends.kind, ['replicated', 'sharded']);
   const sizes: [string, number][] = [
     ['width', width],
@@ -177,9 +187,8 @@ export function validateSpecification(specification: NetworkSpecification): void
   }
   if (specification.residual !== undefined) validateResidual(specification, specification.residual);
   if (!exchangesGhosts(strategy)) {
-    if (ghostPrecision === 'float32' && layerGhosts === undefined) return;
-    const given =
-      layerGhosts === undefined ? `ghost precision ${ghostPrecision}` : 'ghosts of each layer';
+    const given = ghostSettings(specification);
+    if (given === null) return;
     throw new ConfigError(
       'network',
       `${given} with strategy ${strategy}, which has no ghosts; leave it out, or use --strategy ` +
@@ -211,6 +220,15 @@ export function validateSpecification(specification: NetworkSpecification): void
         `blocks); needs ghosts ≤ ${narrowest / blocks}`,
     );
   }
+}
+
+/** What a specification says of ghosts besides their number, in words; null: nothing. */
+function ghostSettings(specification: NetworkSpecification): string | null {
+  const { layerGhosts, ghostActivation } = specification;
+  const precision = ghostPrecisionOf(specification);
+  if (layerGhosts !== undefined) return 'ghosts of each layer';
+  if (precision !== 'float32') return `ghost precision ${precision}`;
+  return ghostActivation === undefined ? null : `ghost activation ${ghostActivation}`;
 }
 
 function validateWidths({ width, depth }: NetworkSpecification, widths: readonly number[]): void {

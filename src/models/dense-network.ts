@@ -1,3 +1,4 @@
+import { UnsupportedError } from '../base/errors.js';
 import type { LossName, LossOptions } from '../layers/loss-names.js';
 import type { HostEngine } from '../engines/host-engine.js';
 import { Scratch } from '../engines/scratch.js';
@@ -55,11 +56,22 @@ export interface DenseNetwork {
   close(): void;
 }
 
-/** The dense network that a model of any strategy is. */
+/**
+ * The dense network that a model of any strategy is.
+ *
+ * @throws UnsupportedError for a phantom network with a function on its ghosts, which is none
+ */
 export function denseOf(source: ModelSource, engine: HostEngine): DenseNetwork {
   const { specification, loss, lossOptions, standardization, schema } = source;
   const name = sourceText(source);
-  const { width, depth, activation, ends } = specification;
+  const { width, depth, activation, ends, ghostActivation } = specification;
+  if (ghostActivation !== undefined) {
+    throw new UnsupportedError(
+      'model',
+      `${name} has ${ghostActivation} on its ghosts, and no whole matrix does what its layers do; ` +
+        'export it as onnx or safetensors, or train with ghost activation none',
+    );
+  }
   const files = new WeightFiles(source.weights);
   const scratch = new Scratch(engine);
   const shards: ShardReader = {

@@ -232,7 +232,9 @@ function memoryOf({ config }: RunRecord): RunData['memory'] {
 
 function networkText({ config }: RunRecord): string {
   const { strategy, width, depth, blocks } = config.settings;
-  const ghosts = exchangesGhosts(strategy) ? `, K ${formatGhosts(config.settings)}` : '';
+  const { ghostActivation } = config.specification;
+  const applied = ghostActivation === undefined ? '' : ` with ${ghostActivation}`;
+  const ghosts = exchangesGhosts(strategy) ? `, K ${formatGhosts(config.settings)}${applied}` : '';
   return `${strategy}, N ${width}, L ${depth}, P ${blocks}${ghosts}`;
 }
 

@@ -1,6 +1,6 @@
 import { STANDARDIZE_MODES } from '../data/standardize.js';
 import { METERS } from '../energy/counter-list.js';
-import { ACTIVATION_NAMES } from '../engines/activations.js';
+import { ACTIVATION_NAMES, NONLINEARITIES } from '../engines/activations.js';
 import { ENGINE_CHOICES } from '../engines/engine-list.js';
 import { TASKS } from '../data/tables/schema.js';
 import { LOSSES } from '../layers/loss-names.js';
@@ -153,6 +153,13 @@ export const SETTINGS = {
       'format of ghosts sent between ranks, phantom only; sums stay float32; with compute bfloat16 ' +
       'that, or int8',
     initial: 'float32',
+  },
+  ghostActivation: {
+    ...choice('Network', ['none', ...NONLINEARITIES]),
+    about:
+      'function on ghosts before they are sent, phantom only; with one, no whole matrix stands ' +
+      'for a layer, so that compress, reblock and dense exports refuse the network',
+    initial: 'none',
   },
   compute: {
     ...choice('Network', DTYPES),

@@ -22,6 +22,7 @@ export type LayerSettings = Pick<
   | 'ghosts'
   | 'layerGhosts'
   | 'ghostPrecision'
+  | 'ghostActivation'
   | 'compute'
   | 'activation'
 >;
@@ -34,6 +35,7 @@ export function networkOf(
 ): NetworkSpecification {
   const { width, depth, widths, blocks, ghosts, layerGhosts, ghostPrecision, activation } =
     settings;
+  const { ghostActivation } = settings;
   return {
     strategy,
     width,
@@ -43,6 +45,7 @@ export function networkOf(
     ghosts,
     ...(layerGhosts && { layerGhosts }),
     ghostPrecision,
+    ...(ghostActivation !== 'none' && { ghostActivation }),
     ...(settings.compute !== 'float32' && { compute: settings.compute }),
     activation,
     ...(settings.dropout && { dropout: settings.dropout }),
@@ -57,24 +60,30 @@ export function networkOf(
   };
 }
 
-/** How ghosts travel with another strategy than settings were resolved for. */
-export function precisionWith(
+type GhostForm = Pick<TrainingSettings, 'ghostPrecision' | 'ghostActivation'>;
+
+/** How ghosts travel with another strategy than settings were resolved for, and what is on them. */
+export function ghostFormWith(
   strategy: NetworkSpecification['strategy'],
-  { compute, ghostPrecision }: Pick<TrainingSettings, 'compute' | 'ghostPrecision'>,
-): TrainingSettings['ghostPrecision'] {
-  if (!exchangesGhosts(strategy)) return 'float32';
-  return compute === 'float32' || ghostPrecision === 'int8' ? ghostPrecision : compute;
+  { compute, ghostPrecision, ghostActivation }: Pick<TrainingSettings, 'compute'> & GhostForm,
+): GhostForm {
+  if (!exchangesGhosts(strategy)) return { ghostPrecision: 'float32', ghostActivation: 'none' };
+  const isFree = compute === 'float32' || ghostPrecision === 'int8';
+  return { ghostPrecision: isFree ? ghostPrecision : compute, ghostActivation };
 }
 
 /** The settings that make a network of this specification. */
 export function networkSettings(specification: NetworkSpecification): GivenSettings {
   const { strategy, width, depth, blocks, ghosts, activation, ends } = specification;
   const { compute = 'float32', layerGhosts = null, widths = null } = specification;
-  const ghostPrecision = ghostPrecisionOf(specification);
+  const ghostForm = {
+    ghostPrecision: ghostPrecisionOf(specification),
+    ghostActivation: specification.ghostActivation ?? ('none' as const),
+  };
   const { input = 'replicated', head = 'replicated' } = specification;
   const { residual } = specification;
   const architecture = residual ? ('residual' as const) : ('plain' as const);
   const blockForm = { ...residual, gated: residual?.gated ?? false };
   const sizes = { width, depth, widths, architecture, ...blockForm, blocks, ghosts, layerGhosts };
-  return { strategy, ...sizes, ghostPrecision, compute, activation, ends: ends.kind, input, head };
+  return { strategy, ...sizes, ...ghostForm, compute, activation, ends: ends.kind, input, head };
 }

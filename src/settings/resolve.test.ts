@@ -80,6 +80,7 @@ test('nested ghosts come with micro-batches, and need ghosts', () => {
   refuses({ nestedGhosts: true, strategy: 'tensor' }, /tensor, which has no ghosts/);
   refuses({ nestedGhosts: true, batch: 30 }, /nearest batches that fit: 28 and 32/);
   refuses({ ghostPrecision: 'int8', strategy: 'tensor' }, /int8 with strategy tensor/);
+  refuses({ ghostActivation: 'tanh', strategy: 'tensor' }, /tanh with strategy tensor/);
 });
 
 test('sizes that do not fit are refused with those that do', () => {

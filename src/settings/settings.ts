@@ -71,6 +71,19 @@ export interface TrainingSettings {
    */
   readonly ghostPrecision: 'float32' | 'bfloat16' | 'int8';
   /**
+   * Function on ghosts before they are sent, phantom only; with one, no whole matrix stands for a
+   * layer, so that compress, reblock and dense exports refuse the network. Default: none.
+   */
+  readonly ghostActivation:
+    | 'none'
+    | 'relu'
+    | 'gelu'
+    | 'silu'
+    | 'tanh'
+    | 'elu'
+    | 'leaky-relu'
+    | 'sine';
+  /**
    * Format of what is multiplied: weights, activations and their gradients; products, sums, weights
    * that are updated, optimizer, losses and checkpoints stay float32. Default: float32.
    */

@@ -44,6 +44,7 @@ const OF_TABLES = [
 const RULES: Readonly<Partial<Record<SettingKey, Rule>>> = {
   ghosts: ofGhosts,
   ghostPrecision: ofGhosts,
+  ghostActivation: ofGhosts,
   dropout: ({ dropout }, { network: { depth, ends, residual } }) =>
     unless(
       dropout === 0 || depth > 1 || ends.kind === 'replicated' || residual !== undefined,

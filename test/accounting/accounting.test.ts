@@ -43,6 +43,7 @@ const networks = fc
     columns: fc.integer({ min: 1, max: 20 }),
     ends: fc.option(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 }))),
     ghostPrecision: fc.constantFrom(...GHOST_PRECISIONS),
+    ghostActivation: fc.option(fc.constantFrom('tanh', 'silu'), { nil: undefined }),
     compute: fc.constantFrom(...DTYPES),
     optimizer: fc.constantFrom<OptimizerName>('sgd', 'momentum', 'adam'),
     loss: fc.constantFrom(...LOSSES),
@@ -85,6 +86,8 @@ const networks = fc
       ...(differ && { layerGhosts }),
       compute,
       ...(strategy === 'phantom' && { ghostPrecision: precision }),
+      ...(strategy === 'phantom' &&
+        drawn.ghostActivation && { ghostActivation: drawn.ghostActivation }),
       activation: 'tanh',
       ...(ends && drawn.splitInput && { input: split }),
       ...(ends && drawn.splitHead && { head: split }),

@@ -25,8 +25,9 @@ function residualLayersOf(specification: NetworkSpecification): Sizes[] {
   const up = (count: number) => Math.ceil(count / P) * P;
   const { compute = 'float32', ghostPrecision = compute } = specification;
   const normed = norm === 'rms';
-  // Statistics travel with what layers exchange where all of it is float32.
+  // Statistics travel with what layers exchange where all of it is float32, and linear.
   const isFloat = compute === 'float32' && ghostPrecision === 'float32';
+  const canRide = isFloat && specification.ghostActivation === undefined;
   const isWhole = strategy === 'tensor-paired';
   const inner = N * expansion;
   const upper = gated ? 2 * inner : inner;
@@ -40,8 +41,8 @@ function residualLayersOf(specification: NetworkSpecification): Sizes[] {
   const layers = Array.from({ length: depth }, (_, l): Sizes[] => [
     {
       ...{ kind: upKind, inputs: N, outputs: upper, ghosts: ghostsOf(specification, l) },
-      ...{ biases: upper, normed: normed && !isWhole && isFloat },
-      reduces: normed && !isWhole && !isFloat ? 1 : 0,
+      ...{ biases: upper, normed: normed && !isWhole && canRide },
+      reduces: normed && !isWhole && !canRide ? 1 : 0,
       gathers: { forward: l === 0 ? whole : 0, backward: 0 },
     },
     {
@@ -52,7 +53,7 @@ function residualLayersOf(specification: NetworkSpecification): Sizes[] {
   if (ends.kind === 'sharded') return layers;
   const [F, T] = [input ? up(ends.inputs) : ends.inputs, head ? up(ends.outputs) : ends.outputs];
   const stream = isWhole ? N : 0;
-  const rides = head !== undefined && !isWhole && isFloat;
+  const rides = head !== undefined && !isWhole && canRide;
   return [
     {
       ...{ kind: input ?? 'column', inputs: F, outputs: N, ghosts: Math.min(ghosts, F / P) },

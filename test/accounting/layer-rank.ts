@@ -8,6 +8,7 @@ import { runRank } from '#src/communicators/threads/threads-worker.js';
 import { blockLayout } from '#src/layers/block-layout.js';
 import { addCosts, layerCost, type PassCost } from '#src/layers/cost.js';
 import { KINDS } from '#src/layers/kinds.js';
+import type { LayerSizes } from '#src/layers/outline.js';
 import type { KindName } from '#src/layers/outlines.js';
 import { paddedBytes } from '#src/layers/memory-size.js';
 import type { GhostPrecision } from '#src/tensor/precision.js';
@@ -16,6 +17,7 @@ import { layerCase, layerSizes } from '../layers/layer-case.js';
 export interface LayerRequest {
   readonly kind: KindName;
   readonly ghostPrecision: GhostPrecision;
+  readonly ghostActivation: LayerSizes['ghostActivation'];
   readonly storedWhole: boolean;
   readonly inputNeedsGradient: boolean;
   readonly normalized: boolean;

@@ -12,13 +12,19 @@ describe('what one layer counts, with other widths in than out', () => {
   for (const kind of Object.keys(KINDS) as KindName[]) {
     it(`${kind} is what its program and memory say`, async () => {
       const precisions = kind === 'phantom' ? GHOST_PRECISIONS : (['float32'] as const);
+      const activations = kind === 'phantom' ? ([null, 'tanh'] as const) : [null];
       const requests: LayerRequest[] = precisions.flatMap((ghostPrecision) =>
-        [false, true].flatMap((storedWhole) =>
-          [false, true].map((inputNeedsGradient) => {
-            const isNormed = kind === 'phantom' || kind === 'gather';
-            const normalized = isNormed && storedWhole && ghostPrecision === 'float32';
-            return { kind, ghostPrecision, storedWhole, inputNeedsGradient, normalized };
-          }),
+        activations.flatMap((ghostActivation) =>
+          [false, true].flatMap((storedWhole) =>
+            [false, true].map((inputNeedsGradient) => {
+              const isNormed = kind === 'phantom' || kind === 'gather';
+              const isLinear = ghostActivation === null;
+              const normalized =
+                isNormed && isLinear && storedWhole && ghostPrecision === 'float32';
+              const exchange = { ghostPrecision, ghostActivation };
+              return { kind, ...exchange, storedWhole, inputNeedsGradient, normalized };
+            }),
+          ),
         ),
       );
       for (const size of [1, 2, 4]) {

@@ -11,7 +11,7 @@ import type { Standardization } from '#src/data/standardize.js';
 import { openModel } from '#src/models/model-source.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
 import { PbfReader } from 'pbf';
-import { denseMatrix, type Tensors } from '../reference/network.js';
+import { denseMatrix, type Tensors } from '../reference/layers.js';
 import { REFERENCE_ACTIVATIONS } from '../reference/activations.js';
 import { randomNumbers } from '../support/dense.js';
 import { readCheckpoint, temporaryFolder } from '../support/files.js';

@@ -10,7 +10,7 @@ import type { Activation } from '#src/engines/activations.js';
 import { openModel } from '#src/models/model-source.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
 import { REFERENCE_ACTIVATIONS } from '../reference/activations.js';
-import type { Tensors } from '../reference/network.js';
+import type { Tensors } from '../reference/layers.js';
 import { randomNumbers } from '../support/dense.js';
 import { temporaryFolder } from '../support/files.js';
 import { onnxRuntime } from '../support/onnx-runtime.js';

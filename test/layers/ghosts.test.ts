@@ -7,10 +7,12 @@ import { ShapeError } from '#src/base/errors.js';
 import { Communicator } from '#src/communicators/communicator.js';
 import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
 import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
+import { NONLINEARITIES } from '#src/engines/activations.js';
 import { blockLayout } from '#src/layers/block-layout.js';
 import { PhantomLinear } from '#src/layers/phantom/operator.js';
 import { GHOST_PRECISIONS, type GhostPrecision } from '#src/tensor/precision.js';
 import { relativeError } from '../parity/assemble.js';
+import { REFERENCE_ACTIVATIONS } from '../reference/activations.js';
 import { type Dense, plus } from '../reference/matrix.js';
 import { denseOf, phantomPass, ROUNDINGS } from '../reference/phantom-layer.js';
 import type { PhantomRequest, PhantomTensor } from './phantom-rank.js';
@@ -76,6 +78,7 @@ function compare(request: PhantomRequest, actual: ReadonlyMap<string, PhantomTen
       denseOf(z.shape, z.gradient),
       inUse,
       ROUNDINGS[request.precision],
+      REFERENCE_ACTIVATIONS[request.activation ?? 'identity'],
     ),
   );
   const near = (values: Float32Array, expected: Dense, what: string) => {
@@ -103,6 +106,15 @@ describe('a phantom layer against the float64 reference', () => {
         });
         for (const [i, actual] of (await run(requests, 1)).entries()) compare(requests[i], actual);
       });
+
+      it(`${engine}, ${precision}, with a function on the ghosts`, async () => {
+        const requests = NONLINEARITIES.flatMap((activation) =>
+          [[5], [5, 1, 3]].map((passes) => {
+            return { ...REQUEST, engine, precision, passes, activation };
+          }),
+        );
+        for (const [i, actual] of (await run(requests, 1)).entries()) compare(requests[i], actual);
+      });
     }
   }
 });
@@ -123,8 +135,9 @@ describe('the bits of a phantom layer', () => {
   }
 
   it('are the same on 1, 2 and 4 ranks in every precision', async () => {
-    const requests = GHOST_PRECISIONS.map((precision) => {
-      return { ...REQUEST, precision, passes: [5, 1, 3] };
+    const requests = GHOST_PRECISIONS.flatMap((precision): PhantomRequest[] => {
+      const request = { ...REQUEST, precision, passes: [5, 1, 3] };
+      return [request, { ...request, activation: 'tanh' }];
     });
     await sameBits(requests, [2, 4]);
   });

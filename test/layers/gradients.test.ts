@@ -43,6 +43,14 @@ describe('gradients of the operators against difference quotients', () => {
       });
     }
   }
+  for (const ghostActivation of ['tanh', 'gelu'] as const) {
+    it(`phantom with ${ghostActivation} on its ghosts`, async () => {
+      const engine = await createEngine('wasm');
+      const layer = layerSizes(KINDS.phantom, { ghostActivation });
+      const { operator, shapes } = layerCase(KINDS.phantom, layer, B, { rank: 0, size: 1 });
+      worst(checkGradients(operator, shapes, { engine }), 5e-3);
+    });
+  }
   for (const activation of ACTIVATION_NAMES) {
     it(activation, async () => {
       const engine = await createEngine('wasm');

@@ -21,6 +21,7 @@ export function layerSizes(kind: LayerKind, more: Partial<LayerSizes> = {}): Lay
     outputs: P * (m + 1),
     ghosts: 2,
     ghostPrecision: 'float32',
+    ghostActivation: null,
     compute: 'float32',
     secondMoment: 1,
     outputVariance: 1,

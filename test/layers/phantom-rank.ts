@@ -5,6 +5,7 @@ import { Communicator } from '#src/communicators/communicator.js';
 import { runRank } from '#src/communicators/threads/threads-worker.js';
 import { blockLayout } from '#src/layers/block-layout.js';
 import { PhantomLinear } from '#src/layers/phantom/operator.js';
+import type { Nonlinearity } from '#src/engines/activations.js';
 import type { Engine } from '#src/engines/engine.js';
 import type { EngineChoice } from '#src/engines/engine-list.js';
 import type { GhostPrecision } from '#src/tensor/precision.js';
@@ -14,6 +15,8 @@ import { numbersOf } from '../support/numbers.js';
 export interface PhantomRequest {
   readonly engine: EngineChoice;
   readonly precision: GhostPrecision;
+  /** Default: none. */
+  readonly activation?: Nonlinearity;
   readonly blocks: number;
   readonly blockWidth: number;
   readonly ghosts: number;
@@ -71,7 +74,10 @@ function passes(
   };
   const [x, dz] = [rows('x'), rows('dz').value];
   const operator = new PhantomLinear(
-    { name: 'phantom', inputs: P * M, outputs: P * M, ghosts: K, ghostPrecision: precision },
+    {
+      ...{ name: 'phantom', inputs: P * M, outputs: P * M, ghosts: K, ghostPrecision: precision },
+      ghostActivation: request.activation ?? null,
+    },
     layout,
   );
   let z: Variable = x;

@@ -1,4 +1,4 @@
-import type { Tensors } from '../reference/network.js';
+import type { Tensors } from '../reference/layers.js';
 import type { PassResult } from './rank.js';
 
 /** Puts the ranks' parts of every tensor together, under the names that a checkpoint uses. */

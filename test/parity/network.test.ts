@@ -35,7 +35,15 @@ interface Case {
   readonly other?: Partial<
     Pick<
       NetworkSpecification,
-      'width' | 'widths' | 'input' | 'head' | 'residual' | 'dropout' | 'compute' | 'ghostPrecision'
+      | 'width'
+      | 'widths'
+      | 'input'
+      | 'head'
+      | 'residual'
+      | 'dropout'
+      | 'compute'
+      | 'ghostPrecision'
+      | 'ghostActivation'
     >
   >;
 }
@@ -145,6 +153,33 @@ CASES.push({
   ...{ ...DIFFERENT, activation: 'gelu', ends: 'sharded', loss: 'mse', depth: 3 },
   other: { compute: 'bfloat16' },
 });
+
+{
+  const replicated = { strategy: 'phantom', ends: 'replicated', depth: 2 } as const;
+  const [input, head, ghostActivation] = ['phantom', 'phantom', 'tanh'] as const;
+  const residual = { norm: 'rms', expansion: 1, gated: true } as const;
+  const unnormed = { norm: 'none', expansion: 2 } as const;
+  CASES.push(
+    { ...replicated, loss: 'cross-entropy', activation: 'gelu', other: { ghostActivation } },
+    { ...replicated, loss: 'mse', activation: 'tanh', other: { ghostActivation, input, head } },
+    {
+      ...{ ...replicated, loss: 'mse', activation: 'silu', layerGhosts: [1, 3] },
+      other: { ghostActivation: 'silu', dropout: 0.25 },
+    },
+    {
+      ...{ ...replicated, loss: 'mse', activation: 'silu' },
+      other: { ghostActivation, residual, input, head },
+    },
+    {
+      ...{ ...replicated, ends: 'sharded', loss: 'mse', activation: 'gelu' },
+      other: { ghostActivation, residual: unnormed },
+    },
+    {
+      ...{ ...replicated, loss: 'mse', activation: 'gelu' },
+      other: { ghostActivation, compute: 'bfloat16' },
+    },
+  );
+}
 
 /** Of the losses that read them: none of the usual values. */
 const LOSS_OPTIONS = { huberDelta: 0.7, quantiles: [0.1, 0.5, 0.9], labelSmoothing: 0.2 };

@@ -1,5 +1,5 @@
 /** Optimizers in float64, from their papers' and PyTorch's published definitions. */
-import type { Tensors } from './network.js';
+import type { Tensors } from './layers.js';
 
 export interface ReferenceOptimizer {
   readonly name: string;

@@ -1,6 +1,6 @@
 /**
  * A phantom layer in float64 by plain loops, block by block, at any number of ghosts in use and
- * with rounded ghosts. It shares no code with the package.
+ * with rounded ghosts, and with a function on them. It shares no code with the package.
  */
 import {
   columnsOf,
@@ -22,6 +22,13 @@ export interface PhantomWeights {
 }
 
 type Rounding = (m: Dense) => Dense;
+
+interface Curve {
+  readonly value: (g: number) => number;
+  readonly slope: (g: number) => number;
+}
+
+const LINEAR: Curve = { value: (g) => g, slope: () => 1 };
 
 /** To eight significant bits, ties to even; of numbers far from the ends of the range. */
 const bfloat16: Rounding = (m) => ({
@@ -59,6 +66,7 @@ export function phantomPass(
   dz: Dense,
   inUse: number,
   round: Rounding,
+  phi: Curve = LINEAR,
 ) {
   const P = local.length;
   const M = local[0].rows;
@@ -68,19 +76,24 @@ export function phantomPass(
   /** What of D_j multiplies the ghosts of block i. */
   const D = (j: number, i: number) => columnsOf(decompressor[j], (i < j ? i : i - 1) * K, inUse);
   const blocks = local.map((_, j) => j);
-  const ghosts = blocks.map((j) => round(multiply(C[j], part(x, j))));
+  const before = blocks.map((j) => multiply(C[j], part(x, j)));
+  const ghosts = before.map((g) => round({ ...g, data: g.data.map(phi.value) }));
   const z = blocks.map((j) =>
     blocks.reduce(
       (sum, i) => (i === j ? sum : plus(sum, multiply(D(j, i), ghosts[i]))),
       multiply(local[j], part(x, j)),
     ),
   );
-  const h = blocks.map((i) =>
+  const returned = blocks.map((i) =>
     blocks.reduce(
       (sum, j) => (i === j ? sum : plus(sum, round(multiply(transpose(D(j, i)), part(dz, j))))),
       zeros(inUse, x.columns),
     ),
   );
+  const h = returned.map((sum, i) => ({
+    ...sum,
+    data: sum.data.map((value, e) => value * phi.slope(before[i].data[e])),
+  }));
   return {
     z: stack(z),
     dx: stack(

@@ -44,6 +44,7 @@ const COMMON: Partial<TrainingSettings> = {
 const RUNS = {
   nested: {},
   int8: { ghostPrecision: 'int8' },
+  tanh: { ghostActivation: 'tanh' },
   plain: { nestedGhosts: false },
   tensor: { nestedGhosts: false, strategy: 'tensor' },
 } satisfies Record<string, Partial<TrainingSettings>>;
@@ -98,7 +99,7 @@ function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 /** int8 rounds a row of ghosts by its largest of the batch: the batch has to be the reference's. */
-for (const run of ALL ? (['nested', 'int8'] as const) : (['nested'] as const)) {
+for (const run of ALL ? (['nested', 'tanh', 'int8'] as const) : (['nested', 'tanh'] as const)) {
   describe(`a loaded model, ${run}`, () => {
     it('answers as the network of fewer ghosts does, on any ranks', async () => {
       const x = rowsOf(9);

@@ -10,7 +10,8 @@ import { openModel } from '#src/models/model-source.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
 import { randomStream } from '#src/tensor/random.js';
 import { REFERENCE_ACTIVATIONS } from '../reference/activations.js';
-import { layersOf, type Tensors } from '../reference/network.js';
+import { denseMatrix, type Tensors } from '../reference/layers.js';
+import { layersOf } from '../reference/network.js';
 import { readCheckpoint, temporaryFolder } from '../support/files.js';
 
 const COMMON: Partial<TrainingSettings> = {
@@ -63,7 +64,9 @@ function randomRows(rows: number, features: number, scale = 1): Float32Array {
 function reference(run: string, x: Float32Array): Float64Array {
   const { specification, weights, standardization } = openModel(run);
   const tensors: Tensors = readCheckpoint(weights);
-  const layers = layersOf({ ...specification, loss: 'mse' }, tensors);
+  const layers = layersOf({ ...specification, loss: 'mse' }, tensors).map((layer) => {
+    return { ...layer, matrix: denseMatrix(tensors, layer.name, specification.blocks) };
+  });
   const features = layers[0]?.matrix.columns ?? 0;
   const rows = x.length / features;
   const answers: number[] = [];

@@ -1,6 +1,6 @@
 import { type SafetensorsTensor, writeSafetensors } from '#src/data/safetensors.js';
 import { randomStream } from '#src/tensor/random.js';
-import type { Tensors } from '../reference/network.js';
+import type { Tensors } from '../reference/layers.js';
 
 /** Random numbers in [-bound, bound). */
 export function randomNumbers(name: string, count: number, bound = 1): Float32Array {

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Tensors } from '../reference/network.js';
+import type { Tensors } from '../reference/layers.js';
 
 /** An empty folder that goes away with the test, or with whatever else has an `after`. */
 export function temporaryFolder(context: { after(work: () => void): void }): string {

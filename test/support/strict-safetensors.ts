@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import type { Tensors } from '../reference/network.js';
+import type { Tensors } from '../reference/layers.js';
 
 /**
  * Reads a safetensors file of float32 by the text of the format alone

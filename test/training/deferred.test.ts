@@ -38,6 +38,7 @@ const CASES: Readonly<Record<string, DeferredRequest>> = {
     ]),
   ),
   'ghosts in int8': plain({ ghostPrecision: 'int8' }),
+  'a function on ghosts': plain({ ghostActivation: 'tanh' }),
   'ghosts in bfloat16': plain({ ghostPrecision: 'bfloat16' }),
   'nested ghosts, weighted samples': { ...plain({}), nested: true, weighted: true },
   'micro-batches, clipping, an average': {

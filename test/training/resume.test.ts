@@ -68,6 +68,7 @@ const TEACHER = 'synthetic:teacher?widths=13,9,6';
 const SHAPES: [string, Partial<TrainingSettings>][] = [
   ['several widths', { ...SPLIT, widths: [16, 32, 24] }],
   ['bfloat16', { compute: 'bfloat16', ema: 0.9 }],
+  ['nested ghosts with a function', { ghostActivation: 'tanh', nestedGhosts: true, ghosts: 2 }],
   ['residual blocks with dropout', { architecture: 'residual', dropout: 0.2 }],
 ];
 const MORE_SHAPES: typeof SHAPES = [

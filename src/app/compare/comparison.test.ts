@@ -9,13 +9,14 @@ import { resolveSettings } from '../../settings/resolve.js';
 import { openComparison } from './comparison.js';
 import { equalWidth } from './contestants.js';
 
-it('gives every contestant a network that products in bfloat16 can have', async (context: TestContext) => {
+it('gives every contestant a network that it can have', async (context: TestContext) => {
   const out = mkdtempSync(path.join(tmpdir(), 'comparison-'));
   context.after(() => {
     rmSync(out, { recursive: true });
   });
   const data = 'synthetic:teacher?widths=8,16,4&validation=32';
-  const given = { strategy: 'tensor', compute: 'bfloat16', width: 16, blocks: 2, out } as const;
+  const form = { compute: 'bfloat16', ghostActivation: 'tanh' } as const;
+  const given = { strategy: 'phantom', ...form, width: 16, blocks: 2, out } as const;
   const settings = resolveSettings([
     { where: 'flags', settings: { ...given, data, ranks: 1, steps: 4, batch: 8 } },
   ]);
@@ -27,6 +28,7 @@ it('gives every contestant a network that products in bfloat16 can have', async 
     validateSpecification(networkOf(own, strategy, { kind: 'sharded' }));
     assert.equal(own.compute, 'bfloat16');
     assert.equal(own.ghostPrecision, strategy === 'phantom' ? 'bfloat16' : 'float32');
+    assert.equal(own.ghostActivation, strategy === 'phantom' ? 'tanh' : 'none');
     return strategy;
   });
   assert.ok(['phantom', 'tensor'].every((strategy) => strategies.some((one) => one === strategy)));

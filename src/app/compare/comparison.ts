@@ -2,7 +2,7 @@ import path from 'node:path';
 import { holdData, openSettingsData } from '../data/open-data.js';
 import { endsFor } from '../../model/split-ends.js';
 import { planRun } from '../train/plan-run.js';
-import { precisionWith } from '../../settings/network-settings.js';
+import { ghostFormWith } from '../../settings/network-settings.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 import { ConfigError } from '../../base/errors.js';
 import { replaceFile, makeFolders } from '../../base/files.js';
@@ -183,7 +183,7 @@ export async function openComparison(
     settingsOf: (job) => ({
       ...shared,
       strategy: job.contestant.strategy,
-      ghostPrecision: precisionWith(job.contestant.strategy, settings),
+      ...ghostFormWith(job.contestant.strategy, settings),
       ...endsFor(job.contestant.strategy, settings),
       width: job.contestant.width,
       depth: job.contestant.depth,

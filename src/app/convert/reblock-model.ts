@@ -151,7 +151,7 @@ function open({ model, checkpoint = null }: ReblockOptions): ModelSource {
 const WEIGHTS: MergedValues = { suffix: '', unknown: 'product' };
 
 function checkBlocks(
-  { strategy, blocks: P, width }: NetworkSpecification,
+  { strategy, blocks: P, width, ghostActivation }: NetworkSpecification,
   blocks: number,
   model: string,
 ) {
@@ -160,6 +160,13 @@ function checkBlocks(
       'reblock',
       `${model} is a ${strategy} network, which has no ghosts; compress makes it a phantom one of ` +
         'any number of blocks',
+    );
+  }
+  if (ghostActivation !== undefined) {
+    throw new ConfigError(
+      'reblock',
+      `${model} has ${ghostActivation} on its ghosts: what a merged block computes of its own rows ` +
+        'is linear, and there is no whole matrix to split; train with ghost activation none',
     );
   }
   const wrong =

@@ -5,7 +5,7 @@ import { readMachine } from '../../machine/machines.js';
 import type { Strategy } from '../../layers/strategies.js';
 import { endsFor, splitEnds } from '../../model/split-ends.js';
 import { type NetworkEnds, validateSpecification } from '../../model/specification.js';
-import { type LayerSettings, networkOf, precisionWith } from '../../settings/network-settings.js';
+import { type LayerSettings, ghostFormWith, networkOf } from '../../settings/network-settings.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 
 /** Settings that decide what a step comes to, each with the default that it has in training. */
@@ -64,8 +64,8 @@ export function shapeOf(
   place: { readonly strategy: Strategy; readonly ranks: number | null; readonly ends: NetworkEnds },
 ): StepShape {
   const { strategy, ends, ranks } = place;
-  const ghostPrecision = precisionWith(strategy, settings);
-  const network = networkOf({ ...settings, ghostPrecision }, strategy, ends);
+  const ghostForm = ghostFormWith(strategy, settings);
+  const network = networkOf({ ...settings, ...ghostForm }, strategy, ends);
   const choices = endsFor(strategy, settings);
   const specification = { ...network, ...splitEnds(network, choices, 'mse') };
   validateSpecification(specification);

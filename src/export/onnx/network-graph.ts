@@ -1,7 +1,7 @@
 import { type Activation, describeActivation } from '../../engines/activations.js';
 import { describeOutputs, type OutputTransform, outputTransform } from '../../models/outputs.js';
 import type { Standardization } from '../../data/standardize.js';
-import { formatGhosts } from '../../base/format.js';
+import { ghostsText } from '../../base/format.js';
 import { inputEdge, outputEdge } from '../../model/edges.js';
 import { type NetworkLayer, networkLayers } from '../../model/network-layers.js';
 import { inputWidth, outputWidth } from '../../model/specification.js';
@@ -14,7 +14,7 @@ import type { OnnxGraph, OnnxNode, OnnxTensor } from './messages.js';
  * before any softmax. Activations are P tensors [batch, M]. Of each layer, with everything
  * row-major and one sample a row:
  *
- *     g_j = Gemm(x_j, C_jᵀ)                 [batch, K]
+ *     g_j = φ(Gemm(x_j, C_jᵀ))              [batch, K], φ where ghosts have a function
  *     G_{≠j} = Concat(g_i, i ≠ j)            [batch, (P−1)·K]
  *     z_j = Gemm(x_j, L_jᵀ, b_j) + Gemm(G_{≠j}, D_jᵀ)
  *
@@ -78,13 +78,15 @@ class PhantomGraph {
   }
 
   #phantom(layer: NetworkLayer, x: readonly string[]): string[] {
-    const { blocks: P, inputs, outputs, ghosts: K, activation } = layer;
+    const { blocks: P, inputs, outputs, ghosts: K, activation, ghostActivation } = layer;
     const [m, n] = [inputs / P, outputs / P];
     const name = (what: string, block: number) => `${layer.name}.${what}.${block}`;
     const builder = this.#builder;
-    const ghosts = x.map((own, j) =>
-      builder.gemm(name('ghosts', j), own, this.#tensor(name('compressor', j), [K, m])),
-    );
+    const ghosts = x.map((own, j) => {
+      const compressor = this.#tensor(name('compressor', j), [K, m]);
+      const product = builder.gemm(name('ghosts', j), own, compressor);
+      return builder.activate(name('ghosts', j), ghostActivation ?? 'identity', product);
+    });
     return x.map((own, j) => {
       const others = ghosts.toSpliced(j, 1);
       const received =
@@ -142,7 +144,7 @@ function describe({ specification, standardization }: ModelSource, outputs: stri
   const input = standardization === null ? 'features' : 'features, standardized by the graph';
   return (
     `Feed-forward network in phantom form (arXiv:2508.00960): width ${width}, depth ${depth}, ` +
-    `${blocks} blocks, ${formatGhosts(specification)} ghosts, ${activation}. x: ${input}; y: ${outputs}.`
+    `${blocks} blocks, ${ghostsText(specification)}, ${activation}. x: ${input}; y: ${outputs}.`
   );
 }
 

@@ -27,8 +27,7 @@ import {
  * the backward pass therefore sends P/R times the rows that float32 does.
  */
 export interface GhostExchange {
-  /** Sends the rank's own ghosts, which stand in their rows of `ghosts`, and has everybody's there
-   * after the wait. */
+  /** Sends the rank's own ghosts, and has everybody's after the wait. */
   startGather(): PendingCollective;
   /**
    * Sums what the blocks contribute to everybody's ghosts.
@@ -43,15 +42,17 @@ export interface GhostExchange {
  * Plans an exchange of the first `inUse` of K ghosts, on memory that holds all K.
  *
  * @param gathered everybody's ghosts: [P·inUse, B]
+ * @param own the rank's own: [blocksHere·inUse, B]; in float32 their rows of `gathered`
  */
 export function ghostExchange(
   precision: GhostPrecision,
   place: ExchangePlace,
   gathered: Tensor,
+  own: Tensor,
 ): GhostExchange {
   return precision === 'float32'
-    ? new PlainExchange(place, gathered)
-    : new EncodedExchange(precision, place, gathered);
+    ? new PlainExchange(place, gathered, own)
+    : new EncodedExchange(precision, place, gathered, own);
 }
 
 class PlainExchange implements GhostExchange {
@@ -60,11 +61,10 @@ class PlainExchange implements GhostExchange {
   readonly #own: Tensor;
   #back: { send: Tensor; sum: BlockSum } | null = null;
 
-  constructor(place: ExchangePlace, gathered: Tensor) {
-    const { blocksHere, firstBlock } = place.layout;
+  constructor(place: ExchangePlace, gathered: Tensor, own: Tensor) {
     this.#place = place;
     this.#gathered = gathered;
-    this.#own = tensorRows(gathered, firstBlock * place.inUse, blocksHere * place.inUse);
+    this.#own = own;
   }
 
   startGather(): PendingCollective {
@@ -93,14 +93,14 @@ class EncodedExchange implements GhostExchange {
   readonly #gather: AfterWait;
   #back: EncodedReturn | null = null;
 
-  constructor(precision: EncodedPrecision, place: ExchangePlace, gathered: Tensor) {
+  constructor(precision: EncodedPrecision, place: ExchangePlace, gathered: Tensor, own: Tensor) {
     const { inUse, layout } = place;
     this.#precision = precision;
     this.#place = place;
     const first = layout.firstBlock * inUse;
     const rows = layout.blocksHere * inUse;
     const bytes = rowBytes(precision, place.columns);
-    this.#own = tensorRows(gathered, first, rows);
+    this.#own = own;
     this.#encoded = encodedRows(precision, place, 'encoded ghosts', layout.blocks);
     this.#ownEncoded = byteRange(this.#encoded, first * bytes, rows * bytes);
     this.#gather = new AfterWait(() =>

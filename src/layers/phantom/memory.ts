@@ -11,6 +11,7 @@ export function phantomMemory(
     outputs,
     ghosts: K,
     ghostPrecision: precision,
+    ghostActivation,
     normalized,
     compute,
   } = layer;
@@ -33,6 +34,11 @@ export function phantomMemory(
       // h for products.
       bufferBytes += paddedBytes(blocksHere * K * columns, compute);
     }
+  }
+  if (ghostActivation !== null) {
+    // The rank's own before φ; and after it, where what is decoded takes their place.
+    const isDecoded = precision !== 'float32' && precision !== compute;
+    bufferBytes += (isDecoded ? 2 : 1) * matrix(blocksHere * K);
   }
   if (!normalized) return { activationBytes: z + dx, bufferBytes };
   // Ghosts as they travel, a row more in h, and sums: squares, dots, r and what dx takes of it.

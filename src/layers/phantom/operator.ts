@@ -14,6 +14,7 @@ import {
   tensorRows,
 } from '../../tensor/tensor.js';
 import { type BlockLayout, range } from '../block-layout.js';
+import { GhostActivation } from './ghost-activation.js';
 import {
   type GhostExchange,
   ghostExchange,
@@ -59,6 +60,10 @@ import type { LayerSizes } from '../outline.js';
  * Where `compute` is bfloat16, so are x, the matrices, dz, G (multiplied as it arrives; in int8 it is
  * decoded and rounded before) and h where it is multiplied; products and sums are float32.
  *
+ * With a `ghostActivation` φ, ghosts are g_j = φ(C_j x_j), before they are rounded, and
+ * h_j = φ′(C_j x_j) ∘ Σ_j D_jᵀ dz_j: no byte more. The layer is no longer that of a matrix, and is not
+ * `normalized`: r is known after the gather only. Saved besides: C_j x_j.
+ *
  * With `ghostsInUse` K' < K the layer is the one of the first K' rows of every C_j, and the first
  * K' of the K columns that D_j has for each other block; all equations hold with K' for K. The
  * matrices are read where they lie, one product a source block. Gradients of the rest are zero.
@@ -81,7 +86,8 @@ import type { LayerSizes } from '../outline.js';
  * @throws ShapeError for a number of ghosts outside 1 … K
  *
  * Source: arXiv:2508.00960; the equations are those of a dense layer whose block (j, i ≠ j) is
- * the product D_j[i]·C_i, by the chain rule. Straight-through: arXiv:1308.3432.
+ * the product D_j[i]·C_i, by the chain rule. Straight-through: arXiv:1308.3432. A function between two
+ * factors: arXiv:2502.10940.
  */
 export class PhantomLinear implements GhostOperator {
   readonly name: string;
@@ -94,16 +100,18 @@ export class PhantomLinear implements GhostOperator {
   readonly #outputWidth: number;
   readonly #normalized: boolean;
   readonly #compute: LayerSizes['compute'];
+  readonly #activation: LayerSizes['ghostActivation'];
   #ghostsInUse: number;
 
   constructor(
     layer: Pick<LayerSizes, 'name' | 'inputs' | 'outputs' | 'ghosts' | 'ghostPrecision'> &
-      Partial<Pick<LayerSizes, 'normalized' | 'compute'>>,
+      Partial<Pick<LayerSizes, 'normalized' | 'compute' | 'ghostActivation'>>,
     layout: BlockLayout,
   ) {
     this.name = layer.name;
     this.#normalized = layer.normalized ?? false;
     this.#compute = layer.compute ?? 'float32';
+    this.#activation = layer.ghostActivation ?? null;
     this.layout = layout;
     this.ghosts = layer.ghosts;
     this.precision = layer.ghostPrecision;
@@ -130,6 +138,7 @@ export class PhantomLinear implements GhostOperator {
     for (const block of plan.blocks) {
       engine.gemm(false, false, 1, block.compressor, block.x, 0, block.ownGhosts);
     }
+    plan.activation?.apply();
     plan.norm?.sumSquares();
     const gather = plan.exchange.startGather();
     phases.enter(PHASE.local);
@@ -151,7 +160,7 @@ export class PhantomLinear implements GhostOperator {
     const plan = this.#planOf(context, elementOf(context.inputs, 0));
     const dz = plan.norm?.gradient(float32(dOutput)) ?? dOutput;
     plan.gradients ??= this.#planBackward(context, plan, dz);
-    const { h, rounded, blocks: gradients, contribute } = plan.gradients;
+    const { h, returned, rounded, blocks: gradients, contribute } = plan.gradients;
     const isPart = this.#ghostsInUse < this.ghosts;
 
     phases.enter(PHASE.decompression);
@@ -173,6 +182,7 @@ export class PhantomLinear implements GhostOperator {
     }
     phases.enter(PHASE.compression);
     reduction.wait();
+    plan.activation?.gradient(returned);
     if (rounded) engine.encodeRows('bfloat16', h, rounded);
     for (const [j, block] of plan.blocks.entries()) {
       const gradient = elementOf(gradients, j);
@@ -241,9 +251,25 @@ export class PhantomLinear implements GhostOperator {
     const norm = (on: NormedExchange) =>
       new PhantomNorm(context, on, { layout, inUse, x: float32(x), z, features: blocks * m });
     const { exchange, own } = this.#planExchange(place, ghosts);
-    const ownMatrix = asMatrix(own);
+    const sent = range(blocksHere).map(
+      (j) => normed?.slotOf(firstBlock + j).ghosts ?? tensorRows(own, j * inUse, inUse),
+    );
+    const before = this.#beforeActivation(place);
+    const activation =
+      this.#activation &&
+      new GhostActivation(
+        context.engine,
+        this.#activation,
+        sent.map((slot, j) => ({
+          before: elementOf(before, j),
+          sent: slot,
+          after: tensorRows(own, j * inUse, inUse),
+        })),
+      );
+    const products = activation === null ? sent : before;
     return {
       z,
+      activation,
       norm: normed && norm(normed),
       exchange: normed ?? exchange,
       blocks: range(blocksHere).map((j) => {
@@ -254,9 +280,7 @@ export class PhantomLinear implements GhostOperator {
           z: matrixRows(asMatrix(z), j * n, n),
           local: asMatrix(elementOf(context.inputs, local)),
           compressor: matrixRows(asMatrix(elementOf(context.inputs, compressor)), 0, inUse),
-          ownGhosts: normed
-            ? asMatrix(normed.slotOf(firstBlock + j).ghosts)
-            : matrixRows(ownMatrix, j * inUse, inUse),
+          ownGhosts: asMatrix(elementOf(products, j)),
           parts: this.#partsOf(j).map(({ ghostRow, count, column }) => ({
             decompressor: matrixColumns(decompressorMatrix, column, count),
             ghosts: matrixRows(ghostMatrix, ghostRow, count),
@@ -271,20 +295,37 @@ export class PhantomLinear implements GhostOperator {
   #planExchange(place: ExchangePlace, ghosts: AnyTensor): { exchange: GhostExchange; own: Tensor } {
     const { context, columns, inUse, layout } = place;
     const { firstBlock, blocksHere } = layout;
+    const buffer = () =>
+      tensorRows(
+        context.buffer('own ghosts', blocksHere * this.ghosts, columns),
+        0,
+        blocksHere * inUse,
+      );
+    // φ′ is of what is not rounded, and decoded ghosts would take its place.
+    const isApart = this.#activation !== null && this.precision !== 'float32';
+    const ownOf = (every: Tensor) =>
+      isApart ? buffer() : tensorRows(every, firstBlock * inUse, blocksHere * inUse);
     if (ghosts.dtype === 'float32') {
-      const own = tensorRows(ghosts, firstBlock * inUse, blocksHere * inUse);
-      return { exchange: ghostExchange(this.precision, place, ghosts), own };
+      const own = ownOf(ghosts);
+      return { exchange: ghostExchange(this.precision, place, ghosts, own), own };
     }
     if (this.precision !== 'bfloat16') {
       const every = context.buffer('decoded ghosts', layout.blocks * this.ghosts, columns);
       const decoded = tensorRows(every, 0, layout.blocks * inUse);
-      const own = tensorRows(decoded, firstBlock * inUse, blocksHere * inUse);
-      const exchange = ghostExchange(this.precision, place, decoded);
+      const own = ownOf(decoded);
+      const exchange = ghostExchange(this.precision, place, decoded, own);
       return { exchange: new RoundedArrival(context.engine, exchange, decoded, ghosts), own };
     }
-    const whole = context.buffer('own ghosts', blocksHere * this.ghosts, columns);
-    const own = tensorRows(whole, 0, blocksHere * inUse);
+    const own = buffer();
     return { exchange: new RoundedExchange(place, own, ghosts), own };
+  }
+
+  /** C_j x_j of the rank's blocks, where a function follows. */
+  #beforeActivation({ context, columns, inUse, layout }: ExchangePlace): Tensor[] {
+    if (this.#activation === null) return [];
+    const { blocksHere } = layout;
+    const whole = context.buffer('ghosts before', blocksHere * this.ghosts, columns);
+    return range(blocksHere).map((j) => tensorRows(whole, j * inUse, inUse));
   }
 
   #planBackward(context: OperatorContext, plan: Plan, dz: AnyTensor): BackwardPlan {
@@ -326,7 +367,9 @@ export class PhantomLinear implements GhostOperator {
       };
     });
     const contribute = this.#contribution(context, plan, gradients);
-    return { h, rounded: operand === h ? null : bytesOf(operand), blocks: gradients, contribute };
+    const returned = range(blocksHere).map((j) => tensorRows(h, j * (inUse + more), inUse));
+    const rounded = operand === h ? null : bytesOf(operand);
+    return { h, returned, rounded, blocks: gradients, contribute };
   }
 
   /** Writes D_jᵀ dz_j for every ghost of the others, zero for the block's own. */
@@ -358,6 +401,7 @@ export class PhantomLinear implements GhostOperator {
 interface Plan {
   /** Before a normalization has divided it. */
   readonly z: Tensor;
+  readonly activation: GhostActivation | null;
   readonly norm: PhantomNorm | null;
   readonly exchange: GhostExchange;
   readonly blocks: readonly {
@@ -373,6 +417,8 @@ interface Plan {
 
 interface BackwardPlan {
   readonly h: Tensor;
+  /** Of each block: its rows that are of ghosts. */
+  readonly returned: readonly Tensor[];
   /** Where h is rounded to; null: it is multiplied as it is. */
   readonly rounded: Bytes | null;
   readonly blocks: readonly BlockGradients[];

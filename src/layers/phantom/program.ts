@@ -11,6 +11,7 @@ export function phantomForward(layer: LayerSizes, list: OperationList): void {
     outputs,
     ghosts: K,
     ghostPrecision: precision,
+    ghostActivation,
     normalized,
     compute,
   } = layer;
@@ -18,6 +19,9 @@ export function phantomForward(layer: LayerSizes, list: OperationList): void {
   const rows = normalized ? P * (K + 1) : P * K;
   const encoded = precision !== 'float32';
   list.eachBlock(() => list.product('compression', 'NN', K, m));
+  if (ghostActivation !== null) {
+    list.eachBlock(() => list.elements(`activation ${ghostActivation}`, K));
+  }
   if (normalized) list.eachBlock(() => list.elements('column dots', m));
   if (encoded) list.elements(`encode ${precision}`, list.layout.blocksHere * K);
   const gather = list.start('all-gather', rows * rowBytes(precision, list.columns));
@@ -51,7 +55,7 @@ export function phantomBackward(
   list: OperationList,
   inputNeedsGradient: boolean,
 ): void {
-  const { blocks: P, inputs, outputs, ghosts: K, normalized, compute } = layer;
+  const { blocks: P, inputs, outputs, ghosts: K, normalized, compute, ghostActivation } = layer;
   const [m, n] = [inputs / P, outputs / P];
   if (normalized) {
     list.blockSum(list.layout.blocksHere, 1, () => list.elements('column dots', n));
@@ -69,6 +73,9 @@ export function phantomBackward(
   });
   list.wait(reduction);
   decodeReturn(layer, list);
+  if (ghostActivation !== null) {
+    list.eachBlock(() => list.elements(`activation gradient ${ghostActivation}`, K));
+  }
   if (compute !== 'float32') list.elements(`encode ${compute}`, list.layout.blocksHere * K);
   list.eachBlock(() => {
     list.product('compression', 'NT', K, m);
