@@ -24,6 +24,7 @@ export const VARIANTS: Readonly<Record<string, Partial<TrainingSettings>>> = {
   'phantom computed in bfloat16': { compute: 'bfloat16' },
   'tensor computed in bfloat16': { compute: 'bfloat16', strategy: 'tensor' },
   'tensor-paired computed in bfloat16': { compute: 'bfloat16', strategy: 'tensor-paired' },
+  'phantom with tanh on its ghosts': { ghostActivation: 'tanh' },
   'phantom with nested ghosts': { nestedGhosts: true, ghosts: 5 },
 };
 
