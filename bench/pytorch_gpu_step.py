@@ -133,7 +133,7 @@ def main():
     parser.add_argument("--widths", default="4096,8192,16384,32768")
     parser.add_argument("--computes", default="float32,tf32,bfloat16")
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--budget", type=float, default=0.7)
+    parser.add_argument("--budget", type=float, default=0.4)
     for name, default in [("depth", 2), ("blocks", 8), ("ghosts", 64), ("batch", 128)]:
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()

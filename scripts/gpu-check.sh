@@ -89,6 +89,22 @@ if [ "$mode" = rehearse ]; then
   more=(--rehearse)
   stand_ins=$("$node" build/test/fakes/gpu.js) || { echo 'the stand-in cannot be built' >&2; exit 1; }
   eval "$stand_ins"
+else
+  # Products of float32 are to be of float32.
+  unset NVIDIA_TF32_OVERRIDE
+  # Libraries of the toolkit that the loader does not find: in folders of their versions, and in Python's packages.
+  named() {
+    local variable=$1 library=$2 found
+    [ -n "${!variable:-}" ] && return
+    { ldconfig -p 2> /dev/null | grep -q "$library" || ls /usr/local/cuda/lib64/"$library"* > /dev/null 2>&1; } && return
+    local python
+    python=$(python3 -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' 2> /dev/null)
+    found=$(ls /usr/local/cuda-*/lib64/"$library".1[23] /usr/local/cuda-*/targets/x86_64-linux/lib/"$library".1[23] \
+      ${python:+"$python"/nvidia/*/lib/"$library".1[23]} 2> /dev/null | tail -n 1)
+    [ -n "$found" ] && export "$variable=$found"
+  }
+  named PHANTOM_CUBLASLT libcublasLt.so
+  named PHANTOM_NVRTC libnvrtc.so
 fi
 
 # part NAME SECONDS command…: runs it for so long at most, and records how it ended.
@@ -127,7 +143,7 @@ sanitizer() {
   local tool=$1 program
   program=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2> /dev/null) \
     || left_out 'no compute-sanitizer on this machine'
-  local run=(--width 256 --blocks 4 --ghosts 8 --batch 32 --steps 2 --samples 256 --ranks 1 --meter none)
+  local run=(--width 256 --blocks 4 --ghosts 8 --batch 32 --steps 2 --ranks 1 --meter none)
   "$program" --tool "$tool" --target-processes all --error-exitcode 9 \
     "$node" dist/cli/main.js train --engine cuda "${run[@]}" --out "$(mktemp -d)/run"
 }
@@ -136,7 +152,7 @@ pytorch() {
   python3 -c 'import torch' 2> /dev/null || left_out 'no PyTorch for python3 on this machine'
   local sizes=()
   [ "$mode" = rehearse ] && sizes=(--widths 32 --depth 1 --ghosts 2 --batch 4 --budget 0)
-  python3 bench/pytorch_gpu_step.py --out "$results" --seconds 72 ${sizes[@]+"${sizes[@]}"}
+  python3 bench/pytorch_gpu_step.py --out "$results" --seconds 68 ${sizes[@]+"${sizes[@]}"}
 }
 devices() {
   command -v nvidia-smi > /dev/null || left_out 'no nvidia-smi on this machine'
@@ -149,13 +165,13 @@ in_shell() { local call; printf -v call '%q ' "$@"; echo "more=(${more[*]-}); $c
 
 part devices 5 bash -c "$(in_shell devices)"
 part doctor 15 bash -c "$(in_shell phantom doctor --json)"
-part contract 60 bash -c "$(in_shell contract)"
+part contract 90 bash -c "$(in_shell contract)"
 part memcheck 30 bash -c "$(in_shell sanitizer memcheck)"
-part racecheck 30 bash -c "$(in_shell sanitizer racecheck)"
-part losses 30 bash -c "$(in_shell check losses --seconds 27)"
-part products 40 bash -c "$(in_shell check products --seconds 36)"
-part steps 95 bash -c "$(in_shell check steps --seconds 88)"
-part pytorch 80 bash -c "$(in_shell pytorch)"
+part racecheck 25 bash -c "$(in_shell sanitizer racecheck)"
+part losses 25 bash -c "$(in_shell check losses --seconds 22)"
+part products 30 bash -c "$(in_shell check products --seconds 27)"
+part steps 80 bash -c "$(in_shell check steps --seconds 74)"
+part pytorch 75 bash -c "$(in_shell pytorch)"
 part energy 80 bash -c "$(in_shell check energy --seconds 45)"
 check summary | tee "$out/summary.txt"
 echo "$out: results.jsonl, summary.json, summary.txt and a log of each part, after $SECONDS s" >&2

@@ -3,6 +3,7 @@ import { createMeter } from '#src/app/ranks/meters.js';
 import { metered } from '#src/energy/metered.js';
 import { type Check, measured } from './check.js';
 import { withSteps } from './device-step.js';
+import { GRAPHS } from './variants.js';
 
 const SHAPE = {
   real: { width: 16_384, depth: 2, blocks: 8, ghosts: 64, batch: 128 },
@@ -17,7 +18,7 @@ export async function energyPart(check: Check): Promise<void> {
   const meter = await createMeter({ choice: 'nvml', machine: 'default' });
   try {
     for (const strategy of ['tensor', 'phantom'] as const) {
-      const shape = { strategy, compute: 'float32', graphs: false, ...SHAPE[kind] };
+      const shape = { strategy, compute: 'float32', graphs: GRAPHS.includes(true), ...SHAPE[kind] };
       const what = { part: 'energy', by: meter.description, ...shape };
       await measured(check, what, () =>
         withSteps(shape, async (step, engine) => {

@@ -9,7 +9,7 @@ const STEP_SIZES = {
   rehearsal: { widths: [32], depth: 1, blocks: 8, ghosts: 2, batch: 4 },
 } as const;
 const TIMING = {
-  real: { warmUp: 5, fewest: 5, budgetMs: 700 },
+  real: { warmUp: 5, fewest: 5, budgetMs: 400 },
   rehearsal: { warmUp: 1, fewest: 2, budgetMs: 0 },
 } as const;
 

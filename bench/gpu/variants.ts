@@ -13,13 +13,16 @@ const COMPUTE: readonly string[] = SETTINGS.compute.choices;
 
 /** Those of `float32`, `tf32` and `bfloat16` that there are. */
 export const COMPUTES = ['float32', 'tf32', 'bfloat16'].filter((name) => COMPUTE.includes(name));
-export const GRAPHS: readonly boolean[] = 'graphs' in SETTINGS ? [true, false] : [false];
+/** Graphs came with TF32. */
+export const GRAPHS: readonly boolean[] = COMPUTE.includes('tf32') ? [true, false] : [false];
 
 /** A network and an engine of a variant. */
 export function withVariant(
   plain: NetworkSpecification,
-  { compute }: Variant,
+  { compute, graphs }: Variant,
 ): { specification: NetworkSpecification; engineOptions: EngineOptions } {
   const specification = compute === 'bfloat16' ? { ...plain, compute: 'bfloat16' as const } : plain;
-  return { specification, engineOptions: {} };
+  // What is in the environment when an engine is made counts.
+  process.env['PHANTOM_CUDA_GRAPHS'] = graphs ? 'on' : 'off';
+  return { specification, engineOptions: { compute } as EngineOptions };
 }
