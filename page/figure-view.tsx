@@ -4,6 +4,23 @@ import { type Figure, fileNameOf, tableOf } from '../src/report/figure.js';
 import { standalone } from './drawing/standalone.js';
 import { TextTable } from './text-table.js';
 
+const waiting = new Set<() => void>();
+
+/** Draws one figure a frame, so that the first shows soon. @returns what takes it back */
+function inTurn(work: () => void): () => void {
+  if (waiting.size === 0) requestAnimationFrame(next);
+  waiting.add(work);
+  return () => waiting.delete(work);
+}
+
+function next(): void {
+  const [first] = waiting;
+  if (first === undefined) return;
+  waiting.delete(first);
+  first();
+  if (waiting.size > 0) requestAnimationFrame(next);
+}
+
 /** A figure as wide as its place, drawn when it comes into view, with its numbers as a table. */
 export function FigureView({ figure }: { readonly figure: Figure }) {
   const place = useRef<HTMLDivElement>(null);
@@ -38,8 +55,10 @@ export function FigureView({ figure }: { readonly figure: Figure }) {
   useEffect(() => {
     const [last, lastWidth] = drawn.current ?? [];
     if (!inView || width === 0 || (last === figure && lastWidth === width)) return;
-    place.current?.replaceChildren(draw(figure, { width, document, hover: true }));
-    drawn.current = [figure, width];
+    return inTurn(() => {
+      place.current?.replaceChildren(draw(figure, { width, document, hover: true }));
+      drawn.current = [figure, width];
+    });
   }, [figure, width, inView]);
   const { title } = figure;
   const save = () => {

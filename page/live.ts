@@ -3,8 +3,10 @@ import { ask } from './server.js';
 import { connection, page } from './state.js';
 
 const AGAIN_MS = 2000;
-/** What comes within it is shown at once. */
+/** What comes within it is shown at once; where showing takes long, within some times as long. */
 const TOGETHER_MS = 50;
+const REST = 4;
+let togetherMs = TOGETHER_MS;
 const waiting: PageUpdate[] = [];
 
 /** Follows the server's events for as long as the page is open, by `fetch`: `EventSource` could not
@@ -22,7 +24,7 @@ export async function follow(): Promise<never> {
         const updates = events.flatMap((event) =>
           event.startsWith('data: ') ? [JSON.parse(event.slice(6)) as PageUpdate] : [],
         );
-        if (updates.length > 0 && waiting.length === 0) setTimeout(apply, TOGETHER_MS);
+        if (updates.length > 0 && waiting.length === 0) setTimeout(apply, togetherMs);
         waiting.push(...updates);
         connection.value = `live, last news ${new Date().toLocaleTimeString()}`;
       }
@@ -35,6 +37,7 @@ export async function follow(): Promise<never> {
 }
 
 function apply(): void {
+  const began = performance.now();
   const all = new Map(page.value.runs.map((run) => [run.folder, run]));
   let { notes } = page.value;
   for (const update of waiting.splice(0)) {
@@ -44,4 +47,10 @@ function apply(): void {
   }
   const runs = [...all.values()].toSorted((a, b) => (a.created < b.created ? 1 : -1));
   page.value = { ...page.value, runs, notes };
+  // Its own time is what is left when the page has been drawn.
+  requestAnimationFrame(() =>
+    setTimeout(() => {
+      togetherMs = Math.min(Math.max(TOGETHER_MS, REST * (performance.now() - began)), AGAIN_MS);
+    }),
+  );
 }

@@ -1,8 +1,10 @@
 import { render } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { plural } from '../src/base/format.js';
+import type { Figure } from '../src/report/figure.js';
 import type { FigureGroup } from '../src/report/run-charts.js';
-import { type CurveCache, runFigures } from '../src/report/run-charts.js';
+import { runFigures } from '../src/report/run-charts.js';
+import type { CurveCache } from '../src/report/curves.js';
 import { FigureView } from './figure-view.js';
 import { follow } from './live.js';
 import { Notes, notesOf } from './notes.js';
@@ -10,6 +12,7 @@ import { RunDetails } from './run-details.js';
 import { RunsTable } from './runs-table.js';
 import {
   against,
+  apart,
   connection,
   found,
   page,
@@ -22,13 +25,17 @@ import {
 } from './state.js';
 import { TextTable } from './text-table.js';
 
+function isApart(figure: Figure): boolean {
+  return figure.kind !== 'bars' && figure.apart === true;
+}
+
 function Groups({ groups }: { readonly groups: readonly FigureGroup[] }) {
   return (
     <>
       {groups.map(({ title, figures }) => (
         <section key={title}>
           <h2>{title}</h2>
-          <div class="charts">
+          <div class={figures.some(isApart) ? 'charts wide-charts' : 'charts'}>
             {figures.map((figure) => (
               <FigureView key={figure.title} figure={figure} />
             ))}
@@ -86,6 +93,18 @@ function Controls() {
         />
         {smoothing.value === 0 ? 'none' : smoothing.value.toFixed(2)}
       </label>
+      {runs.value.length > 1 && (
+        <label>
+          <input
+            type="checkbox"
+            checked={apart.value}
+            onChange={(event) => {
+              apart.value = event.currentTarget.checked;
+            }}
+          />
+          A panel for each run
+        </label>
+      )}
     </div>
   );
 }
@@ -95,14 +114,14 @@ function Runs() {
   const all = runs.value;
   const data = shownData.value;
   const names = selected.value;
-  const [choice, keep] = [against.value, smoothing.value];
+  const options = { against: against.value, smoothing: smoothing.value, apart: apart.value };
   const shown = useMemo(
     () => found.value.filter(({ group }) => group === data),
     [found.value, data],
   );
   const groups = useMemo(
-    () => runFigures(shown, { against: choice, smoothing: keep, selected: names }, curves),
-    [shown, choice, keep, names],
+    () => runFigures(shown, { ...options, selected: names }, curves),
+    [shown, ...Object.values(options), names],
   );
   if (all.length === 0) return <p>No run yet. Those that start in the folders will show here.</p>;
   return (
@@ -113,7 +132,7 @@ function Runs() {
       </section>
       <Controls />
       <Groups groups={groups} />
-      <section>
+      <section class="closed">
         <h2>Runs in color: log, settings, where the numbers come from</h2>
         {all
           .filter(({ name, group }) => group === data && names.includes(name))

@@ -1,6 +1,7 @@
 import { computed, signal } from '@preact/signals';
 import type { PageData } from '../src/report/page-data.js';
-import { bestRuns, type CurveOptions, groupRuns, MOST_SELECTED } from '../src/report/run-charts.js';
+import type { CurveOptions } from '../src/report/curves.js';
+import { bestRuns, groupRuns, MOST_SELECTED } from '../src/report/run-charts.js';
 import type { RunData } from '../src/runs/run-data.js';
 import { stateText } from '../src/runs/run-table.js';
 
@@ -10,6 +11,8 @@ export const page = signal(JSON.parse(text) as PageData);
 export const connection = signal('');
 export const against = signal<CurveOptions['against']>('step');
 export const smoothing = signal(0);
+/** Whether each run has a panel of its own. */
+export const apart = signal(false);
 export const search = signal('');
 /** A setting, or `data`; empty: rows are not grouped. */
 export const groupedBy = signal('');

@@ -1,52 +1,32 @@
 import * as Plot from '@observablehq/plot';
-import { axisUnit, formatTick, formatValue } from '../../src/base/format.js';
-import { fits, robustDomain } from '../../src/report/domain.js';
-import {
-  type Axis,
-  describeFigure,
-  nameOf,
-  type Series,
-  type XyFigure,
-} from '../../src/report/figure.js';
+import { formatTick } from '../../src/base/format.js';
+import { robustDomain } from '../../src/report/domain.js';
+import { type Axis, describeFigure, nameOf, type XyFigure } from '../../src/report/figure.js';
 import { thin } from '../../src/runs/thin.js';
+import { arrows, extentOf, type Placed, placed, textOf, titleOf, unitOf } from './xy-values.js';
 import { type Canvas, colorOf, GREY, legend, type Mark, STYLE, symbolOf } from './draw-parts.js';
 
 const MOST_POINTS = 480;
 const MARKED_POINTS = 30;
 const MARGIN_LEFT = 58;
 const ARROW_ROW = 14;
-/** Named at an edge. */
-const MOST_ARROWS = 4;
-
-interface Placed {
-  readonly x: number;
-  readonly y: number;
-  readonly low: number;
-  readonly high: number;
-  /** Changes where a value is unknown: the curve breaks there. */
-  readonly part: string;
-  readonly series: Series;
-  readonly look: number | null;
-  readonly note: string | undefined;
-}
+const PANEL_WIDTH = 150;
+const PANEL_HEIGHT = 110;
 
 /** Curves or marks as an SVG element. */
 export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
-  const { x: xAxis, y: yAxis, kind } = figure;
+  const { x: xAxis, y: yAxis, kind, series, apart = false } = figure;
   const isLines = kind === 'lines';
-  const looks = figure.series.map(({ look }, i) => (look === undefined ? i : look));
-  const all = figure.series.map((series, i) => placed(figure, series, looks[i] ?? null));
-  const x = unitOf(
-    xAxis,
-    all.flat().map((point) => point.x),
-  );
+  const looks = series.map(({ look }, i) => (look === undefined ? i : look));
+  const all = series.map((_, i) => placed(figure, i, looks[i] ?? null));
+  const x = unitOf(xAxis, extentOf(all.flat(), 'x', 'x'));
   const domain = robustDomain(
     yAxis,
-    all.map((points) => points.flatMap((p) => [p.low, p.y, p.high])),
+    all.map((points) => extentOf(points, 'low', 'high')),
   );
   const y = unitOf(yAxis, domain);
   const shown = all.map((points) => {
-    if (!isLines) return points;
+    if (!isLines || points.length <= MOST_POINTS) return points;
     const parts = [...new Set(points.map(({ part }) => part))];
     return parts.flatMap((part) =>
       thin(
@@ -58,8 +38,8 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
   const back = shown.flatMap((points) => points.filter(({ look }) => look === null));
   const front = shown.map((points) => points.filter(({ look }) => look !== null));
   // Where all is modelled an axis says so, else the names.
-  const allModelled = figure.series.length > 0 && figure.series.every((each) => each.modelled);
-  const keys = figure.series.flatMap((each, i) => {
+  const allModelled = series.length > 0 && series.every((each) => each.modelled);
+  const keys = series.flatMap((each, i) => {
     const look = looks[i] ?? null;
     if (look === null) return [];
     const dashed = each.modelled === true && isLines && !allModelled;
@@ -74,17 +54,18 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
       },
     ];
   });
-  const key = legend(keys, width, 18);
+  const key = legend(apart ? [] : keys, width, apart ? 32 : 18);
+  const panels = panelsOf(series.length, width);
   const [low, high] = domain;
   const inside = ({ y: value }: Placed) => value >= low && value <= high;
   const outside = shown.flatMap((points) => {
     const first = points.find((point) => !inside(point));
     return first === undefined ? [] : [{ ...first, up: first.y > high }];
   });
-  const xs = shown.flat().map((point) => point.x);
-  const middle = (Math.min(...xs) + Math.max(...xs)) / 2;
+  const [first = 0, last = 0] = extentOf(shown.flat(), 'x', 'x');
   const stroke = ({ look }: Placed) => colorOf(look);
-  const at = { x: (p: Placed) => p.x / x.divisor, y: (p: Placed) => p.y / y.divisor };
+  const inPanel = apart ? panels.channels : {};
+  const at = { ...inPanel, x: (p: Placed) => p.x / x.divisor, y: (p: Placed) => p.y / y.divisor };
   const curve = (points: readonly Placed[], options: object) =>
     Plot.line(points, {
       ...at,
@@ -94,15 +75,15 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
       strokeLinejoin: 'round',
       ...options,
     });
-  const solid = front.flat().filter(({ series }) => allModelled || !series.modelled);
-  const dashed = front.flat().filter(({ series }) => !allModelled && series.modelled);
+  const solid = front.flat().filter((point) => allModelled || !point.series.modelled);
+  const dashed = front.flat().filter((point) => !allModelled && point.series.modelled);
   const marked = front.flatMap((points) =>
-    !isLines || points.length <= MARKED_POINTS ? points : [],
+    !isLines || (!apart && points.length <= MARKED_POINTS) ? points : [],
   );
   const marks: Mark[] = [
     ...(isLines
       ? [
-          curve(back, { strokeWidth: 1, strokeOpacity: 0.35 }),
+          curve(back, apart ? { strokeWidth: 1.5 } : { strokeWidth: 1, strokeOpacity: 0.35 }),
           curve(solid, { strokeWidth: 2 }),
           curve(dashed, { strokeWidth: 2, strokeDasharray: '6 3' }),
         ]
@@ -110,6 +91,7 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
     Plot.ruleX(
       front.flat().filter((point) => point.low < point.high && inside(point)),
       {
+        ...inPanel,
         x: at.x,
         y1: (p: Placed) => Math.max(p.low, low) / y.divisor,
         y2: (p: Placed) => Math.min(p.high, high) / y.divisor,
@@ -127,14 +109,18 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
     }),
     ...arrows(outside, domain, figure).map(({ point, text, row }) =>
       Plot.text([point], {
+        ...inPanel,
         x: at.x,
         y: (point.up ? high : low) / y.divisor,
         text: [text],
         fill: stroke,
-        textAnchor: point.x > middle ? 'end' : 'start',
+        textAnchor: point.x > (first + last) / 2 ? 'end' : 'start',
         dy: (point.up ? 8 : -8) + (point.up ? 1 : -1) * ARROW_ROW * row,
       }),
     ),
+    ...(apart
+      ? [panels.names(series.map((each) => (allModelled ? each.label : nameOf(each))))]
+      : []),
     ...(shown.flat().length === 0
       ? [Plot.text(['no values'], { frameAnchor: 'middle', fill: GREY })]
       : []),
@@ -144,10 +130,12 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
             [...front.flat(), ...back].filter(inside),
             Plot.pointer({
               ...at,
-              title: (point: Placed) => textOf(point, figure),
+              title: (point: Placed) => point,
               fill: 'var(--panel)',
               stroke: 'var(--line)',
               maxRadius: 60,
+              // A channel would make the texts of all points.
+              format: { title: (point: Placed) => textOf(point, figure) },
             }),
           ),
         ]
@@ -173,8 +161,9 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
   return Plot.plot({
     document,
     width,
-    height: (width < 480 ? 220 : 270) + key.height,
+    height: (apart ? panels.height : width < 480 ? 220 : 270) + key.height,
     marginTop: key.height + 8,
+    ...(apart ? panels.scales : {}),
     marginLeft: MARGIN_LEFT,
     marginRight: 24,
     marginBottom: 40,
@@ -186,7 +175,7 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
       ...scaleOf(xAxis),
       label: titleOf(xAxis, x.name, allModelled && xAxis.unit === 'J'),
       tickFormat: formatTick,
-      ticks: tickCount(xAxis, width / 90),
+      ticks: apart ? 3 : tickCount(xAxis, width / 90),
       nice: xAxis.fromZero ?? false,
       zero: xAxis.fromZero ?? false,
     },
@@ -196,40 +185,43 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
       nice: (yAxis.scale ?? 'linear') === 'linear',
       label: titleOf(yAxis, y.name, allModelled && xAxis.unit !== 'J'),
       tickFormat: formatTick,
-      ticks: tickCount(yAxis, 6),
+      ticks: apart ? 3 : tickCount(yAxis, 6),
       grid: true,
     },
     marks,
   });
 }
 
-interface Outside extends Placed {
-  /** Above the axis, or below it. */
-  readonly up: boolean;
-}
-
-/** What is outside, in rows from the edge; where they are many, the others are counted. */
-function arrows(
-  outside: readonly Outside[],
-  [low, high]: readonly [number, number],
-  { y }: XyFigure,
-): { point: Outside; text: string; row: number }[] {
-  const side = (up: boolean) => {
-    const all = outside.filter((point) => point.up === up);
-    const named = all.length > MOST_ARROWS ? all.slice(0, MOST_ARROWS - 1) : all;
-    const arrow = up ? '▲' : '▼';
-    const lines = named.map((point, row) => ({
-      point,
-      text: `${arrow} ${point.series.label}: ${formatValue(point.y, y.unit ?? '')}`,
-      row,
-    }));
-    const [next] = all.slice(named.length);
-    if (next === undefined) return lines;
-    const edge = formatValue(up ? high : low, y.unit ?? '');
-    const text = `${arrow} ${all.length - named.length} more beyond ${edge}`;
-    return [...lines, { point: { ...next, look: null }, text, row: named.length }];
+/** Panels in rows, a place for each series. */
+function panelsOf(count: number, width: number) {
+  const columns = Math.max(1, Math.min(Math.floor(width / PANEL_WIDTH), count));
+  const rows = Math.max(1, Math.ceil(count / columns));
+  const channels = {
+    fx: ({ place }: { readonly place: number }) => place % columns,
+    fy: ({ place }: { readonly place: number }) => Math.floor(place / columns),
   };
-  return [...side(true), ...side(false)];
+  const upTo = (length: number) => Array.from({ length }, (_, i) => i);
+  return {
+    channels,
+    height: PANEL_HEIGHT * rows + 60,
+    scales: {
+      fx: { axis: null, domain: upTo(columns), padding: 0.06 },
+      fy: { axis: null, domain: upTo(rows), padding: 0.24 },
+    },
+    names: (labels: readonly string[]) =>
+      Plot.text(
+        labels.map((label, place) => ({ label, place })),
+        {
+          ...channels,
+          text: 'label',
+          frameAnchor: 'top-left',
+          lineAnchor: 'bottom',
+          dy: -3,
+          lineWidth: width / columns / 12,
+          textOverflow: 'ellipsis',
+        },
+      ),
+  };
 }
 
 function scaleOf({ scale = 'linear' }: Axis): Plot.ScaleOptions {
@@ -239,49 +231,4 @@ function scaleOf({ scale = 'linear' }: Axis): Plot.ScaleOptions {
 
 function tickCount({ scale }: Axis, count: number): number {
   return scale === 'log2' ? Math.max(3, Math.min(count, 10)) : Math.max(3, count);
-}
-
-function unitOf(axis: Axis, values: readonly number[]) {
-  if ((axis.scale ?? 'linear') !== 'linear' && (axis.unit ?? '') === '')
-    return { divisor: 1, name: '' };
-  let largest = 0;
-  for (const value of values) largest = Math.max(largest, Math.abs(value));
-  return axisUnit(axis.unit ?? '', largest);
-}
-
-function titleOf({ label }: Axis, unit: string, modelled: boolean): string {
-  return [label, ...(modelled ? ['modelled'] : []), ...(unit === '' ? [] : [unit])].join(', ');
-}
-
-function placed({ x, y }: XyFigure, series: Series, look: number | null): Placed[] {
-  const points: Placed[] = [];
-  let part = 0;
-  for (const { x: at, y: value, low, high, note } of series.points) {
-    if (value === null || !fits(x, at) || !fits(y, value)) {
-      part++;
-      continue;
-    }
-    const hasSpread = low !== undefined && high !== undefined && fits(y, low) && fits(y, high);
-    points.push({
-      x: at,
-      y: value,
-      low: hasSpread ? low : value,
-      high: hasSpread ? high : value,
-      part: `${series.label}\n${part}`,
-      series,
-      look,
-      note,
-    });
-  }
-  return points;
-}
-
-/** What stands under the pointer. */
-function textOf({ x: at, y: value, series, note }: Placed, { x, y }: XyFigure): string {
-  return [
-    nameOf(series),
-    `${y.label}: ${formatValue(value, y.unit ?? '')}`,
-    `${x.label}: ${formatValue(at, x.unit ?? '')}`,
-    ...(note === undefined ? [] : [note]),
-  ].join('\n');
 }

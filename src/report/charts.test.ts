@@ -83,7 +83,7 @@ describe('axes', () => {
 });
 
 describe('what is outside of an axis', () => {
-  const far = (count: number, axis: object = {}) => {
+  const far = (count: number, axis: object = {}, apart = false) => {
     const series = Array.from({ length: count }, (_, i) => ({
       label: `far ${i}`,
       points: [0, 1].map((x) => ({ x, y: 1000 + i })),
@@ -93,7 +93,7 @@ describe('what is outside of an axis', () => {
       points: [0, 1].map((x) => ({ x, y: 1 + 0.1 * i })),
     }));
     const y = { label: 'loss', ...axis };
-    return chartFile({ ...lines([], 'linear'), y, series: [...near, ...series] });
+    return chartFile({ ...lines([], 'linear'), y, apart, series: [...near, ...series] });
   };
 
   it('has a row each, and is counted where it is much', () => {
@@ -106,6 +106,15 @@ describe('what is outside of an axis', () => {
       rows.map(([, down]) => Number(down)),
       [8, 22, 36, 50],
     );
+  });
+
+  it('is said in the panel of its series where each has one', () => {
+    const svg = far(3, {}, true);
+    for (const name of ['near 0', 'near 8', 'far 0', 'far 2']) {
+      assert.equal(svg.split(`>${name}</text>`).length, 2, name);
+    }
+    assert.deepEqual(svg.match(/▲ 1,00\d/g), ['▲ 1,000', '▲ 1,001', '▲ 1,002']);
+    assert.doesNotMatch(svg, /▲ far|more beyond/);
   });
 
   it('is nothing where the whole is asked for', () => {

@@ -43,6 +43,8 @@ export interface XyFigure {
   readonly x: Axis;
   readonly y: Axis;
   readonly series: readonly Series[];
+  /** Whether each series has a panel of its own, all with the same axes. */
+  readonly apart?: boolean;
 }
 
 /** A bar of parts that lie one after another. */

@@ -16,7 +16,7 @@ export function runsPage(runs: readonly RunData[], notes: readonly string[]): Pa
 /** The figures of some runs as the page shows them at first, in its order. */
 export function initialFigures(runs: readonly RunData[]): Figure[] {
   const selected = [...groupRuns(runs).values()].flatMap(bestRuns);
-  const groups = runFigures(runs, { against: 'step', smoothing: 0, selected });
+  const groups = runFigures(runs, { against: 'step', smoothing: 0, selected, apart: false });
   return groups.flatMap(({ figures }) => figures);
 }
 

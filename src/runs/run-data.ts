@@ -75,7 +75,8 @@ export interface RunData {
   readonly log: readonly LogLine[];
 }
 
-const MOST_STEPS = 800;
+/** About the points that a curve has pixels for. */
+const MOST_STEPS = 480;
 const WARM_UP_STEPS = 10;
 const COLUMNS = [
   ...(['step', 'loss', 'accuracy', 'learningRate', 'gradientNorm', 'elapsedS'] as const),

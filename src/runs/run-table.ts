@@ -76,14 +76,6 @@ export const RUN_COLUMNS: readonly RunColumn[] = [
     value: ({ group }) => group,
     lessIsBetter: null,
   },
-  column('parameters', ({ figures }) => figures.parameters, si('')),
-  {
-    title: 'ranks',
-    text: ({ figures: { ranks, replicas } }) =>
-      ranks === null ? '–' : (replicas ?? 1) === 1 ? `${ranks}` : `${replicas} × ${ranks}`,
-    value: ({ figures }) => figures.ranks,
-    lessIsBetter: null,
-  },
   {
     title: 'steps',
     text: ({ figures: { step, steps } }) =>
@@ -102,9 +94,17 @@ export const RUN_COLUMNS: readonly RunColumn[] = [
     false,
   ),
   column('step time', ({ figures }) => figures.stepTimeS, formatDuration, true),
-  column('samples/s', ({ figures }) => figures.samplesPerS, si(''), false),
   column('energy per step', ({ figures }) => figures.perStepJ, joules, true),
   column('energy', ({ figures }) => figures.energyJ, joules, true),
+  column('samples/s', ({ figures }) => figures.samplesPerS, si(''), false),
+  column('parameters', ({ figures }) => figures.parameters, si('')),
+  {
+    title: 'ranks',
+    text: ({ figures: { ranks, replicas } }) =>
+      ranks === null ? '–' : (replicas ?? 1) === 1 ? `${ranks}` : `${replicas} × ${ranks}`,
+    value: ({ figures }) => figures.ranks,
+    lessIsBetter: null,
+  },
   column('FLOPs per rank', ({ figures }) => figures.flopsPerStep, si('FLOP'), true),
   column('received', ({ figures }) => figures.receivedBytesPerStep, si('B'), true),
 ];

@@ -115,6 +115,13 @@ describe('the report in Chromium', { skip }, () => {
     await page.getByRole('button', { name: 'ghosts 16' }).click();
     await page.getByRole('checkbox', { name: 'r2', exact: true }).click();
     assert.equal(await page.getByLabel('Data and loss').inputValue(), 'houses.csv, mse');
+    await page.getByLabel('A panel for each run').press('Space');
+    const panels = page.locator('figure svg', { hasText: /training loss.*r2.*r5.*r8/s });
+    await panels.first().waitFor();
+    assert.deepEqual(
+      await page.evaluate('axe.run().then((found) => found.violations.map(({ id }) => id))'),
+      [],
+    );
   });
 
   it('sorts, searches and chooses runs by keyboard; prints every chart', async (context) => {

@@ -14,7 +14,7 @@ import type { EndEvent, TrainingEvent } from '#src/training/events.js';
 import { temporaryFolder } from '../support/files.js';
 import { writeRunFolder } from '../support/run-folder.js';
 
-const OPTIONS = { against: 'step', smoothing: 0, selected: [] } as const;
+const OPTIONS = { against: 'step', smoothing: 0, selected: [], apart: false } as const;
 
 describe('figures', () => {
   it('are the same in terminal, JSON, table, charts and comparison', (context) => {
