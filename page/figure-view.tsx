@@ -4,6 +4,9 @@ import { type Figure, fileNameOf, tableOf } from '../src/report/figure.js';
 import { standalone } from './drawing/standalone.js';
 import { TextTable } from './text-table.js';
 
+/** Pixels of a figure that has a row to itself; what two share is half as wide. */
+const PAPER_WIDTH = 960;
+
 const waiting = new Set<() => void>();
 
 /** Draws one figure a frame, so that the first shows soon. @returns what takes it back */
@@ -28,6 +31,7 @@ export function FigureView({ figure }: { readonly figure: Figure }) {
   const [inView, setInView] = useState(false);
   /** What is drawn, and how wide. */
   const drawn = useRef<readonly [Figure, number] | null>(null);
+  const [prints, setPrints] = useState(0);
   const [open, setOpen] = useState(false);
   useEffect(() => {
     const element = place.current;
@@ -37,19 +41,23 @@ export function FigureView({ figure }: { readonly figure: Figure }) {
       (entries) => setInView(entries.at(-1)?.isIntersecting ?? false),
       { rootMargin: '400px' },
     );
-    // Paper does not wait for the next frame.
-    const show = () => {
-      if (drawn.current?.[0] === figure) return;
-      element.replaceChildren(draw(figure, { width: element.clientWidth, document, hover: false }));
-      drawn.current = [figure, 0];
+    // Paper does not wait for the next frame, and is as wide as it is.
+    const toPaper = () => {
+      const isAlone = (element.closest('.charts')?.children.length ?? 1) === 1;
+      const paper = isAlone ? PAPER_WIDTH : PAPER_WIDTH / 2;
+      element.replaceChildren(draw(figure, { width: paper, document, hover: false }));
+      drawn.current = null;
     };
+    const fromPaper = () => setPrints((count) => count + 1);
     sizes.observe(element);
     views.observe(element);
-    addEventListener('beforeprint', show);
+    addEventListener('beforeprint', toPaper);
+    addEventListener('afterprint', fromPaper);
     return () => {
       sizes.disconnect();
       views.disconnect();
-      removeEventListener('beforeprint', show);
+      removeEventListener('beforeprint', toPaper);
+      removeEventListener('afterprint', fromPaper);
     };
   }, [figure]);
   useEffect(() => {
@@ -59,7 +67,7 @@ export function FigureView({ figure }: { readonly figure: Figure }) {
       place.current?.replaceChildren(draw(figure, { width, document, hover: true }));
       drawn.current = [figure, width];
     });
-  }, [figure, width, inView]);
+  }, [figure, width, inView, prints]);
   const { title } = figure;
   const save = () => {
     const url = URL.createObjectURL(

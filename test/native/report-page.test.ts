@@ -12,6 +12,10 @@ import { writeRunFolder } from '../support/run-folder.js';
 const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 const { path: browserPath, skip } = findBrowser();
 
+/** Runs in the page. */
+const widthsOf = (drawings: { getAttribute(name: string): string | null }[]) =>
+  drawings.map((drawing) => drawing.getAttribute('width') ?? '');
+
 describe('the report in Chromium', { skip }, () => {
   it('has no errors, no violations in light and dark, and fits 360 pixels', async (context) => {
     const cwd = temporaryFolder(context);
@@ -160,5 +164,12 @@ describe('the report in Chromium', { skip }, () => {
     await page.waitForTimeout(50);
     const [figures, drawn] = [page.locator('figure'), page.locator('figure svg')];
     assert.equal(await drawn.count(), await figures.count());
+    const widths = async () => new Set(await drawn.evaluateAll(widthsOf));
+    assert.deepEqual([...(await widths())].toSorted(), ['480', '960']);
+    await page.emulateMedia({ media: 'screen' });
+    await page.evaluate('dispatchEvent(new Event("afterprint"))');
+    await page.locator('figure').first().scrollIntoViewIfNeeded();
+    const isBack = 'document.querySelector("figure svg").getAttribute("width") !== "480"';
+    await page.waitForFunction(isBack);
   });
 });
