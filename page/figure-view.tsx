@@ -31,6 +31,7 @@ export function FigureView({ figure }: { readonly figure: Figure }) {
   const [inView, setInView] = useState(false);
   /** What is drawn, and how wide. */
   const drawn = useRef<readonly [Figure, number] | null>(null);
+  const onPaper = useRef(false);
   const [prints, setPrints] = useState(0);
   const [open, setOpen] = useState(false);
   useEffect(() => {
@@ -47,8 +48,12 @@ export function FigureView({ figure }: { readonly figure: Figure }) {
       const paper = isAlone ? PAPER_WIDTH : PAPER_WIDTH / 2;
       element.replaceChildren(draw(figure, { width: paper, document, hover: false }));
       drawn.current = null;
+      onPaper.current = true;
     };
-    const fromPaper = () => setPrints((count) => count + 1);
+    const fromPaper = () => {
+      onPaper.current = false;
+      setPrints((count) => count + 1);
+    };
     sizes.observe(element);
     views.observe(element);
     addEventListener('beforeprint', toPaper);
@@ -64,6 +69,7 @@ export function FigureView({ figure }: { readonly figure: Figure }) {
     const [last, lastWidth] = drawn.current ?? [];
     if (!inView || width === 0 || (last === figure && lastWidth === width)) return;
     return inTurn(() => {
+      if (onPaper.current) return;
       place.current?.replaceChildren(draw(figure, { width, document, hover: true }));
       drawn.current = [figure, width];
     });

@@ -6,6 +6,7 @@ import { ghostFormWith } from '../../settings/network-settings.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 import { ConfigError } from '../../base/errors.js';
 import { replaceFile, makeFolders } from '../../base/files.js';
+import { plural } from '../../base/format.js';
 import { describeMachine } from '../../checkpoints/run-folder.js';
 import type { Baseline, Grid } from './contestants.js';
 import type { Frontier } from './frontier.js';
@@ -132,7 +133,7 @@ export async function openComparison(
       [
         grid === null ? 'tensor network' : 'networks',
         `width ${(grid?.widths ?? [width]).join(', ')}, depth ${(grid?.depths ?? [depth]).join(', ')}, ` +
-          `${blocks} blocks on ${ranks} ranks, ${settings.activation}`,
+          `${plural(blocks, 'block')} on ${plural(ranks, 'rank')}, ${settings.activation}`,
       ],
       [
         'training',
@@ -140,7 +141,7 @@ export async function openComparison(
       ],
       [
         'budget',
-        `rates ${budget.rates.join(', ')}; ${budget.seeds.length} seeds${grid === null ? `; search of ${budget.searched}; ${budget.patience} × the steps to a loss` : ''}`,
+        `rates ${budget.rates.join(', ')}; ${plural(budget.seeds.length, 'seed')}${grid === null ? `; search of ${budget.searched}; ${budget.patience} × the steps to a loss` : ''}`,
       ],
       ['machine', `${machine['cpu']}, ${machine['cores']} cores; ${runs[0]?.engine ?? ''}`],
       ['runs', `${runs.length}, in ${path.join(folder, 'runs')}`],
