@@ -9,6 +9,9 @@ export class TreeSum {
   readonly #add: Add;
   readonly #scratch: number;
   readonly #levelBytes: number;
+  /** Of the blocks that are summed aside. */
+  #strideBytes = 0;
+  #count = 0;
 
   /** @param scratch room for one block of `levelBytes` for each level of the tree */
   constructor(add: Add, scratch: number, levelBytes: number) {
@@ -28,26 +31,20 @@ export class TreeSum {
   }
 
   /** Leaves the blocks as they are. @returns the address of the sum: in scratch, or a block */
-  aside(
-    address: number,
-    strideBytes: number,
-    ranks: number,
-    count: number,
-    level: number = 0,
-  ): number {
+  aside(address: number, strideBytes: number, ranks: number, count: number): number {
+    this.#strideBytes = strideBytes;
+    this.#count = count;
+    return this.#aside(address, ranks, 0);
+  }
+
+  #aside(address: number, ranks: number, level: number): number {
     if (ranks === 1) return address;
     const split = treeSplit(ranks);
     const out = this.#scratch + level * this.#levelBytes;
     // The left sum may lie in this level's scratch while the right one uses the levels below.
-    const left = this.aside(address, strideBytes, split, count, level);
-    const right = this.aside(
-      address + split * strideBytes,
-      strideBytes,
-      ranks - split,
-      count,
-      level + 1,
-    );
-    this.#add(left, right, out, count);
+    const left = this.#aside(address, split, level);
+    const right = this.#aside(address + split * this.#strideBytes, ranks - split, level + 1);
+    this.#add(left, right, out, this.#count);
     return out;
   }
 }

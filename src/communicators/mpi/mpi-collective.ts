@@ -1,27 +1,17 @@
-import type { Call } from '../call.js';
-import type { MovedPayload, Payload, PendingCollective } from '../communicator.js';
+import { HostCollective } from '../host-transport.js';
 import type { MpiLink } from './link.js';
 
 /** Bytes that each rank says of a collective: four words, and a payload that is tiny. */
 export const HEADER_BYTES = 64;
 export const INLINE_BYTES = HEADER_BYTES - 16;
 const HEADER_WORDS = HEADER_BYTES / 4;
-const EMPTY = new Float32Array(0);
 
-/** A started collective and its native memory; reused, so that none is made while a program runs. */
-export class MpiCollective implements PendingCollective {
+/** A started collective and its native memory. */
+export class MpiCollective extends HostCollective {
   readonly place: number;
-  call: Call = 'barrier';
-  code = 0;
-  send: Payload | MovedPayload = EMPTY;
-  receive: Payload | MovedPayload = EMPTY;
-  root = 0;
-  /** Elements of the payload, of one shard for all-gather, all-to-all and reduce-scatter. */
-  length = 0;
   sequence = 0;
   /** Whether the payload is in the headers. */
   inline = false;
-  busy = false;
   completed = true;
   /** What is under way: everybody's headers, the payload, the second half of an all-reduce. */
   stage: 'headers' | 'payload' | 'second half' = 'headers';
@@ -47,6 +37,7 @@ export class MpiCollective implements PendingCollective {
   readonly #finish: (operation: MpiCollective) => void;
 
   constructor(place: number, { addresses, size }: MpiLink, finish: (one: MpiCollective) => void) {
+    super();
     this.place = place;
     this.#size = size;
     this.#finish = finish;

@@ -93,7 +93,7 @@ export class MpiPayloads {
         staged + peer * length * bytes,
       );
     }
-    this.#staging.sumInto(receive as Payload, 0, staged, size, length);
+    this.#staging.sumInto(receive as Payload, staged, size);
   }
 
   #startPayload(operation: MpiCollective): number {
@@ -161,12 +161,14 @@ export class MpiPayloads {
     if (call === 'all-reduce' && isSplit(operation)) {
       const own = operation.counts[rank] ?? 0;
       // In place: the own part of the buffer has been sent.
-      this.#staging.sumInto(receive as Payload, operation.offsets[rank] ?? 0, staged, size, own);
+      const from = operation.offsets[rank] ?? 0;
+      const part = (receive as Payload).subarray(from, from + own);
+      this.#staging.sumInto(part, staged, size);
       this.#link.check(call, this.#startSecond(operation));
       return true;
     }
     if (call === 'all-reduce' || call === 'reduce-scatter') {
-      this.#staging.sumInto(receive as Payload, 0, staged, size, length);
+      this.#staging.sumInto(receive as Payload, staged, size);
     }
     return false;
   }

@@ -1,51 +1,23 @@
 import { CollectiveError } from '../../base/errors.js';
 import { plural } from '../../base/format.js';
 import type { WasmModule } from '../../base/web-assembly.js';
-import { type Call, describeCall, encodeCall, rankNames, shardLength } from '../call.js';
-import type {
-  Moved,
-  MovedPayload,
-  Payload,
-  PendingCollective,
-  Summed,
-  Transport,
-} from '../communicator.js';
-import { hostOf } from '../operands.js';
-import type { Tensor } from '../../tensor/tensor.js';
+import { type Call, describeCall } from '../call.js';
 import type { TransferredError } from '../error-transfer.js';
+import { HostTransport, IN_FLIGHT } from '../host-transport.js';
 import { ControlChannel, endText, type GroupEnd } from './control-channel.js';
 import type { MpiLink } from './link.js';
 import { MpiCollective } from './mpi-collective.js';
 import { MpiPayloads } from './mpi-payloads.js';
-
-/** Collectives that may be started and not waited for; one more place is for calls that block. */
-const IN_FLIGHT = 4;
-const PLACES = IN_FLIGHT + 1;
+import { MpiWait, type WaitLimits } from './mpi-wait.js';
 
 /** Tests of one `progress`: each lets the library move about one message. */
 const TESTS = 4;
-/** Tests before a wait gives its core away; with more ranks than cores others need it at once. */
-const SPINS = 2000;
-const SPINS_OVERSUBSCRIBED = 4;
-/** A wait that has lasted this long sleeps between tests. */
-const SLEEP_AFTER_MS = 20;
-const SLEEP_MS = 0.2;
-/** How often a long wait reads messages. */
-const LOOK_MS = 1;
-/** A wait tells the others of itself after this, or a quarter of the timeout if that is less, and
- * again after every quarter. */
-const TELL_AFTER_MS = 250;
 
-export interface MpiTransportOptions {
-  /** Longest wait for the other ranks; 0: none. */
-  readonly timeoutS: number;
+/** How an MPI transport waits and sums. */
+export interface MpiTransportOptions extends WaitLimits {
   /** As for threads: exports `add`; null: sums in JavaScript, with the same bits. */
   readonly kernels: WasmModule | null;
-  /** Whether ranks share cores. */
-  readonly oversubscribed: boolean;
 }
-
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * Collectives over MPI, in the one thread that has started it.
@@ -58,20 +30,16 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
  * Collectives are completed in the order of the starts, whatever the order of the waits, because
  * all ranks must start the second halves of all-reduces in one order.
  */
-export class MpiTransport implements Transport {
+export class MpiTransport extends HostTransport<MpiCollective> {
   readonly name = 'mpi';
   readonly description: string;
-  readonly rank: number;
-  readonly size: number;
-  readonly maxInFlight = IN_FLIGHT;
   readonly needsProgress: boolean;
 
   readonly #link: MpiLink;
   readonly #control: ControlChannel;
   readonly #payloads: MpiPayloads;
-  readonly #timeoutMs: number;
-  readonly #spins: number;
-  readonly #operations: readonly MpiCollective[];
+  readonly #wait: MpiWait;
+  protected readonly collectives: readonly MpiCollective[];
   /** Started and not completed, the oldest first. */
   readonly #queue: MpiCollective[] = [];
   readonly #options: MpiTransportOptions;
@@ -79,57 +47,26 @@ export class MpiTransport implements Transport {
   readonly #whole: MpiTransport | null;
   readonly #parts: MpiTransport[] = [];
   #sequence = 0;
-  #closed = false;
 
   constructor(link: MpiLink, options: MpiTransportOptions, whole: MpiTransport | null = null) {
+    super(link.rank, link.size);
     this.#options = options;
     this.#whole = whole;
-    this.rank = link.rank;
-    this.size = link.size;
     this.needsProgress = link.size > 1;
     this.description = `${plural(link.size, 'process', 'processes')}, ${link.mpi.description}`;
     this.#link = link;
     this.#control = new ControlChannel(link);
-    this.#payloads = new MpiPayloads(link, PLACES, options.kernels);
-    this.#timeoutMs = 1000 * options.timeoutS;
-    this.#spins = options.oversubscribed ? SPINS_OVERSUBSCRIBED : SPINS;
+    this.#payloads = new MpiPayloads(link, IN_FLIGHT + 1, options.kernels);
+    this.#wait = new MpiWait(link, this.#control, options, {
+      look: () => this.look(),
+      check: (call) => this.#checkEnd(call),
+      fail: (call, what) => this.#fail(call, what),
+    });
     const finish = (operation: MpiCollective): void => this.#finish(operation);
-    this.#operations = Array.from(
-      { length: PLACES },
+    this.collectives = Array.from(
+      { length: IN_FLIGHT + 1 },
       (_, place) => new MpiCollective(place, link, finish),
     );
-  }
-
-  startAllGather(send: Moved, receive: Moved): PendingCollective {
-    return this.#start(this.#free('all-gather'), 'all-gather', hostOf(send), hostOf(receive));
-  }
-  startAllToAll(send: Moved, receive: Moved): PendingCollective {
-    return this.#start(this.#free('all-to-all'), 'all-to-all', hostOf(send), hostOf(receive));
-  }
-  startReduceScatterSum(
-    send: Float32Array | Tensor,
-    receive: Float32Array | Tensor,
-  ): PendingCollective {
-    return this.#start(
-      this.#free('reduce-scatter'),
-      'reduce-scatter',
-      hostOf(send),
-      hostOf(receive),
-    );
-  }
-  startAllReduceSum(buffer: Summed): PendingCollective {
-    const host = hostOf(buffer);
-    return this.#start(this.#free('all-reduce'), 'all-reduce', host, host);
-  }
-  broadcast(buffer: Summed, root: number): void {
-    const operation = this.#blocking();
-    operation.root = root;
-    const host = hostOf(buffer);
-    this.#start(operation, 'broadcast', host, host).wait();
-    operation.root = 0;
-  }
-  barrier(): void {
-    this.#start(this.#blocking(), 'barrier', EMPTY, EMPTY).wait();
   }
 
   /** MPI libraries move data while they are called, and at no other time. */
@@ -165,8 +102,8 @@ export class MpiTransport implements Transport {
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.closed) return;
+    this.closed = true;
     this.#control.tellLeft(this.#sequence);
   }
 
@@ -183,7 +120,7 @@ export class MpiTransport implements Transport {
     this.close();
     while (!this.#control.allHaveLeft || !this.#control.allIsSent) {
       this.look();
-      this.#check('barrier');
+      this.#checkEnd('barrier');
       this.#link.yieldCore();
     }
   }
@@ -204,50 +141,19 @@ export class MpiTransport implements Transport {
     this.#control.lookSometimes();
   }
 
-  #free(call: Call): MpiCollective {
-    for (let i = 0; i < IN_FLIGHT; i++) {
-      const operation = this.#operations[i] as MpiCollective;
-      if (!operation.busy) return operation;
-    }
-    throw new CollectiveError(
-      call,
-      `rank ${this.rank} has ${IN_FLIGHT} collectives started and not waited for; wait for one ` +
-        'of them first',
-    );
-  }
-  #blocking(): MpiCollective {
-    return this.#operations[IN_FLIGHT] as MpiCollective;
-  }
-
-  #start(
-    operation: MpiCollective,
-    call: Call,
-    send: Payload | MovedPayload,
-    receive: Payload | MovedPayload,
-  ): PendingCollective {
-    if (this.#closed) throw new CollectiveError(call, `rank ${this.rank} has left the group`);
-    this.#control.lookSometimes();
-    this.#whole?.lookSometimes();
-    this.#check(call);
-    operation.call = call;
-    operation.code = encodeCall(call, send, operation.root);
-    operation.send = send;
-    operation.receive = receive;
-    operation.length = shardLength(call, send, receive, this.size);
+  protected begin(operation: MpiCollective): void {
     operation.sequence = this.#sequence;
-    operation.busy = true;
     operation.completed = false;
     operation.stage = 'headers';
     this.#sequence = (this.#sequence + 1) & 0x7fffffff;
     this.#payloads.start(operation);
     this.#queue.push(operation);
-    return operation;
   }
 
   #finish(operation: MpiCollective): void {
     while (!operation.completed) {
       const oldest = this.#queue[0] as MpiCollective;
-      this.#await(oldest, oldest.request);
+      this.#wait.done(oldest);
       this.#goOn(oldest);
       if (oldest.completed) this.#queue.shift();
     }
@@ -283,74 +189,14 @@ export class MpiTransport implements Transport {
     );
   }
 
-  #await(operation: MpiCollective, request: number): void {
-    for (let spin = this.#spins; spin > 0; spin--) {
-      if (this.#link.test(operation.call, request)) return;
-    }
-    const control = this.#control;
-    const started = performance.now();
-    let looked = started;
-    let tellAtMs = started + this.#tellAfterMs;
-    let told = false;
-    for (;;) {
-      if (this.#link.test(operation.call, request)) return;
-      this.#link.yieldCore();
-      const now = performance.now();
-      if (now - looked < LOOK_MS) continue;
-      looked = now;
-      this.look();
-      this.#check(operation.call);
-      const waitedMs = now - started;
-      if (now > tellAtMs || (!told && control.heardWaiting)) {
-        control.tellWaiting(operation.sequence);
-        control.heardWaiting = false;
-        told = true;
-        tellAtMs = now + Math.max(TELL_AFTER_MS, this.#timeoutMs / 4);
-      }
-      if (waitedMs > SLEEP_AFTER_MS) this.#checkMissing(operation, request, started);
-      if (waitedMs > SLEEP_AFTER_MS) Atomics.wait(sleeper, 0, 0, SLEEP_MS);
-    }
-  }
-
-  get #tellAfterMs(): number {
-    return this.#timeoutMs > 0 ? Math.min(TELL_AFTER_MS, this.#timeoutMs / 4) : TELL_AFTER_MS;
-  }
-
-  #checkMissing(operation: MpiCollective, request: number, startedMs: number): void {
-    const { leftBefore, waitsIn, heardMs } = this.#control;
-    const waitedMs = performance.now() - startedMs;
-    const gone = leftBefore.findIndex((next) => next >= 0 && next <= operation.sequence);
-    if (gone >= 0 && !this.#link.test(operation.call, request)) {
-      this.#fail(
-        operation.call,
-        `rank ${this.rank} waits for rank ${gone}, which has left the group; every rank must ` +
-          'make the same calls',
-      );
-    }
-    if (this.#timeoutMs === 0 || waitedMs < this.#timeoutMs) return;
-    const missing = [...waitsIn.keys()].filter(
-      (rank) => rank !== this.rank && (waitsIn[rank] ?? -1) < operation.sequence,
-    );
-    // Who has told since that it waits, in an earlier call, is held up by another rank. Who was in
-    // this call and tells no more has stopped in it.
-    const quiet = (rank: number, sinceMs: number) => (heardMs[rank] ?? 0) < sinceMs;
-    const silent = missing.filter((rank) => quiet(rank, startedMs));
-    const stopped = [...waitsIn.keys()].filter(
-      (rank) => rank !== this.rank && quiet(rank, performance.now() - this.#timeoutMs / 2),
-    );
-    const named = [silent, stopped, missing].find((ranks) => ranks.length > 0) ?? [];
-    const whom =
-      named.length > 0 ? rankNames(named) : 'MPI: every rank has called it, so look at the network';
-    this.#fail(
-      operation.call,
-      `rank ${this.rank} waited ${(waitedMs / 1000).toFixed(1)} s for ${whom} (of ${this.size}); ` +
-        'look there for a rank that is stuck or made fewer calls, or raise the timeout if it has ' +
-        'that much to do',
-    );
+  protected check(call: Call): void {
+    this.#control.lookSometimes();
+    this.#whole?.lookSometimes();
+    this.#checkEnd(call);
   }
 
   /** @throws CollectiveError when the group has ended */
-  #check(call: Call): void {
+  #checkEnd(call: Call): void {
     const { end } = this;
     if (end === null) return;
     throw new CollectiveError(call, `rank ${this.rank}: ${endText(end)}`);
@@ -360,10 +206,8 @@ export class MpiTransport implements Transport {
   #fail(call: Call, what: string): never {
     const error = new CollectiveError(call, what);
     this.look();
-    this.#check(call);
+    this.#checkEnd(call);
     this.abort(error.message);
     throw error;
   }
 }
-
-const EMPTY = new Float32Array(0);

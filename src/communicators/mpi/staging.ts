@@ -55,14 +55,15 @@ export class Staging {
     return place.start;
   }
 
-  /** Adds `ranks` blocks of `count` elements, one after another from `start`, by the fixed tree,
-   * and copies the sum to `out[from …]`. */
-  sumInto(out: Payload, from: number, start: number, ranks: number, count: number): void {
+  /** Adds `ranks` blocks as long as `out`, one after another from `start`, by the fixed tree, and
+   * copies the sum to `out`. */
+  sumInto(out: Payload, start: number, ranks: number): void {
+    const count = out.length;
     if (count === 0) return;
     const bytes = out.BYTES_PER_ELEMENT;
     (bytes === 8 ? this.#sum64 : this.#sum32).inPlace(start, bytes * count, ranks, count);
     const memory = bytes === 8 ? this.#float64 : this.#float32;
-    out.set(memory.subarray(start / bytes, start / bytes + count), from);
+    out.set(memory.subarray(start / bytes, start / bytes + count));
   }
 
   #grow(pages: number): void {

@@ -1,3 +1,5 @@
+import { IN_FLIGHT } from '../host-transport.js';
+
 /**
  * Where things lie in the words (Int32) that the ranks of a group share. What different ranks
  * write often lies on different cache lines, 16 words each.
@@ -9,9 +11,7 @@
  *     then          the cause of an abort, UTF-8
  */
 
-/** Collectives (or chunks of one) that a rank may have posted and not completed: D. */
-export const IN_FLIGHT = 4;
-/** S = 2D staging slots; a power of two, so that the slot of a wrapped number stays right. */
+/** S = 2D staging slots for D collectives, or chunks of one, posted and not completed; a power of two, so that the slot of a wrapped number stays right. */
 export const SLOTS = 2 * IN_FLIGHT;
 
 export const STATE = 0;
