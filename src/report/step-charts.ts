@@ -25,6 +25,12 @@ function rankBars(timesS: readonly (readonly number[])[], waiting: number) {
   };
 }
 
+/** What the bars of a figure are along. */
+interface Axis {
+  readonly axis: string;
+  readonly unit: string;
+}
+
 /** Where time and joules of a steady step go. */
 export function stepFigures(runs: readonly RunData[]): Figure[] {
   const phased = runs.filter(({ phases }) => phases.length > 0);
@@ -38,30 +44,23 @@ export function stepFigures(runs: readonly RunData[]): Figure[] {
     modelled: phased[i]?.figures.obtained === 'modelled',
   }));
   const figures: Figure[] = [];
-  const add = (
-    title: string,
-    axis: string,
-    unit: string,
-    parts: readonly string[],
-    bars: Bar[],
-  ) => {
+  const add = (title: string, axis: Axis, parts: readonly string[], bars: Bar[]) => {
     if (bars.some(({ values }) => values.some((value) => value !== null))) {
-      figures.push({ kind: 'bars', title, axis, unit, parts, bars });
+      figures.push({ kind: 'bars', title, ...axis, parts, bars });
     }
   };
-  const time = 'mean time of a step';
+  const time: Axis = { axis: 'mean time of a step', unit: 's' };
   add(
     'Time of a steady step by phase, mean over ranks',
     time,
-    's',
     PHASES,
     byPhase((one) => one.timeS),
   );
-  add('Energy of a steady step by phase', 'energy of a step', 'J', PHASES, energies);
+  const energy: Axis = { axis: 'energy of a step', unit: 'J' };
+  add('Energy of a steady step by phase', energy, PHASES, energies);
   add(
     'Communication of rank 0: hidden behind computing, and exposed',
     time,
-    's',
     ['hidden', 'exposed', 'waiting for data'],
     runs.map(({ name, communication: { hiddenS, exposedS, dataS } }) => ({
       label: name,

@@ -2,7 +2,7 @@ import { curveOf, type OutputTransform } from '../models/outputs.js';
 import { ForwardMemory, ForwardPass } from '../autograd/forward-pass.js';
 import { Variable } from '../autograd/tape.js';
 import type { Communicator } from '../communicators/communicator.js';
-import { gatherColumns } from '../data/loader/columns.js';
+import { affine, gatherColumns, type GatherSource } from '../data/loader/columns.js';
 import type { Standardization } from '../data/standardize.js';
 import type { Engine } from '../engines/engine.js';
 import { writeFromHost } from '../engines/host-engine.js';
@@ -70,13 +70,10 @@ export class NetworkRunner {
   #products = 0;
   /** Rows 0, 1, 2, … */
   readonly #rows: Float64Array;
-  readonly #shift: Float64Array;
-  readonly #factor: Float64Array;
-  /** Features of a row, and where those that this rank reads begin; rows that it holds, with zeros
-   * that fill up its blocks. */
-  readonly #features: number;
+  /** The features that this rank reads of a row. */
+  readonly #gather: Omit<GatherSource, 'values'>;
+  /** Rows of the input that it holds, with zeros that fill up its blocks. */
   readonly #held: number;
-  readonly #firstFeature: number;
   /** Answers of a row, and those that this rank writes. */
   readonly #outputs: number;
   readonly #firstOutput: number;
@@ -99,22 +96,20 @@ export class NetworkRunner {
     this.#engine = parts.engine;
     this.#communicator = parts.communicator;
     this.#memory = new ForwardMemory(parts.engine);
-    this.#features = entering.width;
     this.#outputs = leaving.width;
     this.#held = held;
-    this.#firstFeature = first;
     this.#firstOutput = isGathered ? 0 : answers.first;
     this.#ownOutputs = isGathered ? leaving.width : answers.count;
     this.#x = parts.engine.allocate([held, maxBatch]);
     this.#gathered = isGathered ? new Float32Array(leaving.padded * maxBatch) : null;
     this.#rows = Float64Array.from({ length: maxBatch }, (_, row) => row);
-    this.#shift = new Float64Array(read);
-    this.#factor = new Float64Array(read).fill(1);
+    const { shift, factor } = affine(null, read);
+    this.#gather = { width: entering.width, first, affine: { shift, factor } };
     this.#transform = outputTransform;
     if (standardization === null) return;
     for (let f = 0; f < read; f++) {
-      this.#shift[f] = standardization.mean[first + f] ?? 0;
-      this.#factor[f] = 1 / (standardization.scale[first + f] ?? 1);
+      shift[f] = standardization.mean[first + f] ?? 0;
+      factor[f] = 1 / (standardization.scale[first + f] ?? 1);
     }
   }
 
@@ -125,12 +120,11 @@ export class NetworkRunner {
 
   run({ rows, ghosts, x, y, writesAnswers }: RunnerBatch): void {
     const plan = this.#planOf(rows, ghosts);
-    const columns = this.#rows.subarray(0, rows);
+    const places = this.#rows.subarray(0, rows);
     writeFromHost(this.#engine, plan.x.value, (target) => {
-      const [features, first] = [this.#features, this.#firstFeature];
-      gatherColumns(x, features, columns, this.#shift, this.#factor, target, first);
+      gatherColumns({ ...this.#gather, values: x }, places, target);
       // What a batch of more rows left there.
-      target.fill(0, this.#shift.length * rows);
+      target.fill(0, this.#gather.affine.shift.length * rows);
     });
     if (ghosts > 0) this.#network.useGhosts(ghosts);
     plan.pass.begin();
@@ -139,14 +133,11 @@ export class NetworkRunner {
       this.#communicator.allGather(this.#engine.toHost(value), plan.gathered);
     }
     if (!writesAnswers) return;
-    const answers = (plan.gathered ?? this.#engine.toHost(value)).subarray(
-      0,
-      this.#ownOutputs * rows,
-    );
-    writeRows(answers, rows, y, this.#outputs, this.#firstOutput);
-    if (this.#transform) {
-      transform(y, rows, this.#ownOutputs, this.#firstOutput, this.#transform);
-    }
+    const [width, first, count] = [this.#outputs, this.#firstOutput, this.#ownOutputs];
+    const answers = (plan.gathered ?? this.#engine.toHost(value)).subarray(0, count * rows);
+    const columns: Columns = { matrix: y, rows, width, first, count };
+    writeRows(answers, columns);
+    if (this.#transform) transform(columns, this.#transform);
   }
 
   #planOf(rows: number, ghosts: number): Plan {
@@ -182,34 +173,35 @@ export class NetworkRunner {
   }
 }
 
-/** Makes answers of the outputs in columns `first …` of [rows, width], in place. */
+/** Columns `first …` of a matrix [rows, width]. */
+interface Columns {
+  readonly matrix: Float32Array;
+  readonly rows: number;
+  readonly width: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Makes answers of the outputs in columns, in place. */
 function transform(
-  y: Float32Array,
-  rows: number,
-  columns: number,
-  first: number,
+  { matrix: y, rows, width, first, count }: Columns,
   { curve, mean, scale }: OutputTransform,
 ): void {
-  const width = y.length / rows;
   for (let row = 0; row < rows; row++) {
-    for (let c = first; c < first + columns; c++) {
+    for (let c = first; c < first + count; c++) {
       const at = row * width + c;
       y[at] = curveOf(curve, y[at] as number) * (scale?.[c] ?? 1) + (mean?.[c] ?? 0);
     }
   }
 }
 
-/** Transposes [features, rows] into columns `first …` of [rows, width]. */
+/** Transposes [count, rows] into columns. */
 function writeRows(
   from: Float32Array,
-  rows: number,
-  to: Float32Array,
-  width: number,
-  first: number,
+  { matrix: to, rows, width, first, count }: Columns,
 ): void {
-  const features = from.length / rows;
-  for (let start = 0; start < features; start += TILE) {
-    const end = Math.min(start + TILE, features);
+  for (let start = 0; start < count; start += TILE) {
+    const end = Math.min(start + TILE, count);
     for (let row = 0; row < rows; row++) {
       const at = row * width + first;
       for (let f = start; f < end; f++) to[at + f] = from[f * rows + row] as number;

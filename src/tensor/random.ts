@@ -114,6 +114,8 @@ class PhiloxStream implements RandomStream {
 }
 
 /** The ten rounds of Philox4x32 on one counter (c0 … c3) and key (k0, k1). */
+// A kernel: words, not an object of them.
+// oxlint-disable-next-line max-params
 export function philox4x32(
   c0: number,
   c1: number,

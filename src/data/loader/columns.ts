@@ -1,7 +1,13 @@
 import type { Standardization } from '../standardize.js';
 
+/** A standardized value is (value − shift) · factor. */
+export interface Affine {
+  readonly shift: Float64Array;
+  readonly factor: Float64Array;
+}
+
 /** Standardization as a shift and a factor of every feature. */
-export function affine(standardization: Standardization | null, features: number) {
+export function affine(standardization: Standardization | null, features: number): Affine {
   const shift = new Float64Array(features);
   const factor = new Float64Array(features).fill(1);
   if (standardization !== null) {
@@ -15,27 +21,32 @@ export function affine(standardization: Standardization | null, features: number
  * come from are read in step, one line each. */
 const BLOCK = 16;
 
+/** Standardized features of rows. */
+export interface GatherSource {
+  readonly values: Uint8Array | Float32Array;
+  /** Numbers of a row. */
+  readonly width: number;
+  /** The first that is a feature. Default: 0. */
+  readonly first?: number;
+  /** Of every feature, see `affine`. */
+  readonly affine: Affine;
+}
+
 /**
- * out[f, c] = (x[rows[c], first + f] − shift[f]) · factor[f] for every f that `shift` has: gather,
+ * out[f, c] = (values[rows[c], first + f] − shift[f]) · factor[f] for every f that `shift` has: gather,
  * convert and transpose in one pass.
- *
- * @param features of a row of x
  */
 export function gatherColumns(
-  x: Uint8Array | Float32Array,
-  features: number,
+  { values: x, width: stride, first: firstFeature = 0, affine: { shift, factor } }: GatherSource,
   rows: Float64Array,
-  shift: Float64Array,
-  factor: Float64Array,
   out: Float32Array,
-  firstFeature = 0,
 ): void {
   const columns = rows.length;
   const starts = new Float64Array(BLOCK);
   for (let first = 0; first < columns; first += BLOCK) {
     const width = Math.min(BLOCK, columns - first);
     for (let c = 0; c < width; c++) {
-      starts[c] = (rows[first + c] as number) * features + firstFeature;
+      starts[c] = (rows[first + c] as number) * stride + firstFeature;
     }
     for (let f = 0; f < shift.length; f++) {
       const mean = shift[f] as number;

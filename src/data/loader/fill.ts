@@ -157,9 +157,9 @@ function columnWriter(
 function tableWriter(dataset: TableDataset, options: BatchOptions): ColumnWriter {
   const { x, features, answers, weights } = dataset;
   const { standardization, oneHot, weighting = null } = options;
-  const { shift, factor } = affine(standardization, features);
+  const input = { values: x, width: features, affine: affine(standardization, features) };
   return (rows, x_FB, y) => {
-    gatherColumns(x, features, rows, shift, factor, x_FB);
+    gatherColumns(input, rows, x_FB);
     if (weighting !== null && weights !== undefined) {
       gatherValues(weights, 1, rows, y.subarray(y.length - rows.length));
     }

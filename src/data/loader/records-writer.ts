@@ -1,5 +1,5 @@
 import type { RecordsDataset } from '../dataset.js';
-import { affine, gatherColumns } from './columns.js';
+import { type Affine, affine, gatherColumns } from './columns.js';
 import type { BatchOptions, ColumnWriter } from './batch-options.js';
 import { type BatchOrder, type FoundRows, ReadAhead } from './read-ahead.js';
 import { GatheredRows, RecordFile } from './record-file.js';
@@ -19,16 +19,18 @@ export function recordsWriter(
   const { standardization, oneHot, targetScaling = null, weighting = null } = options;
   const hasWeights = dataset.weighted && weighting !== null;
   const plain = affine(null, 1);
-  const { shift, factor } = affine(standardization, features);
+  const input = affine(standardization, features);
   const targets = answers.kind === 'values' ? answers.width : 1;
   const target = affine(answers.kind === 'values' ? targetScaling : null, targets);
   const find = recordFinder(dataset, options, order);
   return (rows, x_FB, y) => {
     const { values, places } = find(rows);
-    gatherColumns(values, record, places, shift, factor, x_FB);
+    const gather = (first: number, of: Affine, out: Float32Array) =>
+      gatherColumns({ values, width: record, first, affine: of }, places, out);
+    gather(0, input, x_FB);
     if (hasWeights) {
       const weights = y.subarray(y.length - rows.length);
-      gatherColumns(values, record, places, plain.shift, plain.factor, weights, features + targets);
+      gather(features + targets, plain, weights);
     }
     if (answers.kind === 'labels' && oneHot) {
       y.fill(0, 0, answers.classes * rows.length);
@@ -38,7 +40,7 @@ export function recordsWriter(
       }
       return;
     }
-    gatherColumns(values, record, places, target.shift, target.factor, y, features);
+    gather(features, target, y);
   };
 }
 

@@ -65,7 +65,7 @@ export class Teacher {
     this.layers.forEach((weights, l) => {
       const into = this.activations[l % 2] as Float32Array;
       const outputs = this.spec.widths[l + 1] as number;
-      multiply(weights, from, into, outputs, columns, this.sums);
+      multiply(weights, from, into.subarray(0, outputs * columns), this.sums);
       if (l < this.layers.length - 1) activate(this.spec.activation, into, outputs * columns);
       from = into;
     });
@@ -115,15 +115,15 @@ function drawWeights(spec: TeacherSpec, l: number, outputs: number): Float32Arra
   return weights;
 }
 
-/** out = W x, where each column's sums run over the inputs in order, whatever the batch is. */
+/** out = W x, where W is [outputs, inputs] and `sums` has a place for each column: its sums run over the inputs in order, whatever the batch is. */
 function multiply(
   weights: Float32Array,
   x: Float32Array,
   out: Float32Array,
-  outputs: number,
-  columns: number,
   sums: Float64Array,
 ): void {
+  const columns = sums.length;
+  const outputs = out.length / columns;
   const inputs = weights.length / outputs;
   for (let o = 0; o < outputs; o++) {
     sums.fill(0);

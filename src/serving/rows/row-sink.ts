@@ -25,19 +25,28 @@ interface RowWriter {
 const NPY_HEADER_BYTES = 128;
 const SAFETENSORS_HEADER_BYTES = 256;
 
-const FORMATS = ['.csv', '.npy', '.parquet', '.safetensors', '.jsonl'] as const;
-type Format = (typeof FORMATS)[number];
+/** What files can be written: how, and whether they hold texts. */
+const FORMATS = {
+  '.csv': { writer: csvWriter, holdsTexts: true },
+  '.npy': { writer: npyWriter, holdsTexts: false },
+  // Written as CSV, then rewritten.
+  '.parquet': { writer: csvWriter, holdsTexts: true },
+  '.safetensors': { writer: safetensorsWriter, holdsTexts: false },
+  '.jsonl': { writer: jsonWriter, holdsTexts: true },
+} as const;
+type Format = keyof typeof FORMATS;
 
 /** @throws ConfigError for an ending that no format has */
 export function formatOf(file: string): Format {
-  const found = FORMATS.find((format) => path.extname(file).toLowerCase() === format);
+  const formats = Object.keys(FORMATS) as Format[];
+  const found = formats.find((format) => path.extname(file).toLowerCase() === format);
   if (found !== undefined) return found;
-  throw new ConfigError('out', `${file}: unknown format; ${FORMATS.join(', ')} can be written`);
+  throw new ConfigError('out', `${file}: unknown format; ${formats.join(', ')} can be written`);
 }
 
 /** Whether a file of this name can hold texts. */
 export function holdsTexts(file: string): boolean {
-  return ['.csv', '.parquet', '.jsonl'].includes(formatOf(file));
+  return FORMATS[formatOf(file)].holdsTexts;
 }
 
 /**
@@ -70,7 +79,7 @@ export function openSink(file: string, columns: readonly AnswerColumn[]): RowSin
     if (isOpen) closeSync(fd);
     isOpen = false;
   };
-  const writer = guarded(() => writerOf(format, fd, columns));
+  const writer = guarded(() => FORMATS[format].writer(fd, columns));
   let rows = 0;
   return {
     write(answers) {
@@ -95,20 +104,6 @@ export function openSink(file: string, columns: readonly AnswerColumn[]): RowSin
       rmSync(rewritten, { force: true });
     },
   };
-}
-
-function writerOf(format: Format, fd: number, columns: readonly AnswerColumn[]): RowWriter {
-  switch (format) {
-    case '.csv':
-    case '.parquet':
-      return csvWriter(fd, columns);
-    case '.jsonl':
-      return jsonWriter(fd, columns);
-    case '.npy':
-      return npyWriter(fd, columns);
-    default:
-      return safetensorsWriter(fd, columns);
-  }
 }
 
 async function toParquet(csv: string, parquet: string, columns: readonly AnswerColumn[]) {

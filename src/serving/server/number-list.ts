@@ -188,27 +188,24 @@ export class NumberList {
       this.refused = at;
       return at;
     }
-    this.#add(this.#float32(bytes, at, i, value, digits, scale, isNegative));
+    const fast = this.#float32(isNegative ? -value : value, digits, scale);
+    this.#add(Number.isNaN(fast) ? this.#parsed(bytes.toString('latin1', at, i)) : fast);
     return i;
   }
 
-  #float32(
-    bytes: Buffer,
-    at: number,
-    end: number,
-    sum: number,
-    digits: number,
-    scale: number,
-    isNegative: boolean,
-  ): number {
-    if (digits <= MOST_DIGITS && scale >= -22 && scale <= 22) {
-      const value = scale < 0 ? sum / (POWERS[-scale] as number) : sum * (POWERS[scale] as number);
-      this.#look(isNegative ? -value : value);
-      const low = Math.fround(value * (1 - ROUNDING));
-      // Unless a boundary between two float32 is that near, this is the right one of them.
-      if (low === Math.fround(value * (1 + ROUNDING))) return isNegative ? -low : low;
-    }
-    const value = Number(bytes.toString('latin1', at, end));
+  /** The float32 nearest to sum · 10^scale; NaN where this way does not say which it is. */
+  #float32(sum: number, digits: number, scale: number): number {
+    if (digits > MOST_DIGITS || scale < -22 || scale > 22) return Number.NaN;
+    const value = scale < 0 ? sum / (POWERS[-scale] as number) : sum * (POWERS[scale] as number);
+    const low = Math.fround(value * (1 - ROUNDING));
+    // Unless a boundary between two float32 is that near, this is the right one of them.
+    if (low !== Math.fround(value * (1 + ROUNDING))) return Number.NaN;
+    this.#look(value);
+    return low;
+  }
+
+  #parsed(text: string): number {
+    const value = Number(text);
     this.#look(value);
     return Math.fround(value);
   }
