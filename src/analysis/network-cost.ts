@@ -3,7 +3,8 @@ import { addCosts, costOf, type PassCost } from '../layers/cost.js';
 import { OperationList } from '../layers/operation-list.js';
 import type { Operation } from '../layers/operations.js';
 import { listBackward, listForward } from '../model/layer-work.js';
-import { networkLayers, parameterSizes } from '../model/network-layers.js';
+import { parameterSizes } from '../model/layer-parameters.js';
+import { networkLayers } from '../model/network-layers.js';
 import type { NetworkSpecification } from '../model/specification.js';
 
 /** Forward and backward of one step. */

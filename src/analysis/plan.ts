@@ -1,6 +1,7 @@
 import { blockLayout } from '../layers/block-layout.js';
 import { exchangesGhosts, type Strategy, STRATEGY_NAMES } from '../layers/strategies.js';
-import { networkLayers, parameterSizes } from '../model/network-layers.js';
+import { parameterSizes } from '../model/layer-parameters.js';
+import { networkLayers } from '../model/network-layers.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { parameterCount, stepCost } from './network-cost.js';
 import { OPTIMIZERS } from '../optimizers/optimizer-list.js';

@@ -3,7 +3,8 @@ import { isOfClasses } from '../layers/loss-names.js';
 import { paddedBytes } from '../layers/memory-size.js';
 import { edgeRows, inputEdge, outputEdge } from '../model/edges.js';
 import { memoryOf } from '../model/layer-work.js';
-import { matrixSizes, networkLayers, parameterSizes } from '../model/network-layers.js';
+import { matrixSizes, parameterSizes } from '../model/layer-parameters.js';
+import { networkLayers } from '../model/network-layers.js';
 import { optimizerStatesPerParameter } from '../optimizers/optimizer-list.js';
 import type { StepShape } from './step-program.js';
 

@@ -1,11 +1,9 @@
 import { ConfigError } from '../base/errors.js';
 import { type Activation, ACTIVATIONS } from '../engines/activations.js';
 import { activationPart } from '../layers/bias-activation/part.js';
-import { shardedBias } from '../layers/bias-activation/parameters.js';
-import type { BlockLayout } from '../layers/block-layout.js';
 import { dropoutPart } from '../layers/dropout/part.js';
 import { gatedPart } from '../layers/gated/part.js';
-import type { LayerOutline, LayerSizes, ParameterShape, Spread } from '../layers/outline.js';
+import type { LayerOutline, LayerSizes, Spread } from '../layers/outline.js';
 import { type KindChoice, outlinesOf } from '../layers/kind-choice.js';
 import type { LayerPart } from '../layers/part.js';
 import { roundedPart } from '../layers/rounded/part.js';
@@ -13,7 +11,6 @@ import { residualPart } from '../layers/residual/part.js';
 import { rmsNormPart } from '../layers/rms-norm/part.js';
 import { joinPart, splitPart } from '../layers/spread/part.js';
 import { STRATEGIES } from '../layers/strategies.js';
-import { elementCount } from '../tensor/tensor.js';
 import { inputEdge, outputEdge } from './edges.js';
 import {
   ghostPrecisionOf,
@@ -310,33 +307,4 @@ function checkSpread(
     given = { name, spread: kind.output };
   }
   check(leaving.spread, leaving.name);
-}
-
-/** The tensors of one block, in the order of checkpoints: the bias is the last. */
-export function layerParameters(layer: NetworkLayer, block: number): ParameterShape[] {
-  const own = layer.kind.parameters(layer, block);
-  return layer.kind.output === 'sharded' ? [...own, shardedBias(layer, block)] : [...own];
-}
-
-/** Elements of each parameter of one rank, block after block. */
-export function parameterSizes(layers: readonly NetworkLayer[], layout: OwnBlocks): number[] {
-  return parametersOf(layers, layout).map(({ shape }) => elementCount(shape));
-}
-
-/** The same of its matrices, which are multiplied: biases are added. */
-export function matrixSizes(layers: readonly NetworkLayer[], layout: OwnBlocks): number[] {
-  return parametersOf(layers, layout)
-    .filter(({ shape }) => shape.length > 1)
-    .map(({ shape }) => elementCount(shape));
-}
-
-type OwnBlocks = Pick<BlockLayout, 'firstBlock' | 'blocksHere'>;
-
-function parametersOf(
-  layers: readonly NetworkLayer[],
-  { firstBlock, blocksHere }: OwnBlocks,
-): ParameterShape[] {
-  return Array.from({ length: blocksHere }, (_, j) =>
-    layers.flatMap((layer) => layerParameters(layer, firstBlock + j)),
-  ).flat();
 }

@@ -8,7 +8,8 @@ import { gatherHalves } from '../layers/gated/halves.js';
 import { readWhole } from '../layers/dense-shards.js';
 import type { ShardReader } from '../layers/kind.js';
 import { kindsOf } from '../layers/network-kinds.js';
-import { layerParameters, layersOfKinds } from '../model/network-layers.js';
+import { layerParameters } from '../model/layer-parameters.js';
+import { layersOfKinds } from '../model/network-layers.js';
 import {
   inputWidth,
   type NetworkEnds,

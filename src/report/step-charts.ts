@@ -71,7 +71,7 @@ export function stepFigures(runs: readonly RunData[]): Figure[] {
     const { name, rankTimesS, rankWaitingS } = run;
     if (rankTimesS.length > 1) {
       const { bars, more } = rankBars(rankTimesS, PHASES.indexOf('waiting'));
-      add(`Ranks of ${name}: a steady step by phase${more}`, time, 's', PHASES, bars);
+      add(`Ranks of ${name}: a steady step by phase${more}`, time, PHASES, bars);
     } else if (rankWaitingS.length > 1) {
       // Phases are known at the end only.
       const stepTimeS = run.steps.stepTimeS.at(-1) ?? 0;
@@ -79,7 +79,7 @@ export function stepFigures(runs: readonly RunData[]): Figure[] {
         rankWaitingS.map((waitS) => [Math.max(0, stepTimeS - waitS), waitS]),
         1,
       );
-      add(`Ranks of ${name}: the newest step${more}`, time, 's', ['busy', 'waiting'], bars);
+      add(`Ranks of ${name}: the newest step${more}`, time, ['busy', 'waiting'], bars);
     }
   }
   return figures;

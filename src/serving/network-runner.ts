@@ -196,10 +196,7 @@ function transform(
 }
 
 /** Transposes [count, rows] into columns. */
-function writeRows(
-  from: Float32Array,
-  { matrix: to, rows, width, first, count }: Columns,
-): void {
+function writeRows(from: Float32Array, { matrix: to, rows, width, first, count }: Columns): void {
   for (let start = 0; start < count; start += TILE) {
     const end = Math.min(start + TILE, count);
     for (let row = 0; row < rows; row++) {

@@ -3,9 +3,9 @@ import { Parameter } from '../../autograd/tape.js';
 import { ConfigError } from '../../base/errors.js';
 import { replaceFile } from '../../base/files.js';
 import { readCheckpointState, verifyFiles } from '../../checkpoints/checkpoint-folder.js';
+import { configHash } from '../../checkpoints/determining-settings.js';
 import {
   clearRunFolder,
-  configHash,
   makeRunFolder,
   readRunConfig,
   writeRunConfig,
@@ -19,7 +19,8 @@ import { type MergedValues, mergeBlocks } from '../../compression/merge-blocks.j
 import type { SafetensorsTensor } from '../../data/safetensors.js';
 import { formatSchema, SCHEMA_FILE } from '../../data/tables/schema-file.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
-import { layerParameters, type NetworkLayer, networkLayers } from '../../model/network-layers.js';
+import { layerParameters } from '../../model/layer-parameters.js';
+import { type NetworkLayer, networkLayers } from '../../model/network-layers.js';
 import { type NetworkSpecification, validateSpecification } from '../../model/specification.js';
 import { refuseExisting, writeModel } from '../../models/model-folder.js';
 import {

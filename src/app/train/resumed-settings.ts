@@ -1,4 +1,5 @@
-import { changedSettings, type RunConfig } from '../../checkpoints/run-folder.js';
+import { changedSettings } from '../../checkpoints/determining-settings.js';
+import type { RunConfig } from '../../checkpoints/run-folder.js';
 import { FINGERPRINT_OF } from '../../data/fingerprint.js';
 import { hasHorizon, learningRateAt } from '../../optimizers/schedule.js';
 import { sameSetting } from '../../settings/given.js';

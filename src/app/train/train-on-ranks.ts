@@ -10,12 +10,8 @@ import { describeModel, sourceText } from '../../models/model-source.js';
 import type { Standardization } from '../../data/standardize.js';
 import { commandLine } from '../../base/invocation.js';
 import type { EndEvent, TrainingEvent } from '../../training/events.js';
-import {
-  configHash,
-  readRunConfig,
-  readRunSchema,
-  type RunConfig,
-} from '../../checkpoints/run-folder.js';
+import { configHash } from '../../checkpoints/determining-settings.js';
+import { readRunConfig, readRunSchema, type RunConfig } from '../../checkpoints/run-folder.js';
 import { FolderLock } from '../../checkpoints/run-lock.js';
 import type { TrainingJob } from '../../training/trainer.js';
 import { compiledKernels, withEngine } from '../ranks/engines.js';

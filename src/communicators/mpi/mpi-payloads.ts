@@ -156,7 +156,7 @@ export class MpiPayloads {
   /** Writes the result, or starts its second half.
    * @returns whether there is something left to wait for */
   collect(operation: MpiCollective): boolean {
-    const { call, receive, length, staged } = operation;
+    const { call, receive, staged } = operation;
     const { rank, size } = this.#link;
     if (call === 'all-reduce' && isSplit(operation)) {
       const own = operation.counts[rank] ?? 0;
