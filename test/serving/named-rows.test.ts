@@ -39,7 +39,7 @@ after(() => cleanup.forEach((work) => work()));
 
 describe('rows by name in a program', () => {
   const answers = async (use: (model: LoadedModel) => Promise<void>, run: string) => {
-    const model = await loadModel(run, { engine: 'wasm', maxBatch: 64 });
+    const model = await loadModel(run, { ranks: 1, engine: 'wasm', maxBatch: 64 });
     try {
       await use(model);
     } finally {
@@ -183,7 +183,7 @@ describe('rows by name over HTTP', () => {
     const row = { ...HOUSES[0], id: null };
     const { json } = await ask('prices', { rows: [row] });
     assert.deepEqual(predictions(json), [{ id: null, price: written.prices[0]?.['price'] }]);
-    const model = await loadModel(runs.prices, { engine: 'wasm' });
+    const model = await loadModel(runs.prices, { ranks: 1, engine: 'wasm' });
     const [own] = await model.predict([row]);
     await model.close();
     assert.deepEqual(Object.keys(own ?? {}), ['id', 'price']);

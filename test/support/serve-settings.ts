@@ -1,11 +1,11 @@
 import type { ServeOptions } from '#src/app/infer/serve.js';
 
-/** Settings of a server for tests; they name its models and change what they are about. */
+/** Settings of a server for tests, of one rank; they name its models and change what they are about. */
 export const SERVE_SETTINGS: ServeOptions = {
   models: [],
   host: '127.0.0.1',
   port: 0,
-  ranks: 2,
+  ranks: 1,
   engine: 'wasm',
   maxBatch: 8,
   ghosts: null,

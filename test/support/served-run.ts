@@ -37,7 +37,7 @@ export function servedRun({ isServed = true } = {}): ServedRun {
     cleanup.unshift(() => served.model.close());
     if (!isServed) return;
     const models = [`m=${run}`, `n=${run}`];
-    served.server = await serve({ ...SERVE_SETTINGS, models, log: quietLog });
+    served.server = await serve({ ...SERVE_SETTINGS, ranks: 2, models, log: quietLog });
     cleanup.unshift(() => served.server.close(1000));
   });
   after(async () => {

@@ -15,6 +15,8 @@ const SETTINGS = {
   ...({ width: 16, depth: 1, blocks: 2, ghosts: 2, ranks: 2, engine: 'wasm' } as const),
   ...({ batch: 12, lr: 0.03, steps: 8, validateEvery: 1, logEvery: 1, meter: 'none' } as const),
 };
+/** What does not depend on ranks. */
+const ALONE = { ...SETTINGS, ranks: 1 };
 const shared = temporaryFolder({ after });
 const run = path.join(shared, 'run');
 const events: TrainingEvent[] = [];
@@ -69,8 +71,8 @@ describe('the best checkpoint', () => {
     const folder = temporaryFolder(context);
     for (const cut of [1, 4, 6]) {
       const out = path.join(folder, String(cut));
-      await train({ ...SETTINGS, ...NOISE, out, steps: cut });
-      const end = await train({ ...SETTINGS, ...NOISE }, { resume: out });
+      await train({ ...ALONE, ...NOISE, out, steps: cut });
+      const end = await train({ ...ALONE, ...NOISE }, { resume: out });
       assert.deepEqual(end.best, (await whole).best);
       const weights = (of: string) => readCheckpoint(openModel(of, { checkpoint: 'best' }).weights);
       assert.deepEqual(weights(out), weights(run));
@@ -79,7 +81,7 @@ describe('the best checkpoint', () => {
 
   it('can be by accuracy, or none', async (context) => {
     const folder = temporaryFolder(context);
-    const made = { ...SETTINGS, ...NOISE, steps: 3 };
+    const made = { ...ALONE, ...NOISE, steps: 3 };
     const by = await train({ ...made, bestBy: 'accuracy', out: path.join(folder, 'a') });
     assert.equal(by.best?.by, 'accuracy');
     const none = await train({ ...made, bestBy: null, out: path.join(folder, 'b') });
@@ -109,7 +111,7 @@ describe('a run that diverges', () => {
     const warnings: string[] = [];
     const end = await train(
       {
-        ...{ ...SETTINGS, ...NOISE, batch: 32, out },
+        ...{ ...ALONE, ...NOISE, batch: 32, out },
         ...({ activation: 'tanh', optimizer: 'sgd', lr: 300, steps: 100 } as const),
       },
       {

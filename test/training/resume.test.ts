@@ -63,6 +63,13 @@ async function wholeRun(strategy: Strategy): Promise<string> {
   return made;
 }
 
+/** A run of its own to each test, whose last checkpoint is of step 12. */
+async function copyOfWhole(context: { after(work: () => void): void }): Promise<string> {
+  const out = path.join(temporaryFolder(context), 'copy');
+  cpSync(await wholeRun('phantom'), out, { recursive: true, verbatimSymlinks: true });
+  return out;
+}
+
 const SPLIT = { ends: 'replicated', input: 'phantom', head: 'phantom' } as const;
 const TEACHER = 'synthetic:teacher?widths=13,9,6';
 const SHAPES: [string, Partial<TrainingSettings>][] = [
@@ -137,7 +144,7 @@ describe('a run', () => {
 
   it('keeps the newest checkpoints and that of step 0', async (context) => {
     const out = path.join(temporaryFolder(context), 'run');
-    await train({ ...SETTINGS, checkpointEvery: 2, keepCheckpoints: 2, out });
+    await train({ ...SETTINGS, ranks: 1, checkpointEvery: 2, keepCheckpoints: 2, out });
     assert.deepEqual(readdirSync(path.join(out, 'checkpoints')).toSorted(), [
       'best',
       'step-00000000',
@@ -147,10 +154,9 @@ describe('a run', () => {
   });
 
   it('is not resumed with other data', async (context) => {
-    const out = path.join(temporaryFolder(context), 'run');
-    await train({ ...SETTINGS, steps: 2, out });
+    const out = await copyOfWhole(context);
     const other = {
-      steps: 4,
+      steps: 14,
       validation: null,
       target: null,
       data: 'synthetic:teacher?widths=9,3&labels=argmax&validation=100',
@@ -159,7 +165,7 @@ describe('a run', () => {
       train(other, { resume: out }),
       /trainingRows null, the run began with 300/,
     );
-    await train({ steps: 4 }, { resume: out });
+    await train({ steps: 13 }, { resume: out });
   });
 
   it('stops when the target loss is reached', async (context) => {
@@ -171,9 +177,8 @@ describe('a run', () => {
   });
 
   it('refuses a checkpoint in which any one byte is changed', async (context) => {
-    const out = path.join(temporaryFolder(context), 'run');
-    await train({ ...SETTINGS, steps: 2, out });
-    const checkpoint = path.join(out, 'checkpoints', 'step-00000002');
+    const out = await copyOfWhole(context);
+    const checkpoint = path.join(out, 'checkpoints', 'step-00000012');
     for (const name of readdirSync(checkpoint)) {
       const file = path.join(checkpoint, name);
       const bytes = readFileSync(file);
@@ -181,15 +186,14 @@ describe('a run', () => {
       const at = Math.floor(bytes.length * 0.7);
       changed[at] = (changed[at] as number) ^ 0x10;
       writeFileSync(file, changed);
-      await assert.rejects(resume(out, { steps: 4 }), CheckpointError, name);
+      await assert.rejects(resume(out, { steps: 13 }), CheckpointError, name);
       writeFileSync(file, bytes);
     }
-    await resume(out, { steps: 4 });
+    await resume(out, { steps: 13, ranks: 1 });
   });
 
   it('has a state in which every changed bit is found', async (context) => {
-    const out = path.join(temporaryFolder(context), 'run');
-    await train({ ...SETTINGS, steps: 1, out });
+    const out = await copyOfWhole(context);
     const { folder } = newestCheckpoint(out);
     const file = path.join(folder, 'state.json');
     const bytes = readFileSync(file);
