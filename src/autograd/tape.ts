@@ -91,6 +91,7 @@ export class Tape {
     return node.forward();
   }
 
+  /** As `apply`: a tape keeps every result. */
   applyKept(operator: Operator, ...inputs: Variable[]): Variable {
     return this.apply(operator, ...inputs);
   }

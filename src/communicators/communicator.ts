@@ -83,12 +83,15 @@ export class Communicator {
     this.transport = transport;
   }
 
+  /** This rank, from 0. */
   get rank(): number {
     return this.transport.rank;
   }
+  /** Ranks of the group: R. */
   get size(): number {
     return this.transport.size;
   }
+  /** The transport, in one line for people. */
   get description(): string {
     return this.transport.description;
   }

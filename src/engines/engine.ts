@@ -81,6 +81,7 @@ export interface Engine extends RegionCopies {
   readonly name: string;
   /** One line for people: library, version, threads. */
   readonly description: string;
+  /** How it multiplies bfloat16 matrices. */
   readonly halfProducts: HalfProducts;
   /** Whether calls may return before they are done. */
   readonly asynchronous: boolean;

@@ -2,6 +2,7 @@ import { ShapeError } from '../base/errors.js';
 
 /** How numbers lie in memory: float32, or the upper half of one, rounded to nearest, ties to even. */
 export const DTYPES = ['float32', 'bfloat16'] as const;
+/** One of `DTYPES`. */
 export type Dtype = (typeof DTYPES)[number];
 
 /** Bytes of one number. */
@@ -15,6 +16,7 @@ export interface HostArrays {
   readonly bfloat16: Uint16Array;
   readonly bytes: Uint8Array;
 }
+/** The name of what a region holds: a dtype, or bytes. */
 export type ElementType = keyof HostArrays;
 
 /**
@@ -40,6 +42,7 @@ export interface Tensor<D extends Dtype = 'float32'> extends Region<D> {
 export interface HostRegion<T extends ElementType = ElementType> extends Region<T> {
   readonly data: HostArrays[T];
 }
+/** A tensor whose elements the host can reach, in `data`. */
 export type HostTensor<D extends Dtype = 'float32'> = Tensor<D> & HostRegion<D>;
 
 /** The storage of a region, where the host can reach it; else null. */

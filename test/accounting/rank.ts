@@ -1,4 +1,4 @@
-// One rank of the accounting tests: a training step of a network, counted.
+// One rank of the accounting tests: a training step of each network, counted.
 import { DropoutDraws } from '#src/layers/dropout/draws.js';
 import type { Operation, Start } from '#src/layers/operations.js';
 import type { StepShape } from '#src/analysis/step-program.js';
@@ -10,6 +10,7 @@ import type {
   Moved,
   PendingCollective,
   Summed,
+  Transport,
 } from '#src/communicators/communicator.js';
 import { byteLength } from '#src/communicators/operands.js';
 import { RecordingTransport } from '#src/communicators/recording/recording-transport.js';
@@ -189,7 +190,13 @@ function through<T extends object>(inner: T, replaced: Partial<T>): T {
   });
 }
 
-await runRank<StepShape>(async ({ data, transport }): Promise<CountResult> => {
+await runRank<readonly StepShape[]>(async ({ data, transport }): Promise<CountResult[]> => {
+  const counted: CountResult[] = [];
+  for (const shape of data) counted.push(await count(shape, transport));
+  return counted;
+});
+
+async function count(data: StepShape, transport: Transport): Promise<CountResult> {
   const {
     specification,
     columns,
@@ -264,4 +271,4 @@ await runRank<StepShape>(async ({ data, transport }): Promise<CountResult> => {
     parameters: network.parameters.reduce((sum, { value }) => sum + value.length, 0),
     calls,
   };
-});
+}

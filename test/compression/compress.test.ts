@@ -190,6 +190,7 @@ describe('compress', () => {
         blocks: 2,
         depth: 3,
         ghosts: 5,
+        ranks: 1,
         engine: 'wasm',
       } as const;
       await train({ ...shape, steps: 5, out: `${source}-${strategy}` });
@@ -226,7 +227,10 @@ describe('compress', () => {
   it('keeps outputs nearer with data, and weights without', async (context) => {
     const folder = temporaryFolder(context);
     const model = path.join(folder, 'run');
-    const sizes = { strategy: 'tensor', width: 32, blocks: 4, depth: 2, engine: 'wasm' } as const;
+    const sizes = {
+      ...({ strategy: 'tensor', width: 32, blocks: 4, depth: 2 } as const),
+      ...({ ranks: 1, engine: 'wasm' } as const),
+    };
     await train({ ...sizes, steps: 20, out: model });
     const run = async (name: string, changes: Partial<CompressOptions>) => {
       const out = path.join(folder, name);

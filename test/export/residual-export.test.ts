@@ -19,7 +19,8 @@ import { readStrictSafetensors } from '../support/strict-safetensors.js';
 const runtime = await onnxRuntime();
 
 const COMMON: Partial<TrainingSettings> = {
-  ...{ width: 24, depth: 2, blocks: 4, ghosts: 3, engine: 'wasm', batch: 50, lr: 0.01, steps: 3 },
+  ...{ width: 24, depth: 2, blocks: 4, ghosts: 3, batch: 50, lr: 0.01, steps: 3 },
+  ...{ ranks: 1, engine: 'wasm' },
   ...{ architecture: 'residual', ends: 'replicated', data: 'synthetic:teacher?widths=13,10,6' },
 };
 const CASES: [string, Partial<TrainingSettings>][] = [

@@ -81,10 +81,11 @@ describe('gradients of the operators against difference quotients', () => {
         return { kind, storedWhole, columns: B, normalized } as CheckRequest;
       }),
     );
-    for (const data of requests) {
-      const module = new URL('rank.js', import.meta.url);
-      const { done } = launchRanks<GradientCheck[]>({ size: 2, module, data });
-      for (const checks of await done) worst(checks, 1e-3);
+    const module = new URL('rank.js', import.meta.url);
+    const { done } = launchRanks<GradientCheck[][]>({ size: 2, module, data: requests });
+    for (const checked of await done) {
+      assert.equal(checked.length, requests.length);
+      for (const checks of checked) worst(checks, 1e-3);
     }
   });
 

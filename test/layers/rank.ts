@@ -1,4 +1,4 @@
-// One rank of the gradient checks.
+// One rank of the gradient checks, of one layer after another.
 import { createEngine } from '#src/app/ranks/engines.js';
 import { checkGradients } from '#src/autograd/gradient-check.js';
 import { Communicator } from '#src/communicators/communicator.js';
@@ -14,17 +14,18 @@ export interface CheckRequest {
   readonly normalized: boolean;
 }
 
-await runRank<CheckRequest>(async ({ data, transport }) => {
-  const { storedWhole, columns, normalized } = data;
-  const kind = KINDS[data.kind];
+await runRank<readonly CheckRequest[]>(async ({ data, transport }) => {
   const engine = await createEngine('wasm');
   const communicator = new Communicator(transport);
-  const layer = layerSizes(kind, { storedWhole, normalized });
-  const { operator, shapes } = layerCase(kind, layer, columns, communicator);
-  return checkGradients(operator, shapes, {
-    engine,
-    communicator,
-    replicatedInputs: [kind.input === 'replicated'],
-    replicatedOutput: kind.output === 'replicated',
+  return data.map(({ kind: name, storedWhole, columns, normalized }) => {
+    const kind = KINDS[name];
+    const layer = layerSizes(kind, { storedWhole, normalized });
+    const { operator, shapes } = layerCase(kind, layer, columns, communicator);
+    return checkGradients(operator, shapes, {
+      engine,
+      communicator,
+      replicatedInputs: [kind.input === 'replicated'],
+      replicatedOutput: kind.output === 'replicated',
+    });
   });
 });

@@ -42,7 +42,7 @@ before(async () => {
     batch: 8,
     out: run,
   });
-  const model = await loadModel(run, { engine: 'wasm' });
+  const model = await loadModel(run, { ranks: 1, engine: 'wasm' });
   expected = Float32Array.from(await model.predict(x));
   await model.close();
 
@@ -82,7 +82,7 @@ const request = (data: string, out: string, more: Partial<PredictFileOptions> = 
     out: at(out),
     what: 'outputs',
     engine: 'wasm',
-    ranks: null,
+    ranks: 1,
     batch: 5,
     ghosts: null,
     meter: 'none',
