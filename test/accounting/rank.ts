@@ -192,11 +192,11 @@ function through<T extends object>(inner: T, replaced: Partial<T>): T {
 
 await runRank<readonly StepShape[]>(async ({ data, transport }): Promise<CountResult[]> => {
   const counted: CountResult[] = [];
-  for (const shape of data) counted.push(await count(shape, transport));
+  for (const shape of data) counted.push(await countStep(shape, transport));
   return counted;
 });
 
-async function count(data: StepShape, transport: Transport): Promise<CountResult> {
+async function countStep(data: StepShape, transport: Transport): Promise<CountResult> {
   const {
     specification,
     columns,
