@@ -1,3 +1,4 @@
+import type { Compute } from './compute.js';
 import type { Engine } from './engine.js';
 import type { WasmEngineOptions } from './wasm/wasm-engine.js';
 
@@ -5,6 +6,7 @@ import type { WasmEngineOptions } from './wasm/wasm-engine.js';
 interface MakeOptions extends WasmEngineOptions {
   readonly localRank?: number;
   readonly devices?: readonly number[] | null;
+  readonly compute?: Compute;
 }
 
 /** Makes an engine. @throws NativeError where what it needs is not there */
@@ -14,7 +16,12 @@ type CreateEngine = (options: MakeOptions) => Promise<Engine>;
 export const ENGINES = {
   blas: async (options) => (await import('./blas/blas-engine.js')).createBlasEngine(options),
   wasm: async (options) => (await import('./wasm/wasm-engine.js')).createWasmEngine(options),
-  cuda: async (options) => (await import('./cuda/cuda-engine.js')).createCudaEngine(options),
+  cuda: async ({ localRank = 0, devices = null, compute = 'float32' }) =>
+    (await import('./cuda/cuda-engine.js')).createCudaEngine({
+      localRank,
+      devices,
+      tf32: compute === 'tf32',
+    }),
 } as const satisfies Readonly<Record<string, CreateEngine>>;
 
 /** The name of an engine. */

@@ -1,5 +1,5 @@
-import type { Dtype } from '../tensor/tensor.js';
 import { formatRatio } from '../base/format.js';
+import type { Compute } from './compute.js';
 import type { Engine, HalfProducts } from './engine.js';
 
 /** What becomes of products of bfloat16 matrices, in words. */
@@ -13,10 +13,11 @@ export const HALF_PRODUCTS: Readonly<Record<HalfProducts, string>> = {
  * bfloat16 products to that of float32 ones, where it was measured */
 export function describeEngine(
   { description, halfProducts }: Pick<Engine, 'description' | 'halfProducts'>,
-  compute: Dtype,
+  compute: Compute,
   ratio: number | null = null,
 ): string {
   if (compute === 'float32') return description;
+  if (compute === 'tf32') return `${description}, products in TF32`;
   const measured = ratio === null ? '' : ` (measured: ${formatRatio(ratio)} its rate)`;
   return `${description}, ${HALF_PRODUCTS[halfProducts]}${measured}`;
 }

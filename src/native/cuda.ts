@@ -75,12 +75,25 @@ export interface CudaDriver {
   /** (function, 3 sizes of the grid, 3 of a block, bytes of shared memory, stream, address of the
    * arguments' addresses, 0) */
   readonly launch: CudaCall;
+  /** (stream, mode); calls on it are then recorded, until (stream, BigUint64Array: graph) */
+  readonly beginCapture: CudaCall;
+  readonly endCapture: CudaCall;
+  /** (BigUint64Array: executable graph, graph, flags) */
+  readonly instantiate: CudaCall;
+  /** (executable graph, stream) */
+  readonly launchGraph: CudaCall;
+  /** (graph) */
+  readonly destroyGraph: CudaCall;
+  /** (executable graph) */
+  readonly destroyExecutable: CudaCall;
 }
 
 /** Of `deviceAttribute`. */
 export const DEVICE_ATTRIBUTE = { major: 75, minor: 76 } as const;
 /** Of `createStream`: work on it does not wait for the default stream. */
 export const STREAM_NON_BLOCKING = 1;
+/** Of `beginCapture`: other threads may do what a capture forbids. */
+export const CAPTURE_THREAD_LOCAL = 1;
 /** Of any call: there is not enough memory. */
 export const CUDA_OUT_OF_MEMORY = 2;
 /** Of `queryEvent`. */
@@ -138,6 +151,12 @@ export async function openCudaDriver(named = process.env['PHANTOM_CUDA']): Promi
       'cuLaunchKernel',
       'size_t uint uint uint uint uint uint uint size_t size_t size_t',
     ),
+    beginCapture: call('cuStreamBeginCapture_v2', 'size_t int'),
+    endCapture: call('cuStreamEndCapture', 'size_t void*'),
+    instantiate: call('cuGraphInstantiateWithFlags', 'void* size_t uint64_t'),
+    launchGraph: call('cuGraphLaunch', 'size_t size_t'),
+    destroyGraph: call('cuGraphDestroy', 'size_t'),
+    destroyExecutable: call('cuGraphExecDestroy', 'size_t'),
   };
 }
 
@@ -167,7 +186,8 @@ export function cudaError(call: string, code: number): NativeError {
   const lost = LOST.has(code)
     ? '; the device is lost to this process: start again, from the last checkpoint with --resume'
     : '';
-  return new NativeError('cuda', `${call} ended with ${code}: ${known}${lost}`);
+  const graphs = /Graph|Capture/.test(call) ? '; PHANTOM_CUDA_GRAPHS=off does without graphs' : '';
+  return new NativeError('cuda', `${call} ended with ${code}: ${known}${lost || graphs}`);
 }
 
 /** Names of a library of CUDA's toolkit, and where its installer puts it, in the order in which they are to be

@@ -1,6 +1,7 @@
 import { STANDARDIZE_MODES } from '../data/standardize.js';
 import { METERS } from '../energy/counter-list.js';
 import { ACTIVATION_NAMES, NONLINEARITIES } from '../engines/activations.js';
+import { COMPUTE_CHOICES } from '../engines/compute.js';
 import { ENGINE_CHOICES } from '../engines/engine-list.js';
 import { TASKS } from '../data/tables/schema.js';
 import { LOSSES } from '../layers/loss-names.js';
@@ -9,7 +10,6 @@ import { RANKED_METRICS } from '../metrics/metric-names.js';
 import { OPTIMIZER_NAMES } from '../optimizers/optimizer-list.js';
 import { SCHEDULE_NAMES } from '../optimizers/schedule.js';
 import { GHOST_PRECISIONS } from '../tensor/precision.js';
-import { DTYPES } from '../tensor/tensor.js';
 import { BYTE_UNITS, MOST, type Setting } from './value-kinds.js';
 
 /** Sections of `--help`, in its order. */
@@ -162,10 +162,11 @@ export const SETTINGS = {
     initial: 'none',
   },
   compute: {
-    ...choice('Network', DTYPES),
+    ...choice('Network', COMPUTE_CHOICES),
     about:
       'format of what is multiplied: weights, activations and their gradients; products, sums, ' +
-      'weights that are updated, optimizer, losses and checkpoints stay float32',
+      'weights that are updated, optimizer, losses and checkpoints stay float32; tf32: engine ' +
+      'cuda alone, training alone',
     initial: 'float32',
   },
   activation: {

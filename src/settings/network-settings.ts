@@ -46,7 +46,7 @@ export function networkOf(
     ...(layerGhosts && { layerGhosts }),
     ghostPrecision,
     ...(ghostActivation !== 'none' && { ghostActivation }),
-    ...(settings.compute !== 'float32' && { compute: settings.compute }),
+    ...(settings.compute === 'bfloat16' && { compute: settings.compute }),
     activation,
     ...(settings.dropout && { dropout: settings.dropout }),
     ...(settings.architecture === 'residual' && {
@@ -68,7 +68,7 @@ export function ghostFormWith(
   { compute, ghostPrecision, ghostActivation }: Pick<TrainingSettings, 'compute'> & GhostForm,
 ): GhostForm {
   if (!exchangesGhosts(strategy)) return { ghostPrecision: 'float32', ghostActivation: 'none' };
-  const isFree = compute === 'float32' || ghostPrecision === 'int8';
+  const isFree = compute !== 'bfloat16' || ghostPrecision === 'int8';
   return { ghostPrecision: isFree ? ghostPrecision : compute, ghostActivation };
 }
 

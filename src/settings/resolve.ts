@@ -1,3 +1,4 @@
+import { operandsIn } from '../engines/compute.js';
 import { canBeSharded } from '../layers/loss-names.js';
 import type { Launcher } from '../communicators/launcher.js';
 import { availableCores } from '../base/cores.js';
@@ -63,7 +64,8 @@ export function resolveSettings(
     // The usual gate.
     activation: given.activation ?? (merged.gated ? 'silu' : merged.activation),
     ghostPrecision:
-      given.ghostPrecision ?? (exchangesGhosts(merged.strategy) ? merged.compute : 'float32'),
+      given.ghostPrecision ??
+      (exchangesGhosts(merged.strategy) ? operandsIn(merged.compute) : 'float32'),
     accumulate: given.accumulate ?? (merged.nestedGhosts ? NESTED_MICRO_BATCHES : 1),
     ranks: ranksOf(given, merged, launcher),
   };

@@ -85,9 +85,10 @@ export interface TrainingSettings {
     | 'sine';
   /**
    * Format of what is multiplied: weights, activations and their gradients; products, sums, weights
-   * that are updated, optimizer, losses and checkpoints stay float32. Default: float32.
+   * that are updated, optimizer, losses and checkpoints stay float32; tf32: engine cuda alone,
+   * training alone. Default: float32.
    */
-  readonly compute: 'float32' | 'bfloat16';
+  readonly compute: 'float32' | 'tf32' | 'bfloat16';
   /**
    * Activation function after every linear layer except the last; gelu is the exact form; with
    * gated silu unless given. Default: relu.

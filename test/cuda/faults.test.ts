@@ -141,6 +141,7 @@ describe('CUDA engine that cannot work', { skip: skip ?? false }, () => {
         /ended with 700: .*lost to this process: start again.*--resume/,
       );
     }
-    assert.throws(() => second.fill(tensor, 1), /cuMemsetD32Async ended with 700/);
+    second.fill(tensor, 1);
+    assert.throws(() => second.synchronize(), /cuMemsetD32Async ended with 700/);
   });
 });

@@ -100,6 +100,7 @@ describe('memory of CUDA devices', { skip: skip ?? false }, () => {
       const [a, c] = [engine.allocate([4, 4], dtype), engine.allocate([4, 4])];
       engine.fill(c, 1);
       if (a.dtype === 'bfloat16') engine.encodeRows('bfloat16', c, bytesOf(a));
+      engine.synchronize();
       process.env['FAKE_CUDA_FAIL'] = 'state:0=15';
       assert.throws(
         () => engine.gemm(false, false, 1, asMatrix(a), asMatrix(a), 0, asMatrix(c)),

@@ -23,6 +23,13 @@ export function withFakeCuda(): void {
   });
 }
 
+/** How often a call of the stand-in has been made in this process. */
+export async function callsOfFakeCuda(): Promise<(name: string) => number> {
+  const { PHANTOM_CUDA } = fakeCuda();
+  const find = (await openLibrary(PHANTOM_CUDA)).find('fakeCudaCalls', 'long', ['str']);
+  return (name) => Number(find?.(name));
+}
+
 /** What the stand-in's libraries have made in this process and not been given back. */
 export async function madeByFakeCuda(): Promise<number> {
   const { PHANTOM_CUDA } = fakeCuda();

@@ -1,48 +1,8 @@
 // One rank that trains networks twice: on the WebAssembly engine, and on the same as a device would be.
-import { TrainingError } from '#src/base/errors.js';
-import { countedParts } from '#src/app/ranks/rank-parts.js';
-import type { Transport } from '#src/communicators/communicator.js';
 import { runRank } from '#src/communicators/threads/threads-worker.js';
-import type { Batch } from '#src/data/loader/batches.js';
-import type { Engine } from '#src/engines/engine.js';
 import { createWasmEngine } from '#src/engines/wasm/wasm-engine.js';
-import { DropoutDraws } from '#src/layers/dropout/draws.js';
-import type { LossName } from '#src/layers/loss-names.js';
-import { NestedGhosts } from '#src/model/nested-ghosts.js';
-import { buildNetwork } from '#src/model/network.js';
-import { inputWidth, type NetworkSpecification, outputWidth } from '#src/model/specification.js';
-import { createOptimizer } from '#src/optimizers/optimizer.js';
-import type { OptimizerName } from '#src/optimizers/optimizer-list.js';
-import { WeightAverage } from '#src/optimizers/weight-average.js';
-import { randomStream } from '#src/tensor/random.js';
-import { LossPass } from '#src/training/loss-pass.js';
-import { createObjective } from '#src/training/objective.js';
-import { Stepper } from '#src/training/stepper.js';
 import { type DeferredEvent, deferringEngine } from '../support/deferring-engine.js';
-
-export interface DeferredRequest {
-  readonly specification: NetworkSpecification;
-  readonly loss: LossName;
-  readonly optimizer: OptimizerName;
-  readonly weighted?: boolean;
-  readonly replicas?: number;
-  readonly microBatches?: number;
-  readonly clipNorm?: number;
-  readonly nested?: boolean;
-  readonly average?: boolean;
-  /** Whether the last batch has a number that is none. */
-  readonly broken?: boolean;
-}
-
-/** What a run came to, number by number. */
-export interface RunNumbers {
-  /** Loss, accuracy and gradient norm of each step. */
-  readonly steps: readonly (readonly number[])[];
-  /** Why the last step failed; null: it did not. */
-  readonly failure: string | null;
-  readonly weights: readonly Float32Array[];
-  readonly sentBytes: number;
-}
+import { type FewStepsRequest, type RunNumbers, trainFewSteps } from './few-steps.js';
 
 export interface DeferredResult {
   readonly plain: RunNumbers;
@@ -51,10 +11,7 @@ export interface DeferredResult {
   readonly events: readonly DeferredEvent[];
 }
 
-const STEPS = 3;
-const COLUMNS = 6;
-
-await runRank<readonly DeferredRequest[]>(async ({ data, transport }): Promise<DeferredResult[]> =>
+await runRank<readonly FewStepsRequest[]>(async ({ data, transport }): Promise<DeferredResult[]> =>
   data.map((request) => {
     const noted: DeferredEvent[] = [];
     let events: readonly DeferredEvent[] = [];
@@ -64,77 +21,8 @@ await runRank<readonly DeferredRequest[]>(async ({ data, transport }): Promise<D
       step();
       events = [...noted];
     };
-    const plain = train(request, createWasmEngine(), transport, (step) => step());
-    const deferred = train(request, device, transport, inLast);
+    const plain = trainFewSteps(request, createWasmEngine(), transport, (step) => step());
+    const deferred = trainFewSteps(request, device, transport, inLast);
     return { plain, deferred, events };
   }),
 );
-
-function train(
-  request: DeferredRequest,
-  bare: Engine,
-  transport: Transport,
-  inLast: (step: () => void) => void,
-): RunNumbers {
-  const { specification, loss, replicas = 1, microBatches = 1, average = false } = request;
-  const parts = countedParts(bare, transport, replicas);
-  const { engine, communicator } = parts;
-  const network = buildNetwork(specification, engine, communicator);
-  const constants = { momentum: 0.9, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.01 };
-  const optimizer = createOptimizer(
-    { ...constants, name: request.optimizer },
-    engine,
-    network.parameters,
-  );
-  network.initialize(3);
-  const averaged = average ? new WeightAverage(engine, network.parameters, 0.9) : null;
-  averaged?.begin();
-  const objective = createObjective({
-    ...{ specification, loss, engine, weighted: request.weighted ?? false },
-    ...{ layout: network.layout, columns: COLUMNS, samples: COLUMNS * microBatches * replicas },
-  });
-  const batches = randomBatches(request, parts.replicas?.index ?? 0);
-  const pass = new LossPass({ ...parts, network, objective, batches });
-  const stepper = new Stepper({
-    ...{ pass, optimizer, average: averaged, microBatches, replicas: parts.replicas },
-    clipNorm: request.clipNorm ?? null,
-    nestedGhosts: request.nested ? new NestedGhosts(5, specification.ghosts) : null,
-    dropout: specification.dropout ? new DropoutDraws(7) : null,
-  });
-  const steps: number[][] = [];
-  let failure: string | null = null;
-  try {
-    const run = (step: number): void => {
-      const { loss: value, accuracy, gradientNorm } = stepper.step(step, 0.01, true);
-      steps.push([value, accuracy, gradientNorm]);
-    };
-    for (let step = 0; step < STEPS - 1; step++) run(step);
-    inLast(() => run(STEPS - 1));
-  } catch (error) {
-    if (!(error instanceof TrainingError)) throw error;
-    failure = error.message;
-  }
-  const weightsNow = () => network.parameters.map(({ value }) => engine.toHost(value).slice());
-  const weights = [...weightsNow(), ...(averaged?.use(weightsNow) ?? [])];
-  return { steps, failure, weights, sentBytes: parts.trafficBytes() };
-}
-
-function randomBatches(request: DeferredRequest, replica: number) {
-  const { specification, loss, weighted, broken, microBatches = 1 } = request;
-  const stream = randomStream(11, `batches of ${replica}`);
-  const outputs = loss === 'cross-entropy' ? 1 : outputWidth(specification);
-  let drawn = 0;
-  let batches = 0;
-  const next = (): Batch => {
-    const x = new Float32Array(inputWidth(specification) * COLUMNS);
-    const y = new Float32Array(outputs * COLUMNS);
-    stream.fillNormal(x, (drawn += x.length));
-    stream.fillNormal(y, (drawn += y.length));
-    if (loss === 'cross-entropy') y.forEach((value, i) => (y[i] = value > 0 ? 1 : 0));
-    if (broken && ++batches === STEPS * microBatches) x[0] = Number.NaN;
-    const weights = weighted ? [0.5, 1, 2, 0, 1, 1] : [];
-    const about = { kind: 'training', step: 0, microBatch: 0, index: 0, columns: COLUMNS } as const;
-    return { ...about, validColumns: COLUMNS, x, y: Float32Array.from([...y, ...weights]) };
-  };
-  return { next };
-}

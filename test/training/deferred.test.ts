@@ -3,8 +3,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
-import { STRATEGY_NAMES } from '#src/layers/strategies.js';
-import type { NetworkSpecification } from '#src/model/specification.js';
 import { CollectiveError, UnsupportedError } from '#src/base/errors.js';
 import { Communicator } from '#src/communicators/communicator.js';
 import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
@@ -12,42 +10,11 @@ import { StagedTransport } from '#src/communicators/staged/staged-transport.js';
 import { inHostMemory } from '#src/engines/host-engine.js';
 import { createWasmEngine } from '#src/engines/wasm/wasm-engine.js';
 import { deferringEngine } from '../support/deferring-engine.js';
-import type { DeferredRequest, DeferredResult } from './deferred-rank.js';
+import type { DeferredResult } from './deferred-rank.js';
+import { CASES, type FewStepsRequest, plain } from './few-steps.js';
 
 const RANK = new URL('deferred-rank.js', import.meta.url);
-const ENDS = { kind: 'replicated', inputs: 5, outputs: 3 } as const;
-const NETWORK: NetworkSpecification = {
-  ...{ strategy: 'phantom', width: 16, depth: 2, blocks: 4, ghosts: 2, activation: 'gelu' },
-  ends: ENDS,
-};
-const RESIDUAL = { norm: 'rms', expansion: 2, gated: true } as const;
-
-const plain = (specification: Partial<NetworkSpecification>): DeferredRequest => ({
-  specification: { ...NETWORK, ...specification },
-  loss: 'cross-entropy',
-  optimizer: 'adamw',
-});
-
-const CASES: Readonly<Record<string, DeferredRequest>> = {
-  ...Object.fromEntries(
-    STRATEGY_NAMES.flatMap((strategy) => [
-      [strategy, plain({ strategy })],
-      [`${strategy}, sharded`, { ...plain({ strategy, ends: { kind: 'sharded' } }), loss: 'mse' }],
-      [`${strategy}, residual with dropout`, plain({ strategy, residual: RESIDUAL, dropout: 0.2 })],
-      [`${strategy} in bfloat16`, plain({ strategy, compute: 'bfloat16' })],
-    ]),
-  ),
-  'ghosts in int8': plain({ ghostPrecision: 'int8' }),
-  'a function on ghosts': plain({ ghostActivation: 'tanh' }),
-  'ghosts in bfloat16': plain({ ghostPrecision: 'bfloat16' }),
-  'nested ghosts, weighted samples': { ...plain({}), nested: true, weighted: true },
-  'micro-batches, clipping, an average': {
-    ...{ ...plain({}), optimizer: 'momentum' },
-    ...{ microBatches: 3, clipNorm: 0.1, average: true },
-  },
-};
-
-async function results(ranks: number, requests: readonly DeferredRequest[]) {
+async function results(ranks: number, requests: readonly FewStepsRequest[]) {
   const { done } = launchRanks<DeferredResult[]>({ size: ranks, module: RANK, data: requests });
   return done;
 }

@@ -241,8 +241,11 @@ async function prepare(
   checkFits(model, data);
   validateRanks(specification.blocks, ranks);
   const { compute: used = 'float32' } = specification;
-  const engine = await withEngine(request.engine ?? 'auto', settings, ({ name, halfProducts }) =>
-    describeEngine({ description: name, halfProducts }, used),
+  const { relaxedSimd } = settings;
+  const engine = await withEngine(
+    request.engine ?? 'auto',
+    { relaxedSimd },
+    ({ name, halfProducts }) => describeEngine({ description: name, halfProducts }, used),
   );
   return { model, swept, data, release, engine };
 }

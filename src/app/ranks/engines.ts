@@ -3,7 +3,8 @@ import { type HostEngine, inHostMemory } from '../../engines/host-engine.js';
 import { AUTOMATIC_ENGINES, ENGINES, type EngineChoice } from '../../engines/engine-list.js';
 import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
 import type { WasmModule } from '../../base/web-assembly.js';
-import { NativeError } from '../../base/errors.js';
+import { NativeError, UnsupportedError } from '../../base/errors.js';
+import type { Compute } from '../../engines/compute.js';
 
 /** How an engine is made. */
 export interface EngineOptions {
@@ -14,6 +15,8 @@ export interface EngineOptions {
   readonly localRank?: number;
   /** Those to take, of engine cuda. Default null: all. */
   readonly devices?: readonly number[] | null;
+  /** What is multiplied. Default: float32 and bfloat16, as tensors are. */
+  readonly compute?: Compute;
 }
 
 /**
@@ -21,14 +24,21 @@ export interface EngineOptions {
  * kernels elsewhere.
  *
  * @throws NativeError when `blas` or `cuda` was asked for and no library can be used, with the reasons
+ * @throws UnsupportedError when `compute` is tf32 and the engine is of the processor
  */
 export async function createEngine(
   choice: EngineChoice,
   options: EngineOptions = {},
 ): Promise<Engine> {
   const { relaxedSimd: relaxed = false, module, localRank = 0, devices = null } = options;
-  const place = { relaxed, localRank, devices };
-  const kernels = module === undefined ? place : { ...place, module };
+  const { compute = 'float32' } = options;
+  if (compute === 'tf32' && choice !== 'cuda') {
+    throw new UnsupportedError(
+      'compute',
+      `tf32 is of CUDA devices alone, and the engine is ${choice}; choose engine cuda, or compute float32`,
+    );
+  }
+  const kernels = { relaxed, localRank, devices, compute, ...(module && { module }) };
   if (choice !== 'auto') return ENGINES[choice](kernels);
   let reason: unknown;
   for (const name of AUTOMATIC_ENGINES) {

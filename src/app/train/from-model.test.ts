@@ -27,6 +27,7 @@ it('keeps how the ghosts of a model travel, unless another compute is asked for'
   };
   assert.equal(precision(), 'int8');
   assert.equal(precision({ compute: 'float32' }), 'int8');
+  assert.equal(precision({ compute: 'tf32' }), 'int8');
   assert.equal(precision({ compute: 'bfloat16' }), 'bfloat16');
   assert.equal(precision({ compute: 'bfloat16' }, { compute: 'float32' }), 'int8');
   assert.equal(precision({ compute: 'float32', ghostPrecision: 'float32' }), 'float32');

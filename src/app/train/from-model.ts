@@ -7,6 +7,7 @@ import { networkSettings } from '../../settings/network-settings.js';
 import type { SettingsSource } from '../../settings/resolve.js';
 
 import type { SettingKey } from '../../settings/keys.js';
+import { operandsIn } from '../../engines/compute.js';
 import { sameSetting } from '../../settings/given.js';
 import type { TrainingSettings } from '../../settings/settings.js';
 
@@ -22,7 +23,7 @@ export function withModel(sources: readonly SettingsSource[]): SettingsSource[] 
   const { ghostPrecision = 'float32', ...network } = { ...networkSettings(specification), loss };
   const asked = sources.findLast(({ settings }) => settings.compute !== undefined)?.settings;
   // Ghosts travel as they did, unless another compute says how.
-  const isOther = asked !== undefined && asked.compute !== network.compute;
+  const isOther = asked?.compute !== undefined && operandsIn(asked.compute) !== network.compute;
   const known = isOther ? network : { ...network, ghostPrecision };
   for (const { where, settings } of sources) {
     for (const [key, value] of Object.entries(known)) {

@@ -1,6 +1,7 @@
 // A rank of a training run, on a worker thread.
 import { type LoaderHandle, openBatches } from '../../data/loader/loader.js';
 import type { WasmModule } from '../../base/web-assembly.js';
+import { operandsIn } from '../../engines/compute.js';
 import { measureEngine } from '../../engines/measure.js';
 import { runTraining, type TrainingJob } from '../../training/trainer.js';
 import { createEngine } from '../ranks/engines.js';
@@ -22,12 +23,13 @@ await runRankProgram<TrainingRankData>(async (context) => {
   const { job, batches, module } = context.data;
   const { engine: choice, relaxedSimd, devices, ranks, replicas, compute } = job.settings;
   const { localRank } = context;
-  const make = () => createEngine(choice, { relaxedSimd, devices, localRank, module });
+  const make = () => createEngine(choice, { relaxedSimd, devices, localRank, module, compute });
   // An engine of its own, so that the measurement takes none of the run's memory.
   const measured = () =>
     withRankEngine(context, make, (engine) => {
-      const { flopsPerS: peakFlopsPerS } = measureEngine(engine, compute);
-      const ratio = compute === 'float32' ? null : peakFlopsPerS / measureEngine(engine).flopsPerS;
+      const { flopsPerS: peakFlopsPerS } = measureEngine(engine, operandsIn(compute));
+      const isHalf = compute === 'bfloat16';
+      const ratio = isHalf ? peakFlopsPerS / measureEngine(engine).flopsPerS : null;
       return { peakFlopsPerS, halfRatio: ratio };
     });
   const rates = context.rank === 0 ? await measured() : { peakFlopsPerS: 0, halfRatio: null };

@@ -14,6 +14,7 @@ type HostArray = MovedPayload | Payload;
 type Start = (send: HostArray, receive: HostArray) => PendingCollective;
 type Operand = Moved | Summed;
 const DONE: PendingCollective = { wait() {} };
+const NOTHING = new Uint8Array(0);
 
 /**
  * A transport between hosts, for an engine whose memory is not the host's. A region is copied to the host
@@ -97,14 +98,14 @@ export class StagedTransport implements Transport {
   }
 
   #start(start: Start, send: Operand, receive: Operand): PendingCollective {
-    const [from, to] = [regionOf(send), regionOf(receive)];
+    const from = regionOf(send);
+    const to = regionOf(receive);
     if (this.size === 1 && from !== null && to !== null) {
       // Says whether the group has ended.
       this.#inner.barrier();
       if (from.byteOffset !== to.byteOffset) this.#copies.copy<'float32' | 'bytes'>(from, to);
       return DONE;
     }
-    const [sent, received] = [this.#arrayOf(send), this.#arrayOf(receive)];
     if (this.#inFlight === this.maxInFlight) {
       throw new CollectiveError(
         this.name,
@@ -113,7 +114,11 @@ export class StagedTransport implements Transport {
       );
     }
     const handle = this.#free.pop() ?? new StagedCollective(this.#copies, this.#done);
-    handle.begin(start, { from, sent, to, received });
+    handle.from = from;
+    handle.to = to;
+    handle.sent = this.#arrayOf(send);
+    handle.received = this.#arrayOf(receive);
+    handle.begin(start);
     this.#inFlight++;
     return handle;
   }
@@ -139,20 +144,17 @@ function regionOf(operand: Operand): Tensor | Bytes | null {
   return ArrayBuffer.isView(operand) || hostView<'float32' | 'bytes'>(operand) ? null : operand;
 }
 
-interface Operands {
-  readonly from: Tensor | Bytes | null;
-  readonly sent: HostArray;
-  readonly to: Tensor | Bytes | null;
-  readonly received: HostArray;
-}
-
 /** A handle that is free again after its wait, also where that throws. */
 class StagedCollective implements PendingCollective {
   readonly #copies: RegionCopies;
   readonly #done: (handle: StagedCollective) => void;
+  /** Of its collective: regions that are copied, and where they are on the host. */
+  from: Tensor | Bytes | null = null;
+  to: Tensor | Bytes | null = null;
+  sent: HostArray = NOTHING;
+  received: HostArray = NOTHING;
   /** To be called by the wait; null: there is nothing to wait for. */
   #start: Start | null = null;
-  #operands: Operands | null = null;
   #copy: PendingCopy | null = null;
   /** Of host arrays alone. */
   #started: PendingCollective | null = null;
@@ -162,18 +164,17 @@ class StagedCollective implements PendingCollective {
     this.#done = done;
   }
 
-  begin(start: Start, operands: Operands): void {
-    const { from, sent, to, received } = operands;
+  begin(start: Start): void {
+    const { from, sent, to, received } = this;
     this.#started = from === null && to === null ? start(sent, received) : null;
     this.#start = start;
-    this.#operands = operands;
     this.#copy = from && this.#copies.startToHost<'float32' | 'bytes'>(from, sent as Uint8Array);
   }
 
   wait(): void {
     const start = this.#start;
-    if (start === null || this.#operands === null) return;
-    const { sent, received, to } = this.#operands;
+    if (start === null) return;
+    const { sent, received, to } = this;
     this.#start = null;
     try {
       this.#copy?.wait();

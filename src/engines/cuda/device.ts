@@ -7,6 +7,7 @@ import {
   DEVICE_ATTRIBUTE,
   EVENT_DISABLE_TIMING,
   STREAM_NON_BLOCKING,
+  CAPTURE_THREAD_LOCAL,
 } from '../../native/cuda.js';
 
 /** Major · 1000 + minor · 10, as the driver tells its version: the first that goes with libraries 12. */
@@ -44,6 +45,7 @@ export class Device {
   readonly #pages: number[] = [];
   readonly #events: number[] = [];
   readonly #modules: number[] = [];
+  readonly #graphs = new Set<number>();
   #isClosed = false;
 
   /**
@@ -124,6 +126,7 @@ export class Device {
     for (const at of this.#memory) driver.free(at);
     for (const at of this.#pages) driver.freePages(at);
     for (const event of this.#events) driver.destroyEvent(event);
+    for (const graph of this.#graphs) driver.destroyExecutable(graph);
     for (const module of this.#modules) driver.unloadModule(module);
     driver.destroyStream(this.stream);
     driver.popContext(new BigUint64Array(1));
@@ -221,6 +224,39 @@ export class Device {
       'cuLaunchKernel',
       launch(kernel, blocks, 1, 1, threads, 1, 1, 0, this.stream, parameters, 0),
     );
+  }
+
+  /** A graph of the calls that `work` makes on the stream, which does none of them. */
+  capture(work: () => void): number {
+    const driver = this.#driver;
+    this.#call('cuStreamBeginCapture', driver.beginCapture(this.stream, CAPTURE_THREAD_LOCAL));
+    const view = new BigUint64Array(1);
+    const end = () => driver.endCapture(this.stream, view);
+    try {
+      work();
+    } catch (error) {
+      if (end() === 0) driver.destroyGraph(Number(view[0]));
+      throw error;
+    }
+    this.#call('cuStreamEndCapture', end());
+    const graph = Number(view[0]);
+    try {
+      const made = this.#handle('cuGraphInstantiateWithFlags', (into) =>
+        driver.instantiate(into, graph, 0),
+      );
+      this.#graphs.add(made);
+      return made;
+    } finally {
+      driver.destroyGraph(graph);
+    }
+  }
+  launchGraph(graph: number): void {
+    this.#call('cuGraphLaunch', this.#driver.launchGraph(graph, this.stream));
+  }
+  /** One that is under way runs to its end. */
+  destroyGraph(graph: number): void {
+    this.#graphs.delete(graph);
+    this.#call('cuGraphExecDestroy', this.#driver.destroyExecutable(graph));
   }
 
   #call(name: string, code: number): void {

@@ -1,4 +1,5 @@
 import { addressReader } from '../../native/library.js';
+import { addressAt, type Calls } from './calls.js';
 import type { Device } from './device.js';
 
 /** Every kernel of `kernels/cuda/`. */
@@ -37,6 +38,7 @@ const MOST_BLOCKS = 8192;
 
 // `Arguments` of kernels/cuda/arguments.cuh, in bytes.
 const BYTES = 176;
+const WORDS = BYTES / 4;
 const AT = { n: 64, integers: 72, reals: 96, words: 144 };
 
 /** What has an address. */
@@ -44,9 +46,10 @@ interface Placed {
   readonly byteOffset: number;
 }
 
-/** Launches kernels with one block of arguments, which the driver copies at each launch. */
+/** Launches kernels, each with one block of arguments. */
 export class Launcher {
-  readonly #device: Device;
+  readonly #calls: Calls;
+  readonly #kind: number;
   readonly #kernels: Record<KernelName, number>;
   readonly #buffer = new ArrayBuffer(BYTES);
   readonly #addresses = new BigUint64Array(this.#buffer, 0, 8);
@@ -54,32 +57,38 @@ export class Launcher {
   readonly #integers = new Uint32Array(this.#buffer, AT.integers, 6);
   readonly #reals = new Float32Array(this.#buffer, AT.reals, 12);
   readonly #words = new Uint32Array(this.#buffer, AT.words, 8);
-  /** The address of the block: what a launch gets is the address of this. */
+  readonly #block = new Uint32Array(this.#buffer);
+  /** The block of the launch that is made, which the driver copies, and its address: what a launch gets is the
+   * address of this. */
+  readonly #launched = new Uint32Array(new ArrayBuffer(BYTES));
   readonly #parameters = new BigUint64Array(new ArrayBuffer(8));
-  readonly #parametersAt: number;
   #kernel = 0;
 
   private constructor(
     device: Device,
+    calls: Calls,
     binary: Uint8Array,
     address: (buffer: ArrayBuffer) => number,
   ) {
-    this.#device = device;
+    this.#calls = calls;
     this.#kernels = device.kernels(binary, KERNELS);
-    this.#parameters[0] = BigInt(address(this.#buffer));
-    this.#parametersAt = address(this.#parameters.buffer);
+    this.#parameters[0] = BigInt(address(this.#launched.buffer));
+    const parametersAt = address(this.#parameters.buffer);
+    this.#kind = calls.kind(4 + WORDS, (words, at) => {
+      for (let i = 0; i < WORDS; i++) this.#launched[i] = words[at + 4 + i] ?? 0;
+      device.launch(addressAt(words, at + 1), words[at + 3] ?? 0, THREADS, parametersAt);
+    });
   }
 
   /** @param binary the compiled kernels */
-  static async open(device: Device, binary: Uint8Array): Promise<Launcher> {
-    return new Launcher(device, binary, await addressReader());
+  static async open(device: Device, calls: Calls, binary: Uint8Array): Promise<Launcher> {
+    return new Launcher(device, calls, binary, await addressReader());
   }
 
-  /** Begins a launch. Addresses are null, and numbers what the launch before left, until they are set. */
+  /** Begins a launch. Addresses are null, and numbers zero, until they are set. */
   of(kernel: KernelName): this {
     this.#kernel = this.#kernels[kernel];
-    this.#addresses.fill(0n);
-    this.#integers[5] = 0;
+    this.#block.fill(0);
     return this;
   }
   /** An address, by its place in `at`. */
@@ -99,7 +108,7 @@ export class Launcher {
     this.#integers[4] = flags;
     return this;
   }
-  /** Address 0 is a table of so many tensors, of this launch alone. */
+  /** Address 0 is a table of so many tensors. */
   table(tensors: number): this {
     this.#integers[5] = tensors;
     return this;
@@ -123,6 +132,9 @@ export class Launcher {
   blocks(blocks: number, n = 0): void {
     if (blocks === 0) return;
     this.#n[0] = BigInt(n);
-    this.#device.launch(this.#kernel, blocks, THREADS, this.#parametersAt);
+    const at = this.#calls.add(this.#kind);
+    this.#calls.place(at + 1, this.#kernel);
+    this.#calls.words[at + 3] = blocks;
+    this.#calls.words.set(this.#block, at + 4);
   }
 }

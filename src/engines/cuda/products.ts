@@ -2,10 +2,11 @@ import { NativeError, UnsupportedError } from '../../base/errors.js';
 import type { CublasLt } from '../../native/cublas-lt.js';
 import { addressReader } from '../../native/library.js';
 import { elementBytes, type Matrix, operandDtype } from '../../tensor/tensor.js';
+import { addressAt, type Calls } from './calls.js';
 import type { Device } from './device.js';
 
 // Of cublasLt.h and library_types.h.
-const COMPUTE_FLOAT32 = 68;
+const [COMPUTE_FLOAT32, COMPUTE_TF32] = [68, 77];
 const TYPE = { float32: 0, bfloat16: 14 } as const;
 const [DESCRIPTION_TRANSPOSE_A, DESCRIPTION_TRANSPOSE_B] = [3, 4];
 const PREFERENCE = { workspaceBytes: 1, reductions: 3, alignment: [5, 6, 7, 8] } as const;
@@ -23,6 +24,8 @@ const MOST_PLANS = 4096;
 const WIDEST_BYTES = 16;
 
 interface Plan {
+  /** No other plan has had it. */
+  readonly id: number;
   readonly description: number;
   readonly layouts: readonly [a: number, b: number, c: number];
   /** Of the algorithm. */
@@ -44,29 +47,43 @@ export class Products {
   readonly #library: CublasLt;
   readonly #stream: number;
   readonly #workspace: number;
+  readonly #tf32: boolean;
   readonly #address: (buffer: ArrayBuffer) => number;
   readonly #handle: number;
+  readonly #calls: Calls;
+  readonly #kind: number;
   readonly #plans = new Map<string, Plan>();
-  readonly #scalars = new Float32Array(new ArrayBuffer(8));
+  readonly #byId = new Map<number, Plan>();
+  #made = 0;
+  /** Of a call that is put off, and of one that is made. */
+  readonly #factors = new Float32Array(2);
+  readonly #factorBits = new Uint32Array(this.#factors.buffer);
+  readonly #scalars = new Uint32Array(new ArrayBuffer(8));
   readonly #scalarsAt: number;
 
   private constructor(
     library: CublasLt,
-    device: Device,
-    workspace: number,
+    { device, calls }: ProductsPlace,
+    { workspace, tf32 }: ProductsOptions,
     address: (buffer: ArrayBuffer) => number,
   ) {
     this.#library = library;
+    this.#calls = calls;
+    this.#kind = calls.kind(10, (words, at) => this.#run(words, at));
     this.#stream = device.stream;
     this.#workspace = workspace;
+    this.#tf32 = tf32;
     this.#address = address;
     this.#scalarsAt = address(this.#scalars.buffer);
-    this.#handle = this.#made('cublasLtCreate', (view) => library.create(view));
+    this.#handle = this.#create('cublasLtCreate', (view) => library.create(view));
   }
 
-  /** @param workspace `WORKSPACE_BYTES` of the device's memory */
-  static async open(library: CublasLt, device: Device, workspace: number): Promise<Products> {
-    return new Products(library, device, workspace, await addressReader());
+  static async open(
+    library: CublasLt,
+    place: ProductsPlace,
+    options: ProductsOptions,
+  ): Promise<Products> {
+    return new Products(library, place, options, await addressReader());
   }
 
   /** Gives back what the library made; nothing may be under way. */
@@ -86,10 +103,28 @@ export class Products {
     beta: number,
     c: Matrix,
   ): void {
-    const plan = this.#plan(transposeA, transposeB, a, b, c);
+    const { id } = this.#plan(transposeA, transposeB, a, b, c);
+    const at = this.#calls.add(this.#kind);
+    const { words } = this.#calls;
+    this.#factors[0] = alpha;
+    this.#factors[1] = beta;
+    words[at + 1] = id;
+    words.set(this.#factorBits, at + 2);
+    for (const [i, { byteOffset }] of [a, b, c].entries()) {
+      this.#calls.place(at + 4 + 2 * i, byteOffset);
+    }
+  }
+
+  #run(words: Uint32Array, at: number): void {
+    const plan = this.#byId.get(words[at + 1] ?? 0) as Plan;
     const [first, second, out] = plan.layouts;
-    this.#scalars[0] = alpha;
-    this.#scalars[1] = beta;
+    this.#scalars[0] = words[at + 2] ?? 0;
+    this.#scalars[1] = words[at + 3] ?? 0;
+    const [a, b, c] = [
+      addressAt(words, at + 4),
+      addressAt(words, at + 6),
+      addressAt(words, at + 8),
+    ];
     // Row-major C = op(A) · op(B) is column-major Cᵀ = op(B)ᵀ · op(A)ᵀ.
     this.#check(
       'cublasLtMatmul',
@@ -97,14 +132,14 @@ export class Products {
         this.#handle,
         plan.description,
         this.#scalarsAt,
-        b.byteOffset,
+        b,
         first,
-        a.byteOffset,
+        a,
         second,
         this.#scalarsAt + 4,
-        c.byteOffset,
+        c,
         out,
-        c.byteOffset,
+        c,
         out,
         plan.address,
         this.#workspace,
@@ -125,17 +160,21 @@ export class Products {
     for (const [oldest, old] of this.#plans) {
       if (this.#plans.size < MOST_PLANS) break;
       // The library has read them when a call returns.
+      this.#calls.submit();
       this.#destroy(old);
       this.#plans.delete(oldest);
+      this.#byId.delete(old.id);
     }
     this.#plans.set(key, plan);
+    this.#byId.set(plan.id, plan);
     return plan;
   }
 
   #find(transposeA: boolean, transposeB: boolean, a: Matrix, b: Matrix, c: Matrix): Plan {
     const library = this.#library;
-    const description = this.#made('cublasLtMatmulDescCreate', (view) =>
-      library.describe(view, COMPUTE_FLOAT32, TYPE.float32),
+    const isTf32 = this.#tf32 && a.dtype === 'float32';
+    const description = this.#create('cublasLtMatmulDescCreate', (view) =>
+      library.describe(view, isTf32 ? COMPUTE_TF32 : COMPUTE_FLOAT32, TYPE.float32),
     );
     const transpose = (attribute: number, on: boolean) =>
       this.#check(
@@ -145,7 +184,7 @@ export class Products {
     transpose(DESCRIPTION_TRANSPOSE_A, transposeB);
     transpose(DESCRIPTION_TRANSPOSE_B, transposeA);
     const layout = ({ dtype, rows, columns, stride }: Matrix) =>
-      this.#made('cublasLtMatrixLayoutCreate', (view) =>
+      this.#create('cublasLtMatrixLayoutCreate', (view) =>
         library.layout(view, TYPE[dtype], columns, rows, Math.max(1, columns, stride)),
       );
     const layouts = [layout(b), layout(a), layout(c)] as const;
@@ -177,12 +216,15 @@ export class Products {
       );
     }
     const workspaceBytes = Number(new BigUint64Array(result, RESULT.workspace, 1)[0]);
-    return { description, layouts, result, address: this.#address(result), workspaceBytes };
+    const [id, at] = [++this.#made, this.#address(result)];
+    return { id, description, layouts, result, address: at, workspaceBytes };
   }
 
   #preference(...operands: readonly [Matrix, Matrix, Matrix]): number {
     const library = this.#library;
-    const preference = this.#made('cublasLtMatmulPreferenceCreate', (view) => library.prefer(view));
+    const preference = this.#create('cublasLtMatmulPreferenceCreate', (view) =>
+      library.prefer(view),
+    );
     const set = (attribute: number, view: Uint32Array | BigUint64Array) =>
       this.#check(
         'cublasLtMatmulPreferenceSetAttribute',
@@ -202,7 +244,7 @@ export class Products {
     this.#library.destroyDescription(description);
   }
 
-  #made(call: string, make: (view: BigUint64Array) => number): number {
+  #create(call: string, make: (view: BigUint64Array) => number): number {
     const view = new BigUint64Array(1);
     this.#check(call, make(view));
     return Number(view[0]);
@@ -222,6 +264,19 @@ const STATUS: Readonly<Record<number, string>> = {
   13: 'the product failed on the device; start again, from the last checkpoint with --resume',
   15: 'it does not support this product',
 };
+
+interface ProductsOptions {
+  /** Address of `WORKSPACE_BYTES` of the device's memory. */
+  readonly workspace: number;
+  /** Whether float32 operands are rounded to TF32. */
+  readonly tf32: boolean;
+}
+
+/** Where products are made. */
+interface ProductsPlace {
+  readonly device: Device;
+  readonly calls: Calls;
+}
 
 /** Bytes that every row of a matrix starts at a multiple of, up to what a thread loads at once. */
 function alignment({ dtype, byteOffset, stride }: Matrix): number {

@@ -1,5 +1,6 @@
 import { UnsupportedError } from '../../base/errors.js';
 import type { Slots } from '../engine.js';
+import type { Calls } from './calls.js';
 import type { Device } from './device.js';
 import type { Launcher } from './launcher.js';
 
@@ -19,13 +20,15 @@ export class Sums {
   /** Where blocks leave their parts, for two sums at a time. */
   readonly parts: readonly [number, number];
   readonly #device: Device;
+  readonly #calls: Calls;
   readonly #launcher: Launcher;
   #at = 0;
   #left = 0;
 
   /** @param memory as many bytes as `Sums.bytes` of the device's memory */
-  constructor(device: Device, launcher: Launcher, memory: number) {
+  constructor(device: Device, calls: Calls, launcher: Launcher, memory: number) {
     this.#device = device;
+    this.#calls = calls;
     this.#launcher = launcher;
     this.parts = [memory, memory + 8 * MOST_PARTS];
   }
@@ -56,7 +59,7 @@ export class Sums {
   into({ byteOffset }: Slots, at: number, n: number, count: 1 | 2 = 1): void {
     const slot = byteOffset + 8 * at;
     if (n === 0) {
-      this.#device.fill(slot, 0, 2 * count);
+      this.#calls.fill(slot, 0, 2 * count);
       return;
     }
     const blocks = partsOf(n);

@@ -1,5 +1,6 @@
 import { UnsupportedError } from '../../base/errors.js';
 import type { Slots, UpdateOperands } from '../engine.js';
+import type { Calls } from './calls.js';
 import type { Device } from './device.js';
 import type { Launcher } from './launcher.js';
 import type { Staging } from './staging.js';
@@ -29,13 +30,15 @@ interface Table {
  */
 export class Updates {
   readonly #device: Device;
+  readonly #calls: Calls;
   readonly #launcher: Launcher;
   readonly #staging: Staging;
   readonly #tables = new WeakMap<readonly UpdateOperands[], Table>();
   readonly #numbers = new Float32Array(MOST_NUMBERS);
 
-  constructor(device: Device, launcher: Launcher, staging: Staging) {
+  constructor(device: Device, calls: Calls, launcher: Launcher, staging: Staging) {
     this.#device = device;
+    this.#calls = calls;
     this.#launcher = launcher;
     this.#staging = staging;
   }
@@ -64,6 +67,8 @@ export class Updates {
       .at(2, byteOffset + 8 * at)
       .table(tensors.length)
       .blocks(tensors.length);
+    // Nothing has to follow for a while.
+    this.#calls.submit();
   }
 
   /** The table of the list, with the numbers of this step. */

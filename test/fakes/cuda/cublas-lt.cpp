@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-enum { FLOAT32 = 0, BFLOAT16 = 14, COMPUTE_FLOAT32 = 68 };
+enum { FLOAT32 = 0, BFLOAT16 = 14, COMPUTE_FLOAT32 = 68, COMPUTE_TF32 = 77 };
 enum { INVALID_VALUE = 7, NOT_SUPPORTED = 15 };
 
 struct Description { int compute, scale, transposeA = 0, transposeB = 0; };
@@ -27,12 +27,21 @@ static float element(const char *data, int type, uint64_t i) {
   memcpy(&value, &bits, 4);
   return value;
 }
+/** The nearest number with a mantissa of 10 bits. */
+static float inTf32(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  bits = (bits + 0x1000) & ~0x1fffu;
+  memcpy(&value, &bits, 4);
+  return value;
+}
 /** The operand as rows of `inner` numbers. */
-static std::vector<float> unpacked(const char *data, const Layout &layout, bool byColumns) {
+static std::vector<float> unpacked(const char *data, const Layout &layout, bool byColumns, bool tf32) {
   std::vector<float> out(layout.rows * layout.columns);
   for (uint64_t j = 0; j < layout.columns; j++) {
     for (uint64_t i = 0; i < layout.rows; i++) {
       float value = element(data, layout.type, i + j * layout.leading);
+      if (tf32) value = inTf32(value);
       out[byColumns ? j * layout.rows + i : i * layout.columns + j] = value;
     }
   }
@@ -56,7 +65,7 @@ int cublasLtDestroy(void *) {
 }
 int cublasLtMatmulDescCreate(Description **description, int compute, int scale) {
   CALL(cublasLtMatmulDescCreate);
-  if (compute != COMPUTE_FLOAT32 || scale != FLOAT32) return NOT_SUPPORTED;
+  if ((compute != COMPUTE_FLOAT32 && compute != COMPUTE_TF32) || scale != FLOAT32) return NOT_SUPPORTED;
   *description = new Description{ compute, scale };
   count(1);
   return 0;
@@ -108,7 +117,9 @@ int cublasLtMatmulAlgoGetHeuristic(void *handle, Description *d, Layout *a, Layo
   DEVICE_CALL(cublasLtMatmulAlgoGetHeuristic);
   if (handle != (void *)1 || most < 1 || out->type != FLOAT32 || c->type != FLOAT32) return INVALID_VALUE;
   if (a->type != b->type || preference->workspace < WORKSPACE) return NOT_SUPPORTED;
-  if (a->type == BFLOAT16 && setting("FAKE_CUDA_CAPABILITY", 90) < 80) return NOT_SUPPORTED;
+  bool tf32 = d->compute == COMPUTE_TF32;
+  if (tf32 && a->type != FLOAT32) return NOT_SUPPORTED;
+  if ((tf32 || a->type == BFLOAT16) && setting("FAKE_CUDA_CAPABILITY", 90) < 80) return NOT_SUPPORTED;
   uint64_t m = d->transposeA ? a->columns : a->rows, k = d->transposeA ? a->rows : a->columns;
   uint64_t n = d->transposeB ? b->rows : b->columns, k2 = d->transposeB ? b->columns : b->rows;
   if (k != k2 || out->rows != m || out->columns != n) return INVALID_VALUE;
@@ -132,6 +143,7 @@ int cublasLtMatmul(void *handle, Description *description, const float *alpha, c
   // Host scalars are read now, the matrices when the stream runs.
   float by = *alpha, old = *beta;
   bool transposeA = description->transposeA, transposeB = description->transposeB;
+  bool tf32 = description->compute == COMPUTE_TF32;
   Layout a = *la, b = *lb, out = *ld;
   return enqueue(stream, [=] {
     if (!aligned) { breakDevice(716); return; }
@@ -142,8 +154,8 @@ int cublasLtMatmul(void *handle, Description *description, const float *alpha, c
     memset(writable(workspace), 0xff, WORKSPACE);
     uint64_t inner = transposeA ? a.rows : a.columns;
     // Rows of op(A) and columns of op(B).
-    std::vector<float> left = unpacked(readable(A), a, transposeA);
-    std::vector<float> right = unpacked(readable(B), b, !transposeB);
+    std::vector<float> left = unpacked(readable(A), a, transposeA, tf32);
+    std::vector<float> right = unpacked(readable(B), b, !transposeB, tf32);
     float *to = (float *)writable(D);
     for (uint64_t j = 0; j < out.columns; j++) {
       for (uint64_t i = 0; i < out.rows; i++) {

@@ -7,6 +7,7 @@
 #include <deque>
 #include <dlfcn.h>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <sys/mman.h>
@@ -19,10 +20,19 @@
 static std::recursive_mutex lock;
 #define LOCK std::lock_guard<std::recursive_mutex> guard(lock)
 
+typedef std::vector<std::function<void()>> Nodes;
 struct Stream {
   struct Device *device;
   std::deque<std::function<void()>> work;
 };
+/** What a stream's calls are recorded in, by the thread that began it. */
+struct Capture {
+  Stream *stream = nullptr;
+  Nodes nodes;
+  bool broken = false;
+};
+struct Graph { Nodes nodes; };
+struct Executable { Device *device; std::shared_ptr<Nodes> nodes; };
 struct Device {
   char *base = nullptr, *own = nullptr;
   size_t bytes = 0, taken = 0;
@@ -35,7 +45,9 @@ struct Event {
 };
 static std::vector<Device> devices;
 static std::set<Stream *> streams;
+static std::set<Executable *> executables;
 static thread_local Device *current;
+static thread_local Capture capture;
 static thread_local std::vector<Device *> below;
 static long made = 0;
 
@@ -56,9 +68,10 @@ int breakDevice(int code) {
 }
 static bool stays(int code) { return code == 214 || (code >= 700 && code <= 719) || code == 999; }
 
+static std::map<std::string, long> calls;
+
 int injected(const char *name) {
   LOCK;
-  static std::map<std::string, long> calls;
   static std::string done;
   long call = ++calls[name];
   const char *text = getenv("FAKE_CUDA_FAIL");
@@ -107,8 +120,25 @@ int enqueue(void *stream, std::function<void()> work) {
   LOCK;
   Stream *queue = (Stream *)stream;
   if (!streams.count(queue) || queue->device != current) return 400;
-  queue->work.push_back(std::move(work));
+  if (capture.stream == queue) capture.nodes.push_back(std::move(work));
+  else queue->work.push_back(std::move(work));
   return 0;
+}
+
+/** What a thread must not do while it captures, which ends in nothing then. */
+static int unsafe() {
+  if (!capture.stream) return 0;
+  capture.broken = true;
+  return 900;
+}
+#define OUTSIDE_CAPTURE if (int code = unsafe()) return code
+
+/** Work on memory of the device, which has to be there still when it runs. */
+static int enqueueOn(void *stream, const void *memory, size_t bytes, std::function<void()> work) {
+  return enqueue(stream, [=] {
+    if (within(memory, bytes)) work();
+    else breakDevice(700);
+  });
 }
 
 /** Does the next work of a stream, if the device still works. */
@@ -190,6 +220,11 @@ int cuCtxPopCurrent_v2(void **context) {
   below.pop_back();
   return 0;
 }
+/** How often a call has been made in this process. */
+long fakeCudaCalls(const char *name) {
+  LOCK;
+  return calls[name];
+}
 /** What has been made and not given back: memory of devices and of the host, and all that has a handle. */
 long fakeCudaMade() {
   LOCK;
@@ -208,6 +243,7 @@ int cuMemGetInfo_v2(size_t *free, size_t *total) {
 }
 int cuMemAlloc_v2(char **address, size_t bytes) {
   DEVICE_CALL(cuMemAlloc_v2);
+  OUTSIDE_CAPTURE;
   LOCK;
   if (bytes == 0) return 1;
   // The first gap that is large enough.
@@ -227,6 +263,7 @@ int cuMemAlloc_v2(char **address, size_t bytes) {
 }
 int cuMemFree_v2(char *address) {
   DEVICE_CALL(cuMemFree_v2);
+  OUTSIDE_CAPTURE;
   LOCK;
   auto found = current->allocations.find(address);
   if (found == current->allocations.end()) return 1;
@@ -239,22 +276,25 @@ int cuMemFree_v2(char *address) {
 int cuMemcpyHtoDAsync_v2(char *to, const void *from, size_t bytes, void *stream) {
   DEVICE_CALL(cuMemcpyHtoDAsync_v2);
   if (!within(to, bytes) || within(from, 1)) return 1;
-  return enqueue(stream, [=] { memcpy(seen(to), from, bytes); });
+  return enqueueOn(stream, to, bytes, [=] { memcpy(seen(to), from, bytes); });
 }
 int cuMemcpyDtoHAsync_v2(void *to, char *from, size_t bytes, void *stream) {
   DEVICE_CALL(cuMemcpyDtoHAsync_v2);
   if (!within(from, bytes) || within(to, 1)) return 1;
-  return enqueue(stream, [=] { memcpy(to, seen(from), bytes); });
+  return enqueueOn(stream, from, bytes, [=] { memcpy(to, seen(from), bytes); });
 }
 int cuMemcpyDtoDAsync_v2(char *to, char *from, size_t bytes, void *stream) {
   DEVICE_CALL(cuMemcpyDtoDAsync_v2);
   if (!within(to, bytes) || !within(from, bytes)) return 1;
-  return enqueue(stream, [=] { memmove(seen(to), seen(from), bytes); });
+  return enqueueOn(stream, to, bytes, [=] {
+    if (within(from, bytes)) memmove(seen(to), seen(from), bytes);
+    else breakDevice(700);
+  });
 }
 int cuMemsetD32Async(char *at, unsigned word, size_t words, void *stream) {
   DEVICE_CALL(cuMemsetD32Async);
   if (!within(at, 4 * words) || (size_t)at % 4) return 1;
-  return enqueue(stream, [=] { std::fill_n((unsigned *)seen(at), words, word); });
+  return enqueueOn(stream, at, 4 * words, [=] { std::fill_n((unsigned *)seen(at), words, word); });
 }
 int cuStreamCreate(Stream **stream, unsigned) {
   DEVICE_CALL(cuStreamCreate);
@@ -274,6 +314,7 @@ int cuStreamDestroy_v2(Stream *stream) {
 }
 int cuStreamSynchronize(void *stream) {
   DEVICE_CALL(cuStreamSynchronize);
+  OUTSIDE_CAPTURE;
   LOCK;
   Stream *queue = (Stream *)stream;
   if (!streams.count(queue) || queue->device != current) return 400;
@@ -282,12 +323,14 @@ int cuStreamSynchronize(void *stream) {
 }
 int cuMemHostAlloc(void **address, size_t bytes, unsigned) {
   DEVICE_CALL(cuMemHostAlloc);
+  OUTSIDE_CAPTURE;
   *address = aligned_alloc(4096, (bytes + 4095) & ~4095ull);
   count(1);
   return *address ? 0 : 2;
 }
 int cuMemFreeHost(void *address) {
   DEVICE_CALL(cuMemFreeHost);
+  OUTSIDE_CAPTURE;
   free(address);
   count(-1);
   return 0;
@@ -313,17 +356,20 @@ int cuEventRecord(Event *event, void *stream) {
 }
 int cuEventQuery(Event *event) {
   DEVICE_CALL(cuEventQuery);
+  OUTSIDE_CAPTURE;
   LOCK;
   return event->come < event->recorded ? 600 : 0;
 }
 int cuEventSynchronize(Event *event) {
   DEVICE_CALL(cuEventSynchronize);
+  OUTSIDE_CAPTURE;
   LOCK;
   while (event->come < event->recorded && runNext(event->stream)) {}
   return current->error;
 }
 int cuModuleLoadData(KernelModule **module, const char *image) {
   DEVICE_CALL(cuModuleLoadData);
+  OUTSIDE_CAPTURE;
   LOCK;
   char path[4096];
   int target = 0;
@@ -373,5 +419,58 @@ int cuLaunchKernel(KernelFunction *function, unsigned gx, unsigned gy, unsigned 
     }
     if (!runKernel(function, own, gx, bx)) breakDevice(719);
   });
+}
+int cuStreamBeginCapture_v2(Stream *stream, int mode) {
+  DEVICE_CALL(cuStreamBeginCapture_v2);
+  LOCK;
+  if (!streams.count(stream) || stream->device != current) return 400;
+  // Only that of the thread is told apart here.
+  if (mode != 1 || capture.stream) return 1;
+  capture = { stream, {}, false };
+  return 0;
+}
+int cuStreamEndCapture(Stream *stream, Graph **graph) {
+  *graph = nullptr;
+  if (capture.stream != stream) return 1;
+  Capture done = std::move(capture);
+  capture = {};
+  DEVICE_CALL(cuStreamEndCapture);
+  if (done.broken) return 901;
+  *graph = new Graph{ std::move(done.nodes) };
+  count(1);
+  return 0;
+}
+int cuGraphInstantiateWithFlags(Executable **executable, Graph *graph, unsigned long long flags) {
+  DEVICE_CALL(cuGraphInstantiateWithFlags);
+  LOCK;
+  if (flags) return 1;
+  *executable = new Executable{ current, std::make_shared<Nodes>(graph->nodes) };
+  executables.insert(*executable);
+  count(1);
+  return 0;
+}
+int cuGraphLaunch(Executable *executable, void *stream) {
+  DEVICE_CALL(cuGraphLaunch);
+  OUTSIDE_CAPTURE;
+  LOCK;
+  if (!executables.count(executable) || executable->device != current) return 400;
+  auto nodes = executable->nodes;
+  return enqueue(stream, [nodes] {
+    for (auto &node : *nodes) if (!current->error) node();
+  });
+}
+int cuGraphDestroy(Graph *graph) {
+  DEVICE_CALL(cuGraphDestroy);
+  delete graph;
+  count(-1);
+  return 0;
+}
+int cuGraphExecDestroy(Executable *executable) {
+  DEVICE_CALL(cuGraphExecDestroy);
+  LOCK;
+  if (!executables.erase(executable)) return 400;
+  delete executable;
+  count(-1);
+  return 0;
 }
 }

@@ -2,6 +2,8 @@
 //
 // - Streams run only when somebody waits for them: a forgotten wait shows every time.
 // - Device memory cannot be touched by the host, and starts as NaN.
+// - A stream that is captured records its calls and does none of them; what must not be done meanwhile ends
+//   the capture. Memory that a graph works on has to be there when it is launched.
 // - An error of the device stays until the process ends. A call needs a current context.
 // - The kernels' source is compiled as it is, for the host (nvrtc.cpp); threads of a block take turns at
 //   barriers, and blocks and threads run in an order that changes.

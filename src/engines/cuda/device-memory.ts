@@ -1,0 +1,126 @@
+import { UnsupportedError } from '../../base/errors.js';
+import type { PendingCopy, RegionCopies } from '../../tensor/region-copies.js';
+import {
+  type AnyTensor,
+  type Dtype,
+  elementBytes,
+  elementCount,
+  type ElementType,
+  type HostArrays,
+  type Region,
+  type Tensor,
+} from '../../tensor/tensor.js';
+import type { Slots } from '../engine.js';
+import { sameLength } from '../same-length.js';
+import { DeviceArena } from './arena.js';
+import type { CallCounts, Calls } from './calls.js';
+import type { Device } from './device.js';
+import type { Launcher } from './launcher.js';
+import type { Products } from './products.js';
+import type { Staging } from './staging.js';
+import type { Sums } from './sums.js';
+
+/** What the engine of a device is made of. */
+export interface DeviceParts {
+  readonly device: Device;
+  readonly calls: Calls;
+  readonly launcher: Launcher;
+  readonly products: Products;
+  readonly sums: Sums;
+  readonly staging: Staging;
+}
+
+/** Tensors and slots in the memory of a device, and copies of them. */
+export class DeviceMemory implements RegionCopies {
+  readonly #device: Device;
+  readonly #calls: Calls;
+  readonly #arena: DeviceArena;
+  readonly #products: Products;
+  readonly #sums: Sums;
+  readonly #staging: Staging;
+
+  constructor({ device, calls, products, sums, staging }: DeviceParts) {
+    this.#device = device;
+    this.#calls = calls;
+    this.#arena = new DeviceArena(device);
+    this.#products = products;
+    this.#sums = sums;
+    this.#staging = staging;
+  }
+
+  get devices(): number {
+    return this.#device.count;
+  }
+  /** How calls have reached the device. */
+  get callCounts(): Readonly<CallCounts> {
+    return this.#calls.counts;
+  }
+  get allocatedBytes(): number {
+    return this.#arena.allocatedBytes;
+  }
+  get capacityBytes(): number {
+    return this.#arena.capacityBytes;
+  }
+  allocate(shape: readonly number[]): Tensor;
+  allocate(shape: readonly number[], dtype: 'bfloat16'): Tensor<'bfloat16'>;
+  allocate(shape: readonly number[], dtype: Dtype): AnyTensor;
+  allocate(shape: readonly number[], dtype: Dtype = 'float32'): AnyTensor {
+    const count = elementCount(shape);
+    const what = `a tensor [${shape.join(', ')}]`;
+    if (!Number.isSafeInteger(count) || shape.some((length) => length < 0)) {
+      throw new UnsupportedError('engine memory', `${what} cannot be`);
+    }
+    const byteOffset = this.#arena.allocate(elementBytes(dtype) * count, what);
+    const place = { shape: [...shape], length: count, byteOffset };
+    return dtype === 'bfloat16' ? { dtype, ...place } : { dtype, ...place };
+  }
+
+  slots(count: number): Slots {
+    return this.#sums.slots(count);
+  }
+  read({ values, byteOffset }: Slots): Float64Array {
+    this.#calls.submit();
+    this.#device.read(byteOffset, values);
+    return values;
+  }
+  toHost<T extends ElementType>(from: Region<T>, into?: HostArrays[T]): HostArrays[T] {
+    const array = into ?? hostArray(from.dtype, from.length);
+    sameLength(array, from);
+    this.#calls.submit();
+    this.#device.read(from.byteOffset, array);
+    return array;
+  }
+  toDevice<T extends ElementType>(from: HostArrays[T], to: Region<T>): void {
+    sameLength(from, to);
+    this.#staging.write(from, to.byteOffset);
+  }
+  startToHost<T extends ElementType>(from: Region<T>, into: HostArrays[T]): PendingCopy {
+    sameLength(into, from);
+    return this.#staging.startRead(from.byteOffset, into);
+  }
+  copy<T extends ElementType>(from: Region<T>, to: Region<T>): void {
+    const bytes = to.length * (to.dtype === 'bytes' ? 1 : elementBytes(to.dtype));
+    if (bytes > 0) this.#calls.copy(from.byteOffset, to.byteOffset, bytes);
+  }
+  fill(x: Tensor, value: number): void {
+    if (x.length > 0) this.#calls.fill(x.byteOffset, bitsOf(value), x.length);
+  }
+  synchronize(): void {
+    this.#calls.submit();
+    this.#device.synchronize();
+  }
+  close(): void {
+    this.#device.close(() => this.#products.close());
+  }
+}
+
+const bits = new DataView(new ArrayBuffer(4));
+function bitsOf(value: number): number {
+  bits.setFloat32(0, value);
+  return bits.getUint32(0);
+}
+function hostArray<T extends ElementType>(dtype: T, length: number): HostArrays[T];
+function hostArray(dtype: ElementType, length: number): HostArrays[ElementType] {
+  if (dtype === 'float32') return new Float32Array(length);
+  return dtype === 'bfloat16' ? new Uint16Array(length) : new Uint8Array(length);
+}
