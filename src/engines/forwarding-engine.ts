@@ -1,4 +1,4 @@
-import type { PendingCopy } from '../tensor/region-copies.js';
+import type { IdleClock, PendingCopy } from '../tensor/region-copies.js';
 import type { EncodedPrecision } from '../tensor/precision.js';
 import type {
   AnyTensor,
@@ -38,6 +38,9 @@ export class ForwardingEngine implements Engine {
   }
   get halfProducts(): HalfProducts {
     return this.#engine.halfProducts;
+  }
+  get idle(): IdleClock | null {
+    return this.#engine.idle;
   }
   get asynchronous(): boolean {
     return this.#engine.asynchronous;

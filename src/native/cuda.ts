@@ -66,6 +66,8 @@ export interface CudaDriver {
   readonly queryEvent: CudaCall;
   /** (event) */
   readonly waitForEvent: CudaCall;
+  /** (Float32Array: milliseconds, event, event) */
+  readonly elapsedTime: CudaCall;
   /** (BigUint64Array: module, bytes) */
   readonly loadModule: CudaCall;
   /** (module) */
@@ -144,6 +146,7 @@ export async function openCudaDriver(named = process.env['PHANTOM_CUDA']): Promi
     record: call('cuEventRecord', 'size_t size_t'),
     queryEvent: call('cuEventQuery', 'size_t'),
     waitForEvent: call('cuEventSynchronize', 'size_t'),
+    elapsedTime: call('cuEventElapsedTime', 'void* size_t size_t'),
     loadModule: call('cuModuleLoadData', 'void* void*'),
     unloadModule: call('cuModuleUnload', 'size_t'),
     kernel: call('cuModuleGetFunction', 'void* size_t str'),

@@ -6,9 +6,22 @@ export interface PendingCopy {
   wait(): void;
 }
 
+/** How long a device has nothing to do while the host is elsewhere, by the device's own clock. */
+export interface IdleClock {
+  /** Begins when all that was called before has run. */
+  begin(): void;
+  /** Ends when the device comes here: with the next call, or when what was called before `begin` has run, if
+   * that is later. */
+  end(): void;
+  /** Seconds so far, of what has come by now; waits for nothing. */
+  totalS(): number;
+}
+
 /** How regions of an engine's memory are copied, among themselves and to and from the host: in order with
  * the engine's calls. */
 export interface RegionCopies {
+  /** null: nothing is left to do when a call returns. */
+  readonly idle: IdleClock | null;
   /** to = from, of as many elements */
   copy<T extends ElementType>(from: Region<T>, to: Region<T>): void;
   /** What a region holds, once every call before has run: on engines of host memory that memory itself,

@@ -83,7 +83,7 @@ export interface StepEvent {
   readonly modelFlopsUtilization: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;
-  /** Time that rank 0 was blocked in collectives, a step. */
+  /** Time that rank 0 was blocked in collectives, a step; on a device, that it had nothing to do in them. */
   readonly exposedS: number;
   /** The same of every rank of all replicas: the one that waits least is the slowest. */
   readonly rankWaitingS: readonly number[];

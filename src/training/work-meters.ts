@@ -8,7 +8,8 @@ export interface WorkMeters {
   sentBytes(): number;
   /** Bytes that they received. */
   receivedBytes(): number;
-  /** Seconds blocked in collectives. */
+  /** Seconds blocked in collectives; on an asynchronous engine, of those of the network the time that the device
+   * had nothing to do, once that is known. */
   exposedS(): number;
   /** Whether collectives run beside the rank's own work once they are started. False on an asynchronous engine:
    * there they run in their waits, while the device may be at work, and what is hidden is not known. */

@@ -76,9 +76,10 @@ export function countedParts(engine: Engine, world: Transport, replicas = 1): Ra
       sentBytes: () => total(network.record, 'sentBytes'),
       receivedBytes: () => total(network.record, 'receivedBytes'),
       exposedS: () =>
-        exposedS(network.record) +
         exposedS(control.record) +
-        (gradients ? exposedS(gradients.record) : 0),
+        // Of regions of a device that which it had nothing to do in.
+        (engine.idle?.totalS() ??
+          exposedS(network.record) + (gradients ? exposedS(gradients.record) : 0)),
       besideWork: !engine.asynchronous,
       collectives: {
         allGather: network.record.allGather,

@@ -178,7 +178,14 @@ class StagedCollective implements PendingCollective {
     this.#start = null;
     try {
       this.#copy?.wait();
-      (this.#started ?? start(sent, received)).wait();
+      if (this.#started) {
+        this.#started.wait();
+        return;
+      }
+      // The device has what was called since the start to do meanwhile.
+      this.#copies.idle?.begin();
+      start(sent, received).wait();
+      this.#copies.idle?.end();
       if (to) this.#copies.toDevice<'float32' | 'bytes'>(received as Uint8Array, to);
     } finally {
       this.#done(this);

@@ -1,5 +1,5 @@
 import { UnsupportedError } from '../../base/errors.js';
-import type { PendingCopy, RegionCopies } from '../../tensor/region-copies.js';
+import type { IdleClock, PendingCopy, RegionCopies } from '../../tensor/region-copies.js';
 import {
   type AnyTensor,
   type Dtype,
@@ -15,6 +15,7 @@ import { sameLength } from '../same-length.js';
 import { DeviceArena } from './arena.js';
 import type { CallCounts, Calls } from './calls.js';
 import type { Device } from './device.js';
+import { IdleTime } from './idle-time.js';
 import type { Launcher } from './launcher.js';
 import type { Products } from './products.js';
 import type { Staging } from './staging.js';
@@ -32,6 +33,7 @@ export interface DeviceParts {
 
 /** Tensors and slots in the memory of a device, and copies of them. */
 export class DeviceMemory implements RegionCopies {
+  readonly idle: IdleClock;
   readonly #device: Device;
   readonly #calls: Calls;
   readonly #arena: DeviceArena;
@@ -40,6 +42,7 @@ export class DeviceMemory implements RegionCopies {
   readonly #staging: Staging;
 
   constructor({ device, calls, products, sums, staging }: DeviceParts) {
+    this.idle = new IdleTime(device, calls);
     this.#device = device;
     this.#calls = calls;
     this.#arena = new DeviceArena(device);

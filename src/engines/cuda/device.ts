@@ -46,6 +46,7 @@ export class Device {
   readonly #events: number[] = [];
   readonly #modules: number[] = [];
   readonly #graphs = new Set<number>();
+  readonly #elapsed = new Float32Array(1);
   #isClosed = false;
 
   /**
@@ -183,10 +184,10 @@ export class Device {
   copyToPages(from: number, to: number, bytes: number): void {
     this.#call('cuMemcpyDtoHAsync', this.#driver.copyToPages(to, from, bytes, this.stream));
   }
-  createEvent(): number {
-    const event = this.#handle('cuEventCreate', (view) =>
-      this.#driver.createEvent(view, EVENT_DISABLE_TIMING),
-    );
+  /** @param kind whether it knows when it came */
+  createEvent(kind: 'plain' | 'timed' = 'plain'): number {
+    const flags = kind === 'timed' ? 0 : EVENT_DISABLE_TIMING;
+    const event = this.#handle('cuEventCreate', (view) => this.#driver.createEvent(view, flags));
     this.#events.push(event);
     return event;
   }
@@ -198,6 +199,11 @@ export class Device {
     const code = this.#driver.queryEvent(event);
     if (code !== CUDA_NOT_READY) this.#call('cuEventQuery', code);
     return code === 0;
+  }
+  /** Between two timed events that have come. */
+  elapsedMs(from: number, to: number): number {
+    this.#call('cuEventElapsedTime', this.#driver.elapsedTime(this.#elapsed, from, to));
+    return this.#elapsed[0] ?? 0;
   }
   waitFor(event: number): void {
     this.#call('cuEventSynchronize', this.#driver.waitForEvent(event));

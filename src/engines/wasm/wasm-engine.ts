@@ -49,6 +49,7 @@ export class WasmEngine implements HostEngine {
   readonly description: string;
   readonly halfProducts = 'widened';
   readonly asynchronous = false;
+  readonly idle = null;
   readonly devices = 0;
   readonly #arena = new Arena();
   readonly #kernels: Kernels;

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <set>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 #include <vector>
 
@@ -21,9 +22,15 @@ static std::recursive_mutex lock;
 #define LOCK std::lock_guard<std::recursive_mutex> guard(lock)
 
 typedef std::vector<std::function<void()>> Nodes;
+struct Work {
+  double calledS;
+  std::function<void()> run;
+};
 struct Stream {
   struct Device *device;
-  std::deque<std::function<void()>> work;
+  std::deque<Work> work;
+  /** When it has done what it has done: no earlier than that was called, and after what was before. */
+  double nowS = 0;
 };
 /** What a stream's calls are recorded in, by the thread that began it. */
 struct Capture {
@@ -42,6 +49,8 @@ struct Device {
 struct Event {
   Stream *stream = nullptr;
   long recorded = 0, come = 0;
+  bool timed = true;
+  double comeS = 0;
 };
 static std::vector<Device> devices;
 static std::set<Stream *> streams;
@@ -116,12 +125,18 @@ static void poison(char *at, size_t bytes) {
   std::fill_n((uint32_t *)at, bytes / 4, 0x7fc0dead);
 }
 
+static double seconds() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec + 1e-9 * time.tv_nsec;
+}
+
 int enqueue(void *stream, std::function<void()> work) {
   LOCK;
   Stream *queue = (Stream *)stream;
   if (!streams.count(queue) || queue->device != current) return 400;
   if (capture.stream == queue) capture.nodes.push_back(std::move(work));
-  else queue->work.push_back(std::move(work));
+  else queue->work.push_back({ seconds(), std::move(work) });
   return 0;
 }
 
@@ -144,9 +159,10 @@ static int enqueueOn(void *stream, const void *memory, size_t bytes, std::functi
 /** Does the next work of a stream, if the device still works. */
 static bool runNext(Stream *stream) {
   if (stream->work.empty() || stream->device->error) return false;
-  auto work = std::move(stream->work.front());
+  Work work = std::move(stream->work.front());
   stream->work.pop_front();
-  work();
+  stream->nowS = std::max(stream->nowS, work.calledS);
+  work.run();
   return true;
 }
 
@@ -299,7 +315,7 @@ int cuMemsetD32Async(char *at, unsigned word, size_t words, void *stream) {
 int cuStreamCreate(Stream **stream, unsigned) {
   DEVICE_CALL(cuStreamCreate);
   LOCK;
-  *stream = new Stream{ current, {} };
+  *stream = new Stream{ current, {}, 0 };
   streams.insert(*stream);
   count(1);
   return 0;
@@ -335,9 +351,10 @@ int cuMemFreeHost(void *address) {
   count(-1);
   return 0;
 }
-int cuEventCreate(Event **event, unsigned) {
+int cuEventCreate(Event **event, unsigned flags) {
   DEVICE_CALL(cuEventCreate);
   *event = new Event;
+  (*event)->timed = !(flags & 2);
   count(1);
   return 0;
 }
@@ -352,7 +369,10 @@ int cuEventRecord(Event *event, void *stream) {
   LOCK;
   event->stream = (Stream *)stream;
   long which = ++event->recorded;
-  return enqueue(stream, [=] { event->come = std::max(event->come, which); });
+  return enqueue(stream, [=] {
+    event->come = std::max(event->come, which);
+    event->comeS = event->stream->nowS;
+  });
 }
 int cuEventQuery(Event *event) {
   DEVICE_CALL(cuEventQuery);
@@ -366,6 +386,14 @@ int cuEventSynchronize(Event *event) {
   LOCK;
   while (event->come < event->recorded && runNext(event->stream)) {}
   return current->error;
+}
+int cuEventElapsedTime(float *milliseconds, Event *from, Event *to) {
+  DEVICE_CALL(cuEventElapsedTime);
+  LOCK;
+  if (!from->timed || !to->timed || !from->recorded || !to->recorded) return 400;
+  if (from->come < from->recorded || to->come < to->recorded) return 600;
+  *milliseconds = (float)(1000 * (to->comeS - from->comeS));
+  return 0;
 }
 int cuModuleLoadData(KernelModule **module, const char *image) {
   DEVICE_CALL(cuModuleLoadData);
@@ -418,6 +446,8 @@ int cuLaunchKernel(KernelFunction *function, unsigned gx, unsigned gy, unsigned 
       own.at[0] = table.data();
     }
     if (!runKernel(function, own, gx, bx)) breakDevice(719);
+    // As long as a test says, in seconds.
+    ((Stream *)stream)->nowS += setting("FAKE_CUDA_KERNEL_S", 0);
   });
 }
 int cuStreamBeginCapture_v2(Stream *stream, int mode) {
