@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 
 import { train } from '#src/app/train/train.js';
 import { NativeError, UnsupportedError } from '#src/base/errors.js';
+import type { PendingCollective, Transport } from '#src/communicators/communicator.js';
 import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
 import { createCudaEngine } from '#src/engines/cuda/cuda-engine.js';
 
@@ -21,14 +22,42 @@ const COUNTED = [
   ...['cublasLtMatmul', 'cuMemcpyHtoDAsync_v2'],
 ];
 
+/** A group of two that is seen from one rank: the other one has the same. */
+class Twins {
+  readonly name = 'twins';
+  readonly description = 'twins';
+  readonly rank = 0;
+  readonly size = 2;
+  readonly maxInFlight = 8;
+  readonly needsProgress = false;
+  startAllGather(send: Uint8Array, receive: Uint8Array): PendingCollective {
+    receive.set(send);
+    receive.set(send, send.length);
+    return { wait() {} };
+  }
+  startReduceScatterSum(send: Float32Array, receive: Float32Array): PendingCollective {
+    for (const i of receive.keys()) receive[i] = 2 * send[i];
+    return { wait() {} };
+  }
+  startAllReduceSum(buffer: Float32Array | Float64Array): PendingCollective {
+    for (const i of buffer.keys()) buffer[i] *= 2;
+    return { wait() {} };
+  }
+  barrier(): void {}
+}
+
 describe('CUDA graphs', { skip: skip ?? false }, () => {
   if (skip === null) withFakeCuda();
 
-  const onEngine = async (request: (typeof CASES)[string], graphs: boolean) => {
+  const onEngine = async (
+    request: (typeof CASES)[string],
+    graphs: boolean,
+    transport: Transport = new SoloTransport(),
+  ) => {
     const engine = await createCudaEngine({ graphs });
     const calls = await callsOfFakeCuda();
     const counts: Record<string, number> = {};
-    const numbers = trainFewSteps(request, engine, new SoloTransport(), (last) => {
+    const numbers = trainFewSteps(request, engine, transport, (last) => {
       for (const name of COUNTED) counts[name] = -calls(name);
       last();
       for (const name of COUNTED) counts[name] = (counts[name] ?? 0) + calls(name);
@@ -76,6 +105,26 @@ describe('CUDA graphs', { skip: skip ?? false }, () => {
     assert.equal(single['cuGraphLaunch'], 0);
     assert.ok((single['cuLaunchKernel'] ?? 0) > 10 && (single['cublasLtMatmul'] ?? 0) > 10);
     assert.deepEqual([single['cuStreamSynchronize'], single['cuMemAlloc_v2']], [2, 0]);
+  });
+
+  it('lie between exchanges on several ranks, where a steady step allocates nothing either', async () => {
+    const of = (graphs: boolean) =>
+      onEngine(plain({}), graphs, new Twins() as unknown as Transport);
+    const [one, graphs] = [await of(false), await of(true)];
+    assert.deepEqual(graphs.numbers, one.numbers);
+    const { counts } = graphs;
+    for (const name of ['cuMemAlloc_v2', 'cuMemHostAlloc', 'cuEventCreate']) {
+      assert.equal(counts[name], 0, name);
+    }
+    assert.deepEqual(
+      [counts['cuStreamSynchronize'], counts['cuGraphInstantiateWithFlags']],
+      [2, 0],
+    );
+    // Two exchanges for each of two layers, and the output's.
+    assert.equal(counts['cuEventSynchronize'], 5);
+    assert.ok((counts['cuGraphLaunch'] ?? 0) >= 5);
+    const single = (run: typeof one) => run.counts['cuLaunchKernel'] ?? 0;
+    assert.ok(single(graphs) < single(one), `${single(graphs)} of ${single(one)}`);
   });
 
   it('has the same losses on two ranks without them', async (context) => {
