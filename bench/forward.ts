@@ -5,7 +5,6 @@ import { parseArgs } from 'node:util';
 import { loadModel } from '#src/app/infer/load-model.js';
 import type { EngineChoice } from '#src/engines/engine-list.js';
 import { randomStream } from '#src/tensor/random.js';
-import { ONNX_HELP, ONNX_OPTIONS, openInOnnxRuntime } from './onnx-runtime.js';
 import { makeRun, NETWORK_OPTIONS } from './served-model.js';
 
 const HELP = `npm run bench -- forward [--json] [--width 2048] [--depth 2] [--blocks 2] [--ghosts 64]
@@ -13,16 +12,14 @@ const HELP = `npm run bench -- forward [--json] [--width 2048] [--depth 2] [--bl
   [--batches 60]
 
 Samples a second of loadModel(…).predict, two batches under way: rows in, answers out, moving between
-threads included; and what one batch and a single row take by themselves. bench/pytorch_forward.py
-does the same in PyTorch.
-${ONNX_HELP}`;
+threads included; and what one batch and a single row take by themselves. \`npm run bench -- peers\`
+compares with other libraries.`;
 
 export async function forwardBench(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: {
       ...NETWORK_OPTIONS,
-      ...ONNX_OPTIONS,
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       engine: { type: 'string', default: 'auto' },
@@ -44,20 +41,18 @@ export async function forwardBench(args: string[]): Promise<void> {
   });
   const stream = randomStream(1, 'rows');
   const x = Float32Array.from({ length: batch * run.features }, (_, i) => stream.normal(i));
-  type Predict = (rows: Float32Array) => Promise<Float32Array>;
-  const own: Predict = (rows) => model.predict(rows);
-  const time = async (rows: Float32Array, times: number, predict: Predict) => {
+  const time = async (rows: Float32Array, times: number) => {
     const ms: number[] = [];
     for (let i = 0; i < times; i++) {
       const began = performance.now();
-      await predict(rows);
+      await model.predict(rows);
       ms.push(performance.now() - began);
     }
     return ms.toSorted((a, b) => a - b)[times >> 1];
   };
   const batches = Number(values.batches);
-  await time(x, 5, own);
-  const latencyMs = await time(x, batches, own);
+  await time(x, 5);
+  const latencyMs = await time(x, batches);
   const ended: number[] = [];
   const oneByOne = async () => {
     for (let i = 0; i < batches / 2; i++) {
@@ -69,16 +64,9 @@ export async function forwardBench(args: string[]): Promise<void> {
   const between = ended.slice(1).map((at, i) => at - (ended[i] ?? at));
   const batchMs = between.toSorted((a, b) => a - b)[between.length >> 1] ?? Number.NaN;
   const single = x.subarray(0, run.features);
-  await time(single, 20, own);
-  const singleMs = await time(single, 200, own);
+  await time(single, 20);
+  const singleMs = await time(single, 200);
   await model.close();
-  const folder = values['onnx-runtime'];
-  const onnx = folder ? await openInOnnxRuntime(folder, run.folder, run.features) : null;
-  const compared = onnx && {
-    name: onnx.name,
-    batchMs: (await time(x, 5 + batches, onnx.predict)) ?? Number.NaN,
-    singleMs: (await time(single, 220, onnx.predict)) ?? Number.NaN,
-  };
   run.remove();
   const report = {
     engine: model.engine,
@@ -88,7 +76,6 @@ export async function forwardBench(args: string[]): Promise<void> {
     latencyMs,
     samplesPerS: (1000 * batch) / batchMs,
     singleMs,
-    compared,
   };
   if (values.json) {
     console.log(JSON.stringify({ ...values, ...report }));
@@ -98,10 +85,6 @@ export async function forwardBench(args: string[]): Promise<void> {
   console.log(`batches of ${batch}: ${batchMs.toFixed(2)} ms, ${report.samplesPerS.toFixed(0)}/s`);
   console.log(`one batch by itself: ${latencyMs?.toFixed(2)} ms`);
   console.log(`a single row by itself: ${singleMs?.toFixed(3)} ms`);
-  if (compared === null) return;
-  const rate = ((1000 * batch) / compared.batchMs).toFixed(0);
-  console.log(`${compared.name}: ${compared.batchMs.toFixed(2)} ms, ${rate}/s`);
-  console.log(`a single row: ${compared.singleMs.toFixed(3)} ms`);
 }
 
 if (process.argv[1] && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -146,6 +146,7 @@ async function compare(
       // In half a second each: small steps are compiled only after hundreds of them.
       steps: Math.max(steps, Math.min(400, Math.ceil(400 / (1e3 * (plan.time?.stepS ?? 1))))),
       warmup: Math.max(5, Math.min(300, Math.ceil(250 / (1e3 * (plan.time?.stepS ?? 1))))),
+      weightsTo: null,
     },
     ranks,
   );

@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
 import { randomStream } from '#src/tensor/random.js';
-import { ONNX_HELP, ONNX_OPTIONS, openInOnnxRuntime, serveOnnx } from './onnx-runtime.js';
 import { binaryRequest, makeRun, NETWORK_OPTIONS, startServerProcess } from './served-model.js';
 
 const HELP = `npm run bench -- serve [--json] [--width 2048] [--depth 2] [--blocks 2] [--ghosts 64]
@@ -14,9 +13,7 @@ const HELP = `npm run bench -- serve [--json] [--width 2048] [--depth 2] [--bloc
 
 Requests of one row with binary tensors against "phantom serve" in a process of its own, first with
 --max-batch 1 and then with --max-batch; medians of the rounds. Client, server and ranks share the
-machine's cores.
-${ONNX_HELP},
-by a plain server in this process.`;
+machine's cores.`;
 
 interface Measured {
   readonly requestsPerS: number;
@@ -31,7 +28,6 @@ export async function serveBench(args: string[]): Promise<void> {
     args,
     options: {
       ...NETWORK_OPTIONS,
-      ...ONNX_OPTIONS,
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       engine: { type: 'string', default: 'auto' },
@@ -78,19 +74,6 @@ export async function serveBench(args: string[]): Promise<void> {
       rowsPerBatch: (after.rows - before.rows) / (after.count - before.count),
     };
   };
-  const compareOnnx = async (folder: string) => {
-    const model = await openInOnnxRuntime(folder, run.folder, run.features);
-    const json = Number(request.headers['Inference-Header-Content-Length']);
-    const server = await serveOnnx(model, json);
-    const load = { ...request, method: 'POST', connections: Number(values.connections) } as const;
-    await autocannon({ url: server.url, duration: 2, ...load });
-    const shot = await autocannon({ url: server.url, duration: Number(values.seconds), ...load });
-    server.close();
-    const { requests, latency, non2xx, errors } = shot;
-    const [p50Ms, p99Ms, failed] = [latency.p50, latency.p99, non2xx + errors];
-    return { name: model.name, requestsPerS: requests.average, p50Ms, p99Ms, failed };
-  };
-  let onnx: Awaited<ReturnType<typeof compareOnnx>> | null = null;
   const single: Measured[] = [];
   const batched: Measured[] = [];
   try {
@@ -98,8 +81,6 @@ export async function serveBench(args: string[]): Promise<void> {
       single.push(await measure('1'));
       batched.push(await measure(values['max-batch']));
     }
-    const folder = values['onnx-runtime'];
-    if (folder) onnx = await compareOnnx(folder);
   } finally {
     run.remove();
   }
@@ -110,7 +91,7 @@ export async function serveBench(args: string[]): Promise<void> {
   const report = { maxBatch1: median(single), batched: median(batched) };
   const speedup = report.batched.requestsPerS / report.maxBatch1.requestsPerS;
   if (values.json) {
-    console.log(JSON.stringify({ ...values, ...report, speedup, onnx, single, all: batched }));
+    console.log(JSON.stringify({ ...values, ...report, speedup, single, all: batched }));
     return;
   }
   console.log('              requests/s   p50      p99      rows a batch   failed');
@@ -122,10 +103,6 @@ export async function serveBench(args: string[]): Promise<void> {
     );
   }
   console.log(`batching: ${speedup.toFixed(2)}×`);
-  if (onnx === null) return;
-  const { name, requestsPerS, p50Ms, p99Ms, failed } = onnx;
-  const times = `p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms, ${failed} failed`;
-  console.log(`${name}: ${requestsPerS.toFixed(0)} requests/s, ${times}`);
 }
 
 async function batches(url: string): Promise<{ rows: number; count: number }> {

@@ -3,18 +3,17 @@ import { createEngine } from '#src/app/ranks/engines.js';
 import { countedParts } from '#src/app/ranks/rank-parts.js';
 import { runRankProgram } from '#src/app/ranks/rank-program.js';
 import { RecordingTransport } from '#src/communicators/recording/recording-transport.js';
-import type { Batch } from '#src/data/loader/batches.js';
 import type { Engine } from '#src/engines/engine.js';
 import { buildNetwork } from '#src/model/network.js';
 import type { NetworkSpecification } from '#src/model/specification.js';
 import { createOptimizer } from '#src/optimizers/optimizer.js';
 import type { OptimizerName } from '#src/optimizers/optimizer-list.js';
 import type { EngineChoice } from '#src/engines/engine-list.js';
-import { randomStream } from '#src/tensor/random.js';
 import { LossPass } from '#src/training/loss-pass.js';
 import { createObjective } from '#src/training/objective.js';
 import { COLLECTIVES, hiddenShare } from '#src/training/overlap.js';
 import { Stepper } from '#src/training/stepper.js';
+import { repeated, writeWeights } from './step-batch.js';
 import { readWire, type WireCounts } from './wire.js';
 
 export interface StepRequest {
@@ -25,6 +24,9 @@ export interface StepRequest {
   readonly optimizer: OptimizerName;
   readonly steps: number;
   readonly warmup: number;
+  /** A folder that gets the initial weights and the batch, as float32 in files of their names, and
+   * their shapes; null: nothing is written. */
+  readonly weightsTo: string | null;
 }
 
 /** Of the whole group, which is as slow as its slowest rank, step by step. */
@@ -32,6 +34,8 @@ export interface StepTimings {
   readonly engine: string;
   readonly communicator: string;
   readonly stepsMs: readonly number[];
+  /** Of all steps, those before the timed ones included. */
+  readonly losses: readonly number[];
   /** Blocked in collectives: of the rank that was blocked longest, and of the one that was blocked
    * least. The difference is one rank waiting for another that works longer. */
   readonly exposedMs: readonly number[];
@@ -90,7 +94,7 @@ const OPTIMIZER_BYTES = { sgd: 12, momentum: 20, adam: 28, adamw: 28 };
 
 await runRankProgram<StepRequest>(
   async ({ data, transport, localRank, uninterrupted }): Promise<StepTimings> => {
-    const { relaxedSimd, specification, batch, steps, warmup } = data;
+    const { relaxedSimd, specification, batch, steps, warmup, weightsTo } = data;
     const bare = await uninterrupted(() => createEngine(data.engine, { relaxedSimd, localRank }));
     const run = () => {
       const parts = countedParts(bare, transport);
@@ -98,6 +102,7 @@ await runRankProgram<StepRequest>(
       const { engine } = recorder;
       const network = buildNetwork(specification, engine, parts.communicator);
       network.initialize(0);
+      if (weightsTo !== null) writeWeights(weightsTo, network, parts.communicator.rank);
       const objective = createObjective({
         specification,
         loss: 'mse',
@@ -117,7 +122,7 @@ await runRankProgram<StepRequest>(
     };
 
     const { parts, recorder, stepper, network, optimizer } = run();
-    stepper.step(0, 1e-4, false);
+    const losses = [stepper.step(0, 1e-4, false).loss];
     recorder.stop();
     const counted = {
       flops: parts.meters.flops(),
@@ -152,7 +157,7 @@ await runRankProgram<StepRequest>(
     const times = () =>
       COLLECTIVES.map((name) => [name, { ...parts.meters.collectives[name] }] as const);
 
-    for (let step = 1; step <= warmup; step++) stepper.step(step, 1e-4, false);
+    for (let step = 1; step <= warmup; step++) losses.push(stepper.step(step, 1e-4, false).loss);
     bare.synchronize();
     control.barrier();
     const before = { times: times(), recorded: recorded(), wire: readWire() };
@@ -161,8 +166,9 @@ await runRankProgram<StepRequest>(
     for (let step = warmup + 1; step <= warmup + steps; step++) {
       const exposed = parts.meters.exposedS();
       const began = performance.now();
-      stepper.step(step, 1e-4, false);
+      const { loss } = stepper.step(step, 1e-4, false);
       stepsMs.push(performance.now() - began);
+      losses.push(loss);
       exposedMs.push(1000 * (parts.meters.exposedS() - exposed));
     }
     const after = { times: times(), recorded: recorded(), wire: readWire() };
@@ -197,6 +203,7 @@ await runRankProgram<StepRequest>(
       engine: bare.description,
       communicator: transport.description,
       stepsMs: slowest(stepsMs),
+      losses,
       exposedMs: pickOf(Math.max, exposed),
       leastExposedMs: pickOf(Math.min, exposed),
       hiddenShare: hiddenShare({
@@ -251,23 +258,4 @@ function copyRate(engine: Engine): number {
     return performance.now() - began;
   });
   return (2 * 4 * from.length) / (Math.min(...times) * 1e6);
-}
-
-/** The same random batch for ever. */
-function repeated(specification: NetworkSpecification, columns: number) {
-  const width = specification.width * columns;
-  const [x, y] = [new Float32Array(width), new Float32Array(width)];
-  randomStream(0, 'x').fillNormal(x, 0);
-  randomStream(0, 'y').fillNormal(y, 0);
-  const batch: Batch = {
-    kind: 'training',
-    step: 0,
-    microBatch: 0,
-    index: 0,
-    columns,
-    validColumns: columns,
-    x,
-    y,
-  };
-  return { next: () => batch };
 }

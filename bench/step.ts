@@ -152,6 +152,7 @@ export async function stepBench(args: string[]): Promise<void> {
     optimizer: values.optimizer as OptimizerName,
     steps: Number(values.steps),
     warmup: 5,
+    weightsTo: null,
   };
   const timings = await timeSteps(request, size);
   if (timings === null) return;
