@@ -1,4 +1,5 @@
 import { NativeError } from '../base/errors.js';
+import { candidatePaths, remedy } from './blas-candidates.js';
 import { addressOf, openLibrary } from './library.js';
 import type { NativeFunction, NativeLibrary } from './library.js';
 
@@ -88,39 +89,6 @@ const DNNL_ISA_BFLOAT16 = 0x80;
 /** oneDNN's names for what runs its threads. */
 const DNNL_RUNTIMES: Readonly<Record<number, string>> = { 4: 'TBB', 8: 'a pool of its caller' };
 
-/** Names that the loader is asked for, the fastest libraries first. */
-const CANDIDATES: Readonly<Record<string, readonly string[]>> = {
-  linux: [
-    // Written for x86: elsewhere its products run on plain code.
-    ...(process.arch === 'x64' ? ['libdnnl.so.3', 'libdnnl.so.2'] : []),
-    'libopenblas.so.0',
-    'libopenblas.so',
-    'libopenblasp.so.0',
-    'libmkl_rt.so.2',
-    'libmkl_rt.so',
-    'libblis-mt.so',
-    'libblis.so.4',
-    'libblis.so',
-    'libflexiblas.so.3',
-    'libcblas.so.3',
-    'libblas.so.3',
-  ],
-  darwin: [
-    '/System/Library/Frameworks/Accelerate.framework/Accelerate',
-    '/opt/homebrew/opt/openblas/lib/libopenblas.dylib',
-    '/usr/local/opt/openblas/lib/libopenblas.dylib',
-  ],
-  win32: ['libopenblas.dll', 'openblas.dll', 'mkl_rt.2.dll', 'AOCL-LibBlis-Win-dll.dll'],
-};
-
-const REMEDIES: Readonly<Record<string, string>> = {
-  linux:
-    'apt-get install libopenblas0-pthread (Debian, Ubuntu; also libdnnl3 or libdnnl2, faster with ' +
-    'AVX-512), dnf install openblas onednn (Fedora), or PHANTOM_BLAS=/path/to/library.so',
-  darwin: 'brew install openblas, or PHANTOM_BLAS=/path/to/library.dylib',
-  win32: 'put libopenblas.dll on the PATH, or set PHANTOM_BLAS to a library',
-};
-
 /**
  * The first usable BLAS library (CBLAS or oneDNN), set to one thread: that of `library`, else of the environment
  * variable PHANTOM_BLAS, else of the names usual on this system.
@@ -155,16 +123,6 @@ export async function probeBlas(library?: string): Promise<BlasProbe> {
     }
   }
   return { candidates, remedy: remedy() };
-}
-
-function candidatePaths(library: string | undefined): readonly string[] {
-  const named = library ?? process.env['PHANTOM_BLAS'];
-  if (named !== undefined && named !== '') return [named];
-  return CANDIDATES[process.platform] ?? CANDIDATES['linux'] ?? [];
-}
-
-function remedy(): string {
-  return REMEDIES[process.platform] ?? 'set PHANTOM_BLAS to a library';
 }
 
 /** The reason without the tag of whoever found it, named by the candidate exactly once. */

@@ -4,7 +4,13 @@ import { KOFFI_PACKAGE } from '../ranks/probes.js';
 import { adviceFor } from './machine-report.js';
 
 /** Advice for rates in GFLOP/s; 0: not there. */
-function advice(blas: number, wasm: number, relaxed: number, koffi = true): string[] {
+function advice(
+  blas: number,
+  wasm: number,
+  relaxed: number,
+  koffi = true,
+  nodeLacks: number | null = null,
+): string[] {
   const engine = (name: string, rate: number) => ({
     name,
     available: rate > 0,
@@ -16,6 +22,7 @@ function advice(blas: number, wasm: number, relaxed: number, koffi = true): stri
     auto: blas > 0 ? 'blas' : 'wasm',
     probe: { candidates: [], remedy: 'install a library' },
     koffi,
+    nodeLacks,
   }).map(({ how }) => how);
 }
 
@@ -33,6 +40,11 @@ test('without a library it is named how to get one, and what helps until then', 
 
 test('without koffi no library can be called', () => {
   assert.deepEqual(advice(0, 30, 0, false), [`npm install ${KOFFI_PACKAGE}`, 'install a library']);
+});
+
+test('a newer Node is named where kernels multiply', () => {
+  assert.deepEqual(advice(0, 30, 30, true, 24), ['install a library', 'Node 24 or newer']);
+  assert.deepEqual(advice(90, 30, 30, true, 24), [], 'a library multiplies');
 });
 
 test('a library slower than WebAssembly is worth another', () => {

@@ -20,7 +20,7 @@ import { type ElementLoss, ELEMENT_LOSSES } from '../element-losses.js';
 import { dropoutThreshold } from '../dropout-threshold.js';
 import { sameLength } from '../same-length.js';
 import { Arena } from './arena.js';
-import { loadKernelModule } from './kernel-module.js';
+import { loadKernelModule, REVECTORIZES } from './kernel-module.js';
 import { instantiateKernels } from './kernels.js';
 import type { Kernels } from './kernels.js';
 import type { WasmMemory, WasmModule } from '../../base/web-assembly.js';
@@ -56,7 +56,8 @@ export class WasmEngine implements HostEngine {
 
   constructor(relaxed: boolean, module: WasmModule = loadKernelModule(relaxed)) {
     this.name = relaxed ? 'wasm-relaxed' : 'wasm';
-    this.description = `WebAssembly SIMD${relaxed ? ' with fused multiply-add' : ''}`;
+    const how = REVECTORIZES ? ', 256 bits wide by V8' : '';
+    this.description = `WebAssembly SIMD${relaxed ? ' with fused multiply-add' : how}`;
     this.#kernels = instantiateKernels(module, this.#arena.memory);
   }
 
