@@ -48,11 +48,11 @@ const REMEDIES: Readonly<Record<string, string>> = {
 export function candidatePaths(library: string | undefined): readonly string[] {
   const named = library ?? process.env['PHANTOM_BLAS'];
   if (named !== undefined && named !== '') return [named];
-  return CANDIDATES[process.platform] ?? linuxCandidates(process.arch, cpuInfo());
+  return CANDIDATES[process.platform] ?? linuxCandidates(process.arch, readCpuInfo());
 }
 
 /** Empty where there is no such file. */
-function cpuInfo(): string {
+function readCpuInfo(): string {
   try {
     return readFileSync('/proc/cpuinfo', 'utf8');
   } catch {
