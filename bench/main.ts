@@ -1,9 +1,10 @@
-// npm run bench -- <kernels|collectives|step|peers|loader|startup|accuracy|prediction|forward|serve|soak|pages> [options]
+// npm run bench -- <kernels|collectives|step|peers|growth|loader|startup|accuracy|prediction|forward|serve|soak|pages> [options]
 const SUITES: Record<string, () => Promise<(args: string[]) => Promise<void>>> = {
   kernels: async () => (await import('./kernels.js')).kernelsBench,
   collectives: async () => (await import('./collectives.js')).collectivesBench,
   step: async () => (await import('./step.js')).stepBench,
   peers: async () => (await import('./peers/peers.js')).peersBench,
+  growth: async () => (await import('./growth.js')).growthBench,
   loader: async () => (await import('./loader.js')).loaderBench,
   startup: async () => (await import('./startup.js')).startupBench,
   prediction: async () => (await import('./prediction.js')).predictionBench,
