@@ -111,6 +111,16 @@ export async function coreYielder(): Promise<() => void> {
  */
 export const KOFFI_PACKAGE = `@koromix/koffi-${process.platform}-${process.arch}`;
 
+/** Whether native libraries can be called. */
+export function koffiInstalled(): boolean {
+  try {
+    createRequire(import.meta.url).resolve(KOFFI_PACKAGE);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** @throws NativeError when it is not installed or does not load */
 async function loadKoffi(): Promise<Koffi> {
   try {

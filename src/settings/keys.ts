@@ -527,6 +527,13 @@ export const SETTINGS = {
     initial: null,
     fallback: 'all, and one rank',
   },
+  bind: {
+    ...choice('Machine', ['auto', 'none']),
+    about:
+      'auto: on machines with several NUMA nodes, keep the thread of each rank, with its memory, on ' +
+      'one node; MPI leaves it to the launcher',
+    initial: 'auto',
+  },
   relaxedSimd: {
     group: 'Machine',
     kind: 'switch',

@@ -313,6 +313,11 @@ export interface TrainingSettings {
    */
   readonly devices: readonly number[] | null;
   /**
+   * Auto: on machines with several NUMA nodes, keep the thread of each rank, with its memory, on
+   * one node; MPI leaves it to the launcher. Default: auto.
+   */
+  readonly bind: 'auto' | 'none';
+  /**
    * Use fused multiply-add in the WebAssembly kernels: faster, with results that differ between
    * CPUs. Default: false.
    */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { ConfigError } from '#src/base/errors.js';
 import { Communicator } from '#src/communicators/communicator.js';
 import type { RankContext } from '#src/communicators/rank-context.js';
@@ -12,6 +13,8 @@ const behaviors: Readonly<Record<string, (context: RankContext<string>) => unkno
     for (let i = 0; i < 50; i++) post({ rank, i });
     return { rank, size, sum: sum[0] };
   },
+  'tells its processors': () =>
+    /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/thread-self/status', 'utf8'))?.[1],
   'throws a ConfigError': (context) => {
     if (context.rank === 1)
       throw new ConfigError('model.width', '7 columns; needs a multiple of 2');

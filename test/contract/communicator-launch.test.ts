@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { CollectiveError, ConfigError, UnsupportedError } from '#src/base/errors.js';
+import { koffiInstalled } from '#src/app/ranks/probes.js';
 import { launchRanks } from '#src/communicators/threads/launch-ranks.js';
 import { runRank } from '#src/communicators/threads/threads-worker.js';
 
@@ -44,6 +45,29 @@ describe('launchRanks', { timeout: 120_000 }, () => {
       [0, 1, 2].map((rank) => ({ rank, size: 3, sum: 3 })),
     );
     for (const one of seen) assert.deepEqual(one, [...Array(50).keys()]);
+  });
+
+  const cannotBind =
+    (process.platform !== 'linux' && 'Linux alone binds threads') ||
+    (!koffiInstalled() && 'koffi is not installed');
+
+  test('binds the threads that are to be bound, and no other', { skip: cannotBind }, async () => {
+    const data = 'tells its processors';
+    const [all] = (await launchRanks({ size: 1, module, data }).done) as string[];
+    const first = Number(/\d+/.exec(all ?? '')?.[0]);
+    const processors = [[first], [first]];
+    const bound = await launchRanks({ size: 2, module, data, processors }).done;
+    assert.deepEqual(bound, [String(first), String(first)]);
+    const [again] = (await launchRanks({ size: 1, module, data }).done) as string[];
+    assert.equal(again, all);
+  });
+
+  test('says that processors are not there', { skip: cannotBind }, async () => {
+    const [data, processors] = ['tells its processors', [[8191]]];
+    await assert.rejects(launchRanks({ size: 1, module, data, processors }).done, {
+      name: 'NativeError',
+      message: '[bind] processors 8191: refused; use --bind none',
+    });
   });
 
   test('rejects with the class and message of what a rank threw', async () => {

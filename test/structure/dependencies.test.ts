@@ -65,6 +65,7 @@ const CONCRETE = [
 const WRAPPERS = [
   'engines/blas/',
   'engines/cuda/',
+  'communicators/threads/threads-worker.ts',
   'communicators/mpi/',
   'energy/gpu/',
   'compression/lapack-svd.ts',

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { test } from 'node:test';
 import { KOFFI_PACKAGE } from '../ranks/probes.js';
-import { adviceFor } from './machine-report.js';
+import { adviceFor, topologyFindings } from './machine-report.js';
 
 /** Advice for rates in GFLOP/s; 0: not there. */
 function advice(
@@ -49,4 +52,26 @@ test('a newer Node is named where kernels multiply', () => {
 
 test('a library slower than WebAssembly is worth another', () => {
   assert.match(advice(3, 30, 40)[0] ?? '', /^--engine wasm, or a faster library: install/);
+});
+
+test('the topology names nodes, cores, threads and the control group', (context) => {
+  const root = mkdtempSync(path.join(tmpdir(), 'doctor-'));
+  context.after(() => rmSync(root, { recursive: true }));
+  const write = (file: string, text: string) => {
+    mkdirSync(path.dirname(path.join(root, file)), { recursive: true });
+    writeFileSync(path.join(root, file), `${text}\n`);
+  };
+  assert.deepEqual(topologyFindings(root), [], 'nothing is known');
+  write('sys/devices/system/cpu/online', '0-3');
+  assert.equal(topologyFindings(root)[0]?.detail, '1 NUMA node, 4 cores, 4 threads');
+  write('sys/devices/system/node/node0/cpulist', '0-1');
+  write('sys/devices/system/node/node1/cpulist', '2-3');
+  write('proc/self/status', 'Cpus_allowed_list:\t0-2');
+  write('proc/self/cgroup', '0::/');
+  write('sys/fs/cgroup/cpuset.cpus.effective', '0-2');
+  assert.equal(
+    topologyFindings(root)[0]?.detail,
+    `2 NUMA nodes, 3 cores, 3 threads; of 4 threads, by ${root}/sys/fs/cgroup/cpuset.cpus.effective ` +
+      '(node 0: 2 threads, node 1: 1 thread); ranks are bound to them',
+  );
 });

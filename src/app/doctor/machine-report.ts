@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module';
 import os from 'node:os';
 import { availableCores, coreLimit } from '../../base/cores.js';
-import { type BlasProbe, KOFFI_PACKAGE } from '../ranks/probes.js';
+import { type BlasProbe, KOFFI_PACKAGE, koffiInstalled } from '../ranks/probes.js';
+import { readTopology } from '../../machine/topology.js';
 import type { Engine } from '../../engines/engine.js';
 import type { Dtype } from '../../tensor/tensor.js';
 import { PhantomError } from '../../base/errors.js';
@@ -124,6 +124,7 @@ function machineFindings(): Finding[] {
       available: cores > 1,
       detail: `${cores}${of} (${cpu?.model.trim() ?? 'unknown model'})${cores > 1 ? '' : '; ranks take turns on it'}`,
     },
+    ...topologyFindings('/'),
     {
       name: 'memory',
       available: true,
@@ -137,6 +138,21 @@ function machineFindings(): Finding[] {
         : 'not installed (calls native libraries)',
     },
   ];
+}
+
+/** NUMA nodes, cores and threads that this process may use, and what leaves it fewer than all.
+ * @param root of the file system that says so */
+export function topologyFindings(root: string): Finding[] {
+  const topology = readTopology(root);
+  if (topology === null) return [];
+  const { nodes, cores, threads, online, cpuSet } = topology;
+  const count = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
+  const each = nodes.map(({ id, cpus }) => `node ${id}: ${count(cpus.length, 'thread')}`);
+  const bound = nodes.length > 1 ? ` (${each.join(', ')}); ranks are bound to them` : '';
+  const left =
+    threads === online ? '' : `; of ${online} threads${cpuSet === null ? '' : `, by ${cpuSet}`}`;
+  const sizes = [count(nodes.length, 'NUMA node'), count(cores, 'core'), count(threads, 'thread')];
+  return [{ name: 'topology', available: true, detail: sizes.join(', ') + left + bound }];
 }
 
 function communicatorFindings(): Finding[] {
@@ -212,15 +228,6 @@ function remedyIn(detail: string): string {
 
 function nodeLacks(): number | null {
   return process.arch === 'x64' && !REVECTORIZES ? REVECTORIZING_NODE : null;
-}
-
-function koffiInstalled(): boolean {
-  try {
-    createRequire(import.meta.url).resolve(KOFFI_PACKAGE);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** What to do about what was found; exported for its tests. */

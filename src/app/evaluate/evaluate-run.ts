@@ -131,6 +131,7 @@ export async function evaluate(
     size,
     module: new URL('evaluation-rank.js', import.meta.url),
     timeoutS: settings.timeout,
+    bind: settings.bind,
     onMessage: () => {},
   });
   const { model, swept, data, release, engine } = await ranks.together(() =>

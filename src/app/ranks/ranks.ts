@@ -10,6 +10,7 @@ import {
   type LaunchOptions,
   launchRanks,
 } from '../../communicators/threads/launch-ranks.js';
+import { type Bind, bindingOf } from './binding.js';
 import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
 
 /** Ranks that one process can run as threads. */
@@ -23,6 +24,8 @@ export interface RanksRequest {
   /** The worker module; it calls `runRankProgram`. */
   readonly module: URL;
   readonly timeoutS: number;
+  /** Default `auto`. */
+  readonly bind?: Bind;
   /** Takes what ranks of this process post. */
   readonly onMessage: (message: unknown) => void;
 }
@@ -138,19 +141,21 @@ export function launchThreads<Result>(options: Omit<LaunchOptions, 'kernels'>): 
   return launchRanks({ ...options, kernels: loadKernelModule(false) });
 }
 
-function threadRanks({ size, module, timeoutS, onMessage }: RanksRequest): Ranks {
+function threadRanks({ size, module, timeoutS, bind, onMessage }: RanksRequest): Ranks {
+  const { processors, warning } = bindingOf(bind ?? 'auto', size);
   return {
     here: Array.from({ length: size }, (_, rank) => rank),
     onMachine: size,
     firstOnMachine: true,
     processes: null,
-    warning: allocationWarning(),
+    warning: allocationWarning() ?? warning,
     together: async (work) => work(),
     fromFirst: async (work) => work(),
     start({ data, threads }) {
       const launch = launchThreads({
         ...threads,
         size,
+        processors,
         module,
         data,
         timeoutS,

@@ -73,6 +73,7 @@ async function trainUnder(
     size: settings.ranks * settings.replicas,
     module: new URL('training-rank.js', import.meta.url),
     timeoutS: settings.timeout,
+    bind: settings.bind,
     onMessage: (message) => hooks.onEvent(message as TrainingEvent),
   });
   const isFirst = ranks.here.includes(0);

@@ -23,6 +23,8 @@ const TERMINATION_MS = 700;
 export interface LaunchOptions extends ThreadsGroupOptions {
   /** The worker module; it calls `runRank`. */
   readonly module: URL;
+  /** By rank, the processors that its thread may run on; null, the default: those of the process. */
+  readonly processors?: readonly (readonly number[])[] | null;
   /** Passed to every rank by structured clone. */
   readonly data?: unknown;
   readonly onMessage?: (rank: number, message: unknown) => void;
@@ -84,7 +86,9 @@ class RankLaunch {
       this.#settle = { resolve, reject };
     });
     for (let rank = 0; rank < group.size; rank++) {
-      const workerData: RankWorkerData = { phantomGroup: group, rank, data: options.data };
+      const processors = options.processors?.[rank] ?? null;
+      const { data } = options;
+      const workerData: RankWorkerData = { phantomGroup: group, rank, processors, data };
       try {
         this.#add(rank, workerData);
       } catch (error) {

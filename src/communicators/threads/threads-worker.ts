@@ -3,6 +3,7 @@ import { UnsupportedError } from '../../base/errors.js';
 import type { RankContext } from '../rank-context.js';
 import { GroupControl } from './control.js';
 import { causeText, toTransfer, type TransferredError } from '../error-transfer.js';
+import { bindThread } from '../../native/affinity.js';
 import type { ThreadsGroup } from './group.js';
 import { joinThreadsGroup } from './threads-transport.js';
 
@@ -10,6 +11,8 @@ import { joinThreadsGroup } from './threads-transport.js';
 export interface RankWorkerData {
   readonly phantomGroup: ThreadsGroup;
   readonly rank: number;
+  /** Those that the thread is bound to; null: it is not bound. */
+  readonly processors: readonly number[] | null;
   readonly data: unknown;
 }
 
@@ -31,12 +34,14 @@ export async function runRank<Data>(body: (context: RankContext<Data>) => unknow
   if (port === null || typeof given !== 'object' || given?.phantomGroup === undefined) {
     throw new UnsupportedError('threads', 'runRank works in a worker that launchRanks started');
   }
-  const { phantomGroup: group, rank } = given;
+  const { phantomGroup: group, rank, processors } = given;
   const control = new GroupControl(group.size, group.control);
   const tell = (message: RankMessage): void => port.postMessage(message);
-  // What the worker module imports has been loaded.
-  control.unguard(rank);
   try {
+    // Before anything is allocated: memory comes from the node of the thread that touches it first.
+    if (processors !== null) await bindThread(processors);
+    // What the worker module imports has been loaded.
+    control.unguard(rank);
     const transport = joinThreadsGroup(group, rank);
     const result = await body({
       rank,

@@ -9,7 +9,7 @@ import type { WasmEngine, WasmEngineOptions } from '../wasm/wasm-engine.js';
 import { WidenedProducts } from './widened-products.js';
 
 export { type BlasProbe, probeBlas } from '../../native/blas.js';
-export { KOFFI_PACKAGE } from '../../native/library.js';
+export { KOFFI_PACKAGE, koffiInstalled } from '../../native/library.js';
 
 /** How the BLAS engine is made. */
 export interface BlasEngineOptions extends WasmEngineOptions {
