@@ -57,9 +57,10 @@ export function goldenLosses(ranksOf: (variant: string) => readonly number[]): v
         const [first = 1, ...others] = counts;
         const expected = await run(context, { ...settings, ranks: first, engine: 'blas' });
         // What lies between two bytes goes to the one or the other: 2⁻⁸ of it at once.
-        const rounds = settings.ghostPrecision ?? settings.compute;
-        const tolerance = rounds === undefined ? 1e-3 : 2e-2;
-        for (const [i, loss] of expected.entries()) {
+        const tolerance = settings.ghostPrecision === undefined ? 1e-3 : 2e-2;
+        // With every operand it grows from step to step: 0.06% after ten, 3.5% after twenty.
+        const compared = settings.compute === undefined ? expected.length : 10;
+        for (const [i, loss] of expected.slice(0, compared).entries()) {
           const near = golden[variant][i];
           assert.ok(Math.abs(loss - near) < tolerance * near, `loss ${i}: ${loss}, ${near}`);
         }
