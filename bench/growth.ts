@@ -6,7 +6,7 @@ import { formatSi } from '#src/base/format.js';
 import { modelledW, requirePower } from '#src/energy/modelled.js';
 import type { EngineChoice } from '#src/engines/engine-list.js';
 import type { Strategy } from '#src/layers/strategies.js';
-import { readMachine } from '#src/machine/machines.js';
+import { findMachineFile, readPower } from '#src/machine/power-file.js';
 import { chartFile } from '#src/report/chart-file.js';
 import { fitGrowth, type Growth } from './growth-fit.js';
 import { missingParts, PYTHON_HELP } from './peers/peer-process.js';
@@ -142,7 +142,7 @@ async function measure(
   request: { engine: EngineChoice; rounds: number; python: string | null },
 ): Promise<Measured[]> {
   const { width, blocks, batch, ghosts } = size;
-  const power = requirePower('default', (await readMachine('default')).power);
+  const power = requirePower('default', readPower(findMachineFile('default')));
   // Two seconds at 60 GFLOP/s of each rank.
   const flops = (6 * DEPTH * width * width * batch) / RANKS;
   const steps = Math.round(Math.min(200, Math.max(5, 1.2e11 / flops)));

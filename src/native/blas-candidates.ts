@@ -15,15 +15,21 @@ const TUNED_CBLAS = [
 const ANY_CBLAS = ['libflexiblas.so.3', 'libcblas.so.3', 'libblas.so.3'];
 
 /**
- * The names that Linux' loader is asked for, the fastest libraries first. oneDNN is written for x86 with
- * AVX-512: with AVX2 alone its product of a transposed first operand has half of OpenBLAS' rate.
+ * The names that Linux' loader is asked for, the fastest libraries first. oneDNN is written for x86:
+ * elsewhere its products run on plain code.
+ */
+export function linuxCandidates(architecture: string): readonly string[] {
+  return [...(architecture === 'x64' ? ONEDNN : []), ...TUNED_CBLAS, ...ANY_CBLAS];
+}
+
+/**
+ * Libraries whose products of a transposed first operand are faster than oneDNN's: none where the
+ * processor has AVX-512; with AVX2 alone oneDNN has half of their rate.
  *
  * @param cpuInfo what `/proc/cpuinfo` says
  */
-export function linuxCandidates(architecture: string, cpuInfo: string): readonly string[] {
-  if (architecture !== 'x64') return [...TUNED_CBLAS, ...ANY_CBLAS];
-  const wide = /^flags\s*:.*\bavx512f\b/m.test(cpuInfo);
-  return [...(wide ? [ONEDNN, TUNED_CBLAS] : [TUNED_CBLAS, ONEDNN]).flat(), ...ANY_CBLAS];
+export function transposingCandidates(cpuInfo: string): readonly string[] {
+  return /^flags\s*:.*\bavx512f\b/m.test(cpuInfo) ? [] : TUNED_CBLAS;
 }
 
 /** Names that the loader is asked for on other systems, the fastest libraries first. */
@@ -48,7 +54,12 @@ const REMEDIES: Readonly<Record<string, string>> = {
 export function candidatePaths(library: string | undefined): readonly string[] {
   const named = library ?? process.env['PHANTOM_BLAS'];
   if (named !== undefined && named !== '') return [named];
-  return CANDIDATES[process.platform] ?? linuxCandidates(process.arch, readCpuInfo());
+  return CANDIDATES[process.platform] ?? linuxCandidates(process.arch);
+}
+
+/** Those to try beside oneDNN, for a transposed first operand; none where a library was named. */
+export function partnerPaths(library: string | undefined): readonly string[] {
+  return candidatePaths(library).length === 1 ? [] : transposingCandidates(readCpuInfo());
 }
 
 /** Empty where there is no such file. */

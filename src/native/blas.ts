@@ -1,5 +1,5 @@
 import { NativeError } from '../base/errors.js';
-import { candidatePaths, remedy } from './blas-candidates.js';
+import { candidatePaths, partnerPaths, remedy } from './blas-candidates.js';
 import { addressOf, openLibrary } from './library.js';
 import type { NativeFunction, NativeLibrary } from './library.js';
 
@@ -96,8 +96,19 @@ const DNNL_RUNTIMES: Readonly<Record<number, string>> = { 4: 'TBB', 8: 'a pool o
  * @throws NativeError when there is none, with the reason of each candidate
  */
 export async function openBlas(library?: string): Promise<Blas> {
-  const paths = candidatePaths(library);
   const reasons: string[] = [];
+  const blas = await firstUsable(candidatePaths(library), reasons);
+  if (blas !== null) {
+    // oneDNN is the one without a product of a matrix and a vector.
+    const partner = blas.gemv === null ? await firstUsable(partnerPaths(library), []) : null;
+    return partner === null ? blas : besideOneDnn(blas, partner);
+  }
+  const shown = [...new Set(reasons)].join('; ');
+  throw new NativeError('blas', `no BLAS library can be used: ${shown}. Remedy: ${remedy()}`);
+}
+
+/** Null: none; `reasons` gets why. */
+async function firstUsable(paths: readonly string[], reasons: string[]): Promise<Blas | null> {
   for (const path of paths) {
     try {
       return await openCandidate(path);
@@ -106,8 +117,20 @@ export async function openBlas(library?: string): Promise<Blas> {
       reasons.push(shortReason(path, error));
     }
   }
-  const shown = [...new Set(reasons)].join('; ');
-  throw new NativeError('blas', `no BLAS library can be used: ${shown}. Remedy: ${remedy()}`);
+  return null;
+}
+
+/** Products of a transposed first operand, and of a vector, by the other library. */
+function besideOneDnn(oneDnn: Blas, other: Blas): Blas {
+  return {
+    ...oneDnn,
+    description: `${oneDnn.description} and ${other.description}`,
+    gemm(transposeA, transposeB, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC) {
+      const { gemm } = transposeA ? other : oneDnn;
+      gemm(transposeA, transposeB, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC);
+    },
+    gemv: other.gemv,
+  };
 }
 
 /** Tries every candidate and tells what became of it. */
