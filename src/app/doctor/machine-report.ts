@@ -1,11 +1,16 @@
 import os from 'node:os';
 import { availableCores, coreLimit } from '../../base/cores.js';
-import { type BlasProbe, KOFFI_PACKAGE, koffiInstalled } from '../ranks/probes.js';
+import {
+  type BlasProbe,
+  KOFFI_PACKAGE,
+  koffiInstalled,
+  REVECTORIZES,
+  REVECTORIZING_NODE,
+} from '../ranks/probes.js';
 import { readTopology } from '../../machine/topology.js';
 import type { Engine } from '../../engines/engine.js';
 import type { Dtype } from '../../tensor/tensor.js';
 import { PhantomError } from '../../base/errors.js';
-import { REVECTORIZES, REVECTORIZING_NODE } from '../../engines/wasm/kernel-module.js';
 import { commandLine } from '../../base/invocation.js';
 import { findMpirun } from '../../launch/mpirun.js';
 

@@ -1,4 +1,4 @@
-/** What tells which native libraries a machine has. */
+/** What tells which native libraries a machine has, and what its Node does for the kernels. */
 export {
   type BlasProbe,
   KOFFI_PACKAGE,
@@ -6,3 +6,4 @@ export {
   probeBlas,
 } from '../../engines/blas/blas-engine.js';
 export { MPI_REMEDY, probeMpi, probeThreadLevel } from '../../communicators/mpi/mpi-probe.js';
+export { REVECTORIZES, REVECTORIZING_NODE } from '../../engines/wasm/kernel-module.js';
