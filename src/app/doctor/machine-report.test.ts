@@ -11,8 +11,7 @@ function advice(
   blas: number,
   wasm: number,
   relaxed: number,
-  koffi = true,
-  nodeLacks: number | null = null,
+  { koffi = true, nodeLacks = null }: { koffi?: boolean; nodeLacks?: number | null } = {},
 ): string[] {
   const engine = (name: string, rate: number) => ({
     name,
@@ -42,12 +41,15 @@ test('without a library it is named how to get one, and what helps until then', 
 });
 
 test('without koffi no library can be called', () => {
-  assert.deepEqual(advice(0, 30, 0, false), [`npm install ${KOFFI_PACKAGE}`, 'install a library']);
+  assert.deepEqual(advice(0, 30, 0, { koffi: false }), [
+    `npm install ${KOFFI_PACKAGE}`,
+    'install a library',
+  ]);
 });
 
 test('a newer Node is named where kernels multiply', () => {
-  assert.deepEqual(advice(0, 30, 30, true, 24), ['install a library', 'Node 24 or newer']);
-  assert.deepEqual(advice(90, 30, 30, true, 24), [], 'a library multiplies');
+  assert.deepEqual(advice(0, 30, 30, { nodeLacks: 24 }), ['install a library', 'Node 24 or newer']);
+  assert.deepEqual(advice(90, 30, 30, { nodeLacks: 24 }), [], 'a library multiplies');
 });
 
 test('a library slower than WebAssembly is worth another', () => {
