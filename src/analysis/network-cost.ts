@@ -2,9 +2,10 @@ import { blockLayout } from '../layers/block-layout.js';
 import { addCosts, costOf, type PassCost } from '../layers/cost.js';
 import { OperationList } from '../layers/operation-list.js';
 import type { Operation } from '../layers/operations.js';
-import { listBackward, listForward } from '../model/layer-work.js';
 import { parameterSizes } from '../model/layer-parameters.js';
+import { listForward } from '../model/layer-work.js';
 import { networkLayers } from '../model/network-layers.js';
+import { listBackwardPass } from '../model/remade-parts.js';
 import type { NetworkSpecification } from '../model/specification.js';
 
 /** Forward and backward of one step. */
@@ -45,10 +46,10 @@ function networkOperations(
     new OperationList(layout, columns),
   ];
   backward.pass = 'backward';
-  for (const [i, layer] of networkLayers(specification).entries()) {
-    listForward(layer, forward);
-    listBackward(layer, backward, i > 0 || inputGradient);
-  }
+  const layers = networkLayers(specification);
+  for (const layer of layers) listForward(layer, forward);
+  const { recompute } = specification;
+  listBackwardPass(layers, backward, { recompute, inputGradient });
   return { forward: forward.operations, backward: backward.operations };
 }
 

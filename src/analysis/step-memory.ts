@@ -5,6 +5,7 @@ import { edgeRows, inputEdge, outputEdge } from '../model/edges.js';
 import { memoryOf } from '../model/layer-work.js';
 import { matrixSizes, parameterSizes } from '../model/layer-parameters.js';
 import { networkLayers } from '../model/network-layers.js';
+import { outsideMemory, remadeMemory, remadeParts } from '../model/remade-parts.js';
 import { optimizerStatesPerParameter } from '../optimizers/optimizer-list.js';
 import type { StepShape } from './step-program.js';
 
@@ -42,12 +43,24 @@ export function rankMemory(shape: StepShape, rank: number): RankMemory {
   activationBytes += isOfClasses(loss) ? paddedBytes(columns) : matrix(outputs / quantiles);
   if (weighted) activationBytes += paddedBytes(columns);
   let bufferBytes = 0;
+  const parts = remadeParts(layers, specification);
+  const remade = remadeMemory(layers, parts, { layout, columns });
+  const ends = new Map(
+    parts.flatMap((part) => part.layers.map((i) => [i, i === part.layers.at(-1)])),
+  );
   for (const [i, layer] of layers.entries()) {
-    const inputNeedsGradient = i > 0 || inputGradient;
-    const memory = memoryOf(layer, { layout, columns, inputNeedsGradient });
+    const place = { layout, columns, inputNeedsGradient: i > 0 || inputGradient };
+    const closes = ends.get(i);
+    const memory =
+      closes === undefined ? memoryOf(layer, place) : outsideMemory(layer, place, closes);
     activationBytes += memory.activationBytes;
     bufferBytes += memory.bufferBytes;
   }
+  for (const kept of remade.kept) {
+    activationBytes += kept.activationBytes;
+    bufferBytes += kept.bufferBytes;
+  }
+  for (const bytes of remade.sharedBytes) activationBytes += bytes;
   const sizes = parameterSizes(layers, layout);
   const gradientBytes = sizes.reduce((sum, elements) => sum + paddedBytes(elements), 0);
   const { compute = 'float32' } = specification;

@@ -3,9 +3,10 @@ import { OperationList } from '../layers/operation-list.js';
 import { isOfClasses, type LossName } from '../layers/loss-names.js';
 import type { Operation } from '../layers/operations.js';
 import { edgeRows, inputEdge, outputEdge } from '../model/edges.js';
-import { listBackward, listForward } from '../model/layer-work.js';
 import { parameterSizes } from '../model/layer-parameters.js';
+import { listForward } from '../model/layer-work.js';
 import { networkLayers } from '../model/network-layers.js';
+import { listBackwardPass } from '../model/remade-parts.js';
 import type { NetworkSpecification } from '../model/specification.js';
 import { AVERAGE_KERNEL } from '../optimizers/weight-average.js';
 import type { OptimizerName } from '../optimizers/optimizer-list.js';
@@ -65,9 +66,7 @@ export function stepProgram(shape: StepShape, rank: number): Operation[] {
   }
   const agreement = list.start('all-reduce', AGREEMENT_BYTES, 'agreement');
   list.pass = 'backward';
-  for (const [i, layer] of [...layers.entries()].toReversed()) {
-    listBackward(layer, list, i > 0 || inputGradient);
-  }
+  listBackwardPass(layers, list, { recompute: specification.recompute, inputGradient });
   list.wait(agreement);
   const sizes = parameterSizes(layers, layout);
   for (const elements of sizes) list.update(optimizer, elements);

@@ -1,7 +1,6 @@
 import type { Communicator } from '../communicators/communicator.js';
 import { PhaseClock } from '../base/phases.js';
 import type { Engine } from '../engines/engine.js';
-import { ForwardingEngine } from '../engines/forwarding-engine.js';
 import { ShapeError } from '../base/errors.js';
 import {
   type AnyTensor,
@@ -14,12 +13,11 @@ import {
   tensorPart,
 } from '../tensor/tensor.js';
 import type { Operator, OperatorContext } from './operator.js';
+import { ScratchEngine, type Take } from './scratch-engine.js';
 import { Variable } from './tape.js';
 
 /** Floats between the starts of two tensors are a multiple of this: 64 bytes, as engines align. */
 const ALIGNMENT = 16;
-
-type Take = (shape: readonly number[], dtype: Dtype) => AnyTensor;
 
 /**
  * Memory that the passes of a forward-only network share: two halves that its operators write in
@@ -105,6 +103,9 @@ export class ForwardPass {
     return this.#apply((2 + (this.#kept++ % 2)) as 2 | 3, operator, inputs);
   }
 
+  /** Nothing is made again where there is no backward pass. */
+  remake(): void {}
+
   #apply(half: 0 | 1 | 2 | 3, operator: Operator, inputs: readonly Variable[]): Variable {
     let place = this.#places[this.#applied];
     if (place === undefined) {
@@ -125,6 +126,7 @@ class Place implements OperatorContext {
   readonly phases: PhaseClock;
   readonly operator: Operator;
   readonly inputs: readonly AnyTensor[];
+  readonly again = 'no';
   readonly #scratch: ScratchEngine;
   readonly #buffers = new Map<string, AnyTensor>();
   #plan: unknown;
@@ -176,6 +178,10 @@ class Place implements OperatorContext {
     return buffer;
   }
 
+  keptBuffer(dtype: Dtype, name: string, ...shape: number[]): AnyTensor {
+    return this.bufferOf(dtype, name, ...shape);
+  }
+
   needsGradient(): boolean {
     return false;
   }
@@ -186,21 +192,4 @@ class Place implements OperatorContext {
     return 0;
   }
   giveGradient(): void {}
-}
-
-/** The engine, with what one place allocates taken from its half of the shared memory. */
-class ScratchEngine extends ForwardingEngine {
-  readonly #take: Take;
-
-  constructor(engine: Engine, take: Take) {
-    super(engine);
-    this.#take = take;
-  }
-
-  override allocate(shape: readonly number[]): Tensor;
-  override allocate(shape: readonly number[], dtype: 'bfloat16'): Tensor<'bfloat16'>;
-  override allocate(shape: readonly number[], dtype: Dtype): AnyTensor;
-  override allocate(shape: readonly number[], dtype: Dtype = 'float32'): AnyTensor {
-    return this.#take(shape, dtype);
-  }
 }

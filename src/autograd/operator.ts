@@ -3,6 +3,13 @@ import type { PhaseClock } from '../base/phases.js';
 import type { Engine } from '../engines/engine.js';
 import type { AnyTensor, Dtype, Tensor } from '../tensor/tensor.js';
 
+/**
+ * Which forward pass an operator is in: `no`, the one of a step; where its result is made again for the
+ * backward pass, `all` of it; or `saved`: only what `backward` reads of this operator besides its inputs,
+ * as nobody reads the result. An operator that looks at none of this does everything again.
+ */
+export type Again = 'no' | 'all' | 'saved';
+
 /** What one place in a recorded step offers the operator that stands there. */
 export interface OperatorContext {
   readonly engine: Engine;
@@ -12,6 +19,7 @@ export interface OperatorContext {
   readonly inputs: readonly AnyTensor[];
   /** What `forward` returned. */
   readonly output: AnyTensor;
+  readonly again: Again;
 
   /**
    * Whatever the operator sets up once for this place (saved tensors, views): `make` runs at
@@ -24,6 +32,9 @@ export interface OperatorContext {
   /** The same, of this dtype. */
   bufferOf(dtype: 'bfloat16', name: string, ...shape: number[]): Tensor<'bfloat16'>;
   bufferOf(dtype: Dtype, name: string, ...shape: number[]): AnyTensor;
+
+  /** The same, there until the backward pass where others are made again: what `again` leaves out. */
+  keptBuffer(dtype: Dtype, name: string, ...shape: number[]): AnyTensor;
 
   /** Whether anybody needs the gradient of input i. */
   needsGradient(input: number): boolean;

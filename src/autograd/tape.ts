@@ -11,7 +11,9 @@ import {
   type Tensor,
   type ParameterSlice,
 } from '../tensor/tensor.js';
-import type { Operator, OperatorContext } from './operator.js';
+import type { Again, Operator, OperatorContext } from './operator.js';
+import { type Remade, RemadeMemory } from './remade.js';
+import { ScratchEngine, type Take } from './scratch-engine.js';
 
 /** A tensor in a computation, with its gradient. */
 export class Variable {
@@ -42,6 +44,9 @@ export interface OperatorRunner {
   apply(operator: Operator, ...inputs: Variable[]): Variable;
   /** The same, of a result that more than the next operator reads. */
   applyKept(operator: Operator, ...inputs: Variable[]): Variable;
+  /** Says of the operators that are applied next that they are made again in the backward pass; null:
+   * what they make is kept. */
+  remake(remade: Remade | null): void;
 }
 
 /**
@@ -55,6 +60,8 @@ export class Tape {
   readonly communicator: Communicator;
   readonly phases: PhaseClock;
   readonly #nodes: Node[] = [];
+  readonly #memory: RemadeMemory;
+  #remade: Remade | null = null;
   #applied = 0;
   #recording = true;
 
@@ -63,6 +70,7 @@ export class Tape {
     this.engine = engine;
     this.communicator = communicator;
     this.phases = phases;
+    this.#memory = new RemadeMemory(engine);
   }
 
   /** A variable that operators read: data. With `needsGradient`, its gradient is kept. */
@@ -82,7 +90,7 @@ export class Tape {
     let node = this.#nodes[this.#applied];
     if (node === undefined) {
       if (!this.#recording) throw changed(operator, 'more operators than');
-      node = new Node(this, operator, inputs);
+      node = new Node(this, operator, inputs, this.#remade && this.#shared(this.#remade, inputs));
       this.#nodes.push(node);
     } else if (!node.matches(operator, inputs)) {
       throw changed(operator, 'not the operators and inputs of');
@@ -96,6 +104,27 @@ export class Tape {
     return this.apply(operator, ...inputs);
   }
 
+  remake(remade: Remade | null): void {
+    this.#remade = remade;
+  }
+
+  #shared(remade: Remade, inputs: readonly Variable[]): Shared {
+    const columns = inputs[0]?.tensor.shape[1] ?? 1;
+    return { remade, take: this.#memory.of(remade, columns) };
+  }
+
+  /** The last part whose memory another part has taken since: it is made again, as all before it.
+   * Those of the last two are there yet. */
+  get #lastRemade(): number {
+    const last = this.#nodes.reduce((most, { part }) => Math.max(most, part), -1);
+    return last - 2;
+  }
+
+  /** Makes again what the operators of a part saved. */
+  #makeAgain(part: number): void {
+    for (const node of this.#nodes) if (node.part === part) node.makeAgain();
+  }
+
   /**
    * Runs the pass backward from `from`, whose gradient is `dOutput` (default: ones). Operators
    * that `from` does not depend on are passed over.
@@ -107,19 +136,26 @@ export class Tape {
     if (dOutput === undefined) this.engine.fill(gradient, 1);
     else if (dOutput !== gradient) this.engine.copy(dOutput, gradient);
     from.gradientWritten = true;
+    let [within, lastRemade] = [-1, this.#lastRemade];
     for (let i = this.#applied - 1; i >= 0; i--) {
       const node = this.#nodes[i];
-      node?.backward();
-      if (node) onBackward?.(node.operator);
+      if (node === undefined) continue;
+      if (node.part !== within && node.part >= 0 && node.part <= lastRemade) {
+        this.#makeAgain(node.part);
+      }
+      within = node.part;
+      node.backward();
+      onBackward?.(node.operator);
     }
   }
 
-  /** The outputs of the recorded operators, in order, for inspection. */
+  /** The outputs of the recorded operators, in order, for inspection: those that are still there. */
   outputs(): { operator: Operator; output: Variable }[] {
-    return this.#nodes.slice(0, this.#applied).map((node) => ({
-      operator: node.operator,
-      output: node.result,
-    }));
+    const lastRemade = this.#lastRemade;
+    return this.#nodes
+      .slice(0, this.#applied)
+      .filter((node) => node.keepsOutput || node.part > lastRemade)
+      .map((node) => ({ operator: node.operator, output: node.result }));
   }
 }
 
@@ -130,6 +166,12 @@ function changed(operator: Operator, what: string): ShapeError {
   );
 }
 
+/** Of an operator that is made again. */
+interface Shared {
+  readonly remade: Remade;
+  readonly take: Take;
+}
+
 class Node implements OperatorContext {
   readonly engine: Engine;
   readonly communicator: Communicator;
@@ -138,17 +180,44 @@ class Node implements OperatorContext {
   readonly inputs: readonly AnyTensor[];
   readonly #variables: readonly Variable[];
   readonly #buffers = new Map<string, AnyTensor>();
+  /** What keeps memory of its own. */
+  readonly #whole: Engine;
+  readonly #remade: Remade | null;
   #plan: unknown;
   #planned = false;
   #result: Variable | null = null;
+  /** Whether what is allocated now is kept: the result of a part. */
+  #keeps = false;
+  again: Again = 'no';
 
-  constructor(tape: Tape, operator: Operator, variables: readonly Variable[]) {
-    this.engine = tape.engine;
+  constructor(
+    tape: Tape,
+    operator: Operator,
+    variables: readonly Variable[],
+    shared: Shared | null,
+  ) {
+    const { engine } = tape;
+    this.#whole = engine;
+    this.#remade = shared?.remade ?? null;
+    this.engine =
+      shared === null
+        ? engine
+        : new ScratchEngine(engine, (shape, dtype) =>
+            this.#keeps ? engine.allocate(shape, dtype) : shared.take(shape, dtype),
+          );
     this.communicator = tape.communicator;
     this.phases = tape.phases;
     this.operator = operator;
     this.#variables = variables;
     this.inputs = variables.map((variable) => variable.operand);
+  }
+
+  /** The part that is made again which it belongs to; -1: none. */
+  get part(): number {
+    return this.#remade?.part ?? -1;
+  }
+  get keepsOutput(): boolean {
+    return this.#remade === null || this.#remade.closes;
   }
 
   get result(): Variable {
@@ -175,7 +244,9 @@ class Node implements OperatorContext {
   }
 
   forward(): Variable {
+    this.#keeps = this.#remade?.closes ?? false;
     const output = this.operator.forward(this, ...this.inputs);
+    this.#keeps = false;
     this.phases.enter(PHASE.other);
     if (this.#result === null) {
       const needsGradient = this.#variables.some((variable) => variable.needsGradient);
@@ -188,6 +259,15 @@ class Node implements OperatorContext {
     }
     this.#result.gradientWritten = false;
     return this.#result;
+  }
+
+  makeAgain(): void {
+    const again = this.#remade?.again ?? 'no';
+    if (again === 'no') return;
+    this.again = again;
+    this.operator.forward(this, ...this.inputs);
+    this.again = 'no';
+    this.phases.enter(PHASE.other);
   }
 
   backward(): void {
@@ -222,6 +302,14 @@ class Node implements OperatorContext {
     return buffer;
   }
 
+  keptBuffer(dtype: Dtype, name: string, ...shape: number[]): AnyTensor {
+    const before = this.#keeps;
+    this.#keeps = true;
+    const buffer = this.bufferOf(dtype, name, ...shape);
+    this.#keeps = before;
+    return buffer;
+  }
+
   #input(i: number): Variable {
     const variable = this.#variables[i];
     if (variable === undefined)
@@ -236,7 +324,8 @@ class Node implements OperatorContext {
   gradient(i: number): Tensor | null {
     const variable = this.#input(i);
     if (!variable.needsGradient) return null;
-    return float32((variable.gradient ??= this.engine.allocate(variable.tensor.shape)));
+    const engine = variable instanceof Parameter ? this.#whole : this.engine;
+    return float32((variable.gradient ??= engine.allocate(variable.tensor.shape)));
   }
 
   gradientBeta(i: number): 0 | 1 {
@@ -253,7 +342,7 @@ class Node implements OperatorContext {
       this.engine.axpy(1, float32(gradient), float32(variable.gradient));
     } else if (variable instanceof Parameter) {
       // A parameter's gradient goes on accumulating: it needs memory of its own.
-      variable.gradient ??= this.engine.allocate(variable.value.shape);
+      variable.gradient ??= this.#whole.allocate(variable.value.shape);
       this.engine.copy(float32(gradient), float32(variable.gradient));
     } else {
       variable.gradient = gradient;

@@ -108,7 +108,7 @@ const FLAGS = {
 
 const KEYS = [
   ...(['width', 'depth', 'widths', 'blocks', 'ghosts', 'layerGhosts'] as const),
-  ...(['architecture', 'norm', 'expansion', 'gated', 'dropout'] as const),
+  ...(['architecture', 'norm', 'expansion', 'gated', 'dropout', 'recompute'] as const),
   ...(['ghostPrecision', 'ghostActivation', 'compute', 'input', 'head'] as const),
   ...(['activation', 'batch', 'optimizer', 'ema', 'ranks'] as const),
 ];

@@ -1,3 +1,4 @@
+import type { Again } from '../autograd/operator.js';
 import type { OptimizerName } from '../optimizers/optimizer-list.js';
 import { type Dtype, elementBytes } from '../tensor/tensor.js';
 import type { BlockLayout } from './block-layout.js';
@@ -13,6 +14,8 @@ export class OperationList {
   /** B */
   readonly columns: number;
   pass: Pass = 'forward';
+  /** Of the forward operations that are listed now, which of them are done: as `OperatorContext.again`. */
+  again: Again = 'no';
 
   constructor(layout: BlockLayout, columns: number) {
     this.layout = layout;

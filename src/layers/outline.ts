@@ -64,6 +64,9 @@ export interface LayerMemory {
   readonly activationBytes: number;
   /** What collectives read and write, and what sums over the rank's blocks need. */
   readonly bufferBytes: number;
+  /** Of all this, what is kept where the layer is made again in the backward pass (`keptBuffer`). Left
+   * out: nothing. */
+  readonly keptBytes?: number;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { costOf, type LayerCost } from '../layers/cost.js';
 import type { LayerMemory, LayerPlace } from '../layers/outline.js';
 import { OperationList } from '../layers/operation-list.js';
+import type { LayerPart } from '../layers/part.js';
 import type { NetworkLayer } from './network-layers.js';
 
 /** Lists what a layer and its parts call in the forward pass of one rank, in order. */
@@ -29,13 +30,19 @@ export function listBackward(
   for (const part of layer.enter.toReversed()) part.backward(list, inputNeedsGradient);
 }
 
-/** Work and traffic of a layer and its parts on one rank. */
-export function workOf(layer: NetworkLayer, place: LayerPlace): LayerCost {
+/** Work and traffic of a layer and its parts on one rank. @param listMore what the backward pass does
+ * besides */
+export function workOf(
+  layer: NetworkLayer,
+  place: LayerPlace,
+  listMore: (list: OperationList) => void = () => {},
+): LayerCost {
   const { layout, columns, inputNeedsGradient } = place;
   const forward = new OperationList(layout, columns);
   listForward(layer, forward);
   const backward = new OperationList(layout, columns);
   backward.pass = 'backward';
+  listMore(backward);
   listBackward(layer, backward, inputNeedsGradient);
   return {
     forward: costOf(forward.operations, layout.ranks),
@@ -45,14 +52,28 @@ export function workOf(layer: NetworkLayer, place: LayerPlace): LayerCost {
 
 /** What they allocate. */
 export function memoryOf(layer: NetworkLayer, place: LayerPlace): LayerMemory {
+  const { enter, before, after } = layer;
+  return insideMemory(layer, place, { before: [...enter, ...before], after });
+}
+
+/** What a layer and some of its parts allocate. */
+export function insideMemory(
+  layer: NetworkLayer,
+  place: LayerPlace,
+  {
+    before,
+    after,
+  }: { readonly before: readonly LayerPart[]; readonly after: readonly LayerPart[] },
+): Required<LayerMemory> {
   const gradientGiven = layer.opensBlock && layer.before.length === 0;
   const all = [
     layer.kind.memory(layer, { ...place, gradientGiven }),
-    ...[...layer.enter, ...layer.before].map((part) => part.memory(place)),
-    ...layer.after.map((part) => part.memory({ ...place, inputNeedsGradient: true })),
+    ...before.map((part) => part.memory(place)),
+    ...after.map((part) => part.memory({ ...place, inputNeedsGradient: true })),
   ];
   return {
     activationBytes: all.reduce((sum, { activationBytes }) => sum + activationBytes, 0),
     bufferBytes: all.reduce((sum, { bufferBytes }) => sum + bufferBytes, 0),
+    keptBytes: all.reduce((sum, { keptBytes = 0 }) => sum + keptBytes, 0),
   };
 }

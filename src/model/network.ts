@@ -13,7 +13,10 @@ import { parameterName } from '../layers/matrix-shards.js';
 import { kindsOf, type NetworkKinds } from '../layers/network-kinds.js';
 import type { LayerPart } from '../layers/part.js';
 import { partOperator } from '../layers/part-operators.js';
+import type { Remade } from '../autograd/remade.js';
+import type { OperationList } from '../layers/operation-list.js';
 import { workOf } from './layer-work.js';
+import { listAgain, remadeLayer, remadeMemory, remadeParts } from './remade-parts.js';
 import { type InitialDraw, initialize } from './initialization.js';
 import { layersOfKinds, type NetworkLayer } from './network-layers.js';
 import {
@@ -30,6 +33,8 @@ interface Stage {
   /** Whether a residual block begins here, and whether it ends here. */
   readonly opens: boolean;
   readonly joins: boolean;
+  /** null: what it makes is kept for the backward pass. */
+  readonly remade: Remade | null;
 }
 
 interface NetworkParts {
@@ -106,7 +111,8 @@ export class FeedForward {
   forward(runner: OperatorRunner, x: Variable): Variable {
     let activation = x;
     let entered = x;
-    for (const [i, { operator, parameters, opens, joins }] of this.#stages.entries()) {
+    for (const [i, { operator, parameters, opens, joins, remade }] of this.#stages.entries()) {
+      runner.remake(remade);
       if (opens) entered = activation;
       const inputs = joins ? [activation, entered] : [activation];
       const isKept = this.#stages[i + 1]?.opens ?? false;
@@ -114,6 +120,7 @@ export class FeedForward {
         ? runner.applyKept(operator, ...inputs, ...parameters)
         : runner.apply(operator, ...inputs, ...parameters);
     }
+    runner.remake(null);
     return activation;
   }
 
@@ -132,13 +139,22 @@ export class FeedForward {
 
   /** Work and traffic of this rank in one pass over `columns` samples, by linear layer. */
   costs(columns: number, inputNeedsGradient = false): { name: string; cost: LayerCost }[] {
-    const { layout } = this;
+    const { layout, specification } = this;
+    const layers = this.#stages.flatMap(({ layer }) => (layer ? [layer] : []));
+    const again = new Map(
+      remadeParts(layers, specification)
+        .filter(({ isMadeAgain }) => isMadeAgain)
+        .flatMap((part) => part.layers.map((i) => [i, i === part.layers.at(-1)])),
+    );
     return this.#stages
       .flatMap(({ layer, operator }) => (layer ? [{ layer, operator }] : []))
       .map(({ layer, operator }, i) => {
         const inUse = hasGhosts(operator) ? { ...layer, ghosts: operator.ghostsInUse } : layer;
         const place = { layout, columns, inputNeedsGradient: i > 0 || inputNeedsGradient };
-        return { name: layer.name, cost: workOf(inUse, place) };
+        const closes = again.get(i);
+        const more = (list: OperationList) =>
+          closes === undefined ? undefined : listAgain(inUse, list, closes);
+        return { name: layer.name, cost: workOf(inUse, place, more) };
       });
   }
 }
@@ -163,7 +179,9 @@ export function buildNetwork(
   const layout = blockLayout(specification.blocks, ranks.size, ranks.rank);
   const draws = new Map<Parameter, InitialDraw>();
   const stages: Stage[] = [];
-  for (const layer of layers) {
+  const remadeOf = remadeStages(layers, specification, layout);
+  for (const [place, layer] of layers.entries()) {
+    const remade = remadeOf(place);
     const make = (of: (block: number) => readonly ParameterShape[]) =>
       makeParameters({ layer, layout, engine, draws }, of);
     const part = (of: LayerPart, opens = false): Stage => ({
@@ -172,6 +190,7 @@ export function buildNetwork(
       parameters: of.takesBias ? make((block) => [shardedBias(layer, block)]) : [],
       opens,
       joins: of.joins,
+      remade: remade(of),
     });
     const { enter, before, after, opensBlock } = layer;
     stages.push(...enter.map((of) => part(of)));
@@ -182,10 +201,38 @@ export function buildNetwork(
       parameters: make((block) => layer.kind.parameters(layer, block)),
       opens: opensBlock && before.length === 0,
       joins: false,
+      remade: remade(null),
     });
     stages.push(...after.map((of) => part(of)));
   }
   return new FeedForward({ specification, layout, stages, draws });
+}
+
+/** @returns of a layer's place, and of a part of it (null: the layer itself), how it is made again */
+function remadeStages(
+  layers: readonly NetworkLayer[],
+  specification: NetworkSpecification,
+  layout: BlockLayout,
+): (i: number) => (of: LayerPart | null) => Remade | null {
+  const parts = remadeParts(layers, specification);
+  return (i) => {
+    const own = parts.find((one) => one.layers.includes(i));
+    if (own === undefined) return () => null;
+    const { part } = own;
+    const closes = i === own.layers.at(-1);
+    const { before, after, afterAgain, savedOnly } = remadeLayer(layers[i] as NetworkLayer, closes);
+    const sharedBytes = (columns: number): number =>
+      remadeMemory(layers, parts, { layout, columns }).sharedBytes[(part % 2) as 0 | 1];
+    return (of) => {
+      if (of === null) {
+        return { part, closes: false, again: savedOnly ? 'saved' : 'all', sharedBytes };
+      }
+      const at = after.indexOf(of);
+      if (at < 0 && !before.includes(of)) return null;
+      const again = at < afterAgain ? 'all' : 'no';
+      return { part, closes: closes && at === after.length - 1, again, sharedBytes };
+    };
+  };
 }
 
 /** How a network is built. */

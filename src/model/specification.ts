@@ -45,6 +45,10 @@ export interface NetworkSpecification {
   /** Share of what a hidden activation gives that training drops; left out: none. It says nothing of a
    * network that answers. */
   readonly dropout?: number;
+  /** Of how many hidden layers or residual blocks together training keeps only what leaves the last: what is
+   * inside is made again in the backward pass. Left out: everything is kept. It says nothing of a network
+   * that answers. */
+  readonly recompute?: number;
   /** The hidden layers are L residual blocks; left out: a chain of L layers. */
   readonly residual?: ResidualBlocks;
   readonly ends: NetworkEnds;
@@ -109,10 +113,10 @@ export function withCompute(
   return { ...network, compute, ...(ghostPrecision === 'int8' && { ghostPrecision }) };
 }
 
-/** The network as it answers: nothing is dropped. */
-export function withoutDropout(specification: NetworkSpecification): NetworkSpecification {
-  const { dropout: _, ...answering } = specification;
-  return answering;
+/** The network as it answers: nothing is dropped, and nothing made again. */
+export function answering(specification: NetworkSpecification): NetworkSpecification {
+  const { dropout: _, recompute: __, ...network } = specification;
+  return network;
 }
 
 /** Features of a sample. */
@@ -184,6 +188,10 @@ export function validateSpecification(specification: NetworkSpecification): void
   const { dropout = 0 } = specification;
   if (!(dropout >= 0 && dropout < 1)) {
     throw new ConfigError('network', `dropout is ${dropout}; needs a share from 0 to below 1`);
+  }
+  const { recompute = 0 } = specification;
+  if (!Number.isSafeInteger(recompute) || recompute < 0) {
+    throw new ConfigError('network', `recompute is ${recompute}; needs an integer of at least 0`);
   }
   if (specification.residual !== undefined) validateResidual(specification, specification.residual);
   if (!exchangesGhosts(strategy)) {

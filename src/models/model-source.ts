@@ -7,7 +7,7 @@ import { type Standardization, standardizationFrom } from '../data/standardize.j
 import { SCHEMA_FILE } from '../data/tables/schema-file.js';
 import type { TableSchema } from '../data/tables/schema.js';
 import { CheckpointError } from '../base/errors.js';
-import { type NetworkSpecification, withCompute, withoutDropout } from '../model/specification.js';
+import { type NetworkSpecification, withCompute, answering } from '../model/specification.js';
 import type { Dtype } from '../tensor/tensor.js';
 import {
   type FileHashes,
@@ -130,7 +130,7 @@ function ofRun(runFolder: string, checkpoint: string) {
   const { step, files } = readCheckpointState(checkpoint);
   const kind = weightsKind((name) => Object.hasOwn(files, name));
   return {
-    specification: withoutDropout(specification),
+    specification: answering(specification),
     loss,
     lossOptions: lossOptionsOf(settings),
     standardization: standardizationFrom(data.standardization),

@@ -115,6 +115,13 @@ export const SETTINGS = {
       'of the one inside',
     initial: 0,
   },
+  recompute: {
+    ...integer('Network', 'n', 0, 65_536),
+    about:
+      'keep only what leaves every n-th hidden layer or residual block, and make the activations between ' +
+      'again in the backward pass, to the same bits; 0: keep all',
+    initial: 0,
+  },
   blocks: {
     ...integer('Network', 'P', 1, 65_536),
     about: 'blocks that each layer is split into; at least 2 for phantom',

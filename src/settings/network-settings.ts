@@ -18,6 +18,7 @@ export type LayerSettings = Pick<
   | 'expansion'
   | 'gated'
   | 'dropout'
+  | 'recompute'
   | 'blocks'
   | 'ghosts'
   | 'layerGhosts'
@@ -49,6 +50,7 @@ export function networkOf(
     ...(settings.compute === 'bfloat16' && { compute: settings.compute }),
     activation,
     ...(settings.dropout && { dropout: settings.dropout }),
+    ...(settings.recompute && { recompute: settings.recompute }),
     ...(settings.architecture === 'residual' && {
       residual: {
         norm: settings.norm ?? 'rms',

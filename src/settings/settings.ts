@@ -45,6 +45,12 @@ export interface TrainingSettings {
    */
   readonly dropout: number;
   /**
+   * Keep only what leaves every n-th hidden layer or residual block, and make the activations
+   * between again in the backward pass, to the same bits; 0: keep all. An integer from 0 to 65536.
+   * Default: 0.
+   */
+  readonly recompute: number;
+  /**
    * Blocks that each layer is split into; at least 2 for phantom. An integer from 1 to 65536.
    * Default: 4.
    */

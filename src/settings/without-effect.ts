@@ -51,6 +51,11 @@ const RULES: Readonly<Partial<Record<SettingKey, Rule>>> = {
       'a single layer with sharded ends has no hidden activation; give --depth 2 or more',
     ),
   devices: ({ engine }) => unless(engine === 'cuda', `engine ${engine} has no devices`),
+  recompute: ({ recompute }, { network: { depth } }) =>
+    unless(
+      recompute === 0 || depth > 2 * recompute,
+      `the activations of the last ${2 * recompute} layers are there anyway, and there are ${depth}`,
+    ),
   task: (_, { isTable, trainingRows }) =>
     unless(isTable || trainingRows !== null, 'the rows are generated'),
   huberDelta: ofLoss((loss) => loss === 'huber'),

@@ -112,6 +112,8 @@ function hiddenKind({ strategy, depth }: NetworkSpecification, layer: number) {
  *
  * where b are the bytes of a row of B ghosts: 2B in bfloat16, 4 + B in int8.
  *
+ * What is made again is added to the backward pass (`remadeLayers`).
+ *
  * Backward is twice the forward, but for the layer that the data enter: it needs no gradient of
  * its input, unless `inputGradient` says so.
  */
@@ -136,7 +138,7 @@ export function stepCostFormula(
     if (gathers?.backward) backward.add(0, gathered(gathers.backward));
     if (reduces > 0) {
       forward.add(0, allReduce(reduces));
-      backward.add(0, allReduce(reduces));
+      if (needsGradient) backward.add(0, allReduce(reduces));
     }
     if (kind === 'phantom') {
       const rows = normed ? K + 1 : K;
@@ -156,7 +158,35 @@ export function stepCostFormula(
     const returned = normed ? gathered(inputs + P) : contributors * shards;
     backward.add(twice, communicates ? (kind === 'gather' ? returned : allReduce(inputs)) : null);
   }
+  for (const [layer, isSum] of remadeLayers(specification)) {
+    const { kind, inputs, outputs, ghosts: K } = layer;
+    const [m, n] = [inputs / P, outputs / P];
+    // What a residual block ends with is added to the stream and read by no gradient.
+    const result = (flops: number) => (isSum ? 0 : flops);
+    const shards = (compute === 'float32' ? 4 : 2) * (ranks - 1) * here * m * columns;
+    if (kind === 'phantom') backward.add(result(product(n, m) + product(n, (P - 1) * K)));
+    else if (kind === 'gather') backward.add(result(product(n, inputs)), shards);
+    else if (kind === 'column') backward.add(result(product(n, inputs)));
+    else if (!isSum) backward.add(product(outputs, m), allReduce(outputs));
+  }
   return { forward: forward.cost(), backward: backward.cost(), total: forward.plus(backward) };
+}
+
+/**
+ * Layers whose forward pass is made again, and whether a residual block that is the last of its part ends
+ * with it: those of all parts of `recompute` hidden layers or blocks but the last two. Ghosts are kept, and
+ * the root mean squares; all-gathers of activations and all-reduces of what is wanted are done again.
+ */
+function remadeLayers(specification: NetworkSpecification): [Sizes, boolean][] {
+  const { depth, ends, residual, recompute = 0 } = specification;
+  if (recompute === 0) return [];
+  const each = residual ? 2 : 1;
+  const first = ends.kind === 'sharded' ? 0 : 1;
+  const hidden = layersOf(specification).slice(first, first + each * depth);
+  const parts = Math.ceil(depth / recompute);
+  return hidden
+    .slice(0, Math.max(0, parts - 2) * recompute * each)
+    .map((layer, i) => [layer, residual !== undefined && (i + 1) % (2 * recompute) === 0]);
 }
 
 class Sum {

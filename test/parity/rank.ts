@@ -35,6 +35,7 @@ export interface PassResult {
   readonly lossScale: number;
   readonly sharded: boolean;
   readonly correct: number;
+  readonly allocatedBytes: number;
   readonly parameters: {
     readonly name: string;
     readonly shape: readonly number[];
@@ -92,6 +93,7 @@ function resultOf(data: PassRequest, engine: Engine, communicator: Communicator)
     lossScale: objective.loss.scale,
     sharded: objective.sharded,
     correct,
+    allocatedBytes: engine.allocatedBytes,
     parameters: network.parameters.map(({ name, slice, value, computedGradient }) => ({
       name,
       slice,

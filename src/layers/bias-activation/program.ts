@@ -11,6 +11,7 @@ export function listActivation(
   activation: Activation,
   rows: readonly number[],
 ): void {
-  const kernel = list.pass === 'forward' ? 'activation' : 'activation gradient';
+  const isForward = list.pass === 'forward' || list.again !== 'no';
+  const kernel = isForward ? 'activation' : 'activation gradient';
   for (const count of rows) list.elements(`${kernel} ${activation}`, count);
 }

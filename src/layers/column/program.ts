@@ -2,6 +2,7 @@ import type { LayerSizes } from '../outline.js';
 import type { OperationList } from '../operation-list.js';
 
 export function columnForward({ inputs, outputs, blocks }: LayerSizes, list: OperationList): void {
+  if (list.again === 'saved') return;
   list.eachBlock(() => list.product('local', 'NN', outputs / blocks, inputs));
 }
 

@@ -49,6 +49,8 @@ import type { LayerSizes } from '../outline.js';
  * Cost of a block: forward 2B·n·P·m FLOPs, 2B·M·N where m = n = M, backward twice that; at R = P
  * each pass receives and sends 4(P−1)·m·B bytes. Saved: X.
  *
+ * Made again for the backward pass is all of it, the all-gather too: X is P times what it is made of.
+ *
  * In bfloat16 are x, X, W_j and dz_j, and what travels: forward x as it is, backward W_jᵀ dz_j of every
  * block by itself, which are summed in float32 where they arrive (see `EncodedReturn`).
  */
@@ -79,6 +81,10 @@ export class GatherLinear implements Operator {
     const plan = context.plan(() => this.#plan(context, x));
     context.phases.enter(PHASE.local);
     const gather = communicator.startAllGather(plan.own, plan.gathered);
+    if (context.again === 'saved' && plan.norm === null) {
+      gather.wait();
+      return plan.z;
+    }
     for (const block of plan.blocks) {
       engine.gemm(false, false, 1, block.ownWeight, block.x, 0, block.z);
     }

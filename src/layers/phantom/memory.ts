@@ -40,11 +40,15 @@ export function phantomMemory(
     const isDecoded = precision !== 'float32' && precision !== compute;
     bufferBytes += (isDecoded ? 2 : 1) * matrix(blocksHere * K);
   }
-  if (!normalized) return { activationBytes: z + dx, bufferBytes };
+  // Everybody's ghosts; and what φ′ takes.
+  const ofActivation = precision === 'float32' ? 1 : 2;
+  const own = ghostActivation === null ? 0 : ofActivation * matrix(blocksHere * K);
+  const keptBytes = ghosts + own;
+  if (!normalized) return { activationBytes: z + dx, bufferBytes, keptBytes };
   // Ghosts as they travel, a row more in h, and sums: squares, dots, r and what dx takes of it.
   bufferBytes += matrix(P * (K + 1)) + matrix(blocksHere * (K + 1)) - matrix(blocksHere * K);
   bufferBytes += matrix(P) + (inputNeedsGradient ? 3 : 2) * matrix(1);
   bufferBytes += treeLevels(blocksHere) * matrix(1);
   // ẑ, z and q
-  return { activationBytes: 3 * z + dx, bufferBytes };
+  return { activationBytes: 3 * z + dx, bufferBytes, keptBytes: keptBytes + matrix(1) };
 }

@@ -1,5 +1,5 @@
 import type { OperatorContext } from '../../autograd/operator.js';
-import { type Tensor, tensorRows } from '../../tensor/tensor.js';
+import { float32, type Tensor, tensorRows } from '../../tensor/tensor.js';
 import { type BlockLayout, range } from '../block-layout.js';
 import { elementOf } from '../element-of.js';
 import type { NormedExchange } from './normed-exchange.js';
@@ -40,7 +40,7 @@ export class PhantomNorm {
     this.#layout = on.layout;
     this.#zHat = on.z;
     this.#z = context.buffer('divided', ...on.z.shape);
-    this.#inverse = context.buffer('inverse', on.z.shape[1] ?? 1);
+    this.#inverse = float32(context.keptBuffer('float32', 'inverse', on.z.shape[1] ?? 1));
     this.#xBlocks = this.#split(on.x);
     this.#zBlocks = this.#split(on.z);
   }
@@ -59,10 +59,10 @@ export class PhantomNorm {
     }
   }
 
-  /** z = ẑ / r, after it. */
-  divide(): Tensor {
+  /** z = ẑ / r, after it. @param isFirst whether r is not there yet */
+  divide(isFirst: boolean): Tensor {
     const { engine } = this.#context;
-    engine.inverseRms(this.#exchange.squares, this.#features, this.#inverse);
+    if (isFirst) engine.inverseRms(this.#exchange.squares, this.#features, this.#inverse);
     engine.scaleColumns(this.#zHat, this.#inverse, this.#z);
     return this.#z;
   }

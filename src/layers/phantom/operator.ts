@@ -1,4 +1,5 @@
 import type { OperatorContext } from '../../autograd/operator.js';
+import type { PendingCollective } from '../../communicators/communicator.js';
 import { PHASE } from '../../base/phases.js';
 import { ShapeError } from '../../base/errors.js';
 import {
@@ -79,6 +80,9 @@ import type { LayerSizes } from '../outline.js';
  * so the statistics ride with the ghosts: no further collective, K + 1 rows for K. A gain per
  * feature is left out: L_j and C_j have it. Float32 only. Saved besides: ẑ, r.
  *
+ * Made again for the backward pass are L_j x_j and D_j G_{≠j} alone: G is kept, and r, so that there is no
+ * collective.
+ *
  * Cost of a block: forward 2B(n·m + K·m + (P−1)·K·n) FLOPs, 2B(M² + P·K·M) where m = n = M,
  * backward twice that; at R = P each pass receives and sends 4(P−1)·K·B bytes, or (P−1)·K·(4 + B)
  * in int8. Saved: x, G.
@@ -134,25 +138,32 @@ export class PhantomLinear implements GhostOperator {
   forward(context: OperatorContext, x: AnyTensor): Tensor {
     const { engine, phases } = context;
     const plan = this.#planOf(context, x);
+    const isFirst = context.again === 'no';
+    // Everybody's ghosts are kept: only what is made of them is made again.
+    if (context.again === 'saved' && plan.norm === null) return plan.z;
+    const gather = isFirst ? this.#startGather(context, plan) : null;
+    phases.enter(PHASE.local);
+    for (const block of plan.blocks) {
+      engine.gemm(false, false, 1, block.local, block.x, 0, block.z);
+    }
+    phases.enter(PHASE.decompression);
+    gather?.wait();
+    for (const block of plan.blocks) {
+      for (const part of block.parts) {
+        engine.gemm(false, false, 1, part.decompressor, part.ghosts, 1, block.z);
+      }
+    }
+    return plan.norm?.divide(isFirst) ?? plan.z;
+  }
+
+  #startGather({ engine, phases }: OperatorContext, plan: Plan): PendingCollective {
     phases.enter(PHASE.compression);
     for (const block of plan.blocks) {
       engine.gemm(false, false, 1, block.compressor, block.x, 0, block.ownGhosts);
     }
     plan.activation?.apply();
     plan.norm?.sumSquares();
-    const gather = plan.exchange.startGather();
-    phases.enter(PHASE.local);
-    for (const block of plan.blocks) {
-      engine.gemm(false, false, 1, block.local, block.x, 0, block.z);
-    }
-    phases.enter(PHASE.decompression);
-    gather.wait();
-    for (const block of plan.blocks) {
-      for (const part of block.parts) {
-        engine.gemm(false, false, 1, part.decompressor, part.ghosts, 1, block.z);
-      }
-    }
-    return plan.norm?.divide() ?? plan.z;
+    return plan.exchange.startGather();
   }
 
   backward(context: OperatorContext, dOutput: AnyTensor): void {
@@ -243,7 +254,7 @@ export class PhantomLinear implements GhostOperator {
     const [m, n] = [this.#inputWidth, this.#outputWidth];
     const columns = x.shape[1] ?? 1;
     const z = context.buffer('z', blocksHere * n, columns);
-    const whole: AnyTensor = context.bufferOf(this.#compute, 'ghosts', blocks * K, columns);
+    const whole = context.keptBuffer(this.#compute, 'ghosts', blocks * K, columns);
     const ghosts: AnyTensor = tensorRows(whole, 0, blocks * inUse);
     const place = { context, layout, ghosts: K, inUse, columns };
     const ghostMatrix = asMatrix(ghosts);
@@ -295,9 +306,12 @@ export class PhantomLinear implements GhostOperator {
   #planExchange(place: ExchangePlace, ghosts: AnyTensor): { exchange: GhostExchange; own: Tensor } {
     const { context, columns, inUse, layout } = place;
     const { firstBlock, blocksHere } = layout;
+    const shape = [blocksHere * this.ghosts, columns] as const;
     const buffer = () =>
       tensorRows(
-        context.buffer('own ghosts', blocksHere * this.ghosts, columns),
+        this.#activation === null
+          ? context.buffer('own ghosts', ...shape)
+          : float32(context.keptBuffer('float32', 'own ghosts', ...shape)),
         0,
         blocksHere * inUse,
       );
@@ -324,7 +338,8 @@ export class PhantomLinear implements GhostOperator {
   #beforeActivation({ context, columns, inUse, layout }: ExchangePlace): Tensor[] {
     if (this.#activation === null) return [];
     const { blocksHere } = layout;
-    const whole = context.buffer('ghosts before', blocksHere * this.ghosts, columns);
+    const shape = [blocksHere * this.ghosts, columns] as const;
+    const whole = float32(context.keptBuffer('float32', 'ghosts before', ...shape));
     return range(blocksHere).map((j) => tensorRows(whole, j * inUse, inUse));
   }
 

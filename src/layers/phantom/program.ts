@@ -18,27 +18,34 @@ export function phantomForward(layer: LayerSizes, list: OperationList): void {
   const [m, n] = [inputs / P, outputs / P];
   const rows = normalized ? P * (K + 1) : P * K;
   const encoded = precision !== 'float32';
-  list.eachBlock(() => list.product('compression', 'NN', K, m));
-  if (ghostActivation !== null) {
-    list.eachBlock(() => list.elements(`activation ${ghostActivation}`, K));
+  const isFirst = list.again === 'no';
+  if (list.again === 'saved' && !normalized) return;
+  let gather: Start | null = null;
+  if (isFirst) {
+    list.eachBlock(() => list.product('compression', 'NN', K, m));
+    if (ghostActivation !== null) {
+      list.eachBlock(() => list.elements(`activation ${ghostActivation}`, K));
+    }
+    if (normalized) list.eachBlock(() => list.elements('column dots', m));
+    if (encoded) list.elements(`encode ${precision}`, list.layout.blocksHere * K);
+    gather = list.start('all-gather', rows * rowBytes(precision, list.columns));
   }
-  if (normalized) list.eachBlock(() => list.elements('column dots', m));
-  if (encoded) list.elements(`encode ${precision}`, list.layout.blocksHere * K);
-  const gather = list.start('all-gather', rows * rowBytes(precision, list.columns));
   list.eachBlock(() => list.product('local', 'NN', n, m));
-  list.wait(gather);
-  if (encoded && precision !== compute) {
-    list.elements(`decode ${precision}`, P * K);
-    if (compute !== 'float32') list.elements(`encode ${compute}`, P * K);
+  if (gather !== null) {
+    list.wait(gather);
+    if (encoded && precision !== compute) {
+      list.elements(`decode ${precision}`, P * K);
+      if (compute !== 'float32') list.elements(`encode ${compute}`, P * K);
+    }
+    if (normalized) copyRows(layer, list);
   }
-  if (normalized) copyRows(layer, list);
   list.eachBlock((j) => {
     for (const ghosts of rowsBeside(list.layout, j, K)) {
       list.product('decompression', 'NN', n, ghosts);
     }
   });
   if (!normalized) return;
-  list.elements('inverse rms', P);
+  if (isFirst) list.elements('inverse rms', P);
   list.elements('scale columns', list.layout.blocksHere * n);
 }
 

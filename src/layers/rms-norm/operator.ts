@@ -37,8 +37,11 @@ export class RmsNorm implements Operator {
   forward(context: OperatorContext, x: Tensor): Tensor {
     const { engine } = context;
     const plan = context.plan(() => this.#plan(context, x));
-    this.#sum(context, plan, x, plan.square);
-    engine.inverseRms(plan.square, this.#features, plan.inverse);
+    // r is kept: what is made again needs no sum over ranks.
+    if (context.again === 'no') {
+      this.#sum(context, plan, x, plan.square);
+      engine.inverseRms(plan.square, this.#features, plan.inverse);
+    }
     engine.scaleColumns(x, plan.inverse, plan.u);
     return plan.u;
   }
@@ -76,7 +79,7 @@ export class RmsNorm implements Operator {
     return {
       u: context.buffer('u', ...x.shape),
       square: context.buffer('square', 1, columns),
-      inverse: context.buffer('inverse', columns),
+      inverse: float32(context.keptBuffer('float32', 'inverse', columns)),
       sum: new BlockSum(context.engine, blocks, (level) =>
         context.buffer(`partial sum ${level}`, 1, columns),
       ),

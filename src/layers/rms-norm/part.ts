@@ -18,8 +18,10 @@ export function rmsNormPart(layer: string, inputs: number, spread: Spread): Laye
     ...PLAIN_PART,
     name,
     forward(list) {
-      sums(list);
-      list.elements('inverse rms', 1);
+      if (list.again === 'no') {
+        sums(list);
+        list.elements('inverse rms', 1);
+      }
       list.elements('scale columns', here(inputs, list.layout));
     },
     backward(list, inputNeedsGradient) {
@@ -37,6 +39,7 @@ export function rmsNormPart(layer: string, inputs: number, spread: Spread): Laye
       return {
         activationBytes: inputNeedsGradient ? 2 * own : own,
         bufferBytes: ((inputNeedsGradient ? 4 : 2) + levels) * line,
+        keptBytes: line,
       };
     },
     operator: { type: 'rms norm', features: inputs, spread },

@@ -3,6 +3,7 @@ import type { OperationList } from '../operation-list.js';
 import { biasRows } from './parameters.js';
 
 export function rowForward(layer: LayerSizes, list: OperationList): void {
+  if (list.again === 'saved') return;
   const { inputs, outputs, blocks } = layer;
   const { blocksHere, firstBlock } = list.layout;
   list.blockSum(blocksHere, outputs, (j) => {
