@@ -5,10 +5,12 @@ import { parseArgs } from 'node:util';
 import { loadModel } from '#src/app/infer/load-model.js';
 import type { EngineChoice } from '#src/engines/engine-list.js';
 import { randomStream } from '#src/tensor/random.js';
+import type { Dtype } from '#src/tensor/tensor.js';
 import { makeRun, NETWORK_OPTIONS } from './served-model.js';
 
 const HELP = `npm run bench -- forward [--json] [--width 2048] [--depth 2] [--blocks 2] [--ghosts 64]
   [--strategy phantom] [--features 64] [--outputs 10] [--engine auto] [--ranks 1] [--batch 256]
+  [--compute float32|bfloat16]
   [--batches 60]
 
 Samples a second of loadModel(…).predict, two batches under way: rows in, answers out, moving between
@@ -24,6 +26,7 @@ export async function forwardBench(args: string[]): Promise<void> {
       help: { type: 'boolean', default: false },
       engine: { type: 'string', default: 'auto' },
       ranks: { type: 'string', default: '1' },
+      compute: { type: 'string', default: 'float32' },
       batch: { type: 'string', default: '256' },
       batches: { type: 'string', default: '60' },
     },
@@ -37,6 +40,7 @@ export async function forwardBench(args: string[]): Promise<void> {
   const model = await loadModel(run.folder, {
     ranks: Number(values.ranks),
     engine: values.engine as EngineChoice,
+    compute: values.compute as Dtype,
     maxBatch: batch,
   });
   const stream = randomStream(1, 'rows');

@@ -1,7 +1,8 @@
-// npm run bench -- <kernels|collectives|step|peers|growth|loader|startup|accuracy|prediction|forward|serve|soak|pages> [options]
+// npm run bench -- <kernels|collectives|step|precision|peers|growth|loader|startup|accuracy|prediction|forward|serve|soak|pages> [options]
 const SUITES: Record<string, () => Promise<(args: string[]) => Promise<void>>> = {
   kernels: async () => (await import('./kernels.js')).kernelsBench,
   collectives: async () => (await import('./collectives.js')).collectivesBench,
+  precision: async () => (await import('./precision.js')).precisionBench,
   step: async () => (await import('./step.js')).stepBench,
   peers: async () => (await import('./peers/peers.js')).peersBench,
   growth: async () => (await import('./growth.js')).growthBench,

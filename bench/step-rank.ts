@@ -49,6 +49,8 @@ export interface StepTimings {
   readonly optimizerMs: readonly number[];
   /** What moving the optimizer's bytes takes at the rate of a large copy. */
   readonly optimizerFloorMs: number;
+  /** That rate: reads and writes counted. */
+  readonly copyBytesPerMs: number;
   readonly flops: number;
   readonly sentBytes: number;
   readonly receivedBytes: number;
@@ -198,6 +200,7 @@ await runRankProgram<StepRequest>(
       return performance.now() - began;
     });
     const exposed = everyones(exposedMs);
+    const copyBytesPerMs = 1e6 * copyRate(bare);
     const elements = network.parameters.reduce((sum, { value }) => sum + value.length, 0);
     return {
       engine: bare.description,
@@ -228,7 +231,8 @@ await runRankProgram<StepRequest>(
               byRank: everyones(WIRE.map((name) => wire[name])).map(wireOf),
             },
       ...counted,
-      optimizerFloorMs: (elements * OPTIMIZER_BYTES[data.optimizer]) / (1e6 * copyRate(bare)),
+      optimizerFloorMs: (elements * OPTIMIZER_BYTES[data.optimizer]) / copyBytesPerMs,
+      copyBytesPerMs,
       allocatedBytes: bare.allocatedBytes,
     };
   },

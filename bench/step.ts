@@ -5,16 +5,17 @@ import { parseArgs } from 'node:util';
 import { largestPayloadBytes } from '#src/analysis/network-cost.js';
 import { joinRanks } from '#src/app/ranks/ranks.js';
 import { findLauncher } from '#src/communicators/launcher.js';
-import type { Strategy } from '#src/layers/strategies.js';
+import { exchangesGhosts, type Strategy } from '#src/layers/strategies.js';
 import type { NetworkSpecification, ResidualBlocks } from '#src/model/specification.js';
 import type { OptimizerName } from '#src/optimizers/optimizer-list.js';
 import type { EngineChoice } from '#src/engines/engine-list.js';
 import type { GhostPrecision } from '#src/tensor/precision.js';
+import type { Dtype } from '#src/tensor/tensor.js';
 import type { StepRequest, StepTimings } from './step-rank.js';
 
 const HELP = `npm run bench -- step [--json] [--strategy phantom|tensor|tensor-paired]
   [--width 2048] [--depth 2] [--blocks 2] [--ranks 2] [--ghosts 64] [--batch 128]
-  [--ghost-precision float32|bfloat16|int8] [--architecture plain|residual] [--norm rms|none]
+  [--ghost-precision float32|bfloat16|int8] [--compute float32|bfloat16] [--architecture plain|residual] [--norm rms|none]
   [--expansion 2] [--gated]
   [--engine auto|blas|wasm|cuda] [--relaxed-simd] [--optimizer adam] [--steps 30]
 
@@ -82,6 +83,10 @@ export async function stepBench(args: string[]): Promise<void> {
         type: 'string',
         default: 'float32',
       },
+      compute: {
+        type: 'string',
+        default: 'float32',
+      },
       architecture: {
         type: 'string',
         default: 'plain',
@@ -126,13 +131,18 @@ export async function stepBench(args: string[]): Promise<void> {
   }
   const blocks = Number(values.blocks);
   const size = Number(values.ranks ?? findLauncher()?.size ?? blocks);
+  const strategy = values.strategy as Strategy;
+  const compute = values.compute as Dtype;
+  const asked = values['ghost-precision'] as GhostPrecision;
+  const ghostPrecision = asked === 'float32' ? compute : asked;
   const specification: NetworkSpecification = {
-    strategy: values.strategy as Strategy,
+    strategy,
     width: Number(values.width),
     depth: Number(values.depth),
     blocks,
     ghosts: Number(values.ghosts),
-    ghostPrecision: values['ghost-precision'] as GhostPrecision,
+    compute,
+    ...(exchangesGhosts(strategy) && { ghostPrecision }),
     activation: 'relu',
     ends: { kind: 'sharded' },
     ...(values.architecture === 'residual' && {
