@@ -104,6 +104,7 @@ export class Tape {
     return this.apply(operator, ...inputs);
   }
 
+  /** Says how operators that are recorded next are made again, by their place in a part. */
   remake(remade: Remade | null): void {
     this.#remade = remade;
   }
