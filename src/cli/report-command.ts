@@ -35,12 +35,6 @@ export const command = defineCommand({
       about: 'write event files for TensorBoard into the run folders instead of a page',
       initial: false,
     },
-    mlflow: {
-      kind: 'text',
-      placeholder: 'folder',
-      about: 'write the runs into a file store of MLflow instead of a page',
-      initial: null,
-    },
     wandb: {
       kind: 'text',
       placeholder: 'folder',
@@ -61,7 +55,6 @@ and skipped.`,
       `${phantom} report runs --format markdown --out runs.md`,
       `${phantom} report runs --format svg --out charts`,
       `${phantom} report runs/seed-7 --tensorboard && tensorboard --logdir runs`,
-      `${phantom} report runs --mlflow mlruns`,
       `${phantom} report runs --wandb wandb && wandb sync wandb/*`,
     ],
   }),
@@ -74,16 +67,15 @@ interface Options {
   readonly out: string | null;
   readonly format: Format | null;
   readonly tensorboard: boolean;
-  readonly mlflow: string | null;
   readonly wandb: string | null;
   readonly json: boolean;
 }
 
 async function report(
   given: readonly string[],
-  { out, format, tensorboard, mlflow, wandb, json }: Options,
+  { out, format, tensorboard, wandb, json }: Options,
 ): Promise<number> {
-  const others = { '--tensorboard': tensorboard, '--mlflow': mlflow, '--wandb': wandb };
+  const others = { '--tensorboard': tensorboard, '--wandb': wandb };
   const [other] = Object.entries(others).flatMap(([name, value]) => (value ? [name] : []));
   if (other !== undefined && (format !== null || out !== null)) {
     const extra = format === null ? '--out' : '--format';
@@ -98,10 +90,6 @@ async function report(
   for (const problem of problems) console.err(`phantom: ${problem}`);
   const files: string[] = [];
   if (tensorboard) files.push(...(await writeEvents(runs)));
-  if (mlflow !== null) {
-    const { writeFileStore } = await import('../runs/mlflow/file-store.js');
-    files.push(...writeFileStore(runs, mlflow));
-  }
   if (wandb !== null) {
     const { writeOfflineRuns } = await import('../runs/wandb/offline-run.js');
     files.push(...writeOfflineRuns(runs, wandb));

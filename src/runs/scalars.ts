@@ -1,5 +1,5 @@
 import type { Obtained } from '../energy/meter.js';
-import { figuresOf } from './run-data.js';
+import type { RunFigures } from './run-data.js';
 import type { RunRecord } from './run-record.js';
 
 /** A value by its name in other tools. */
@@ -9,7 +9,7 @@ export interface Scalar {
 }
 
 /** Values at a step. */
-export interface StepScalars {
+interface StepScalars {
   readonly step: number;
   readonly elapsedS: number;
   readonly scalars: readonly Scalar[];
@@ -27,17 +27,15 @@ export function loggedScalars({ steps, validations, obtained }: RunRecord): Step
   return all.toSorted((a, b) => a.step - b.step);
 }
 
-/** What a run came to, at its last step. */
-export function resultScalars(run: RunRecord): StepScalars {
-  const { step, elapsedS, obtained, ...figures } = figuresOf(run);
-  const scalars = known([
+/** What a run came to. */
+export function resultScalars({ obtained, ...figures }: RunFigures): Scalar[] {
+  return known([
     ['result/step_s', figures.stepTimeS],
     ['result/samples_per_s', figures.samplesPerS],
     ['result/parameters', figures.parameters],
     [joules('result/step_J', obtained), figures.perStepJ],
     [joules('result/sample_J', obtained), figures.perSampleJ],
   ]);
-  return { step, elapsedS, scalars };
 }
 
 /** What a step says, of an event or a record of it. */

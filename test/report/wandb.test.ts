@@ -264,10 +264,15 @@ describe('offline runs for Weights & Biases', () => {
   it('are not written where a page is asked for', (context) => {
     const cwd = temporaryFolder(context);
     writeRuns(cwd);
-    const args = [MAIN, 'report', 'runs', '--wandb', 'wandb', '--out', 'x.html'];
-    const { status, stderr } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
-    assert.equal(status, 2);
-    assert.match(stderr, /--out with --wandb, which writes no page/);
+    for (const [flags, message] of [
+      [['--wandb', 'wandb', '--out', 'x.html'], /--out with --wandb, which writes no page/],
+      [['--tensorboard', '--format', 'html'], /--format with --tensorboard, which writes no page/],
+    ] as const) {
+      const args = [MAIN, 'report', 'runs', ...flags];
+      const { status, stderr } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
+      assert.equal(status, 2);
+      assert.match(stderr, message);
+    }
     assert.deepEqual(readdirSync(cwd), ['runs']);
   });
 });

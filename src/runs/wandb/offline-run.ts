@@ -3,6 +3,7 @@ import path from 'node:path';
 import { PbfWriter } from 'pbf';
 import { ConfigError } from '../../base/errors.js';
 import { isSystemError, makeFolders, remedyFor, replaceFile } from '../../base/files.js';
+import { figuresOf } from '../run-data.js';
 import { runGroup } from '../run-group.js';
 import { runState } from '../run-folders.js';
 import type { RunRecord } from '../run-record.js';
@@ -74,9 +75,12 @@ function recordsOf(run: RunRecord, id: string, startS: number): Write[] {
     steps.set(step, values);
     Object.assign(summary, values);
   }
-  const result = resultScalars(run);
-  for (const { tag, value } of result.scalars) summary[tag] = value;
-  const exit = [integer(1, ENDED_WELL.has(state) ? 0 : 1), integer(2, Math.round(result.elapsedS))];
+  const figures = figuresOf(run);
+  for (const { tag, value } of resultScalars(figures)) summary[tag] = value;
+  const exit = [
+    integer(1, ENDED_WELL.has(state) ? 0 : 1),
+    integer(2, Math.round(figures.elapsedS)),
+  ];
   return [
     message(21, message(1, text(1, PROJECT), text(2, MIN_CONSUMER))),
     message(17, ...runFields(run, id, startS)),
