@@ -9,18 +9,35 @@ import { type RunData, runData, type RunState } from './run-data.js';
 import { EventReader, type RunRecord } from './run-record.js';
 
 const MOST_METRICS_BYTES = 1 << 28;
+/** Folders without a run that are named. */
+const MOST_NAMED = 3;
 
 /** Folders of runs: those given, and those one level inside one that is none itself. */
-export function runFolders(given: readonly string[]): string[] {
+function runFolders(given: readonly string[]): { folders: string[]; skipped: string[] } {
+  const skipped: string[] = [];
+  const isRun = (folder: string) => existsSync(path.join(folder, 'config.json'));
   const all = given.flatMap((folder) => {
-    if (existsSync(path.join(folder, 'config.json')) || !isFolder(folder)) return [folder];
+    if (isRun(folder) || !isFolder(folder)) return [folder];
     const inside = readdirSync(folder)
+      .filter((name) => !name.startsWith('.'))
       .map((name) => path.join(folder, name))
-      .filter((each) => existsSync(path.join(each, 'config.json')))
+      .filter(isFolder)
       .toSorted();
-    return inside.length === 0 ? [folder] : inside;
+    const runs = inside.filter(isRun);
+    if (runs.length === 0) return [folder];
+    skipped.push(...inside.filter((each) => !runs.includes(each)));
+    return runs;
   });
-  return [...new Map(all.map((folder) => [path.resolve(folder), folder])).values()];
+  const folders = [...new Map(all.map((folder) => [path.resolve(folder), folder])).values()];
+  return { folders, skipped };
+}
+
+/** What is said of folders that are passed over; empty where none are. */
+export function skippedNotes(folders: readonly string[]): string[] {
+  if (folders.length === 0) return [];
+  const more = folders.length - MOST_NAMED;
+  const named = more > 1 ? [...folders.slice(0, MOST_NAMED), `${more} more`] : folders;
+  return [`skipped: no config.json of a run in ${named.join(', ')}`];
 }
 
 function readMetrics(file: string): string {
@@ -58,10 +75,10 @@ export interface FoundRuns {
 
 /** Reads the runs in some folders; each has a name of its own. */
 export function readRuns(given: readonly string[]): FoundRuns {
-  const folders = runFolders(given);
+  const { folders, skipped } = runFolders(given);
   const names = distinctNames(folders);
   const runs: RunRecord[] = [];
-  const problems: string[] = [];
+  const problems = skippedNotes(skipped);
   for (const [i, folder] of folders.entries()) {
     try {
       runs.push(readRun(folder, names[i]));

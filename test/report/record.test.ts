@@ -1,7 +1,7 @@
 // What `phantom report` makes of run folders, whole and damaged.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -55,6 +55,23 @@ describe('phantom report', () => {
       ],
     );
     assert.doesNotMatch(page, /<[^>]+(?:src|href)="(?!data:)/);
+  });
+
+  it('names folders without a run, on the page and beside it', (context) => {
+    const cwd = temporaryFolder(context);
+    writeRunFolder(path.join(cwd, 'runs/whole'));
+    mkdirSync(path.join(cwd, 'runs/foreign'));
+    mkdirSync(path.join(cwd, 'runs/.hidden'));
+    writeFileSync(path.join(cwd, 'runs/notes.txt'), 'no folder');
+    const skipped = 'skipped: no config.json of a run in runs/foreign';
+    const { status, stderr } = report(cwd, 'runs', '--out', 'page.html');
+    assert.equal(status, 0);
+    assert.equal(stderr, `phantom: ${skipped}\n`);
+    const page = readFileSync(path.join(cwd, 'page.html'), 'utf8');
+    assert.deepEqual(dataOf(page).notes, [skipped]);
+    const none = report(cwd, 'runs/foreign');
+    assert.equal(none.status, 2);
+    assert.match(none.stderr, /runs\/foreign is not a run folder: it has no config\.json/);
   });
 
   it('escapes what users named', (context) => {

@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
@@ -56,7 +63,10 @@ describe('a watcher of runs', () => {
     assert.equal(runsIn(watcher.look())[0]?.figures.step, 10);
     assert.ok(rest.length > 0);
     rmSync(path.join(root, 'one'), { recursive: true });
-    assert.deepEqual(watcher.look(), [{ type: 'gone', folder: path.join(root, 'one') }]);
+    assert.deepEqual(watcher.look(), [
+      { type: 'notes', notes: [`skipped: no config.json of a run in ${root}`] },
+      { type: 'gone', folder: path.join(root, 'one') },
+    ]);
   });
 
   it('tells a process that is gone from one that goes on', (context) => {
@@ -80,14 +90,39 @@ describe('a watcher of runs', () => {
     writeFileSync(path.join(root, 'foreign/config.json'), '{"a":1}');
     mkdirSync(path.join(root, 'broken'));
     writeFileSync(path.join(root, 'broken/config.json'), '{');
-    mkdirSync(path.join(root, 'odd'));
+    mkdirSync(path.join(root, 'unstarted'));
+    const description = path.join(writeRunFolder(path.join(root, 'model')), 'config.json');
+    renameSync(description, path.join(root, 'unstarted/config.json'));
     const { file } = beginning(path.join(root, 'odd/run'), 3);
     appendFileSync(file, 'no event\n');
     const updates = new RunWatcher([root]).look();
     const notes = notesIn(updates).join('\n');
     assert.match(notes, /skipped: .*foreign.*not the description of a run/);
     assert.match(notes, /skipped: .*broken/);
+    assert.match(notes, /unstarted has no metrics.jsonl yet/);
+    assert.match(notes, /skipped: no config.json of a run in [^,\n]*model$/m);
     assert.match(runsIn(updates)[0]?.notes.join() ?? '', /line 4 is not JSON; skipped/);
+  });
+});
+
+describe('a folder without a run', () => {
+  it('is named by the watcher, as long as there is none in it', (context) => {
+    const root = temporaryFolder(context);
+    const names = ['a', 'b', 'c', 'd', 'e', '.hidden'];
+    for (const name of names) mkdirSync(path.join(root, name, 'inside'), { recursive: true });
+    writeFileSync(path.join(root, 'a/notes.txt'), 'no run');
+    const watcher = new RunWatcher([root]);
+    const skipped = 'skipped: no config.json of a run in ';
+    assert.deepEqual(notesIn(watcher.look()), [skipped + root]);
+    assert.deepEqual(watcher.look(), []);
+    writeRunFolder(path.join(root, 'b/inside'));
+    const [a, c, d] = ['a', 'c', 'd'].map((name) => path.join(root, name));
+    assert.deepEqual(notesIn(watcher.look()), [
+      `${skipped}${a}, ${c}, ${d}, ${path.join(root, 'e')}`,
+    ]);
+    mkdirSync(path.join(root, 'f'));
+    assert.deepEqual(notesIn(watcher.look()), [`${skipped}${a}, ${c}, ${d}, 2 more`]);
+    assert.equal(runsIn(watcher.all).length, 1);
   });
 });
 

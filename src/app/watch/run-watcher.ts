@@ -6,7 +6,7 @@ import { openRegular } from '../../base/regular-file.js';
 import { readRunConfig, type RunConfig } from '../../checkpoints/run-folder.js';
 import type { PageUpdate } from '../../report/page-data.js';
 import type { RunData } from '../../runs/run-data.js';
-import { describeRun, distinctNames, runState } from '../../runs/run-folders.js';
+import { describeRun, distinctNames, runState, skippedNotes } from '../../runs/run-folders.js';
 import { EventReader } from '../../runs/run-record.js';
 
 /** Runs in folders of runs, as those of a comparison are. */
@@ -54,6 +54,7 @@ export class RunWatcher {
       try {
         const data = run.look(names[i] ?? folder);
         if (data !== null) updates.push({ type: 'run', run: data });
+        if (run.data === null) notes.push(`${folder} has no metrics.jsonl yet`);
       } catch (error) {
         if (!(error instanceof PhantomError) && !isSystemError(error)) throw error;
         notes.push(`skipped: ${error.message}`);
@@ -69,24 +70,31 @@ function findRuns(given: readonly string[]): { folders: string[]; notes: string[
   const found = new Set<string>();
   const notes: string[] = [];
   let seen = 0;
-  const walk = (folder: string, depth: number) => {
+  /** @returns the largest folders in which there is no run */
+  const walk = (folder: string, depth: number): string[] => {
     let entries: ReturnType<typeof list>;
     try {
       entries = list(folder);
     } catch (error) {
-      if (depth === 0) notes.push(`${folder} cannot be read yet: ${(error as Error).message}`);
-      return;
+      // One that is gone since it was listed is none.
+      const isGone = depth > 0 && (error as NodeJS.ErrnoException).code === 'ENOENT';
+      if (!isGone) notes.push(`${folder} cannot be read yet: ${(error as Error).message}`);
+      return [];
     }
     if (entries.some((entry) => entry.name === 'config.json' && entry.isFile())) {
       found.add(path.resolve(folder));
-    } else if (depth < MOST_DEPTH) {
-      for (const entry of entries) {
-        if (!entry.isDirectory() || entry.name.startsWith('.') || ++seen > MOST_FOLDERS) continue;
-        walk(path.join(folder, entry.name), depth + 1);
-      }
+      return [];
     }
+    if (depth === MOST_DEPTH) return [folder];
+    const before = found.size;
+    const without: string[] = [];
+    for (const entry of entries) {
+      if (!entry.isDirectory() || entry.name.startsWith('.') || ++seen > MOST_FOLDERS) continue;
+      without.push(...walk(path.join(folder, entry.name), depth + 1));
+    }
+    return found.size > before ? without : [folder];
   };
-  for (const folder of given) walk(folder, 0);
+  notes.push(...skippedNotes(given.flatMap((folder) => walk(folder, 0))));
   if (seen > MOST_FOLDERS) notes.push(`only the first ${MOST_FOLDERS} folders are looked into`);
   if (found.size > MOST_RUNS) notes.push(`only ${MOST_RUNS} of ${found.size} runs are shown`);
   return { folders: [...found].slice(0, MOST_RUNS), notes };
