@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { formatRatio, plural } from '../src/base/format.js';
+import { formatDigits, formatRatio, plural } from '../src/base/format.js';
 import type { RunData } from '../src/runs/run-data.js';
 import {
   differingSettings,
@@ -17,10 +17,17 @@ const MOST_SETTINGS = 8;
 const MOST_OPEN = 12;
 
 function settingColumn(title: string): RunColumn {
-  const text = ({ settings }: RunData) => settings[title] ?? '–';
-  const value = (run: RunData) => {
-    const number = Number(run.settings[title]);
-    return Number.isNaN(number) ? text(run) : number;
+  const value = ({ settings }: RunData) => {
+    const text = settings[title] ?? '–';
+    const number = Number(text);
+    return Number.isNaN(number) ? text : number;
+  };
+  // Whole numbers, such as seeds, as they are; a rate of a sweep to four digits.
+  const text = (run: RunData) => {
+    const known = value(run);
+    return typeof known === 'string' || Number.isInteger(known)
+      ? (run.settings[title] ?? '–')
+      : formatDigits(known);
   };
   return { title, text, value, lessIsBetter: null };
 }

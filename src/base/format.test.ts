@@ -76,6 +76,12 @@ test('losses keep four digits, shares two decimals, ratios two or three digits',
   assert.equal(formatLoss(null), '–');
   assert.equal(formatPercent(0.87654), '87.65%');
   assert.equal(formatPercent(null), '–');
+  cases(formatPercent, [
+    [-0.5, '−50.00%'],
+    [12.5, '1250.00%'],
+    [-3.2e16, '−3.20e18%'],
+    [Number.NaN, '–'],
+  ]);
   cases(formatRatio, [
     [0.4234, '0.42×'],
     [0.0521, '0.052×'],

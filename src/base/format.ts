@@ -120,9 +120,11 @@ export function formatDigits(value: number): string {
   return String(Number(value.toPrecision(4))).replace('-', '−');
 }
 
-/** A share as a percentage: `87.65%`. */
+/** A share as a percentage: `87.65%`; far outside of 0 to 100 with an exponent: `−3.20e18%`. */
 export function formatPercent(share: number | null, digits = 2): string {
-  return share === null ? '–' : `${(100 * share).toFixed(digits)}%`;
+  if (share === null || !Number.isFinite(share)) return '–';
+  const percent = 100 * share;
+  return `${Math.abs(percent) < 1e5 ? minus(percent.toFixed(digits)) : exponent(percent)}%`;
 }
 
 /** How many times as large: `0.42×`. */

@@ -16,6 +16,35 @@ const { path: browserPath, skip } = findBrowser();
 const widthsOf = (drawings: { getAttribute(name: string): string | null }[]) =>
   drawings.map((drawing) => drawing.getAttribute('width') ?? '');
 
+/** What A4 has between its margins. */
+const PAPER = { width: 703, height: 1032 };
+
+/**
+ * Runs in the page, whose columns stand for sheets: what it moves down by so many pixels begins nearer to
+ * the end of one. @returns headings that are on another sheet than the first row or figure below them
+ */
+const LONELY = `(() => {
+  const main = document.querySelector('main');
+  const space = document.createElement('div');
+  main.prepend(space);
+  const lonely = [];
+  Object.assign(main.style, {
+    maxWidth: 'none', columnWidth: '${PAPER.width}px', columnFill: 'auto', height: '${PAPER.height}px',
+  });
+  const left = (element) => Math.floor(element.getBoundingClientRect().left / ${PAPER.width});
+  for (let px = 600; px < ${PAPER.height}; px += 12) {
+    space.style.height = px + 'px';
+    for (const section of document.querySelectorAll('section:not(.closed)')) {
+      const below = section.querySelector('tbody tr, figure svg');
+      const heading = section.querySelector('h2');
+      if (left(heading) !== left(below)) lonely.push(px + ': ' + heading.textContent);
+    }
+  }
+  space.remove();
+  main.removeAttribute('style');
+  return lonely;
+})()`;
+
 describe('the report in Chromium', { skip }, () => {
   it('has no errors, no violations in light and dark, and fits 360 pixels', async (context) => {
     const cwd = temporaryFolder(context);
@@ -58,8 +87,7 @@ describe('the report in Chromium', { skip }, () => {
         // Figures are drawn when they come into view; the open tables above may have pushed it out.
         await page.locator('figure').first().scrollIntoViewIfNeeded();
         const figure = page.locator('figure svg').first();
-        const box = await figure.boundingBox();
-        await figure.hover({ position: { x: (box?.width ?? 0) / 2, y: (box?.height ?? 0) / 2 } });
+        await figure.hover();
         const tip = await figure.locator('[aria-label="tip"]').textContent();
         assert.match(tip ?? '', /training loss: [\d.]+/);
         assert.deepEqual(errors, []);
@@ -128,14 +156,21 @@ describe('the report in Chromium', { skip }, () => {
     );
   });
 
-  it('sorts, searches and chooses runs by keyboard; prints every chart', async (context) => {
+  it('sorts, searches and chooses runs by keyboard; prints on paper', async (context) => {
     const cwd = temporaryFolder(context);
     for (let i = 0; i < 9; i++) {
       writeRunFolder(path.join(cwd, `runs/r${i}`), {
-        settings: { ghosts: 1 + i },
+        settings: {
+          ghosts: 1 + i,
+          lr: 0.001 * 1.7 ** i,
+          seed: i,
+          optimizer: i < 5 ? 'sgd' : 'adam',
+        },
         lines: (lines) =>
           lines.map((line) =>
-            line.replace('"validationLoss":0.011', `"validationLoss":0.${9 - i}`),
+            line
+              .replace('"validationLoss":0.011', `"validationLoss":0.${9 - i}`)
+              .replace('"validationAccuracy":null', `"validationAccuracy":-1.1e${2 * i}`),
           ),
       });
     }
@@ -166,6 +201,10 @@ describe('the report in Chromium', { skip }, () => {
     assert.equal(await drawn.count(), await figures.count());
     const widths = async () => new Set(await drawn.evaluateAll(widthsOf));
     assert.deepEqual([...(await widths())].toSorted(), ['480', '960']);
+    await page.setViewportSize(PAPER);
+    assert.equal(await page.evaluate('document.documentElement.scrollWidth'), PAPER.width);
+    assert.deepEqual(await page.evaluate(LONELY), []);
+    await page.setViewportSize({ width: 1280, height: 800 });
     await page.emulateMedia({ media: 'screen' });
     await page.evaluate('dispatchEvent(new Event("afterprint"))');
     await page.locator('figure').first().scrollIntoViewIfNeeded();
