@@ -37,6 +37,8 @@ export async function timeSteps(request: StepRequest, size: number): Promise<Ste
     size,
     module: new URL('step-rank.js', import.meta.url),
     timeoutS: 60,
+    bind: 'auto',
+    onWarning: (message) => process.stderr.write(`warning: ${message}\n`),
     onMessage: () => {},
   });
   const payload = largestPayloadBytes(request.specification, size, request.batch);

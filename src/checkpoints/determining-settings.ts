@@ -6,6 +6,9 @@ import type { TrainingSettings } from '../settings/settings.js';
 /** Settings that do not change any number of a run: where it runs and what it tells. */
 const NEUTRAL = new Set<keyof TrainingSettings>([
   'ranks',
+  'devices',
+  'bind',
+  'recompute',
   'timeout',
   'logEvery',
   'checkpointEvery',

@@ -4,7 +4,7 @@ import type { Calibration } from '../app/calibrate/calibrate.js';
 import { commandLine } from '../base/invocation.js';
 import { SETTINGS } from '../settings/keys.js';
 import { defineCommand } from './command.js';
-import { createRankConsole, type Console } from './console.js';
+import { createRankConsole, type Console, warningsTo } from './console.js';
 import { EXIT } from './failure.js';
 import { formatDuration, formatSi, plural } from '../base/format.js';
 import { flagLike, type FlagTable, type FlagValues, JSON_FLAG } from './flags.js';
@@ -21,6 +21,7 @@ const FLAGS = {
     initial: 'machines/this.json',
   },
   engine: flagLike(SETTINGS.engine, {}),
+  bind: flagLike(SETTINGS.bind, {}),
   relaxedSimd: flagLike(SETTINGS.relaxedSimd, {}),
   busyWatts: watts('power of a core that computes, where you know it'),
   waitingWatts: watts('power of a core that waits for others'),
@@ -72,8 +73,8 @@ async function measureHere(options: Options, console: Console): Promise<Calibrat
   const { calibrate } = await import('../app/calibrate/calibrate.js');
   const name = nameOf(options.out);
   const power = powerOf(options);
-  const { engine, relaxedSimd } = options;
-  return calibrate({ name, engine, relaxedSimd, power, onProgress: progress(console) });
+  const { engine, relaxedSimd, bind } = options;
+  return calibrate({ name, engine, relaxedSimd, bind, power, ...telling(console) });
 }
 
 /** Only what an MPI job adds; null: not on this rank. */
@@ -86,13 +87,17 @@ async function measureJob(
   const { beforeRanks } = await import('../app/ranks/ranks.js');
   const machine = await beforeRanks(launcher, () => readMachine(options.out));
   const { calibrateMpi } = await import('../app/calibrate/calibrate.js');
-  const measured = await calibrateMpi(launcher, progress(console));
+  const measured = await calibrateMpi(launcher, telling(console));
   if (measured === null || launcher.rank > 0) return null;
   const others = machine.collectives.filter(
     (one) => one.transport !== measured.transport || one.ranks !== measured.ranks,
   );
   const collectives = [...others, measured];
   return { machine: { ...machine, collectives }, meterCheck: null };
+}
+
+function telling(console: Console) {
+  return { onProgress: progress(console), onWarning: warningsTo(console) };
 }
 
 /** What is done, on a live line where somebody watches, else a line for each part. */

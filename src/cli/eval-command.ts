@@ -2,7 +2,7 @@ import type { Launcher } from '../communicators/launcher.js';
 import type { EvaluateOptions, GhostsPoint } from '../app/evaluate/evaluate-run.js';
 import type { Obtained } from '../energy/meter.js';
 import { defineCommand } from './command.js';
-import { createRankConsole } from './console.js';
+import { createRankConsole, warningsTo } from './console.js';
 import { energyPair } from './energy-text.js';
 import { EXIT } from './failure.js';
 import {
@@ -14,7 +14,7 @@ import {
   plural,
 } from '../base/format.js';
 import { SETTINGS } from '../settings/keys.js';
-import { CHECKPOINT_FLAG, COMPUTE_FLAG, JSON_FLAG, flagLike } from './flags.js';
+import { BIND_FLAG, CHECKPOINT_FLAG, COMPUTE_FLAG, JSON_FLAG, flagLike } from './flags.js';
 import { metricPairs, metricTables } from './metrics-text.js';
 import { formatPairs, formatTable } from './table.js';
 
@@ -33,6 +33,7 @@ export const command = defineCommand({
     }),
     engine: flagLike(SETTINGS.engine, {}),
     compute: COMPUTE_FLAG,
+    bind: BIND_FLAG,
     batch: flagLike(SETTINGS.batch, {
       about: 'rows at a time',
       initial: null,
@@ -91,7 +92,7 @@ async function run(
   const { evaluate } = await import('../app/evaluate/evaluate-run.js');
   const console = createRankConsole(launcher);
   // No handlers for signals: nothing has to be saved, they may end the process at once.
-  const result = await evaluate(request, launcher);
+  const result = await evaluate({ ...request, onWarning: warningsTo(console) }, launcher);
   if (json) {
     console.out(JSON.stringify({ type: 'evaluation', ...result }));
     return EXIT.fine;

@@ -65,6 +65,13 @@ export const COMPUTE_FLAG = {
   fallback: 'as trained',
 } as const;
 
+/** Where threads run while a network answers. */
+export const BIND_FLAG = flagLike(SETTINGS.bind, {
+  initial: null,
+  nullable: true,
+  fallback: 'as trained, else auto',
+});
+
 /** What is opened of a run folder. */
 export const CHECKPOINT_FLAG = {
   kind: 'text',

@@ -1,13 +1,20 @@
 import type { Launcher } from '../communicators/launcher.js';
 import type { PredictFileOptions } from '../app/infer/predict.js';
 import { defineCommand } from './command.js';
-import { createRankConsole } from './console.js';
+import { createRankConsole, warningsTo } from './console.js';
 import { energyText } from './energy-text.js';
 import { EXIT } from './failure.js';
 import { formatDuration, formatPercent, formatSi, plural } from '../base/format.js';
 import { PREDICTION_KINDS } from '../serving/prediction-kinds.js';
 import { SETTINGS } from '../settings/keys.js';
-import { CHECKPOINT_FLAG, COMPUTE_FLAG, GHOSTS_FLAG, JSON_FLAG, flagLike } from './flags.js';
+import {
+  BIND_FLAG,
+  CHECKPOINT_FLAG,
+  COMPUTE_FLAG,
+  GHOSTS_FLAG,
+  JSON_FLAG,
+  flagLike,
+} from './flags.js';
 import { formatPairs } from './table.js';
 
 /** How often a terminal hears of progress. */
@@ -40,6 +47,7 @@ export const command = defineCommand({
     }),
     engine: flagLike(SETTINGS.engine, {}),
     compute: COMPUTE_FLAG,
+    bind: BIND_FLAG,
     batch: flagLike(SETTINGS.batch, { about: 'rows at a time', initial: 256 }),
     ghostsAtServing: GHOSTS_FLAG,
     meter: flagLike(SETTINGS.meter, {}),
@@ -81,8 +89,7 @@ async function run(
     const rate = formatSi((1000 * rows) / (now - began));
     console.live(`${plural(rows, 'row')}, ${rate} samples/s`);
   };
-  const onWarning = (message: string) =>
-    console.err(console.style('yellow', `warning: ${message}`));
+  const onWarning = warningsTo(console);
   const report = await predict({ ...options, onProgress, onWarning }, launcher);
   console.live('');
   if (json) {

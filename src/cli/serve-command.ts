@@ -5,6 +5,7 @@ import { EXIT } from './failure.js';
 import { ACCESS_FLAGS, isLoopback, readAccess } from './server-access.js';
 import { createServerLog, LOG_LEVELS } from './server-log.js';
 import {
+  BIND_FLAG,
   CHECKPOINT_FLAG,
   COMPUTE_FLAG,
   GHOSTS_FLAG,
@@ -35,6 +36,7 @@ const FLAGS = {
   }),
   engine: flagLike(SETTINGS.engine, {}),
   compute: COMPUTE_FLAG,
+  bind: BIND_FLAG,
   ghostsAtServing: {
     ...GHOSTS_FLAG,
     about: `${GHOSTS_FLAG.about}; a request may ask for another number`,

@@ -79,6 +79,7 @@ test('ranks that follow one another share a node, in proportion to its processor
     placeRanks(topology, ranks)?.map((cpus) => (cpus.includes(0) ? 0 : 1));
   assert.deepEqual(nodeOf(4), [0, 0, 1, 1]);
   assert.deepEqual(nodeOf(2), [0, 1]);
+  assert.equal(nodeOf(1), undefined, 'a node would be idle');
   assert.deepEqual(nodeOf(8), [0, 0, 0, 0, 1, 1, 1, 1]);
   assert.deepEqual(placeRanks(topology, 2)?.[0], [0, 1, 4, 5], 'all processors of the node');
   const [first, second] = topology.nodes;

@@ -84,13 +84,14 @@ function cpuSetFile(root: string, online: number): string | null {
 /**
  * The processors that each of so many ranks is bound to: those of one node, ranks that follow one
  * another on the same node, and as many on each as it has processors. Null: there is one node only, so
- * that nothing is gained.
+ * that nothing is gained, or there are fewer ranks than nodes, which would leave nodes idle, and put all
+ * runs of one rank on the same one.
  */
 export function placeRanks(
   { nodes, threads }: Topology,
   ranks: number,
 ): readonly number[][] | null {
-  if (nodes.length < 2) return null;
+  if (nodes.length < 2 || ranks < nodes.length) return null;
   return Array.from({ length: ranks }, (_, rank) => {
     // The rank's middle, in processors.
     let left = ((rank + 0.5) * threads) / ranks;

@@ -537,8 +537,8 @@ export const SETTINGS = {
   bind: {
     ...choice('Machine', ['auto', 'none']),
     about:
-      'auto: on machines with several NUMA nodes, keep the thread of each rank, with its memory, on ' +
-      'one node; MPI leaves it to the launcher',
+      'auto: on machines with several NUMA nodes, and as many ranks or more, keep the thread of each ' +
+      'rank, with its memory, on one node; MPI leaves it to the launcher',
     initial: 'auto',
   },
   relaxedSimd: {

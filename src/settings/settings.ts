@@ -319,8 +319,8 @@ export interface TrainingSettings {
    */
   readonly devices: readonly number[] | null;
   /**
-   * Auto: on machines with several NUMA nodes, keep the thread of each rank, with its memory, on
-   * one node; MPI leaves it to the launcher. Default: auto.
+   * Auto: on machines with several NUMA nodes, and as many ranks or more, keep the thread of each
+   * rank, with its memory, on one node; MPI leaves it to the launcher. Default: auto.
    */
   readonly bind: 'auto' | 'none';
   /**

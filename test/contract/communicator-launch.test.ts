@@ -62,12 +62,17 @@ describe('launchRanks', { timeout: 120_000 }, () => {
     assert.equal(again, all);
   });
 
-  test('says that processors are not there', { skip: cannotBind }, async () => {
-    const [data, processors] = ['tells its processors', [[8191]]];
-    await assert.rejects(launchRanks({ size: 1, module, data, processors }).done, {
-      name: 'NativeError',
-      message: '[bind] processors 8191: refused; use --bind none',
-    });
+  test('goes on unbound where the system refuses, and says so once', async (context) => {
+    if (cannotBind !== false) context.skip(cannotBind);
+    const data = 'tells its processors';
+    const [all] = await launchRanks({ size: 1, module, data }).done;
+    const reasons: string[] = [];
+    const onUnbound = (reason: string) => reasons.push(reason);
+    // No machine has that processor.
+    const processors = [[8191], [8191]];
+    const found = await launchRanks({ size: 2, module, data, processors, onUnbound }).done;
+    assert.deepEqual(found, [all, all]);
+    assert.deepEqual(reasons, ['[bind] the system refuses sched_setaffinity']);
   });
 
   test('rejects with the class and message of what a rank threw', async () => {

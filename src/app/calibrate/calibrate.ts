@@ -20,6 +20,8 @@ import type {
 import type { MeterComparison } from '../../energy/metered.js';
 import { checkPower, countWork, fitPower, openCounter } from './calibration-power.js';
 import { calibrationShapes, fitSteps } from './calibration-steps.js';
+import { eachOnce } from '../../base/each-once.js';
+import type { Bind } from '../ranks/binding.js';
 import { joinRanks, launchThreads } from '../ranks/ranks.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 
@@ -30,6 +32,9 @@ export interface CalibrationOptions {
   readonly name: string;
   readonly engine: EngineChoice;
   readonly relaxedSimd: boolean;
+  readonly bind: Bind;
+  /** Takes what slows the ranks down, each once. */
+  readonly onWarning: (message: string) => void;
   /** Watts that the user knows; null: as a counter has them, where there is one. */
   readonly power: PowerModel;
   readonly onProgress: (progress: CalibrationProgress) => void;
@@ -64,11 +69,14 @@ async function measureMachine(
 ): Promise<Calibration> {
   const cores = availableCores();
   const source = `phantom calibrate, ${new Date().toISOString().slice(0, 10)}, Node ${process.version}`;
+  const onWarning = eachOnce(options.onWarning);
   const measure = async (size: number, engine: EngineChoice | null) => {
     const data: CalibrationRequest = { engine, relaxedSimd: options.relaxedSimd };
     const launch = launchThreads<RankCalibration>({
       size,
       module: RANK,
+      bind: options.bind,
+      onWarning,
       data,
       stagingBytes: LARGEST_COLLECTIVE_BYTES,
       onMessage: (_rank, message) => options.onProgress(message as CalibrationProgress),
@@ -133,7 +141,7 @@ async function measureMachine(
 /** Collectives of the MPI job that this process is a rank of; null on other ranks than the first. */
 export async function calibrateMpi(
   launcher: Launcher,
-  onProgress: (progress: CalibrationProgress) => void,
+  { onProgress, onWarning }: Pick<CalibrationOptions, 'onProgress' | 'onWarning'>,
 ): Promise<MeasuredCollectives | null> {
   const data: CalibrationRequest = { engine: null, relaxedSimd: false };
   const ranks = await joinRanks({
@@ -141,6 +149,9 @@ export async function calibrateMpi(
     size: launcher.size,
     module: RANK,
     timeoutS: 60,
+    // The launcher binds.
+    bind: 'none',
+    onWarning,
     onMessage: (message) => onProgress(message as CalibrationProgress),
   });
   const started = ranks.start({ data, threads: {} });

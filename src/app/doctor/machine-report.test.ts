@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { KOFFI_PACKAGE } from '../ranks/probes.js';
+import { KOFFI_PACKAGE, koffiInstalled } from '../ranks/probes.js';
 import { adviceFor, topologyFindings } from './machine-report.js';
 
 /** Advice for rates in GFLOP/s; 0: not there. */
@@ -71,9 +71,12 @@ test('the topology names nodes, cores, threads and the control group', (context)
   write('proc/self/status', 'Cpus_allowed_list:\t0-2');
   write('proc/self/cgroup', '0::/');
   write('sys/fs/cgroup/cpuset.cpus.effective', '0-2');
+  const bound = koffiInstalled()
+    ? '--bind auto binds ranks to them, 2 ranks or more'
+    : 'ranks are not bound to them: koffi is not installed';
   assert.equal(
     topologyFindings(root)[0]?.detail,
     `2 NUMA nodes, 3 cores, 3 threads; of 4 threads, by ${root}/sys/fs/cgroup/cpuset.cpus.effective ` +
-      '(node 0: 2 threads, node 1: 1 thread); ranks are bound to them',
+      `(node 0: 2 threads, node 1: 1 thread); ${bound}`,
   );
 });

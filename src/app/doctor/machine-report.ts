@@ -153,11 +153,17 @@ export function topologyFindings(root: string): Finding[] {
   const { nodes, cores, threads, online, cpuSet } = topology;
   const count = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
   const each = nodes.map(({ id, cpus }) => `node ${id}: ${count(cpus.length, 'thread')}`);
-  const bound = nodes.length > 1 ? ` (${each.join(', ')}); ranks are bound to them` : '';
+  const bound = nodes.length > 1 ? ` (${each.join(', ')}); ${boundText(nodes.length)}` : '';
   const left =
     threads === online ? '' : `; of ${online} threads${cpuSet === null ? '' : `, by ${cpuSet}`}`;
   const sizes = [count(nodes.length, 'NUMA node'), count(cores, 'core'), count(threads, 'thread')];
   return [{ name: 'topology', available: true, detail: sizes.join(', ') + left + bound }];
+}
+
+function boundText(nodes: number): string {
+  return koffiInstalled()
+    ? `--bind auto binds ranks to them, ${nodes} ranks or more`
+    : 'ranks are not bound to them: koffi is not installed';
 }
 
 function communicatorFindings(): Finding[] {

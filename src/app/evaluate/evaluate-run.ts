@@ -1,3 +1,4 @@
+import { emitWarning } from 'node:process';
 import { judgedWeighting } from '../data/weighting.js';
 import { isOfClasses, outputsPerTarget } from '../../layers/loss-names.js';
 import { largestPayloadBytes, stepCost } from '../../analysis/network-cost.js';
@@ -28,6 +29,7 @@ import { withEngine } from '../ranks/engines.js';
 import type { EvaluationRankData } from './evaluation-rank.js';
 import { holdData, openSettingsData } from '../data/open-data.js';
 import { networkSettings } from '../../settings/network-settings.js';
+import type { Bind } from '../ranks/binding.js';
 import { beforeRanks, joinRanks, rankCount } from '../ranks/ranks.js';
 import { resolveSettings } from '../../settings/resolve.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
@@ -49,6 +51,8 @@ export interface EvaluateOptions {
   /** Worker threads; they divide the network's blocks. Default: as many as the run had; for a model
    * folder, what fits blocks and cores. */
   readonly ranks?: number | null;
+  /** Where threads run: `auto` keeps each rank on one NUMA node. Default: as the run was trained. */
+  readonly bind?: Bind | null;
   /** Rows at a time. Default: the run's. */
   readonly batch?: number | null;
   /** Of a run: `best`, `last`, `step-100` or a path. Default: the best by validation, or the last
@@ -56,6 +60,8 @@ export interface EvaluateOptions {
   readonly checkpoint?: string | null;
   /** Numbers of ghosts to evaluate with; `all`: 1, 2, 4, … K. Default: K alone. */
   readonly sweepGhosts?: readonly number[] | 'all' | null;
+  /** Takes what slows the ranks down. Default: `process.emitWarning`. */
+  readonly onWarning?: (message: string) => void;
 }
 
 /** What the first K' ghosts of a network give and cost. */
@@ -131,7 +137,8 @@ export async function evaluate(
     size,
     module: new URL('evaluation-rank.js', import.meta.url),
     timeoutS: settings.timeout,
-    bind: settings.bind,
+    bind: request.bind ?? settings.bind,
+    onWarning: request.onWarning ?? emitWarning,
     onMessage: () => {},
   });
   const { model, swept, data, release, engine } = await ranks.together(() =>

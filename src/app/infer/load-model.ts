@@ -1,3 +1,4 @@
+import { emitWarning } from 'node:process';
 import { largestPayloadBytes } from '../../analysis/network-cost.js';
 import { findLauncher, type Launcher } from '../../communicators/launcher.js';
 import { ConfigError } from '../../base/errors.js';
@@ -11,6 +12,7 @@ import { computing, describeModel } from '../../models/model-source.js';
 import { Session } from '../../serving/session.js';
 import { validateRanks } from '../../model/specification.js';
 import type { InferenceRankData } from './inference-rank.js';
+import type { Bind } from '../ranks/binding.js';
 import { beforeRanks, joinRanks, rankCount } from '../ranks/ranks.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 import type { Dtype } from '../../tensor/tensor.js';
@@ -36,6 +38,11 @@ export interface LoadOptions {
   /** K': answers use the first so many ghosts of each block, unless a call says otherwise. Default:
    * all. */
   readonly ghosts?: number;
+  /** Where threads run: `auto` keeps each rank, with its memory, on one NUMA node. Default: as trained,
+   * else `auto`. */
+  readonly bind?: Bind;
+  /** Takes what slows the ranks down. Default: `process.emitWarning`. */
+  readonly onWarning?: (message: string) => void;
   /** Seconds that a collective waits for missing ranks; 0: for ever. Default 60. */
   readonly timeoutS?: number;
   /** Ends the ranks at once, also while they load. */
@@ -66,7 +73,7 @@ export async function loadModel(
   launcher: Launcher | null = findLauncher(),
 ): Promise<LoadedModel> {
   const { engine: choice = 'auto', maxBatch = DEFAULT_MAX_BATCH, timeoutS = 60 } = options;
-  const { signal } = options;
+  const { signal, onWarning = emitWarning } = options;
   const { described, size, most } = await beforeRanks(launcher, () => {
     if (!Number.isInteger(maxBatch) || maxBatch < 1 || maxBatch > MOST_BATCH) {
       throw new ConfigError('model', `batches of ${maxBatch} rows; needs 1 to ${MOST_BATCH}`);
@@ -92,6 +99,8 @@ export async function loadModel(
     size,
     module: new URL('inference-rank.js', import.meta.url),
     timeoutS,
+    bind: options.bind ?? source.settings?.bind ?? 'auto',
+    onWarning,
     onMessage: (message) => heard(message as InferenceMessage),
   });
   const mailbox = createMailbox({

@@ -15,6 +15,7 @@ import { formatOf, holdsTexts, openSink, type RowSink } from '../../serving/rows
 import { SLOTS } from '../../serving/mailbox.js';
 import { DEFAULT_MAX_BATCH, loadModel } from './load-model.js';
 import { createMeter } from '../ranks/meters.js';
+import type { Bind } from '../ranks/binding.js';
 import { beforeRanks } from '../ranks/ranks.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 import type { Dtype } from '../../tensor/tensor.js';
@@ -39,6 +40,8 @@ export interface PredictFileOptions {
   readonly compute?: Dtype | null;
   /** Worker threads; they divide the network's blocks. Default: as trained, else 1. */
   readonly ranks?: number | null;
+  /** Where threads run: `auto` keeps each rank on one NUMA node. Default: as trained, else `auto`. */
+  readonly bind?: Bind | null;
   /** Rows at a time. Default 256. */
   readonly batch?: number;
   /** K': answers use the first so many ghosts of each block. Default: all. */
@@ -106,7 +109,7 @@ export async function predict(
   launcher: Launcher | null = findLauncher(),
 ): Promise<PredictionReport> {
   const { data, out, engine = 'auto', batch = DEFAULT_MAX_BATCH } = options;
-  const { checkpoint = null, ranks = null, ghosts = null, compute = null } = options;
+  const { checkpoint = null, ranks = null, ghosts = null, compute = null, bind = null } = options;
   const { onProgress, onWarning } = options;
   await beforeRanks(launcher, async () => {
     formatOf(out);
@@ -129,6 +132,8 @@ export async function predict(
       ...(ranks === null ? {} : { ranks }),
       ...(ghosts === null ? {} : { ghosts }),
       ...(compute === null ? {} : { compute }),
+      ...(bind === null ? {} : { bind }),
+      ...(onWarning && { onWarning }),
     },
     launcher,
   );

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { ConfigError } from '../../base/errors.js';
+import { eachOnce } from '../../base/each-once.js';
 import { packageVersion } from '../../base/version.js';
 import { ghostsWarning } from '../../models/ghosts.js';
 import { describeModel } from '../../models/model-source.js';
@@ -8,6 +9,7 @@ import type { Log } from '../../serving/server/log.js';
 import { LARGE_SHARE } from '../../serving/server/memory-budget.js';
 import type { ModelEntry, RunningServer } from '../../serving/server/server.js';
 import { loadModel } from './load-model.js';
+import type { Bind } from '../ranks/binding.js';
 import { createMeter } from '../ranks/meters.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 import type { Dtype } from '../../tensor/tensor.js';
@@ -29,6 +31,9 @@ export interface ServeOptions {
   readonly engine?: EngineChoice;
   /** What products take. Default null: as each network was trained. */
   readonly compute?: Dtype | null;
+  /** Where threads run: `auto` keeps each rank on one NUMA node. Default null: as each network was
+   * trained, else `auto`. */
+  readonly bind?: Bind | null;
   /** Most rows of a batch. Default 64. */
   readonly maxBatch?: number;
   /** K' of requests that ask for none, of each model. Default null: all. */
@@ -67,6 +72,7 @@ const DEFAULTS: Required<Omit<ServeOptions, 'models'>> = {
   ranks: null,
   engine: 'auto',
   compute: null,
+  bind: null,
   maxBatch: 64,
   ghosts: null,
   maxDelayMs: 0,
@@ -106,7 +112,7 @@ const DEFAULTS: Required<Omit<ServeOptions, 'models'>> = {
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const settings = { ...DEFAULTS, ...options };
-  const { checkpoint, host, port, ranks, engine, maxBatch, ghosts, compute } = settings;
+  const { checkpoint, host, port, ranks, engine, maxBatch, ghosts, compute, bind } = settings;
   const { maxDelayMs, maxQueue, timeoutMs, log } = settings;
   const loading = {
     checkpoint,
@@ -115,20 +121,22 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     ...(ranks === null ? {} : { ranks }),
     ...(ghosts === null ? {} : { ghosts }),
     ...(compute === null ? {} : { compute }),
+    ...(bind === null ? {} : { bind }),
   };
-  const warned = new Set<string>();
-  const load = async (name: string, folder: string, signal: AbortSignal) => {
-    const model = await loadModel(folder, { ...loading, signal });
-    const warning = ghostsWarning(model.source, model.ghosts);
-    if (warning !== null && !warned.has(name)) log.warn({ model: name }, warning);
-    warned.add(name);
-    return model;
-  };
-  const models = namedModels(settings.models).map(([name, folder]): ModelEntry => ({
-    name,
-    load: (signal) => load(name, folder, signal),
-    newest: () => describeModel(folder, checkpoint).weights,
-  }));
+  const models = namedModels(settings.models).map(([name, folder]): ModelEntry => {
+    // Models are loaded again and again.
+    const onWarning = eachOnce((warning) => log.warn({ model: name }, warning));
+    return {
+      name,
+      load: async (signal) => {
+        const model = await loadModel(folder, { ...loading, signal, onWarning });
+        const warning = ghostsWarning(model.source, model.ghosts);
+        if (warning !== null) onWarning(warning);
+        return model;
+      },
+      newest: () => describeModel(folder, checkpoint).weights,
+    };
+  });
   const meter = await createMeter({ choice: 'auto', machine: 'default', cores: ranks ?? 1 });
   // The HTTP server takes its time to load; who serves has it.
   const { startServer } = await import('../../serving/server/server.js');

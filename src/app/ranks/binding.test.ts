@@ -31,10 +31,14 @@ test('ranks are bound on several nodes alone, and not where nobody wants it', (c
     assert.equal(warning, null);
   } else {
     assert.equal(processors, null);
-    assert.match(warning ?? '', /^2 NUMA nodes, and ranks are not bound.*npm install/);
+    assert.match(
+      warning ?? '',
+      /^ranks are not bound to their NUMA nodes: koffi .*npm install .*--bind none/,
+    );
   }
   const nothing = { processors: null, warning: null };
   assert.deepEqual(bindingOf('none', 2, two), nothing);
+  assert.deepEqual(bindingOf('auto', 1, two), nothing, 'fewer ranks than nodes');
   assert.deepEqual(bindingOf('auto', 2, machine(context, '0-3', '0-3')), nothing);
   assert.deepEqual(bindingOf('auto', 2, path.join(two, 'none')), nothing, 'nothing is known');
 });

@@ -10,7 +10,7 @@ import {
   type LaunchOptions,
   launchRanks,
 } from '../../communicators/threads/launch-ranks.js';
-import { type Bind, bindingOf } from './binding.js';
+import { type Bind, bindingOf, unboundText } from './binding.js';
 import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
 
 /** Ranks that one process can run as threads. */
@@ -24,8 +24,9 @@ export interface RanksRequest {
   /** The worker module; it calls `runRankProgram`. */
   readonly module: URL;
   readonly timeoutS: number;
-  /** Default `auto`. */
-  readonly bind?: Bind;
+  readonly bind: Bind;
+  /** Takes what slows this process down, once it is known; in the process of rank 0. */
+  readonly onWarning: (message: string) => void;
   /** Takes what ranks of this process post. */
   readonly onMessage: (message: unknown) => void;
 }
@@ -59,8 +60,6 @@ export interface Ranks {
   readonly firstOnMachine: boolean | null;
   /** Of an MPI job, by rank; null: ranks are threads. */
   readonly processes: readonly ProcessPlace[] | null;
-  /** What slows this process down, in a line; null: nothing known. */
-  readonly warning: string | null;
   /** Does something in every process; where one fails, all do. */
   together<T>(work: () => T | Promise<T>): Promise<T>;
   /** Does something in the process of rank 0; all get its result, or its error. */
@@ -73,17 +72,18 @@ export interface Ranks {
  * @throws NativeError when the launcher's MPI library is missing or another,
  *   UnsupportedError when a limit of this process leaves no room for its ranks */
 export async function joinRanks(request: RanksRequest): Promise<Ranks> {
-  const { launcher, module, timeoutS, onMessage } = request;
+  const { launcher, module, timeoutS, onMessage, onWarning } = request;
   checkLimits(launcher === null ? request.size : 1);
   if (launcher === null) return threadRanks(request);
   const kernels = loadKernelModule(false);
   const member = await MpiMember.join({ launcher, module, timeoutS, kernels, onMessage });
+  const warning = bindingWarning(launcher);
+  if (warning !== null && member.rank === 0) onWarning(warning);
   return {
     here: [member.rank],
     processes: member.processes,
     onMachine: launcher.localSize ?? 1,
     firstOnMachine: launcher.localRank === null ? null : launcher.localRank === 0,
-    warning: bindingWarning(launcher),
     together: (work) => member.together(work),
     fromFirst: (work) => member.fromFirst(work),
     start: ({ data }) => ({
@@ -136,26 +136,36 @@ export function rankCount(
   );
 }
 
-/** Starts one worker thread for each rank, whose sums are made by the compiled kernels. */
-export function launchThreads<Result>(options: Omit<LaunchOptions, 'kernels'>): Launch<Result> {
-  return launchRanks({ ...options, kernels: loadKernelModule(false) });
+/** How threads are started here: their sums are made by the compiled kernels. */
+type ThreadOptions = Omit<LaunchOptions, 'kernels' | 'processors' | 'onUnbound'> &
+  Pick<RanksRequest, 'bind' | 'onWarning'>;
+
+/** Starts one worker thread for each rank, bound to a NUMA node where that is wanted and possible. */
+export function launchThreads<Result>(options: ThreadOptions): Launch<Result> {
+  const { bind, onWarning, ...launch } = options;
+  const { processors, warning } = bindingOf(bind, launch.size);
+  if (warning !== null) onWarning(warning);
+  const onUnbound = (reason: string) => onWarning(unboundText(reason));
+  return launchRanks({ ...launch, processors, onUnbound, kernels: loadKernelModule(false) });
 }
 
-function threadRanks({ size, module, timeoutS, bind, onMessage }: RanksRequest): Ranks {
-  const { processors, warning } = bindingOf(bind ?? 'auto', size);
+function threadRanks(request: RanksRequest): Ranks {
+  const { size, module, timeoutS, bind, onMessage, onWarning } = request;
+  const warning = allocationWarning();
+  if (warning !== null) onWarning(warning);
   return {
     here: Array.from({ length: size }, (_, rank) => rank),
     onMachine: size,
     firstOnMachine: true,
     processes: null,
-    warning: allocationWarning() ?? warning,
     together: async (work) => work(),
     fromFirst: async (work) => work(),
     start({ data, threads }) {
       const launch = launchThreads({
         ...threads,
         size,
-        processors,
+        bind,
+        onWarning,
         module,
         data,
         timeoutS,

@@ -68,19 +68,20 @@ async function trainUnder(
   { settings, hooks, resume, rows = {}, launcher = null, given = new Set() }: Request,
 ): Promise<EndEvent> {
   const resumeFolder = resume?.runFolder ?? null;
+  const say = (message: string) => hooks.onEvent({ type: 'warning', message });
   const ranks = await joinRanks({
     launcher,
     size: settings.ranks * settings.replicas,
     module: new URL('training-rank.js', import.meta.url),
     timeoutS: settings.timeout,
     bind: settings.bind,
+    onWarning: say,
     onMessage: (message) => hooks.onEvent(message as TrainingEvent),
   });
   const isFirst = ranks.here.includes(0);
   const prepared = await ranks.together(() => prepare(settings, ranks, resumeFolder, rows));
   const { data, run, standardization } = prepared;
   const { table } = data;
-  const say = (message: string) => hooks.onEvent({ type: 'warning', message });
   const opened = await ranks.fromFirst(() => openRun(lock, { settings, resume, ...prepared }, say));
   const { runFolder, checkpoint, damaged } = opened;
   const { trainingRows, validationRows } = prepared.recorded;
@@ -118,7 +119,7 @@ async function trainUnder(
     before && checkpoint
       ? resumedOtherwise(before, { data: recorded, settings, steps, step: checkpoint.step })
       : [];
-  const warnings = [ranks.warning, prepared.warning, costly, large, ...(table?.warnings ?? [])];
+  const warnings = [prepared.warning, costly, large, ...(table?.warnings ?? [])];
   const idle = withoutEffect(given, settings, facts);
   for (const message of [...warnings, ...damaged, ...otherwise, ...idle]) {
     if (message && isFirst) say(message);

@@ -1,3 +1,4 @@
+import { emitWarning } from 'node:process';
 import { Worker } from 'node:worker_threads';
 import type { ResourceLimits } from 'node:worker_threads';
 import { CollectiveError } from '../../base/errors.js';
@@ -25,6 +26,9 @@ export interface LaunchOptions extends ThreadsGroupOptions {
   readonly module: URL;
   /** By rank, the processors that its thread may run on; null, the default: those of the process. */
   readonly processors?: readonly (readonly number[])[] | null;
+  /** Takes why the system does not let threads be bound, of the first rank that meets it; ranks then go
+   * on unbound. Default: `process.emitWarning`. */
+  readonly onUnbound?: (reason: string) => void;
   /** Passed to every rank by structured clone. */
   readonly data?: unknown;
   readonly onMessage?: (rank: number, message: unknown) => void;
@@ -74,6 +78,7 @@ class RankLaunch {
   readonly #options: LaunchOptions;
   readonly #ranks: Rank[] = [];
   #settle: { resolve(results: unknown[]): void; reject(error: Error): void } | null = null;
+  #isUnbound = false;
   #failed = false;
   #firstFailure: TransferredError | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -137,6 +142,9 @@ class RankLaunch {
       } catch (error) {
         this.#fail(-1, toTransfer(error));
       }
+    } else if (message.type === 'unbound') {
+      if (!this.#isUnbound) (this.#options.onUnbound ?? emitWarning)(message.reason);
+      this.#isUnbound = true;
     } else if (message.type === 'result') {
       rank.result = { value: message.result };
       if (this.#ranks.every(({ result }) => result !== null)) this.#endAfterGrace();

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { UnsupportedError } from '../../base/errors.js';
+import { NativeError, UnsupportedError } from '../../base/errors.js';
 import type { RankContext } from '../rank-context.js';
 import { GroupControl } from './control.js';
 import { causeText, toTransfer, type TransferredError } from '../error-transfer.js';
@@ -19,6 +19,8 @@ export interface RankWorkerData {
 /** What a worker tells `launchRanks`. */
 export type RankMessage =
   | { readonly type: 'message'; readonly message: unknown }
+  /** Its thread is not bound, and why. */
+  | { readonly type: 'unbound'; readonly reason: string }
   | { readonly type: 'result'; readonly result: unknown }
   | { readonly type: 'error'; readonly error: TransferredError };
 
@@ -39,7 +41,14 @@ export async function runRank<Data>(body: (context: RankContext<Data>) => unknow
   const tell = (message: RankMessage): void => port.postMessage(message);
   try {
     // Before anything is allocated: memory comes from the node of the thread that touches it first.
-    if (processors !== null) await bindThread(processors);
+    if (processors !== null) {
+      try {
+        await bindThread(processors);
+      } catch (error) {
+        if (!(error instanceof NativeError)) throw error;
+        tell({ type: 'unbound', reason: error.message });
+      }
+    }
     // What the worker module imports has been loaded.
     control.unguard(rank);
     const transport = joinThreadsGroup(group, rank);
