@@ -40,24 +40,26 @@ export interface Curve {
   readonly axis: Axis;
   readonly of: 'steps' | 'validations';
   readonly column: string;
-  /** Where the column is not logged but follows from one that is. */
-  readonly from?: { readonly column: string; readonly derive: (run: RunData) => Columns };
+  /** Where the column is not logged: what follows from columns that are. */
+  readonly derive?: (run: RunData) => Columns;
 }
 
-/** A figure of curves, which are made when they are first read; none where nothing is logged. */
+/** A figure of curves, which are made when they are first read; none where no run has two points. */
 export function curveFigure(
   curve: Curve,
   runs: readonly RunData[],
   options: CurveOptions,
   cache: CurveCache,
 ): Figure[] {
-  const { title, axis, of, column, from } = curve;
-  const logged = from?.column ?? column;
-  const isLogged = (run: RunData) => {
-    const columns: Columns = run[of];
-    return (columns[logged] ?? []).filter((value) => value !== null).length > 1;
+  const { title, axis, column } = curve;
+  const abscissa = ABSCISSAS[options.against];
+  const hasTwoPoints = (run: RunData) => {
+    const all = columnsOf(curve, run);
+    const xs = all[abscissa.column] ?? [];
+    const known = (all[column] ?? []).filter((y, i) => isKnown(y) && isKnown(xs[i] ?? null));
+    return known.length > 1;
   };
-  if (!runs.some(isLogged)) return [];
+  if (!runs.some(hasTwoPoints)) return [];
   const make = () => {
     const series = runs.flatMap((run) => seriesOf(curve, run, options, cache));
     const isPositive = series.every(({ points }) => points.every(({ y }) => y === null || y > 0));
@@ -69,7 +71,7 @@ export function curveFigure(
     {
       kind: 'lines',
       title,
-      x: ABSCISSAS[options.against].axis,
+      x: abscissa.axis,
       apart: options.apart,
       get y() {
         return (made ??= make()).y;
@@ -81,23 +83,22 @@ export function curveFigure(
   ];
 }
 
-function seriesOf(
-  { title, of, column, from }: Curve,
-  run: RunData,
-  options: CurveOptions,
-  cache: CurveCache,
-): Series[] {
+function columnsOf({ of, derive }: Curve, run: RunData): Columns {
+  return derive?.(run) ?? run[of];
+}
+
+function seriesOf(curve: Curve, run: RunData, options: CurveOptions, cache: CurveCache): Series[] {
+  const { title, column } = curve;
   const { against, smoothing, apart } = options;
   const { label, look } = lookOf(run, options);
   const most = look === null || apart ? MOST_BACK_POINTS : MOST_POINTS;
   const key = JSON.stringify([against, smoothing, most]);
   const known = cache.get(run) ?? new Map<string, CachedCurve>();
   const last = known.get(title);
-  const columns = () => from?.derive(run) ?? run[of];
   const points =
     last?.key === key
       ? last.points
-      : pointsOf(columns(), [ABSCISSAS[against].column, column], most, smoothing);
+      : pointsOf(columnsOf(curve, run), [ABSCISSAS[against].column, column], most, smoothing);
   cache.set(run, known.set(title, { key, points }));
   if (points.every(({ y }) => y === null)) return [];
   const modelled = against === 'energy' && run.figures.obtained === 'modelled';

@@ -138,7 +138,7 @@ function courseCurves({ against }: CurveOptions): Curve[] {
     curve('Gradient norm', { label: 'gradient norm', scale: 'log' }, 'gradientNorm'),
     curve('Samples per second', { label: 'samples/s', ...whole }, 'samplesPerS'),
     curve('Lag of the slowest rank', { label: 'lag', unit: 's', ...whole }, 'lagS'),
-    { ...power, from: { column: 'energyJ', derive: withPower } },
+    { ...power, derive: withPower },
     ...(against === 'energy'
       ? []
       : [curve('Energy so far', { label: 'energy', unit: 'J', ...whole }, 'energyJ')]),

@@ -120,6 +120,47 @@ describe('figures', () => {
     );
   });
 
+  it('curves have two points or more of a run, against whatever they are', (context) => {
+    const root = temporaryFolder(context);
+    const titlesOf = (
+      name: string,
+      against: 'step' | 'time' | 'energy',
+      lines: (all: readonly string[]) => readonly string[],
+    ) => {
+      const run = describeRun(readRun(writeRunFolder(path.join(root, name), { lines })));
+      return runFigures([run], { ...OPTIONS, against }).flatMap(({ figures }) =>
+        figures.flatMap((figure) => {
+          if (figure.kind !== 'lines') return [];
+          const known = figure.series.map(({ points }) => points.filter(({ y }) => y !== null));
+          assert.ok(Math.max(...known.map(({ length }) => length)) > 1, figure.title);
+          return [figure.title];
+        }),
+      );
+    };
+    const unmetered = (all: readonly string[]) =>
+      all.map((line) =>
+        line.startsWith('{"type":"step"')
+          ? line.replace(/"energyJ":[\d.]+/, '"energyJ":null')
+          : line,
+      );
+    assert.deepEqual(titlesOf('unmetered', 'energy', unmetered), []);
+    const logged = ['Training loss', 'Validation loss', 'Learning rate', 'Gradient norm'];
+    const course = [...logged, 'Samples per second', 'Lag of the slowest rank'];
+    assert.deepEqual(titlesOf('unmetered', 'step', unmetered), course);
+    const whole = (all: readonly string[]) => all;
+    assert.deepEqual(titlesOf('metered', 'energy', whole), [...course, 'Power']);
+
+    // Two logged steps have one power between them.
+    const first = (count: number) => (all: readonly string[]) => {
+      const steps = all.filter((line) => line.startsWith('{"type":"step"'));
+      return [...all.slice(0, 1), ...steps.slice(0, count), ''];
+    };
+    const powerOf = (count: number) =>
+      titlesOf(`${count} steps`, 'time', first(count)).filter((title) => title === 'Power');
+    assert.deepEqual(powerOf(2), []);
+    assert.deepEqual(powerOf(3), ['Power']);
+  });
+
   it('scaling joins runs that differ in the axis alone', (context) => {
     const root = temporaryFolder(context);
     const run = (ghosts: number, ranks: number) =>
