@@ -20,8 +20,12 @@ function next(): void {
   const [first] = waiting;
   if (first === undefined) return;
   waiting.delete(first);
-  first();
-  if (waiting.size > 0) requestAnimationFrame(next);
+  // One that cannot be drawn keeps no other from it.
+  try {
+    first();
+  } finally {
+    if (waiting.size > 0) requestAnimationFrame(next);
+  }
 }
 
 /** A figure as wide as its place, drawn when it comes into view, with its numbers as a table. */

@@ -3,8 +3,10 @@ import { ask } from './server.js';
 import { connection, page } from './state.js';
 
 const AGAIN_MS = 2000;
-/** What comes within it is shown at once; where showing takes long, within some times as long. */
+/** News that come within this time are shown together. */
 const TOGETHER_MS = 50;
+/** Where it takes long to draw the page, the next news wait this many times as long, so that the
+ * browser is busy for a fifth of the time at most. */
 const REST = 4;
 let togetherMs = TOGETHER_MS;
 const waiting: PageUpdate[] = [];
