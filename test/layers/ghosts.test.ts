@@ -176,6 +176,37 @@ describe('gradients of a phantom layer against difference quotients', () => {
   it('straight through int8', worst(layer('int8'), 0.06, 16));
 });
 
+describe('a normalized phantom layer', () => {
+  const layer = {
+    name: 'up',
+    inputs: 8,
+    outputs: 8,
+    ghosts: 3,
+    ghostPrecision: 'float32',
+  } as const;
+  const build = (form: Partial<ConstructorParameters<typeof PhantomLinear>[0]>) => () =>
+    new PhantomLinear({ ...layer, normalized: true, ...form }, blockLayout(2, 1, 0));
+
+  it('is of float32 without a function on the ghosts', () => {
+    assert.doesNotThrow(build({ ghostActivation: null, compute: 'float32' }));
+    const refused: [Parameters<typeof build>[0], RegExp][] = [
+      [{ ghostActivation: 'tanh' }, /ghost activation tanh/],
+      [{ ghostPrecision: 'bfloat16' }, /ghosts in bfloat16/],
+      [{ ghostPrecision: 'int8' }, /ghosts in int8/],
+      [{ compute: 'bfloat16' }, /compute bfloat16/],
+    ];
+    for (const [form, message] of refused) {
+      assert.throws(build(form), (error) => {
+        assert.ok(error instanceof ShapeError);
+        assert.match(error.message, /^\[up\] normalized, /);
+        assert.match(error.message, message);
+        return true;
+      });
+      assert.doesNotThrow(build({ ...form, normalized: false }));
+    }
+  });
+});
+
 describe('ghosts in use', () => {
   it('are 1 to K, and can be changed between passes without new memory', async () => {
     const operator = new PhantomLinear(

@@ -87,7 +87,8 @@ import type { LayerSizes } from '../outline.js';
  * backward twice that; at R = P each pass receives and sends 4(P−1)·K·B bytes, or (P−1)·K·(4 + B)
  * in int8. Saved: x, G.
  *
- * @throws ShapeError for a number of ghosts outside 1 … K
+ * @throws ShapeError for a number of ghosts outside 1 … K, and where `normalized` meets a
+ * `ghostActivation`, or a `precision` or `compute` below float32
  *
  * Source: arXiv:2508.00960; the equations are those of a dense layer whose block (j, i ≠ j) is
  * the product D_j[i]·C_i, by the chain rule. Straight-through: arXiv:1308.3432. A function between two
@@ -122,6 +123,15 @@ export class PhantomLinear implements GhostOperator {
     this.#inputWidth = layer.inputs / layout.blocks;
     this.#outputWidth = layer.outputs / layout.blocks;
     this.#ghostsInUse = layer.ghosts;
+    const isFloat = this.precision === 'float32' && this.#compute === 'float32';
+    if (this.#normalized && (!isFloat || this.#activation !== null)) {
+      throw new ShapeError(
+        this.name,
+        `normalized, with ghosts in ${this.precision}, ghost activation ` +
+          `${this.#activation ?? 'none'} and compute ${this.#compute}; needs float32 without a ` +
+          'ghost activation, or a normalization before the layer',
+      );
+    }
   }
 
   /** K': a pass, forward and backward, is of the first so many ghosts of each block. */
