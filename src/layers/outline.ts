@@ -25,8 +25,8 @@ export interface LayerSizes {
   readonly ghostPrecision: GhostPrecision;
   /** φ on ghosts before they are sent; null: they are linear. */
   readonly ghostActivation: Nonlinearity | null;
-  /** What products take; they give float32. In bfloat16 ghosts are too, and so is what a `gather`
-   * layer exchanges. */
+  /** What products take; they give float32. With bfloat16, what a `gather` layer exchanges is
+   * bfloat16 too, and ghosts are bfloat16 or int8. */
   readonly compute: Dtype;
   /** q, the mean square of what enters a network of random weights. */
   readonly secondMoment: number;

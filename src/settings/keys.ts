@@ -157,8 +157,8 @@ export const SETTINGS = {
   ghostPrecision: {
     ...choice('Network', GHOST_PRECISIONS),
     about:
-      'format of ghosts sent between ranks, phantom only; sums stay float32; with compute bfloat16 ' +
-      'that, or int8',
+      'format of ghosts sent between ranks, phantom only; sums stay float32; with compute ' +
+      'bfloat16 it is bfloat16, or int8 if given',
     initial: 'float32',
   },
   ghostActivation: {

@@ -72,8 +72,8 @@ export interface TrainingSettings {
    */
   readonly nestedGhosts: boolean;
   /**
-   * Format of ghosts sent between ranks, phantom only; sums stay float32; with compute bfloat16
-   * that, or int8. Default: float32.
+   * Format of ghosts sent between ranks, phantom only; sums stay float32; with compute bfloat16 it
+   * is bfloat16, or int8 if given. Default: float32.
    */
   readonly ghostPrecision: 'float32' | 'bfloat16' | 'int8';
   /**

@@ -11,7 +11,8 @@ import { IN_FLIGHT } from '../host-transport.js';
  *     then          the cause of an abort, UTF-8
  */
 
-/** S = 2D staging slots for D collectives, or chunks of one, posted and not completed; a power of two, so that the slot of a wrapped number stays right. */
+/** S = 2D staging slots for D collectives, or chunks of one, posted and not completed; a power of two,
+ * so that the slot of a wrapped number stays right. */
 export const SLOTS = 2 * IN_FLIGHT;
 
 export const STATE = 0;

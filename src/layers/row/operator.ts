@@ -39,7 +39,8 @@ import { biasRows, type RowRange } from './parameters.js';
  * its rows of dz. No collective.
  *
  * Cost of a block: forward 2B·T·m FLOPs, backward twice that; the all-reduce carries 4·T·B bytes.
- * Saved: x. Made again for the backward pass, if z is wanted, is all of it, the all-reduce too. In bfloat16 are x, W_j and, where it is multiplied, dz; z is summed in float32.
+ * Saved: x. Made again for the backward pass, if z is wanted, is all of it, the all-reduce too. In
+ * bfloat16 are x, W_j and, where it is multiplied, dz; z is summed in float32.
  *
  * Source of the pairing: arXiv:1909.08053, section 3.
  */
