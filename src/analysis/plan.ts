@@ -53,11 +53,11 @@ function busyRank({ ranks }: StepShape): number {
   return ranks > 2 ? 1 : 0;
 }
 
-function precisionNotes({ compute = 'float32' }: NetworkSpecification): string[] {
-  if (compute === 'float32') return [];
-  return [
-    `products and passes in ${compute} are timed as float32 ones: the machine file has none of theirs`,
-  ];
+function precisionNotes({ specification, tf32 }: StepShape): string[] {
+  const { compute = 'float32' } = specification;
+  if (compute === 'float32' && !tf32) return [];
+  const what = tf32 ? 'products in tf32' : `products and passes in ${compute}`;
+  return [`${what} are timed as float32 ones: the machine file has none of theirs`];
 }
 
 /** Derives a step of a network on a machine. */
@@ -95,7 +95,7 @@ export function planStep(shape: StepShape, machine: Machine, transport?: string)
     fits: limit && memory.totalBytes <= limit.value,
     time,
     energy,
-    notes: [...rates.notes, ...precisionNotes(specification), ...(energy?.notes ?? [])],
+    notes: [...rates.notes, ...precisionNotes(shape), ...(energy?.notes ?? [])],
   };
 }
 

@@ -26,6 +26,8 @@ export interface StepShape {
   readonly optimizer: OptimizerName;
   /** Whether a moving average of the weights is kept. */
   readonly average: boolean;
+  /** Whether the device rounds float32 operands of products to TF32. Default: not. */
+  readonly tf32?: boolean;
   /** Whether the gradient of the input is computed, as inside a deeper network. */
   readonly inputGradient: boolean;
 }

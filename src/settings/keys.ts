@@ -545,7 +545,7 @@ export const SETTINGS = {
     group: 'Machine',
     kind: 'switch',
     about:
-      'use fused multiply-add in the WebAssembly kernels: faster, with results that ' +
+      'use fused multiply-add in the WebAssembly kernels: faster before Node 24, with results that ' +
       'differ between CPUs',
     initial: false,
   },

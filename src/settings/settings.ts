@@ -324,8 +324,8 @@ export interface TrainingSettings {
    */
   readonly bind: 'auto' | 'none';
   /**
-   * Use fused multiply-add in the WebAssembly kernels: faster, with results that differ between
-   * CPUs. Default: false.
+   * Use fused multiply-add in the WebAssembly kernels: faster before Node 24, with results that
+   * differ between CPUs. Default: false.
    */
   readonly relaxedSimd: boolean;
   /**

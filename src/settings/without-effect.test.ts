@@ -11,6 +11,7 @@ const FACTS = {
   trainingRows: 100,
   validationRows: 0,
   isTable: false,
+  widensKernels: false,
 } as const;
 
 function said(given: GivenSettings, facts: RunFacts = FACTS): string[] {
@@ -31,6 +32,15 @@ test('a given setting that does nothing is said with its reason, a default is no
     '--target y has no effect: the data are no table',
   ]);
   assert.deepEqual(said({ strategy: 'tensor', optimizer: 'adam' }), []);
+});
+
+test('relaxed kernels are said where plain ones are as fast', () => {
+  const wide = { ...FACTS, widensKernels: true };
+  assert.deepEqual(said({ relaxedSimd: true }, wide), [
+    '--relaxed-simd true gains nothing on Node 24 and newer, where plain kernels are compiled twice as wide',
+  ]);
+  assert.deepEqual(said({ relaxedSimd: false }, wide), []);
+  assert.deepEqual(said({ relaxedSimd: true }), []);
 });
 
 test('a task is of tables and of arrays, whose labels it can take for numbers', () => {

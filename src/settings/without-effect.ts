@@ -15,6 +15,8 @@ export interface RunFacts {
   readonly trainingRows: number | null;
   readonly validationRows: number;
   readonly isTable: boolean;
+  /** Whether V8 is asked to make plain WebAssembly kernels twice as wide. */
+  readonly widensKernels: boolean;
 }
 
 /** Why a setting that was given does nothing in a run; null: it does something. */
@@ -51,6 +53,10 @@ const RULES: Readonly<Partial<Record<SettingKey, Rule>>> = {
       'a single layer with sharded ends has no hidden activation; give --depth 2 or more',
     ),
   devices: ({ engine }) => unless(engine === 'cuda', `engine ${engine} has no devices`),
+  relaxedSimd: ({ relaxedSimd }, { widensKernels }) =>
+    relaxedSimd && widensKernels
+      ? 'gains nothing on Node 24 and newer, where plain kernels are compiled twice as wide'
+      : null,
   recompute: ({ recompute }, { network: { depth } }) =>
     unless(
       recompute === 0 || depth > 2 * recompute,

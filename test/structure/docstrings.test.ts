@@ -73,7 +73,7 @@ function members(body: string): Pick<Declared, 'documented' | 'bare'> {
   const documented = new Set<string>();
   const bare: string[] = [];
   const pattern =
-    /^ {4}(\/\*\*[^]*?\*\/\n {4})?(?!private|protected|#|\/)((?:abstract |static |readonly |get |set )*)(\w+)\??([<(:])/gm;
+    /^ {4}(\/\*\*(?:(?!\*\/)[^])*\*\/\n {4})?(?!private|protected|#|\/)((?:abstract |static |readonly |get |set )*)(\w+)\??([<(:])/gm;
   for (const [, comment, words = '', name = '', after] of body.matchAll(pattern)) {
     const isCalled = after !== ':' || /[gs]et /.test(words);
     if (comment !== undefined) documented.add(name);
@@ -95,6 +95,13 @@ function inherits({ parents }: Declared, member: string): boolean {
 }
 
 describe('what the package exports', () => {
+  it('is looked through member by member', () => {
+    const found = members(
+      '\n    /** Own. */\n    private a;\n    b(): void;\n    /** Of c. */\n    c(): void;',
+    );
+    assert.deepEqual(found, { documented: new Set(['c']), bare: ['b'] });
+  });
+
   it('has a docstring for each name', () => {
     assert.ok(all.size > 300, `${all.size} names`);
     const without = [...all.values()].filter(({ isDocumented }) => !isDocumented);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { it, type TestContext } from 'node:test';
@@ -32,4 +32,18 @@ it('gives every contestant a network that it can have', async (context: TestCont
     return strategy;
   });
   assert.ok(['phantom', 'tensor'].every((strategy) => strategies.some((one) => one === strategy)));
+});
+
+it('leaves no folder where its engine cannot be made', async (context: TestContext) => {
+  const above = mkdtempSync(path.join(tmpdir(), 'comparison-'));
+  context.after(() => rmSync(above, { recursive: true }));
+  const out = path.join(above, 'cmp');
+  const data = 'synthetic:teacher?widths=8,16,4&validation=32';
+  const given = { compute: 'tf32', engine: 'wasm', width: 16, blocks: 2, data, out } as const;
+  const settings = resolveSettings([
+    { where: 'flags', settings: { ...given, ranks: 1, steps: 4, batch: 8 } },
+  ]);
+  const budget = { rates: [0.01], seeds: [0], sweepSeed: 1, searched: 0, patience: 1 };
+  await assert.rejects(openComparison(settings, budget, [2], null), /tf32 is of CUDA devices/);
+  assert.equal(existsSync(out), false);
 });

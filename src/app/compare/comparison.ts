@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { holdData, openSettingsData } from '../data/open-data.js';
 import { endsFor } from '../../model/split-ends.js';
+import { withEngine } from '../ranks/engines.js';
 import { planRun } from '../train/plan-run.js';
 import { ghostFormWith } from '../../settings/network-settings.js';
 import type { TrainingSettings } from '../../settings/settings.js';
@@ -109,6 +110,8 @@ export async function openComparison(
   const hash = comparisonHash(grid === null ? compared : { ...compared, grid: true });
   const runs: Outcome[] = [...runsDone(folder, hash)];
   const { machine, versions } = describeMachine();
+  // What the runs cannot be made with is known before there is a folder.
+  await withEngine(settings.engine, settings, () => {});
   makeFolders(folder);
   let findings: object | null = null;
   let short: object | null = null;

@@ -1,12 +1,6 @@
 import os from 'node:os';
 import { availableCores, coreLimit } from '../../base/cores.js';
-import {
-  type BlasProbe,
-  KOFFI_PACKAGE,
-  koffiInstalled,
-  REVECTORIZES,
-  REVECTORIZING_NODE,
-} from '../ranks/probes.js';
+import { type BlasProbe, KOFFI_PACKAGE, koffiInstalled, newerNode } from '../ranks/probes.js';
 import { readTopology } from '../../machine/topology.js';
 import type { Engine } from '../../engines/engine.js';
 import type { Dtype } from '../../tensor/tensor.js';
@@ -29,7 +23,7 @@ export interface EngineFinding extends Finding {
 
 /** Something that this machine lacks. */
 export interface Advice {
-  /** What it is, and what it would give: `a native library: matrix products 2 to 5 times as fast`. */
+  /** What it is, and what it would give: `a native library: matrix products 1.5 to 5 times as fast`. */
   readonly what: string;
   /** How to get it. */
   readonly how: string;
@@ -104,7 +98,7 @@ export async function examineMachine(): Promise<MachineReport> {
     communicators: [...communicatorFindings(), ...mpi],
     meters,
     advice: [
-      ...adviceFor({ engines, auto, probe, koffi: koffiInstalled(), nodeLacks: nodeLacks() }),
+      ...adviceFor({ engines, auto, probe, koffi: koffiInstalled(), nodeLacks: newerNode() }),
       ...mpiAdvice(mpi),
       ...meterAdvice(meters),
     ],
@@ -237,10 +231,6 @@ function remedyIn(detail: string): string {
   return detail.slice(detail.indexOf('; ') + 1).trim();
 }
 
-function nodeLacks(): number | null {
-  return process.arch === 'x64' && !REVECTORIZES ? REVECTORIZING_NODE : null;
-}
-
 /** What to do about what was found; exported for its tests. */
 export function adviceFor(found: {
   readonly engines: readonly EngineFinding[];
@@ -262,7 +252,7 @@ export function adviceFor(found: {
   }
   if (blas === 0) {
     advice.push({
-      what: 'a native matrix library: matrix products 2 to 5 times as fast',
+      what: 'a native matrix library: matrix products 1.5 to 5 times as fast',
       how: found.probe.remedy,
     });
   }

@@ -76,6 +76,7 @@ export function shapeOf(
     loss: 'mse',
     optimizer: settings.optimizer,
     average: settings.ema !== null,
+    tf32: settings.compute === 'tf32',
     inputGradient: false,
   };
 }

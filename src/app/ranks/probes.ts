@@ -6,4 +6,4 @@ export {
   probeBlas,
 } from '../../engines/blas/blas-engine.js';
 export { MPI_REMEDY, probeMpi, probeThreadLevel } from '../../communicators/mpi/mpi-probe.js';
-export { REVECTORIZES, REVECTORIZING_NODE } from '../../engines/wasm/kernel-module.js';
+export { newerNode, widensKernels } from '../../engines/wasm/kernel-module.js';

@@ -15,6 +15,7 @@ import { readRunConfig, readRunSchema, type RunConfig } from '../../checkpoints/
 import { FolderLock } from '../../checkpoints/run-lock.js';
 import type { TrainingJob } from '../../training/trainer.js';
 import { compiledKernels, withEngine } from '../ranks/engines.js';
+import { widensKernels } from '../ranks/probes.js';
 import { initialStandardization, openInitialModel } from './from-model.js';
 import { createMeter } from '../ranks/meters.js';
 import { holdData, openSettingsData } from '../data/open-data.js';
@@ -114,7 +115,15 @@ async function trainUnder(
   const large = largeBatch(settings, run, trainingRows ?? Infinity);
   const { before, recorded } = prepared;
   const isTable = table !== undefined;
-  const facts = { network: specification, loss, steps, trainingRows, validationRows, isTable };
+  const facts = {
+    network: specification,
+    loss,
+    steps,
+    trainingRows,
+    validationRows,
+    isTable,
+    widensKernels: widensKernels(),
+  };
   const otherwise =
     before && checkpoint
       ? resumedOtherwise(before, { data: recorded, settings, steps, step: checkpoint.step })

@@ -20,14 +20,14 @@ import { type ElementLoss, ELEMENT_LOSSES } from '../element-losses.js';
 import { dropoutThreshold } from '../dropout-threshold.js';
 import { sameLength } from '../same-length.js';
 import { Arena } from './arena.js';
-import { loadKernelModule, REVECTORIZES } from './kernel-module.js';
+import { loadKernelModule, widensKernels } from './kernel-module.js';
 import { instantiateKernels } from './kernels.js';
 import type { Kernels } from './kernels.js';
 import type { WasmMemory, WasmModule } from '../../base/web-assembly.js';
 
 /** How the engine of WebAssembly kernels is made. */
 export interface WasmEngineOptions {
-  /** Fused multiply-add: faster, and rounded differently on different processors. */
+  /** Fused multiply-add: faster before Node 24, and rounded differently on different processors. */
   readonly relaxed?: boolean;
   /** Compiled kernels: `kernels.wasm` or, with `relaxed`, `kernels-relaxed.wasm`; without it they
    * are read from the package. */
@@ -56,7 +56,7 @@ export class WasmEngine implements HostEngine {
 
   constructor(relaxed: boolean, module: WasmModule = loadKernelModule(relaxed)) {
     this.name = relaxed ? 'wasm-relaxed' : 'wasm';
-    const how = REVECTORIZES ? ', 256 bits wide by V8' : '';
+    const how = widensKernels() ? ', V8 asked for 256 bits' : '';
     this.description = `WebAssembly SIMD${relaxed ? ' with fused multiply-add' : how}`;
     this.#kernels = instantiateKernels(module, this.#arena.memory);
   }
