@@ -181,7 +181,7 @@ export async function soakBench(args: string[]): Promise<void> {
       probes: health.length,
       p50Ms: quantile(health, 0.5),
       p99Ms: quantile(health, 0.99),
-      mostMs: Math.max(...health),
+      mostMs: health.reduce((most, ms) => Math.max(most, ms), 0),
     },
     residentBytes: {
       secondQuarter: mean(settled.slice(0, half)),
