@@ -11,7 +11,7 @@ import { lossOptionsOf } from '#src/settings/loss-settings.js';
 import { asMatrix, bytesOf } from '#src/tensor/tensor.js';
 
 import { fakeCuda, reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
-import { madeByFakeCuda as made } from './training-runs.js';
+import { callsOfFakeCuda, madeByFakeCuda as made } from './training-runs.js';
 
 const skip = reasonToSkipFakeCuda();
 const MIB = 2 ** 20;
@@ -91,6 +91,32 @@ describe('memory of CUDA devices', { skip: skip ?? false }, () => {
     engine.fill(tensor, 7);
     copy.wait();
     assert.deepEqual(into, values);
+    engine.close();
+  });
+
+  test('of the host is bounded, and writes of any size wait for nothing', async () => {
+    const engine = await createCudaEngine();
+    const count = await callsOfFakeCuda();
+    const values = Float32Array.from({ length: 3 * MIB - 5 }, (_, i) => i % 977);
+    const x = engine.allocate([values.length]);
+    const waits = () => count('cuStreamSynchronize') + count('cuEventSynchronize');
+    const before = waits();
+    engine.toDevice(values, x);
+    engine.toDevice(values, x);
+    assert.equal(waits(), before);
+    const pages = count('cuMemHostAlloc');
+    // 3 blocks each, of 32 at most, the writes' among them.
+    const reads = Array.from({ length: 14 }, () => {
+      const into = new Float32Array(values.length);
+      return { into, copy: engine.startToHost(x, into) };
+    });
+    assert.ok(count('cuMemHostAlloc') - pages <= 32, `${count('cuMemHostAlloc') - pages}`);
+    // In any order, and more than once.
+    for (const { copy } of reads.toReversed()) copy.wait();
+    for (const { into, copy } of reads) {
+      copy.wait();
+      assert.deepEqual(into, values);
+    }
     engine.close();
   });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 
+import { NativeError } from '../../base/errors.js';
 import { Calls, type CallTarget } from './calls.js';
 
 /** Notes what it does, in order; a capture notes nothing, and the graph what was captured. */
@@ -26,7 +27,7 @@ class NotingTarget implements CallTarget {
     } finally {
       this.#captured = null;
     }
-    if (this.fails) throw new Error('no graphs here');
+    if (this.fails) throw new NativeError('cuda', 'no graphs here');
     this.graphs.set(++this.#made, captured);
     return this.#made;
   }
@@ -105,7 +106,8 @@ describe('calls of a device', () => {
     assert.deepEqual([calls.counts.single, target.done.at(-2)], [4, 'fill 64 1 3']);
   });
 
-  it('that a graph cannot be made of say so, and are captured the next time', () => {
+  it('are made one by one, with a warning, from where a graph cannot be made', (context) => {
+    const warn = context.mock.method(process, 'emitWarning', () => {});
     const target = new NotingTarget();
     const calls = new Calls(target, true);
     const work = () => {
@@ -115,10 +117,38 @@ describe('calls of a device', () => {
     };
     work();
     target.fails = true;
-    assert.throws(work, /no graphs here/);
-    target.fails = false;
     work();
-    assert.deepEqual([target.done.length, target.graphs.size], [4, 1]);
+    assert.match(
+      String(warn.mock.calls[0]?.arguments[0]),
+      /no graphs here.*goes on without graphs/,
+    );
+    target.fails = false;
+    for (let i = 0; i < 3; i++) work();
+    const one = ['fill 64 0 3', 'fill 128 0 3'];
+    assert.deepEqual(target.done, [...one, ...one, ...one, ...one, ...one]);
+    assert.deepEqual([target.graphs.size, warn.mock.callCount()], [0, 1]);
+    assert.deepEqual(calls.counts, { single: 10, replayed: 0, captured: 0 });
+  });
+
+  it('reach the device while others are still made up', () => {
+    for (const [inGraphs, late] of [
+      [true, 64],
+      [false, 1],
+    ] as const) {
+      const target = new NotingTarget();
+      const calls = new Calls(target, inGraphs);
+      for (let step = 0; step < 3; step++) {
+        target.done.length = 0;
+        for (let i = 0; i < 130; i++) {
+          calls.fill(i, 0, 1);
+          assert.ok(i + 1 - target.done.length <= late, `${i}`);
+        }
+        calls.submit();
+        assert.equal(target.done.length, 130);
+      }
+      // 64, 64 and 2, which come again with the same cuts.
+      assert.equal(target.graphs.size, inGraphs ? 3 : 0);
+    }
   });
 
   it('that never come again take bounded memory, and graphs that were used last stay', () => {

@@ -1,3 +1,4 @@
+import { NativeError } from '../../base/errors.js';
 import type { Device } from './device.js';
 
 /** Does the call whose words begin at `at`. */
@@ -9,20 +10,20 @@ interface Kind {
   readonly run: Run;
 }
 
-/** Calls that came between two points at which the host waits or copies. */
+/** Calls that come one after another; the host waits or copies before the first and after the last, or
+ * there are as many as go into one. */
 interface Segment {
   readonly words: Uint32Array;
   readonly calls: number;
   /** What does them at once; 0: they have come once. */
   graph: number;
-  usedAt: number;
 }
 
 /** What makes calls, one by one or by a graph. */
 export type CallTarget = Pick<Device, 'capture' | 'copy' | 'destroyGraph' | 'fill' | 'launchGraph'>;
 
-/** Calls that are put off, at most, in words. */
-const MOST_PENDING = 2 ** 18;
+/** Calls of a segment, at most: the device has the first ones while the host makes up the next. */
+const MOST_CALLS = 64;
 /** Of segments that are remembered, at most; beyond it those that were used last stay. */
 const MOST_REMEMBERED = 2 ** 22;
 /** A graph of fewer calls is no faster than they are. */
@@ -41,26 +42,28 @@ export interface CallCounts {
 }
 
 /**
- * The calls of an engine, put off until the host waits for something, or copies: a segment. A segment
- * that has come before with the same arguments, word by word, is captured in a CUDA graph when it comes
+ * The calls of an engine, put off until there are 64, or the host waits for something, or copies: a segment. A
+ * segment that has come before with the same arguments, word by word, is captured in a CUDA graph when it comes
  * for the second time, and the graph is launched in its place from then on. All others are made one
  * by one. So a graph does what its calls would. Who has a call whose arguments are others in every step
- * makes it with `alone`: segments end there.
+ * makes it with `alone`: segments end there. Without graphs a call is made when the next one comes.
+ *
+ * A graph that the driver cannot make or launch has done none of its calls: they are made one by one, a warning
+ * says so, and there are no graphs from then on.
  */
 export class Calls {
   readonly counts: CallCounts = { single: 0, replayed: 0, captured: 0 };
   readonly #device: CallTarget;
-  readonly #inGraphs: boolean;
+  #inGraphs: boolean;
   readonly #kinds: Kind[] = [];
   #words = new Uint32Array(2 ** 12);
   #length = 0;
   #calls = 0;
-  /** By hash. */
+  /** By hash, those first that were used longest ago. */
   readonly #segments = new Map<number, Segment>();
   #remembered = 0;
-  #clock = 0;
 
-  /** @param inGraphs else every call is made by itself */
+  /** @param inGraphs else every call is made by itself, when the next one comes */
   constructor(device: CallTarget, inGraphs: boolean) {
     this.#device = device;
     this.#inGraphs = inGraphs;
@@ -79,7 +82,7 @@ export class Calls {
   /** Puts off a call. @returns where its words go, in `words` */
   add(kind: number): number {
     const size = this.#kinds[kind]?.words ?? 0;
-    if (this.#length + size > MOST_PENDING) this.submit();
+    if (this.#calls >= (this.#inGraphs ? MOST_CALLS : 1)) this.submit();
     if (this.#length + size > this.#words.length) {
       const more = new Uint32Array(2 * this.#words.length);
       more.set(this.#words);
@@ -136,27 +139,40 @@ export class Calls {
       this.#runAll();
       return;
     }
-    segment.usedAt = ++this.#clock;
-    if (segment.graph === 0) {
-      try {
-        segment.graph = this.#device.capture(() => this.#runAll());
-      } finally {
-        // Where it cannot be captured they are not made.
-        this.#length = this.#calls = 0;
-      }
-      this.counts.single -= segment.calls;
-      this.counts.captured++;
-    }
+    this.#segments.delete(hash);
+    this.#segments.set(hash, segment);
     this.#length = this.#calls = 0;
-    this.#device.launchGraph(segment.graph);
-    this.counts.replayed += segment.calls;
+    try {
+      if (segment.graph === 0) {
+        segment.graph = this.#device.capture(() => this.#run(segment.words));
+        this.counts.captured++;
+      }
+      this.#device.launchGraph(segment.graph);
+      this.counts.replayed += segment.calls;
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error;
+      this.#goOnWithout(segment, error);
+    }
+  }
+
+  /** What is wrong with more than graphs ends the calls as well. */
+  #goOnWithout({ words, calls }: Segment, { message }: NativeError): void {
+    this.#run(words);
+    this.counts.single += calls;
+    this.#inGraphs = false;
+    process.emitWarning(`${message}; this engine goes on without graphs, which is slower`);
+    for (const hash of this.#segments.keys()) this.#forget(hash);
   }
 
   /** Makes the calls one by one; those after one that fails are forgotten. */
   #runAll(): void {
-    const [words, length] = [this.#words, this.#length];
+    const length = this.#length;
     this.counts.single += this.#calls;
     this.#length = this.#calls = 0;
+    this.#run(this.#words, length);
+  }
+
+  #run(words: Uint32Array, length = words.length): void {
     for (let at = 0; at < length;) {
       const kind = this.#kinds[words[at] ?? 0] as Kind;
       kind.run(words, at);
@@ -168,16 +184,12 @@ export class Calls {
     // Another segment of this hash gives way.
     this.#forget(hash);
     while (this.#segments.size > 0 && this.#remembered + this.#length > MOST_REMEMBERED) {
-      let [oldest, usedAt] = [0, Infinity];
-      for (const [key, segment] of this.#segments) {
-        if (segment.usedAt < usedAt) [oldest, usedAt] = [key, segment.usedAt];
-      }
+      const [oldest = 0] = this.#segments.keys();
       this.#forget(oldest);
     }
     const words = this.#words.slice(0, this.#length);
     this.#remembered += words.length;
-    const [calls, usedAt] = [this.#calls, ++this.#clock];
-    this.#segments.set(hash, { words, calls, graph: 0, usedAt });
+    this.#segments.set(hash, { words, calls: this.#calls, graph: 0 });
   }
   #forget(hash: number): void {
     const segment = this.#segments.get(hash);
