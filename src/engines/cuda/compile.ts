@@ -1,6 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 
 import { NativeError } from '../../base/errors.js';
+import { isSystemError, makeFolders, remedyFor, replaceFile } from '../../base/files.js';
 import { addressReader } from '../../native/library.js';
 import type { Nvrtc } from '../../native/nvrtc.js';
 
@@ -25,13 +28,36 @@ export function kernelSource(): string {
 }
 
 /**
- * Compiles the kernels for devices of this compute capability (10 · major + minor).
+ * Compiles the kernels for devices of this compute capability (10 · major + minor), or reads them from the folder
+ * that PHANTOM_CUDA_CACHE names, where they are kept by source, NVRTC and capability.
  *
- * @throws NativeError where NVRTC refuses, with what it says
+ * @throws NativeError where NVRTC refuses, with what it says, or the folder cannot be read or written
  */
 export async function compileKernels(nvrtc: Nvrtc, capability: number): Promise<Uint8Array> {
+  const source = kernelSource();
+  const folder = process.env['PHANTOM_CUDA_CACHE'];
+  if (folder === undefined) return compiledOf(source, nvrtc, capability);
+  const key = [source, nvrtc.path, versionOf(nvrtc)].join('\0');
+  const hash = createHash('sha256').update(key).digest('hex');
+  const file = path.join(folder, `${hash}-sm_${capability}.cubin`);
+  try {
+    if (existsSync(file)) return readFileSync(file);
+    const binary = await compiledOf(source, nvrtc, capability);
+    makeFolders(folder);
+    replaceFile(file, binary);
+    return binary;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new NativeError(
+      'cuda',
+      `PHANTOM_CUDA_CACHE is ${folder}: kernels cannot be kept there (${error.message}); ${remedyFor(error)}`,
+    );
+  }
+}
+
+async function compiledOf(source: string, nvrtc: Nvrtc, capability: number): Promise<Uint8Array> {
   const program = new BigUint64Array(1);
-  check(nvrtc, 'create', nvrtc.create(program, kernelSource(), 'kernels.cu', 0, null, null));
+  check(nvrtc, 'create', nvrtc.create(program, source, 'kernels.cu', 0, null, null));
   try {
     return await compiled(nvrtc, capability, Number(program[0]));
   } finally {
@@ -45,11 +71,9 @@ async function compiled(nvrtc: Nvrtc, capability: number, handle: number): Promi
   const addresses = new BigUint64Array([BigInt((await addressReader())(option))]);
   const code = nvrtc.compile(handle, addresses.length, addresses);
   if (code === INVALID_OPTION) {
-    const [major, minor] = [new Int32Array(1), new Int32Array(1)];
-    nvrtc.version(major, minor);
     throw new NativeError(
       'nvrtc',
-      `${nvrtc.path} (CUDA ${major[0]}.${minor[0]}) does not compile for compute capability ` +
+      `${nvrtc.path} (CUDA ${versionOf(nvrtc)}) does not compile for compute capability ` +
         `${(capability / 10).toFixed(1)}; install the NVRTC of another CUDA version, or set PHANTOM_NVRTC to it`,
     );
   }
@@ -62,6 +86,12 @@ async function compiled(nvrtc: Nvrtc, capability: number, handle: number): Promi
 }
 
 const INVALID_OPTION = 5;
+
+function versionOf(nvrtc: Nvrtc): string {
+  const [major, minor] = [new Int32Array(1), new Int32Array(1)];
+  check(nvrtc, 'name the version of', nvrtc.version(major, minor));
+  return `${major[0]}.${minor[0]}`;
+}
 
 function sized(
   nvrtc: Nvrtc,
