@@ -95,11 +95,12 @@ function compared(
   const b = operand(form === 'NT' ? [columns, inner] : [inner, columns]);
   const c = engine.allocate([rows, columns]);
   const [left, right, out] = [asMatrix(a), asMatrix(b), asMatrix(c)];
-  const [zero, submits] = [new Float32Array(1), engine.allocate([1])];
+  // 256 bytes, as cuBLASLt is promised of the addresses of all operands, which follow.
+  const [zeros, submits] = [new Float32Array(64), engine.allocate([64])];
   let calls = 0;
   const own = () => {
     engine.gemm(form === 'TN', form === 'NT', 1, left, right, 0, out);
-    if (++calls % SUBMIT_EVERY === 0) engine.toDevice(zero, submits);
+    if (++calls % SUBMIT_EVERY === 0) engine.toDevice(zeros, submits);
   };
   const rate = (call: () => void, wait: () => void) =>
     (2 * rows * inner * columns) / callSeconds(call, wait, groupMs);
