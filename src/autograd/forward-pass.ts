@@ -4,20 +4,15 @@ import type { Engine } from '../engines/engine.js';
 import { ShapeError } from '../base/errors.js';
 import {
   type AnyTensor,
-  asBfloat16,
   type Dtype,
-  elementBytes,
   elementCount,
   float32,
   type Tensor,
-  tensorPart,
 } from '../tensor/tensor.js';
+import { Carver, floatsOf } from './carver.js';
 import type { Operator, OperatorContext } from './operator.js';
 import { ScratchEngine, type Take } from './scratch-engine.js';
 import { Variable } from './tape.js';
-
-/** Floats between the starts of two tensors are a multiple of this: 64 bytes, as engines align. */
-const ALIGNMENT = 16;
 
 /**
  * Memory that the passes of a forward-only network share: two halves that its operators write in
@@ -37,24 +32,14 @@ export class ForwardMemory {
   half(index: 0 | 1 | 2 | 3): Take {
     const slabs = this.#slabs[index];
     let slab = 0;
-    let from = 0;
-    const of = (memory: Tensor, at: number, shape: readonly number[], dtype: Dtype): AnyTensor =>
-      dtype === 'float32'
-        ? tensorPart(memory, at, shape)
-        : asBfloat16(tensorPart(memory, at, [memory.length - at]), shape);
+    let carver: Carver | null = null;
     return (shape, dtype) => {
-      const floats = Math.ceil((elementBytes(dtype) * elementCount(shape)) / 4);
-      for (; slab < slabs.length; slab++, from = 0) {
-        const memory = slabs[slab] as Tensor;
-        if (from + floats > memory.length) continue;
-        const part = of(memory, from, shape, dtype);
-        from += Math.ceil(floats / ALIGNMENT) * ALIGNMENT;
-        return part;
+      for (; ; slab++, carver = null) {
+        if (slab === slabs.length) slabs.push(this.#engine.allocate([floatsOf(shape, dtype)]));
+        carver ??= new Carver(slabs[slab] as Tensor);
+        const part = carver.take(shape, dtype);
+        if (part !== null) return part;
       }
-      const added = this.#engine.allocate([floats]);
-      slabs.push(added);
-      from = floats;
-      return of(added, 0, shape, dtype);
     };
   }
 }

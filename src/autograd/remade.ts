@@ -1,19 +1,9 @@
 import { ShapeError } from '../base/errors.js';
 import type { Engine } from '../engines/engine.js';
-import {
-  type AnyTensor,
-  asBfloat16,
-  type Dtype,
-  elementBytes,
-  elementCount,
-  type Tensor,
-  tensorPart,
-} from '../tensor/tensor.js';
+import type { AnyTensor, Dtype, Tensor } from '../tensor/tensor.js';
+import { Carver, floatsOf } from './carver.js';
 import type { Again } from './operator.js';
 import type { Take } from './scratch-engine.js';
-
-/** Floats between the starts of two tensors are a multiple of this: 64 bytes, as engines align. */
-const ALIGNMENT = 16;
 
 /**
  * Where an operator stands in a part of a network whose activations are not kept, but made again in the
@@ -49,21 +39,16 @@ export class RemadeMemory {
     if (known !== undefined) return known;
     const floats = Math.ceil(sharedBytes(columns) / 4);
     const memory = (this.#halves[part % 2] ??= this.#engine.allocate([floats]));
-    let from = 0;
+    const carver = new Carver(memory);
     const take = (shape: readonly number[], dtype: Dtype): AnyTensor => {
-      const size = Math.ceil((elementBytes(dtype) * elementCount(shape)) / 4);
-      if (from + size > memory.length) {
-        throw new ShapeError(
-          'tape',
-          `part ${part} wants ${4 * (from + size)} bytes of the ${4 * memory.length} that are shared; ` +
-            'the memory of its layers is more than they say',
-        );
-      }
-      const start = from;
-      from += Math.ceil(size / ALIGNMENT) * ALIGNMENT;
-      return dtype === 'float32'
-        ? tensorPart(memory, start, shape)
-        : asBfloat16(tensorPart(memory, start, [memory.length - start]), shape);
+      const taken = carver.take(shape, dtype);
+      if (taken !== null) return taken;
+      const bytes = 4 * (carver.from + floatsOf(shape, dtype));
+      throw new ShapeError(
+        'tape',
+        `part ${part} wants ${bytes} bytes of the ${4 * memory.length} that are shared; ` +
+          'the memory of its layers is more than they say',
+      );
     };
     this.#takers.set(part, take);
     return take;

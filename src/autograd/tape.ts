@@ -64,6 +64,8 @@ export class Tape {
   #remade: Remade | null = null;
   #applied = 0;
   #recording = true;
+  /** Whether this pass has run backward, and so given the shared memory to earlier parts. */
+  #ranBackward = false;
 
   /** @param phases the rank's clock, for who wants to know where the time goes */
   constructor(engine: Engine, communicator: Communicator, phases = new PhaseClock()) {
@@ -82,6 +84,7 @@ export class Tape {
   begin(): void {
     if (this.#nodes.length > 0) this.#recording = false;
     this.#applied = 0;
+    this.#ranBackward = false;
     for (const node of this.#nodes) node.begin();
   }
 
@@ -137,6 +140,7 @@ export class Tape {
     if (dOutput === undefined) this.engine.fill(gradient, 1);
     else if (dOutput !== gradient) this.engine.copy(dOutput, gradient);
     from.gradientWritten = true;
+    this.#ranBackward = true;
     let [within, lastRemade] = [-1, this.#lastRemade];
     for (let i = this.#applied - 1; i >= 0; i--) {
       const node = this.#nodes[i];
@@ -150,9 +154,10 @@ export class Tape {
     }
   }
 
-  /** The outputs of the recorded operators, in order, for inspection: those that are still there. */
+  /** The outputs of the recorded operators, in order, for inspection: those that are still there. Of
+   * parts that are made again only what is kept is, once the backward pass has run. */
   outputs(): { operator: Operator; output: Variable }[] {
-    const lastRemade = this.#lastRemade;
+    const lastRemade = this.#ranBackward ? Infinity : this.#lastRemade;
     return this.#nodes
       .slice(0, this.#applied)
       .filter((node) => node.keepsOutput || node.part > lastRemade)

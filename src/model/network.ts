@@ -16,7 +16,13 @@ import { partOperator } from '../layers/part-operators.js';
 import type { Remade } from '../autograd/remade.js';
 import type { OperationList } from '../layers/operation-list.js';
 import { workOf } from './layer-work.js';
-import { listAgain, remadeLayer, remadeMemory, remadeParts } from './remade-parts.js';
+import {
+  listAgain,
+  remadeLayer,
+  remadeMemory,
+  type RemadeMemorySizes,
+  remadeParts,
+} from './remade-parts.js';
 import { type InitialDraw, initialize } from './initialization.js';
 import { layersOfKinds, type NetworkLayer } from './network-layers.js';
 import {
@@ -215,14 +221,23 @@ function remadeStages(
   layout: BlockLayout,
 ): (i: number) => (of: LayerPart | null) => Remade | null {
   const parts = remadeParts(layers, specification);
+  const partOf = new Map(parts.flatMap((part) => part.layers.map((i) => [i, part] as const)));
+  // Asked of every operator: found once for each number of columns.
+  const shared = new Map<number, RemadeMemorySizes['sharedBytes']>();
+  const sharedOf = (columns: number) => {
+    const known = shared.get(columns);
+    if (known !== undefined) return known;
+    const { sharedBytes } = remadeMemory(layers, parts, { layout, columns });
+    shared.set(columns, sharedBytes);
+    return sharedBytes;
+  };
   return (i) => {
-    const own = parts.find((one) => one.layers.includes(i));
+    const own = partOf.get(i);
     if (own === undefined) return () => null;
     const { part } = own;
     const closes = i === own.layers.at(-1);
     const { before, after, afterAgain, savedOnly } = remadeLayer(layers[i] as NetworkLayer, closes);
-    const sharedBytes = (columns: number): number =>
-      remadeMemory(layers, parts, { layout, columns }).sharedBytes[(part % 2) as 0 | 1];
+    const sharedBytes = (columns: number): number => sharedOf(columns)[(part % 2) as 0 | 1];
     return (of) => {
       if (of === null) {
         return { part, closes: false, again: savedOnly ? 'saved' : 'all', sharedBytes };

@@ -35,10 +35,11 @@ export function checkRecorded(where: string, recorded: unknown): SettingsSource 
   return { where, settings };
 }
 
-/** Flags that would change the network or the optimizer state of a run that is resumed. */
+/** Refuses flags that would change the network or the optimizer state of a run that is resumed. What is
+ * made again changes neither. */
 export function checkResumable(recorded: GivenSettings, flags: GivenSettings): void {
   const fixed = SETTING_KEYS.filter(
-    (key) => SETTINGS[key].group === 'Network' || key === 'optimizer',
+    (key) => (SETTINGS[key].group === 'Network' && key !== 'recompute') || key === 'optimizer',
   );
   for (const key of fixed) {
     if (flags[key] === undefined || sameSetting(flags[key], recorded[key])) continue;

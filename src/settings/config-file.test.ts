@@ -131,7 +131,7 @@ test('recorded settings are complete, and a resumed run keeps its network', () =
     messageOf(() => checkResumable(recorded, { width: 8 })),
     /--width 8, but the run has width 1024/,
   );
-  checkResumable(recorded, { width: 1024, lr: 1, steps: 3, ranks: 1 });
+  checkResumable(recorded, { width: 1024, lr: 1, steps: 3, ranks: 1, recompute: 1 });
 });
 
 test('~ in a path is the home folder, and a share of rows may be written as a percentage', () => {

@@ -147,9 +147,10 @@ export class LossPass {
     const earliest = Math.min(...everyones);
     if (everyones.indexOf(earliest) !== control.rank) control.barrier();
     const name = candidates[first]?.name ?? 'the loss itself';
+    const which = network.specification.recompute ? 'tensor kept' : 'tensor';
     throw new TrainingError(
       'training',
-      `the loss of ${where} is ${loss}; the first tensor that is not finite is ${name}; ` +
+      `the loss of ${where} is ${loss}; the first ${which} that is not finite is ${name}; ` +
         'try a smaller --lr, a --warmup or --clip-norm',
     );
   }

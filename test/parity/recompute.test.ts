@@ -25,6 +25,10 @@ const NETWORKS: Shape[] = STRATEGY_NAMES.flatMap((strategy): Shape[] => [
 ]);
 NETWORKS.push(
   { ghostPrecision: 'int8' },
+  ...(['float32', 'bfloat16', 'int8'] as const).map((ghostPrecision): Shape => ({
+    ghostActivation: 'tanh',
+    ghostPrecision,
+  })),
   { residual, compute: 'bfloat16', input: 'phantom', head: 'phantom' },
 );
 

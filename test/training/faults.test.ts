@@ -52,6 +52,15 @@ describe('what goes wrong', () => {
     assert.deepEqual(readdirSync(path.join(out, 'checkpoints')), ['step-00000000']);
   });
 
+  it('where activations are made again, the tensor is one of those that are kept', async (context) => {
+    const out = path.join(temporaryFolder(context), 'run');
+    const again = { ...SETTINGS, depth: 5, recompute: 1, steps: 3 };
+    await assert.rejects(train({ ...again, optimizer: 'sgd', lr: 1e30, out }), {
+      message:
+        /the first tensor kept that is not finite is the (weights|output of layers\.\d\.\w+)/,
+    });
+  });
+
   it('a network that does not fit a rank is refused with the sizes', async (context) => {
     const out = path.join(temporaryFolder(context), 'run');
     const big = { ...SETTINGS, width: 65_536, ghosts: 64, blocks: 4, out };
