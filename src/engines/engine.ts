@@ -63,7 +63,7 @@ export interface Slots {
   readonly values: Float64Array;
 }
 
-/** How an engine makes products of bfloat16 matrices: `native`, in the processor's own instructions;
+/** How an engine makes products of bfloat16 matrices: `native`, by hardware that has them;
  * `emulated`, by a library that has none for this processor; `widened` to float32 on the way. */
 export type HalfProducts = 'native' | 'emulated' | 'widened';
 

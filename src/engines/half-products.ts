@@ -4,7 +4,7 @@ import type { Engine, HalfProducts } from './engine.js';
 
 /** What becomes of products of bfloat16 matrices, in words. */
 export const HALF_PRODUCTS: Readonly<Record<HalfProducts, string>> = {
-  native: 'bfloat16 products in the processor, faster than float32',
+  native: 'bfloat16 products in hardware, faster than float32',
   emulated: 'bfloat16 products emulated, as this processor has none: no faster than float32',
   widened: 'bfloat16 products widened to float32 on the way: no faster than float32',
 };
