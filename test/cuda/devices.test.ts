@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 
 import { createEngine } from '#src/app/ranks/engines.js';
 import { train } from '#src/app/train/train.js';
-import { localRankOf } from '#src/communicators/mpi/mpi-worker.js';
+import { localRankOf, seeingTheSame } from '#src/communicators/mpi/mpi-worker.js';
 import { resolveSettings } from '#src/settings/resolve.js';
 
 import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
@@ -59,4 +59,18 @@ test('a process has its place on its machine from its launcher, or else from the
   const places = processes.map((_, rank) => localRankOf({ rank, localRank: null }, processes));
   assert.deepEqual(places, [0, 0, 1, 1, 2]);
   assert.equal(localRankOf({ rank: 3, localRank: 7 }, processes), 7);
+});
+
+test('a rank with a GPU of its own shares it with no other', () => {
+  const sharing = (...visible: readonly string[]) => {
+    const hosts = ['a', 'b', 'a', 'b'];
+    const processes = hosts.map((host, pid) => ({
+      host,
+      pid,
+      visibleDevices: visible[pid] ?? '',
+    }));
+    return processes.map((_, rank) => seeingTheSame(rank, processes));
+  };
+  assert.deepEqual(sharing('', '', '', ''), [2, 2, 2, 2]);
+  assert.deepEqual(sharing('0', '0', '1', '0'), [1, 2, 1, 2]);
 });

@@ -3,6 +3,7 @@ import { ConfigError } from '../../base/errors.js';
 import { checkLimits } from '../../base/process-limits.js';
 import { type Launcher, unstartedTasks } from '../../communicators/launcher.js';
 import { MpiMember } from '../../communicators/mpi/member.js';
+import { seeingTheSame } from '../../communicators/mpi/mpi-worker.js';
 import type { ProcessPlace } from '../../communicators/rank-context.js';
 import { MAXIMUM_RANKS } from '../../communicators/threads/group.js';
 import {
@@ -56,6 +57,8 @@ export interface Ranks {
   readonly here: readonly number[];
   /** Ranks on this machine, of this run. */
   readonly onMachine: number;
+  /** Those of them that see the CUDA devices that ranks here see. */
+  readonly onDevices: number;
   /** Whether the first of this machine's ranks is here; null: the launcher does not say. */
   readonly firstOnMachine: boolean | null;
   /** Of an MPI job, by rank; null: ranks are threads. */
@@ -83,6 +86,7 @@ export async function joinRanks(request: RanksRequest): Promise<Ranks> {
     here: [member.rank],
     processes: member.processes,
     onMachine: launcher.localSize ?? 1,
+    onDevices: seeingTheSame(member.rank, member.processes),
     firstOnMachine: launcher.localRank === null ? null : launcher.localRank === 0,
     together: (work) => member.together(work),
     fromFirst: (work) => member.fromFirst(work),
@@ -156,6 +160,7 @@ function threadRanks(request: RanksRequest): Ranks {
   return {
     here: Array.from({ length: size }, (_, rank) => rank),
     onMachine: size,
+    onDevices: size,
     firstOnMachine: true,
     processes: null,
     together: async (work) => work(),

@@ -222,7 +222,7 @@ interface Prepared {
 
 async function prepare(
   settings: TrainingSettings,
-  { here, onMachine }: Ranks,
+  { here, onMachine, onDevices }: Ranks,
   resumeFolder: string | null,
   rows: RowsInMemory,
 ): Promise<Prepared> {
@@ -258,7 +258,7 @@ async function prepare(
     devices,
   }));
   (await createMeter({ ...settings, choice: settings.meter })).close();
-  const warning = checkMemory(run, settings, room, onMachine);
+  const warning = checkMemory(run, settings, room, room.devices === 0 ? onMachine : onDevices);
   const recorded = describeData(data, standardization);
   const before = resumeFolder === null ? null : readRunConfig(resumeFolder);
   const from = model && { folder: model.weights, text: sourceText(model) };

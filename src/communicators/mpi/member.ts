@@ -5,12 +5,12 @@ import { prepareForMpi } from '../../native/mpi.js';
 import type { WasmModule } from '../../base/web-assembly.js';
 import { workerOptions } from '../../base/worker-options.js';
 import { fromTransfer, toTransfer, type TransferredError } from '../error-transfer.js';
-import type { ProcessPlace } from '../rank-context.js';
 import { DeathWatch } from './death-watch.js';
 import { ElsewhereError } from '../elsewhere.js';
 import type { Launcher } from '../launcher.js';
 import {
   ABORT,
+  type MpiProcess,
   type MpiReport,
   type MpiRequest,
   type MpiWorkerData,
@@ -44,7 +44,7 @@ export class MpiMember {
   readonly #options: MpiMemberOptions;
   readonly #worker: Worker;
   readonly #words = new Int32Array(new SharedArrayBuffer(4 * SHARED_WORDS));
-  #processes: readonly ProcessPlace[] = [];
+  #processes: readonly MpiProcess[] = [];
   readonly #watch: DeathWatch;
   #expecting: { resolve(report: MpiReport): void; reject(error: Error): void } | null = null;
   /** A failure that came while nothing was expected. */
@@ -82,7 +82,7 @@ export class MpiMember {
   }
 
   /** By rank. */
-  get processes(): readonly ProcessPlace[] {
+  get processes(): readonly MpiProcess[] {
     return this.#processes;
   }
   get rank(): number {

@@ -34,7 +34,7 @@ export type MpiRequest =
 
 /** What the worker tells it. */
 export type MpiReport =
-  | { readonly type: 'ready'; readonly processes: readonly ProcessPlace[] }
+  | { readonly type: 'ready'; readonly processes: readonly MpiProcess[] }
   | {
       readonly type: 'agreed';
       readonly failed: boolean;
@@ -82,7 +82,7 @@ export async function runMpiRank<Data>(
   }
   try {
     const exchange = new Exchange(new Communicator(transport));
-    const processes = exchange.texts(`${process.pid} ${hostname()}`).map(placeOf);
+    const processes = exchange.texts(placeHere()).map(placeOf);
     const here = { transport, localRank: localRankOf(launcher, processes) };
     tell({ type: 'ready', processes });
     for (;;) {
@@ -109,9 +109,27 @@ export async function runMpiRank<Data>(
   port.close();
 }
 
-function placeOf(text: string): ProcessPlace {
-  const [pid, host = ''] = text.split(' ', 2);
-  return { host, pid: Number(pid) };
+/** A process of an MPI job. */
+export interface MpiProcess extends ProcessPlace {
+  /** Its CUDA_VISIBLE_DEVICES; empty: all of the machine's. */
+  readonly visibleDevices: string;
+}
+
+function placeHere(): string {
+  const { CUDA_VISIBLE_DEVICES: visible = '' } = process.env;
+  return `${process.pid} ${hostname()} ${visible.replaceAll(/\s/g, '')}`;
+}
+function placeOf(text: string): MpiProcess {
+  const [pid, host = '', visibleDevices = ''] = text.split(' ', 3);
+  return { host, pid: Number(pid), visibleDevices };
+}
+
+/** How many processes of its machine see the CUDA devices that it sees, itself among them. */
+export function seeingTheSame(rank: number, processes: readonly MpiProcess[]): number {
+  const own = processes[rank];
+  const isSame = ({ host, visibleDevices }: MpiProcess) =>
+    host === own?.host && visibleDevices === own.visibleDevices;
+  return Math.max(1, processes.filter(isSame).length);
 }
 
 /** A process's place among those of its machine: as its launcher says, else by the hosts of all. Exported for
