@@ -23,6 +23,16 @@ except ImportError:
 WARM_UP, FEWEST, MOST = 5, 5, 200
 
 
+@torch.no_grad()
+def copy_all(to, sources):
+    """Copies tensors of one format to those of another: in few launches from PyTorch 2.1 on."""
+    if hasattr(torch, "_foreach_copy_"):
+        torch._foreach_copy_(to, sources)
+    else:
+        for one, source in zip(to, sources):
+            one.copy_(source)
+
+
 class Step:
     """A network, its optimizer and its batch."""
 
@@ -84,11 +94,10 @@ class Step:
         loss.backward()
         if self.copies:
             gradients = [one.grad for one in self.copies]
-            torch._foreach_copy_([one.grad for one in self.parameters], gradients)
+            copy_all([one.grad for one in self.parameters], gradients)
         self.optimizer.step()
         if self.copies:
-            with torch.no_grad():
-                torch._foreach_copy_(self.copies, self.parameters)
+            copy_all(self.copies, self.parameters)
         return loss
 
     def load(self):
