@@ -211,7 +211,11 @@ async function cellsOf(
   const { width, strategy, ghosts } = network;
   const tensors = judged.filter((run) => run.width === width && run.strategy === 'tensor');
   const own = judged.filter(
-    (run) => run.width === width && run.strategy === strategy && run.blocks === network.blocks,
+    (run) =>
+      run.width === width &&
+      run.strategy === strategy &&
+      run.blocks === network.blocks &&
+      run.ghosts === ghosts,
   );
   const isTensor = own.length === 0 && strategy === 'tensor-paired';
   const runs = isTensor ? tensors : own;
