@@ -10,6 +10,7 @@ import {
   type Render,
   STYLE,
 } from './draw-parts.js';
+import { tip } from './tip.js';
 import { type BarFigure, describeFigure, nameOf, totalOf } from '../../src/report/figure.js';
 
 const BAR_ROW = 46;
@@ -89,7 +90,7 @@ export function drawBars(figure: BarFigure, { width, document, hover }: Canvas) 
       }),
       ...(hover
         ? [
-            Plot.tip(
+            tip(
               pieces,
               Plot.pointer({
                 y: 'id',

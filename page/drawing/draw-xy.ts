@@ -5,6 +5,7 @@ import { type Axis, describeFigure, nameOf, type XyFigure } from '../../src/repo
 import { thin } from '../../src/runs/thin.js';
 import { arrows, extentOf, type Placed, placed, textOf, titleOf, unitOf } from './xy-values.js';
 import { type Canvas, colorOf, GREY, legend, type Mark, STYLE, symbolOf } from './draw-parts.js';
+import { tip } from './tip.js';
 
 const MOST_POINTS = 480;
 const MARKED_POINTS = 30;
@@ -126,7 +127,7 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
       : []),
     ...(hover
       ? [
-          Plot.tip(
+          tip(
             [...front.flat(), ...back].filter(inside),
             Plot.pointer({
               ...at,
