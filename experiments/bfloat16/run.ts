@@ -2,16 +2,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { openSettingsData } from '#src/app/data/open-data.js';
 import { createEngine } from '#src/app/ranks/engines.js';
-import type { DataParts } from '#src/data/dataset.js';
 import { exchangesGhosts, type Strategy, STRATEGY_NAMES } from '#src/layers/strategies.js';
-import type { NetworkSpecification } from '#src/model/specification.js';
-import { learningRateAt } from '#src/optimizers/schedule.js';
 import { GHOST_PRECISIONS, type GhostPrecision } from '#src/tensor/precision.js';
 import type { Dtype } from '#src/tensor/tensor.js';
-import { SoloTraining } from '../support/solo-training.js';
 import { TASKS, type TaskName } from '../support/tasks.js';
+import { trainTask } from '../support/train-task.js';
 
 const HELP = `node build/experiments/bfloat16/run.js [--out experiments/bfloat16] [--seeds 5]
   [--architectures plain,residual] [--table]
@@ -47,7 +43,6 @@ interface Run extends Network {
 const RATE = 3e-3;
 const file = path.join(values.out, 'results.json');
 const results: Run[] = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Run[]) : [];
-const opened = new Map<TaskName, DataParts>();
 
 /** What is trained with each strategy. */
 function formats(strategy: Strategy): Pick<Network, 'compute' | 'ghosts'>[] {
@@ -64,51 +59,21 @@ function formats(strategy: Strategy): Pick<Network, 'compute' | 'ghosts'>[] {
   ];
 }
 
-async function dataOf(task: TaskName): Promise<DataParts> {
-  const known = opened.get(task);
-  if (known !== undefined) return known;
-  const data = await openSettingsData({ ...TASKS[task].source, seed: 0 });
-  opened.set(task, data);
-  return data;
-}
-
 async function trained(network: Omit<Run, 'loss'>): Promise<number> {
   const { task, architecture, strategy, compute, ghosts, seed } = network;
-  const { loss, batch, steps, activation } = TASKS[task];
-  const data = await dataOf(task);
-  const { answers, features } = data.training;
-  const specification: NetworkSpecification = {
-    strategy,
-    compute,
-    activation,
-    width: 128,
-    depth: 2,
-    blocks: 4,
-    ghosts: 8,
-    ...(ghosts !== null && { ghostPrecision: ghosts }),
-    ...(architecture === 'residual' && { residual: { norm: 'rms', expansion: 2 } }),
-    ends: {
-      kind: 'replicated',
-      inputs: features,
-      outputs: answers.kind === 'labels' ? answers.classes : answers.width,
+  return trainTask({
+    engine: await createEngine('auto'),
+    task,
+    network: {
+      strategy,
+      compute,
+      ghosts: 8,
+      ...(ghosts !== null && { ghostPrecision: ghosts }),
+      ...(architecture === 'residual' && { residual: { norm: 'rms', expansion: 2 } }),
     },
-  };
-  const engine = await createEngine('auto');
-  const training = new SoloTraining({
-    engine,
-    specification,
-    data,
-    loss,
-    batch,
-    steps,
+    rate: RATE,
     seed,
-    validateEvery: steps,
   });
-  const rates = { schedule: 'cosine', peak: RATE, steps, warmupSteps: 0 } as const;
-  let last: number | null = null;
-  for (let step = 0; step < steps; step++) last = training.step(step, learningRateAt(step, rates));
-  if (last === null) throw new TypeError('no validation after the last step');
-  return last;
 }
 
 /** @returns every network, in the order of the table */

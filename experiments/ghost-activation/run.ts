@@ -2,13 +2,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { openSettingsData } from '#src/app/data/open-data.js';
 import { createEngine } from '#src/app/ranks/engines.js';
-import type { DataParts } from '#src/data/dataset.js';
-import type { NetworkSpecification } from '#src/model/specification.js';
-import { learningRateAt } from '#src/optimizers/schedule.js';
-import { SoloTraining } from '../support/solo-training.js';
-import { TASKS, type TaskName } from '../support/tasks.js';
+import type { TaskName } from '../support/tasks.js';
+import { trainTask } from '../support/train-task.js';
 
 const HELP = `node build/experiments/ghost-activation/run.js [--out experiments/ghost-activation]
   [--tasks fashion-10k,steam] [--ghosts 4,8,16] [--rates 1e-3,3e-3,1e-2,3e-2,1e-1] [--seeds 3]
@@ -44,35 +40,12 @@ interface Run extends Network {
 }
 
 const engine = await createEngine('auto');
-const opened = new Map<TaskName, DataParts>();
 
-/** Validation loss after the last step. */
-function trained({ task, ghosts, activation, rate, seed }: Omit<Run, 'loss'>, data: DataParts) {
-  const { loss, batch, steps, activation: phi } = TASKS[task];
-  const { answers, features } = data.training;
-  const specification: NetworkSpecification = {
-    ...({ strategy: 'phantom', width: 128, depth: 2, blocks: 4, ghosts, activation: phi } as const),
-    ...(activation !== 'none' && { ghostActivation: activation }),
-    ends: {
-      kind: 'replicated',
-      inputs: features,
-      outputs: answers.kind === 'labels' ? answers.classes : answers.width,
-    },
-  };
-  const training = new SoloTraining({
-    engine,
-    specification,
-    data,
-    loss,
-    batch,
-    steps,
-    seed,
-    validateEvery: steps,
-  });
-  const rates = { schedule: 'cosine', peak: rate, steps, warmupSteps: 0 } as const;
-  let last: number | null = null;
-  for (let step = 0; step < steps; step++) last = training.step(step, learningRateAt(step, rates));
-  return last;
+async function trained(run: Omit<Run, 'loss'>): Promise<number> {
+  const { task, ghosts, activation, rate, seed } = run;
+  const ghostActivation = activation !== 'none' && { ghostActivation: activation };
+  const network = { strategy: 'phantom', ghosts, ...ghostActivation } as const;
+  return trainTask({ engine, task, network, rate, seed });
 }
 
 const numbers = (list: string) => list.split(',').map(Number);
@@ -85,14 +58,9 @@ async function runOf(wanted: Omit<Run, 'loss'>): Promise<Run> {
     entries.every(([key, value]) => one[key as keyof Run] === value),
   );
   if (known !== undefined) return known;
-  let data = opened.get(wanted.task);
-  if (data === undefined) {
-    data = await openSettingsData({ ...TASKS[wanted.task].source, seed: 0 });
-    opened.set(wanted.task, data);
-  }
   let loss: number | null = null;
   try {
-    loss = trained(wanted, data);
+    loss = await trained(wanted);
   } catch (error) {
     console.error(String(error));
   }
