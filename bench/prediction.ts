@@ -5,10 +5,12 @@ import type { Machine } from '#src/machine/machine.js';
 import { readMachine } from '#src/machine/machines.js';
 import { type Strategy, STRATEGY_NAMES } from '#src/layers/strategies.js';
 import type { NetworkSpecification } from '#src/model/specification.js';
+import type { EngineChoice } from '#src/engines/engine-list.js';
+import type { Dtype } from '#src/tensor/tensor.js';
 import { quantile, timeSteps } from './step.js';
 
 const HELP = `npm run bench -- prediction --machine machines/<name>.json [--json]
-  [--engine auto|blas|wasm] [--steps 20] [--from 0] [--to 24]
+  [--compute float32|bfloat16] [--engine auto|blas|wasm] [--steps 20] [--from 0] [--to 24]
 
 Times 24 shapes of networks for each strategy, none of which has a size that phantom calibrate
 measures, and prints measured and predicted step times. Measured is the lower quartile of the
@@ -86,6 +88,7 @@ export async function predictionBench(args: string[]): Promise<void> {
       help: { type: 'boolean', default: false },
       machine: { type: 'string' },
       engine: { type: 'string', default: 'auto' },
+      compute: { type: 'string', default: 'float32' },
       steps: { type: 'string', default: '20' },
       from: { type: 'string', default: '0' },
       to: { type: 'string', default: String(SHAPES.length) },
@@ -96,10 +99,15 @@ export async function predictionBench(args: string[]): Promise<void> {
     return;
   }
   const machine = await readMachine(values.machine);
+  const request: Request = {
+    compute: values.compute as Dtype,
+    engine: values.engine as EngineChoice,
+    steps: Number(values.steps),
+  };
   const rows: Row[] = [];
   for (const one of SHAPES.slice(Number(values.from), Number(values.to))) {
     for (const strategy of STRATEGY_NAMES) {
-      const row = await compare(one, strategy, machine, values.engine, Number(values.steps));
+      const row = await compare({ ...one, strategy }, machine, request);
       rows.push(row);
       if (!values.json) console.log(line(row));
     }
@@ -109,17 +117,21 @@ export async function predictionBench(args: string[]): Promise<void> {
   else console.log(JSON.stringify(summary, null, 2));
 }
 
+interface Request {
+  readonly compute: Dtype;
+  readonly engine: EngineChoice;
+  readonly steps: number;
+}
+
 async function compare(
-  one: Shape,
-  strategy: Strategy,
+  one: Shape & { readonly strategy: Strategy },
   machine: Machine,
-  engine: string,
-  steps: number,
+  { compute, engine, steps }: Request,
 ): Promise<Row> {
   const { ranks, batch, ...network } = one;
   const specification: NetworkSpecification = {
     ...network,
-    strategy,
+    compute,
     activation: 'relu',
     ends: { kind: 'sharded' },
   };
@@ -140,7 +152,7 @@ async function compare(
     {
       specification,
       batch,
-      engine: engine as 'auto',
+      engine,
       relaxedSimd: false,
       optimizer,
       // In half a second each: small steps are compiled only after hundreds of them.
@@ -155,7 +167,6 @@ async function compare(
   const predictedMs = 1e3 * (plan.time?.stepS ?? Number.NaN);
   return {
     ...one,
-    strategy,
     measuredMs,
     predictedMs,
     error: predictedMs / measuredMs - 1,

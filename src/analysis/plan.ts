@@ -7,7 +7,7 @@ import { parameterCount, stepCost } from './network-cost.js';
 import { OPTIMIZERS } from '../optimizers/optimizer-list.js';
 import { AVERAGE_FLOPS } from '../optimizers/weight-average.js';
 import { type StepEnergy, stepEnergy } from './energy.js';
-import type { Machine } from '../machine/machine.js';
+import type { Machine, ProductFormat } from '../machine/machine.js';
 import { ratesOf } from './rates.js';
 import { type RankMemory, rankMemory } from './step-memory.js';
 import { stepProgram, type StepShape } from './step-program.js';
@@ -53,11 +53,8 @@ function busyRank({ ranks }: StepShape): number {
   return ranks > 2 ? 1 : 0;
 }
 
-function precisionNotes({ specification, tf32 }: StepShape): string[] {
-  const { compute = 'float32' } = specification;
-  if (compute === 'float32' && !tf32) return [];
-  const what = tf32 ? 'products in tf32' : `products and passes in ${compute}`;
-  return [`${what} are timed as float32 ones: the machine file has none of theirs`];
+function computeOf({ specification, tf32 }: StepShape): ProductFormat {
+  return tf32 ? 'tf32' : (specification.compute ?? 'float32');
 }
 
 /** Derives a step of a network on a machine. */
@@ -66,7 +63,7 @@ export function planStep(shape: StepShape, machine: Machine, transport?: string)
   const { strategy, width, depth, blocks, ghosts, layerGhosts = null } = specification;
   const cost = stepCost(specification, ranks, columns, inputGradient);
   const rank = busyRank(shape);
-  const rates = ratesOf(machine, ranks, transport);
+  const rates = ratesOf(machine, ranks, transport, computeOf(shape));
   const time = stepTime(stepProgram(shape, rank), rates);
   const energy = time && stepEnergy(machine.power, time, ranks, cost.total.sentBytes);
   const memory = rankMemory(shape, 0);
@@ -95,7 +92,7 @@ export function planStep(shape: StepShape, machine: Machine, transport?: string)
     fits: limit && memory.totalBytes <= limit.value,
     time,
     energy,
-    notes: [...rates.notes, ...precisionNotes(shape), ...(energy?.notes ?? [])],
+    notes: [...rates.notes, ...(energy?.notes ?? [])],
   };
 }
 

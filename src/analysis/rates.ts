@@ -1,3 +1,4 @@
+import { type Dtype, elementBytes } from '../tensor/tensor.js';
 import { isOfClasses, LOSSES } from '../layers/loss-names.js';
 import { OPTIMIZER_NAMES, optimizerStatesPerParameter } from '../optimizers/optimizer-list.js';
 import { bestCollective, type Topology } from './collectives.js';
@@ -7,7 +8,9 @@ import type {
   Machine,
   MeasuredCollectives,
   MeasuredCompute,
+  MeasuredTimes,
   PeakCompute,
+  ProductFormat,
 } from '../machine/machine.js';
 import type { ElementPass, PassKernel, Product, Start } from '../layers/operations.js';
 
@@ -32,10 +35,12 @@ export interface Rates {
   readonly notes: readonly string[];
 }
 
-/** Bytes that a kernel reads and writes of an element. */
-export function passBytes(kernel: PassKernel): number {
-  if (kernel.startsWith('activation gradient')) return 16;
-  if (kernel.startsWith('activation')) return 12;
+/** Bytes that a kernel reads and writes of an element, where products take float32 or bfloat16. */
+export function passBytes(kernel: PassKernel, dtype: Dtype = 'float32'): number {
+  const isHalf = dtype === 'bfloat16';
+  // z, the output and two gradients; a bfloat16 output is computed again instead.
+  if (kernel.startsWith('activation gradient')) return isHalf ? 10 : 16;
+  if (kernel.startsWith('activation')) return isHalf ? 10 : 12;
   const bytes: Record<string, number> = {
     add: 12,
     fill: 4,
@@ -54,10 +59,10 @@ export function passBytes(kernel: PassKernel): number {
     'inverse rms': 4,
     'rms correction': 12,
   };
-  return bytes[kernel] ?? updateBytes(kernel);
+  return bytes[kernel] ?? updateBytes(kernel) + (isHalf ? 2 : 0);
 }
 
-/** Weights and states are read and written, the gradient is read. */
+/** Weights and states are read and written, the gradient is read; a copy in bfloat16 comes on top. */
 function updateBytes(kernel: string): number {
   const optimizer = OPTIMIZER_NAMES.find((name) => name === kernel);
   return optimizer === undefined ? Number.NaN : 12 + 8 * optimizerStatesPerParameter(optimizer);
@@ -67,14 +72,22 @@ function updateBytes(kernel: string): number {
  * Rates of a machine that `ranks` ranks see: seconds of each kernel, product and collective.
  *
  * @param transport which of a machine's measured transports carries the ranks' collectives
+ * @param format of the operands of products; where the machine has no figures of it, those of float32
+ * stand in, and a note says so
  */
-export function ratesOf(machine: Machine, ranks: number, transport = 'threads'): Rates {
+export function ratesOf(
+  machine: Machine,
+  ranks: number,
+  transport = 'threads',
+  format: ProductFormat = 'float32',
+): Rates {
   const { compute } = machine;
   // A machine without a network between nodes is one node, and all ranks are on it.
   const { ranksPerNode, betweenNodes } = machine;
   const here = betweenNodes === null ? ranks : Math.min(ranks, ranksPerNode.value);
   const communication = communicationRates(machine, ranks, transport);
-  const work = compute.kind === 'peak' ? peakRates(compute) : measuredRates(compute, here);
+  const work =
+    compute.kind === 'peak' ? peakRates(compute, format) : measuredRates(compute, here, format);
   return {
     ...work,
     collective: communication.collective,
@@ -88,29 +101,52 @@ export function ratesOf(machine: Machine, ranks: number, transport = 'threads'):
 type WorkRates = Omit<Rates, 'collective'>;
 
 /** No faster than the peak, nor than the operands come from memory. */
-function peakRates({ flopsPerS, memoryBytesPerS }: PeakCompute): WorkRates {
+function peakRates(compute: PeakCompute, format: ProductFormat): WorkRates {
+  const { flopsPerS, tf32FlopsPerS, bfloat16FlopsPerS, memoryBytesPerS } = compute;
+  const peak = { float32: flopsPerS, tf32: tf32FlopsPerS, bfloat16: bfloat16FlopsPerS }[format];
+  const dtype = peak === undefined || format === 'tf32' ? 'float32' : format;
   return {
     productS({ rows, columns, inner }) {
-      const bytes = 4 * (rows * inner + inner * columns + rows * columns);
+      const operands = elementBytes(dtype) * (rows * inner + inner * columns);
       return Math.max(
-        (2 * rows * columns * inner) / flopsPerS.value,
-        bytes / memoryBytesPerS.value,
+        (2 * rows * columns * inner) / (peak ?? flopsPerS).value,
+        (operands + 4 * rows * columns) / memoryBytesPerS.value,
       );
     },
-    passS: ({ kernel, elements }) => (passBytes(kernel) * elements) / memoryBytesPerS.value,
+    passS: ({ kernel, elements }) => (passBytes(kernel, dtype) * elements) / memoryBytesPerS.value,
     perOperationS: 0,
     notes: [
       'products run at the peak of the data sheet or at the speed of memory, whichever is slower, ' +
         'and launching a kernel takes no time: compute times are lower bounds',
+      ...(peak === undefined ? [noFigures(format, 'its data sheet gives no peak of theirs')] : []),
     ],
   };
 }
 
-function measuredRates(compute: MeasuredCompute, here: number): WorkRates {
+function noFigures(format: ProductFormat, reason: string): string {
+  const what = format === 'tf32' ? 'products in tf32' : `products and passes in ${format}`;
+  return `${what} are timed as float32 ones: ${reason}`;
+}
+
+/** The times to take; null: the machine file has none of this format. */
+function timesIn(compute: MeasuredCompute, format: ProductFormat): MeasuredTimes | null {
+  if (format === 'float32') return compute;
+  const { bfloat16 } = compute;
+  if (format === 'tf32' || bfloat16 === undefined) return null;
+  return { ...bfloat16, passes: { ...compute.passes, ...bfloat16.passes } };
+}
+
+function measuredRates(measured: MeasuredCompute, here: number, format: ProductFormat): WorkRates {
+  const own = timesIn(measured, format);
+  const compute = own ?? measured;
   const turns = Math.max(1, here / compute.ranks);
   const { factor, perOperationS } = compute.inStep;
   const scale = turns * factor;
   const notes = [`kernels as measured by ${compute.source}`];
+  if (own === null) {
+    const how = format === 'bfloat16' ? '; calibrate --compute bfloat16 adds them' : '';
+    notes.push(noFigures(format, `the machine file has none of theirs${how}`));
+  }
   const missing = new Set<string>();
   if (turns > 1) {
     notes.push(

@@ -12,7 +12,16 @@ import { type Activation, ACTIVATION_NAMES } from '../engines/activations.js';
 import type { DropoutMask, UpdateOperands } from '../engines/engine.js';
 import type { HostEngine } from '../engines/host-engine.js';
 import { type EncodedPrecision, rowBytes } from '../tensor/precision.js';
-import { asBytes, type Matrix, type Tensor, tensorPart } from '../tensor/tensor.js';
+import {
+  type AnyTensor,
+  asBytes,
+  bytesOf,
+  type Dtype,
+  elementBytes,
+  type Matrix,
+  type Tensor,
+  tensorPart,
+} from '../tensor/tensor.js';
 import { callSeconds, rounded } from './clock.js';
 
 /** Sizes of a weight matrix, and of a batch. */
@@ -30,22 +39,33 @@ const POOL_ELEMENTS = 16 << 20;
 const LARGEST = Math.max(...WEIGHTS);
 const LARGEST_BATCH = Math.max(...BATCHES);
 
-/** Operands of measurements, on an engine's memory. */
+/** Operands of measurements, on an engine's memory: in float32, and of products and activations in the
+ * format that is measured, which may be the same tensors. */
 export interface Workplace {
   readonly engine: HostEngine;
+  readonly dtype: Dtype;
   readonly pool: Tensor;
-  readonly x: Tensor;
   readonly out: Tensor;
+  readonly weights: AnyTensor;
+  readonly x: AnyTensor;
+  readonly gradient: AnyTensor;
 }
 
-export function createWorkplace(engine: HostEngine): Workplace {
+export function createWorkplace(engine: HostEngine, dtype: Dtype): Workplace {
   const pool = engine.allocate([POOL_ELEMENTS]);
   const x = engine.allocate([LARGEST * LARGEST_BATCH]);
   const out = engine.allocate([LARGEST * LARGEST_BATCH]);
   // Zeros and subnormal numbers would not cost what numbers of a training do.
   engine.fill(pool, 0.01);
   engine.fill(x, 0.5);
-  return { engine, pool, x, out };
+  const operand = (tensor: Tensor): AnyTensor => {
+    if (dtype === 'float32') return tensor;
+    const copy = engine.allocate(tensor.shape, dtype);
+    engine.encodeRows(dtype, tensor, bytesOf(copy));
+    return copy;
+  };
+  const operands = { weights: operand(pool), x: operand(x), gradient: operand(out) };
+  return { engine, dtype, pool, out, ...operands };
 }
 
 /** Measures products of every form and size. @param progress takes the share that is done */
@@ -73,7 +93,7 @@ export function measureProducts(place: Workplace, progress: (share: number) => v
 
 /** A product of one form and size on other weights in every call. */
 function product(
-  { engine, pool, x, out }: Workplace,
+  { engine, pool, out, weights: stored, x, gradient }: Workplace,
   form: ProductForm,
   {
     first,
@@ -83,23 +103,26 @@ function product(
 ): (i: number) => void {
   const weights = turns(first * second, (element) => {
     const [rows, columns] = form === 'TN' ? [second, first] : [first, second];
-    return matrix(pool, element, rows, columns);
+    // Their gradients are float32.
+    return matrix(form === 'NT' ? pool : stored, element, rows, columns);
   });
   const input = matrix(x, 0, second, batch);
   const output = matrix(out, 0, first, batch);
+  const slope = matrix(gradient, 0, first, batch);
   return (i) => {
     const weight = weights[i % weights.length] as Matrix;
-    if (form === 'NT') engine.gemm(false, true, 1, output, input, 0, weight);
+    if (form === 'NT') engine.gemm(false, true, 1, slope, input, 0, weight);
     else engine.gemm(form === 'TN', false, 1, weight, input, 0, output);
   };
 }
 
-/** Measures passes over memory by kernel and number of elements. */
+/** Measures passes over memory by kernel and number of elements; in bfloat16 those alone that read or write
+ * it, others being the same. */
 export function measurePasses(
   place: Workplace,
   progress: (share: number) => void,
 ): Record<string, SizeTime[]> {
-  const kernels = passKernels();
+  const kernels = place.dtype === 'float32' ? passKernels() : halfPasses();
   place.engine.fill(place.pool, 0.01);
   return Object.fromEntries(
     kernels.map((kernel, i) => {
@@ -115,8 +138,7 @@ export function measurePasses(
 
 function passKernels(): PassKernel[] {
   return [
-    ...ACTIVATION_NAMES.map((name): PassKernel => `activation ${name}`),
-    ...ACTIVATION_NAMES.map((name): PassKernel => `activation gradient ${name}`),
+    ...halfPasses(),
     'add',
     'fill',
     'copy',
@@ -129,11 +151,19 @@ function passKernels(): PassKernel[] {
     'inverse rms',
     'rms correction',
     ...LOSSES,
-    ...OPTIMIZER_NAMES,
     'encode bfloat16',
     'decode bfloat16',
     'encode int8',
     'decode int8',
+  ];
+}
+
+/** Passes that read or write what products take. */
+function halfPasses(): PassKernel[] {
+  return [
+    ...ACTIVATION_NAMES.map((name): PassKernel => `activation ${name}`),
+    ...ACTIVATION_NAMES.map((name): PassKernel => `activation gradient ${name}`),
+    ...OPTIMIZER_NAMES,
   ];
 }
 
@@ -148,16 +178,18 @@ const DROPOUT: DropoutMask = {
 };
 const UPDATE_STEP = { step: 1000, learningRate: 1e-6, gradientScale: 1 };
 
-/** One kernel on four operands of so many elements, other ones in every call. */
+/** One kernel on operands of so many elements, four in float32, other ones in every call. */
 function elementPass(
-  { engine, pool }: Workplace,
+  { engine, pool, weights: stored }: Workplace,
   kernel: PassKernel,
   size: number,
 ): (i: number) => void {
   const columns = Math.min(64, size);
   const sets = turns(4 * size, (element) => {
-    const one = (n: number): Tensor => tensor(pool, element + n * size, size / columns, columns);
-    return { a: one(0), b: one(1), c: one(2), d: one(3) };
+    const one = <T extends AnyTensor>(of: T, n: number): T =>
+      tensorPart(of, element + n * size, [size / columns, columns]);
+    const [a, b, c, d] = [one(pool, 0), one(pool, 1), one(pool, 2), one(pool, 3)];
+    return { a, b, c, d, y: one(stored, 1), dz: one(stored, 3) };
   });
   const run = passCall(engine, kernel, size / columns, columns);
   return (i) => {
@@ -170,6 +202,9 @@ interface Operands {
   readonly b: Tensor;
   readonly c: Tensor;
   readonly d: Tensor;
+  /** In the format of products: b and d where that is float32. */
+  readonly y: AnyTensor;
+  readonly dz: AnyTensor;
 }
 
 function passCall(
@@ -182,10 +217,10 @@ function passCall(
   const slots = engine.slots(2);
   const activation = kernel.split(' ').at(-1) as Activation;
   if (kernel.startsWith('activation gradient')) {
-    return ({ a, b, c, d }) => engine.biasActivationGradient(activation, a, b, c, d, 0, bias);
+    return ({ a, y, c, dz }) => engine.biasActivationGradient(activation, a, y, c, dz, 0, bias);
   }
   if (kernel.startsWith('activation')) {
-    return ({ a, b }) => engine.biasActivation(activation, a, bias, b);
+    return ({ a, y }) => engine.biasActivation(activation, a, bias, y);
   }
   if (kernel.startsWith('encode') || kernel.startsWith('decode')) {
     const precision = kernel.split(' ').at(-1) as EncodedPrecision;
@@ -235,9 +270,10 @@ function passCall(
       const update = create(CONSTANTS, engine);
       const lists = new WeakMap<object, readonly UpdateOperands[]>();
       return (operands) => {
-        const { a: weights, b: gradient, c, d } = operands;
+        const { a: weights, b: gradient, c, d, dz } = operands;
+        const copy = dz.dtype === 'bfloat16' ? dz : null;
         const states = [c, d].slice(0, names.length);
-        const list = lists.get(operands) ?? [{ weights, gradient, states, copy: null }];
+        const list = lists.get(operands) ?? [{ weights, gradient, states, copy }];
         lists.set(operands, list);
         update(UPDATE_STEP, list, slots);
       };
@@ -251,11 +287,7 @@ function turns<T>(elements: number, make: (element: number) => T): T[] {
   return Array.from({ length: count }, (_, i) => make(i * elements));
 }
 
-function matrix(on: Tensor, element: number, rows: number, columns: number): Matrix {
-  const byteOffset = on.byteOffset + 4 * element;
+function matrix(on: AnyTensor, element: number, rows: number, columns: number): Matrix {
+  const byteOffset = on.byteOffset + elementBytes(on.dtype) * element;
   return { dtype: on.dtype, byteOffset, rows, columns, stride: columns };
-}
-
-function tensor(on: Tensor, element: number, rows: number, columns: number): Tensor {
-  return tensorPart(on, element, [rows, columns]);
 }

@@ -1,11 +1,20 @@
-import type { Machine, MeasuredCollectives, PowerModel } from '../machine/machine.js';
+import type {
+  Machine,
+  MeasuredCollectives,
+  MeasuredTimes,
+  PowerModel,
+  ProductForm,
+  ProductTable,
+} from '../machine/machine.js';
+import { existsSync } from 'node:fs';
+import { ConfigError } from '../base/errors.js';
 import type { Launcher } from '../communicators/launcher.js';
 import type { Calibration } from '../app/calibrate/calibrate.js';
 import { commandLine } from '../base/invocation.js';
 import { SETTINGS } from '../settings/keys.js';
 import { defineCommand } from './command.js';
 import { createRankConsole, type Console, warningsTo } from './console.js';
-import { EXIT } from './failure.js';
+import { EXIT, UsageError } from './failure.js';
 import { formatDuration, formatSi, plural } from '../base/format.js';
 import { flagLike, type FlagTable, type FlagValues, JSON_FLAG } from './flags.js';
 import { formatPairs, formatTable } from './table.js';
@@ -21,6 +30,14 @@ const FLAGS = {
     initial: 'machines/this.json',
   },
   engine: flagLike(SETTINGS.engine, {}),
+  compute: {
+    kind: 'choice',
+    choices: ['float32', 'bfloat16', 'all'],
+    about:
+      'formats of products that are measured; bfloat16 adds its times to a file that is there, and ' +
+      'all measures both',
+    initial: 'float32',
+  },
   bind: flagLike(SETTINGS.bind, {}),
   relaxedSimd: flagLike(SETTINGS.relaxedSimd, {}),
   busyWatts: watts('power of a core that computes, where you know it'),
@@ -37,11 +54,12 @@ export const command = defineCommand({
   help: (phantom) => ({
     notes: `
 Measures kernels on all cores at once, collectives between 1, 2, 4, … worker threads, and a few whole
-steps, in under a minute; leave the machine alone meanwhile. Where an energy counter can be read, it
+steps, in about a minute for each format; leave the machine alone meanwhile. Where an energy counter can be read, it
 also measures the watts of an idle and of a busy core, and the error of modelled energy with them.
 Under an MPI launcher it measures the collectives of the job and adds them to the file.`,
     examples: [
       `${phantom} calibrate`,
+      `${phantom} calibrate --compute all`,
       `${phantom} calibrate --engine wasm --out machines/laptop.json`,
       `mpirun -n 2 ${phantom} calibrate --out machines/this.json`,
       `${phantom} calibrate --busy-watts 12 --waiting-watts 9`,
@@ -70,11 +88,25 @@ async function run(options: Options, launcher: Launcher | null): Promise<number>
 }
 
 async function measureHere(options: Options, console: Console): Promise<Calibration> {
-  const { calibrate } = await import('../app/calibrate/calibrate.js');
-  const name = nameOf(options.out);
-  const power = powerOf(options);
-  const { engine, relaxedSimd, bind } = options;
-  return calibrate({ name, engine, relaxedSimd, bind, power, ...telling(console) });
+  const { calibrate, calibrateBfloat16 } = await import('../app/calibrate/calibrate.js');
+  const { readMachine } = await import('../machine/machines.js');
+  const { engine, relaxedSimd, bind, compute } = options;
+  const [name, power] = [nameOf(options.out), powerOf(options)];
+  const measured = { name, engine, relaxedSimd, bind, power, ...telling(console) };
+  if (compute === 'bfloat16') {
+    if (power.busyW ?? power.waitingW) {
+      throw new UsageError('flags', 'watts with --compute bfloat16, which keeps those of the file');
+    }
+    if (!existsSync(options.out)) {
+      const remedy = '--compute all measures both formats';
+      throw new ConfigError('calibrate', `no file ${options.out} to add bfloat16 to; ${remedy}`);
+    }
+    const machine = await calibrateBfloat16(await readMachine(options.out), measured);
+    return { machine, meterCheck: null };
+  }
+  const calibration = await calibrate(measured);
+  if (compute === 'float32') return calibration;
+  return { ...calibration, machine: await calibrateBfloat16(calibration.machine, measured) };
 }
 
 /** Only what an MPI job adds; null: not on this rank. */
@@ -83,6 +115,10 @@ async function measureJob(
   launcher: Launcher,
   console: Console,
 ): Promise<Calibration | null> {
+  if (options.compute !== 'float32') {
+    const what = `--compute ${options.compute} under an MPI launcher, which measures collectives alone`;
+    throw new UsageError('flags', what);
+  }
   const { readMachine } = await import('../machine/machines.js');
   const { beforeRanks } = await import('../app/ranks/ranks.js');
   const machine = await beforeRanks(launcher, () => readMachine(options.out));
@@ -133,19 +169,12 @@ function render(
 ): string[] {
   const { compute, collectives, power } = machine;
   if (compute.kind === 'peak') return [`wrote ${file}`];
-  const { products } = compute;
-  const rate = (form: 'NN' | 'NT' | 'TN', weights: number, batch: number) => {
-    const at = (axis: readonly number[], size: number) => axis.indexOf(size);
-    const i = at(products.first, weights) * products.second.length + at(products.second, weights);
-    const seconds = products.seconds[form][i * products.batch.length + at(products.batch, batch)];
-    return formatSi((2 * weights ** 2 * batch) / (seconds ?? Number.NaN), 'FLOP/s');
-  };
-  const sizes = [64, 256, 1024, 2048].flatMap((weights) =>
-    [32, 128].map((batch) => [
-      `${weights} × ${weights}, batch ${batch}`,
-      ...(['NN', 'TN', 'NT'] as const).map((form) => rate(form, weights, batch)),
-    ]),
-  );
+  const timed: [string, MeasuredTimes][] = [
+    ['', compute],
+    ...(compute.bfloat16
+      ? [['bfloat16, ', compute.bfloat16] satisfies [string, MeasuredTimes]]
+      : []),
+  ];
   const latency = ({ allReduce }: MeasuredCollectives) => {
     const [least] = allReduce;
     const most = allReduce.at(-1);
@@ -154,11 +183,14 @@ function render(
     const bandwidth = formatSi((most?.bytes ?? 0) / whole(most), 'B/s');
     return `${formatDuration(whole())}, ${bandwidth}`;
   };
-  const { factor, perOperationS } = compute.inStep;
   return [
     `${machine.description}: ${compute.engine}`,
     '',
-    ...formatTable(['per core, all busy', 'forward', 'to inputs', 'to weights'], sizes, width),
+    ...formatTable(
+      ['per core, all busy', 'forward', 'to inputs', 'to weights'],
+      timed.flatMap(([format, { products }]) => rateRows(format, products)),
+      width,
+    ),
     '',
     ...formatPairs(
       [
@@ -166,11 +198,11 @@ function render(
           `all-reduce, ${groupText(one)}`,
           latency(one),
         ]),
-        [
-          'in a step',
-          `work takes ${factor.toFixed(2)} times as long as alone, plus ` +
-            `${formatDuration(perOperationS)} per operation`,
-        ],
+        ...timed.map(([format, { inStep }]): [string, string] => [
+          `${format}in a step`,
+          `work takes ${inStep.factor.toFixed(2)} times as long as alone, plus ` +
+            `${formatDuration(inStep.perOperationS)} per operation`,
+        ]),
         [
           'power',
           power.busyW === null
@@ -199,4 +231,19 @@ function render(
 
 function groupText({ transport, ranks }: MeasuredCollectives): string {
   return transport === 'mpi' ? plural(ranks, 'process', 'processes') : plural(ranks, 'thread');
+}
+
+function rateRows(format: string, products: ProductTable): string[][] {
+  const rate = (form: ProductForm, weights: number, batch: number) => {
+    const at = (axis: readonly number[], size: number) => axis.indexOf(size);
+    const i = at(products.first, weights) * products.second.length + at(products.second, weights);
+    const seconds = products.seconds[form][i * products.batch.length + at(products.batch, batch)];
+    return formatSi((2 * weights ** 2 * batch) / (seconds ?? Number.NaN), 'FLOP/s');
+  };
+  return [64, 256, 1024, 2048].flatMap((weights) =>
+    [32, 128].map((batch) => [
+      `${format}${weights} × ${weights}, batch ${batch}`,
+      ...(['NN', 'TN', 'NT'] as const).map((form) => rate(form, weights, batch)),
+    ]),
+  );
 }

@@ -38,6 +38,14 @@ const sizeTimes = z
 const collectiveTimes = z
   .array(z.strictObject({ bytes: positive, startS: seconds, transferS: seconds, finishS: seconds }))
   .check(z.minLength(1));
+const measured = {
+  engine: nonEmpty,
+  source: nonEmpty,
+  ranks: positive,
+  products,
+  passes: z.record(z.string(), sizeTimes),
+  inStep: z.strictObject({ factor: positive, perOperationS: seconds }),
+};
 
 const MACHINE_SCHEMA = z.strictObject({
   name: nonEmpty,
@@ -48,16 +56,14 @@ const MACHINE_SCHEMA = z.strictObject({
     z.strictObject({
       kind: z.literal('peak'),
       flopsPerS: sourced,
+      tf32FlopsPerS: z.optional(sourced),
+      bfloat16FlopsPerS: z.optional(sourced),
       memoryBytesPerS: sourced,
     }),
     z.strictObject({
       kind: z.literal('measured'),
-      engine: nonEmpty,
-      source: nonEmpty,
-      ranks: positive,
-      products,
-      passes: z.record(z.string(), sizeTimes),
-      inStep: z.strictObject({ factor: positive, perOperationS: seconds }),
+      ...measured,
+      bfloat16: z.optional(z.strictObject(measured)),
     }),
   ]),
   collectives: z.array(

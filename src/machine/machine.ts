@@ -1,3 +1,5 @@
+import type { Dtype } from '../tensor/tensor.js';
+
 /** A number and where it comes from: a calibration, a data sheet, a paper. */
 export interface Sourced {
   readonly value: number;
@@ -24,11 +26,17 @@ export interface Link {
   readonly bytesPerS: Sourced;
 }
 
+/** Formats of the operands of products: as tensors hold them, or float32 that a device rounds to TF32. */
+export type ProductFormat = Dtype | 'tf32';
+
 /** Matrix products at the peak of a data sheet: times are lower bounds. */
 export interface PeakCompute {
   readonly kind: 'peak';
   /** Of float32 matrix products, or what stands in for them; the source says which. */
   readonly flopsPerS: Sourced;
+  /** Of products in other formats; absent: unknown, or the device has none. */
+  readonly tf32FlopsPerS?: Sourced | undefined;
+  readonly bfloat16FlopsPerS?: Sourced | undefined;
   readonly memoryBytesPerS: Sourced;
 }
 
@@ -37,9 +45,8 @@ export const PRODUCT_FORMS = ['NN', 'NT', 'TN'] as const;
 /** Which operands of a matrix product are transposed, first and second: N as stored, T transposed. */
 export type ProductForm = (typeof PRODUCT_FORMS)[number];
 
-/** Times that were measured on all of a machine's cores at once. */
-export interface MeasuredCompute {
-  readonly kind: 'measured';
+/** Times that were measured on all of a machine's cores at once, in one format of products. */
+export interface MeasuredTimes {
   readonly engine: string;
   readonly source: string;
   /** Ranks that measured at once, one a core. */
@@ -49,6 +56,13 @@ export interface MeasuredCompute {
   readonly passes: Readonly<Record<string, readonly SizeTime[]>>;
   /** What work takes in a step more than alone: times so much, and seconds an operation. */
   readonly inStep: { readonly factor: number; readonly perOperationS: number };
+}
+
+/** The times of this machine in float32, and beside them those in bfloat16 where they were measured:
+ * products of bfloat16 operands, and the passes that write or read them. */
+export interface MeasuredCompute extends MeasuredTimes {
+  readonly kind: 'measured';
+  readonly bfloat16?: MeasuredTimes | undefined;
 }
 
 /**

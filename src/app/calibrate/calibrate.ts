@@ -1,14 +1,8 @@
+import { ConfigError } from '../../base/errors.js';
 import { availableCores } from '../../base/cores.js';
 import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type {
-  Machine,
-  MeasuredCollectives,
-  MeasuredCompute,
-  PowerModel,
-} from '../../machine/machine.js';
-import { ratesOf } from '../../analysis/rates.js';
-import { rounded } from '../../calibration/clock.js';
+import type { Machine, MeasuredCollectives, PowerModel } from '../../machine/machine.js';
 import type { Launcher } from '../../communicators/launcher.js';
 import type { EnergyMeter } from '../../energy/meter.js';
 import { LARGEST_COLLECTIVE_BYTES } from '../../calibration/measure-collectives.js';
@@ -19,7 +13,7 @@ import type {
 } from './calibration-rank.js';
 import type { MeterComparison } from '../../energy/metered.js';
 import { checkPower, countWork, fitPower, openCounter } from './calibration-power.js';
-import { calibrationShapes, fitSteps } from './calibration-steps.js';
+import { mean, sourceNow, withKernels } from './calibration-times.js';
 import { eachOnce } from '../../base/each-once.js';
 import type { Bind } from '../ranks/binding.js';
 import { joinRanks, launchThreads } from '../ranks/ranks.js';
@@ -63,37 +57,45 @@ export async function calibrate(options: CalibrationOptions): Promise<Calibratio
   }
 }
 
+/**
+ * Measures the kernels of this machine again, with products in bfloat16.
+ * @param machine as `calibrate` wrote it
+ * @returns it, with these times beside those of float32
+ * @throws ConfigError when it is a machine of a data sheet, which has no times of this one
+ */
+export async function calibrateBfloat16(
+  machine: Machine,
+  options: CalibrationOptions,
+): Promise<Machine> {
+  if (machine.compute.kind === 'peak') {
+    const what = `the peaks of a data sheet are in ${machine.name}`;
+    throw new ConfigError('calibrate', `${what}; --out needs a file that calibrate wrote`);
+  }
+  const { engine, relaxedSimd } = options;
+  const kernels = { engine, relaxedSimd, compute: 'bfloat16' } as const;
+  const results = await measureRanks(options)(availableCores(), { collectives: false, kernels });
+  return withKernels(machine, results, kernels.compute);
+}
+
 async function measureMachine(
   options: CalibrationOptions,
   counter: EnergyMeter | null,
 ): Promise<Calibration> {
   const cores = availableCores();
-  const source = `phantom calibrate, ${new Date().toISOString().slice(0, 10)}, Node ${process.version}`;
-  const onWarning = eachOnce(options.onWarning);
-  const measure = async (size: number, engine: EngineChoice | null) => {
-    const data: CalibrationRequest = { engine, relaxedSimd: options.relaxedSimd };
-    const launch = launchThreads<RankCalibration>({
-      size,
-      module: RANK,
-      bind: options.bind,
-      onWarning,
-      data,
-      stagingBytes: LARGEST_COLLECTIVE_BYTES,
-      onMessage: (_rank, message) => options.onProgress(message as CalibrationProgress),
-    });
-    return (await launch.done).map((rank) => rank);
-  };
+  const source = sourceNow();
+  const measure = measureRanks(options);
+  const { engine, relaxedSimd } = options;
   const collectives: MeasuredCollectives[] = [];
-  let compute: MeasuredCompute | null = null;
-  let steps: readonly number[] = [];
+  let kernels: readonly RankCalibration[] = [];
   if (counter) options.onProgress({ what: 'watts of the idle machine', share: 0 });
   const idle = await countWork(counter, 'idle', () => sleep(counter ? IDLE_MS : 0));
   let counted: PowerModel | null = null;
   let meterCheck: MeterComparison | null = null;
   for (const ranks of rankCounts(cores)) {
-    let results: RankCalibration[] = [];
+    let results: readonly RankCalibration[] = [];
+    const withThem = ranks === cores ? { engine, relaxedSimd, compute: 'float32' as const } : null;
     const run = async () => {
-      results = await measure(ranks, ranks === cores ? options.engine : null);
+      results = await measure(ranks, { collectives: true, kernels: withThem });
     };
     if (counter && counted && meterCheck === null) {
       meterCheck = await checkPower(counter, counted, cores, run);
@@ -104,16 +106,10 @@ async function measureMachine(
       }
     }
     collectives.push({ transport: 'threads', ranks, source, ...meanCollectives(results) });
-    const kernels = results.flatMap((rank) => (rank.kernels ? [rank.kernels] : []));
-    if (kernels[0]) {
-      const alone = { factor: 1, perOperationS: 0 };
-      compute = { ...meanKernels(kernels), kind: 'measured', source, ranks, inStep: alone };
-      steps = kernels[0].steps;
-    }
+    if (withThem) kernels = results;
   }
-  if (compute === null) throw new TypeError('no rank measured its kernels');
   const memory = Math.min(4 * 2 ** 30, Math.floor(os.totalmem() / cores));
-  const machine: Machine = {
+  const machine: Omit<Machine, 'compute'> = {
     name: options.name,
     description: `${os.cpus()[0]?.model.trim() ?? 'unknown processor'}, ${cores} cores`,
     ranksPerNode: { value: cores, source: 'cores that this process may use' },
@@ -121,7 +117,6 @@ async function measureMachine(
       value: memory,
       source: "a core's share of the memory, and at most the 4 GiB that an engine can address",
     },
-    compute,
     collectives,
     withinNode: null,
     betweenNodes: null,
@@ -132,10 +127,26 @@ async function measureMachine(
       energyPerByteJ: options.power.energyPerByteJ ?? counted?.energyPerByteJ ?? null,
     },
   };
-  const inStep = fitSteps(calibrationShapes(cores), steps, ({ ranks }) => ratesOf(machine, ranks));
-  const { factor, perOperationS } = inStep;
-  const rates = { factor: rounded(factor), perOperationS: rounded(perOperationS) };
-  return { machine: { ...machine, compute: { ...compute, inStep: rates } }, meterCheck };
+  return { machine: withKernels(machine, kernels, 'float32'), meterCheck };
+}
+
+/** Runs one measurement after another, each on so many threads. */
+function measureRanks(
+  options: CalibrationOptions,
+): (size: number, data: CalibrationRequest) => Promise<readonly RankCalibration[]> {
+  const onWarning = eachOnce(options.onWarning);
+  return async (size, data) => {
+    const launch = launchThreads<RankCalibration>({
+      size,
+      module: RANK,
+      bind: options.bind,
+      onWarning,
+      data,
+      stagingBytes: LARGEST_COLLECTIVE_BYTES,
+      onMessage: (_rank, message) => options.onProgress(message as CalibrationProgress),
+    });
+    return launch.done;
+  };
 }
 
 /** Collectives of the MPI job that this process is a rank of; null on other ranks than the first. */
@@ -143,7 +154,7 @@ export async function calibrateMpi(
   launcher: Launcher,
   { onProgress, onWarning }: Pick<CalibrationOptions, 'onProgress' | 'onWarning'>,
 ): Promise<MeasuredCollectives | null> {
-  const data: CalibrationRequest = { engine: null, relaxedSimd: false };
+  const data: CalibrationRequest = { collectives: true, kernels: null };
   const ranks = await joinRanks({
     launcher,
     size: launcher.size,
@@ -156,7 +167,7 @@ export async function calibrateMpi(
   });
   const started = ranks.start({ data, threads: {} });
   const result = (await started.done) as RankCalibration | undefined;
-  if (!result) return null;
+  if (!result?.collectives) return null;
   const source = `phantom calibrate under ${launcher.name}, ${new Date().toISOString().slice(0, 10)}`;
   return { transport: 'mpi', ranks: launcher.size, source, ...result.collectives };
 }
@@ -168,39 +179,12 @@ function rankCounts(cores: number): number[] {
   return [...counts].toSorted((a, b) => a - b);
 }
 
-type Kernels = NonNullable<RankCalibration['kernels']>;
+type Collectives = NonNullable<RankCalibration['collectives']>;
 
-/** Means over ranks, which measured at the same time. */
-function meanKernels(
-  ranks: readonly Kernels[],
-): Pick<MeasuredCompute, 'engine' | 'products' | 'passes'> {
-  const [first] = ranks;
-  if (first === undefined) throw new TypeError('no rank');
-  const means = (of: (rank: Kernels) => readonly number[]) =>
-    of(first).map((_, i) => mean(ranks.map((rank) => of(rank)[i] ?? Number.NaN)));
-  return {
-    engine: first.engine,
-    products: {
-      ...first.products,
-      seconds: {
-        NN: means(({ products }) => products.seconds.NN),
-        NT: means(({ products }) => products.seconds.NT),
-        TN: means(({ products }) => products.seconds.TN),
-      },
-    },
-    passes: Object.fromEntries(
-      Object.entries(first.passes).map(([kernel, times]) => {
-        const seconds = means(({ passes }) => (passes[kernel] ?? []).map((time) => time.seconds));
-        return [kernel, times.map(({ size }, i) => ({ size, seconds: seconds[i] ?? Number.NaN }))];
-      }),
-    ),
-  };
-}
-
-function meanCollectives(ranks: readonly RankCalibration[]): RankCalibration['collectives'] {
-  const of = (kind: keyof RankCalibration['collectives']) =>
-    (ranks[0]?.collectives[kind] ?? []).map(({ bytes }, i) => {
-      const each = ranks.map(({ collectives }) => collectives[kind][i]);
+function meanCollectives(ranks: readonly RankCalibration[]): Collectives {
+  const of = (kind: keyof Collectives) =>
+    (ranks[0]?.collectives?.[kind] ?? []).map(({ bytes }, i) => {
+      const each = ranks.map(({ collectives }) => collectives?.[kind][i]);
       const one = (what: 'startS' | 'transferS' | 'finishS') =>
         mean(each.map((time) => time?.[what] ?? Number.NaN));
       return { bytes, startS: one('startS'), transferS: one('transferS'), finishS: one('finishS') };
@@ -211,9 +195,4 @@ function meanCollectives(ranks: readonly RankCalibration[]): RankCalibration['co
     reduceScatter: of('reduceScatter'),
     allReduce: of('allReduce'),
   };
-}
-
-function mean(values: readonly number[]): number {
-  const sum = values.reduce((total, value) => total + value, 0);
-  return rounded(sum / values.length);
 }

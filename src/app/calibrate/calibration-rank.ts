@@ -11,12 +11,21 @@ import { createEngine } from '../ranks/engines.js';
 import { calibrationShapes, timeSteps } from './calibration-steps.js';
 import { runRankProgram } from '../ranks/rank-program.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
+import type { Dtype } from '../../tensor/tensor.js';
 import { inHostMemory } from '../../engines/host-engine.js';
 
-/** What `calibrate` gives every rank; null: collectives alone. */
+/** What `calibrate` gives every rank. */
 export interface CalibrationRequest {
-  readonly engine: EngineChoice | null;
+  readonly collectives: boolean;
+  /** Null: no kernels. */
+  readonly kernels: KernelRequest | null;
+}
+
+/** Which kernels are measured: of an engine, with products in one format. */
+export interface KernelRequest {
+  readonly engine: EngineChoice;
   readonly relaxedSimd: boolean;
+  readonly compute: Dtype;
 }
 
 /** How far a calibration is. */
@@ -27,47 +36,50 @@ export interface CalibrationProgress {
 }
 
 export interface RankCalibration {
-  readonly kernels: {
-    readonly engine: string;
-    readonly products: ProductTable;
-    readonly passes: Readonly<Record<string, readonly SizeTime[]>>;
-    /** Seconds of a step of each of the `calibrationShapes`. */
-    readonly steps: readonly number[];
-  } | null;
+  readonly kernels: RankKernels | null;
   readonly collectives: Pick<
     MeasuredCollectives,
     'allGather' | 'allToAll' | 'reduceScatter' | 'allReduce'
-  >;
+  > | null;
+}
+
+export interface RankKernels {
+  readonly engine: string;
+  readonly products: ProductTable;
+  readonly passes: Readonly<Record<string, readonly SizeTime[]>>;
+  /** Seconds of a step of each of the `calibrationShapes`. */
+  readonly steps: readonly number[];
 }
 
 await runRankProgram<CalibrationRequest>(async (context): Promise<RankCalibration> => {
-  const { engine: choice, relaxedSimd } = context.data;
-  const communicator = new Communicator(context.transport);
+  const { data, rank, size, transport } = context;
+  const communicator = new Communicator(transport);
   const tell = (what: string) => (share: number) => {
     const message: CalibrationProgress = { what, share };
-    if (context.rank === 0) context.post(message);
+    if (rank === 0) context.post(message);
   };
-  const collectives = measureCollectives(communicator, tell(`collectives, ${context.size} ranks`));
-  if (choice === null) return { kernels: null, collectives };
+  const collectives = data.collectives
+    ? measureCollectives(communicator, tell(`collectives, ${size} ranks`))
+    : null;
+  if (data.kernels === null) return { kernels: null, collectives };
+  const { engine: choice, relaxedSimd, compute } = data.kernels;
+  const create = () => context.uninterrupted(() => createEngine(choice, { relaxedSimd }));
   // Times of calls that return before they are done would be none.
-  const engine = inHostMemory(
-    await context.uninterrupted(() => createEngine(choice, { relaxedSimd })),
-    'calibrate',
-  );
-  const place = createWorkplace(engine);
+  const engine = inHostMemory(await create(), 'calibrate');
+  const place = createWorkplace(engine, compute);
+  const format = compute === 'float32' ? '' : ` in ${compute}`;
   // Every rank at once: cores share the way to memory.
   communicator.barrier();
-  const passes = measurePasses(place, tell('passes over memory'));
+  const passes = measurePasses(place, tell(`passes over memory${format}`));
   communicator.barrier();
-  const products = measureProducts(place, tell('matrix products'));
+  const products = measureProducts(place, tell(`matrix products${format}`));
   communicator.barrier();
-  const shapes = calibrationShapes(context.size);
+  const shapes = calibrationShapes(size, compute);
   const steps: number[] = [];
   for (const [i, shape] of shapes.entries()) {
-    tell('training steps')(i / shapes.length);
+    tell(`training steps${format}`)(i / shapes.length);
     // Engines give no memory back: each network has one of its own.
-    const own = await context.uninterrupted(() => createEngine(choice, { relaxedSimd }));
-    steps.push(timeSteps(shape, context.transport, own));
+    steps.push(timeSteps(shape, transport, await create()));
   }
   return { kernels: { engine: engine.description, products, passes, steps }, collectives };
 });

@@ -5,6 +5,7 @@ import type { Rates } from '../../analysis/rates.js';
 import type { Transport } from '../../communicators/communicator.js';
 import type { Batch } from '../../data/loader/batches.js';
 import type { Engine } from '../../engines/engine.js';
+import type { Dtype } from '../../tensor/tensor.js';
 import { buildNetwork } from '../../model/network.js';
 import { STRATEGY_NAMES } from '../../layers/strategies.js';
 import { createOptimizer } from '../../optimizers/optimizer.js';
@@ -26,14 +27,15 @@ const FEWEST = 5;
 const OPTIMIZER = { momentum: 0.9, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 
 /** Networks whose steps are timed, on so many ranks: one block each, but two at least. */
-export function calibrationShapes(ranks: number): StepShape[] {
+export function calibrationShapes(ranks: number, compute: Dtype): StepShape[] {
   const blocks = Math.max(2, ranks);
   return SIZES.flatMap(({ width: atLeast, depth, columns }) => {
     const width = Math.ceil(atLeast / blocks) * blocks;
     const ghosts = Math.ceil(width / blocks / 16);
     return STRATEGY_NAMES.map((strategy): StepShape => {
       const ends = { kind: 'sharded' } as const;
-      const network = { strategy, width, depth, blocks, ghosts, activation: 'relu', ends } as const;
+      const activation = 'relu' as const;
+      const network = { strategy, width, depth, blocks, ghosts, compute, activation, ends };
       const rest = { loss: 'mse', optimizer: 'adam', average: false, inputGradient: true } as const;
       return { specification: network, ranks, columns, ...rest };
     });

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import type { Machine } from '../../machine/machine.js';
+import type { Machine, MeasuredTimes } from '../../machine/machine.js';
 import { ratesOf } from '../../analysis/rates.js';
 import { stepProgram } from '../../analysis/step-program.js';
 import { stepTime } from '../../analysis/step-time.js';
@@ -17,7 +17,7 @@ import { readMachine, writeMachine } from '../../machine/machines.js';
 describe('calibration', () => {
   it('finds the two constants of steps that were made with them', async () => {
     const machine = await readMachine('mi250x');
-    const shapes = calibrationShapes(2);
+    const shapes = calibrationShapes(2, 'float32');
     const rates = ratesOf(machine, 2);
     const seconds = shapes.map((shape) => {
       const program = stepProgram(shape, 0);
@@ -45,28 +45,61 @@ describe('calibration', () => {
   });
 
   it('writes files that it reads, with lists in a line', async () => {
-    const axis = [1, 2];
-    const seconds = { NN: [1, 2, 3, 4, 5, 6, 7, 8], NT: [1, 2, 3, 4, 5, 6, 7, 8e-9] };
-    const machine: Machine = {
-      ...(await readMachine('mi250x')),
-      compute: {
-        kind: 'measured',
-        engine: 'blas',
-        source: 'a test',
-        ranks: 2,
-        products: {
-          first: axis,
-          second: axis,
-          batch: axis,
-          seconds: { ...seconds, TN: seconds.NN },
-        },
-        passes: { adam: [{ size: 1, seconds: 1 }] },
-        inStep: { factor: 1.1, perOperationS: 0 },
-      },
-    };
+    const machine = await machineOfTimes([unitTimes(1), null]);
     const file = path.join(mkdtempSync(path.join(tmpdir(), 'machine-')), 'new', 'own.json');
     writeMachine(file, machine);
     assert.deepEqual(await readMachine(file), machine);
     assert.match(readFileSync(file, 'utf8'), /"NT": \[1, 2, 3, 4, 5, 6, 7, 8e-9\]/);
+    const both = await machineOfTimes([unitTimes(1), unitTimes(2)]);
+    writeMachine(file, both);
+    assert.deepEqual(await readMachine(file), both);
+  });
+
+  it('in bfloat16 has products and passes of its own, and says where it has none', async () => {
+    const product = { kind: 'product', part: 'local', pass: 'forward' } as const;
+    const sizes = { transposeA: false, transposeB: false, rows: 1, columns: 1, inner: 1 };
+    const pass = { kind: 'elements', pass: 'forward', elements: 1, columns: 1 } as const;
+    const found = (machine: Machine) => {
+      const rates = ratesOf(machine, 2, 'threads', 'bfloat16');
+      return {
+        product: Math.round(rates.productS({ ...product, ...sizes })),
+        // Measured in both formats, and in float32 alone.
+        adam: rates.passS({ ...pass, kernel: 'adam' }),
+        add: rates.passS({ ...pass, kernel: 'add' }),
+        perOperationS: rates.perOperationS,
+        missing: rates.notes.filter((note) => note.includes('timed as float32')).length,
+      };
+    };
+    const half = { ...unitTimes(3), passes: { adam: [{ size: 1, seconds: 30 }] } };
+    assert.deepEqual(found(await machineOfTimes([unitTimes(1), half])), {
+      ...{ product: 3, adam: 30, add: 2, perOperationS: 3e-6, missing: 0 },
+    });
+    assert.deepEqual(found(await machineOfTimes([unitTimes(1), null])), {
+      ...{ product: 1, adam: 10, add: 2, perOperationS: 1e-6, missing: 1 },
+    });
   });
 });
+
+/** Times of one unit, so many times as long. */
+function unitTimes(factor: number): MeasuredTimes {
+  const axis = [1, 2];
+  const forms = { NN: [1, 2, 3, 4, 5, 6, 7, 8], NT: [1, 2, 3, 4, 5, 6, 7, 8e-9] };
+  const seconds = { ...forms, NN: forms.NN.map((s) => factor * s), TN: forms.NN };
+  return {
+    ...{ engine: 'blas', source: 'a test', ranks: 2 },
+    products: { first: axis, second: axis, batch: axis, seconds },
+    passes: {
+      adam: [{ size: 1, seconds: 10 * factor }],
+      add: [{ size: 1, seconds: 2 * factor }],
+    },
+    inStep: { factor: 1, perOperationS: factor * 1e-6 },
+  };
+}
+
+async function machineOfTimes([whole, half]: readonly [
+  MeasuredTimes,
+  MeasuredTimes | null,
+]): Promise<Machine> {
+  const compute = { kind: 'measured', ...whole, ...(half && { bfloat16: half }) } as const;
+  return { ...(await readMachine('mi250x')), compute };
+}
