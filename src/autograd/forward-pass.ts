@@ -1,5 +1,5 @@
 import type { Communicator } from '../communicators/communicator.js';
-import { PhaseClock } from '../base/phases.js';
+import { HostPhaseClock, type PhaseClock } from '../base/phases.js';
 import type { Engine } from '../engines/engine.js';
 import { ShapeError } from '../base/errors.js';
 import {
@@ -63,7 +63,7 @@ export class ForwardPass {
     engine: Engine,
     communicator: Communicator,
     memory: ForwardMemory,
-    phases: PhaseClock = new PhaseClock(),
+    phases: PhaseClock = new HostPhaseClock(),
   ) {
     this.engine = engine;
     this.communicator = communicator;

@@ -1,5 +1,5 @@
 import type { Communicator } from '../communicators/communicator.js';
-import { PHASE, PhaseClock } from '../base/phases.js';
+import { HostPhaseClock, PHASE, type PhaseClock } from '../base/phases.js';
 import type { Engine } from '../engines/engine.js';
 import { ShapeError } from '../base/errors.js';
 import {
@@ -68,7 +68,11 @@ export class Tape {
   #ranBackward = false;
 
   /** @param phases the rank's clock, for who wants to know where the time goes */
-  constructor(engine: Engine, communicator: Communicator, phases = new PhaseClock()) {
+  constructor(
+    engine: Engine,
+    communicator: Communicator,
+    phases: PhaseClock = new HostPhaseClock(),
+  ) {
     this.engine = engine;
     this.communicator = communicator;
     this.phases = phases;

@@ -4,7 +4,7 @@
  * @module phantom-parallel/training
  */
 export { countedParts, type RankParts } from '../app/ranks/rank-parts.js';
-export { PHASE, PhaseClock, type PhaseName } from '../base/phases.js';
+export { HostPhaseClock, PHASE, type PhaseClock, type PhaseName } from '../base/phases.js';
 export { resolveSettings } from '../settings/resolve.js';
 export type {
   CheckpointEvent,

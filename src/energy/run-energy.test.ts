@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PHASE, PhaseClock, PHASES } from '../base/phases.js';
+import { PHASE, HostPhaseClock, PHASES } from '../base/phases.js';
 import { runEnergy, shareOut } from './run-energy.js';
 
 const PARTS = {
@@ -58,7 +58,7 @@ test('an unknown energy is unknown in every part, never zero', () => {
 
 test('every moment belongs to one phase', () => {
   const began = performance.now();
-  const clock = new PhaseClock();
+  const clock = new HostPhaseClock();
   assert.equal(clock.enter(PHASE.local), PHASE.other);
   while (performance.now() - began < 5);
   assert.equal(clock.enter(PHASE.waiting), PHASE.local);

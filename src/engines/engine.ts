@@ -1,3 +1,4 @@
+import type { PhaseClock } from '../base/phases.js';
 import type { RegionCopies } from '../tensor/region-copies.js';
 import type { EncodedPrecision } from '../tensor/precision.js';
 import type { AnyTensor, Bytes, Dtype, Matrix, Tensor } from '../tensor/tensor.js';
@@ -102,6 +103,9 @@ export interface Engine extends RegionCopies {
   slots(count: number): Slots;
   /** Brings `values` up to date, once every call before has run, and returns them. */
   read(slots: Slots): Float64Array;
+  /** A clock of what its work is for, of the rank that uses it: by the host's time, or that of an asynchronous
+   * engine, which goes on with the calls. One for each engine. */
+  phaseClock(): PhaseClock;
   /** Waits until every call has run. */
   synchronize(): void;
   /** Gives back all that the engine holds outside of the host's memory, which no garbage collection finds.

@@ -1,3 +1,4 @@
+import type { PhaseClock } from '../base/phases.js';
 import type { IdleClock, PendingCopy } from '../tensor/region-copies.js';
 import type { EncodedPrecision } from '../tensor/precision.js';
 import type {
@@ -71,6 +72,9 @@ export class ForwardingEngine implements Engine {
   }
   startToHost<T extends ElementType>(from: Region<T>, into: HostArrays[T]): PendingCopy {
     return this.#engine.startToHost(from, into);
+  }
+  phaseClock(): PhaseClock {
+    return this.#engine.phaseClock();
   }
   synchronize(): void {
     this.#engine.synchronize();

@@ -62,6 +62,8 @@ export interface CudaDriver {
   readonly destroyEvent: CudaCall;
   /** (event, stream) */
   readonly record: CudaCall;
+  /** (event, stream, flags) */
+  readonly recordWithFlags: CudaCall;
   /** (event); `CUDA_NOT_READY` where it has not come yet */
   readonly queryEvent: CudaCall;
   /** (event) */
@@ -102,6 +104,8 @@ export const CUDA_OUT_OF_MEMORY = 2;
 export const CUDA_NOT_READY = 600;
 /** Of `createEvent`: it need not know the time. */
 export const EVENT_DISABLE_TIMING = 2;
+/** Of `recordWithFlags`, while a stream is captured: the event comes at every launch of the graph. */
+export const EVENT_RECORD_EXTERNAL = 1;
 
 const CANDIDATES = ['libcuda.so.1', 'nvcuda.dll'];
 const REMEDY = "it comes with NVIDIA's driver";
@@ -144,6 +148,7 @@ export async function openCudaDriver(named = process.env['PHANTOM_CUDA']): Promi
     createEvent: call('cuEventCreate', 'void* uint'),
     destroyEvent: call('cuEventDestroy_v2', 'size_t'),
     record: call('cuEventRecord', 'size_t size_t'),
+    recordWithFlags: call('cuEventRecordWithFlags', 'size_t size_t uint'),
     queryEvent: call('cuEventQuery', 'size_t'),
     waitForEvent: call('cuEventSynchronize', 'size_t'),
     elapsedTime: call('cuEventElapsedTime', 'void* size_t size_t'),

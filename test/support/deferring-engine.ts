@@ -71,6 +71,7 @@ export function deferringEngine(
       };
     },
     synchronize: wait,
+    phaseClock: () => inner.phaseClock(),
     toDevice<T extends ElementType>(from: HostArrays[T], to: Region<T>): void {
       requireLength(from, to);
       const numbers = zerosLike(to);

@@ -42,7 +42,8 @@ export interface RunNumbers {
   readonly sentBytes: number;
 }
 
-const STEPS = 3;
+/** The fourth is the first that is as the one before it, also on a device that repeats calls. */
+export const STEPS = 4;
 const COLUMNS = 6;
 
 const ENDS = { kind: 'replicated', inputs: 5, outputs: 3 } as const;

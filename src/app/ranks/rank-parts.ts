@@ -5,7 +5,7 @@ import {
   RecordingTransport,
 } from '../../communicators/recording/recording-transport.js';
 import { StagedTransport } from '../../communicators/staged/staged-transport.js';
-import { PhaseClock } from '../../base/phases.js';
+import { HostPhaseClock, type PhaseClock } from '../../base/phases.js';
 import { countingEngine, type FlopCounter } from '../../engines/counting/counting-engine.js';
 import type { Engine } from '../../engines/engine.js';
 import { inPieces } from '../../engines/pieces/pieces-engine.js';
@@ -38,14 +38,16 @@ export interface RankParts {
  */
 export function countedParts(engine: Engine, world: Transport, replicas = 1): RankParts {
   const counter: FlopCounter = { flops: 0, products: 0 };
-  const phases = new PhaseClock();
+  const phases = engine.phaseClock();
+  // A group of one waits for nobody.
+  const clockOf = ({ size }: Transport) => (size === 1 ? new HostPhaseClock() : phases);
   const ranks = world.size / replicas;
   const all = engine.asynchronous ? new StagedTransport(world, engine) : world;
   const holders = replicas === 1 ? all : all.split(Math.floor(world.rank / ranks));
   const alike = replicas === 1 ? null : all.split(world.rank % ranks);
-  const network = new RecordingTransport(holders, phases);
-  const control = new RecordingTransport(all, phases);
-  const gradients = alike && new RecordingTransport(alike, phases);
+  const network = new RecordingTransport(holders, clockOf(holders));
+  const control = new RecordingTransport(all, clockOf(all));
+  const gradients = alike && new RecordingTransport(alike, clockOf(alike));
   const exposedS = (record: CommunicationRecord) => total(record, 'exposedS');
   const needing = [network, gradients, control].filter((one) => one?.needsProgress === true);
   // Also where nothing has to progress: a library's bits may depend on the pieces. A device has other work

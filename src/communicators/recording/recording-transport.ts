@@ -1,4 +1,4 @@
-import { PHASE, PhaseClock } from '../../base/phases.js';
+import { HostPhaseClock, PHASE, type PhaseClock } from '../../base/phases.js';
 import type { Moved, PendingCollective, Summed, Transport } from '../communicator.js';
 import { byteLength, bytesEach } from '../operands.js';
 import type { Tensor } from '../../tensor/tensor.js';
@@ -62,7 +62,7 @@ export class RecordingTransport implements Transport {
   readonly #underWay: RecordedCollective[] = [];
 
   /** @param phases the rank's clock */
-  constructor(inner: Transport, phases = new PhaseClock()) {
+  constructor(inner: Transport, phases: PhaseClock = new HostPhaseClock()) {
     this.name = inner.name;
     this.description = inner.description;
     this.rank = inner.rank;

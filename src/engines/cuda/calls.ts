@@ -5,6 +5,8 @@ import type { Device } from './device.js';
 type Run = (words: Uint32Array, at: number) => void;
 
 interface Kind {
+  /** Of the calls that a segment has, 1; an event among them is none. */
+  readonly weight: 0 | 1;
   /** Of a call, its first word included, which is the number of its kind. */
   readonly words: number;
   readonly run: Run;
@@ -20,7 +22,10 @@ interface Segment {
 }
 
 /** What makes calls, one by one or by a graph. */
-export type CallTarget = Pick<Device, 'capture' | 'copy' | 'destroyGraph' | 'fill' | 'launchGraph'>;
+export type CallTarget = Pick<
+  Device,
+  'capture' | 'copy' | 'destroyGraph' | 'fill' | 'launchGraph' | 'record'
+>;
 
 /** Calls of a segment, at most: the device has the first ones while the host makes up the next. */
 const MOST_CALLS = 64;
@@ -28,7 +33,7 @@ const MOST_CALLS = 64;
 const MOST_REMEMBERED = 2 ** 22;
 /** A graph of fewer calls is no faster than they are. */
 const FEWEST_CALLS = 2;
-const [FILL, COPY] = [0, 1];
+const [FILL, COPY, RECORD] = [0, 1, 2];
 const HIGH = 2 ** 32;
 
 /** How calls have reached the device. */
@@ -73,16 +78,17 @@ export class Calls {
     this.kind(7, (words, at) =>
       device.copy(addressAt(words, at + 1), addressAt(words, at + 3), addressAt(words, at + 5)),
     );
+    this.kind(3, (words, at) => device.record(addressAt(words, at + 1)), 0);
   }
 
   /** What a kind of call is. @param words of a call, with one for its kind. @returns its number */
-  kind(words: number, run: Run): number {
-    return this.#kinds.push({ words, run }) - 1;
+  kind(words: number, run: Run, weight: 0 | 1 = 1): number {
+    return this.#kinds.push({ words, run, weight }) - 1;
   }
   /** Puts off a call. @returns where its words go, in `words` */
   add(kind: number): number {
-    const size = this.#kinds[kind]?.words ?? 0;
-    if (this.#calls >= (this.#inGraphs ? MOST_CALLS : 1)) this.submit();
+    const { words: size, weight } = this.#kinds[kind] as Kind;
+    if (weight === 1 && this.#calls >= (this.#inGraphs ? MOST_CALLS : 1)) this.submit();
     if (this.#length + size > this.#words.length) {
       const more = new Uint32Array(2 * this.#words.length);
       more.set(this.#words);
@@ -91,7 +97,7 @@ export class Calls {
     const at = this.#length;
     this.#words[at] = kind;
     this.#length += size;
-    this.#calls++;
+    this.#calls += weight;
     return at;
   }
   /** Of calls that are put off; another array after `add`. */
@@ -116,6 +122,11 @@ export class Calls {
     this.place(at + 1, from);
     this.place(at + 3, to);
     this.place(at + 5, bytes);
+  }
+
+  /** A timed event comes when the device has done the calls before. */
+  record(event: number): void {
+    this.place(this.add(RECORD) + 1, event);
   }
 
   /** Makes what `add` puts off, by itself: its arguments are others the next time. */

@@ -1,4 +1,5 @@
 import { UnsupportedError } from '../../base/errors.js';
+import type { PhaseClock } from '../../base/phases.js';
 import type { IdleClock, PendingCopy, RegionCopies } from '../../tensor/region-copies.js';
 import {
   type AnyTensor,
@@ -19,6 +20,7 @@ import { IdleTime } from './idle-time.js';
 import type { Launcher } from './launcher.js';
 import type { Products } from './products.js';
 import type { Staging } from './staging.js';
+import { StreamPhases } from './stream-phases.js';
 import type { Sums } from './sums.js';
 
 /** What the engine of a device is made of. */
@@ -40,6 +42,7 @@ export class DeviceMemory implements RegionCopies {
   readonly #products: Products;
   readonly #sums: Sums;
   readonly #staging: Staging;
+  #phases: StreamPhases | null = null;
 
   constructor({ device, calls, products, sums, staging }: DeviceParts) {
     this.idle = new IdleTime(device, calls);
@@ -83,7 +86,9 @@ export class DeviceMemory implements RegionCopies {
   }
   read({ values, byteOffset }: Slots): Float64Array {
     this.#calls.submit();
+    this.#phases?.mark();
     this.#device.read(byteOffset, values);
+    this.#phases?.collect();
     return values;
   }
   toHost<T extends ElementType>(from: Region<T>, into?: HostArrays[T]): HostArrays[T] {
@@ -107,6 +112,10 @@ export class DeviceMemory implements RegionCopies {
   }
   fill(x: Tensor, value: number): void {
     if (x.length > 0) this.#calls.fill(x.byteOffset, bitsOf(value), x.length);
+  }
+  phaseClock(): PhaseClock {
+    this.#phases ??= new StreamPhases(this.#device, this.#calls);
+    return this.#phases;
   }
   synchronize(): void {
     this.#calls.submit();

@@ -6,6 +6,7 @@ import {
   cudaError,
   DEVICE_ATTRIBUTE,
   EVENT_DISABLE_TIMING,
+  EVENT_RECORD_EXTERNAL,
   STREAM_NON_BLOCKING,
   CAPTURE_THREAD_LOCAL,
 } from '../../native/cuda.js';
@@ -48,6 +49,7 @@ export class Device {
   readonly #graphs = new Set<number>();
   readonly #elapsed = new Float32Array(1);
   #isClosed = false;
+  #captures = false;
 
   /**
    * @param place devices that are taken in turn, of those that the driver sees from 0 (null: all), and the rank's
@@ -191,9 +193,13 @@ export class Device {
     this.#events.push(event);
     return event;
   }
-  /** The event comes when all that was called before has run. */
+  /** The event comes when all that was called before has run: of a graph, at every launch. */
   record(event: number): void {
-    this.#call('cuEventRecord', this.#driver.record(event, this.stream));
+    const { record, recordWithFlags } = this.#driver;
+    if (this.#captures) {
+      const code = recordWithFlags(event, this.stream, EVENT_RECORD_EXTERNAL);
+      this.#call('cuEventRecordWithFlags', code);
+    } else this.#call('cuEventRecord', record(event, this.stream));
   }
   hasCome(event: number): boolean {
     const code = this.#driver.queryEvent(event);
@@ -238,11 +244,14 @@ export class Device {
     this.#call('cuStreamBeginCapture', driver.beginCapture(this.stream, CAPTURE_THREAD_LOCAL));
     const view = new BigUint64Array(1);
     const end = () => driver.endCapture(this.stream, view);
+    this.#captures = true;
     try {
       work();
     } catch (error) {
       if (end() === 0) driver.destroyGraph(Number(view[0]));
       throw error;
+    } finally {
+      this.#captures = false;
     }
     this.#call('cuStreamEndCapture', end());
     const graph = Number(view[0]);

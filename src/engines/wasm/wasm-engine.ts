@@ -1,3 +1,4 @@
+import { HostPhaseClock, type PhaseClock } from '../../base/phases.js';
 import type { PendingCopy } from '../../tensor/region-copies.js';
 import type { EncodedPrecision } from '../../tensor/precision.js';
 import {
@@ -96,6 +97,9 @@ export class WasmEngine implements HostEngine {
   startToHost<T extends ElementType>(from: Region<T>, into: HostArrays[T]): PendingCopy {
     this.toHost(from, into);
     return DONE;
+  }
+  phaseClock(): PhaseClock {
+    return new HostPhaseClock();
   }
   synchronize(): void {}
   close(): void {}

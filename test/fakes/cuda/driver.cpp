@@ -36,10 +36,16 @@ struct Stream {
 struct Capture {
   Stream *stream = nullptr;
   Nodes nodes;
+  /** Those that come at every launch. */
+  std::vector<struct Event *> events = {};
   bool broken = false;
 };
-struct Graph { Nodes nodes; };
-struct Executable { Device *device; std::shared_ptr<Nodes> nodes; };
+struct Graph { Nodes nodes; std::vector<struct Event *> events; };
+struct Executable {
+  Device *device;
+  std::shared_ptr<Nodes> nodes;
+  std::vector<struct Event *> events;
+};
 struct Device {
   char *base = nullptr, *own = nullptr;
   size_t bytes = 0, taken = 0;
@@ -364,15 +370,29 @@ int cuEventDestroy_v2(Event *event) {
   count(-1);
   return 0;
 }
+/** An event that comes when the stream has done what was called before. */
+static int recordOn(Event *event, void *stream) {
+  event->stream = (Stream *)stream;
+  if (capture.stream == stream) capture.events.push_back(event);
+  else event->recorded++;
+  return enqueue(stream, [=] {
+    event->come++;
+    event->comeS = event->stream->nowS;
+  });
+}
 int cuEventRecord(Event *event, void *stream) {
   DEVICE_CALL(cuEventRecord);
   LOCK;
-  event->stream = (Stream *)stream;
-  long which = ++event->recorded;
-  return enqueue(stream, [=] {
-    event->come = std::max(event->come, which);
-    event->comeS = event->stream->nowS;
-  });
+  if (capture.stream != stream) return recordOn(event, stream);
+  // It says in which order a graph's work is, and has no time.
+  event->recorded = event->come = 0;
+  return 0;
+}
+int cuEventRecordWithFlags(Event *event, void *stream, unsigned flags) {
+  DEVICE_CALL(cuEventRecordWithFlags);
+  LOCK;
+  if (flags != 1 || capture.stream != stream) return 1;
+  return recordOn(event, stream);
 }
 int cuEventQuery(Event *event) {
   DEVICE_CALL(cuEventQuery);
@@ -447,7 +467,8 @@ int cuLaunchKernel(KernelFunction *function, unsigned gx, unsigned gy, unsigned 
     }
     if (!runKernel(function, own, gx, bx)) breakDevice(719);
     // As long as a test says, in seconds.
-    ((Stream *)stream)->nowS += setting("FAKE_CUDA_KERNEL_S", 0);
+    const char *slow = getenv("FAKE_CUDA_SLOW");
+    if (!slow || isNamed(function, slow)) ((Stream *)stream)->nowS += setting("FAKE_CUDA_KERNEL_S", 0);
   });
 }
 int cuStreamBeginCapture_v2(Stream *stream, int mode) {
@@ -456,7 +477,7 @@ int cuStreamBeginCapture_v2(Stream *stream, int mode) {
   if (!streams.count(stream) || stream->device != current) return 400;
   // Only that of the thread is told apart here.
   if (mode != 1 || capture.stream) return 1;
-  capture = { stream, {}, false };
+  capture = { stream, {}, {}, false };
   return 0;
 }
 int cuStreamEndCapture(Stream *stream, Graph **graph) {
@@ -466,7 +487,7 @@ int cuStreamEndCapture(Stream *stream, Graph **graph) {
   capture = {};
   DEVICE_CALL(cuStreamEndCapture);
   if (done.broken) return 901;
-  *graph = new Graph{ std::move(done.nodes) };
+  *graph = new Graph{ std::move(done.nodes), std::move(done.events) };
   count(1);
   return 0;
 }
@@ -474,7 +495,7 @@ int cuGraphInstantiateWithFlags(Executable **executable, Graph *graph, unsigned 
   DEVICE_CALL(cuGraphInstantiateWithFlags);
   LOCK;
   if (flags) return 1;
-  *executable = new Executable{ current, std::make_shared<Nodes>(graph->nodes) };
+  *executable = new Executable{ current, std::make_shared<Nodes>(graph->nodes), graph->events };
   executables.insert(*executable);
   count(1);
   return 0;
@@ -485,6 +506,7 @@ int cuGraphLaunch(Executable *executable, void *stream) {
   LOCK;
   if (!executables.count(executable) || executable->device != current) return 400;
   auto nodes = executable->nodes;
+  for (Event *event : executable->events) event->recorded++;
   return enqueue(stream, [nodes] {
     for (auto &node : *nodes) if (!current->error) node();
   });

@@ -14,6 +14,7 @@ struct KernelModule {
 struct KernelFunction {
   KernelModule *module;
   void (*run)(Arguments);
+  std::string name;
 };
 
 // A thread is a stack pointer; a switch saves what the calling convention keeps (System V, x86-64).
@@ -59,8 +60,10 @@ KernelModule *loadKernels(const char *path) {
 
 KernelFunction *findKernel(KernelModule *module, const char *name) {
   void *found = dlsym(module->library, name);
-  return found ? new KernelFunction{ module, (void (*)(Arguments))found } : nullptr;
+  return found ? new KernelFunction{ module, (void (*)(Arguments))found, name } : nullptr;
 }
+
+bool isNamed(const KernelFunction *function, const char *name) { return function->name == name; }
 
 /** Lets each thread run to its next barrier or its end; how many did not end. */
 static unsigned round(unsigned threads, bool first, bool backwards) {

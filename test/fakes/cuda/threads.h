@@ -9,5 +9,6 @@ struct KernelFunction;
 /** A compiled library of kernels; null where it does not open. */
 KernelModule *loadKernels(const char *path);
 KernelFunction *findKernel(KernelModule *module, const char *name);
+bool isNamed(const KernelFunction *function, const char *name);
 /** False where threads of a block met different barriers. */
 bool runKernel(const KernelFunction *function, const Arguments &arguments, unsigned blocks, unsigned threads);

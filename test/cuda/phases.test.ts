@@ -1,0 +1,143 @@
+// What a rank's time on a CUDA device goes to, by events on the stand-in for CUDA's libraries.
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { after, afterEach, describe, it } from 'node:test';
+
+import { train } from '#src/app/train/train.js';
+import { PHASE, PHASES } from '#src/base/phases.js';
+import { createCudaEngine } from '#src/engines/cuda/cuda-engine.js';
+
+import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
+import { temporaryFolder } from '../support/files.js';
+import { callsOfFakeCuda, settings, withFakeCuda } from './training-runs.js';
+
+const skip = reasonToSkipFakeCuda();
+const SLOW_S = 1000;
+
+/** From now on each launch of this kernel takes that long by the stand-in's clock. */
+function slow(kernel: string): void {
+  Object.assign(process.env, { FAKE_CUDA_SLOW: kernel, FAKE_CUDA_KERNEL_S: String(SLOW_S) });
+}
+function notSlow(): void {
+  for (const name of ['FAKE_CUDA_SLOW', 'FAKE_CUDA_KERNEL_S']) delete process.env[name];
+}
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+
+describe('phases on a CUDA device', { skip: skip ?? false }, () => {
+  if (skip === null) withFakeCuda();
+  afterEach(notSlow);
+  after(notSlow);
+
+  for (const graphs of [false, true]) {
+    it(`have the time of their kernels, graphs ${graphs ? 'on' : 'off'}`, async () => {
+      const engine = await createCudaEngine({ graphs });
+      const clock = engine.phaseClock();
+      const [x, slots] = [engine.allocate([3]), engine.slots(1)];
+      const step = () => {
+        clock.enter(PHASE.local);
+        engine.scale(2, x);
+        engine.axpy(1, x, x);
+        assert.equal(clock.enter(PHASE.optimizer), PHASE.local);
+        engine.axpy(1, x, x);
+        engine.scale(2, x);
+        engine.scale(2, x);
+        clock.enter(PHASE.other);
+        engine.read(slots);
+      };
+      for (let i = 0; i < 3; i++) step();
+      clock.reset();
+      assert.equal(engine.callCounts.replayed > 0, graphs);
+      slow('scale');
+      step();
+      step();
+      const timesS = clock.timesS();
+      for (const [phase, launches] of [
+        [PHASE.local, 2],
+        [PHASE.optimizer, 4],
+        [PHASE.other, 0],
+      ] as const) {
+        const off = (timesS[phase] ?? 0) - launches * SLOW_S;
+        // Of 32 bits, and the host's pauses.
+        assert.ok(off > -1 && off < SLOW_S / 4, `${PHASES[phase]}: ${timesS[phase]} s`);
+      }
+      clock.reset();
+      assert.equal(clock.timesS()[PHASE.local], 0);
+      engine.close();
+    });
+  }
+
+  it('waits for the device no more often than it was waited for', async () => {
+    const engine = await createCudaEngine();
+    const clock = engine.phaseClock();
+    const calls = await callsOfFakeCuda();
+    const [x, slots] = [engine.allocate([3]), engine.slots(1)];
+    const step = () => {
+      for (const phase of [PHASE.data, PHASE.local, PHASE.waiting, PHASE.local]) {
+        clock.enter(phase);
+        engine.scale(2, x);
+      }
+      engine.read(slots);
+    };
+    step();
+    const before = ['cuStreamSynchronize', 'cuEventSynchronize', 'cuEventCreate'].map(calls);
+    step();
+    const done = ['cuStreamSynchronize', 'cuEventSynchronize', 'cuEventCreate'].map(calls);
+    assert.deepEqual(
+      done.map((count, i) => count - (before[i] ?? 0)),
+      [1, 0, 0],
+    );
+    engine.close();
+  });
+
+  it('has the wait for others where the device had nothing to do', async () => {
+    const engine = await createCudaEngine();
+    const clock = engine.phaseClock();
+    const x = engine.allocate([3]);
+    const waitingS = () => {
+      clock.reset();
+      clock.enter(PHASE.local);
+      engine.scale(2, x);
+      const before = clock.enter(PHASE.waiting);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+      clock.enter(before);
+      return clock.timesS()[PHASE.waiting] ?? 0;
+    };
+    assert.ok(waitingS() >= 0.018);
+    slow('scale');
+    assert.equal(waitingS(), 0);
+    engine.close();
+  });
+
+  it('looks at its times where there are very many changes', async () => {
+    const engine = await createCudaEngine();
+    const clock = engine.phaseClock();
+    const calls = await callsOfFakeCuda();
+    const x = engine.allocate([3]);
+    const made = calls('cuEventCreate');
+    slow('scale');
+    for (let i = 0; i < 5000; i++) clock.enter(i % 2 === 0 ? PHASE.local : PHASE.other);
+    clock.enter(PHASE.compression);
+    engine.scale(2, x);
+    assert.ok(Math.abs((clock.timesS()[PHASE.compression] ?? 0) - SLOW_S) < SLOW_S / 4);
+    assert.ok(calls('cuEventCreate') - made <= 4096);
+    engine.close();
+  });
+
+  it('are those of a run, and make up its steps', async (context) => {
+    const out = temporaryFolder(context);
+    const run = async (name: string) => {
+      const steps = { steps: 6, validateEvery: 6, ranks: 2 };
+      return train(settings(path.join(out, name), steps));
+    };
+    const { energy, elapsedS } = await run('plain');
+    for (const timesS of energy.rankTimesS) {
+      // Of the steady steps, which are half of them.
+      assert.ok(sum(timesS) > 0 && sum(timesS) < elapsedS, `${sum(timesS)} of ${elapsedS} s`);
+    }
+    slow('adam_step');
+    const { phases } = (await run('slow')).energy;
+    const totalS = sum(PHASES.map((name) => phases[name].timeS));
+    assert.ok(phases.optimizer.timeS > 0.99 * totalS, JSON.stringify(phases));
+    assert.ok(Math.abs(phases.optimizer.timeS - 3 * SLOW_S) < SLOW_S / 4, JSON.stringify(phases));
+  });
+});
