@@ -1,10 +1,11 @@
 // Kernels that are kept in a folder are compiled once, on the stand-in for CUDA's libraries.
 import assert from 'node:assert/strict';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 
 import { createCudaEngine } from '#src/engines/cuda/cuda-engine.js';
+import { kept, kernelFolder, MOST_KEPT } from '#src/engines/cuda/kernel-cache.js';
 
 import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
 import { temporaryFolder } from '../support/files.js';
@@ -18,7 +19,7 @@ describe('kernels that are kept', { skip: skip ?? false }, () => {
   /** The engine finds its kernels in this folder until the test has ended. */
   function keepIn(context: TestContext, folder: string): void {
     process.env['PHANTOM_CUDA_CACHE'] = folder;
-    context.after(() => delete process.env['PHANTOM_CUDA_CACHE']);
+    context.after(() => (process.env['PHANTOM_CUDA_CACHE'] = 'off'));
   }
 
   test('are compiled by the first engine alone, and compute the same', async (context) => {
@@ -35,7 +36,71 @@ describe('kernels that are kept', { skip: skip ?? false }, () => {
       engine.close();
     }
     assert.equal(calls('nvrtcCompileProgram') - before, 1);
-    assert.match(readdirSync(folder).join(), /^[\da-f]{64}-sm_\d+\.cubin$/);
+    assert.match(readdirSync(folder).join(), /^[\da-f]{64}\.cubin$/);
+  });
+
+  test('are compiled again where a file is damaged, and where the capability is another', async (context) => {
+    const folder = temporaryFolder(context);
+    keepIn(context, folder);
+    const calls = await callsOfFakeCuda();
+    const compiled = async (): Promise<number> => {
+      const before = calls('nvrtcCompileProgram');
+      (await createCudaEngine()).close();
+      return calls('nvrtcCompileProgram') - before;
+    };
+    assert.equal(await compiled(), 1);
+    const file = path.join(folder, readdirSync(folder)[0]);
+    for (const content of [readFileSync(file).subarray(0, -1), Buffer.alloc(0)]) {
+      writeFileSync(file, content);
+      assert.deepEqual([await compiled(), await compiled()], [1, 0]);
+    }
+    process.env['FAKE_CUDA_CAPABILITY'] = '80';
+    context.after(() => delete process.env['FAKE_CUDA_CAPABILITY']);
+    assert.deepEqual([await compiled(), await compiled()], [1, 0]);
+    assert.equal(readdirSync(folder).length, 2);
+  });
+
+  test("are in the user's folder where none is named, and nowhere where that cannot be", async (context) => {
+    const folder = temporaryFolder(context);
+    assert.deepEqual(kernelFolder({ XDG_CACHE_HOME: folder }), {
+      path: path.join(folder, 'phantom-parallel', 'cuda'),
+      named: false,
+    });
+    const home = { HOME: folder, XDG_CACHE_HOME: 'not/absolute' };
+    assert.equal(
+      kernelFolder(home)?.path,
+      path.join(folder, '.cache', 'phantom-parallel', 'cuda'),
+    );
+    assert.equal(kernelFolder({ ...home, PHANTOM_CUDA_CACHE: 'off' }), null);
+    const file = path.join(folder, 'file');
+    writeFileSync(file, '');
+    const unusable = { path: path.join(file, 'folder'), named: false };
+    const bytes = Uint8Array.of(1, 2);
+    assert.deepEqual(await kept(unusable, ['key'], async () => bytes), bytes);
+  });
+
+  test('are no more than so many, those that were used last', async (context) => {
+    const folder = { path: temporaryFolder(context), named: true };
+    let compiled = 0;
+    const take = async (key: number) => {
+      await kept(folder, [String(key)], async () => Uint8Array.of(++compiled));
+      const times = readdirSync(folder.path).map((name) => path.join(folder.path, name));
+      // As if a second had passed.
+      for (const file of times) {
+        const before = new Date(statSync(file).mtimeMs - 1000);
+        utimesSync(file, before, before);
+      }
+    };
+    for (let key = 0; key < MOST_KEPT; key++) await take(key);
+    await take(0);
+    assert.equal(compiled, MOST_KEPT);
+    await take(MOST_KEPT);
+    assert.equal(readdirSync(folder.path).length, MOST_KEPT);
+    // 1 has given way, 0 has not.
+    await take(0);
+    assert.equal(compiled, MOST_KEPT + 1);
+    await take(1);
+    assert.equal(compiled, MOST_KEPT + 2);
   });
 
   test('are refused by what is no folder, with the reason', async (context) => {

@@ -1,11 +1,9 @@
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import path from 'node:path';
+import { readFileSync } from 'node:fs';
 
 import { NativeError } from '../../base/errors.js';
-import { isSystemError, makeFolders, remedyFor, replaceFile } from '../../base/files.js';
 import { addressReader } from '../../native/library.js';
 import type { Nvrtc } from '../../native/nvrtc.js';
+import { kept, kernelFolder } from './kernel-cache.js';
 
 /** The kernels' sources in the order in which they are joined; in `kernels/cuda/`, and beside this module
  * where it is built. */
@@ -28,31 +26,15 @@ export function kernelSource(): string {
 }
 
 /**
- * Compiles the kernels for devices of this compute capability (10 · major + minor), or reads them from the folder
- * that PHANTOM_CUDA_CACHE names, where they are kept by source, NVRTC and capability.
+ * Compiles the kernels for devices of this compute capability (10 · major + minor), or takes those that were
+ * compiled from this source by this NVRTC before (`kernelFolder`).
  *
- * @throws NativeError where NVRTC refuses, with what it says, or the folder cannot be read or written
+ * @throws NativeError where NVRTC refuses, with what it says, or the folder that was named cannot be read or written
  */
 export async function compileKernels(nvrtc: Nvrtc, capability: number): Promise<Uint8Array> {
   const source = kernelSource();
-  const folder = process.env['PHANTOM_CUDA_CACHE'];
-  if (folder === undefined) return compiledOf(source, nvrtc, capability);
-  const key = [source, nvrtc.path, versionOf(nvrtc)].join('\0');
-  const hash = createHash('sha256').update(key).digest('hex');
-  const file = path.join(folder, `${hash}-sm_${capability}.cubin`);
-  try {
-    if (existsSync(file)) return readFileSync(file);
-    const binary = await compiledOf(source, nvrtc, capability);
-    makeFolders(folder);
-    replaceFile(file, binary);
-    return binary;
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    throw new NativeError(
-      'cuda',
-      `PHANTOM_CUDA_CACHE is ${folder}: kernels cannot be kept there (${error.message}); ${remedyFor(error)}`,
-    );
-  }
+  const key = [source, nvrtc.path, versionOf(nvrtc), `sm_${capability}`];
+  return kept(kernelFolder(), key, () => compiledOf(source, nvrtc, capability));
 }
 
 async function compiledOf(source: string, nvrtc: Nvrtc, capability: number): Promise<Uint8Array> {

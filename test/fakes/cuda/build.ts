@@ -24,10 +24,15 @@ export function reasonToSkipFakeCuda(): string | null {
   return null;
 }
 
-/** What a process needs in its environment to find it. */
-export function fakeCuda(): Record<'PHANTOM_CUDA' | 'PHANTOM_CUBLASLT' | 'PHANTOM_NVRTC', string> {
+type Variable = 'PHANTOM_CUDA' | 'PHANTOM_CUBLASLT' | 'PHANTOM_NVRTC' | 'PHANTOM_CUDA_CACHE';
+
+/** What a process needs in its environment to find it, and to leave nothing in the user's folders. */
+export function fakeCuda(): Record<Variable, string> {
   const library = builtLibrary();
-  return { PHANTOM_CUDA: library, PHANTOM_CUBLASLT: library, PHANTOM_NVRTC: library };
+  return {
+    ...{ PHANTOM_CUDA: library, PHANTOM_CUBLASLT: library, PHANTOM_NVRTC: library },
+    PHANTOM_CUDA_CACHE: 'off',
+  };
 }
 
 function builtLibrary(): string {
