@@ -7,6 +7,7 @@ interface MakeOptions extends WasmEngineOptions {
   readonly localRank?: number;
   readonly devices?: readonly number[] | null;
   readonly compute?: Compute;
+  readonly onWarning?: (message: string) => void;
 }
 
 /** Makes an engine. @throws NativeError where what it needs is not there */
@@ -16,11 +17,12 @@ type CreateEngine = (options: MakeOptions) => Promise<Engine>;
 export const ENGINES = {
   blas: async (options) => (await import('./blas/blas-engine.js')).createBlasEngine(options),
   wasm: async (options) => (await import('./wasm/wasm-engine.js')).createWasmEngine(options),
-  cuda: async ({ localRank = 0, devices = null, compute = 'float32' }) =>
+  cuda: async ({ localRank = 0, devices = null, compute = 'float32', onWarning }) =>
     (await import('./cuda/cuda-engine.js')).createCudaEngine({
       localRank,
       devices,
       tf32: compute === 'tf32',
+      ...(onWarning && { onWarning }),
     }),
 } as const satisfies Readonly<Record<string, CreateEngine>>;
 

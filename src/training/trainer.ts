@@ -83,6 +83,8 @@ export interface TrainingParts {
   /** Rate of bfloat16 products over that of float32 ones; null: nothing is computed in bfloat16. */
   readonly halfRatio: number | null;
   readonly stopRequested: () => boolean;
+  /** What went wrong without ending the run: taken from here after each step, for the log. */
+  readonly warnings: string[];
   /** Called on rank 0 alone. */
   readonly onEvent: (event: TrainingEvent) => void;
 }
@@ -221,6 +223,9 @@ class Trainer {
       step++;
       last = { loss: result.loss, accuracy: result.accuracy };
       if (isLogged) this.#emitStep(step, result, rate);
+      while (parts.warnings.length > 0) {
+        this.#emit({ type: 'warning', message: parts.warnings.shift() ?? '' });
+      }
 
       const isLast = step === job.steps;
       if (progress.stepped(result.loss, this.#samples, isLast)) {

@@ -1,5 +1,6 @@
 // Steps of the CUDA engine as graphs, on the stand-in for CUDA's libraries.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 
@@ -9,6 +10,7 @@ import type { PendingCollective, Transport } from '#src/communicators/communicat
 import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
 import { createCudaEngine } from '#src/engines/cuda/cuda-engine.js';
 import { Device } from '#src/engines/cuda/device.js';
+import type { TrainingEvent } from '#src/training/events.js';
 
 import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
 import { losses, temporaryFolder } from '../support/files.js';
@@ -144,6 +146,22 @@ describe('CUDA graphs', { skip: skip ?? false }, () => {
         error instanceof UnsupportedError && /is maybe; it is on or off/.test(error.message),
     );
     delete process.env['PHANTOM_CUDA_GRAPHS'];
+  });
+
+  it('that a run goes on without are in its log', async (context) => {
+    const out = path.join(temporaryFolder(context), 'run');
+    // The first two or three steps have none yet.
+    const steps = { steps: 6, validateEvery: 6, ranks: 1 };
+    process.env['FAKE_CUDA_FAIL'] = 'cuGraphInstantiateWithFlags:0=2';
+    const events: TrainingEvent[] = [];
+    await train(settings(out, steps), { onEvent: (event) => events.push(event) });
+    delete process.env['FAKE_CUDA_FAIL'];
+    const warning = events.find(({ type }) => type === 'warning');
+    assert.match(
+      warning?.type === 'warning' ? warning.message : '',
+      /cuGraphInstantiateWithFlags.*goes on without graphs/,
+    );
+    assert.match(readFileSync(path.join(out, 'metrics.jsonl'), 'utf8'), /goes on without graphs/);
   });
 
   const onesOn = (engine: Awaited<ReturnType<typeof createCudaEngine>>) => {

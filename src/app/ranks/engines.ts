@@ -17,6 +17,8 @@ export interface EngineOptions {
   readonly devices?: readonly number[] | null;
   /** What is multiplied. Default: float32 and bfloat16, as tensors are. */
   readonly compute?: Compute;
+  /** Takes what goes wrong without ending anything. Default: a warning of the process. */
+  readonly onWarning?: (message: string) => void;
 }
 
 /**
@@ -31,14 +33,15 @@ export async function createEngine(
   options: EngineOptions = {},
 ): Promise<Engine> {
   const { relaxedSimd: relaxed = false, module, localRank = 0, devices = null } = options;
-  const { compute = 'float32' } = options;
+  const { compute = 'float32', onWarning } = options;
   if (compute === 'tf32' && choice !== 'cuda') {
     throw new UnsupportedError(
       'compute',
       `tf32 is of CUDA devices alone, and the engine is ${choice}; choose engine cuda, or compute float32`,
     );
   }
-  const kernels = { relaxed, localRank, devices, compute, ...(module && { module }) };
+  const given = { ...(module && { module }), ...(onWarning && { onWarning }) };
+  const kernels = { relaxed, localRank, devices, compute, ...given };
   if (choice !== 'auto') return ENGINES[choice](kernels);
   let reason: unknown;
   for (const name of AUTOMATIC_ENGINES) {

@@ -23,7 +23,13 @@ await runRankProgram<TrainingRankData>(async (context) => {
   const { job, batches, module } = context.data;
   const { engine: choice, relaxedSimd, devices, ranks, replicas, compute } = job.settings;
   const { localRank } = context;
-  const make = () => createEngine(choice, { relaxedSimd, devices, localRank, module, compute });
+  const warnings: string[] = [];
+  const make = () =>
+    createEngine(choice, {
+      ...{ relaxedSimd, devices, localRank, module, compute },
+      // Those of the first rank are part of the run's log.
+      ...(context.rank === 0 && { onWarning: (message: string) => void warnings.push(message) }),
+    });
   // An engine of its own, so that the measurement takes none of the run's memory.
   const measured = () =>
     withRankEngine(context, make, (engine) => {
@@ -44,6 +50,7 @@ await runRankProgram<TrainingRankData>(async (context) => {
       batches: openBatches(handle, context.index % ranks),
       ...rates,
       stopRequested: context.stopRequested,
+      warnings,
       onEvent: context.post,
     });
   });

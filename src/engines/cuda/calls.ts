@@ -59,6 +59,7 @@ export interface CallCounts {
 export class Calls {
   readonly counts: CallCounts = { single: 0, replayed: 0, captured: 0 };
   readonly #device: CallTarget;
+  readonly #onWarning: (message: string) => void;
   #inGraphs: boolean;
   readonly #kinds: Kind[] = [];
   #words = new Uint32Array(2 ** 12);
@@ -69,8 +70,13 @@ export class Calls {
   #remembered = 0;
 
   /** @param inGraphs else every call is made by itself, when the next one comes */
-  constructor(device: CallTarget, inGraphs: boolean) {
+  constructor(
+    device: CallTarget,
+    inGraphs: boolean,
+    onWarning: (message: string) => void = (message) => process.emitWarning(message),
+  ) {
     this.#device = device;
+    this.#onWarning = onWarning;
     this.#inGraphs = inGraphs;
     this.kind(6, (words, at) =>
       device.fill(addressAt(words, at + 1), words[at + 5] ?? 0, addressAt(words, at + 3)),
@@ -171,7 +177,7 @@ export class Calls {
     this.#run(words);
     this.counts.single += calls;
     this.#inGraphs = false;
-    process.emitWarning(`${message}; this engine goes on without graphs, which is slower`);
+    this.#onWarning(`${message}; this engine goes on without graphs, which is slower`);
     for (const hash of this.#segments.keys()) this.#forget(hash);
   }
 

@@ -18,6 +18,8 @@ export interface CudaEngineOptions extends DevicePlace {
   readonly tf32?: boolean;
   /** Whether calls that come again are launched as a CUDA graph. Default: unless PHANTOM_CUDA_GRAPHS is off. */
   readonly graphs?: boolean;
+  /** Takes what goes wrong without ending anything. Default: a warning of the process. */
+  readonly onWarning?: (message: string) => void;
 }
 
 /**
@@ -34,7 +36,7 @@ export async function createCudaEngine(options: CudaEngineOptions = {}): Promise
   const device = new Device(driver, { devices: null, localRank: 0, ...options });
   try {
     refuseWithout(device, tf32);
-    return await engineOn(device, tf32, new Calls(device, options.graphs ?? graphsAreOn()));
+    return await engineOn(device, tf32, new Calls(device, options.graphs ?? graphsAreOn(), options.onWarning));
   } catch (error) {
     device.close();
     throw error;
