@@ -18,6 +18,8 @@ export interface CudaDriver {
   readonly device: CudaCall;
   /** (Uint8Array: text, its length, device) */
   readonly deviceName: CudaCall;
+  /** (Uint8Array: 16 bytes, device): of a part of a device (MIG) its own */
+  readonly deviceId: CudaCall;
   /** (Int32Array: value, attribute, device) */
   readonly deviceAttribute: CudaCall;
   /** (BigUint64Array: context, device) */
@@ -125,6 +127,7 @@ export async function openCudaDriver(named = process.env['PHANTOM_CUDA']): Promi
     deviceCount: call('cuDeviceGetCount', 'void*'),
     device: call('cuDeviceGet', 'void* int'),
     deviceName: call('cuDeviceGetName', 'void* int int'),
+    deviceId: call('cuDeviceGetUuid_v2', 'void* int'),
     deviceAttribute: call('cuDeviceGetAttribute', 'void* int int'),
     retainContext: call('cuDevicePrimaryCtxRetain', 'void* int'),
     releaseContext: call('cuDevicePrimaryCtxRelease_v2', 'int'),

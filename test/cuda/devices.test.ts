@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 
-import { createEngine } from '#src/app/ranks/engines.js';
+import { createEngine, deviceIds } from '#src/app/ranks/engines.js';
 import { train } from '#src/app/train/train.js';
-import { localRankOf, seeingTheSame } from '#src/communicators/mpi/mpi-worker.js';
+import { localRankOf, mostOnOneDevice } from '#src/communicators/mpi/mpi-worker.js';
 import { resolveSettings } from '#src/settings/resolve.js';
 
 import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
@@ -27,6 +27,19 @@ describe('devices of ranks', { skip: skip ?? false }, () => {
     assert.deepEqual(await nameOf(null, 3), ['Fake device 1', 2]);
     assert.deepEqual(await nameOf([1, 0], 0), ['Fake device 1', 2]);
     assert.deepEqual(await nameOf([1], 4), ['Fake device 1', 1]);
+  });
+
+  test('are told from all others by their UUIDs', async (context) => {
+    const ids = await deviceIds('cuda', null);
+    assert.equal(new Set(ids).size, 2);
+    for (const id of ids) assert.match(id, /^[\da-f]{32}$/);
+    assert.deepEqual(await deviceIds('cuda', [1, 0]), ids.toReversed());
+    assert.deepEqual(await deviceIds('cuda', [0, 7]), []);
+    assert.deepEqual(await deviceIds('wasm', null), []);
+    // Another's number 0 is another device.
+    process.env['FAKE_CUDA_UUID'] = '1';
+    context.after(() => delete process.env['FAKE_CUDA_UUID']);
+    assert.notDeepEqual(await deviceIds('cuda', null), ids);
   });
 
   test('a run has those that it names, and says when ranks share one', async (context) => {
@@ -61,16 +74,10 @@ test('a process has its place on its machine from its launcher, or else from the
   assert.equal(localRankOf({ rank: 3, localRank: 7 }, processes), 7);
 });
 
-test('a rank with a GPU of its own shares it with no other', () => {
-  const sharing = (...visible: readonly string[]) => {
-    const hosts = ['a', 'b', 'a', 'b'];
-    const processes = hosts.map((host, pid) => ({
-      host,
-      pid,
-      visibleDevices: visible[pid] ?? '',
-    }));
-    return processes.map((_, rank) => seeingTheSame(rank, processes));
-  };
-  assert.deepEqual(sharing('', '', '', ''), [2, 2, 2, 2]);
-  assert.deepEqual(sharing('0', '0', '1', '0'), [1, 2, 1, 2]);
+test('a rank with a GPU of its own shares it with no other, whatever its number', () => {
+  const most = (...devices: readonly string[]) =>
+    mostOnOneDevice(devices.map((device, pid) => ({ host: 'a', pid, device })));
+  assert.equal(most('', ''), null);
+  assert.equal(most('a', 'b', 'c'), 1);
+  assert.equal(most('a', 'b', 'a', 'a'), 3);
 });

@@ -67,10 +67,7 @@ describe('kernels that are kept', { skip: skip ?? false }, () => {
       named: false,
     });
     const home = { HOME: folder, XDG_CACHE_HOME: 'not/absolute' };
-    assert.equal(
-      kernelFolder(home)?.path,
-      path.join(folder, '.cache', 'phantom-parallel', 'cuda'),
-    );
+    assert.equal(kernelFolder(home)?.path, path.join(folder, '.cache', 'phantom-parallel', 'cuda'));
     assert.equal(kernelFolder({ ...home, PHANTOM_CUDA_CACHE: 'off' }), null);
     const file = path.join(folder, 'file');
     writeFileSync(file, '');

@@ -92,6 +92,15 @@ export async function withEngine<T>(
   }
 }
 
+/** What tells the devices of an engine that ranks of this process take in turn from all others; empty: it has none. */
+export async function deviceIds(
+  choice: EngineChoice,
+  devices: readonly number[] | null,
+): Promise<readonly string[]> {
+  if (choice !== 'cuda') return [];
+  return (await import('../../engines/cuda/device-ids.js')).cudaDeviceIds(devices);
+}
+
 /** The kernels, compiled once for all engines of a process. */
 export function compiledKernels(relaxedSimd: boolean): WasmModule {
   return loadKernelModule(relaxedSimd);

@@ -3,7 +3,7 @@ import { ConfigError } from '../../base/errors.js';
 import { checkLimits } from '../../base/process-limits.js';
 import { type Launcher, unstartedTasks } from '../../communicators/launcher.js';
 import { MpiMember } from '../../communicators/mpi/member.js';
-import { seeingTheSame } from '../../communicators/mpi/mpi-worker.js';
+import { mostOnOneDevice } from '../../communicators/mpi/mpi-worker.js';
 import type { ProcessPlace } from '../../communicators/rank-context.js';
 import { MAXIMUM_RANKS } from '../../communicators/threads/group.js';
 import {
@@ -28,6 +28,8 @@ export interface RanksRequest {
   readonly bind: Bind;
   /** Takes what slows this process down, once it is known; in the process of rank 0. */
   readonly onWarning: (message: string) => void;
+  /** Of an engine on devices: those that ranks of this process take in turn (`deviceIds`). Default: none. */
+  readonly devices?: readonly string[];
   /** Takes what ranks of this process post. */
   readonly onMessage: (message: unknown) => void;
 }
@@ -57,8 +59,8 @@ export interface Ranks {
   readonly here: readonly number[];
   /** Ranks on this machine, of this run. */
   readonly onMachine: number;
-  /** Those of them that see the CUDA devices that ranks here see. */
-  readonly onDevices: number;
+  /** Of an MPI job, ranks on the device that has most of them; null: not on devices, or ranks are threads. */
+  readonly onOneDevice: number | null;
   /** Whether the first of this machine's ranks is here; null: the launcher does not say. */
   readonly firstOnMachine: boolean | null;
   /** Of an MPI job, by rank; null: ranks are threads. */
@@ -75,18 +77,18 @@ export interface Ranks {
  * @throws NativeError when the launcher's MPI library is missing or another,
  *   UnsupportedError when a limit of this process leaves no room for its ranks */
 export async function joinRanks(request: RanksRequest): Promise<Ranks> {
-  const { launcher, module, timeoutS, onMessage, onWarning } = request;
+  const { launcher, module, timeoutS, onMessage, onWarning, devices = [] } = request;
   checkLimits(launcher === null ? request.size : 1);
   if (launcher === null) return threadRanks(request);
   const kernels = loadKernelModule(false);
-  const member = await MpiMember.join({ launcher, module, timeoutS, kernels, onMessage });
+  const member = await MpiMember.join({ launcher, module, timeoutS, kernels, onMessage, devices });
   const warning = bindingWarning(launcher);
   if (warning !== null && member.rank === 0) onWarning(warning);
   return {
     here: [member.rank],
     processes: member.processes,
     onMachine: launcher.localSize ?? 1,
-    onDevices: seeingTheSame(member.rank, member.processes),
+    onOneDevice: mostOnOneDevice(member.processes),
     firstOnMachine: launcher.localRank === null ? null : launcher.localRank === 0,
     together: (work) => member.together(work),
     fromFirst: (work) => member.fromFirst(work),
@@ -160,7 +162,7 @@ function threadRanks(request: RanksRequest): Ranks {
   return {
     here: Array.from({ length: size }, (_, rank) => rank),
     onMachine: size,
-    onDevices: size,
+    onOneDevice: null,
     firstOnMachine: true,
     processes: null,
     together: async (work) => work(),

@@ -181,7 +181,7 @@ function refuseOneClass(training: DataParts['training']): void {
 
 /**
  * @param room memory that an engine can address: that of a rank, or of a device that ranks share
- * @param onMachine ranks on this machine; with devices, those that see the same ones
+ * @param onMachine ranks on this machine; with devices, those that take these in turn
  * @returns a warning when the ranks need more of the host's memory than this machine has
  * @throws UnsupportedError when ranks do not fit their engine's memory, with the sizes
  */

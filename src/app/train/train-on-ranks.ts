@@ -14,7 +14,7 @@ import { configHash } from '../../checkpoints/determining-settings.js';
 import { readRunConfig, readRunSchema, type RunConfig } from '../../checkpoints/run-folder.js';
 import { FolderLock } from '../../checkpoints/run-lock.js';
 import type { TrainingJob } from '../../training/trainer.js';
-import { compiledKernels, withEngine } from '../ranks/engines.js';
+import { compiledKernels, deviceIds, withEngine } from '../ranks/engines.js';
 import { widensKernels } from '../ranks/probes.js';
 import { initialStandardization, openInitialModel } from './from-model.js';
 import { createMeter } from '../ranks/meters.js';
@@ -76,6 +76,7 @@ async function trainUnder(
     module: new URL('training-rank.js', import.meta.url),
     timeoutS: settings.timeout,
     bind: settings.bind,
+    devices: await deviceIds(settings.engine, settings.devices),
     onWarning: say,
     onMessage: (message) => hooks.onEvent(message as TrainingEvent),
   });
@@ -222,7 +223,7 @@ interface Prepared {
 
 async function prepare(
   settings: TrainingSettings,
-  { here, onMachine, onDevices }: Ranks,
+  { here, onMachine, onOneDevice }: Ranks,
   resumeFolder: string | null,
   rows: RowsInMemory,
 ): Promise<Prepared> {
@@ -258,7 +259,10 @@ async function prepare(
     devices,
   }));
   (await createMeter({ ...settings, choice: settings.meter })).close();
-  const warning = checkMemory(run, settings, room, room.devices === 0 ? onMachine : onDevices);
+  const warning =
+    onOneDevice === null
+      ? checkMemory(run, settings, room, onMachine)
+      : checkMemory(run, settings, { ...room, devices: 1 }, onOneDevice);
   const recorded = describeData(data, standardization);
   const before = resumeFolder === null ? null : readRunConfig(resumeFolder);
   const from = model && { folder: model.weights, text: sourceText(model) };

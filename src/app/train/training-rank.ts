@@ -26,7 +26,11 @@ await runRankProgram<TrainingRankData>(async (context) => {
   const warnings: string[] = [];
   const make = () =>
     createEngine(choice, {
-      ...{ relaxedSimd, devices, localRank, module, compute },
+      relaxedSimd,
+      devices,
+      localRank,
+      module,
+      compute,
       // Those of the first rank are part of the run's log.
       ...(context.rank === 0 && { onWarning: (message: string) => void warnings.push(message) }),
     });

@@ -34,6 +34,8 @@ export interface MpiMemberOptions {
   /** A module that exports `add`; null: sums in JavaScript, with the same bits. */
   readonly kernels: WasmModule | null;
   readonly onMessage: (message: unknown) => void;
+  /** What tells the devices that ranks of this process take in turn from all others. Default: none. */
+  readonly devices?: readonly string[];
 }
 
 /**
@@ -52,11 +54,12 @@ export class MpiMember {
 
   private constructor(options: MpiMemberOptions) {
     this.#options = options;
-    const { launcher, timeoutS, kernels } = options;
+    const { launcher, timeoutS, kernels, devices = [] } = options;
     prepareForMpi();
     this.#watch = new DeathWatch(launcher);
     const shared = this.#words.buffer;
-    const workerData: MpiWorkerData = { phantomMpi: { launcher, timeoutS, kernels, shared } };
+    const parts = { launcher, timeoutS, kernels, shared, devices };
+    const workerData: MpiWorkerData = { phantomMpi: parts };
     this.#worker = new Worker(options.module, { workerData, ...workerOptions() });
     this.#worker.on('message', (report: MpiReport) => this.#receive(report));
     this.#worker.on('error', (error) => this.#fail(error));

@@ -24,6 +24,8 @@ export interface MpiWorkerData {
     readonly timeoutS: number;
     readonly kernels: WasmModule | null;
     readonly shared: SharedArrayBuffer;
+    /** As of `MpiMemberOptions`. */
+    readonly devices: readonly string[];
   };
 }
 
@@ -65,7 +67,7 @@ export async function runMpiRank<Data>(
   if (port === null || !isMpiWorker()) {
     throw new UnsupportedError('mpi', 'runMpiRank works in a worker that MpiMember started');
   }
-  const { launcher, timeoutS, kernels, shared } = (workerData as MpiWorkerData).phantomMpi;
+  const { launcher, timeoutS, kernels, shared, devices } = (workerData as MpiWorkerData).phantomMpi;
   const words = new Int32Array(shared);
   const tell = (report: MpiReport): void => port.postMessage(report);
   const requests = new Requests(port);
@@ -82,8 +84,11 @@ export async function runMpiRank<Data>(
   }
   try {
     const exchange = new Exchange(new Communicator(transport));
-    const processes = exchange.texts(placeHere()).map(placeOf);
-    const here = { transport, localRank: localRankOf(launcher, processes) };
+    const places = exchange.texts(`${process.pid} ${hostname()}`).map(placeOf);
+    const localRank = localRankOf(launcher, places);
+    const taken = exchange.texts(devices[localRank % devices.length] ?? '');
+    const processes = places.map((place, i) => ({ ...place, device: taken[i] ?? '' }));
+    const here = { transport, localRank };
     tell({ type: 'ready', processes });
     for (;;) {
       const request = await requests.next();
@@ -111,25 +116,22 @@ export async function runMpiRank<Data>(
 
 /** A process of an MPI job. */
 export interface MpiProcess extends ProcessPlace {
-  /** Its CUDA_VISIBLE_DEVICES; empty: all of the machine's. */
-  readonly visibleDevices: string;
+  /** What tells the device that its rank takes from all others; empty: it takes none, or that is not known. */
+  readonly device: string;
 }
 
-function placeHere(): string {
-  const { CUDA_VISIBLE_DEVICES: visible = '' } = process.env;
-  return `${process.pid} ${hostname()} ${visible.replaceAll(/\s/g, '')}`;
-}
-function placeOf(text: string): MpiProcess {
-  const [pid, host = '', visibleDevices = ''] = text.split(' ', 3);
-  return { host, pid: Number(pid), visibleDevices };
+function placeOf(text: string): ProcessPlace {
+  const [pid, host = ''] = text.split(' ', 2);
+  return { host, pid: Number(pid) };
 }
 
-/** How many processes of its machine see the CUDA devices that it sees, itself among them. */
-export function seeingTheSame(rank: number, processes: readonly MpiProcess[]): number {
-  const own = processes[rank];
-  const isSame = ({ host, visibleDevices }: MpiProcess) =>
-    host === own?.host && visibleDevices === own.visibleDevices;
-  return Math.max(1, processes.filter(isSame).length);
+/** Ranks on the device that has most of them; null: they are not on devices. */
+export function mostOnOneDevice(processes: readonly MpiProcess[]): number | null {
+  const counts = new Map<string, number>();
+  for (const { device } of processes) {
+    if (device !== '') counts.set(device, (counts.get(device) ?? 0) + 1);
+  }
+  return counts.size === 0 ? null : Math.max(...counts.values());
 }
 
 /** A process's place among those of its machine: as its launcher says, else by the hosts of all. Exported for

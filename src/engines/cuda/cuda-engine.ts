@@ -36,7 +36,11 @@ export async function createCudaEngine(options: CudaEngineOptions = {}): Promise
   const device = new Device(driver, { devices: null, localRank: 0, ...options });
   try {
     refuseWithout(device, tf32);
-    return await engineOn(device, tf32, new Calls(device, options.graphs ?? graphsAreOn(), options.onWarning));
+    return await engineOn(
+      device,
+      tf32,
+      new Calls(device, options.graphs ?? graphsAreOn(), options.onWarning),
+    );
   } catch (error) {
     device.close();
     throw error;

@@ -10,7 +10,7 @@
 // - Any call can be made to fail, once, by FAKE_CUDA_FAIL=name:call=code; calls are counted from 1, and 0 is
 //   the next one.
 // - FAKE_CUDA_DEVICES, FAKE_CUDA_CAPABILITY, FAKE_CUDA_DRIVER and FAKE_CUDA_MEMORY (MiB of a device) say
-//   what there is; FAKE_CUDA_KERNEL_S, how long a kernel takes (with FAKE_CUDA_SLOW the one of that name), which nobody waits for: the clock of a stream
+//   what there is, and FAKE_CUDA_UUID which (the first byte of its UUID; the last is its number); FAKE_CUDA_KERNEL_S, how long a kernel takes (with FAKE_CUDA_SLOW the one of that name), which nobody waits for: the clock of a stream
 //   goes on by it, and events have its time.
 //
 // It proves calls, order, layouts and the kernels' arithmetic; nothing about races inside a block, the
