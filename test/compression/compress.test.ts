@@ -183,6 +183,7 @@ describe('compress', () => {
   it('tells the output error on data as the model itself is evaluated', async (context) => {
     const folder = temporaryFolder(context);
     const source = path.join(folder, 'run');
+    const data = 'synthetic:teacher?widths=24,16,6&labels=argmax&validation=1000';
     for (const strategy of ['tensor', 'tensor-paired', 'phantom'] as const) {
       const shape = {
         strategy,
@@ -193,26 +194,26 @@ describe('compress', () => {
         ranks: 1,
         engine: 'wasm',
       } as const;
-      await train({ ...shape, steps: 5, out: `${source}-${strategy}` });
+      await train({ ...shape, data, steps: 5, out: `${source}-${strategy}` });
       const out = path.join(folder, `model-${strategy}`);
       const { probe } = await compress({
         ...COMMON,
         activation: null,
         loss: null,
-        data: 'fashion-10k',
+        data,
         model: `${source}-${strategy}`,
         choice: { by: 'ghosts', ghosts: 2 },
         out,
       });
       const request = {
-        data: 'fashion-10k',
+        data,
         engine: 'wasm',
         batch: 500,
         checkpoint: null,
       } as const;
       const before = await evaluate({ ...request, ranks: 1, model: `${source}-${strategy}` });
       const after = await evaluate({ ...request, ranks: 4, model: out });
-      assert.equal(probe?.rows, 2000);
+      assert.equal(probe?.rows, 1000);
       for (const [told, found] of [
         [probe.before, before],
         [probe.after, after],

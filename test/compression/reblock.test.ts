@@ -12,9 +12,10 @@ import { readRunConfig } from '#src/checkpoints/run-folder.js';
 import { densified, randomNumbers } from '../support/dense.js';
 import { readCheckpoint, temporaryFolder } from '../support/files.js';
 
+const DATA = 'synthetic:teacher?widths=24,16,6&labels=argmax&validation=200';
 const RUN = {
   ...({ width: 24, blocks: 6, depth: 2, ghosts: 2, engine: 'wasm', optimizer: 'adam' } as const),
-  ...({ ranks: 3, batch: 32, checkpointEvery: 4 } as const),
+  ...({ ranks: 1, batch: 32, checkpointEvery: 4, data: DATA } as const),
 };
 
 function largest(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -70,14 +71,14 @@ describe('reblock', () => {
   it('merges a run: the same outputs on any ranks, and it goes on', async (context) => {
     const folder = temporaryFolder(context);
     const [model, out] = [path.join(folder, 'run'), path.join(folder, 'merged')];
-    await train({ ...RUN, ema: 0.9, dropout: 0.1, steps: 6, out: model });
+    await train({ ...RUN, ranks: 3, ema: 0.9, dropout: 0.1, steps: 6, out: model });
     const report = await reblock({ model, blocks: 2, out, engine: 'wasm' });
     assert.deepEqual(
       [report.kind, report.compression, report.optimizerState, report.after.ghosts],
       ['run', null, 'merged', 6],
     );
     const of = (source: string, ranks: number) =>
-      evaluate({ model: source, data: 'fashion-10k', engine: 'wasm', ranks, checkpoint: null });
+      evaluate({ model: source, data: DATA, engine: 'wasm', ranks, checkpoint: null });
     const before = await of(model, 3);
     for (const ranks of [1, 2]) {
       const after = await of(out, ranks);
@@ -117,7 +118,7 @@ describe('reblock', () => {
       const { after } = await reblock({ model, blocks: 2, out, engine: 'wasm' });
       assert.deepEqual([after.blocks, after.ghosts], [2, 6]);
       const of = (source: string) =>
-        evaluate({ model: source, data: 'fashion-10k', engine: 'wasm', checkpoint: null });
+        evaluate({ model: source, data: DATA, engine: 'wasm', checkpoint: null });
       const [before, merged] = [await of(model), await of(out)];
       assert.ok(Math.abs(merged.loss - before.loss) < 1e-6 * before.loss, `gated: ${gated}`);
       const end = await train({ steps: 6 }, { resume: out });
@@ -177,7 +178,7 @@ describe('reblock', () => {
     const out = path.join(folder, 'out');
     await train({ ...RUN, steps: 1, out: model });
     const dense = path.join(folder, 'dense');
-    await train({ ...RUN, ranks: 1, strategy: 'tensor', steps: 1, out: dense });
+    await train({ ...RUN, strategy: 'tensor', steps: 1, out: dense });
     const refused = async (message: RegExp, changes: Partial<ReblockOptions>) => {
       await assert.rejects(
         reblock({ model, blocks: 2, out, engine: 'wasm', ...changes }),

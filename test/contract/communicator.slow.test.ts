@@ -1,4 +1,4 @@
-// Groups that communicator.test.ts leaves out, and large payloads in large ones.
+// Groups that communicator.test.ts leaves out, and large payloads.
 import { loadKernelModule } from '#src/engines/wasm/kernel-module.js';
 import { threads } from './communicator-contract-threads.js';
 import { communicatorContract } from './communicator-contract.js';
@@ -6,7 +6,7 @@ import { communicatorContract } from './communicator-contract.js';
 const kernels = loadKernelModule(false);
 
 communicatorContract('threads', threads({ kernels }), {
-  sizes: [4, 7, 8, 16],
+  sizes: [2, 4, 7, 8, 16],
   failureSizes: [3],
   thorough: true,
 });

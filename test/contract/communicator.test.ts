@@ -11,8 +11,7 @@ communicatorContract(
   async (_size, contract) => runContractCases(new SoloTransport(), contract),
   { sizes: [1] },
 );
-communicatorContract('threads', threads({ kernels }), { sizes: [2], thorough: true });
-communicatorContract('threads', threads({ kernels }), { sizes: [1, 3], failureSizes: [2] });
+communicatorContract('threads', threads({ kernels }), { sizes: [1, 2, 3], failureSizes: [2] });
 // Small staging sends most payloads in chunks; the numbers of the exchanges wrap on the way.
 communicatorContract(
   'threads in small chunks, in JavaScript',

@@ -184,6 +184,7 @@ function check(arrays: Arrays, engine: Engine, c: Case): void {
     multiply('wide', ofWide);
     assert.deepEqual(arrays.of(out), arrays.of(ofWide), JSON.stringify(c));
   }
+  const described = JSON.stringify(c);
   const [left, right, results] = [arrays.of(a.wide), arrays.of(b.wide), arrays.of(out)];
   for (let i = 0; i < rows * columns; i++) {
     const { sum, size } = product(
@@ -197,7 +198,7 @@ function check(arrays: Arrays, engine: Engine, c: Case): void {
     // As in float32, since products of two bfloat16 are exact there: a rounding for each sum.
     const absolute = (inner + 3) * ROUNDING * (Math.abs(alpha) * size + Math.abs(beta * before));
     const expected = alpha * sum + beta * before;
-    arrays.close(at(results, i), expected, { absolute }, `c[${i}] of ${JSON.stringify(c)}`);
+    arrays.close(at(results, i), expected, { absolute }, `c[${i}] of ${described}`);
   }
 }
 

@@ -224,6 +224,7 @@ function check(arrays: Arrays, c: Case): void {
     beta,
     matrix(out, rows, columns, strideC),
   );
+  const described = JSON.stringify(c);
   const [left, right, results] = [arrays.of(a), arrays.of(b), arrays.of(out)];
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < strideC; j++) {
@@ -245,7 +246,7 @@ function check(arrays: Arrays, c: Case): void {
       // three more roundings for alpha, beta and their sum.
       const bound = (inner + 3) * ROUNDING * (Math.abs(alpha) * size + Math.abs(beta * before));
       const expected = alpha * sum + beta * before;
-      arrays.close(actual, expected, { absolute: bound }, `c[${i}, ${j}] of ${JSON.stringify(c)}`);
+      arrays.close(actual, expected, { absolute: bound }, `c[${i}, ${j}] of ${described}`);
     }
   }
 }

@@ -154,7 +154,8 @@ interface Bounds {
 /** Element i of an array that has it. */
 export function at(values: ArrayLike<number>, i: number): number {
   const value = values[i];
-  assert(value !== undefined, `no element ${i}`);
+  // A text made for `assert` would be made for every element that is there.
+  if (value === undefined) assert.fail(`no element ${i}`);
   return value;
 }
 
@@ -167,10 +168,8 @@ export function close(
 ): void {
   if (Object.is(actual, expected) || actual === expected) return;
   const error = Math.abs(actual - expected);
-  assert(
-    error <= absolute + relative * Math.abs(expected),
-    `${what}: ${actual}, expected ${expected}`,
-  );
+  if (error <= absolute + relative * Math.abs(expected)) return;
+  assert.fail(`${what}: ${actual}, expected ${expected}`);
 }
 
 /** op(a)[i, p] · op(b)[p, j] summed over p, and the sum of the products' sizes. */

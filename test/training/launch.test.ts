@@ -140,7 +140,7 @@ describe('launch on threads', { skip: linux }, () => {
     const folder = temporaryFolder(context);
     const settings = { steps: 1200, checkpointEvery: 50, keepCheckpoints: 2, logEvery: 100 };
     const whole = path.join(folder, 'whole');
-    await train({ ...SETTINGS, ...settings, out: whole });
+    await train({ ...SETTINGS, ...settings, ranks: 1, checkpointEvery: 1200, out: whole });
     const out = path.join(folder, 'run');
     let kills = 0;
     const { result } = startLaunch(

@@ -7,14 +7,14 @@ import type { TrainingSettings } from '#src/settings/settings.js';
 import { relativeError } from '../parity/assemble.js';
 import { losses, readCheckpoint, temporaryFolder } from '../support/files.js';
 
-const STEPS = 50;
+const STEPS = 20;
 export const SETTINGS: Partial<TrainingSettings> = {
   width: 32,
   depth: 3,
   blocks: 4,
   ghosts: 2,
   engine: 'wasm',
-  data: 'fashion-10k',
+  data: 'synthetic:teacher?widths=24,16,6&labels=argmax&validation=1000',
   steps: STEPS,
   optimizer: 'momentum',
   lr: 0.01,
@@ -44,8 +44,11 @@ export async function runReplicas(
   return { end, losses: losses(out), weights: readCheckpoint(checkpoint) };
 }
 
-/** Tests that four ranks train the same network however many replicas they make up. */
-export function sameNetwork(strategy: Strategy): void {
+/**
+ * Tests that four ranks train the same network however many replicas they make up.
+ * @param choice.again whether two replicas are run twice, for the same bits
+ */
+export function sameNetwork(strategy: Strategy, { again = false } = {}): void {
   it(`${strategy}: 1 × 4, 2 × 2 and 4 × 1 train the same network`, async (context) => {
     const folder = temporaryFolder(context);
     const one = await runReplicas(folder, strategy, 1, 4);
@@ -62,6 +65,11 @@ export function sameNetwork(strategy: Strategy): void {
       for (const [name, { values }] of one.weights) {
         const error = relativeError(other.weights.get(name)?.values ?? [], values);
         assert.ok(error < 1e-6, `${name}: ${error}`);
+      }
+      if (again && replicas === 2) {
+        const same = await runReplicas(temporaryFolder(context), strategy, replicas, ranks);
+        assert.deepEqual(same.losses, other.losses);
+        assert.deepEqual(same.weights, other.weights);
       }
       const { validationLoss, validationAccuracy } = other.end;
       assert.ok(Math.abs((validationLoss ?? 0) - (one.end.validationLoss ?? 0)) < 1e-4);

@@ -90,6 +90,7 @@ for (const [name, shape] of ALL ? [...SHAPES, ...MORE_SHAPES] : SHAPES) {
     await train({
       ...SETTINGS,
       ...shape,
+      ranks: 1,
       data: TEACHER,
       target: null,
       validation: null,
@@ -98,15 +99,15 @@ for (const [name, shape] of ALL ? [...SHAPES, ...MORE_SHAPES] : SHAPES) {
     const half = path.join(temporaryFolder(context), 'half');
     cpSync(whole, half, { recursive: true });
     rmSync(path.join(half, 'checkpoints', 'step-00000012'), { recursive: true });
-    await resume(half, { ranks: 4 });
+    await resume(half, { ranks: ALL ? 4 : 2 });
     assert.deepEqual(finalBits(half), finalBits(whole));
     assert.deepEqual(losses(half), losses(whole));
   });
 }
 
 for (const [strategy, numbers] of [
-  ['phantom', [2, 1, 4]],
-  ['tensor', [4]],
+  ['phantom', [1, 4]],
+  ['tensor', [1]],
   ['tensor-paired', [1]],
 ] as const) {
   describe(`a resumed run of ${strategy}`, () => {
@@ -130,7 +131,7 @@ describe('a run', () => {
     const whole = await wholeRun('phantom');
     const out = path.join(temporaryFolder(context), 'stopped');
     const stop = new AbortController();
-    const settings = resolveSettings([{ where: 'test', settings: { ...SETTINGS, out } }]);
+    const settings = resolveSettings([{ where: 'test', settings: { ...SETTINGS, ranks: 1, out } }]);
     const onEvent = ({ type }: { type: string }) => {
       if (type === 'step') stop.abort();
     };
@@ -165,20 +166,23 @@ describe('a run', () => {
       train(other, { resume: out }),
       /trainingRows null, the run began with 300/,
     );
-    await train({ steps: 13 }, { resume: out });
+    await train({ steps: 13, ranks: 1 }, { resume: out });
   });
 
   it('stops when the target loss is reached', async (context) => {
     const out = path.join(temporaryFolder(context), 'run');
-    const end = await train({ ...SETTINGS, out, steps: 200, validateEvery: 5, targetLoss: 0.8 });
+    const target = { steps: 200, validateEvery: 5, targetLoss: 0.8 };
+    const end = await train({ ...SETTINGS, ranks: 1, ...target, out });
     assert.equal(end.reason, 'target-loss');
     assert.ok(end.step < 200 && end.step % 5 === 0);
     assert.ok((end.validationLoss as number) <= 0.8);
   });
 
   it('refuses a checkpoint in which any one byte is changed', async (context) => {
-    const out = await copyOfWhole(context);
-    const checkpoint = path.join(out, 'checkpoints', 'step-00000012');
+    const out = path.join(temporaryFolder(context), 'run');
+    const small = { data: TEACHER, target: null, validation: null, ranks: 1, steps: 2 };
+    await train({ ...SETTINGS, ...small, out });
+    const checkpoint = path.join(out, 'checkpoints', 'step-00000002');
     for (const name of readdirSync(checkpoint)) {
       const file = path.join(checkpoint, name);
       const bytes = readFileSync(file);
@@ -186,10 +190,10 @@ describe('a run', () => {
       const at = Math.floor(bytes.length * 0.7);
       changed[at] = (changed[at] as number) ^ 0x10;
       writeFileSync(file, changed);
-      await assert.rejects(resume(out, { steps: 13 }), CheckpointError, name);
+      await assert.rejects(resume(out, { steps: 3 }), CheckpointError, name);
       writeFileSync(file, bytes);
     }
-    await resume(out, { steps: 13, ranks: 1 });
+    await resume(out, { steps: 3 });
   });
 
   it('has a state in which every changed bit is found', async (context) => {
@@ -198,8 +202,8 @@ describe('a run', () => {
     const file = path.join(folder, 'state.json');
     const bytes = readFileSync(file);
     for (let bit = 0; bit < 8 * bytes.length; bit++) {
-      // One bit of each byte is tried; with --all every one.
-      if (!ALL && bit % 8 !== (bit >> 3) % 8) continue;
+      // Every 41st is tried, which are all places in a byte in turn; with --all each.
+      if (!ALL && bit % 41 !== 0) continue;
       const changed = Buffer.from(bytes);
       changed[bit >> 3] = (changed[bit >> 3] as number) ^ (1 << (bit & 7));
       writeFileSync(file, changed);
@@ -213,7 +217,7 @@ describe('a run', () => {
     const out = await wholeRun('phantom');
     const end = readMetrics(out).at(-1) ?? {};
     const request = { model: out, data: null, engine: 'wasm', batch: 24 } as const;
-    for (const ranks of [1, 2, 4]) {
+    for (const ranks of ALL ? [1, 2, 4] : [1, 4]) {
       const report = await evaluate({ ...request, ranks, checkpoint: null });
       assert.equal(report.loss, end['validationLoss']);
       assert.equal(report.accuracy, end['validationAccuracy']);
