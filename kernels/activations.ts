@@ -1,3 +1,4 @@
+import { add } from './elementwise';
 import { cosine, expMinusOne, gelu, geluSlope, silu, siluSlope, sine, tanh } from './math';
 import { encodeBfloat16 } from './precision';
 import { loadSome, madd, storeSome, sumLanes } from './simd';
@@ -79,6 +80,11 @@ export function biasActivation(
   columns: u32,
   half: bool,
 ): void {
+  if (bias != 0 && columns == 1) {
+    // One column is as long as the bias: no row by row.
+    add(z, bias, z, rows);
+    bias = 0;
+  }
   if (bias == 0) {
     columns *= rows;
     rows = columns == 0 ? 0 : 1;

@@ -120,7 +120,8 @@ async function firstUsable(paths: readonly string[], reasons: string[]): Promise
   return null;
 }
 
-/** Products of a transposed first operand, and of a vector, by the other library. */
+/** Products of a transposed first operand by the other library, which has products of a vector of their own
+ * for them; oneDNN knows by the sizes that the second operand is one. */
 function besideOneDnn(oneDnn: Blas, other: Blas): Blas {
   return {
     ...oneDnn,
@@ -129,7 +130,14 @@ function besideOneDnn(oneDnn: Blas, other: Blas): Blas {
       const { gemm } = transposeA ? other : oneDnn;
       gemm(transposeA, transposeB, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC);
     },
-    gemv: other.gemv,
+    gemv(transposeA, rows, columns, alpha, a, strideA, x, strideX, beta, y, strideY) {
+      if (transposeA) {
+        other.gemv?.(true, rows, columns, alpha, a, strideA, x, strideX, beta, y, strideY);
+      } else {
+        const [m, n, k] = [rows, 1, columns];
+        oneDnn.gemm(false, false, m, n, k, alpha, a, strideA, x, strideX, beta, y, strideY);
+      }
+    },
   };
 }
 

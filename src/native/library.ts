@@ -105,6 +105,23 @@ export async function coreYielder(): Promise<() => void> {
   return ffi.load(null).func('sched_yield', 'int', []) as () => void;
 }
 
+/** Linux: use pages of 2 MiB where a range of memory has room for them. */
+const MADV_HUGEPAGE = 14;
+
+/**
+ * Asks the system to back memory with large pages, so that going through it takes fewer look-ups of
+ * addresses. It may refuse, and then pages are as before.
+ *
+ * @returns takes an address and bytes, multiples of a page, before they are written
+ * @throws NativeError when koffi is missing
+ */
+export async function largePageAdviser(): Promise<(address: number, bytes: number) => void> {
+  const ffi = await loadKoffi();
+  if (process.platform !== 'linux') return () => {};
+  const madvise = ffi.load(null).func('madvise', 'int', ['size_t', 'size_t', 'int']);
+  return (address, bytes) => madvise(address, bytes, MADV_HUGEPAGE);
+}
+
 /**
  * The part of koffi for this platform, a package of its own. The package koffi adds deprecated names
  * and a script that runs when it is installed, and brings nothing else.

@@ -14,6 +14,7 @@ const SHAPES: readonly (readonly [number, number])[] = [
     [3, 0],
     [1, 1],
     [5, 1],
+    [37, 1],
     [3, 3],
   ] as const),
   ...([

@@ -1,7 +1,15 @@
 import { openBlas } from '../../native/blas.js';
 import type { Blas } from '../../native/blas.js';
-import { addressOf } from '../../native/library.js';
-import { type Matrix, operandDtype } from '../../tensor/tensor.js';
+import { addressOf, largePageAdviser } from '../../native/library.js';
+import { PAGE_BYTES } from '../../base/web-assembly.js';
+import {
+  type AnyTensor,
+  type Dtype,
+  elementBytes,
+  type Matrix,
+  operandDtype,
+  type Tensor,
+} from '../../tensor/tensor.js';
 import type { Engine, HalfProducts } from '../engine.js';
 import { ForwardingEngine } from '../forwarding-engine.js';
 import { createWasmEngine } from '../wasm/wasm-engine.js';
@@ -17,6 +25,9 @@ export interface BlasEngineOptions extends WasmEngineOptions {
   readonly library?: string;
 }
 
+/** Tensors of so many bytes get large pages: those that no cache of one core holds. */
+const LARGE_BYTES = 1 << 20;
+
 /** An engine that multiplies matrices with a native BLAS, one thread a rank, and does all else
  * with the WebAssembly kernels, on the same memory. Where the library has no bfloat16 products for
  * this processor, operands are widened block by block.
@@ -26,7 +37,13 @@ export async function createBlasEngine(options: BlasEngineOptions = {}): Promise
   const kernels = createWasmEngine(options);
   // The memory grows, but never moves: its address is good for the life of the engine.
   const base = await addressOf(kernels.memory.buffer);
-  return new BlasEngine(blas.description, blas, base, kernels);
+  return new BlasEngine(blas, kernels, { base, useLargePages: await largePageAdviser() });
+}
+
+/** Where the kernels' memory lies, and what asks for large pages there. */
+interface NativeMemory {
+  readonly base: number;
+  readonly useLargePages: (address: number, bytes: number) => void;
 }
 
 class BlasEngine extends ForwardingEngine {
@@ -36,10 +53,12 @@ class BlasEngine extends ForwardingEngine {
   readonly #half: Blas['half'];
   readonly #base: number;
   readonly #widened: WidenedProducts;
+  readonly #useLargePages: NativeMemory['useLargePages'];
 
-  constructor(description: string, blas: Blas, base: number, kernels: WasmEngine) {
+  constructor(blas: Blas, kernels: WasmEngine, { base, useLargePages }: NativeMemory) {
     super(kernels);
-    this.#description = description;
+    this.#description = blas.description;
+    this.#useLargePages = useLargePages;
     this.#gemm = blas.gemm;
     this.#gemv = blas.gemv;
     this.#half = blas.half;
@@ -57,6 +76,20 @@ class BlasEngine extends ForwardingEngine {
   override get halfProducts(): HalfProducts {
     if (this.#half === null) return super.halfProducts;
     return this.#half.native ? 'native' : 'emulated';
+  }
+
+  override allocate(shape: readonly number[]): Tensor;
+  override allocate(shape: readonly number[], dtype: 'bfloat16'): Tensor<'bfloat16'>;
+  override allocate(shape: readonly number[], dtype: Dtype): AnyTensor;
+  override allocate(shape: readonly number[], dtype: Dtype = 'float32'): AnyTensor {
+    const tensor = super.allocate(shape, dtype);
+    const bytes = elementBytes(dtype) * tensor.length;
+    if (bytes < LARGE_BYTES) return tensor;
+    // Whole pages, of neighbors too, so that a large page may hold the end of one and the start of the next.
+    const first = Math.floor(tensor.byteOffset / PAGE_BYTES) * PAGE_BYTES;
+    const end = Math.ceil((tensor.byteOffset + bytes) / PAGE_BYTES) * PAGE_BYTES;
+    this.#useLargePages(this.#base + first, end - first);
+    return tensor;
   }
 
   override gemm(
