@@ -43,7 +43,7 @@ it(
     const whole = engine.allocate([1 << 20]);
     const view = hostView(before);
     assert.ok(view);
-    const base = await addressOf(view.buffer as SharedArrayBuffer);
+    const base = await addressOf(view.buffer);
     assert.ok(!flagsAt(base).includes('hg'), 'what kernels keep for themselves');
     for (const { byteOffset, length } of [half, whole]) {
       for (const at of [0, length]) {
