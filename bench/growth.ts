@@ -5,6 +5,8 @@ import { parseArgs } from 'node:util';
 import { formatSi } from '#src/base/format.js';
 import { modelledW, requirePower } from '#src/energy/modelled.js';
 import type { EngineChoice } from '#src/engines/engine-list.js';
+import { rankMemory } from '#src/analysis/step-memory.js';
+import type { NetworkSpecification } from '#src/model/specification.js';
 import type { Strategy } from '#src/layers/strategies.js';
 import { findMachineFile, readPower } from '#src/machine/power-file.js';
 import { chartFile } from '#src/report/chart-file.js';
@@ -14,16 +16,19 @@ import { compareSteps } from './peers/compare-steps.js';
 import { quantile, timeSteps } from './step.js';
 
 const HELP = `npm run bench -- growth [--json] [--sweeps N,P,B] [--strategies phantom,tensor] [--rounds 3]
-  [--most-width 8192] [--engine auto] [--python PYTHON] [--svg FOLDER]
+  [--most-width 16384] [--engine auto] [--python PYTHON] [--svg FOLDER]
 
 Steps of two layers on two ranks, adam: N from 512 up (P = 2, B = 128, K = 64), P from 2 to 64 (N = 2048,
 B = 128, K = 16), and B from 1 to 4096 (N = 2048, P = 2, K = 64). Prints the median step, the memory of
 both ranks and joules modelled from the busy and the waiting time, with the exponents of their growth
-and where it bends. --python adds the best PyTorch program (npm run bench -- peers) where P = 2; --svg
-draws the step times.
+and where it bends. Where two ranks would need more than the 4 GiB that a rank may have, more ranks take turns
+on the same cores. --python adds the best PyTorch program (npm run bench -- peers) where P = 2; --svg draws the
+step times.
 ${PYTHON_HELP}`;
 
 const RANKS = 2;
+/** The 4 GiB of a rank's memory, less what kernels and the benchmark's own copies take. */
+const MOST_RANK_BYTES = 2 ** 32 - 2 ** 26;
 const DEPTH = 2;
 
 interface Size {
@@ -42,6 +47,7 @@ interface Measured {
   readonly sweep: string;
   readonly strategy: Strategy;
   readonly at: number;
+  readonly ranks: number;
   readonly stepS: number;
   readonly memoryBytes: number;
   readonly modelledJ: number;
@@ -87,7 +93,7 @@ export async function growthBench(args: string[]): Promise<void> {
       sweeps: { type: 'string', default: 'N,P,B' },
       strategies: { type: 'string', default: 'phantom,tensor' },
       rounds: { type: 'string', default: '3' },
-      'most-width': { type: 'string', default: '8192' },
+      'most-width': { type: 'string', default: '16384' },
       engine: { type: 'string', default: 'auto' },
       python: { type: 'string' },
       svg: { type: 'string' },
@@ -141,34 +147,28 @@ async function measure(
   strategies: readonly Strategy[],
   request: { engine: EngineChoice; rounds: number; python: string | null },
 ): Promise<Measured[]> {
-  const { width, blocks, batch, ghosts } = size;
+  const { width, batch } = size;
   const power = requirePower('default', readPower(findMachineFile('default')));
   // Two seconds at 60 GFLOP/s of each rank.
   const flops = (6 * DEPTH * width * width * batch) / RANKS;
-  const steps = Math.round(Math.min(200, Math.max(5, 1.2e11 / flops)));
+  const steps = Math.round(Math.min(200, Math.max(3, 1.2e11 / flops)));
+  const warmup = steps > 5 ? 5 : 1;
   const taken = new Map<Strategy, Pick<Measured, 'stepS' | 'memoryBytes' | 'modelledJ'>[]>();
   for (let round = 0; round < request.rounds; round++) {
     for (const strategy of strategies) {
+      const { specification, ranks } = placeOf(size, strategy);
       const timings = await timeSteps(
         {
-          specification: {
-            strategy,
-            width,
-            depth: DEPTH,
-            blocks,
-            ghosts,
-            activation: 'relu',
-            ends: { kind: 'sharded' },
-          },
+          specification,
           batch,
           engine: request.engine,
           relaxedSimd: false,
           optimizer: 'adam',
           steps,
-          warmup: 5,
+          warmup,
           weightsTo: null,
         },
-        RANKS,
+        ranks,
       );
       if (timings === null) throw new Error('growth runs on threads, not under a launcher');
       const stepS = quantile(timings.stepsMs, 0.5) / 1e3;
@@ -180,13 +180,15 @@ async function measure(
       const sentJ = power.energyPerByteJ.value * timings.sentBytes;
       const one = {
         stepS,
-        memoryBytes: RANKS * timings.allocatedBytes,
-        modelledJ: RANKS * (stepS * modelledW(power, busy) + sentJ),
+        memoryBytes: ranks * timings.allocatedBytes,
+        // There are as many cores, whatever takes turns on them.
+        modelledJ: RANKS * stepS * modelledW(power, busy) + ranks * sentJ,
       };
       taken.set(strategy, [...(taken.get(strategy) ?? []), one]);
     }
   }
-  const peers = await peerTimes(size, strategies, request, steps);
+  const alike = strategies.filter((strategy) => placeOf(size, strategy).ranks === RANKS);
+  const peers = await peerTimes(size, alike, request, steps);
   return strategies.map((strategy) => {
     const all = taken.get(strategy) ?? [];
     const median = (of: keyof (typeof all)[number]) =>
@@ -198,12 +200,31 @@ async function measure(
       sweep: sweep.name,
       strategy,
       at: sweep.of(size),
+      ranks: placeOf(size, strategy).ranks,
       stepS: median('stepS'),
       memoryBytes: median('memoryBytes'),
       modelledJ: median('modelledJ'),
       peerS: peers.get(strategy) ?? null,
     };
   });
+}
+
+/** On two ranks, or where these would need more than a rank may have, on more, each with a block more. */
+function placeOf(
+  { width, blocks, batch, ghosts }: Size,
+  strategy: Strategy,
+  ranks = RANKS,
+): { specification: NetworkSpecification; ranks: number } {
+  const specification: NetworkSpecification = {
+    ...{ strategy, width, depth: DEPTH, ghosts },
+    blocks: Math.max(blocks, ranks),
+    activation: 'relu',
+    ends: { kind: 'sharded' },
+  };
+  const rest = { loss: 'mse', optimizer: 'adam', average: false, inputGradient: true } as const;
+  const { totalBytes } = rankMemory({ specification, ranks, columns: batch, ...rest }, 0);
+  if (totalBytes < MOST_RANK_BYTES) return { specification, ranks };
+  return placeOf({ width, blocks, batch, ghosts }, strategy, 2 * ranks);
 }
 
 /** Of the best exchange. */
@@ -214,7 +235,7 @@ async function peerTimes(
   steps: number,
 ): Promise<Map<Strategy, number>> {
   const best = new Map<Strategy, number>();
-  if (python === null || blocks !== RANKS) return best;
+  if (python === null || blocks !== RANKS || strategies.length === 0) return best;
   const shape = { width, depth: DEPTH, ghosts, batch, compute: 'float32' as const };
   const compared = await compareSteps({ ...shape, python, engine, rounds, strategies, steps });
   for (const { strategy, peerMs } of compared.rows) {
@@ -223,10 +244,12 @@ async function peerTimes(
   return best;
 }
 
-function line({ sweep, strategy, at, stepS, memoryBytes, modelledJ, peerS }: Measured): string {
+function line(row: Measured): string {
+  const { sweep, strategy, at, ranks, stepS, memoryBytes, modelledJ, peerS } = row;
+  const place = ranks === RANKS ? '' : ` on ${ranks} ranks`;
   const peer = peerS === null ? '' : `, PyTorch ${formatSi(peerS, 's')}`;
   return (
-    `${sweep} = ${String(at).padEnd(5)} ${strategy.padEnd(8)} ${formatSi(stepS, 's')} per step, ` +
+    `${sweep} = ${String(at).padEnd(5)} ${strategy.padEnd(8)} ${formatSi(stepS, 's')} per step${place}, ` +
     `${formatSi(memoryBytes, 'B')}, ${formatSi(modelledJ, 'J')} (modelled)${peer}`
   );
 }

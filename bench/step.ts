@@ -16,7 +16,7 @@ import type { StepRequest, StepTimings } from './step-rank.js';
 const HELP = `npm run bench -- step [--json] [--strategy phantom|tensor|tensor-paired]
   [--width 2048] [--depth 2] [--blocks 2] [--ranks 2] [--ghosts 64] [--batch 128]
   [--ghost-precision float32|bfloat16|int8] [--compute float32|bfloat16] [--architecture plain|residual] [--norm rms|none]
-  [--expansion 2] [--gated]
+  [--expansion 2] [--gated] [--recompute 0]
   [--engine auto|blas|wasm|cuda] [--relaxed-simd] [--optimizer adam] [--steps 30]
 
 Times steps of the hidden layers alone, with sharded ends, and with the gradient of the input as
@@ -105,6 +105,10 @@ export async function stepBench(args: string[]): Promise<void> {
         type: 'boolean',
         default: false,
       },
+      recompute: {
+        type: 'string',
+        default: '0',
+      },
       batch: {
         type: 'string',
         default: '128',
@@ -145,6 +149,7 @@ export async function stepBench(args: string[]): Promise<void> {
     ghosts: Number(values.ghosts),
     compute,
     ...(exchangesGhosts(strategy) && { ghostPrecision }),
+    recompute: Number(values.recompute),
     activation: 'relu',
     ends: { kind: 'sharded' },
     ...(values.architecture === 'residual' && {
