@@ -216,7 +216,10 @@ function placeOf(
   ranks = RANKS,
 ): { specification: NetworkSpecification; ranks: number } {
   const specification: NetworkSpecification = {
-    ...{ strategy, width, depth: DEPTH, ghosts },
+    strategy,
+    width,
+    depth: DEPTH,
+    ghosts,
     blocks: Math.max(blocks, ranks),
     activation: 'relu',
     ends: { kind: 'sharded' },
