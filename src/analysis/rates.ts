@@ -150,7 +150,7 @@ function measuredRates(measured: MeasuredCompute, here: number, format: ProductF
   const missing = new Set<string>();
   if (turns > 1) {
     notes.push(
-      `${here} ranks take turns on ${compute.ranks} cores: work takes ${turns} times as long`,
+      `${here} ranks share what ${compute.ranks} were measured on: work takes ${turns} times as long`,
     );
   }
   return {

@@ -1,20 +1,40 @@
+import type { Engine } from '../engines/engine.js';
+
 const LEAST_SAMPLES = 5;
 const MOST_SAMPLES = 400;
-/** Shorter calls are timed in groups. */
-const SAMPLE_MS = 0.02;
+/** How calls are timed. */
+export interface CallClock {
+  /** Waits until calls that have returned are done. */
+  readonly wait: () => void;
+  /** Shorter calls are timed in groups, which are waited for together. */
+  readonly sampleMs: number;
+}
+
+const HOST: CallClock = { wait() {}, sampleMs: 0.02 };
+
+/** Calls of an asynchronous engine are timed as queues: a step has many between two waits. */
+export function clockOf(engine: Pick<Engine, 'asynchronous' | 'synchronize'>): CallClock {
+  return engine.asynchronous ? { wait: () => engine.synchronize(), sampleMs: 1 } : HOST;
+}
 
 /**
- * @param call is done when it returns; it is given the number of the call, to take other operands each time
+ * @param call is given the number of the call, to take other operands each time
  * @param budgetMs how long to go on, five samples at least
  * @returns the lower quartile of the seconds of a call: other programs may use the machine too
  */
-export function callSeconds(call: (i: number) => void, budgetMs: number): number {
+export function callSeconds(
+  call: (i: number) => void,
+  budgetMs: number,
+  { wait, sampleMs }: CallClock = HOST,
+): number {
   let i = 0;
   call(i++);
+  wait();
   const first = performance.now();
   call(i++);
+  wait();
   const once = performance.now() - first;
-  const group = Math.max(1, Math.ceil(SAMPLE_MS / Math.max(once, 1e-4)));
+  const group = Math.max(1, Math.ceil(sampleMs / Math.max(once, 1e-4)));
   const samples: number[] = [];
   const begun = performance.now();
   while (
@@ -23,6 +43,7 @@ export function callSeconds(call: (i: number) => void, budgetMs: number): number
   ) {
     const before = performance.now();
     for (let n = 0; n < group; n++) call(i++);
+    wait();
     samples.push((performance.now() - before) / group);
   }
   return lowerQuartile(samples) / 1e3;

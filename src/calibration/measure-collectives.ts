@@ -1,37 +1,98 @@
 import { availableParallelism } from 'node:os';
 import type { CollectiveTime } from '../machine/machine.js';
 import type { Communicator, PendingCollective } from '../communicators/communicator.js';
-import { lowerQuartile, rounded } from './clock.js';
+import type { Engine } from '../engines/engine.js';
+import { asMatrix, type Matrix } from '../tensor/tensor.js';
+import { callSeconds, clockOf, lowerQuartile, rounded } from './clock.js';
 
-/** Bytes of the larger buffer. */
-export const COLLECTIVE_BYTES = [32, 1024, 16_384, 65_536, 262_144, 1_048_576, 4_194_304] as const;
-export const LARGEST_COLLECTIVE_BYTES = Math.max(...COLLECTIVE_BYTES);
+/** How collectives are measured. */
+export interface CollectiveMeasurement {
+  /** Of the larger buffer. */
+  readonly bytes: readonly number[];
+  /** Whose memory they are of; null: the host's, of which no engine is needed. */
+  readonly engine: Engine | null;
+  readonly progress: (share: number) => void;
+}
+
 const SAMPLES = 41;
 const LARGE_SAMPLES = 15;
 
 /** The times of collectives at several sizes, as this rank sees them. */
 export function measureCollectives(
   communicator: Communicator,
-  progress: (share: number) => void,
+  { bytes: most, engine, progress }: CollectiveMeasurement,
 ): Record<'allGather' | 'allToAll' | 'reduceScatter' | 'allReduce', CollectiveTime[]> {
   const { size } = communicator;
-  const sizes = COLLECTIVE_BYTES.map((bytes) => Math.ceil(bytes / (4 * size)) * 4 * size);
+  const array = (bytes: number) =>
+    engine?.allocate([bytes / 4]) ?? new Float32Array(new SharedArrayBuffer(bytes));
+  const sizes = most.map((bytes) => Math.ceil(bytes / (4 * size)) * 4 * size);
   const buffers = sizes.map((bytes) => ({
     bytes,
-    whole: new Float32Array(new SharedArrayBuffer(bytes)),
-    other: new Float32Array(new SharedArrayBuffer(bytes)),
-    shard: new Float32Array(new SharedArrayBuffer(bytes / size)),
+    whole: array(bytes),
+    other: array(bytes),
+    shard: array(bytes / size),
   }));
+  const work = engine ? deviceWork(engine) : coreWork();
   const of = (start: (buffer: (typeof buffers)[number]) => PendingCollective, done: number) =>
     buffers.map((buffer, i) => {
       progress((done + i / buffers.length) / 4);
-      return { bytes: buffer.bytes, ...measure(communicator, () => start(buffer), buffer.bytes) };
+      return {
+        bytes: buffer.bytes,
+        ...measure(communicator, () => start(buffer), buffer.bytes, work),
+      };
     });
   return {
     allGather: of(({ shard, whole }) => communicator.startAllGather(shard, whole), 0),
     reduceScatter: of(({ shard, whole }) => communicator.startReduceScatterSum(whole, shard), 1),
     allReduce: of(({ whole }) => communicator.startAllReduceSum(whole), 2),
     allToAll: of(({ whole, other }) => communicator.startAllToAll(whole, other), 3),
+  };
+}
+
+/** What a rank does while a collective is under way. */
+interface Work {
+  /** For so many seconds, or a little longer. @returns how many */
+  readonly begin: (seconds: number) => number;
+  /** Whether the rank is at it when `begin` returns; else it is in its wait. */
+  readonly isDone: boolean;
+  /** Ranks that have something of their own to do it. */
+  readonly places: number;
+  /** Until all that was begun is done. */
+  readonly end: () => void;
+}
+
+/** A core's. */
+const coreWork = (): Work => ({
+  begin(seconds) {
+    const begun = performance.now();
+    while (performance.now() - begun < 1e3 * seconds);
+    return seconds;
+  },
+  isDone: true,
+  places: availableParallelism(),
+  end() {},
+});
+
+/** Small ones, of which any time is made. */
+const FACTOR = 128;
+/** A device's: products. */
+function deviceWork(engine: Engine): Work {
+  const [a, b, c] = [0, 1, 2].map(() => asMatrix(engine.allocate([FACTOR, FACTOR]))) as [
+    Matrix,
+    Matrix,
+    Matrix,
+  ];
+  const multiply = () => engine.gemm(false, false, 1, a, b, 0, c);
+  const onceS = callSeconds(multiply, 5, clockOf(engine));
+  return {
+    begin(seconds) {
+      const count = Math.ceil(seconds / onceS);
+      for (let i = 0; i < count; i++) multiply();
+      return count * onceS;
+    },
+    isDone: false,
+    places: engine.devices,
+    end: () => engine.synchronize(),
   };
 }
 
@@ -43,6 +104,7 @@ function measure(
   communicator: Communicator,
   start: () => PendingCollective,
   bytes: number,
+  work: Work,
 ): Omit<CollectiveTime, 'bytes'> {
   const samples = bytes > 100_000 ? LARGE_SAMPLES : SAMPLES;
   const times = (pauseS: number) => {
@@ -54,19 +116,21 @@ function measure(
       const before = performance.now();
       const pending = start();
       const begun = performance.now();
-      while (performance.now() - begun < 1e3 * pauseS);
+      const workedS = work.begin(pauseS);
       const waiting = performance.now();
       pending.wait();
+      work.end();
       if (i < 0) continue;
       started.push((begun - before) / 1e3);
-      finished.push((performance.now() - waiting) / 1e3);
+      const worked = work.isDone ? waiting : begun + 1e3 * workedS;
+      finished.push(Math.max(0, performance.now() - worked) / 1e3);
     }
     return { startS: lowerQuartile(started), finishS: lowerQuartile(finished) };
   };
   const blocking = times(0);
   const wholeS = blocking.startS + blocking.finishS;
-  if (communicator.size > availableParallelism()) {
-    // A pause would take the core from the ranks that are waited for.
+  if (communicator.size > work.places) {
+    // A pause would take the core or the device from the ranks that are waited for.
     const startS = rounded(blocking.startS);
     return { startS, transferS: rounded(blocking.finishS), finishS: 0 };
   }

@@ -9,8 +9,7 @@ import {
 } from '../machine/machine.js';
 import { OPTIMIZER_NAMES, type OptimizerName, OPTIMIZERS } from '../optimizers/optimizer-list.js';
 import { type Activation, ACTIVATION_NAMES } from '../engines/activations.js';
-import type { DropoutMask, UpdateOperands } from '../engines/engine.js';
-import type { HostEngine } from '../engines/host-engine.js';
+import type { DropoutMask, Engine, UpdateOperands } from '../engines/engine.js';
 import { type EncodedPrecision, rowBytes } from '../tensor/precision.js';
 import {
   type AnyTensor,
@@ -22,27 +21,22 @@ import {
   type Tensor,
   tensorPart,
 } from '../tensor/tensor.js';
-import { callSeconds, rounded } from './clock.js';
+import { type CallClock, callSeconds, clockOf, rounded } from './clock.js';
+import type { KernelSizes } from './sizes.js';
 
-/** Sizes of a weight matrix, and of a batch. */
-const WEIGHTS = [4, 16, 64, 128, 256, 512, 1024, 2048] as const;
-const BATCHES = [1, 8, 32, 64, 128, 256, 512] as const;
-const PASS_SIZES = [64, 4096, 65_536, 262_144, 1_048_576, 4_194_304] as const;
 const PRODUCT_MS = 4;
 const PASS_MS = 4;
 /** A step goes over everything that a network of a few layers holds before it uses a weight again:
  * weights, gradients and moments. So calls take turns on so many times their operands, up to what
- * no cache holds. */
+ * no cache holds (`KernelSizes.poolElements`). */
 const TURNS = 64;
-const POOL_ELEMENTS = 16 << 20;
-
-const LARGEST = Math.max(...WEIGHTS);
-const LARGEST_BATCH = Math.max(...BATCHES);
 
 /** Operands of measurements, on an engine's memory: in float32, and of products and activations in the
  * format that is measured, which may be the same tensors. */
 export interface Workplace {
-  readonly engine: HostEngine;
+  readonly engine: Engine;
+  readonly sizes: KernelSizes;
+  readonly clock: CallClock;
   readonly dtype: Dtype;
   readonly pool: Tensor;
   readonly out: Tensor;
@@ -51,10 +45,10 @@ export interface Workplace {
   readonly gradient: AnyTensor;
 }
 
-export function createWorkplace(engine: HostEngine, dtype: Dtype): Workplace {
-  const pool = engine.allocate([POOL_ELEMENTS]);
-  const x = engine.allocate([LARGEST * LARGEST_BATCH]);
-  const out = engine.allocate([LARGEST * LARGEST_BATCH]);
+export function createWorkplace(engine: Engine, sizes: KernelSizes, dtype: Dtype): Workplace {
+  const pool = engine.allocate([sizes.poolElements]);
+  const largest = Math.max(...sizes.weights) * Math.max(...sizes.batches);
+  const [x, out] = [engine.allocate([largest]), engine.allocate([largest])];
   // Zeros and subnormal numbers would not cost what numbers of a training do.
   engine.fill(pool, 0.01);
   engine.fill(x, 0.5);
@@ -65,28 +59,61 @@ export function createWorkplace(engine: HostEngine, dtype: Dtype): Workplace {
     return copy;
   };
   const operands = { weights: operand(pool), x: operand(x), gradient: operand(out) };
-  return { engine, dtype, pool, out, ...operands };
+  return { engine, sizes, clock: clockOf(engine), dtype, pool, out, ...operands };
+}
+
+/** How many of the weight sizes, from the smallest on, have products of the largest batch that take no longer than
+ * that; one at least. */
+export function quickSizes(place: Workplace, mostMs: number): number {
+  const { weights, batches } = place.sizes;
+  const batch = Math.max(...batches);
+  const slow = weights.findIndex((size) => {
+    const call = product(place, 'NN', { first: size, second: size, batch });
+    for (const at of [0, 1]) {
+      const before = performance.now();
+      call(at);
+      place.clock.wait();
+      // The first one also looks for its algorithm.
+      if (at === 1) return performance.now() - before > mostMs;
+    }
+    return false;
+  });
+  return slow < 0 ? weights.length : Math.max(1, slow);
+}
+
+/** Keeps an engine at its largest product for a while, and looks after every one that is waited for. */
+export function keepBusy(place: Workplace, seconds: number, look: () => void): void {
+  const { weights, batches } = place.sizes;
+  const [size, batch] = [Math.max(...weights), Math.max(...batches)];
+  const call = product(place, 'NN', { first: size, second: size, batch });
+  const begun = performance.now();
+  for (let i = 0; performance.now() - begun < 1000 * seconds; i++) {
+    call(i);
+    place.clock.wait();
+    look();
+  }
 }
 
 /** Measures products of every form and size. @param progress takes the share that is done */
 export function measureProducts(place: Workplace, progress: (share: number) => void): ProductTable {
+  const { weights, batches } = place.sizes;
   const measure = (form: ProductForm): number[] => {
     const times: number[] = [];
-    for (const [i, first] of WEIGHTS.entries()) {
-      progress((PRODUCT_FORMS.indexOf(form) + i / WEIGHTS.length) / PRODUCT_FORMS.length);
-      for (const second of WEIGHTS) {
-        for (const batch of BATCHES) {
+    for (const [i, first] of weights.entries()) {
+      progress((PRODUCT_FORMS.indexOf(form) + i / weights.length) / PRODUCT_FORMS.length);
+      for (const second of weights) {
+        for (const batch of batches) {
           const call = product(place, form, { first, second, batch });
-          times.push(rounded(callSeconds(call, PRODUCT_MS)));
+          times.push(rounded(callSeconds(call, PRODUCT_MS, place.clock)));
         }
       }
     }
     return times;
   };
   return {
-    first: WEIGHTS,
-    second: WEIGHTS,
-    batch: BATCHES,
+    first: weights,
+    second: weights,
+    batch: batches,
     seconds: { NN: measure('NN'), NT: measure('NT'), TN: measure('TN') },
   };
 }
@@ -101,7 +128,7 @@ function product(
     batch,
   }: { readonly first: number; readonly second: number; readonly batch: number },
 ): (i: number) => void {
-  const weights = turns(first * second, (element) => {
+  const weights = turns(pool.length, first * second, (element) => {
     const [rows, columns] = form === 'TN' ? [second, first] : [first, second];
     // Their gradients are float32.
     return matrix(form === 'NT' ? pool : stored, element, rows, columns);
@@ -127,9 +154,9 @@ export function measurePasses(
   return Object.fromEntries(
     kernels.map((kernel, i) => {
       progress(i / kernels.length);
-      const times = PASS_SIZES.map((size) => ({
+      const times = place.sizes.passes.map((size) => ({
         size,
-        seconds: rounded(callSeconds(elementPass(place, kernel, size), PASS_MS)),
+        seconds: rounded(callSeconds(elementPass(place, kernel, size), PASS_MS, place.clock)),
       }));
       return [kernel, times];
     }),
@@ -185,7 +212,7 @@ function elementPass(
   size: number,
 ): (i: number) => void {
   const columns = Math.min(64, size);
-  const sets = turns(4 * size, (element) => {
+  const sets = turns(pool.length, 4 * size, (element) => {
     const one = <T extends AnyTensor>(of: T, n: number): T =>
       tensorPart(of, element + n * size, [size / columns, columns]);
     const [a, b, c, d] = [one(pool, 0), one(pool, 1), one(pool, 2), one(pool, 3)];
@@ -208,7 +235,7 @@ interface Operands {
 }
 
 function passCall(
-  engine: HostEngine,
+  engine: Engine,
   kernel: PassKernel,
   rows: number,
   columns: number,
@@ -282,8 +309,8 @@ function passCall(
 }
 
 /** Operands one after another in the pool, as many as calls take turns on. */
-function turns<T>(elements: number, make: (element: number) => T): T[] {
-  const count = Math.max(1, Math.min(TURNS, Math.floor(POOL_ELEMENTS / elements)));
+function turns<T>(room: number, elements: number, make: (element: number) => T): T[] {
+  const count = Math.max(1, Math.min(TURNS, Math.floor(room / elements)));
   return Array.from({ length: count }, (_, i) => make(i * elements));
 }
 

@@ -56,6 +56,7 @@ export const command = defineCommand({
 Measures kernels on all cores at once, collectives between 1, 2, 4, … worker threads, and a few whole
 steps, in about a minute for each format; leave the machine alone meanwhile. Where an energy counter can be read, it
 also measures the watts of an idle and of a busy core, and the error of modelled energy with them.
+With --engine cuda all of it is of the machine's devices, by way of the host's memory, and takes longer.
 Under an MPI launcher it measures the collectives of the job and adds them to the file.`,
     examples: [
       `${phantom} calibrate`,
@@ -123,7 +124,7 @@ async function measureJob(
   const { beforeRanks } = await import('../app/ranks/ranks.js');
   const machine = await beforeRanks(launcher, () => readMachine(options.out));
   const { calibrateMpi } = await import('../app/calibrate/calibrate.js');
-  const measured = await calibrateMpi(launcher, telling(console));
+  const measured = await calibrateMpi(launcher, { engine: options.engine, ...telling(console) });
   if (measured === null || launcher.rank > 0) return null;
   const others = machine.collectives.filter(
     (one) => one.transport !== measured.transport || one.ranks !== measured.ranks,
@@ -187,7 +188,7 @@ function render(
     `${machine.description}: ${compute.engine}`,
     '',
     ...formatTable(
-      ['per core, all busy', 'forward', 'to inputs', 'to weights'],
+      ['per rank, all busy', 'forward', 'to inputs', 'to weights'],
       timed.flatMap(([format, { products }]) => rateRows(format, products)),
       width,
     ),
@@ -207,7 +208,7 @@ function render(
           'power',
           power.busyW === null
             ? 'unknown: no energy counter and no --busy-watts, so plans have no energy'
-            : `${power.busyW.value} W per busy core, ${power.waitingW?.value ?? 'unknown'} W per idle core ` +
+            : `${power.busyW.value} W per busy rank, ${power.waitingW?.value ?? 'unknown'} W per idle rank ` +
               `(${power.busyW.source})`,
         ],
         ...(modelError === null
@@ -240,8 +241,10 @@ function rateRows(format: string, products: ProductTable): string[][] {
     const seconds = products.seconds[form][i * products.batch.length + at(products.batch, batch)];
     return formatSi((2 * weights ** 2 * batch) / (seconds ?? Number.NaN), 'FLOP/s');
   };
-  return [64, 256, 1024, 2048].flatMap((weights) =>
-    [32, 128].map((batch) => [
+  const known = (sizes: readonly number[], axis: readonly number[]) =>
+    sizes.filter((size) => axis.includes(size));
+  return known([64, 256, 1024, 2048, 4096, 16_384], products.first).flatMap((weights) =>
+    known([32, 128, 2048], products.batch).map((batch) => [
       `${format}${weights} × ${weights}, batch ${batch}`,
       ...(['NN', 'TN', 'NT'] as const).map((form) => rate(form, weights, batch)),
     ]),

@@ -5,7 +5,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Machine, MeasuredCollectives, PowerModel } from '../../machine/machine.js';
 import type { Launcher } from '../../communicators/launcher.js';
 import type { EnergyMeter } from '../../energy/meter.js';
-import { LARGEST_COLLECTIVE_BYTES } from '../../calibration/measure-collectives.js';
 import type {
   CalibrationProgress,
   CalibrationRequest,
@@ -18,6 +17,15 @@ import { eachOnce } from '../../base/each-once.js';
 import type { Bind } from '../ranks/binding.js';
 import { joinRanks, launchThreads } from '../ranks/ranks.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
+import { plural } from '../../base/format.js';
+import {
+  type CalibrationSizes,
+  CORE_SIZES,
+  DEVICE_SIZES,
+  sizesWithin,
+} from '../../calibration/sizes.js';
+import { withEngine } from '../ranks/engines.js';
+import { devicePower } from './device-power.js';
 
 const RANK = new URL('calibration-rank.js', import.meta.url);
 
@@ -32,6 +40,10 @@ export interface CalibrationOptions {
   /** Watts that the user knows; null: as a counter has them, where there is one. */
   readonly power: PowerModel;
   readonly onProgress: (progress: CalibrationProgress) => void;
+  /** Default: `CORE_SIZES`, or `DEVICE_SIZES`. */
+  readonly sizes?: CalibrationSizes;
+  /** Seconds in which watts of devices are counted, idle and busy each. Default: 2. */
+  readonly wattsS?: number;
 }
 
 /** What `calibrate` measured. */
@@ -43,15 +55,17 @@ export interface Calibration {
 
 /** How long the machine is left alone while a counter is read. */
 const IDLE_MS = 2000;
+const WATTS_S = 2;
 
 /**
- * Measures this machine: kernels on every core at once, collectives between 1, 2, 4, … worker threads
- * up to twice the cores, and the watts of a core where a counter can be read.
+ * Measures this machine: kernels on every core, or on every device of the engine, at once, collectives between 1, 2, 4, …
+ * worker threads up to twice as many, and the watts of a core or device where a counter can be read.
  */
 export async function calibrate(options: CalibrationOptions): Promise<Calibration> {
-  const counter = await openCounter();
+  const places = await placesOf(options);
+  const counter = places.onDevices ? null : await openCounter();
   try {
-    return await measureMachine(options, counter);
+    return await measureMachine(options, places, counter);
   } finally {
     counter?.close();
   }
@@ -71,20 +85,61 @@ export async function calibrateBfloat16(
     const what = `the peaks of a data sheet are in ${machine.name}`;
     throw new ConfigError('calibrate', `${what}; --out needs a file that calibrate wrote`);
   }
-  const { engine, relaxedSimd } = options;
-  const kernels = { engine, relaxedSimd, compute: 'bfloat16' } as const;
-  const results = await measureRanks(options)(availableCores(), { collectives: false, kernels });
-  return withKernels(machine, results, kernels.compute);
+  const places = await placesOf(options);
+  const dtype = 'bfloat16';
+  const measure = measureRanks(options, places);
+  const results = await measure(places.count.value, {
+    collectives: false,
+    kernels: dtype,
+    wattsS: 0,
+  });
+  return withKernels(machine, results, { dtype, sizes: places.sizes.steps });
+}
+
+/** Where ranks compute, on cores or on devices, and what is measured there. */
+interface Places {
+  readonly onDevices: boolean;
+  readonly count: Machine['ranksPerNode'];
+  readonly description: string;
+  readonly rankMemoryBytes: NonNullable<Machine['rankMemoryBytes']>;
+  readonly sizes: CalibrationSizes;
+}
+
+function placesOf({ engine, relaxedSimd, sizes }: CalibrationOptions): Promise<Places> {
+  return withEngine(engine, { relaxedSimd }, (made) => {
+    const { devices, asynchronous, name, description, capacityBytes } = made;
+    if (asynchronous && devices > 0) {
+      return {
+        onDevices: true,
+        count: { value: devices, source: `devices that engine ${name} finds` },
+        description: `engine ${name}, ${plural(devices, 'device')}: ${description}`,
+        rankMemoryBytes: { value: capacityBytes, source: 'memory of a device that was free' },
+        sizes: sizesWithin(sizes ?? DEVICE_SIZES, capacityBytes),
+      };
+    }
+    const cores = availableCores();
+    return {
+      onDevices: false,
+      count: { value: cores, source: 'cores that this process may use' },
+      description: `${os.cpus()[0]?.model.trim() ?? 'unknown processor'}, ${cores} cores`,
+      rankMemoryBytes: {
+        value: Math.min(4 * 2 ** 30, Math.floor(os.totalmem() / cores)),
+        source: "a core's share of the memory, and at most the 4 GiB that an engine can address",
+      },
+      sizes: sizes ?? CORE_SIZES,
+    };
+  });
 }
 
 async function measureMachine(
   options: CalibrationOptions,
+  places: Places,
   counter: EnergyMeter | null,
 ): Promise<Calibration> {
-  const cores = availableCores();
+  const { onDevices, count, description, rankMemoryBytes, sizes } = places;
+  const cores = count.value;
   const source = sourceNow();
-  const measure = measureRanks(options);
-  const { engine, relaxedSimd } = options;
+  const measure = measureRanks(options, places);
   const collectives: MeasuredCollectives[] = [];
   let kernels: readonly RankCalibration[] = [];
   if (counter) options.onProgress({ what: 'watts of the idle machine', share: 0 });
@@ -93,9 +148,11 @@ async function measureMachine(
   let meterCheck: MeterComparison | null = null;
   for (const ranks of rankCounts(cores)) {
     let results: readonly RankCalibration[] = [];
-    const withThem = ranks === cores ? { engine, relaxedSimd, compute: 'float32' as const } : null;
+    const isAll = ranks === cores;
+    const wattsS = isAll && onDevices ? (options.wattsS ?? WATTS_S) : 0;
     const run = async () => {
-      results = await measure(ranks, { collectives: true, kernels: withThem });
+      const part = isAll ? 'float32' : null;
+      results = await measure(ranks, { collectives: true, kernels: part, wattsS });
     };
     if (counter && counted && meterCheck === null) {
       meterCheck = await checkPower(counter, counted, cores, run);
@@ -106,17 +163,15 @@ async function measureMachine(
       }
     }
     collectives.push({ transport: 'threads', ranks, source, ...meanCollectives(results) });
-    if (withThem) kernels = results;
+    if (!isAll) continue;
+    kernels = results;
+    if (onDevices) counted = devicePower(results[0]?.watts ?? null, source);
   }
-  const memory = Math.min(4 * 2 ** 30, Math.floor(os.totalmem() / cores));
   const machine: Omit<Machine, 'compute'> = {
     name: options.name,
-    description: `${os.cpus()[0]?.model.trim() ?? 'unknown processor'}, ${cores} cores`,
-    ranksPerNode: { value: cores, source: 'cores that this process may use' },
-    rankMemoryBytes: {
-      value: memory,
-      source: "a core's share of the memory, and at most the 4 GiB that an engine can address",
-    },
+    description,
+    ranksPerNode: count,
+    rankMemoryBytes,
     collectives,
     withinNode: null,
     betweenNodes: null,
@@ -127,22 +182,28 @@ async function measureMachine(
       energyPerByteJ: options.power.energyPerByteJ ?? counted?.energyPerByteJ ?? null,
     },
   };
-  return { machine: withKernels(machine, kernels, 'float32'), meterCheck };
+  const about = { dtype: 'float32', sizes: sizes.steps } as const;
+  return { machine: withKernels(machine, kernels, about), meterCheck };
 }
+
+type RequestPart = Pick<CalibrationRequest, 'collectives' | 'kernels' | 'wattsS'>;
 
 /** Runs one measurement after another, each on so many threads. */
 function measureRanks(
   options: CalibrationOptions,
-): (size: number, data: CalibrationRequest) => Promise<readonly RankCalibration[]> {
+  { onDevices, sizes }: Places,
+): (size: number, part: RequestPart) => Promise<readonly RankCalibration[]> {
   const onWarning = eachOnce(options.onWarning);
-  return async (size, data) => {
+  const { engine, relaxedSimd } = options;
+  return async (size, part) => {
+    const data: CalibrationRequest = { engine, relaxedSimd, onDevices, sizes, ...part };
     const launch = launchThreads<RankCalibration>({
       size,
       module: RANK,
       bind: options.bind,
       onWarning,
       data,
-      stagingBytes: LARGEST_COLLECTIVE_BYTES,
+      stagingBytes: Math.max(...sizes.collectives),
       onMessage: (_rank, message) => options.onProgress(message as CalibrationProgress),
     });
     return launch.done;
@@ -152,9 +213,21 @@ function measureRanks(
 /** Collectives of the MPI job that this process is a rank of; null on other ranks than the first. */
 export async function calibrateMpi(
   launcher: Launcher,
-  { onProgress, onWarning }: Pick<CalibrationOptions, 'onProgress' | 'onWarning'>,
+  {
+    engine,
+    onProgress,
+    onWarning,
+  }: Pick<CalibrationOptions, 'engine' | 'onProgress' | 'onWarning'>,
 ): Promise<MeasuredCollectives | null> {
-  const data: CalibrationRequest = { collectives: true, kernels: null };
+  const onDevices = await withEngine(engine, {}, ({ asynchronous }) => asynchronous);
+  const part = { collectives: true, kernels: null, wattsS: 0 };
+  const data: CalibrationRequest = {
+    ...part,
+    engine,
+    onDevices,
+    relaxedSimd: false,
+    sizes: CORE_SIZES,
+  };
   const ranks = await joinRanks({
     launcher,
     size: launcher.size,

@@ -5,27 +5,32 @@ import {
   createWorkplace,
   measurePasses,
   measureProducts,
+  quickSizes,
+  type Workplace,
 } from '../../calibration/measure-kernels.js';
 import { Communicator } from '../../communicators/communicator.js';
 import { createEngine } from '../ranks/engines.js';
 import { calibrationShapes, timeSteps } from './calibration-steps.js';
-import { runRankProgram } from '../ranks/rank-program.js';
+import { runRankProgram, withRankEngine } from '../ranks/rank-program.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 import type { Dtype } from '../../tensor/tensor.js';
-import { inHostMemory } from '../../engines/host-engine.js';
+import type { Engine } from '../../engines/engine.js';
+import type { CalibrationSizes } from '../../calibration/sizes.js';
+import { countedParts } from '../ranks/rank-parts.js';
+import { type DeviceWatts, measureDeviceWatts } from './device-power.js';
 
 /** What `calibrate` gives every rank. */
 export interface CalibrationRequest {
-  readonly collectives: boolean;
-  /** Null: no kernels. */
-  readonly kernels: KernelRequest | null;
-}
-
-/** Which kernels are measured: of an engine, with products in one format. */
-export interface KernelRequest {
   readonly engine: EngineChoice;
   readonly relaxedSimd: boolean;
-  readonly compute: Dtype;
+  /** Whether ranks compute on devices of the engine, and exchange what is in their memories. */
+  readonly onDevices: boolean;
+  readonly sizes: CalibrationSizes;
+  readonly collectives: boolean;
+  /** Of kernels and steps, with products in this format; null: none. */
+  readonly kernels: Dtype | null;
+  /** How long watts of a device are counted, idle and busy each; 0: not at all. */
+  readonly wattsS: number;
 }
 
 /** How far a calibration is. */
@@ -37,6 +42,8 @@ export interface CalibrationProgress {
 
 export interface RankCalibration {
   readonly kernels: RankKernels | null;
+  /** Of the devices; null: not on this rank, or nothing counts them. */
+  readonly watts: DeviceWatts | null;
   readonly collectives: Pick<
     MeasuredCollectives,
     'allGather' | 'allToAll' | 'reduceScatter' | 'allReduce'
@@ -51,35 +58,58 @@ export interface RankKernels {
   readonly steps: readonly number[];
 }
 
+/** Longer products of a device are not measured: they are as fast as those before. */
+const MOST_MS = 50;
+
 await runRankProgram<CalibrationRequest>(async (context): Promise<RankCalibration> => {
-  const { data, rank, size, transport } = context;
+  const { data, rank, localRank, size, transport } = context;
+  const { engine: choice, relaxedSimd, onDevices, sizes, kernels: compute } = data;
   const communicator = new Communicator(transport);
+  const make = () => createEngine(choice, { relaxedSimd, localRank });
   const tell = (what: string) => (share: number) => {
     const message: CalibrationProgress = { what, share };
     if (rank === 0) context.post(message);
   };
-  const collectives = data.collectives
-    ? measureCollectives(communicator, tell(`collectives, ${size} ranks`))
-    : null;
-  if (data.kernels === null) return { kernels: null, collectives };
-  const { engine: choice, relaxedSimd, compute } = data.kernels;
-  const create = () => context.uninterrupted(() => createEngine(choice, { relaxedSimd }));
-  // Times of calls that return before they are done would be none.
-  const engine = inHostMemory(await create(), 'calibrate');
-  const place = createWorkplace(engine, compute);
+  const about = { bytes: sizes.collectives, progress: tell(`collectives, ${size} ranks`) };
+  const measureExchanges = () =>
+    onDevices
+      ? withRankEngine(context, make, (engine) => {
+          const { shards } = countedParts(engine, transport);
+          return measureCollectives(shards, { ...about, engine });
+        })
+      : measureCollectives(communicator, { ...about, engine: null });
+  const collectives = data.collectives ? await measureExchanges() : null;
+  if (compute === null) return { kernels: null, watts: null, collectives };
   const format = compute === 'float32' ? '' : ` in ${compute}`;
-  // Every rank at once: cores share the way to memory.
-  communicator.barrier();
-  const passes = measurePasses(place, tell(`passes over memory${format}`));
-  communicator.barrier();
-  const products = measureProducts(place, tell(`matrix products${format}`));
-  communicator.barrier();
-  const shapes = calibrationShapes(size, compute);
+  const { watts, ...kernels } = await withRankEngine(context, make, async (engine) => {
+    const place = placeOf(createWorkplace(engine, sizes, compute), communicator);
+    const counted =
+      data.wattsS > 0 ? await measureDeviceWatts(place, communicator, data.wattsS) : null;
+    // Every rank at once: cores share the way to memory.
+    communicator.barrier();
+    const passes = measurePasses(place, tell(`passes over memory${format}`));
+    communicator.barrier();
+    const products = measureProducts(place, tell(`matrix products${format}`));
+    communicator.barrier();
+    const name = onDevices ? `${engine.name}, ${engine.description}` : engine.description;
+    return { watts: counted, engine: name, products, passes };
+  });
+  const shapes = calibrationShapes(size, compute, sizes.steps);
   const steps: number[] = [];
   for (const [i, shape] of shapes.entries()) {
     tell(`training steps${format}`)(i / shapes.length);
-    // Engines give no memory back: each network has one of its own.
-    steps.push(timeSteps(shape, transport, await create()));
+    // Engines give no memory back before they are closed: each network has one of its own.
+    const step = (engine: Engine) => timeSteps(shape, transport, engine);
+    steps.push(await withRankEngine(context, make, step));
   }
-  return { kernels: { engine: engine.description, products, passes, steps }, collectives };
+  return { kernels: { ...kernels, steps }, watts, collectives };
 });
+
+/** On a device without the sizes that take long; on all ranks the same. */
+function placeOf(place: Workplace, communicator: Communicator): Workplace {
+  if (!place.engine.asynchronous) return place;
+  const count = Float64Array.of(quickSizes(place, MOST_MS));
+  communicator.broadcast(count, 0);
+  const { sizes } = place;
+  return { ...place, sizes: { ...sizes, weights: sizes.weights.slice(0, count[0]) } };
+}

@@ -13,23 +13,22 @@ import { LossPass } from '../../training/loss-pass.js';
 import { createObjective } from '../../training/objective.js';
 import { Stepper } from '../../training/stepper.js';
 import { lowerQuartile } from '../../calibration/clock.js';
+import type { StepSize } from '../../calibration/sizes.js';
 import { countedParts } from '../ranks/rank-parts.js';
 
-const SIZES = [
-  { width: 256, depth: 2, columns: 32 },
-  { width: 512, depth: 4, columns: 64 },
-  { width: 1024, depth: 2, columns: 128 },
-  { width: 2048, depth: 2, columns: 128 },
-] as const;
 const WARM_UP_MS = 200;
 const MEASURE_MS = 250;
 const FEWEST = 5;
 const OPTIMIZER = { momentum: 0.9, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 
 /** Networks whose steps are timed, on so many ranks: one block each, but two at least. */
-export function calibrationShapes(ranks: number, compute: Dtype): StepShape[] {
+export function calibrationShapes(
+  ranks: number,
+  compute: Dtype,
+  sizes: readonly StepSize[],
+): StepShape[] {
   const blocks = Math.max(2, ranks);
-  return SIZES.flatMap(({ width: atLeast, depth, columns }) => {
+  return sizes.flatMap(({ width: atLeast, depth, columns }) => {
     const width = Math.ceil(atLeast / blocks) * blocks;
     const ghosts = Math.ceil(width / blocks / 16);
     return STRATEGY_NAMES.map((strategy): StepShape => {
@@ -128,8 +127,9 @@ export function fitSteps(
   }
   const determinant = ww * nn - wn * wn;
   const perOperationS = (ww * n1 - wn * w1) / determinant;
-  if (perOperationS > 0) {
-    return { factor: (w1 * nn - n1 * wn) / determinant, perOperationS };
-  }
+  const factor = (w1 * nn - n1 * wn) / determinant;
+  if (factor > 0 && perOperationS > 0) return { factor, perOperationS };
+  // Kernels are next to nothing of these steps.
+  if (perOperationS > 0) return { factor: 1, perOperationS: Math.max(0, n1 - wn) / nn };
   return { factor: w1 / ww, perOperationS: 0 };
 }

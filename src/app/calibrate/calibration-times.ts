@@ -1,5 +1,6 @@
 import { ratesOf } from '../../analysis/rates.js';
 import { rounded } from '../../calibration/clock.js';
+import type { StepSize } from '../../calibration/sizes.js';
 import type { Machine, MeasuredTimes } from '../../machine/machine.js';
 import type { Dtype } from '../../tensor/tensor.js';
 import type { RankCalibration, RankKernels } from './calibration-rank.js';
@@ -13,11 +14,12 @@ export function sourceNow(): string {
 /**
  * A machine with times that its ranks measured at once; where they are in bfloat16, beside those in
  * float32 that it has.
+ * @param about the format, and the networks whose steps were timed
  */
 export function withKernels(
   machine: Omit<Machine, 'compute'> & Partial<Machine>,
   results: readonly RankCalibration[],
-  dtype: Dtype,
+  { dtype, sizes }: { readonly dtype: Dtype; readonly sizes: readonly StepSize[] },
 ): Machine {
   const kernels = results.flatMap((rank) => (rank.kernels ? [rank.kernels] : []));
   const [first] = kernels;
@@ -27,7 +29,7 @@ export function withKernels(
   const times = { ...meanKernels(kernels, first), source: sourceNow(), ranks, inStep: alone };
   const unfitted = withTimes(machine, times, dtype);
   const { factor, perOperationS } = fitSteps(
-    calibrationShapes(ranks, dtype),
+    calibrationShapes(ranks, dtype, sizes),
     first.steps,
     (shape) => ratesOf(unfitted, shape.ranks, 'threads', dtype),
   );

@@ -9,6 +9,7 @@ import { stepProgram } from '../../analysis/step-program.js';
 import { stepTime } from '../../analysis/step-time.js';
 import { measureCollectives } from '../../calibration/measure-collectives.js';
 import { callSeconds } from '../../calibration/clock.js';
+import { CORE_SIZES } from '../../calibration/sizes.js';
 import { Communicator } from '../../communicators/communicator.js';
 import { SoloTransport } from '../../communicators/solo/solo-transport.js';
 import { calibrationShapes, fitSteps } from './calibration-steps.js';
@@ -17,7 +18,7 @@ import { readMachine, writeMachine } from '../../machine/machines.js';
 describe('calibration', () => {
   it('finds the two constants of steps that were made with them', async () => {
     const machine = await readMachine('mi250x');
-    const shapes = calibrationShapes(2, 'float32');
+    const shapes = calibrationShapes(2, 'float32', CORE_SIZES.steps);
     const rates = ratesOf(machine, 2);
     const seconds = shapes.map((shape) => {
       const program = stepProgram(shape, 0);
@@ -35,7 +36,9 @@ describe('calibration', () => {
     const seconds = callSeconds((i) => numbers.push(i), 0.1);
     assert.ok(seconds > 0);
     assert.deepEqual(numbers, [...numbers.keys()]);
-    const times = measureCollectives(new Communicator(new SoloTransport()), () => {});
+    const times = measureCollectives(new Communicator(new SoloTransport()), {
+      ...{ bytes: CORE_SIZES.collectives, engine: null, progress: () => {} },
+    });
     for (const list of Object.values(times)) {
       assert.equal(list.length, 7);
       for (const { startS, transferS, finishS } of list) {

@@ -1,0 +1,86 @@
+// Calibration of CUDA devices, on stand-ins for CUDA's libraries and for NVML: the path, not the times.
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+
+import { calibrate } from '#src/app/calibrate/calibrate.js';
+import { readMachine, writeMachine } from '#src/machine/machines.js';
+
+import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
+import { buildNvml } from '../fakes/nvml.js';
+import { temporaryFolder } from '../support/files.js';
+import { CommandLine } from '../support/command-line.js';
+import { withFakeCuda } from './training-runs.js';
+
+const skip = reasonToSkipFakeCuda();
+const SIZES = {
+  weights: [4, 8],
+  batches: [1, 4],
+  passes: [64],
+  poolElements: 4096,
+  collectives: [32, 1024],
+  steps: [{ width: 8, depth: 1, columns: 4 }],
+};
+
+describe('calibration of CUDA devices', { skip: skip ?? false }, () => {
+  if (skip === null) withFakeCuda();
+  before(() => (process.env['FAKE_CUDA_DEVICES'] = '1'));
+  after(() => delete process.env['PHANTOM_NVML']);
+
+  const measured = async (folder: string) => {
+    const { machine } = await calibrate({
+      ...({ name: 'here', engine: 'cuda', relaxedSimd: false, bind: 'none' } as const),
+      ...{ sizes: SIZES, wattsS: 0.05, onWarning: () => {}, onProgress: () => {} },
+      power: { busyW: null, waitingW: null, sharedW: null, energyPerByteJ: null },
+    });
+    const file = path.join(folder, 'here.json');
+    writeMachine(file, machine);
+    return { file, machine: await readMachine(file) };
+  };
+
+  it('is of the engine and its devices, and plans use it', async (context) => {
+    const folder = temporaryFolder(context);
+    process.env['PHANTOM_NVML'] = buildNvml(folder, 'nvml', { gpus: 2 });
+    const { file, machine } = await measured(folder);
+    const { compute, power, collectives } = machine;
+    assert.match(machine.description, /^engine cuda, 1 device: Fake device 0, 2\.0 GiB/);
+    assert.equal(machine.ranksPerNode.value, 1);
+    // Of 2 GiB, without what is left to the driver.
+    const memory = machine.rankMemoryBytes?.value ?? 0;
+    assert.ok(memory > 1.5 * 2 ** 30 && memory < 1.9 * 2 ** 30, String(memory));
+    assert.ok(compute.kind === 'measured');
+    assert.match(compute.engine, /^cuda, Fake device 0.*never run on a GPU/);
+    assert.deepEqual(compute.products.first, SIZES.weights);
+    assert.deepEqual(
+      collectives.map(({ ranks }) => ranks),
+      [1, 2],
+    );
+    // The stand-in counts something at every look, which is not the same as nothing.
+    assert.ok((power.busyW?.value ?? 0) > 0 && (power.waitingW?.value ?? 0) > 0);
+    assert.match(power.busyW?.source ?? '', /by nvml: /);
+    assert.match(power.sharedW?.source ?? '', /joules are those of the GPUs alone/);
+
+    const flags = [
+      '--ranks',
+      '1',
+      '--blocks',
+      '2',
+      '--width',
+      '8',
+      '--depth',
+      '2',
+      '--ghosts',
+      '1',
+    ];
+    const commands = new CommandLine({ after }, folder);
+    const plan = await commands.run('plan', '--machine', file, ...flags);
+    assert.equal(plan.status, 0, plan.stderr);
+    assert.match(plan.stdout, /as measured by phantom calibrate/);
+  });
+
+  it('has no watts where nothing counts', async (context) => {
+    process.env['PHANTOM_NVML'] = 'none';
+    const { machine } = await measured(temporaryFolder(context));
+    assert.equal(machine.power.busyW, null);
+  });
+});
