@@ -175,12 +175,13 @@ sanitizer() {
 }
 pytorch() {
   # With room for the last measurement before the part's limit.
-  local until=$((EPOCHSECONDS + 65))
+  local until=$((EPOCHSECONDS + $1))
+  shift
   command -v python3 > /dev/null || left_out 'no python3 on this machine'
   python3 -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("torch") is None)' || left_out 'no PyTorch for python3 on this machine'
   local sizes=()
   [ "$mode" = rehearse ] && sizes=(--widths 32 --depth 1 --ghosts 2 --batch 4 --budget 0)
-  python3 bench/pytorch_gpu_step.py --out "$results" --until "$until" ${sizes[@]+"${sizes[@]}"}
+  python3 bench/pytorch_gpu_step.py --out "$results" --until "$until" "$@" ${sizes[@]+"${sizes[@]}"}
 }
 devices() {
   command -v nvidia-smi > /dev/null || left_out 'no nvidia-smi on this machine'
@@ -193,14 +194,16 @@ in_shell() { local call; printf -v call '%q ' "$@"; echo "more=(${more[*]-}); $c
 
 part devices 5 bash -c "$(in_shell devices)"
 part doctor 15 bash -c "$(in_shell doctor)"
-part contract 90 bash -c "$(in_shell contract)"
-part memcheck 30 bash -c "$(in_shell sanitizer memcheck)"
-part racecheck 25 bash -c "$(in_shell sanitizer racecheck)"
+part contract 80 bash -c "$(in_shell contract)"
+part memcheck 25 bash -c "$(in_shell sanitizer memcheck)"
+part racecheck 20 bash -c "$(in_shell sanitizer racecheck)"
 part losses 35 bash -c "$(in_shell check losses --seconds 32)"
 part products 30 bash -c "$(in_shell check products --seconds 27)"
-part steps 80 bash -c "$(in_shell check steps --seconds 74)"
-part pytorch 75 bash -c "$(in_shell pytorch)"
-part energy 80 bash -c "$(in_shell check energy --seconds 45)"
+part steps 75 bash -c "$(in_shell check steps --seconds 69)"
+part pytorch 60 bash -c "$(in_shell pytorch 50)"
+part energy 70 bash -c "$(in_shell check energy --seconds 45)"
+# Last, and with what is left: its compiler may take any time.
+part compiled 50 bash -c "$(in_shell pytorch 40 --compiled --widths 4096,8192)"
 check summary | tee "$out/summary.txt"
 echo "$out: results.jsonl, summary.json, summary.txt and a log of each part, after $SECONDS s" >&2
 # What the machine has nothing for is left out, and no failure.
