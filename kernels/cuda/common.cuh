@@ -31,6 +31,12 @@ __device__ static Row rowOfBlock(const Arguments &p) {
   return table[from];
 }
 
+/** The array of a row that is number `i`. */
+template <class T>
+__device__ static T *arrayOf(const Row &row, int i) {
+  return (T *)row.at[i];
+}
+
 /** Every element of a row, whatever the number of its blocks. */
 #define EACH_OF(row, i) \
   for (Index i = (Index)(blockIdx.x - row.first) * THREADS + threadIdx.x; i < row.n; \

@@ -45,6 +45,15 @@ KERNEL(sum_of_squares) {
   leavePart(array<double>(p, 7), sum);
 }
 
+/** at: table of x, …, parts (7). The same of each row of the table, with the blocks that it would have alone. */
+KERNEL(sums_of_squares) {
+  Row row = rowOfBlock(p);
+  const float *x = arrayOf<float>(row, 0);
+  double sum = 0;
+  EACH_OF(row, i) sum += (double)x[i] * x[i];
+  leavePart(array<double>(p, 7), sum);
+}
+
 /** at: parts, out; n: parts. One block. */
 KERNEL(finish_sum) {
   double sum = sumOfParts(array<double>(p, 0), p.n);

@@ -2,11 +2,6 @@
 // its part of Σ gradient², taken before the gradient is scaled. Where there is a copy, it gets the new
 // weights in bfloat16. What changes from step to step is in the device's memory, so that launches do not.
 
-template <class T>
-__device__ static T *arrayOf(const Row &row, int i) {
-  return (T *)row.at[i];
-}
-
 /** at: table of (weights, gradient, velocity or null, none, copy or null), numbers, …, parts (7);
  * kind: 1, Nesterov's; numbers: learning rate, momentum, decay, scale of the gradient. */
 KERNEL(sgd_step) {

@@ -179,6 +179,9 @@ export interface Engine extends RegionCopies {
 
   /** slots[at] = Σ x², accumulated in float64. Not finite exactly when an element, or the sum, is not. */
   sumOfSquares(x: Tensor, slots: Slots, at: number): void;
+  /** slots[at + i] = that of the tensor at i, to the same bits.
+   * @param tensors an engine may keep what it makes of a list: hand over the same one in every step */
+  sumsOfSquares(tensors: readonly Tensor[], slots: Slots, at: number): void;
 
   /** A loss of each element of the first `validColumns` columns: slots[at] = Σ weight · loss in float64,
    * and dz = gradientScale · weight · its derivative by z, zero in the other columns.

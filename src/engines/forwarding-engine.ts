@@ -157,6 +157,9 @@ export class ForwardingEngine implements Engine {
   sumOfSquares(x: Tensor, slots: Slots, at: number): void {
     this.#engine.sumOfSquares(x, slots, at);
   }
+  sumsOfSquares(tensors: readonly Tensor[], slots: Slots, at: number): void {
+    this.#engine.sumsOfSquares(tensors, slots, at);
+  }
   elementLoss(
     loss: ElementLoss,
     z: Tensor,

@@ -8,6 +8,7 @@ import type { WeightAverage } from '../optimizers/weight-average.js';
 import type { DropoutDraws } from '../layers/dropout/draws.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { GradientBuckets } from './gradient-buckets.js';
+import type { Tensor } from '../tensor/tensor.js';
 import type { NestedGhosts } from '../model/nested-ghosts.js';
 import type { LossPass } from './loss-pass.js';
 
@@ -74,6 +75,8 @@ export class Stepper {
   /** Σ gradient² of each parameter, before clipping. */
   readonly #squares: Slots;
   readonly #blockSquares: Float64Array;
+  /** Of the parameters, which have them from the first backward pass on. */
+  #gradients: readonly Tensor[] | null = null;
   readonly #norm = new Float64Array(1);
 
   constructor(options: StepperOptions) {
@@ -129,9 +132,8 @@ export class Stepper {
     phases.enter(PHASE.optimizer);
     let scale = 1;
     if (clipNorm !== null) {
-      for (const [i, parameter] of network.parameters.entries()) {
-        engine.sumOfSquares(parameter.computedGradient, this.#squares, i);
-      }
+      this.#gradients ??= network.parameters.map((parameter) => parameter.computedGradient);
+      engine.sumsOfSquares(this.#gradients, this.#squares, 0);
       result.gradientNorm = this.#gradientNorm(this.#squares);
       scale = clippingScale(result.gradientNorm, clipNorm);
     }

@@ -165,6 +165,15 @@ export function elementwiseContract(subject: Subject): void {
       const huge = arrays.tensor([9], () => 3e38);
       arrays.closeSum(arrays.sumOfSquares(huge), 9 * Math.fround(3e38) ** 2, 9, 'Σ');
     }
+    const many = [3, 0, 70_000, 1, 300].map((n) => arrays.tensor([n], () => arrays.random()));
+    const together = arrays.scalars(many.length, (slots, i) =>
+      arrays.engine.sumsOfSquares(many, slots, i),
+    );
+    const each = many.map((x) => arrays.sumOfSquares(x));
+    assert(
+      together.every((sum, i) => Object.is(sum, each[i])),
+      `${together}, each ${each}`,
+    );
     if (!subject.nonFinite) return;
     for (const bad of [NaN, Infinity, -Infinity]) {
       for (let place = 0; place < 21; place++) {

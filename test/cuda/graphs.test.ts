@@ -110,6 +110,14 @@ describe('CUDA graphs', { skip: skip ?? false }, () => {
     assert.deepEqual([single['cuStreamSynchronize'], single['cuMemAlloc_v2']], [2, 0]);
   });
 
+  it('has squares of all gradients for clipping in two launches', async () => {
+    const launches = async (clipNorm: number | null) => {
+      const request = { ...plain({}), ...(clipNorm !== null && { clipNorm }) };
+      return (await onEngine(request, false)).counts['cuLaunchKernel'] ?? 0;
+    };
+    assert.equal((await launches(1)) - (await launches(null)), 2);
+  });
+
   it('lie between exchanges on several ranks, where a steady step allocates nothing either', async () => {
     const of = (graphs: boolean) =>
       onEngine(plain({}), graphs, new Twins() as unknown as Transport);

@@ -161,6 +161,9 @@ export class CudaEngine extends DeviceMemory implements Engine {
     this.#summing('sum_of_squares').at(0, x);
     this.#sums.into(slots, at, x.length);
   }
+  sumsOfSquares(tensors: readonly Tensor[], slots: Slots, at: number): void {
+    this.#updates.squares(tensors, slots, at);
+  }
   elementLoss(
     loss: ElementLoss,
     z: Tensor,

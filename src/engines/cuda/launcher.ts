@@ -28,6 +28,7 @@ export const KERNELS = [
   'scale_matrix',
   'sgd_step',
   'sum_of_squares',
+  'sums_of_squares',
 ] as const;
 export type KernelName = (typeof KERNELS)[number];
 

@@ -247,6 +247,9 @@ export class WasmEngine implements HostEngine {
   sumOfSquares(x: Tensor, { values }: Slots, at: number): void {
     values[at] = this.#kernels.sumOfSquares(x.byteOffset, x.length);
   }
+  sumsOfSquares(tensors: readonly Tensor[], slots: Slots, at: number): void {
+    for (const [i, x] of tensors.entries()) this.sumOfSquares(x, slots, at + i);
+  }
 
   elementLoss(
     loss: ElementLoss,
