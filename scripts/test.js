@@ -4,10 +4,10 @@
 // time if there are no more than three, one after the other, and says FLAKY of what passes then. Other
 // options (`--test-name-pattern=…`) go to node's test runner.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const isOption = (argument) => argument.startsWith('--');
@@ -53,6 +53,24 @@ const seed = process.env['PHANTOM_TEST_SEED'] ?? (all ? Date.now() % 2 ** 31 : 1
 if (all) console.log(`properties: PHANTOM_TEST_SEED=${seed}`);
 const folder = mkdtempSync(path.join(tmpdir(), 'phantom-tests-'));
 const list = path.join(folder, 'failed');
+
+/** Unit tests of a room of `src/` share a process, which would load much the same for each of them. */
+function programs() {
+  const rooms = new Map();
+  for (const file of files.filter((each) => each.startsWith('dist'))) {
+    const room = file.split(path.sep)[1];
+    rooms.set(room, [...(rooms.get(room) ?? []), file]);
+  }
+  const together = [...rooms].map(([room, members]) => {
+    if (members.length === 1) return members[0];
+    const program = path.join(folder, `${room}.test.mjs`);
+    const imports = members.map((file) => `import '${pathToFileURL(path.resolve(file))}';\n`);
+    writeFileSync(program, imports.join(''));
+    return program;
+  });
+  return [...together, ...files.filter((each) => !each.startsWith('dist'))];
+}
+
 const run = (these, ...more) =>
   spawnSync(
     process.execPath,
@@ -74,7 +92,7 @@ const run = (these, ...more) =>
     },
   ).status ?? 1;
 
-let status = run(files);
+let status = run(programs());
 const failed = existsSync(list) ? readFileSync(list, 'utf8').split('\n').filter(Boolean) : [];
 if (status !== 0 && failed.length > 0 && failed.length <= again) {
   console.log(`== once more: ${failed.join(', ')}`);

@@ -1,3 +1,3 @@
 import { fuzzFilesSuite } from './support/fuzz-files-suite.js';
 
-fuzzFilesSuite(700);
+fuzzFilesSuite(350);

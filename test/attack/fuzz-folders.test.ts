@@ -1,3 +1,3 @@
 import { fuzzFoldersSuite } from './support/fuzz-folders-suite.js';
 
-fuzzFoldersSuite(40);
+fuzzFoldersSuite(20);

@@ -1,3 +1,3 @@
 import { fuzzSuite } from './support/fuzz-suite.js';
 
-fuzzSuite({ bodies: 250, named: 100, connections: 250 });
+fuzzSuite({ bodies: 120, named: 60, connections: 120 });

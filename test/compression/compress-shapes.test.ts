@@ -7,6 +7,7 @@ import { evaluate } from '#src/app/evaluate/evaluate-run.js';
 import { train } from '#src/app/train/train.js';
 import { openModel } from '#src/models/model-source.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
+import { ALL } from '../support/all.js';
 import { sequential, writeSequential } from '../support/dense.js';
 import { temporaryFolder } from '../support/files.js';
 import { readStrictSafetensors } from '../support/strict-safetensors.js';
@@ -28,6 +29,8 @@ const CASES: [string, Partial<TrainingSettings>, number | null][] = [
   ],
   ['widths that change', { strategy: 'tensor', width: 48, widths: [32, 48, 16] }, 12],
 ];
+/** `.ci/run` runs all, with `--all`. */
+const QUICK = new Set(['paired gated blocks', 'widths that change']);
 
 const evaluated = async (model: string) =>
   (await evaluate({ model, data: DATA, ranks: 1, engine: 'wasm', checkpoint: null })).loss;
@@ -37,7 +40,7 @@ function near(actual: number, expected: number, what: string): void {
 }
 
 describe('compress of other networks than chains of one width', () => {
-  for (const [name, settings, full] of CASES) {
+  for (const [name, settings, full] of CASES.filter((one) => ALL || QUICK.has(one[0]))) {
     it(`says the losses that the networks have: ${name}`, async (context) => {
       const folder = temporaryFolder(context);
       const model = path.join(folder, 'run');

@@ -9,7 +9,7 @@ export function assemble(ranks: readonly PassResult[], what: 'value' | 'gradient
     const values = parameter[what];
     if (slice === null) {
       if (tensors.has(name)) throw new Error(`two ranks own ${name}`);
-      tensors.set(name, { shape, values: Float64Array.from(values) });
+      tensors.set(name, { shape, values: new Float64Array(values) });
       continue;
     }
     const width = slice.shape[1] ?? 1;

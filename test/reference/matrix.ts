@@ -11,7 +11,7 @@ export function zeros(rows: number, columns: number): Dense {
 
 export function dense(rows: number, columns: number, values: ArrayLike<number>): Dense {
   if (values.length !== rows * columns) throw new Error(`${values.length} ≠ ${rows}×${columns}`);
-  return { rows, columns, data: Float64Array.from(values) };
+  return { rows, columns, data: new Float64Array(values) };
 }
 
 export function get(m: Dense, row: number, column: number): number {
@@ -22,11 +22,10 @@ export function multiply(a: Dense, b: Dense): Dense {
   if (a.columns !== b.rows) throw new Error(`${a.rows}×${a.columns} by ${b.rows}×${b.columns}`);
   const out = zeros(a.rows, b.columns);
   for (let i = 0; i < a.rows; i++) {
+    const row = out.data.subarray(i * b.columns, (i + 1) * b.columns);
     for (let l = 0; l < a.columns; l++) {
       const factor = get(a, i, l);
-      for (let j = 0; j < b.columns; j++) {
-        out.data[i * b.columns + j] = out.data[i * b.columns + j] + factor * get(b, l, j);
-      }
+      for (let j = 0; j < row.length; j++) row[j] += factor * get(b, l, j);
     }
   }
   return out;
@@ -56,11 +55,18 @@ export function columnsOf(m: Dense, from: number, count: number): Dense {
 export function stack(parts: readonly Dense[]): Dense {
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
   const columns = parts[0]?.columns ?? 0;
-  return dense(
-    rows,
-    columns,
-    parts.flatMap((part) => [...part.data]),
-  );
+  return dense(rows, columns, joined(parts.map(({ data }) => data)));
+}
+
+/** Arrays one after another. */
+export function joined(parts: readonly Float64Array[]): Float64Array {
+  const whole = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 export function beside(parts: readonly Dense[]): Dense {

@@ -73,12 +73,13 @@ async function copyOfWhole(context: { after(work: () => void): void }): Promise<
 const SPLIT = { ends: 'replicated', input: 'phantom', head: 'phantom' } as const;
 const TEACHER = 'synthetic:teacher?widths=13,9,6';
 const SHAPES: [string, Partial<TrainingSettings>][] = [
-  ['several widths', { ...SPLIT, widths: [16, 32, 24] }],
-  ['bfloat16', { compute: 'bfloat16', ema: 0.9 }],
-  ['nested ghosts with a function', { ghostActivation: 'tanh', nestedGhosts: true, ghosts: 2 }],
+  ['bfloat16 in several widths', { ...SPLIT, widths: [16, 32, 24], compute: 'bfloat16', ema: 0.9 }],
   ['residual blocks with dropout', { architecture: 'residual', dropout: 0.2 }],
 ];
 const MORE_SHAPES: typeof SHAPES = [
+  ['several widths', { ...SPLIT, widths: [16, 32, 24] }],
+  ['bfloat16', { compute: 'bfloat16', ema: 0.9 }],
+  ['nested ghosts with a function', { ghostActivation: 'tanh', nestedGhosts: true, ghosts: 2 }],
   ['residual blocks', { ...SPLIT, architecture: 'residual' }],
   ['bfloat16, paired', { compute: 'bfloat16', strategy: 'tensor-paired' }],
   ['paired residual blocks', { architecture: 'residual', strategy: 'tensor-paired' }],

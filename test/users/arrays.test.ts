@@ -13,6 +13,7 @@ import {
   train,
 } from 'phantom-parallel';
 import { writeSafetensors } from '#src/data/safetensors.js';
+import { openModel } from '#src/models/model-source.js';
 import { temporaryFolder } from '../support/files.js';
 
 /** One rank, but where ranks matter. */
@@ -169,9 +170,7 @@ describe('rows in memory', () => {
       const out = path.join(folder, name);
       const data = { x: X, y: X.map((_, i) => code(i % 2)) } as ArrayData;
       const { loss } = await train({ ...SIZES, steps: 2, batch: 8, data, out });
-      const model = await loadModel(out, { ranks: 1, engine: 'wasm' });
-      await model.close();
-      const [target] = model.source.schema?.targets ?? [];
+      const [target] = openModel(out).schema?.targets ?? [];
       found.push([loss, target?.kind === 'class' ? target.classes.join() : null]);
     }
     const loss = found[0]?.[0];

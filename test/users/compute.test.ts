@@ -36,14 +36,14 @@ it('a network answers in the format that is asked for, whatever it was trained i
     };
     const [float, half] = [await answers('float32'), await answers('bfloat16')];
     assert.deepEqual(await answers(), trained === 'float32' ? float : half);
-    for (const ranks of [2, 4]) assert.deepEqual(await answers('bfloat16', ranks), half);
+    assert.deepEqual(await answers('bfloat16', 4), half);
     const scale = Math.max(...float.map(Math.abs));
     const errors = float.map((value, i) => Math.abs(value - half[i]) / scale);
     const most = Math.max(...errors);
     assert.ok(most > 1e-5 && most < 0.03, `largest difference ${most}`);
     const data = { x: { data: x, shape: [8, 13] }, y: { data: float, shape: [8, 6] } } as const;
     const lossIn = async (compute: Dtype) =>
-      (await evaluate({ model: out, data, engine: 'wasm', compute })).loss;
+      (await evaluate({ model: out, data, engine: 'wasm', compute, ranks: 1 })).loss;
     assert.ok((await lossIn('float32')) < 1e-8 * scale ** 2);
     const loss = await lossIn('bfloat16');
     assert.ok(loss > 1e-10 * scale ** 2 && loss < 1e-3 * scale ** 2, `loss ${loss}`);

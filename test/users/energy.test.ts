@@ -7,6 +7,7 @@ import path from 'node:path';
 import { after, describe, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EndEvent, StepEvent } from 'phantom-parallel/training';
+import { ALL } from '../support/all.js';
 import { CommandLine } from '../support/command-line.js';
 import { readMetrics, temporaryFolder } from '../support/files.js';
 import { PHANTOM } from '../support/mpi.js';
@@ -179,6 +180,9 @@ async function trainUnder(
   return { code: await code, text };
 }
 
+/** What `.ci/run` runs with `--all`. */
+const withAll = !ALL && 'runs with --all';
+
 describe('a training run', () => {
   test('reports what a counter has counted, over a wrap, split by phase and rank', async (context) => {
     const { root, counter } = fakePackage(context);
@@ -226,31 +230,35 @@ describe('a training run', () => {
     assert.ok(Math.abs((energy.perStepJ ?? 0) * steadySteps - steadyJ) < 1e-9 * steadyJ);
   });
 
-  test('goes on without joules when the counter vanishes, and says so', async (context) => {
-    const { root, counter } = fakePackage(context);
-    const out = path.join(temporaryFolder(context), 'run');
-    const { code, text } = await trainUnder(
-      root,
-      out,
-      '--meter auto --steps 3000',
-      async (ended) => {
-        const done = () => readText(path.join(out, 'metrics.jsonl')).includes('"step":100,');
-        for (let countedJ = 0; !ended() && !done(); await sleep(5)) {
-          countedJ += 0.1;
-          count(counter, countedJ);
-        }
-        rmSync(counter);
-      },
-    );
-    assert.equal(code, 0, text);
-    assert.match(text, /warning: no energy: \[rapl\] cannot read .*energy_uj: ENOENT/);
-    assert.match(text, /energy +unavailable/);
-    const { energy } = readMetrics(out).at(-1) as unknown as EndEvent;
-    assert.deepEqual(
-      [energy.obtained, energy.energyJ, energy.perStepJ, energy.emissionsG, energy.perRankJ],
-      ['unavailable', null, null, null, [null, null]],
-    );
-  });
+  test(
+    'goes on without joules when the counter vanishes, and says so',
+    { skip: withAll },
+    async (context) => {
+      const { root, counter } = fakePackage(context);
+      const out = path.join(temporaryFolder(context), 'run');
+      const { code, text } = await trainUnder(
+        root,
+        out,
+        '--meter auto --steps 3000',
+        async (ended) => {
+          const done = () => readText(path.join(out, 'metrics.jsonl')).includes('"step":100,');
+          for (let countedJ = 0; !ended() && !done(); await sleep(5)) {
+            countedJ += 0.1;
+            count(counter, countedJ);
+          }
+          rmSync(counter);
+        },
+      );
+      assert.equal(code, 0, text);
+      assert.match(text, /warning: no energy: \[rapl\] cannot read .*energy_uj: ENOENT/);
+      assert.match(text, /energy +unavailable/);
+      const { energy } = readMetrics(out).at(-1) as unknown as EndEvent;
+      assert.deepEqual(
+        [energy.obtained, energy.energyJ, energy.perStepJ, energy.emissionsG, energy.perRankJ],
+        ['unavailable', null, null, null, [null, null]],
+      );
+    },
+  );
 
   test('without a meter has no joules, with the model it says so', (context) => {
     const out = path.join(temporaryFolder(context), 'run');
