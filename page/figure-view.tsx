@@ -1,5 +1,5 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { draw } from './drawing/draw.js';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { draw, heightOf } from './drawing/draw.js';
 import { type Figure, fileNameOf, tableOf } from '../src/report/figure.js';
 import { standalone } from './drawing/standalone.js';
 import { TextTable } from './text-table.js';
@@ -28,6 +28,11 @@ function next(): void {
   }
 }
 
+/** Time needs room. */
+function isWide({ kind }: Figure): boolean {
+  return kind === 'timeline';
+}
+
 /** A figure as wide as its place, drawn when it comes into view, with its numbers as a table. */
 export function FigureView({ figure }: { readonly figure: Figure }) {
   const place = useRef<HTMLDivElement>(null);
@@ -38,6 +43,8 @@ export function FigureView({ figure }: { readonly figure: Figure }) {
   const onPaper = useRef(false);
   const [prints, setPrints] = useState(0);
   const [open, setOpen] = useState(false);
+  // Before anything is seen: what stands below keeps its place when the figure is drawn.
+  useLayoutEffect(() => setWidth(Math.round(place.current?.clientWidth ?? 0)), []);
   useEffect(() => {
     const element = place.current;
     if (element === null) return;
@@ -48,7 +55,7 @@ export function FigureView({ figure }: { readonly figure: Figure }) {
     );
     // Paper does not wait for the next frame, and is as wide as it is.
     const toPaper = () => {
-      const isAlone = (element.closest('.charts')?.children.length ?? 1) === 1;
+      const isAlone = isWide(figure) || (element.closest('.charts')?.children.length ?? 1) === 1;
       const paper = isAlone ? PAPER_WIDTH : PAPER_WIDTH / 2;
       element.replaceChildren(draw(figure, { width: paper, document, hover: false }));
       drawn.current = null;
@@ -87,9 +94,10 @@ export function FigureView({ figure }: { readonly figure: Figure }) {
     Object.assign(document.createElement('a'), { href: url, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 1000);
   };
+  const minHeight = width === 0 ? undefined : `${heightOf(figure, width)}px`;
   const { head, rows } = open ? tableOf(figure) : { head: [], rows: [] };
   return (
-    <figure>
+    <figure class={isWide(figure) ? 'wide' : ''}>
       <figcaption>
         <span>{title}</span>
         <button
@@ -101,7 +109,7 @@ export function FigureView({ figure }: { readonly figure: Figure }) {
           SVG
         </button>
       </figcaption>
-      <div class="canvas" ref={place} />
+      <div class="canvas" ref={place} style={{ minHeight }} />
       <details onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary>Numbers: {title}</summary>
         {open && <TextTable caption={title} head={head} rows={rows} />}

@@ -26,7 +26,7 @@ import {
 import { TextTable } from './text-table.js';
 
 function isApart(figure: Figure): boolean {
-  return figure.kind !== 'bars' && figure.apart === true;
+  return (figure.kind === 'lines' || figure.kind === 'dots') && figure.apart === true;
 }
 
 function Groups({ groups }: { readonly groups: readonly FigureGroup[] }) {

@@ -10,10 +10,27 @@ import {
   type Render,
   STYLE,
 } from './draw-parts.js';
-import { tip } from './tip.js';
+import { along, tip } from './tip.js';
 import { type BarFigure, describeFigure, nameOf, totalOf } from '../../src/report/figure.js';
 
 const BAR_ROW = 46;
+/** Of a row: its name, the bar, and a gap. */
+const [NAME, GAP] = [20, 4];
+const [MARGIN_TOP, MARGIN_BOTTOM] = [6, 40];
+
+/** The legend, and pixels that the whole is high. */
+export function barsLayout({ parts, bars }: BarFigure, width: number) {
+  const used = parts.flatMap((label, i): Key[] =>
+    bars.some(({ values }) => (values[i] ?? 0) > 0) ? [{ label, color: colorOf(i) }] : [],
+  );
+  const isModelled = bars.some(
+    ({ modelled, values }) => modelled === true && values.some((value) => (value ?? 0) > 0),
+  );
+  const striped = { label: 'striped: modelled', color: GREY, striped: true };
+  const key = legend(isModelled ? [...used, striped] : used, width, 0);
+  const height = key.height + MARGIN_TOP + MARGIN_BOTTOM + BAR_ROW * bars.length;
+  return { key, height };
+}
 
 /** Bars as an SVG element. */
 export function drawBars(figure: BarFigure, { width, document, hover }: Canvas) {
@@ -37,23 +54,17 @@ export function drawBars(figure: BarFigure, { width, document, hover }: Canvas) 
       return [piece];
     });
   });
-  const used = parts.flatMap((label, i): Key[] =>
-    bars.some(({ values }) => (values[i] ?? 0) > 0) ? [{ label, color: colorOf(i) }] : [],
-  );
-  const striped = pieces.some((piece) => piece.modelled)
-    ? [{ label: 'striped: modelled', color: GREY, striped: true }]
-    : [];
-  const key = legend([...used, ...striped], width, 0);
-  const rect = { y: 'id', x1: 'x1', x2: 'x2', insetTop: 14 } as const;
+  const { key, height } = barsLayout(figure, width);
+  const rect = { y: 'id', x1: 'x1', x2: 'x2', insetTop: NAME, insetBottom: GAP } as const;
   const modelled = pieces.filter((piece) => piece.modelled);
   return Plot.plot({
     document,
     width,
-    height: key.height + 50 + BAR_ROW * bars.length,
-    marginTop: key.height + 6,
+    height,
+    marginTop: key.height + MARGIN_TOP,
     marginLeft: 12,
     marginRight: 84,
-    marginBottom: 40,
+    marginBottom: MARGIN_BOTTOM,
     style: STYLE,
     ariaLabel: figure.title,
     ariaDescription: describeFigure(figure),
@@ -65,7 +76,7 @@ export function drawBars(figure: BarFigure, { width, document, hover }: Canvas) 
       zero: true,
       nice: true,
     },
-    y: { axis: null, domain: rows.map(({ id }) => id), padding: 0.1 },
+    y: { axis: null, domain: rows.map(({ id }) => id), padding: 0 },
     marks: [
       hatching,
       Plot.rect(pieces, { ...rect, fill: 'color', stroke: 'var(--page)', strokeWidth: 1 }),
@@ -75,7 +86,7 @@ export function drawBars(figure: BarFigure, { width, document, hover }: Canvas) 
         frameAnchor: 'left',
         textAnchor: 'start',
         text: ({ bar }: (typeof rows)[number]) => bar.label,
-        dy: -BAR_ROW / 2 + 7,
+        dy: (NAME - BAR_ROW) / 2,
         lineWidth: (width - 20) / 12,
         textOverflow: 'ellipsis',
       }),
@@ -86,15 +97,15 @@ export function drawBars(figure: BarFigure, { width, document, hover }: Canvas) 
         text: ({ total }: (typeof rows)[number]) =>
           total === null ? 'not measured' : formatValue(total, figure.unit),
         dx: 6,
-        dy: 7,
+        dy: (NAME - GAP) / 2,
       }),
       ...(hover
         ? [
             tip(
-              pieces,
+              along(pieces, Math.max(0, ...pieces.map(({ x2 }) => x2)) / width),
               Plot.pointer({
                 y: 'id',
-                x: (piece: (typeof pieces)[number]) => (piece.x1 + piece.x2) / 2,
+                x: 'x',
                 title: 'text',
                 fill: 'var(--panel)',
                 stroke: 'var(--line)',

@@ -14,6 +14,28 @@ const ARROW_ROW = 14;
 const PANEL_WIDTH = 150;
 const PANEL_HEIGHT = 110;
 
+/** Series that have a color, as the legend names them: where all is modelled an axis says so. */
+function namesOf({ series }: XyFigure) {
+  const allModelled = series.length > 0 && series.every((each) => each.modelled);
+  const named = series.flatMap((each, i) => {
+    const look = each.look === undefined ? i : each.look;
+    const label = allModelled ? each.label : nameOf(each);
+    return look === null ? [] : [{ each, i, label, color: colorOf(look), look }];
+  });
+  return { allModelled, named };
+}
+
+const legendTop = ({ apart }: XyFigure) => (apart ? 32 : 18);
+
+/** Pixels that curves or marks are high. */
+export function xyHeight(figure: XyFigure, width: number): number {
+  const { apart = false, series } = figure;
+  const keys = apart ? [] : namesOf(figure).named;
+  const { height } = legend(keys, width, legendTop(figure));
+  const inside = apart ? panelsOf(series.length, width).height : width < 480 ? 220 : 270;
+  return inside + height;
+}
+
 /** Curves or marks as an SVG element. */
 export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
   const { x: xAxis, y: yAxis, kind, series, apart = false } = figure;
@@ -38,24 +60,19 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
   });
   const back = shown.flatMap((points) => points.filter(({ look }) => look === null));
   const front = shown.map((points) => points.filter(({ look }) => look !== null));
-  // Where all is modelled an axis says so, else the names.
-  const allModelled = series.length > 0 && series.every((each) => each.modelled);
-  const keys = series.flatMap((each, i) => {
-    const look = looks[i] ?? null;
-    if (look === null) return [];
+  const { allModelled, named } = namesOf(figure);
+  const keys = named.map(({ each, i, label, color, look }) => {
     const dashed = each.modelled === true && isLines && !allModelled;
     const isMarked = !isLines || (shown[i]?.length ?? 0) <= MARKED_POINTS;
-    return [
-      {
-        label: allModelled ? each.label : nameOf(each),
-        color: colorOf(look),
-        hollow: each.modelled === true,
-        ...(isMarked ? { symbol: symbolOf(look) } : {}),
-        ...(isLines ? { dashed } : {}),
-      },
-    ];
+    return {
+      label,
+      color,
+      hollow: each.modelled === true,
+      ...(isMarked ? { symbol: symbolOf(look) } : {}),
+      ...(isLines ? { dashed } : {}),
+    };
   });
-  const key = legend(apart ? [] : keys, width, apart ? 32 : 18);
+  const key = legend(apart ? [] : keys, width, legendTop(figure));
   const panels = panelsOf(series.length, width);
   const [low, high] = domain;
   const inside = ({ y: value }: Placed) => value >= low && value <= high;
@@ -162,7 +179,7 @@ export function drawXy(figure: XyFigure, { width, document, hover }: Canvas) {
   return Plot.plot({
     document,
     width,
-    height: (apart ? panels.height : width < 480 ? 220 : 270) + key.height,
+    height: xyHeight(figure, width),
     marginTop: key.height + 8,
     ...(apart ? panels.scales : {}),
     marginLeft: MARGIN_LEFT,

@@ -1,3 +1,5 @@
+import { ACTIVITY, type StepTrace } from './step-trace.js';
+
 /** What a rank does: every moment of a run belongs to one of these. */
 export const PHASES = [
   'local',
@@ -34,6 +36,12 @@ export interface PhaseClock {
   reset(): void;
   /** Seconds in each phase since the last reset, in the order of `PHASES`. */
   timesS(): number[];
+  /** Notes what follows in `trace`, from zero on; null: no more. Only where times are the host's. */
+  traceTo(trace: StepTrace | null): void;
+  /** What is computed next is part of: `ACTIVITY.forward`, `backward`, or `other`. */
+  beginPass(pass: number): void;
+  /** A collective is under way from now on (1), or is no more (−1). */
+  countUnderWay(change: 1 | -1): void;
 }
 
 /** By the host's time. A change costs one look at the clock and allocates nothing. */
@@ -41,6 +49,10 @@ export class HostPhaseClock implements PhaseClock {
   readonly #timesMs = new Float64Array(PHASES.length);
   #phase = PHASE.other;
   #sinceMs = performance.now();
+  #trace: StepTrace | null = null;
+  /** `forward`, `backward` or `other`: what phases that compute belong to. */
+  #pass: number = ACTIVITY.other;
+  #underWay = 0;
 
   enter(phase: number): number {
     const nowMs = performance.now();
@@ -48,7 +60,30 @@ export class HostPhaseClock implements PhaseClock {
     this.#timesMs[before] = (this.#timesMs[before] ?? 0) + nowMs - this.#sinceMs;
     this.#sinceMs = nowMs;
     this.#phase = phase;
+    this.#trace?.add(this.#activityOf(before), this.#underWay > 0, nowMs);
     return before;
+  }
+
+  traceTo(trace: StepTrace | null): void {
+    this.enter(this.#phase);
+    this.#trace = trace;
+    trace?.begin(this.#sinceMs);
+  }
+
+  beginPass(pass: number): void {
+    this.enter(this.#phase);
+    this.#pass = pass;
+  }
+
+  countUnderWay(change: 1 | -1): void {
+    if (this.#trace !== null) this.enter(this.#phase);
+    this.#underWay += change;
+  }
+
+  #activityOf(phase: number): number {
+    if (phase === PHASE.waiting) return ACTIVITY.waiting;
+    if (phase === PHASE.optimizer) return ACTIVITY.optimizer;
+    return phase === PHASE.data ? ACTIVITY.data : this.#pass;
   }
 
   reset(): void {

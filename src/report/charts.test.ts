@@ -153,6 +153,23 @@ describe('charts', () => {
     ];
     const parts = [HOSTILE, 'b'];
     checkSvg(chartFile({ kind: 'bars', title: HOSTILE, axis: 'time', unit: 's', parts, bars }));
+    const rows = [
+      {
+        label: HOSTILE,
+        intervals: [
+          [0, 1, 2, 3],
+          [0.5, 0.75],
+        ],
+      },
+      { label: 'x', intervals: [] },
+    ];
+    for (const some of [rows, []]) {
+      checkSvg(
+        chartFile({
+          ...{ kind: 'timeline', title: HOSTILE, axis: 'time', parts, beside: 1, rows: some },
+        }),
+      );
+    }
   });
 
   it('draw measured marks filled and modelled ones hollow, and say so once', () => {
@@ -188,6 +205,21 @@ describe('charts', () => {
     assert.ok(kept.length <= 452 && kept.length > 200);
     assert.ok(kept.some(({ x, y }) => x === 5003 && y === 99));
     assert.ok(tableOf(lines(points, 'linear')).rows.length <= 25);
+  });
+
+  it('a timeline is the sum of each part in words and numbers', () => {
+    const figure: Figure = {
+      ...{ kind: 'timeline', title: 't', axis: 'time', parts: ['work', 'beside', 'rest'] },
+      ...{ beside: 1, rows: [{ label: 'rank 0', intervals: [[0, 1, 2, 3], [0.5, 1], []] }] },
+    };
+    assert.deepEqual(tableOf(figure), {
+      head: ['', 'work', 'beside', 'rest'],
+      rows: [['rank 0', '2.00 s', '500 ms', '0 s']],
+    });
+    assert.match(describeFigure(figure), /^time\. rank 0: work 2.00 s, beside 500 ms, rest 0 s\.$/);
+    const svg = chartFile(figure);
+    assert.match(svg, />work<.*>beside</s);
+    assert.doesNotMatch(svg, />rest</);
   });
 
   it('a bar of which nothing is known says so', () => {

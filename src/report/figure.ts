@@ -69,8 +69,27 @@ export interface BarFigure {
   readonly bars: readonly Bar[];
 }
 
+/** A row of a timeline. */
+export interface TimelineRow {
+  readonly label: string;
+  /** For each part its intervals: start, end, start, end, …, seconds. */
+  readonly intervals: readonly (readonly number[])[];
+}
+
+/** What each row did when, from zero to the end of what is shown. */
+export interface TimelineFigure {
+  readonly kind: 'timeline';
+  readonly title: string;
+  readonly description?: string;
+  readonly axis: string;
+  readonly parts: readonly string[];
+  /** The part that goes on beside others: a thin band above them, not counted in totals. */
+  readonly beside: number;
+  readonly rows: readonly TimelineRow[];
+}
+
 /** A chart as data: drawn to SVG in a page or a file, described in words, and listed as a table. */
-export type Figure = XyFigure | BarFigure;
+export type Figure = XyFigure | BarFigure | TimelineFigure;
 
 /** Rows of a series that a figure's table shows. */
 const TABLE_ROWS = 24;
@@ -94,9 +113,18 @@ export function totalOf({ values }: Bar): number | null {
   return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0);
 }
 
+/** How long each part of a timeline is in all, as bars. */
+function totalsOf({ title, axis, parts, rows }: TimelineFigure): BarFigure {
+  const lengthOf = (list: readonly number[]) =>
+    list.reduce((sum, time, i) => sum + (i % 2 === 0 ? -time : time), 0);
+  const bars = rows.map(({ label, intervals }) => ({ label, values: intervals.map(lengthOf) }));
+  return { kind: 'bars', title, axis, unit: 's', parts, bars };
+}
+
 /** A figure in a sentence or more. */
 export function describeFigure(figure: Figure): string {
   if (figure.description !== undefined) return figure.description;
+  if (figure.kind === 'timeline') return describeFigure(totalsOf(figure));
   if (figure.kind === 'bars') {
     const { axis, bars, parts, unit } = figure;
     const inWords = (bar: Bar) => {
@@ -123,6 +151,11 @@ export function describeFigure(figure: Figure): string {
 
 /** A figure's numbers, texts ready to show; of long curves some rows. */
 export function tableOf(figure: Figure): { head: string[]; rows: string[][] } {
+  if (figure.kind === 'timeline') {
+    const { head, rows } = tableOf(totalsOf(figure));
+    // A total would count twice what goes on beside something else.
+    return { head: head.slice(0, -1), rows: rows.map((row) => row.slice(0, -1)) };
+  }
   if (figure.kind === 'bars') {
     const { parts, bars, unit } = figure;
     const text = (value: number | null) =>

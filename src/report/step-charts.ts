@@ -2,6 +2,7 @@ import { formatDuration } from '../base/format.js';
 import { PHASES } from '../base/phases.js';
 import type { RunData } from '../runs/run-data.js';
 import type { Bar, Figure } from './figure.js';
+import { timelineFigures } from './timeline-chart.js';
 
 /** Runs whose ranks are shown. */
 const MOST_RUNS = 4;
@@ -69,6 +70,7 @@ export function stepFigures(runs: readonly RunData[]): Figure[] {
   );
   for (const run of runs.slice(0, MOST_RUNS)) {
     const { name, rankTimesS, rankWaitingS } = run;
+
     if (rankTimesS.length > 1) {
       const { bars, more } = rankBars(rankTimesS, PHASES.indexOf('waiting'));
       add(`Ranks of ${name}: a steady step by phase${more}`, time, PHASES, bars);
@@ -82,7 +84,7 @@ export function stepFigures(runs: readonly RunData[]): Figure[] {
       add(`Ranks of ${name}: the newest step${more}`, time, ['busy', 'waiting'], bars);
     }
   }
-  return figures;
+  return [...figures, ...runs.slice(0, MOST_RUNS).flatMap(timelineFigures)];
 }
 
 /** Bytes of rank 0, by what they are for. */

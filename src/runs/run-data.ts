@@ -6,6 +6,7 @@ import type { EndEvent } from '../training/events.js';
 import { exchangesGhosts } from '../layers/strategies.js';
 import { runGroup } from './run-group.js';
 import type { LogLine, RunRecord, StepRecord } from './run-record.js';
+import type { RecordedTimeline } from './recorded-timeline.js';
 import { thin } from './thin.js';
 
 /** How a run stands: what its end event says, or without one whether it goes on. */
@@ -61,6 +62,8 @@ export interface RunData {
   readonly rankTimesS: readonly (readonly number[])[];
   /** What every rank waited in the newest logged step, seconds. */
   readonly rankWaitingS: readonly number[];
+  /** What ranks did in one step, the newest that was recorded; null: in none. */
+  readonly timeline: RecordedTimeline | null;
   /** Of rank 0 in a steady step, seconds; null: not logged. */
   readonly communication: {
     readonly hiddenS: number | null;
@@ -130,6 +133,7 @@ export function runData(run: RunRecord, state: RunState): RunData {
         ? []
         : (energy?.rankTimesS ?? []).map((times) => times.map((timeS) => timeS / steady)),
     rankWaitingS: run.rankWaitingS,
+    timeline: run.timeline,
     communication: {
       hiddenS: steadyMean(run, ({ hiddenS }) => hiddenS),
       exposedS: steadyMean(run, ({ exposedS }) => exposedS),

@@ -2,6 +2,7 @@ import type { Obtained } from '../energy/meter.js';
 import { formatLoss, plural } from '../base/format.js';
 import { END_REASONS, type EndEvent, type StartEvent } from '../training/events.js';
 import type { RunConfig } from '../checkpoints/run-folder.js';
+import { readTimeline, type RecordedTimeline } from './recorded-timeline.js';
 import { quantity, readEnergy, readObtained, type RecordedEnergy } from './recorded-energy.js';
 
 /** A logged step; times and joules since the run's first start. Unknown is null. */
@@ -59,6 +60,8 @@ export interface RunRecord {
   readonly obtained: Obtained;
   /** What every rank waited in the newest logged step, seconds; empty where it is not logged. */
   readonly rankWaitingS: readonly number[];
+  /** null: none is recorded. */
+  readonly timeline: RecordedTimeline | null;
   /** What the run itself warned of. */
   readonly warnings: readonly string[];
   /** The newest lines: starts, checkpoints, best validations, warnings, the end. */
@@ -92,6 +95,7 @@ export class EventReader {
   readonly warnings: string[] = [];
   readonly log: LogLine[] = [];
   rankWaitingS: readonly number[] = [];
+  timeline: RecordedTimeline | null = null;
   obtained: Obtained = 'unavailable';
   #offsetS = 0;
   /** null: a part of the run was not metered, so the sum is not known. */
@@ -135,7 +139,7 @@ export class EventReader {
   /** What has been read so far. @param tail what follows the last whole line */
   record(folder: string, name: string, config: RunConfig, tail: string): RunRecord {
     const { start, startTimeS, steps, validations, end, obtained, warnings } = this;
-    const { log, rankWaitingS } = this;
+    const { log, rankWaitingS, timeline } = this;
     const problems = [...this.problems];
     if (tail !== '') {
       problems.push('metrics.jsonl ends in the middle of a line, which was skipped');
@@ -166,6 +170,7 @@ export class EventReader {
       energy,
       obtained,
       rankWaitingS,
+      timeline,
       warnings,
       log,
       problems,
@@ -224,6 +229,7 @@ export class EventReader {
     }
     const waits = waitsOf(event['rankWaitingS']);
     if (waits.length > 0) this.rankWaitingS = waits;
+    this.timeline = readTimeline(step, event['timeline']) ?? this.timeline;
     const least = Math.min(...waits);
     this.steps.push({
       step,

@@ -5,6 +5,7 @@ import type { MetricValues } from '../metrics/metric-names.js';
 import type { EvaluationMetrics } from './metrics-shape.js';
 import type { EndKind } from '../model/split-ends.js';
 import type { CollectiveName, KnownTimes } from './overlap.js';
+import type { RankTimeline } from './step-timeline.js';
 
 /**
  * What a training run tells as it goes: a line of `metrics.jsonl`, a line of `--json`, or an
@@ -98,6 +99,8 @@ export interface StepEvent {
   readonly energyJ: number | null;
   readonly elapsedS: number;
   readonly remainingS: number;
+  /** Of this step alone, and of some logged steps only; not on an asynchronous engine. */
+  readonly timeline?: readonly RankTimeline[];
 }
 
 /** A validation pass is done. */

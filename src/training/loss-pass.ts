@@ -1,6 +1,7 @@
 import { Tape, type Variable } from '../autograd/tape.js';
 import { TrainingError } from '../base/errors.js';
 import { PHASE, type PhaseClock } from '../base/phases.js';
+import { ACTIVITY } from '../base/step-trace.js';
 import type { Communicator, PendingCollective } from '../communicators/communicator.js';
 import type { Batch, BatchReader } from '../data/loader/batches.js';
 import type { Engine } from '../engines/engine.js';
@@ -66,6 +67,7 @@ export class LossPass {
     loss.validColumns = batch.validColumns;
     this.weightSum += objective.weights === null ? batch.validColumns : weightOf(batch);
     phases.enter(PHASE.other);
+    phases.beginPass(ACTIVITY.forward);
     this.tape.begin();
     this.output = network.forward(this.tape, x);
     return this.tape.apply(loss, this.output, y);

@@ -1,6 +1,7 @@
 import type { Operator } from '../autograd/operator.js';
 import type { Communicator, PendingCollective } from '../communicators/communicator.js';
 import { PHASE } from '../base/phases.js';
+import { ACTIVITY } from '../base/step-trace.js';
 import type { Slots } from '../engines/engine.js';
 import { treeSum } from '../layers/block-sum.js';
 import { clippingScale } from '../optimizers/clipping.js';
@@ -118,9 +119,11 @@ export class Stepper {
       const loss = pass.forward('training');
       const isLast = microBatch === microBatches;
       const early = engine.asynchronous ? null : this.#agree(isLast);
+      phases.beginPass(ACTIVITY.backward);
       pass.tape.backward(loss, undefined, isLast ? this.#sumGradients : undefined);
       const agreement = engine.asynchronous ? this.#agree(isLast) : early;
       agreement?.wait();
+      phases.beginPass(ACTIVITY.other);
     }
     this.#buckets?.finish();
     result.loss = pass.lossSum * objective.loss.scale;

@@ -24,7 +24,7 @@ import { LossPass } from './loss-pass.js';
 import { DropoutDraws } from '../layers/dropout/draws.js';
 import { type LossName, type LossOptions, outputsPerTarget } from '../layers/loss-names.js';
 import type { MetricsShape } from './metrics-shape.js';
-import { type Replicas, Stepper } from './stepper.js';
+import { type Replicas, Stepper, type StepResult } from './stepper.js';
 import { MetricsFile } from './metrics-file.js';
 import { NestedGhosts } from '../model/nested-ghosts.js';
 import { createObjective } from './objective.js';
@@ -36,6 +36,7 @@ import type { WriteLock } from '../checkpoints/run-lock.js';
 import { saveCheckpoint } from '../checkpoints/save-checkpoint.js';
 import { DIVERGENCE_ADVICE } from './divergence.js';
 import { RunProgress } from './run-progress.js';
+import { StepTimeline } from './step-timeline.js';
 import { StepTimes, warmUpSteps } from './step-times.js';
 import type { WorkMeters } from './work-meters.js';
 
@@ -89,6 +90,13 @@ export interface TrainingParts {
   readonly onEvent: (event: TrainingEvent) => void;
 }
 
+interface LoggedStep extends StepResult {
+  readonly step: number;
+  readonly learningRate: number;
+  /** Whether a timeline was recorded. */
+  readonly isRecorded: boolean;
+}
+
 /** Trains on one rank, from the first step or a checkpoint to the end or a stop request. */
 export function runTraining(job: TrainingJob, parts: TrainingParts): EndEvent | null {
   return new Trainer(job, parts).run();
@@ -101,6 +109,7 @@ class Trainer {
   readonly #startedS = performance.now() / 1000;
   readonly #energy: EnergyAccount;
   readonly #times: StepTimes;
+  readonly #timeline: StepTimeline;
   #validation: Judgement | null = null;
   readonly #warmUp: number;
   /** By rank. */
@@ -114,6 +123,8 @@ class Trainer {
     this.#energy = new EnergyAccount(parts.energy, parts.control);
     this.#warmUp = warmUpSteps(job.steps - this.#firstStep);
     this.#times = new StepTimes(job.settings.logEvery, parts.meters, this.#warmUp);
+    const { energy, control, meters } = parts;
+    this.#timeline = new StepTimeline(energy.phases, control, meters.besideWork);
     this.#waitingS = new Float64Array(parts.control.size);
     this.#metrics =
       parts.control.rank === 0 ? new MetricsFile(path.join(job.runFolder, 'metrics.jsonl')) : null;
@@ -215,14 +226,17 @@ class Trainer {
         warmupSteps,
       });
       const isLogged = (step + 1) % settings.logEvery === 0 || step + 1 === job.steps;
-      this.#energy.setSteady(step - this.#firstStep >= this.#warmUp);
+      const isSteady = step - this.#firstStep >= this.#warmUp;
+      this.#energy.setSteady(isSteady);
+      const isRecorded = isLogged && isSteady && this.#timeline.begin();
       times.begin();
       const result = stepper.step(step, rate, isLogged);
       times.end(result.dataWaitS);
+      if (isRecorded) this.#timeline.end();
       this.#energy.tick();
       step++;
       last = { loss: result.loss, accuracy: result.accuracy };
-      if (isLogged) this.#emitStep(step, result, rate);
+      if (isLogged) this.#emitStep({ ...result, step, learningRate: rate, isRecorded });
       while (parts.warnings.length > 0) {
         this.#emit({ type: 'warning', message: parts.warnings.shift() ?? '' });
       }
@@ -350,14 +364,12 @@ class Trainer {
     });
   }
 
-  #emitStep(
-    step: number,
-    result: { loss: number; accuracy: number; gradientNorm: number },
-    learningRate: number,
-  ): void {
+  #emitStep({ step, isRecorded, learningRate, ...result }: LoggedStep): void {
     const { trainingRows, steps } = this.#job;
     const interval = this.#times.takeInterval();
     const elapsedS = performance.now() / 1000 - this.#startedS;
+    const rankWaitingS = this.#gatherWaiting(interval.exposedS);
+    const timeline = isRecorded && this.#timeline.gather(rankWaitingS);
     this.#emit({
       type: 'step',
       step,
@@ -373,13 +385,14 @@ class Trainer {
       sentBytes: interval.sentBytes,
       receivedBytes: interval.receivedBytes,
       exposedS: interval.exposedS,
-      rankWaitingS: this.#gatherWaiting(interval.exposedS),
+      rankWaitingS,
       hiddenShare: hiddenShare(interval.communication),
       collectives: interval.collectives,
       dataWaitS: interval.dataWaitS,
       energyJ: this.#energy.readJ(),
       elapsedS,
       remainingS: ((steps - step) * elapsedS) / (step - this.#firstStep),
+      ...(timeline && { timeline }),
     });
   }
 

@@ -16,6 +16,21 @@ const { path: browserPath, skip } = findBrowser();
 const widthsOf = (drawings: { getAttribute(name: string): string | null }[]) =>
   drawings.map((drawing) => drawing.getAttribute('width') ?? '');
 
+/** Runs in the page: where figures and headings stand in it. */
+const PLACES = `[...document.querySelectorAll('h2, figure')].map((element) => {
+  const { top, height } = element.getBoundingClientRect();
+  return [Math.round(top + scrollY), Math.round(height)].join(' ');
+})`;
+
+/** Runs in the page: goes through it until all figures are drawn. */
+const DRAW_ALL = `(async () => {
+  for (const place of document.querySelectorAll('.canvas')) {
+    place.scrollIntoView();
+    while (place.querySelector('svg') === null) await new Promise(requestAnimationFrame);
+  }
+  scrollTo(0, 0);
+})()`;
+
 /** What A4 has between its margins. */
 const PAPER = { width: 703, height: 1032 };
 
@@ -81,6 +96,9 @@ describe('the report in Chromium', { skip }, () => {
         await figure.hover();
         const tip = await figure.locator('.tip').textContent();
         assert.match(tip ?? '', /training loss: [\d.]+/);
+        const before = await page.evaluate(PLACES);
+        await page.evaluate(DRAW_ALL);
+        assert.deepEqual(await page.evaluate(PLACES), before, 'what is drawn moves nothing');
         await page.evaluate(
           'for (const each of document.querySelectorAll("details")) each.open = true',
         );

@@ -68,6 +68,7 @@ export function writeRunFolder(
         elapsedS: step * 0.005,
         remainingS: 0,
       },
+      ...(step === 100 && { timeline: [0, 1].map(timelineOf) }),
     });
     if (step % 20 === 0) {
       events.push({
@@ -111,4 +112,18 @@ export function writeRunFolder(
   const text = (changes.lines ?? ((all) => all))([...lines, '']).join('\n');
   writeFileSync(path.join(folder, 'metrics.jsonl'), text);
   return folder;
+}
+
+function timelineOf(rank: number) {
+  const lag = 300 * rank;
+  return {
+    rank,
+    dataUs: [0, 100],
+    forwardUs: [100, 1500 + lag, 2000, 2100],
+    waitingUs: [1500 + lag, 2000],
+    backwardUs: [2100, 4400],
+    optimizerUs: [4400, 4900],
+    otherUs: [4900, 5000],
+    hiddenUs: [400, 1500 + lag, 2500, 3900],
+  };
 }

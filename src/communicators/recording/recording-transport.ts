@@ -177,6 +177,7 @@ export class RecordingTransport implements Transport {
     const handle = this.#free.pop() ?? new RecordedCollective(this.#done, this.#phases);
     count(counts, bytes, bytes, started);
     handle.begin(counts, pending);
+    if (this.size > 1) this.#phases.countUnderWay(1);
     this.#underWay.push(handle);
     return handle;
   }
@@ -184,6 +185,7 @@ export class RecordingTransport implements Transport {
   readonly #done = (handle: RecordedCollective): void => {
     this.#underWay.splice(this.#underWay.indexOf(handle), 1);
     this.#free.push(handle);
+    if (this.size > 1) this.#phases.countUnderWay(-1);
   };
 }
 
@@ -220,9 +222,9 @@ class RecordedCollective implements PendingCollective {
     this.#counts.postedS += (started - this.#postedAt) / 1000 - this.#progressS;
     this.#pending.wait();
     this.#counts.exposedS += (performance.now() - started) / 1000;
-    this.#phases.enter(phase);
     this.#pending = null;
     this.#done(this);
+    this.#phases.enter(phase);
   }
 }
 

@@ -58,6 +58,11 @@ export class StreamPhases implements PhaseClock {
     return Array.from(this.#timesMs, (timeMs) => timeMs / 1000);
   }
 
+  /** What happens when is recorded of the host's time alone. */
+  traceTo(): void {}
+  beginPass(): void {}
+  countUnderWay(): void {}
+
   /** Ends what is looked at next. To be called where all calls have been made, before they are waited for. */
   mark(): void {
     this.#device.record(this.#end);
