@@ -11,13 +11,14 @@ import { RunWatcher } from '#src/app/watch/run-watcher.js';
 import { startWatch } from '#src/app/watch/watch-server.js';
 import { median } from '#src/base/median.js';
 import { findBrowser, launchBrowser } from '../test/support/browser.js';
+import { type Held, howFluid } from './pages-fluid.js';
 import { writeRunFolder } from '../test/support/run-folder.js';
 
 const HELP = `npm run bench -- pages [--json] [--runs 50] [--points 10000] [--seconds 60]
 
 The weight of the page, gzipped, without data; for so many runs of so many logged steps the time until
 a live page shows its first figure, and from a line in a run's metrics until the page has it, in
-Chromium; what a look of the watcher costs; and the CPU time of "phantom watch" beside that of a
+Chromium; the longest that the page is busy at a time while news come and while it is used; what a look of the watcher costs; and the CPU time of "phantom watch" beside that of a
 training run that it follows for so many seconds, on Linux.`;
 
 const COMMAND = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -87,7 +88,8 @@ async function inBrowser(root: string, folders: readonly string[], points: numbe
       updates.push(update);
     }
     const middle = (of: keyof Took) => median(updates.map((update) => update[of])) ?? Number.NaN;
-    return { first, update: { wallMs: middle('wallMs'), cpuMs: middle('cpuMs') } };
+    const update = { wallMs: middle('wallMs'), cpuMs: middle('cpuMs') };
+    return { first, update, held: await howFluid(page, session, folders) };
   } finally {
     await browser.close();
     await watch.close();
@@ -110,6 +112,12 @@ function lookMs(root: string, folders: readonly string[]): number {
     return (user + system) / 1000;
   });
   return median(times) ?? Number.NaN;
+}
+
+function heldText({ what, longestTaskMs, longestFrameMs, cpuMs }: Held): string {
+  const [task, all, frame] = [longestTaskMs, cpuMs, longestFrameMs].map((ms) => ms.toFixed(0));
+  const times = `${task} ms, ${all} ms, ${frame} ms`;
+  return `${what.padEnd(26)} ${times}`;
 }
 
 /** User and system time of a process, with its threads. */
@@ -199,6 +207,8 @@ export async function pagesBench(args: string[]): Promise<void> {
     else {
       console.log(`  first figure        ${text(shown.first)}`);
       console.log(`  a new line is shown ${text(shown.update)} (medians)`);
+      console.log('  CPU time of the longest task and of all; longest time between frames:');
+      for (const held of shown.held) console.log(`    ${heldText(held)}`);
     }
     console.log(`  a look, one is new  ${look.toFixed(1)} ms of CPU time`);
     if (beside !== null) {

@@ -49,7 +49,7 @@ export function legend(
 ): { height: number; mark: Mark; places: (Key & { x: number; y: number })[] } {
   let [x, y] = [8, top + 8];
   const places = keys.map((key) => {
-    const room = 30 + 6.7 * key.label.length;
+    const room = 30 + 7.2 * key.label.length;
     if (x > 8 && x + room > width) [x, y] = [8, y + LEGEND_ROW];
     const place = { ...key, x, y };
     x += room;

@@ -222,6 +222,8 @@ function endsOf({ inputs, outputs }: Options) {
   return { kind: 'replicated', inputs, outputs } as const;
 }
 
+const DECADE = 10;
+
 async function drawChart(
   file: string,
   plans: readonly Plan[],
@@ -232,22 +234,28 @@ async function drawChart(
   const { writeText } = await import('../machine/machines.js');
   const hasEnergy = plans.every(({ energy }) => typeof energy?.atMostJ === 'number');
   const strategies = [...new Set(plans.map(({ strategy }) => strategy))];
+  const valueOf = ({ energy, time }: Plan) => (hasEnergy ? energy?.atMostJ : time?.stepS) ?? null;
+  const values = plans.map(valueOf).filter((value) => value !== null);
+  // What differs by decades is a line along the bottom of a linear axis.
+  const isWide = Math.max(...values) > DECADE * Math.min(...values);
+  const scale = isWide ? ({ scale: 'log' } as const) : { fromZero: true };
+  const ghosts = [...new Set(plans.flatMap((plan) => plan.ghosts ?? []))];
+  // A network without ghosts is the same beside all of them.
+  const placesOf = (plan: Plan) =>
+    over === 'blocks' ? [plan.blocks] : plan.ghosts === null ? ghosts : [plan.ghosts];
   const chart: XyFigure = {
     kind: 'lines',
     title: `A step on ${machine}: modelled ${hasEnergy ? 'energy of all ranks' : 'time'}`,
     x: { label: over === 'blocks' ? 'blocks P, one rank each' : 'ghosts K', scale: 'log2' },
     y: hasEnergy
-      ? { label: 'energy', unit: 'J', fromZero: true }
-      : { label: 'step time', unit: 's', fromZero: true },
+      ? { label: 'energy', unit: 'J', ...scale }
+      : { label: 'step time', unit: 's', ...scale },
     series: strategies.map((strategy) => ({
       label: strategy,
       modelled: true,
       points: plans
         .filter((plan) => plan.strategy === strategy)
-        .map((plan) => ({
-          x: over === 'blocks' ? plan.blocks : (plan.ghosts ?? 0),
-          y: (hasEnergy ? plan.energy?.atMostJ : plan.time?.stepS) ?? null,
-        })),
+        .flatMap((plan) => placesOf(plan).map((x) => ({ x, y: valueOf(plan) }))),
     })),
   };
   writeText(file, chartFile(chart));

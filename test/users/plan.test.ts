@@ -41,6 +41,11 @@ describe('phantom plan', () => {
     const { plans } = JSON.parse((await phantom('plan', ...sweep)).stdout) as { plans: Plan[] };
     assert.equal(Math.max(...plans.map(({ ranks }) => ranks)), 4096);
     assert.match(readFileSync(chart, 'utf8'), /^<svg[^]*tensor-paired[^]*<\/svg>\s*$/);
+    const ghosts = ['--width', '1024', '--blocks', '4', '--sweep', 'ghosts', '--chart', chart];
+    await phantom('plan', ...ghosts);
+    // A tensor-parallel network is a line beside all numbers of ghosts.
+    const curves = readFileSync(chart, 'utf8').match(/<path d="M[^"]*" stroke="var\(--s\d\)"/g);
+    assert.equal(curves?.length, 3);
     const search = await phantom('plan', '--width', '65536', '--search', '--memory', '1');
     assert.equal(search.status, 0);
     assert.match(search.stdout, /phantom, \d+ ranks, K = \d+: .* per step/);
