@@ -5,7 +5,7 @@ import type { TimelineFigure } from './figure.js';
 const PARTS = [
   ['forward pass', 'forwardUs'],
   ['backward pass', 'backwardUs'],
-  ['communication, hidden', 'hiddenUs'],
+  ['hidden communication', 'hiddenUs'],
   ['waiting in collectives (exposed)', 'waitingUs'],
   ['optimizer', 'optimizerUs'],
   ['data', 'dataUs'],

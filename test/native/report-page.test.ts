@@ -220,6 +220,10 @@ describe('the report in Chromium', { skip }, () => {
     assert.deepEqual([...(await widths())].toSorted(), ['480', '960']);
     await page.setViewportSize(PAPER);
     assert.equal(await page.evaluate('document.documentElement.scrollWidth'), PAPER.width);
+    const room =
+      '[...document.querySelectorAll(".canvas")].map((place) => Math.round(' +
+      'place.clientHeight - place.firstChild.getBoundingClientRect().height)).filter(Boolean)';
+    assert.deepEqual(await page.evaluate(room), [], 'nothing is kept free on paper');
     assert.deepEqual(await page.evaluate(LONELY), []);
     await page.setViewportSize({ width: 1280, height: 800 });
     await page.emulateMedia({ media: 'screen' });

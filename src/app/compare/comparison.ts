@@ -146,7 +146,7 @@ export async function openComparison(
         'budget',
         `rates ${budget.rates.join(', ')}; ${plural(budget.seeds.length, 'seed')}${grid === null ? `; search of ${budget.searched}; ${budget.patience} × the steps to a loss` : ''}`,
       ],
-      ['machine', `${machine['cpu']}, ${machine['cores']} cores; ${runs[0]?.engine ?? ''}`],
+      ['machine', `${machine['cpu']}, ${plural(cores, 'core')}; ${runs[0]?.engine ?? ''}`],
       ['runs', `${runs.length}, in ${path.join(folder, 'runs')}`],
     ];
     const html = comparisonPage({ verdict, figures, tables, about, problems });
