@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { PHASE, HostPhaseClock, PHASES } from './phases.js';
+import { HostPhaseClock, PHASE, PHASES } from './phases.js';
 import { ACTIVITIES, ACTIVITY, atMost, type Segment, StepTrace } from './step-trace.js';
 
 /** By activity and what it hides. */
