@@ -1,5 +1,3 @@
-import type { MovedPayload, Payload } from './communicator.js';
-
 /** What a rank can call, as a signature carries it. */
 const CALLS = [
   'all-gather',
@@ -18,17 +16,17 @@ const ELEMENTS = [
   [1, 'bytes'],
 ] as const;
 
-/** One number for a call; its length goes beside it. */
-export function encodeCall(call: Call, payload: Payload | MovedPayload, root: number): number {
-  const element = ELEMENTS.findIndex(([bytes]) => bytes === payload.BYTES_PER_ELEMENT);
+/** One number for a call; its length goes beside it. @param elementBytes of what it carries */
+export function encodeCall(call: Call, elementBytes: number, root: number): number {
+  const element = ELEMENTS.findIndex(([bytes]) => bytes === elementBytes);
   return CALLS.indexOf(call) + 8 * element + 32 * root;
 }
 
 /** Elements that a call is about: of one shard where it has shards. */
 export function shardLength(
   call: Call,
-  send: Payload | MovedPayload,
-  receive: Payload | MovedPayload,
+  send: { readonly length: number },
+  receive: { readonly length: number },
   size: number,
 ): number {
   if (call === 'all-to-all') return send.length / size;

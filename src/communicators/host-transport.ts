@@ -115,7 +115,7 @@ export abstract class HostTransport<C extends HostCollective> implements Transpo
     if (this.closed) throw new CollectiveError(call, `rank ${this.rank} has left the group`);
     this.check(call);
     collective.call = call;
-    collective.code = encodeCall(call, send, collective.root);
+    collective.code = encodeCall(call, send.BYTES_PER_ELEMENT, collective.root);
     collective.send = send;
     collective.receive = receive;
     collective.length = shardLength(call, send, receive, this.size);

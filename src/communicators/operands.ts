@@ -39,3 +39,8 @@ export function hostOf(operand: Moved | Summed): MovedPayload | Payload {
     'an operand is in memory that the host cannot reach; put a StagedTransport around the transport',
   );
 }
+
+/** A region that the host does not reach; null: the host reaches the operand. */
+export function regionOf(operand: Moved | Summed): Tensor | Bytes | null {
+  return ArrayBuffer.isView(operand) || hostView<'float32' | 'bytes'>(operand) ? null : operand;
+}

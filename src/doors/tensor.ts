@@ -4,6 +4,7 @@
  * @module phantom-parallel/tensor
  */
 export { GHOST_PRECISIONS, type GhostPrecision } from '../tensor/precision.js';
+export type { PeerCopies, PeerPlace } from '../tensor/peer-copies.js';
 export type { RegionCopies, PendingCopy } from '../tensor/region-copies.js';
 export { type RandomStream, randomStream } from '../tensor/random.js';
 export {

@@ -1,4 +1,5 @@
 import type { PhaseClock } from '../base/phases.js';
+import type { PeerCopies } from '../tensor/peer-copies.js';
 import type { IdleClock, PendingCopy } from '../tensor/region-copies.js';
 import type { EncodedPrecision } from '../tensor/precision.js';
 import type {
@@ -42,6 +43,9 @@ export class ForwardingEngine implements Engine {
   }
   get idle(): IdleClock | null {
     return this.#engine.idle;
+  }
+  get peers(): PeerCopies | null {
+    return this.#engine.peers;
   }
   get asynchronous(): boolean {
     return this.#engine.asynchronous;

@@ -50,6 +50,12 @@ export interface CudaDriver {
   readonly freePages: CudaCall;
   /** (to, from, bytes, stream) */
   readonly copy: CudaCall;
+  /** (to, its context, from, its context, bytes, stream) */
+  readonly copyPeer: CudaCall;
+  /** (Int32Array: whether, device, device that is reached) */
+  readonly canAccessPeer: CudaCall;
+  /** (context that the current one reaches from now on, flags) */
+  readonly enablePeerAccess: CudaCall;
   /** (address, word, words, stream) */
   readonly fill: CudaCall;
   /** (BigUint64Array: stream, flags) */
@@ -70,6 +76,9 @@ export interface CudaDriver {
   readonly queryEvent: CudaCall;
   /** (event) */
   readonly waitForEvent: CudaCall;
+  /** (stream, event, flags): what the stream gets from now on runs after the event, of any device, as it is
+   * recorded now */
+  readonly holdStream: CudaCall;
   /** (Float32Array: milliseconds, event, event) */
   readonly elapsedTime: CudaCall;
   /** (BigUint64Array: module, bytes) */
@@ -100,6 +109,8 @@ export const DEVICE_ATTRIBUTE = { major: 75, minor: 76 } as const;
 export const STREAM_NON_BLOCKING = 1;
 /** Of `beginCapture`: other threads may do what a capture forbids. */
 export const CAPTURE_THREAD_LOCAL = 1;
+/** Of `enablePeerAccess`: it is so already; the two devices cannot; a device has as many as it can have. */
+export const PEER_ACCESS = { alreadyEnabled: 704, unsupported: 217, tooMany: 711 } as const;
 /** Of any call: there is not enough memory. */
 export const CUDA_OUT_OF_MEMORY = 2;
 /** Of `queryEvent`. */
@@ -144,6 +155,9 @@ export async function openCudaDriver(named = process.env['PHANTOM_CUDA']): Promi
     allocatePages: call('cuMemHostAlloc', 'void* size_t uint'),
     freePages: call('cuMemFreeHost', 'size_t'),
     copy: call('cuMemcpyDtoDAsync_v2', 'size_t size_t size_t size_t'),
+    copyPeer: call('cuMemcpyPeerAsync', 'size_t size_t size_t size_t size_t size_t'),
+    canAccessPeer: call('cuDeviceCanAccessPeer', 'void* int int'),
+    enablePeerAccess: call('cuCtxEnablePeerAccess', 'size_t uint'),
     fill: call('cuMemsetD32Async', 'size_t uint size_t size_t'),
     createStream: call('cuStreamCreate', 'void* uint'),
     destroyStream: call('cuStreamDestroy_v2', 'size_t'),
@@ -154,6 +168,7 @@ export async function openCudaDriver(named = process.env['PHANTOM_CUDA']): Promi
     recordWithFlags: call('cuEventRecordWithFlags', 'size_t size_t uint'),
     queryEvent: call('cuEventQuery', 'size_t'),
     waitForEvent: call('cuEventSynchronize', 'size_t'),
+    holdStream: call('cuStreamWaitEvent', 'size_t size_t uint'),
     elapsedTime: call('cuEventElapsedTime', 'void* size_t size_t'),
     loadModule: call('cuModuleLoadData', 'void* void*'),
     unloadModule: call('cuModuleUnload', 'size_t'),
@@ -197,8 +212,12 @@ export function cudaError(call: string, code: number): NativeError {
   const lost = LOST.has(code)
     ? '; the device is lost to this process: start again, from the last checkpoint with --resume'
     : '';
-  const graphs = /Graph|Capture/.test(call) ? '; PHANTOM_CUDA_GRAPHS=off does without graphs' : '';
-  return new NativeError('cuda', `${call} ended with ${code}: ${known}${lost || graphs}`);
+  const without = /Graph|Capture/.test(call)
+    ? '; PHANTOM_CUDA_GRAPHS=off does without graphs'
+    : /Peer/.test(call)
+      ? '; PHANTOM_CUDA_PEERS=off copies by way of the host instead'
+      : '';
+  return new NativeError('cuda', `${call} ended with ${code}: ${known}${lost || without}`);
 }
 
 /** Names of a library of CUDA's toolkit, and where its installer puts it, in the order in which they are to be

@@ -1,3 +1,4 @@
+import type { PeerCopies } from './peer-copies.js';
 import type { ElementType, HostArrays, Region } from './tensor.js';
 
 /** A copy that has been started. */
@@ -22,6 +23,8 @@ export interface IdleClock {
 export interface RegionCopies {
   /** null: nothing is left to do when a call returns. */
   readonly idle: IdleClock | null;
+  /** null: other engines of the process cannot copy from its memory, or are not to. */
+  readonly peers: PeerCopies | null;
   /** to = from, of as many elements */
   copy<T extends ElementType>(from: Region<T>, to: Region<T>): void;
   /** What a region holds, once every call before has run: on engines of host memory that memory itself,

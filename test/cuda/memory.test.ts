@@ -170,7 +170,7 @@ test('ranks that share a device have to fit it together', () => {
     checkMemory(plan as never, settings, { capacityBytes: gib * 2 ** 30, devices }, 4);
   // A rank needs 4 layers of 1024² weights, their gradients and the optimizer's: 32 to 80 MiB.
   assert.equal(check(4, 0.1), null);
-  assert.match(check(1, 0.4) ?? '', /^4 ranks on 1 device: they take turns, and copy ghosts/);
+  assert.match(check(1, 0.4) ?? '', /^4 ranks on 1 device: they take turns; one rank has all/);
   assert.throws(
     () => check(1, 0.1),
     /4 ranks share a device, which has 0\.10 GiB; use more devices/,

@@ -4,6 +4,7 @@ import {
   type CommunicationRecord,
   RecordingTransport,
 } from '../../communicators/recording/recording-transport.js';
+import { joinPeers } from '../../communicators/peers/peer-transport.js';
 import { StagedTransport } from '../../communicators/staged/staged-transport.js';
 import { HostPhaseClock, type PhaseClock } from '../../base/phases.js';
 import { countingEngine, type FlopCounter } from '../../engines/counting/counting-engine.js';
@@ -42,7 +43,7 @@ export function countedParts(engine: Engine, world: Transport, replicas = 1): Ra
   // A group of one waits for nobody.
   const clockOf = ({ size }: Transport) => (size === 1 ? new HostPhaseClock() : phases);
   const ranks = world.size / replicas;
-  const all = engine.asynchronous ? new StagedTransport(world, engine) : world;
+  const all = engine.asynchronous ? ofDevices(world, engine) : world;
   const holders = replicas === 1 ? all : all.split(Math.floor(world.rank / ranks));
   const alike = replicas === 1 ? null : all.split(world.rank % ranks);
   const network = new RecordingTransport(holders, clockOf(holders));
@@ -93,6 +94,13 @@ export function countedParts(engine: Engine, world: Transport, replicas = 1): Ra
       },
     },
   };
+}
+
+/** Devices copy from each other where their ranks are threads of one process. */
+function ofDevices(inner: Transport, engine: Engine): Transport {
+  const { peers } = engine;
+  if (peers === null || inner.name !== 'threads') return new StagedTransport(inner, engine);
+  return joinPeers({ inner, copies: engine, peers });
 }
 
 function total(record: CommunicationRecord, what: keyof CollectiveRecord): number {

@@ -216,7 +216,7 @@ export function checkMemory(
     if (sharing === 1) return null;
     const which = plural(devices, 'device');
     const remedy = 'one rank has all its blocks on a device without copies between them';
-    return `${onMachine} ranks on ${which}: they take turns, and copy ghosts by way of the host; ${remedy}`;
+    return `${onMachine} ranks on ${which}: they take turns; ${remedy}`;
   }
   const all = bytes.totalBytes * onMachine;
   if (all <= os.totalmem()) return null;

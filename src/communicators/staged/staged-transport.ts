@@ -9,6 +9,7 @@ import type {
   Summed,
   Transport,
 } from '../communicator.js';
+import { regionOf } from '../operands.js';
 
 type HostArray = MovedPayload | Payload;
 type Start = (send: HostArray, receive: HostArray) => PendingCollective;
@@ -42,7 +43,8 @@ export class StagedTransport implements Transport {
 
   constructor(inner: Transport, copies: RegionCopies) {
     this.name = inner.name;
-    this.description = inner.description;
+    const way = inner.size === 1 ? '' : ", by way of the host's memory";
+    this.description = `${inner.description}${way}`;
     this.rank = inner.rank;
     this.size = inner.size;
     this.maxInFlight = inner.maxInFlight;
@@ -137,11 +139,6 @@ export class StagedTransport implements Transport {
     this.#arrays.set(operand, array);
     return array;
   }
-}
-
-/** A region that has to be copied; null: the host reaches the operand. */
-function regionOf(operand: Operand): Tensor | Bytes | null {
-  return ArrayBuffer.isView(operand) || hostView<'float32' | 'bytes'>(operand) ? null : operand;
 }
 
 /** A handle that is free again after its wait, also where that throws. */

@@ -8,6 +8,7 @@ import { compileKernels } from './compile.js';
 import { CudaEngine, HALF_CAPABILITY } from './cuda-kernels.js';
 import { Device, type DevicePlace } from './device.js';
 import { Launcher } from './launcher.js';
+import { DevicePeers } from './peers.js';
 import { Products, WORKSPACE_BYTES } from './products.js';
 import { Staging } from './staging.js';
 import { Sums } from './sums.js';
@@ -18,6 +19,8 @@ export interface CudaEngineOptions extends DevicePlace {
   readonly tf32?: boolean;
   /** Whether calls that come again are launched as a CUDA graph. Default: unless PHANTOM_CUDA_GRAPHS is off. */
   readonly graphs?: boolean;
+  /** Whether other ranks of the process may copy from its memory. Default: unless PHANTOM_CUDA_PEERS is off. */
+  readonly peers?: boolean;
   /** Takes what goes wrong without ending anything. Default: a warning of the process. */
   readonly onWarning?: (message: string) => void;
 }
@@ -31,16 +34,15 @@ export interface CudaEngineOptions extends DevicePlace {
  */
 export async function createCudaEngine(options: CudaEngineOptions = {}): Promise<CudaEngine> {
   const { tf32 = false } = options;
+  const graphs = options.graphs ?? isOn('PHANTOM_CUDA_GRAPHS');
+  const peers = options.peers ?? isOn('PHANTOM_CUDA_PEERS');
   refuseOverride(tf32);
   const driver = await openCudaDriver();
   const device = new Device(driver, { devices: null, localRank: 0, ...options });
   try {
     refuseWithout(device, tf32);
-    return await engineOn(
-      device,
-      tf32,
-      new Calls(device, options.graphs ?? graphsAreOn(), options.onWarning),
-    );
+    const calls = new Calls(device, graphs, options.onWarning);
+    return await engineOn(device, { tf32, calls, peers });
   } catch (error) {
     device.close();
     throw error;
@@ -48,13 +50,20 @@ export async function createCudaEngine(options: CudaEngineOptions = {}): Promise
 }
 
 /** @throws UnsupportedError where the variable is neither on nor off */
-function graphsAreOn(): boolean {
-  const { PHANTOM_CUDA_GRAPHS: graphs = 'on' } = process.env;
-  if (graphs === 'on' || graphs === 'off') return graphs === 'on';
-  throw new UnsupportedError('cuda', `PHANTOM_CUDA_GRAPHS is ${graphs}; it is on or off`);
+function isOn(variable: string): boolean {
+  const { [variable]: value = 'on' } = process.env;
+  if (value === 'on' || value === 'off') return value === 'on';
+  throw new UnsupportedError('cuda', `${variable} is ${value}; it is on or off`);
 }
 
-async function engineOn(device: Device, tf32: boolean, calls: Calls): Promise<CudaEngine> {
+interface EngineParts {
+  readonly tf32: boolean;
+  readonly calls: Calls;
+  readonly peers: boolean;
+}
+
+async function engineOn(device: Device, parts: EngineParts): Promise<CudaEngine> {
+  const { tf32, calls } = parts;
   const cublasLt = await openCublasLt(device.driverMajor);
   const nvrtc = await openNvrtc(device.driverMajor);
   const launcher = await Launcher.open(
@@ -70,8 +79,9 @@ async function engineOn(device: Device, tf32: boolean, calls: Calls): Promise<Cu
   const sums = new Sums(device, calls, launcher, own + WORKSPACE_BYTES);
   const staging = new Staging(device, calls, await memoryCopies());
   const products = await Products.open(cublasLt, { device, calls }, { workspace: own, tf32 });
-  const parts = { device, calls, launcher, products, sums, staging };
-  return new CudaEngine(parts, cublasLt.version);
+  const peers = parts.peers ? new DevicePeers(device, calls, launcher) : null;
+  const made = { device, calls, launcher, products, sums, staging, peers };
+  return new CudaEngine(made, cublasLt.version);
 }
 
 /** The variable makes float32 products of any program less exact, or keeps them exact. */

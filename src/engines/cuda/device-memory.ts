@@ -1,5 +1,6 @@
 import { UnsupportedError } from '../../base/errors.js';
 import type { PhaseClock } from '../../base/phases.js';
+import type { PeerCopies } from '../../tensor/peer-copies.js';
 import type { IdleClock, PendingCopy, RegionCopies } from '../../tensor/region-copies.js';
 import {
   type AnyTensor,
@@ -18,6 +19,7 @@ import type { CallCounts, Calls } from './calls.js';
 import type { Device } from './device.js';
 import { IdleTime } from './idle-time.js';
 import type { Launcher } from './launcher.js';
+import type { DevicePeers } from './peers.js';
 import type { Products } from './products.js';
 import type { Staging } from './staging.js';
 import { StreamPhases } from './stream-phases.js';
@@ -31,6 +33,8 @@ export interface DeviceParts {
   readonly products: Products;
   readonly sums: Sums;
   readonly staging: Staging;
+  /** null: nobody is to copy from the device's memory. */
+  readonly peers: DevicePeers | null;
 }
 
 /** Tensors and slots in the memory of a device, and copies of them. */
@@ -43,8 +47,9 @@ export class DeviceMemory implements RegionCopies {
   readonly #sums: Sums;
   readonly #staging: Staging;
   #phases: StreamPhases | null = null;
+  readonly #peers: DevicePeers | null;
 
-  constructor({ device, calls, products, sums, staging }: DeviceParts) {
+  constructor({ device, calls, products, sums, staging, peers }: DeviceParts) {
     this.idle = new IdleTime(device, calls);
     this.#device = device;
     this.#calls = calls;
@@ -52,6 +57,11 @@ export class DeviceMemory implements RegionCopies {
     this.#products = products;
     this.#sums = sums;
     this.#staging = staging;
+    this.#peers = peers;
+  }
+
+  get peers(): PeerCopies | null {
+    return this.#peers;
   }
 
   get devices(): number {
@@ -122,7 +132,12 @@ export class DeviceMemory implements RegionCopies {
     this.#device.synchronize();
   }
   close(): void {
-    this.#device.close(() => this.#products.close());
+    // Of a collective that did not come to its end: others may still read.
+    if (this.#peers?.isLent) return;
+    this.#device.close(() => {
+      this.#products.close();
+      this.#peers?.close();
+    });
   }
 }
 

@@ -27,6 +27,10 @@ export interface DevicePlace {
 /** A device of CUDA's, its context and one stream, on which everything runs in the order of the calls. A
  * thread has one device, the last that it opened. */
 export class Device {
+  readonly driver: CudaDriver;
+  /** The driver's, of the device and of its context, which the whole process shares. */
+  readonly handle: number;
+  readonly context: number;
   readonly name: string;
   readonly index: number;
   /** 10 · major + minor. */
@@ -39,9 +43,6 @@ export class Device {
   /** Free when it was opened. */
   readonly freeBytes: number;
   readonly stream: number;
-  readonly #driver: CudaDriver;
-  readonly #device: number;
-  readonly #context: number;
   readonly #memory = new Set<number>();
   readonly #pages: number[] = [];
   readonly #events: number[] = [];
@@ -58,7 +59,7 @@ export class Device {
    * @throws UnsupportedError where the device is too old
    */
   constructor(driver: CudaDriver, place: Required<DevicePlace>) {
-    this.#driver = driver;
+    this.driver = driver;
     this.#call('cuInit', driver.init(0));
     const version = this.#integer('cuDriverGetVersion', (view) => driver.version(view));
     this.driverMajor = Math.floor(version / 1000);
@@ -79,7 +80,7 @@ export class Device {
     }
     this.index = index;
     const device = this.#integer('cuDeviceGet', (view) => driver.device(view, index));
-    this.#device = device;
+    this.handle = device;
     const attribute = (which: number) =>
       this.#integer('cuDeviceGetAttribute', (view) => driver.deviceAttribute(view, which, device));
     const text = new Uint8Array(256);
@@ -93,12 +94,12 @@ export class Device {
         `${this.name} has compute capability ${(this.capability / 10).toFixed(1)}; 7.0 or newer is needed`,
       );
     }
-    this.#context = this.#handle('cuDevicePrimaryCtxRetain', (view) =>
+    this.context = this.#handle('cuDevicePrimaryCtxRetain', (view) =>
       driver.retainContext(view, device),
     );
     let stream = 0;
     try {
-      this.#call('cuCtxSetCurrent', driver.setContext(this.#context));
+      this.#call('cuCtxSetCurrent', driver.setContext(this.context));
       stream = this.#handle('cuStreamCreate', (view) =>
         driver.createStream(view, STREAM_NON_BLOCKING),
       );
@@ -121,9 +122,9 @@ export class Device {
   close(first: () => void = () => {}): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const driver = this.#driver;
+    const driver = this.driver;
     // The thread may have opened another device since.
-    driver.pushContext(this.#context);
+    driver.pushContext(this.context);
     driver.synchronize(this.stream);
     first();
     for (const at of this.#memory) driver.free(at);
@@ -133,13 +134,13 @@ export class Device {
     for (const module of this.#modules) driver.unloadModule(module);
     driver.destroyStream(this.stream);
     driver.popContext(new BigUint64Array(1));
-    driver.releaseContext(this.#device);
+    driver.releaseContext(this.handle);
   }
 
   /** Memory full of zeros, at a multiple of 256; null where there is not as much. */
   allocate(bytes: number): number | null {
     const at = new BigUint64Array(1);
-    const code = this.#driver.allocate(at, bytes);
+    const code = this.driver.allocate(at, bytes);
     if (code === CUDA_OUT_OF_MEMORY) return null;
     this.#call('cuMemAlloc', code);
     this.#memory.add(Number(at[0]));
@@ -148,90 +149,88 @@ export class Device {
   }
   /** Words of 32 bits. */
   fill(at: number, word: number, count: number): void {
-    this.#call('cuMemsetD32Async', this.#driver.fill(at, word, count, this.stream));
+    this.#call('cuMemsetD32Async', this.driver.fill(at, word, count, this.stream));
   }
   copy(from: number, to: number, bytes: number): void {
-    this.#call('cuMemcpyDtoDAsync', this.#driver.copy(to, from, bytes, this.stream));
+    this.#call('cuMemcpyDtoDAsync', this.driver.copy(to, from, bytes, this.stream));
   }
   /** `from` may be changed when the call returns. */
   write(from: ArrayBufferView, to: number): void {
     if (from.byteLength === 0) return;
-    const code = this.#driver.copyToDevice(to, from, from.byteLength, this.stream);
+    const code = this.driver.copyToDevice(to, from, from.byteLength, this.stream);
     this.#call('cuMemcpyHtoDAsync', code);
     this.synchronize();
   }
   /** Waits for all that was called before. */
   read(from: number, into: ArrayBufferView): void {
     if (into.byteLength === 0) return;
-    const code = this.#driver.copyToHost(into, from, into.byteLength, this.stream);
+    const code = this.driver.copyToHost(into, from, into.byteLength, this.stream);
     this.#call('cuMemcpyDtoHAsync', code);
     this.synchronize();
   }
   synchronize(): void {
-    this.#call('cuStreamSynchronize', this.#driver.synchronize(this.stream));
+    this.#call('cuStreamSynchronize', this.driver.synchronize(this.stream));
   }
 
   /** Pages of the host's that the device reaches; null where there are none. */
   allocatePages(bytes: number): number | null {
     const at = new BigUint64Array(1);
-    const code = this.#driver.allocatePages(at, bytes, 0);
+    const code = this.driver.allocatePages(at, bytes, 0);
     if (code === CUDA_OUT_OF_MEMORY) return null;
     this.#call('cuMemHostAlloc', code);
     this.#pages.push(Number(at[0]));
     return Number(at[0]);
   }
   copyFromPages(from: number, to: number, bytes: number): void {
-    this.#call('cuMemcpyHtoDAsync', this.#driver.copyFromPages(to, from, bytes, this.stream));
+    this.#call('cuMemcpyHtoDAsync', this.driver.copyFromPages(to, from, bytes, this.stream));
   }
   copyToPages(from: number, to: number, bytes: number): void {
-    this.#call('cuMemcpyDtoHAsync', this.#driver.copyToPages(to, from, bytes, this.stream));
+    this.#call('cuMemcpyDtoHAsync', this.driver.copyToPages(to, from, bytes, this.stream));
   }
   /** @param kind whether it knows when it came */
   createEvent(kind: 'plain' | 'timed' = 'plain'): number {
     const flags = kind === 'timed' ? 0 : EVENT_DISABLE_TIMING;
-    const event = this.#handle('cuEventCreate', (view) => this.#driver.createEvent(view, flags));
+    const event = this.#handle('cuEventCreate', (view) => this.driver.createEvent(view, flags));
     this.#events.push(event);
     return event;
   }
   /** The event comes when all that was called before has run: of a graph, at every launch. */
   record(event: number): void {
-    const { record, recordWithFlags } = this.#driver;
+    const { record, recordWithFlags } = this.driver;
     if (this.#captures) {
       const code = recordWithFlags(event, this.stream, EVENT_RECORD_EXTERNAL);
       this.#call('cuEventRecordWithFlags', code);
     } else this.#call('cuEventRecord', record(event, this.stream));
   }
   hasCome(event: number): boolean {
-    const code = this.#driver.queryEvent(event);
+    const code = this.driver.queryEvent(event);
     if (code !== CUDA_NOT_READY) this.#call('cuEventQuery', code);
     return code === 0;
   }
   /** Between two timed events that have come. */
   elapsedMs(from: number, to: number): number {
-    this.#call('cuEventElapsedTime', this.#driver.elapsedTime(this.#elapsed, from, to));
+    this.#call('cuEventElapsedTime', this.driver.elapsedTime(this.#elapsed, from, to));
     return this.#elapsed[0] ?? 0;
   }
   waitFor(event: number): void {
-    this.#call('cuEventSynchronize', this.#driver.waitForEvent(event));
+    this.#call('cuEventSynchronize', this.driver.waitForEvent(event));
   }
 
   /** The kernels of a compiled binary, by their names. */
   kernels<Name extends string>(binary: Uint8Array, names: readonly Name[]): Record<Name, number> {
-    const module = this.#handle('cuModuleLoadData', (view) =>
-      this.#driver.loadModule(view, binary),
-    );
+    const module = this.#handle('cuModuleLoadData', (view) => this.driver.loadModule(view, binary));
     this.#modules.push(module);
     const handles = names.map((name) => [
       name,
       this.#handle(`cuModuleGetFunction of ${name}`, (view) =>
-        this.#driver.kernel(view, module, name),
+        this.driver.kernel(view, module, name),
       ),
     ]);
     return Object.fromEntries(handles) as Record<Name, number>;
   }
   /** @param parameters address of the addresses of a kernel's arguments */
   launch(kernel: number, blocks: number, threads: number, parameters: number): void {
-    const { launch } = this.#driver;
+    const { launch } = this.driver;
     this.#call(
       'cuLaunchKernel',
       launch(kernel, blocks, 1, 1, threads, 1, 1, 0, this.stream, parameters, 0),
@@ -240,7 +239,7 @@ export class Device {
 
   /** A graph of the calls that `work` makes on the stream, which does none of them. */
   capture(work: () => void): number {
-    const driver = this.#driver;
+    const driver = this.driver;
     this.#call('cuStreamBeginCapture', driver.beginCapture(this.stream, CAPTURE_THREAD_LOCAL));
     const view = new BigUint64Array(1);
     const end = () => driver.endCapture(this.stream, view);
@@ -266,12 +265,12 @@ export class Device {
     }
   }
   launchGraph(graph: number): void {
-    this.#call('cuGraphLaunch', this.#driver.launchGraph(graph, this.stream));
+    this.#call('cuGraphLaunch', this.driver.launchGraph(graph, this.stream));
   }
   /** One that is under way runs to its end. */
   destroyGraph(graph: number): void {
     this.#graphs.delete(graph);
-    this.#call('cuGraphExecDestroy', this.#driver.destroyExecutable(graph));
+    this.#call('cuGraphExecDestroy', this.driver.destroyExecutable(graph));
   }
 
   #call(name: string, code: number): void {

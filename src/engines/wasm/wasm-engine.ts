@@ -51,6 +51,7 @@ export class WasmEngine implements HostEngine {
   readonly halfProducts = 'widened';
   readonly asynchronous = false;
   readonly idle = null;
+  readonly peers = null;
   readonly devices = 0;
   readonly #arena = new Arena();
   readonly #kernels: Kernels;

@@ -51,15 +51,26 @@ struct Device {
   size_t bytes = 0, taken = 0;
   std::map<char *, size_t> allocations;
   int error = 0;
+  /** Those whose memory it reaches. */
+  std::set<Device *> peers;
+};
+/** Where an event was recorded. Who waits for it keeps it, whatever happens to the event. */
+struct Recorded {
+  Stream *stream = nullptr;
+  bool come = false;
+  double comeS = 0;
 };
 struct Event {
-  Stream *stream = nullptr;
-  long recorded = 0, come = 0;
+  struct Device *device;
   bool timed = true;
-  double comeS = 0;
+  std::shared_ptr<Recorded> last;
+  /** By graphs that are under way. */
+  std::deque<std::shared_ptr<Recorded>> launched;
+  bool missing() const { return last && !last->come; }
 };
 static std::vector<Device> devices;
 static std::set<Stream *> streams;
+static std::set<Event *> events;
 static std::set<Executable *> executables;
 static thread_local Device *current;
 static thread_local Capture capture;
@@ -106,14 +117,15 @@ int standing() {
   return current ? current->error : 201;
 }
 
-bool within(const void *address, size_t bytes) {
+static bool within(Device *device, const void *address, size_t bytes) {
   LOCK;
   char *at = (char *)address;
-  auto next = current->allocations.upper_bound(at);
-  if (next == current->allocations.begin()) return false;
+  auto next = device->allocations.upper_bound(at);
+  if (next == device->allocations.begin()) return false;
   --next;
   return at + bytes <= next->first + next->second;
 }
+bool within(const void *address, size_t bytes) { return within(current, address, bytes); }
 
 /** The same memory at an address that only this library knows: no rights have to change while work runs. */
 template <class T>
@@ -137,12 +149,48 @@ static double seconds() {
   return time.tv_sec + 1e-9 * time.tv_nsec;
 }
 
+/** Does the next work of a stream, if its device still works. */
+static bool runNext(Stream *stream) {
+  if (stream->work.empty() || stream->device->error) return false;
+  Work work = std::move(stream->work.front());
+  stream->work.pop_front();
+  stream->nowS = std::max(stream->nowS, work.calledS);
+  Device *before = current;
+  current = stream->device;
+  work.run();
+  current = before;
+  return true;
+}
+/** Does the work that an event is behind, while there is any. */
+static void runTo(const std::shared_ptr<Recorded> &event) {
+  while (event && !event->come && streams.count(event->stream) && runNext(event->stream)) {}
+}
+
+/** Lets streams run for a while, some of them. */
+static void wander() {
+  static uint64_t state;
+  long seed = setting("FAKE_CUDA_ORDER", 0);
+  if (!seed) return;
+  if (!state) state = seed;
+  auto draw = [](uint64_t below) {
+    state = state * 6364136223846793005ull + 1442695040888963407ull;
+    return (state >> 33) % below;
+  };
+  auto one = streams.begin();
+  std::advance(one, draw(streams.size()));
+  for (uint64_t left = draw(4); left && runNext(*one); left--) {}
+}
+
 int enqueue(void *stream, std::function<void()> work) {
   LOCK;
   Stream *queue = (Stream *)stream;
   if (!streams.count(queue) || queue->device != current) return 400;
-  if (capture.stream == queue) capture.nodes.push_back(std::move(work));
-  else queue->work.push_back({ seconds(), std::move(work) });
+  if (capture.stream == queue) {
+    capture.nodes.push_back(std::move(work));
+    return 0;
+  }
+  queue->work.push_back({ seconds(), std::move(work) });
+  wander();
   return 0;
 }
 
@@ -160,16 +208,6 @@ static int enqueueOn(void *stream, const void *memory, size_t bytes, std::functi
     if (within(memory, bytes)) work();
     else breakDevice(700);
   });
-}
-
-/** Does the next work of a stream, if the device still works. */
-static bool runNext(Stream *stream) {
-  if (stream->work.empty() || stream->device->error) return false;
-  Work work = std::move(stream->work.front());
-  stream->work.pop_front();
-  stream->nowS = std::max(stream->nowS, work.calledS);
-  work.run();
-  return true;
 }
 
 extern "C" {
@@ -320,6 +358,29 @@ int cuMemcpyDtoDAsync_v2(char *to, char *from, size_t bytes, void *stream) {
     else breakDevice(700);
   });
 }
+int cuMemcpyPeerAsync(char *to, Device *toContext, char *from, Device *fromContext, size_t bytes, void *stream) {
+  DEVICE_CALL(cuMemcpyPeerAsync);
+  if (!within(toContext, to, bytes) || !within(fromContext, from, bytes)) return 1;
+  return enqueue(stream, [=] {
+    bool there = within(toContext, to, bytes) && within(fromContext, from, bytes);
+    if (there) memmove(seen(to), seen(from), bytes);
+    else breakDevice(700);
+  });
+}
+int cuDeviceCanAccessPeer(int *can, int device, int peer) {
+  CALL(cuDeviceCanAccessPeer);
+  int count = (int)devices.size();
+  if (device < 0 || device >= count || peer < 0 || peer >= count) return 101;
+  *can = device != peer && setting("FAKE_CUDA_PEERS", 1);
+  return 0;
+}
+int cuCtxEnablePeerAccess(Device *peer, unsigned flags) {
+  DEVICE_CALL(cuCtxEnablePeerAccess);
+  LOCK;
+  if (flags) return 1;
+  if (peer == current || !setting("FAKE_CUDA_PEERS", 1)) return 217;
+  return current->peers.insert(peer).second ? 0 : 704;
+}
 int cuMemsetD32Async(char *at, unsigned word, size_t words, void *stream) {
   DEVICE_CALL(cuMemsetD32Async);
   if (!within(at, 4 * words) || (size_t)at % 4) return 1;
@@ -366,60 +427,92 @@ int cuMemFreeHost(void *address) {
 }
 int cuEventCreate(Event **event, unsigned flags) {
   DEVICE_CALL(cuEventCreate);
-  *event = new Event;
-  (*event)->timed = !(flags & 2);
+  LOCK;
+  *event = new Event{ current, !(flags & 2), nullptr, {} };
+  events.insert(*event);
   count(1);
   return 0;
 }
 int cuEventDestroy_v2(Event *event) {
   DEVICE_CALL(cuEventDestroy_v2);
+  LOCK;
+  if (!events.erase(event)) return 400;
   delete event;
   count(-1);
   return 0;
 }
-/** An event that comes when the stream has done what was called before. */
+static std::shared_ptr<Recorded> recordedOn(void *stream) {
+  auto recorded = std::make_shared<Recorded>();
+  recorded->stream = (Stream *)stream;
+  return recorded;
+}
+static void comes(Recorded &recorded) {
+  recorded.come = true;
+  recorded.comeS = recorded.stream->nowS;
+}
+/** An event that comes when the stream has done what was called before; of a graph, at every launch. */
 static int recordOn(Event *event, void *stream) {
-  event->stream = (Stream *)stream;
-  if (capture.stream == stream) capture.events.push_back(event);
-  else event->recorded++;
-  return enqueue(stream, [=] {
-    event->come++;
-    event->comeS = event->stream->nowS;
-  });
+  if (capture.stream == stream) {
+    capture.events.push_back(event);
+    return enqueue(stream, [=] {
+      comes(*event->launched.front());
+      event->launched.pop_front();
+    });
+  }
+  auto recorded = event->last = recordedOn(stream);
+  return enqueue(stream, [=] { comes(*recorded); });
 }
 int cuEventRecord(Event *event, void *stream) {
   DEVICE_CALL(cuEventRecord);
   LOCK;
+  if (!events.count(event) || event->device != current) return 400;
   if (capture.stream != stream) return recordOn(event, stream);
   // It says in which order a graph's work is, and has no time.
-  event->recorded = event->come = 0;
+  event->last = nullptr;
   return 0;
 }
 int cuEventRecordWithFlags(Event *event, void *stream, unsigned flags) {
   DEVICE_CALL(cuEventRecordWithFlags);
   LOCK;
+  if (!events.count(event) || event->device != current) return 400;
   if (flags != 1 || capture.stream != stream) return 1;
   return recordOn(event, stream);
+}
+int cuStreamWaitEvent(Stream *stream, Event *event, unsigned flags) {
+  DEVICE_CALL(cuStreamWaitEvent);
+  LOCK;
+  if (flags) return 1;
+  if (!events.count(event)) return 400;
+  auto recorded = event->last;
+  if (!recorded) return 0;
+  return enqueue(stream, [=] {
+    runTo(recorded);
+    // The other device does nothing any more.
+    if (!recorded->come) breakDevice(719);
+    stream->nowS = std::max(stream->nowS, recorded->comeS);
+  });
 }
 int cuEventQuery(Event *event) {
   DEVICE_CALL(cuEventQuery);
   OUTSIDE_CAPTURE;
   LOCK;
-  return event->come < event->recorded ? 600 : 0;
+  if (!events.count(event)) return 400;
+  return event->missing() ? 600 : 0;
 }
 int cuEventSynchronize(Event *event) {
   DEVICE_CALL(cuEventSynchronize);
   OUTSIDE_CAPTURE;
   LOCK;
-  while (event->come < event->recorded && runNext(event->stream)) {}
+  if (!events.count(event)) return 400;
+  runTo(event->last);
   return current->error;
 }
 int cuEventElapsedTime(float *milliseconds, Event *from, Event *to) {
   DEVICE_CALL(cuEventElapsedTime);
   LOCK;
-  if (!from->timed || !to->timed || !from->recorded || !to->recorded) return 400;
-  if (from->come < from->recorded || to->come < to->recorded) return 600;
-  *milliseconds = (float)(1000 * (to->comeS - from->comeS));
+  if (!from->timed || !to->timed || !from->last || !to->last) return 400;
+  if (from->missing() || to->missing()) return 600;
+  *milliseconds = (float)(1000 * (to->last->comeS - from->last->comeS));
   return 0;
 }
 int cuModuleLoadData(KernelModule **module, const char *image) {
@@ -513,7 +606,9 @@ int cuGraphLaunch(Executable *executable, void *stream) {
   LOCK;
   if (!executables.count(executable) || executable->device != current) return 400;
   auto nodes = executable->nodes;
-  for (Event *event : executable->events) event->recorded++;
+  for (Event *event : executable->events) {
+    event->launched.push_back(event->last = recordedOn(stream));
+  }
   return enqueue(stream, [nodes] {
     for (auto &node : *nodes) if (!current->error) node();
   });

@@ -1,6 +1,8 @@
 // A CUDA driver, cuBLASLt and NVRTC on the host, for tests of what calls them. One shared library has all.
 //
-// - Streams run only when somebody waits for them: a forgotten wait shows every time.
+// - Streams run only when somebody waits for them, or another stream that they have to wait for: a forgotten wait
+//   shows every time. With FAKE_CUDA_ORDER, a number that draws start from, streams also run a little of their
+//   work at any call, so that what is done too early shows too.
 // - Device memory cannot be touched by the host, and starts as NaN.
 // - A stream that is captured records its calls and does none of them; what must not be done meanwhile ends
 //   the capture. Memory that a graph works on has to be there when it is launched.
@@ -9,6 +11,7 @@
 //   barriers, and blocks and threads run in an order that changes.
 // - Any call can be made to fail, once, by FAKE_CUDA_FAIL=name:call=code; calls are counted from 1, and 0 is
 //   the next one.
+// - Devices copy from each other, unless FAKE_CUDA_PEERS is 0 by the driver alone.
 // - FAKE_CUDA_DEVICES, FAKE_CUDA_CAPABILITY, FAKE_CUDA_DRIVER and FAKE_CUDA_MEMORY (MiB of a device) say
 //   what there is, and FAKE_CUDA_UUID which (the first byte of its UUID; the last is its number); FAKE_CUDA_KERNEL_S, how long a kernel takes (with FAKE_CUDA_SLOW the one of that name), which nobody waits for: the clock of a stream
 //   goes on by it, and events have its time.

@@ -1,0 +1,116 @@
+// Devices that copy from each other: the contract of a communicator, and everything that is golden, on the stand-in
+// for CUDA's libraries.
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { afterEach, describe, it, type TestContext } from 'node:test';
+
+import { train } from '#src/app/train/train.js';
+import { NativeError, PhantomError } from '#src/base/errors.js';
+import type { TrainingSettings } from '#src/settings/settings.js';
+
+import { threads } from '../contract/communicator-contract-threads.js';
+import { communicatorContract, type RunGroup } from '../contract/communicator-contract.js';
+import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
+import { VARIANTS } from '../golden/golden-losses.js';
+import { losses, temporaryFolder } from '../support/files.js';
+import { resume } from '../support/resume.js';
+import { assertGolden, settings, STEPS, withFakeCuda } from './training-runs.js';
+
+const skip = reasonToSkipFakeCuda();
+const skips = [
+  {
+    reason: 'ranks meet in the waits, so they have to wait in one order in different groups',
+    tests: ['runs collectives of the whole and of its parts side by side'],
+  },
+];
+
+describe('collectives by peer copies', { skip: skip ?? false }, () => {
+  if (skip === null) withFakeCuda();
+  afterEach(() => {
+    for (const name of ['PHANTOM_CUDA_PEERS', 'FAKE_CUDA_PEERS', 'FAKE_CUDA_FAIL']) {
+      delete process.env[name];
+    }
+  });
+
+  const having =
+    (variables: Record<string, string>, run: RunGroup): RunGroup =>
+    async (size, contract) => {
+      Object.assign(process.env, variables);
+      try {
+        await run(size, contract);
+      } finally {
+        for (const name of Object.keys(variables)) delete process.env[name];
+      }
+    };
+  communicatorContract('two devices', threads({ devices: 2 }), {
+    sizes: [2],
+    failureSizes: [2],
+    skips,
+  });
+  communicatorContract('one device', threads({ devices: 1 }), { sizes: [2], skips });
+  communicatorContract(
+    'two devices whose streams run in any order',
+    having({ FAKE_CUDA_ORDER: '7' }, threads({ devices: 2 })),
+    { sizes: [4], skips },
+  );
+  communicatorContract(
+    'two devices that do not reach each other',
+    having({ FAKE_CUDA_PEERS: '0' }, threads({ devices: 2 })),
+    { sizes: [3], skips },
+  );
+
+  const MORE: Readonly<Record<string, Partial<TrainingSettings>>> = {
+    ...VARIANTS,
+    'phantom on four ranks': { ranks: 4 },
+    'tensor-paired on four ranks': { strategy: 'tensor-paired', ranks: 4 },
+    'tensor-paired on replicas': { strategy: 'tensor-paired', replicas: 2 },
+    'phantom on replicas': { replicas: 2 },
+    'residual blocks': { architecture: 'residual', norm: 'rms', gated: true, clipNorm: 1 },
+  };
+  for (const [name, variant] of Object.entries(MORE)) {
+    it(`has the bits of copies by way of the host, also of a run resumed: ${name}`, async (context) => {
+      const whole = path.join(temporaryFolder(context), 'whole');
+      process.env['PHANTOM_CUDA_PEERS'] = 'off';
+      await train(settings(whole, { ranks: 2, ...variant }));
+      delete process.env['PHANTOM_CUDA_PEERS'];
+      const parts = path.join(temporaryFolder(context), 'parts');
+      await train(settings(parts, { ranks: 2, ...variant, steps: STEPS / 2 }));
+      await resume(parts, { steps: STEPS });
+      assert.deepEqual(losses(parts), losses(whole));
+      if (name in VARIANTS) assertGolden(name, losses(parts));
+    });
+  }
+
+  const run = (context: TestContext) =>
+    train(settings(path.join(temporaryFolder(context), 'run'), { ranks: 2, steps: 2 }));
+  const CALLS = [
+    ...['cuDeviceCanAccessPeer', 'cuCtxEnablePeerAccess', 'cuStreamWaitEvent', 'cuEventRecord'],
+    ...['cuMemcpyPeerAsync', 'cuEventCreate', 'cuStreamCreate', 'cuDevicePrimaryCtxRetain'],
+  ];
+  for (const call of CALLS) {
+    it(`ends with the cause when a call fails: ${call}`, async (context) => {
+      process.env['FAKE_CUDA_FAIL'] = `${call}:0=1`;
+      await assert.rejects(run(context), (error) => {
+        assert.ok(error instanceof NativeError, String(error));
+        assert.match(error.message, new RegExp(`${call} ended with 1`));
+        return true;
+      });
+      delete process.env['FAKE_CUDA_FAIL'];
+      await run(context);
+    });
+  }
+
+  it('goes on by way of the driver where a device reaches as many as it can', async (context) => {
+    process.env['FAKE_CUDA_FAIL'] = 'cuCtxEnablePeerAccess:0=711';
+    await run(context);
+  });
+
+  it('ends all ranks where one fails between the start of a collective and its wait', async (context) => {
+    const out = path.join(temporaryFolder(context), 'run');
+    await assert.rejects(
+      train(settings(out, { ranks: 2, lr: 1e30, optimizer: 'sgd' })),
+      (error) => error instanceof PhantomError && /finite/.test(error.message),
+    );
+    await run(context);
+  });
+});
