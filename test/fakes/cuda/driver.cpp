@@ -92,7 +92,11 @@ int breakDevice(int code) {
   if (current) current->error = code;
   return code;
 }
-static bool stays(int code) { return code == 214 || (code >= 700 && code <= 719) || code == 999; }
+static bool stays(int code) {
+  // Of peer access: it is there already, or a device has as many as it can have.
+  if (code == 704 || code == 711) return false;
+  return code == 214 || (code >= 700 && code <= 719) || code == 999;
+}
 
 static std::map<std::string, long> calls;
 
