@@ -22,7 +22,7 @@ Steps of two layers on two ranks, adam: N from 512 up (P = 2, B = 128, K = 64), 
 B = 128, K = 16), and B from 1 to 4096 (N = 2048, P = 2, K = 64). Prints the median step, the memory of
 both ranks and joules modelled from the busy and the waiting time, with the exponents of their growth
 and where it bends. Where two ranks would need more than the 4 GiB that a rank may have, more ranks take turns
-on the same cores. --python adds the best PyTorch program (npm run bench -- peers) where P = 2; --svg draws the
+on the same cores, with P at least their number; such rows are in no exponent. --python adds the best PyTorch program (npm run bench -- peers) where P = 2; --svg draws the
 step times.
 ${PYTHON_HELP}`;
 
@@ -127,7 +127,8 @@ export async function growthBench(args: string[]): Promise<void> {
       for (const figure of FIGURES) {
         const points = rows.flatMap((row) => {
           const y = row[figure];
-          const isOwn = row.sweep === sweep.name && row.strategy === strategy;
+          const isOwn =
+            row.sweep === sweep.name && row.strategy === strategy && row.ranks === RANKS;
           return isOwn && y !== null ? [{ x: row.at, y }] : [];
         });
         if (points.length < 3) continue;
@@ -177,12 +178,13 @@ async function measure(
         (ms) => quantile(ms, 0.5) / 1e3,
       );
       const busy = Math.max(0, 1 - ((least ?? 0) + (most ?? 0)) / 2 / stepS);
+      // There are as many cores, whatever takes turns on them.
+      const busyCores = Math.min(1, (busy * ranks) / RANKS);
       const sentJ = power.energyPerByteJ.value * timings.sentBytes;
       const one = {
         stepS,
         memoryBytes: ranks * timings.allocatedBytes,
-        // There are as many cores, whatever takes turns on them.
-        modelledJ: RANKS * stepS * modelledW(power, busy) + ranks * sentJ,
+        modelledJ: RANKS * stepS * modelledW(power, busyCores) + ranks * sentJ,
       };
       taken.set(strategy, [...(taken.get(strategy) ?? []), one]);
     }
@@ -209,7 +211,8 @@ async function measure(
   });
 }
 
-/** On two ranks, or where these would need more than a rank may have, on more, each with a block more. */
+/** On two ranks, or where these would need more than a rank may have, on twice as many, 4, 8, …; every rank
+ * has a block at least. */
 function placeOf(
   { width, blocks, batch, ghosts }: Size,
   strategy: Strategy,
@@ -249,7 +252,7 @@ async function peerTimes(
 
 function line(row: Measured): string {
   const { sweep, strategy, at, ranks, stepS, memoryBytes, modelledJ, peerS } = row;
-  const place = ranks === RANKS ? '' : ` on ${ranks} ranks`;
+  const place = ranks === RANKS ? '' : ` on ${ranks} ranks (in no exponent)`;
   const peer = peerS === null ? '' : `, PyTorch ${formatSi(peerS, 's')}`;
   return (
     `${sweep} = ${String(at).padEnd(5)} ${strategy.padEnd(8)} ${formatSi(stepS, 's')} per step${place}, ` +

@@ -98,9 +98,15 @@ export async function predictionBench(args: string[]): Promise<void> {
     console.log(HELP);
     return;
   }
+  const compute = (['float32', 'bfloat16'] as const).find((name) => name === values.compute);
+  if (compute === undefined) {
+    console.error(`[prediction] --compute ${values.compute}; float32 or bfloat16 is`);
+    process.exitCode = 2;
+    return;
+  }
   const machine = await readMachine(values.machine);
   const request: Request = {
-    compute: values.compute as Dtype,
+    compute,
     engine: values.engine as EngineChoice,
     steps: Number(values.steps),
   };

@@ -24,7 +24,9 @@ export function timelineLayout({ parts, rows }: TimelineFigure, width: number) {
 /** A timeline as an SVG element. */
 export function drawTimeline(figure: TimelineFigure, { width, document, hover }: Canvas) {
   const { parts, rows, axis, beside } = figure;
-  const end = Math.max(0, ...rows.flatMap(({ intervals }) => intervals.flat()));
+  const end = rows
+    .flatMap(({ intervals }) => intervals.flat())
+    .reduce((most, time) => Math.max(most, time), 0);
   const unit = axisUnit('s', end);
   const pieces = rows.flatMap(({ label, intervals }) =>
     intervals.flatMap((list, part) =>

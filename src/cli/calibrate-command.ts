@@ -34,8 +34,8 @@ const FLAGS = {
     kind: 'choice',
     choices: ['float32', 'bfloat16', 'all'],
     about:
-      'formats of products that are measured; bfloat16 adds its times to a file that is there, and ' +
-      'all measures both',
+      'formats of products that are measured; bfloat16 adds its times to a file of the same engine and ' +
+      'ranks, all measures both, and float32 leaves out those in bfloat16 that a file had',
     initial: 'float32',
   },
   bind: flagLike(SETTINGS.bind, {}),

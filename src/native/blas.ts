@@ -122,7 +122,7 @@ async function firstUsable(paths: readonly string[], reasons: string[]): Promise
 
 /** Products of a transposed first operand by the other library, which has products of a vector of their own
  * for them; oneDNN knows by the sizes that the second operand is one. */
-function besideOneDnn(oneDnn: Blas, other: Blas): Blas {
+export function besideOneDnn(oneDnn: Blas, other: Blas): Blas {
   return {
     ...oneDnn,
     description: `${oneDnn.description} and ${other.description}`,
@@ -131,11 +131,12 @@ function besideOneDnn(oneDnn: Blas, other: Blas): Blas {
       gemm(transposeA, transposeB, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC);
     },
     gemv(transposeA, rows, columns, alpha, a, strideA, x, strideX, beta, y, strideY) {
-      if (transposeA) {
-        other.gemv?.(true, rows, columns, alpha, a, strideA, x, strideX, beta, y, strideY);
+      if (transposeA && other.gemv !== null) {
+        other.gemv(true, rows, columns, alpha, a, strideA, x, strideX, beta, y, strideY);
       } else {
-        const [m, n, k] = [rows, 1, columns];
-        oneDnn.gemm(false, false, m, n, k, alpha, a, strideA, x, strideX, beta, y, strideY);
+        const { gemm } = transposeA ? other : oneDnn;
+        const [m, k] = transposeA ? [columns, rows] : [rows, columns];
+        gemm(transposeA, false, m, 1, k, alpha, a, strideA, x, strideX, beta, y, strideY);
       }
     },
   };

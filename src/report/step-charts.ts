@@ -70,7 +70,6 @@ export function stepFigures(runs: readonly RunData[]): Figure[] {
   );
   for (const run of runs.slice(0, MOST_RUNS)) {
     const { name, rankTimesS, rankWaitingS } = run;
-
     if (rankTimesS.length > 1) {
       const { bars, more } = rankBars(rankTimesS, PHASES.indexOf('waiting'));
       add(`Ranks of ${name}: a steady step by phase${more}`, time, PHASES, bars);

@@ -1,5 +1,5 @@
 import { ACTIVITIES } from '../base/step-trace.js';
-import type { RankTimeline } from '../training/step-timeline.js';
+import { type RankTimeline, SEGMENTS_OF_RANK, TIMELINE_RANKS } from '../training/step-timeline.js';
 import { quantity } from './recorded-energy.js';
 
 /** What ranks did in one step, the newest that was recorded. */
@@ -8,13 +8,13 @@ export interface RecordedTimeline {
   readonly ranks: readonly RankTimeline[];
 }
 
-const MOST_RANKS = 64;
-const MOST_NUMBERS = 4096;
+/** No more than is written: a start and an end of each segment. */
+const MOST_NUMBERS = 2 * SEGMENTS_OF_RANK;
 const LISTS = [...ACTIVITIES, 'hidden'] as const;
 
 /** The timeline of a step event; null where there is none, or one that cannot be. */
 export function readTimeline(step: number, value: unknown): RecordedTimeline | null {
-  if (!Array.isArray(value) || value.length === 0 || value.length > MOST_RANKS) return null;
+  if (!Array.isArray(value) || value.length === 0 || value.length > TIMELINE_RANKS) return null;
   const ranks = value.map(readRank).filter((rank) => rank !== null);
   return ranks.length === value.length ? { step, ranks } : null;
 }

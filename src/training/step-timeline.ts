@@ -19,7 +19,7 @@ export type RankTimeline = Readonly<Record<`${Activity | 'hidden'}Us`, readonly 
 export const TIMELINE_RANKS = 16;
 /** Segments of all ranks together, and of one. */
 const MOST_SEGMENTS = 640;
-const MOST_OF_RANK = 160;
+export const SEGMENTS_OF_RANK = 160;
 /** Logged steps between two that are recorded, after the first ones. */
 const EVERY = 64;
 
@@ -40,7 +40,7 @@ export class StepTimeline {
     this.#phases = phases;
     this.#control = control;
     this.#trace = besideWork ? new StepTrace() : null;
-    this.#most = Math.min(MOST_OF_RANK, Math.floor(MOST_SEGMENTS / ranks));
+    this.#most = Math.min(SEGMENTS_OF_RANK, Math.floor(MOST_SEGMENTS / ranks));
     this.#gathered = new Float64Array(besideWork ? ranks * (1 + 2 * this.#most) : 0);
   }
 

@@ -15,7 +15,7 @@ import { checkPower, countWork, fitPower, openCounter } from './calibration-powe
 import { mean, sourceNow, withKernels } from './calibration-times.js';
 import { eachOnce } from '../../base/each-once.js';
 import type { Bind } from '../ranks/binding.js';
-import { joinRanks, launchThreads } from '../ranks/ranks.js';
+import { beforeRanks, joinRanks, launchThreads } from '../ranks/ranks.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 import { plural } from '../../base/format.js';
 import {
@@ -75,7 +75,8 @@ export async function calibrate(options: CalibrationOptions): Promise<Calibratio
  * Measures the kernels of this machine again, with products in bfloat16.
  * @param machine as `calibrate` wrote it
  * @returns it, with these times beside those of float32
- * @throws ConfigError when it is a machine of a data sheet, which has no times of this one
+ * @throws ConfigError when it is a machine of a data sheet, which has no times of this one, or was
+ * measured by another engine or on another number of ranks
  */
 export async function calibrateBfloat16(
   machine: Machine,
@@ -86,6 +87,13 @@ export async function calibrateBfloat16(
     throw new ConfigError('calibrate', `${what}; --out needs a file that calibrate wrote`);
   }
   const places = await placesOf(options);
+  const { engine, ranks } = machine.compute;
+  const [here, ranksHere] = [places.engine, places.count.value];
+  if (engine !== here || ranks !== ranksHere) {
+    const was = `${machine.name} was measured by ${engine} on ${plural(ranks, 'rank')}`;
+    const remedy = '--compute all measures both formats';
+    throw new ConfigError('calibrate', `${was}, and here is ${here} on ${ranksHere}; ${remedy}`);
+  }
   const dtype = 'bfloat16';
   const measure = measureRanks(options, places);
   const results = await measure(places.count.value, {
@@ -99,6 +107,8 @@ export async function calibrateBfloat16(
 /** Where ranks compute, on cores or on devices, and what is measured there. */
 interface Places {
   readonly onDevices: boolean;
+  /** As times of its kernels name it. */
+  readonly engine: string;
   readonly count: Machine['ranksPerNode'];
   readonly description: string;
   readonly rankMemoryBytes: NonNullable<Machine['rankMemoryBytes']>;
@@ -111,6 +121,7 @@ function placesOf({ engine, relaxedSimd, sizes }: CalibrationOptions): Promise<P
     if (asynchronous && devices > 0) {
       return {
         onDevices: true,
+        engine: `${name}, ${description}`,
         count: { value: devices, source: `devices that engine ${name} finds` },
         description: `engine ${name}, ${plural(devices, 'device')}: ${description}`,
         rankMemoryBytes: { value: capacityBytes, source: 'memory of a device that was free' },
@@ -120,6 +131,7 @@ function placesOf({ engine, relaxedSimd, sizes }: CalibrationOptions): Promise<P
     const cores = availableCores();
     return {
       onDevices: false,
+      engine: description,
       count: { value: cores, source: 'cores that this process may use' },
       description: `${os.cpus()[0]?.model.trim() ?? 'unknown processor'}, ${cores} cores`,
       rankMemoryBytes: {
@@ -219,7 +231,10 @@ export async function calibrateMpi(
     onWarning,
   }: Pick<CalibrationOptions, 'engine' | 'onProgress' | 'onWarning'>,
 ): Promise<MeasuredCollectives | null> {
-  const onDevices = await withEngine(engine, {}, ({ asynchronous }) => asynchronous);
+  // Others would wait in MPI's start for a process that finds no engine.
+  const onDevices = await beforeRanks(launcher, () =>
+    withEngine(engine, {}, ({ asynchronous }) => asynchronous),
+  );
   const part = { collectives: true, kernels: null, wattsS: 0 };
   const data: CalibrationRequest = {
     ...part,

@@ -8,10 +8,13 @@ import { ratesOf } from '../../analysis/rates.js';
 import { stepProgram } from '../../analysis/step-program.js';
 import { stepTime } from '../../analysis/step-time.js';
 import { measureCollectives } from '../../calibration/measure-collectives.js';
+import { availableCores } from '../../base/cores.js';
+import { createEngine } from '../ranks/engines.js';
 import { callSeconds } from '../../calibration/clock.js';
 import { CORE_SIZES } from '../../calibration/sizes.js';
 import { Communicator } from '../../communicators/communicator.js';
 import { SoloTransport } from '../../communicators/solo/solo-transport.js';
+import { calibrateBfloat16 } from './calibrate.js';
 import { calibrationShapes, fitSteps } from './calibration-steps.js';
 import { readMachine, writeMachine } from '../../machine/machines.js';
 
@@ -56,6 +59,21 @@ describe('calibration', () => {
     const both = await machineOfTimes([unitTimes(1), unitTimes(2)]);
     writeMachine(file, both);
     assert.deepEqual(await readMachine(file), both);
+  });
+
+  it('adds bfloat16 to times of the same engine and number of ranks alone', async () => {
+    const options = {
+      ...({ name: 'here', engine: 'wasm', relaxedSimd: false, bind: 'none' } as const),
+      ...{ onWarning: () => {}, onProgress: () => {} },
+      power: { busyW: null, waitingW: null, sharedW: null, energyPerByteJ: null },
+    };
+    const add = async (times: Partial<MeasuredTimes>) =>
+      calibrateBfloat16(await machineOfTimes([{ ...unitTimes(1), ...times }, null]), options);
+    const ranks = availableCores();
+    const { description } = await createEngine('wasm');
+    const remedy = /was measured by .*; --compute all measures both formats/;
+    await assert.rejects(add({ ranks, engine: 'another' }), remedy);
+    await assert.rejects(add({ ranks: ranks + 1, engine: description }), remedy);
   });
 
   it('in bfloat16 has products and passes of its own, and says where it has none', async () => {

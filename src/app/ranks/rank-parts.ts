@@ -47,7 +47,8 @@ export function countedParts(engine: Engine, world: Transport, replicas = 1): Ra
   const holders = replicas === 1 ? all : all.split(Math.floor(world.rank / ranks));
   const alike = replicas === 1 ? null : all.split(world.rank % ranks);
   const network = new RecordingTransport(holders, clockOf(holders));
-  const control = new RecordingTransport(all, clockOf(all));
+  // Three numbers of agreement are no communication that a network hides.
+  const control = new RecordingTransport(all, clockOf(all), { hides: false });
   const gradients = alike && new RecordingTransport(alike, clockOf(alike));
   const exposedS = (record: CommunicationRecord) => total(record, 'exposedS');
   const needing = [network, gradients, control].filter((one) => one?.needsProgress === true);

@@ -57,12 +57,20 @@ export class RecordingTransport implements Transport {
   readonly record: CommunicationRecord = emptyCommunicationRecord();
   readonly #inner: Transport;
   readonly #phases: PhaseClock;
+  readonly #hides: boolean;
   /** Handles that are not in use, and those started and not waited for, the oldest first. */
   readonly #free: RecordedCollective[] = [];
   readonly #underWay: RecordedCollective[] = [];
 
-  /** @param phases the rank's clock */
-  constructor(inner: Transport, phases: PhaseClock = new HostPhaseClock()) {
+  /**
+   * @param phases the rank's clock
+   * @param options.hides whether the clock counts what is under way here as hidden beside other work
+   */
+  constructor(
+    inner: Transport,
+    phases: PhaseClock = new HostPhaseClock(),
+    { hides = true }: { readonly hides?: boolean } = {},
+  ) {
     this.name = inner.name;
     this.description = inner.description;
     this.rank = inner.rank;
@@ -71,6 +79,7 @@ export class RecordingTransport implements Transport {
     this.needsProgress = inner.needsProgress;
     this.#inner = inner;
     this.#phases = phases;
+    this.#hides = hides && inner.size > 1;
   }
 
   /** A copy of the counts. */
@@ -159,7 +168,7 @@ export class RecordingTransport implements Transport {
   }
 
   split(color: number): RecordingTransport {
-    return new RecordingTransport(this.#inner.split(color), this.#phases);
+    return new RecordingTransport(this.#inner.split(color), this.#phases, { hides: this.#hides });
   }
   abort(cause: string): void {
     this.#inner.abort(cause);
@@ -177,7 +186,7 @@ export class RecordingTransport implements Transport {
     const handle = this.#free.pop() ?? new RecordedCollective(this.#done, this.#phases);
     count(counts, bytes, bytes, started);
     handle.begin(counts, pending);
-    if (this.size > 1) this.#phases.countUnderWay(1);
+    if (this.#hides) this.#phases.countUnderWay(1);
     this.#underWay.push(handle);
     return handle;
   }
@@ -185,7 +194,7 @@ export class RecordingTransport implements Transport {
   readonly #done = (handle: RecordedCollective): void => {
     this.#underWay.splice(this.#underWay.indexOf(handle), 1);
     this.#free.push(handle);
-    if (this.size > 1) this.#phases.countUnderWay(-1);
+    if (this.#hides) this.#phases.countUnderWay(-1);
   };
 }
 

@@ -23,21 +23,21 @@ function flagsAt(address: number): string[] {
 const none = existsSync('/sys/kernel/mm/transparent_hugepage/enabled')
   ? null
   : 'this system has no transparent large pages';
-const engine = none === null ? await createBlasEngine().catch(onlyNative) : null;
 
-/** Null: there is no BLAS library here. */
+/** Null: there is no BLAS library here, and none has to be. */
 function onlyNative(error: unknown): null {
-  if (error instanceof NativeError) return null;
+  if (error instanceof NativeError && !process.env['PHANTOM_REQUIRE_NATIVE']) return null;
   throw error;
 }
 
 it(
   'asks for large pages where large tensors lie, and there alone',
   {
-    skip: none ?? (engine === null ? 'no BLAS library' : false),
+    skip: none ?? false,
   },
-  async () => {
-    assert.ok(engine);
+  async (context) => {
+    const engine = await createBlasEngine().catch(onlyNative);
+    if (engine === null) return context.skip('no BLAS library');
     const before = engine.allocate([1024]);
     const half = engine.allocate([3, 1024, 1024], 'bfloat16');
     const whole = engine.allocate([1 << 20]);
