@@ -22,7 +22,8 @@ export interface PeerCopies {
 
   /** Starts a copy into the own memory. Addresses are `byteOffset`s. */
   copyFrom(place: PeerPlace, from: number, to: number, bytes: number): void;
-  /** Own memory for parts of sums, as long as the engine; not part of `allocatedBytes`.
+  /** Own memory for parts of sums, as long as the engine; not part of `allocatedBytes`, but taken from
+   * `capacityBytes`.
    * @throws UnsupportedError where there is not as much */
   allocateRoom(bytes: number): number;
   /** out = a + b, of float32 numbers at these addresses, as a call; any two may be the same. */

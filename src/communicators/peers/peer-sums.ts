@@ -27,7 +27,9 @@ export class PeerSums {
   readonly #peers: PeerCopies;
   readonly #idle: IdleClock | null;
   readonly #roomBytes: number;
-  #halves: readonly [Half, Half] | null = null;
+  /** Address of the room, of which nothing is in use between sums that have run. */
+  readonly room: number;
+  readonly #halves: readonly [Half, Half];
   #turn = 0;
   // Of the sum that is made:
   #parts: PeerParts | null = null;
@@ -36,11 +38,14 @@ export class PeerSums {
   #from = 0;
   #count = 0;
 
-  /** @param roomBytes what is taken of the device's memory, in all: at least 512 for each rank */
+  /** @param roomBytes what is taken of the device's memory, in all: at least 512 for each rank
+   * @throws UnsupportedError where the device has not as much */
   constructor(peers: PeerCopies, idle: IdleClock | null, roomBytes: number) {
     this.#peers = peers;
     this.#idle = idle;
     this.#roomBytes = roomBytes;
+    this.room = peers.allocateRoom(roomBytes);
+    this.#halves = this.#makeHalves();
   }
 
   /** float32 numbers of each part that are summed at a time. */
@@ -114,18 +119,16 @@ export class PeerSums {
     return 4 * this.chunkLength(ranks);
   }
   #half(): Half {
-    this.#halves ??= this.#makeHalves();
     this.#turn = 1 - this.#turn;
     return this.#halves[this.#turn] as Half;
   }
   #makeHalves(): [Half, Half] {
-    const at = this.#peers.allocateRoom(this.#roomBytes);
     const half = (which: number): Half => {
       const read = this.#peers.createMark(this.#peers.place);
       // Behind the zeros that memory is filled with.
       this.#peers.markCalls(read);
       const bytes = which * (this.#roomBytes / 2);
-      return { at: at + bytes, copied: this.#peers.createMark(this.#peers.place), read };
+      return { at: this.room + bytes, copied: this.#peers.createMark(this.#peers.place), read };
     };
     return [half(0), half(1)];
   }

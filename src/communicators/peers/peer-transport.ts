@@ -5,6 +5,7 @@ import type { Call } from '../call.js';
 import type { Moved, PendingCollective, Summed, Transport } from '../communicator.js';
 import { regionOf } from '../operands.js';
 import { StagedTransport } from '../staged/staged-transport.js';
+import { checkCopies } from './check-copies.js';
 import { PeerCollective, type PeerGroup } from './peer-collective.js';
 import { PeerSums } from './peer-sums.js';
 
@@ -23,10 +24,16 @@ export interface PeerOptions {
 }
 
 /** Puts collectives of regions on copies between devices. Every rank calls it.
- * @throws CollectiveError where the group has ended */
+ * @throws CollectiveError where the group has ended
+ * @throws UnsupportedError where the device has no memory left for parts of sums
+ * @throws NativeError where what comes from another device is not what is there */
 export function joinPeers(options: PeerOptions): Transport {
-  const { copies, peers, roomBytes = ROOM_BYTES } = options;
-  return joined(options, new PeerSums(peers, copies.idle, roomBytes));
+  const { inner, copies, peers, roomBytes = ROOM_BYTES } = options;
+  if (inner.size === 1) return new StagedTransport(inner, copies);
+  const sums = new PeerSums(peers, copies.idle, roomBytes);
+  const transport = joined(options, sums);
+  checkCopies(transport, copies, { at: sums.room, bytes: roomBytes });
+  return transport;
 }
 
 type Joining = Pick<PeerOptions, 'inner' | 'copies' | 'peers'>;
@@ -110,8 +117,10 @@ class PeerTransport implements Transport {
   constructor(group: PeerGroup, isDirect: boolean) {
     const { inner, copies } = group;
     this.name = inner.name;
-    const way = isDirect ? '' : ' by way of the driver';
-    this.description = `${inner.description}, peer copies between devices${way}`;
+    const [first, ...others] = group.places;
+    const isOne = others.every(({ device }) => device === first?.device);
+    const between = `peer copies between devices${isDirect ? '' : ' by way of the driver'}`;
+    this.description = `${inner.description}, ${isOne ? 'copies on one device' : between}`;
     this.rank = inner.rank;
     this.size = inner.size;
     this.maxInFlight = inner.maxInFlight;
@@ -181,9 +190,13 @@ class PeerTransport implements Transport {
   ): PendingCollective | null {
     const [from, to] = [regionOf(send), regionOf(receive)];
     if (from === null || to === null) return null;
-    const collective =
-      this.#free.pop() ?? new PeerCollective(this.#group, this.#finish, this.#takeBack);
+    if (this.#free.length === 0) {
+      this.#free.push(new PeerCollective(this.#group, this.#finish, this.#takeBack));
+    }
+    const collective = this.#free.at(-1) as PeerCollective;
+    // It stays free where too many are under way.
     collective.start(call, from, to, root);
+    this.#free.pop();
     this.#queue.push(collective);
     return collective;
   }

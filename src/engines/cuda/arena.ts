@@ -14,7 +14,7 @@ const RESERVED_BYTES = 256 * 2 ** 20;
 /** Memory of a device, handed out in order from chunks that are taken when they are needed. The device gives
  * them back when it is closed. */
 export class DeviceArena {
-  readonly capacityBytes: number;
+  #capacity: number;
   readonly #device: Device;
   #allocated = 0;
   #at = 0;
@@ -22,9 +22,12 @@ export class DeviceArena {
 
   constructor(device: Device) {
     this.#device = device;
-    this.capacityBytes = Math.max(0, device.freeBytes - RESERVED_BYTES);
+    this.#capacity = Math.max(0, device.freeBytes - RESERVED_BYTES);
   }
 
+  get capacityBytes(): number {
+    return this.#capacity;
+  }
   get allocatedBytes(): number {
     return this.#allocated;
   }
@@ -46,6 +49,15 @@ export class DeviceArena {
       this.#left -= size;
     }
     this.#allocated += size;
+    return at;
+  }
+
+  /** The address of as many zeros that are not part of `allocatedBytes`: `capacityBytes` is less then. null: the
+   * device does not hold them. */
+  setAside(bytes: number): number | null {
+    if (this.#allocated + bytes > this.#capacity) return null;
+    const at = this.#device.allocate(bytes);
+    if (at !== null) this.#capacity -= bytes;
     return at;
   }
 

@@ -3,6 +3,7 @@ import { openCublasLt } from '../../native/cublas-lt.js';
 import { openCudaDriver } from '../../native/cuda.js';
 import { memoryCopies } from '../../native/library.js';
 import { openNvrtc } from '../../native/nvrtc.js';
+import { DeviceArena } from './arena.js';
 import { Calls } from './calls.js';
 import { compileKernels } from './compile.js';
 import { CudaEngine, HALF_CAPABILITY } from './cuda-kernels.js';
@@ -33,7 +34,7 @@ export interface CudaEngineOptions extends DevicePlace {
  * @throws UnsupportedError when the device is too old, or products would be rounded unasked
  */
 export async function createCudaEngine(options: CudaEngineOptions = {}): Promise<CudaEngine> {
-  const { tf32 = false } = options;
+  const { tf32 = false, onWarning = (message) => process.emitWarning(message) } = options;
   const graphs = options.graphs ?? isOn('PHANTOM_CUDA_GRAPHS');
   const peers = options.peers ?? isOn('PHANTOM_CUDA_PEERS');
   refuseOverride(tf32);
@@ -41,8 +42,8 @@ export async function createCudaEngine(options: CudaEngineOptions = {}): Promise
   const device = new Device(driver, { devices: null, localRank: 0, ...options });
   try {
     refuseWithout(device, tf32);
-    const calls = new Calls(device, graphs, options.onWarning);
-    return await engineOn(device, { tf32, calls, peers });
+    const calls = new Calls(device, graphs, onWarning);
+    return await engineOn(device, { tf32, calls, peers, onWarning });
   } catch (error) {
     device.close();
     throw error;
@@ -60,10 +61,11 @@ interface EngineParts {
   readonly tf32: boolean;
   readonly calls: Calls;
   readonly peers: boolean;
+  readonly onWarning: (message: string) => void;
 }
 
 async function engineOn(device: Device, parts: EngineParts): Promise<CudaEngine> {
-  const { tf32, calls } = parts;
+  const { tf32, calls, onWarning } = parts;
   const cublasLt = await openCublasLt(device.driverMajor);
   const nvrtc = await openNvrtc(device.driverMajor);
   const launcher = await Launcher.open(
@@ -79,8 +81,9 @@ async function engineOn(device: Device, parts: EngineParts): Promise<CudaEngine>
   const sums = new Sums(device, calls, launcher, own + WORKSPACE_BYTES);
   const staging = new Staging(device, calls, await memoryCopies());
   const products = await Products.open(cublasLt, { device, calls }, { workspace: own, tf32 });
-  const peers = parts.peers ? new DevicePeers(device, calls, launcher) : null;
-  const made = { device, calls, launcher, products, sums, staging, peers };
+  const arena = new DeviceArena(device);
+  const peers = parts.peers ? new DevicePeers({ device, calls, launcher, arena }) : null;
+  const made = { device, arena, onWarning, calls, launcher, products, sums, staging, peers };
   return new CudaEngine(made, cublasLt.version);
 }
 

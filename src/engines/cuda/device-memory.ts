@@ -14,7 +14,7 @@ import {
 } from '../../tensor/tensor.js';
 import type { Slots } from '../engine.js';
 import { sameLength } from '../same-length.js';
-import { DeviceArena } from './arena.js';
+import type { DeviceArena } from './arena.js';
 import type { CallCounts, Calls } from './calls.js';
 import type { Device } from './device.js';
 import { IdleTime } from './idle-time.js';
@@ -28,6 +28,7 @@ import type { Sums } from './sums.js';
 /** What the engine of a device is made of. */
 export interface DeviceParts {
   readonly device: Device;
+  readonly arena: DeviceArena;
   readonly calls: Calls;
   readonly launcher: Launcher;
   readonly products: Products;
@@ -35,6 +36,7 @@ export interface DeviceParts {
   readonly staging: Staging;
   /** null: nobody is to copy from the device's memory. */
   readonly peers: DevicePeers | null;
+  readonly onWarning: (message: string) => void;
 }
 
 /** Tensors and slots in the memory of a device, and copies of them. */
@@ -48,16 +50,19 @@ export class DeviceMemory implements RegionCopies {
   readonly #staging: Staging;
   #phases: StreamPhases | null = null;
   readonly #peers: DevicePeers | null;
+  readonly #onWarning: (message: string) => void;
 
-  constructor({ device, calls, products, sums, staging, peers }: DeviceParts) {
+  constructor(parts: DeviceParts) {
+    const { device, arena, calls, products, sums, staging, peers } = parts;
     this.idle = new IdleTime(device, calls);
     this.#device = device;
     this.#calls = calls;
-    this.#arena = new DeviceArena(device);
+    this.#arena = arena;
     this.#products = products;
     this.#sums = sums;
     this.#staging = staging;
     this.#peers = peers;
+    this.#onWarning = parts.onWarning;
   }
 
   get peers(): PeerCopies | null {
@@ -133,7 +138,14 @@ export class DeviceMemory implements RegionCopies {
   }
   close(): void {
     // Of a collective that did not come to its end: others may still read.
-    if (this.#peers?.isLent) return;
+    if (this.#peers?.isLent) {
+      const { index, name } = this.#device;
+      this.#onWarning(
+        `a rank ended while others could copy from its memory on device ${index} (${name}), which stays ` +
+          'taken until the process ends',
+      );
+      return;
+    }
     this.#device.close(() => {
       this.#products.close();
       this.#peers?.close();

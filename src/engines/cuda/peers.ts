@@ -1,4 +1,4 @@
-import { UnsupportedError } from '../../base/errors.js';
+import { NativeError, UnsupportedError } from '../../base/errors.js';
 import {
   type CudaDriver,
   cudaError,
@@ -7,9 +7,19 @@ import {
   STREAM_NON_BLOCKING,
 } from '../../native/cuda.js';
 import type { PeerCopies, PeerPlace } from '../../tensor/peer-copies.js';
+import { memorySize } from '../memory-size.js';
+import type { DeviceArena } from './arena.js';
 import type { Calls } from './calls.js';
 import type { Device } from './device.js';
 import type { Launcher } from './launcher.js';
+
+/** What copies between devices are made with. */
+export interface PeerParts {
+  readonly device: Device;
+  readonly calls: Calls;
+  readonly launcher: Launcher;
+  readonly arena: DeviceArena;
+}
 
 /** Copies between the devices of a process, on a stream of their own. Marks are events of the device that sets
  * them. */
@@ -19,6 +29,7 @@ export class DevicePeers implements PeerCopies {
   readonly #driver: CudaDriver;
   readonly #calls: Calls;
   readonly #launcher: Launcher;
+  readonly #arena: DeviceArena;
   /** Made by the first copy, since many engines have no other to copy from. */
   #stream = 0;
   readonly #events: number[] = [];
@@ -26,19 +37,26 @@ export class DevicePeers implements PeerCopies {
   readonly #reached = new Set<number>();
   #lent = 0;
 
-  constructor(device: Device, calls: Calls, launcher: Launcher) {
+  constructor({ device, calls, launcher, arena }: PeerParts) {
     this.#device = device;
     this.#driver = device.driver;
     this.#calls = calls;
     this.#launcher = launcher;
+    this.#arena = arena;
     this.place = { device: device.handle, context: device.context };
   }
 
   reach({ device, context }: PeerPlace): boolean {
     if (device === this.place.device) return true;
     if (!this.#reached.has(device)) {
-      handle('cuDevicePrimaryCtxRetain', (view) => this.#driver.retainContext(view, device));
+      const retained = handle('cuDevicePrimaryCtxRetain', (view) =>
+        this.#driver.retainContext(view, device),
+      );
       this.#reached.add(device);
+      // Nobody kept it between the other's end and now: what it had told is of no context any more.
+      if (retained !== context) {
+        throw new NativeError('cuda', `device ${device} was closed before others could copy from it`);
+      }
     }
     const can = new Int32Array(1);
     const code = this.#driver.canAccessPeer(can, this.place.device, device);
@@ -92,10 +110,14 @@ export class DevicePeers implements PeerCopies {
     check('cuMemcpyPeerAsync', code);
   }
   allocateRoom(bytes: number): number {
-    const at = this.#device.allocate(bytes);
+    const at = this.#arena.setAside(bytes);
     if (at !== null) return at;
-    const what = `${this.#device.name} has none for ${bytes} bytes of parts of sums`;
-    throw new UnsupportedError('engine memory', what);
+    const { name, index } = this.#device;
+    throw new UnsupportedError(
+      'engine memory',
+      `parts of sums take ${memorySize(bytes)}, which device ${index} (${name}) has not left; ` +
+        'use smaller batches, or PHANTOM_CUDA_PEERS=off',
+    );
   }
   add(a: number, b: number, out: number, count: number): void {
     this.#launcher.of('add').at(0, a).at(1, b).at(2, out).each(count);
