@@ -14,7 +14,7 @@ import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
 import { VARIANTS } from '../golden/golden-losses.js';
 import { losses, temporaryFolder } from '../support/files.js';
 import { resume } from '../support/resume.js';
-import { assertGolden, settings, STEPS, withFakeCuda } from './training-runs.js';
+import { assertGolden, callsOfFakeCuda, settings, STEPS, withFakeCuda } from './training-runs.js';
 
 const skip = reasonToSkipFakeCuda();
 const skips = [
@@ -27,9 +27,8 @@ const skips = [
 describe('collectives by peer copies', { skip: skip ?? false }, () => {
   if (skip === null) withFakeCuda();
   afterEach(() => {
-    for (const name of ['PHANTOM_CUDA_PEERS', 'FAKE_CUDA_PEERS', 'FAKE_CUDA_FAIL']) {
-      delete process.env[name];
-    }
+    const names = ['PHANTOM_CUDA_PEERS', 'FAKE_CUDA_PEERS', 'FAKE_CUDA_FAIL', 'FAKE_CUDA_ORDER'];
+    for (const name of names) delete process.env[name];
   });
 
   const having =
@@ -83,10 +82,7 @@ describe('collectives by peer copies', { skip: skip ?? false }, () => {
 
   const run = (context: TestContext) =>
     train(settings(path.join(temporaryFolder(context), 'run'), { ranks: 2, steps: 2 }));
-  const CALLS = [
-    ...['cuDeviceCanAccessPeer', 'cuCtxEnablePeerAccess', 'cuStreamWaitEvent', 'cuEventRecord'],
-    ...['cuMemcpyPeerAsync', 'cuEventCreate', 'cuStreamCreate', 'cuDevicePrimaryCtxRetain'],
-  ];
+  const CALLS = [...['cuDeviceCanAccessPeer', 'cuCtxEnablePeerAccess', 'cuStreamWaitEvent']];
   for (const call of CALLS) {
     it(`ends with the cause when a call fails: ${call}`, async (context) => {
       process.env['FAKE_CUDA_FAIL'] = `${call}:0=1`;
@@ -99,6 +95,49 @@ describe('collectives by peer copies', { skip: skip ?? false }, () => {
       await run(context);
     });
   }
+
+  for (const ranks of [2, 4]) {
+    it(`has the bits of any other order where streams run in a drawn one: ${ranks} ranks`, async (context) => {
+      const of = async (name: string) => {
+        const out = path.join(temporaryFolder(context), name);
+        await train(settings(out, { ranks }));
+        return losses(out);
+      };
+      const plain = await of('plain');
+      process.env['FAKE_CUDA_ORDER'] = '7';
+      const drawn = await of('drawn');
+      assert.deepEqual(drawn, plain);
+      if (ranks === 2) assertGolden('phantom', drawn);
+    });
+  }
+
+  it('allocates nothing in later steps, and copies no ghost to the host', async (context) => {
+    const calls = await callsOfFakeCuda();
+    const names = ['cuMemAlloc_v2', 'cuMemHostAlloc', 'cuEventCreate', 'cuMemcpyDtoHAsync_v2'];
+    const of = async (steps: number) => {
+      const before = names.map(calls);
+      const out = path.join(temporaryFolder(context), 'run');
+      await train(settings(out, { ranks: 2, steps, logEvery: 100, validateEvery: 100 }));
+      return names.map((name, i) => calls(name) - (before[i] ?? 0));
+    };
+    const [few, more] = [await of(4), await of(8)];
+    assert.deepEqual(more.slice(0, 3), few.slice(0, 3));
+    // The loss of each rank and step, and no more.
+    assert.equal((more[3] ?? 0) - (few[3] ?? 0), 2 * 4);
+  });
+
+  it('ends with the call that failed, on all ranks', async (context) => {
+    const calls = await callsOfFakeCuda();
+    // Behind the check of copies, which has two.
+    process.env['FAKE_CUDA_FAIL'] = `cuMemcpyPeerAsync:${calls('cuMemcpyPeerAsync') + 8}=1`;
+    await assert.rejects(run(context), (error) => {
+      assert.ok(error instanceof NativeError, String(error));
+      assert.match(error.message, /cuMemcpyPeerAsync ended with 1.*PHANTOM_CUDA_PEERS=off copies/);
+      return true;
+    });
+    delete process.env['FAKE_CUDA_FAIL'];
+    await run(context);
+  });
 
   it('goes on by way of the driver where a device reaches as many as it can', async (context) => {
     process.env['FAKE_CUDA_FAIL'] = 'cuCtxEnablePeerAccess:0=711';

@@ -6,6 +6,7 @@ import { afterEach, describe, it, type TestContext } from 'node:test';
 
 import { train } from '#src/app/train/train.js';
 import { NativeError } from '#src/base/errors.js';
+import { createCudaEngine } from '#src/engines/cuda/cuda-engine.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
 
 import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
@@ -17,7 +18,8 @@ const skip = reasonToSkipFakeCuda();
 describe('devices that copy from each other', { skip: skip ?? false }, () => {
   if (skip === null) withFakeCuda();
   afterEach(() => {
-    for (const name of ['PHANTOM_CUDA_PEERS', 'FAKE_CUDA_PEERS']) delete process.env[name];
+    const names = ['PHANTOM_CUDA_PEERS', 'FAKE_CUDA_PEERS', 'FAKE_CUDA_GARBLED_PEERS'];
+    for (const name of names) delete process.env[name];
   });
 
   async function run(context: TestContext, others: Partial<TrainingSettings> = {}) {
@@ -52,28 +54,80 @@ describe('devices that copy from each other', { skip: skip ?? false }, () => {
     assert.ok(peers.copies > 0 && driver.copies === peers.copies && host.copies === 0);
   });
 
-  it('allocate nothing in later steps, and copy no ghost to the host', async (context) => {
-    const calls = await callsOfFakeCuda();
-    const names = ['cuMemAlloc_v2', 'cuMemHostAlloc', 'cuEventCreate', 'cuMemcpyDtoHAsync_v2'];
-    const of = async (steps: number) => {
-      const before = names.map(calls);
-      await run(context, { steps, logEvery: 100, validateEvery: 100 });
-      return names.map((name, i) => calls(name) - (before[i] ?? 0));
-    };
-    const [few, more] = [await of(4), await of(8)];
-    assert.deepEqual(more.slice(0, 3), few.slice(0, 3));
-    // The loss of each rank and step, and no more.
-    assert.equal((more[3] ?? 0) - (few[3] ?? 0), 2 * 4);
-  });
-
-  it('end with the call that failed, on all ranks', async (context) => {
-    process.env['FAKE_CUDA_FAIL'] = 'cuMemcpyPeerAsync:0=1';
-    await assert.rejects(run(context), (error) => {
+  it('are refused where copies bring other bytes', async (context) => {
+    process.env['FAKE_CUDA_GARBLED_PEERS'] = '1';
+    await assert.rejects(run(context, { steps: 1 }), (error) => {
       assert.ok(error instanceof NativeError, String(error));
-      assert.match(error.message, /cuMemcpyPeerAsync ended with 1.*PHANTOM_CUDA_PEERS=off copies/);
+      assert.match(error.message, /wrong bytes.*PHANTOM_CUDA_PEERS=off copies/);
       return true;
     });
-    delete process.env['FAKE_CUDA_FAIL'];
-    assertGolden('phantom', (await run(context)).losses);
+  });
+
+  /** Engines of both devices; the first is the thread's. */
+  async function pair(onWarning: (message: string) => void = assert.fail) {
+    const open = (localRank: number) => createCudaEngine({ devices: [0, 1], localRank, onWarning });
+    const other = await open(1);
+    const from = other.peers?.allocateRoom(256) ?? 0;
+    const own = await open(0);
+    assert.ok(own.peers && other.peers);
+    const close = () => [own, other].forEach((engine) => engine.close());
+    return { own, peers: own.peers, place: other.peers.place, from, close };
+  }
+
+  it('say which call failed', async () => {
+    const { peers, place, from, close } = await pair();
+    const to = peers.allocateRoom(256);
+    const mark = peers.createMark(peers.place);
+    const made: readonly (readonly [string, () => void])[] = [
+      ['cuDevicePrimaryCtxRetain', () => peers.reach(place)],
+      ['cuDeviceCanAccessPeer', () => peers.reach(place)],
+      ['cuCtxEnablePeerAccess', () => peers.reach(place)],
+      ['cuEventCreate', () => peers.createMark(place)],
+      ['cuStreamCreate', () => peers.markCopies(mark)],
+      ['cuEventRecord', () => peers.markCopies(mark)],
+      ['cuStreamWaitEvent', () => peers.holdCopies(mark)],
+      ['cuMemcpyPeerAsync', () => peers.copyFrom(place, from, to, 256)],
+    ];
+    for (const [name, call] of made) {
+      process.env['FAKE_CUDA_FAIL'] = `${name}:0=1`;
+      assert.throws(call, new RegExp(`${name} ended with 1`));
+      delete process.env['FAKE_CUDA_FAIL'];
+      call();
+    }
+    close();
+  });
+
+  it('reach no device whose context is another by now', async () => {
+    const { peers, place, close } = await pair();
+    const gone = { ...place, context: place.context + 8 };
+    assert.throws(() => peers.reach(gone), /device 1 was closed before/);
+    assert.throws(() => peers.reach(gone), /device 1 was closed before/);
+    close();
+  });
+
+  it('take room for sums out of the capacity, and say what to do where there is none', async () => {
+    const { own, peers, close } = await pair();
+    const before = own.capacityBytes;
+    peers.allocateRoom(2 ** 20);
+    assert.equal(own.capacityBytes, before - 2 ** 20);
+    assert.throws(
+      () => peers.allocateRoom(2 ** 40),
+      /take 1024.00 GiB.*smaller batches, or PHANTOM_CUDA_PEERS=off/,
+    );
+    close();
+  });
+
+  it('warn when memory stays taken that others could copy from', async () => {
+    const warnings: string[] = [];
+    const { peers, close } = await pair((message) => void warnings.push(message));
+    peers.lend();
+    close();
+    assert.match(
+      warnings.join(),
+      /could copy from its memory on device 0 .* until the process ends/,
+    );
+    peers.returned();
+    close();
+    assert.equal(warnings.length, 1);
   });
 });

@@ -174,7 +174,9 @@ async function measureMachine(
         counted = fitPower(idle, work, cores, `${source}, by ${counter.name}`);
       }
     }
-    collectives.push({ transport: 'threads', ranks, source, ...meanCollectives(results) });
+    const way = results[0]?.way ?? null;
+    const about = way === null ? source : `${source}, ${way}`;
+    collectives.push({ transport: 'threads', ranks, source: about, ...meanCollectives(results) });
     if (!isAll) continue;
     kernels = results;
     if (onDevices) counted = devicePower(results[0]?.watts ?? null, source);
@@ -256,7 +258,7 @@ export async function calibrateMpi(
   const started = ranks.start({ data, threads: {} });
   const result = (await started.done) as RankCalibration | undefined;
   if (!result?.collectives) return null;
-  const source = `phantom calibrate under ${launcher.name}, ${new Date().toISOString().slice(0, 10)}`;
+  const source = `phantom calibrate under ${launcher.name}, ${new Date().toISOString().slice(0, 10)}${result.way === null ? '' : `, ${result.way}`}`;
   return { transport: 'mpi', ranks: launcher.size, source, ...result.collectives };
 }
 

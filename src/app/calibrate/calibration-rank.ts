@@ -44,6 +44,8 @@ export interface RankCalibration {
   readonly kernels: RankKernels | null;
   /** Of the devices; null: not on this rank, or nothing counts them. */
   readonly watts: DeviceWatts | null;
+  /** What the collectives went over, in words; null: none were measured on devices. */
+  readonly way: string | null;
   readonly collectives: Pick<
     MeasuredCollectives,
     'allGather' | 'allToAll' | 'reduceScatter' | 'allReduce'
@@ -71,15 +73,17 @@ await runRankProgram<CalibrationRequest>(async (context): Promise<RankCalibratio
     if (rank === 0) context.post(message);
   };
   const about = { bytes: sizes.collectives, progress: tell(`collectives, ${size} ranks`) };
+  let way: string | null = null;
   const measureExchanges = () =>
     onDevices
       ? withRankEngine(context, make, (engine) => {
           const { shards } = countedParts(engine, transport);
+          way = shards.transport.description;
           return measureCollectives(shards, { ...about, engine });
         })
       : measureCollectives(communicator, { ...about, engine: null });
   const collectives = data.collectives ? await measureExchanges() : null;
-  if (compute === null) return { kernels: null, watts: null, collectives };
+  if (compute === null) return { kernels: null, watts: null, way, collectives };
   const format = compute === 'float32' ? '' : ` in ${compute}`;
   const { watts, ...kernels } = await withRankEngine(context, make, async (engine) => {
     const place = placeOf(createWorkplace(engine, sizes, compute), communicator);
@@ -102,7 +106,7 @@ await runRankProgram<CalibrationRequest>(async (context): Promise<RankCalibratio
     const step = (engine: Engine) => timeSteps(shape, transport, engine);
     steps.push(await withRankEngine(context, make, step));
   }
-  return { kernels: { ...kernels, steps }, watts, collectives };
+  return { kernels: { ...kernels, steps }, watts, way, collectives };
 });
 
 /** On a device without the sizes that take long; on all ranks the same. */

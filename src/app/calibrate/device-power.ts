@@ -78,6 +78,9 @@ export function devicePower(watts: DeviceWatts | null, source: string): PowerMod
     busyW: { value: busyW, ...counted },
     waitingW: { value: waitingW, ...counted },
     sharedW: { value: 0, source: 'not counted: joules are those of the GPUs alone' },
-    energyPerByteJ: { value: 0, source: 'not counted: the host moves the bytes between devices' },
+    energyPerByteJ: {
+      value: 0,
+      source: 'not counted: no counter has copies between devices by themselves',
+    },
   };
 }

@@ -52,11 +52,15 @@ export class DevicePeers implements PeerCopies {
       const retained = handle('cuDevicePrimaryCtxRetain', (view) =>
         this.#driver.retainContext(view, device),
       );
-      this.#reached.add(device);
       // Nobody kept it between the other's end and now: what it had told is of no context any more.
       if (retained !== context) {
-        throw new NativeError('cuda', `device ${device} was closed before others could copy from it`);
+        this.#driver.releaseContext(device);
+        throw new NativeError(
+          'cuda',
+          `device ${device} was closed before others could copy from it`,
+        );
       }
+      this.#reached.add(device);
     }
     const can = new Int32Array(1);
     const code = this.#driver.canAccessPeer(can, this.place.device, device);
