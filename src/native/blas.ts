@@ -1,6 +1,7 @@
+import { isMainThread } from 'node:worker_threads';
 import { NativeError } from '../base/errors.js';
 import { candidatePaths, partnerPaths, remedy } from './blas-candidates.js';
-import { addressOf, openLibrary } from './library.js';
+import { addressOf, openLibrary, signalHold } from './library.js';
 import type { NativeFunction, NativeLibrary } from './library.js';
 
 /** C = α·op(A)·op(B) + β·C of row-major matrices, C m × n; a, b and c are addresses. */
@@ -205,8 +206,31 @@ async function dnnlProducts(library: NativeLibrary): Promise<Products | null> {
     const what = `${library.path} takes its threads from ${threads}, not one for each rank`;
     throw new NativeError('blas', what);
   }
-  const gemm = dnnlGemm('dnnl_sgemm', sgemm);
+  const gemm = dnnlGemm('dnnl_sgemm', await undisturbed(sgemm));
   return { description: `oneDNN ${version}`, gemm, gemv: null, half: await dnnlHalf(library) };
+}
+
+/**
+ * A product of oneDNN's that no signal's handler disturbs. Its kernels have the stack pointer in the middle
+ * of memory from the heap, and a handler that runs meanwhile writes over what is below: that of a profiler,
+ * or of SIGTERM (oneDNN's issue 4845). A rank's thread gets no signals from here on, which leaves them to
+ * the main thread; on that one they wait while a product runs.
+ */
+async function undisturbed(call: NativeFunction): Promise<NativeFunction> {
+  const signals = await signalHold();
+  if (signals === null) return call;
+  if (!isMainThread) {
+    signals.hold();
+    return call;
+  }
+  return (...parameters) => {
+    signals.hold();
+    try {
+      return call(...parameters);
+    } finally {
+      signals.release();
+    }
+  };
 }
 
 function dnnlGemm(name: string, call: NativeFunction): Gemm {
@@ -224,7 +248,7 @@ async function dnnlHalf(library: NativeLibrary): Promise<HalfGemm | null> {
   const name = 'dnnl_gemm_bf16bf16f32';
   const call = library.find(name, 'int', DNNL_SGEMM);
   if (call === undefined) return null;
-  const gemm = dnnlGemm(name, call);
+  const gemm = dnnlGemm(name, await undisturbed(call));
   // 1.5 and 2 in bfloat16; the sum from byte 4 on.
   const buffer = new SharedArrayBuffer(8);
   new Uint16Array(buffer).set([0x3fc0, 0x4000]);
