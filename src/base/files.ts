@@ -39,25 +39,26 @@ export function remedyFor(error: NodeJS.ErrnoException): string {
  * Makes a folder and those above it. Level by level: some file systems make Node's own recursive
  * form hang, or hide the reason.
  *
+ * @param mode of those that are made. Default: as the user's mask has it
  * @throws the system's error for the first level that cannot be made
  */
-export function makeFolders(folder: string): void {
+export function makeFolders(folder: string, mode?: number): void {
   const missing: string[] = [];
   let level = path.resolve(folder);
   while (!existsSync(level)) {
     missing.unshift(level);
     level = path.dirname(level);
   }
-  for (const each of missing) makeFolder(each);
+  for (const each of missing) makeFolder(each, mode);
   if (!statSync(folder).isDirectory()) {
     throw Object.assign(new Error(`${folder} is a file`), { code: 'ENOTDIR', syscall: 'mkdir' });
   }
 }
 
 /** Makes a folder unless it is there. @throws the system's error, also where one above is missing */
-export function makeFolder(folder: string): void {
+export function makeFolder(folder: string, mode?: number): void {
   try {
-    mkdirSync(folder);
+    mkdirSync(folder, mode);
   } catch (error) {
     if (!isSystemError(error) || error.code !== 'EEXIST') throw error;
   }

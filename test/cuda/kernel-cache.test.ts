@@ -1,6 +1,6 @@
 // Kernels that are kept in a folder are compiled once, on the stand-in for CUDA's libraries.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 
@@ -73,7 +73,44 @@ describe('kernels that are kept', { skip: skip ?? false }, () => {
     writeFileSync(file, '');
     const unusable = { path: path.join(file, 'folder'), named: false };
     const bytes = Uint8Array.of(1, 2);
-    assert.deepEqual(await kept(unusable, ['key'], async () => bytes), bytes);
+    const warnings: string[] = [];
+    const warn = (message: string) => warnings.push(message);
+    assert.deepEqual(await kept(unusable, ['key'], async () => bytes, warn), bytes);
+    assert.equal(warnings.length, 1);
+    assert.match(
+      warnings[0] ?? '',
+      /compiled at each start: .*folder.*PHANTOM_CUDA_CACHE names another/,
+    );
+  });
+
+  test("are taken from the user's folder where nobody else can have written them", async (context) => {
+    const base = temporaryFolder(context);
+    const folder = { path: path.join(base, 'phantom-parallel', 'cuda'), named: false };
+    const warnings: string[] = [];
+    const warn = (message: string) => warnings.push(message);
+    let compiled = 0;
+    const compile = async () => Uint8Array.of(++compiled);
+    const take = async () => [...(await kept(folder, ['key'], compile, warn))];
+    const before = process.umask(0o002);
+    context.after(() => process.umask(before));
+    assert.deepEqual([await take(), await take()], [[1], [1]]);
+    assert.equal(statSync(folder.path).mode & 0o777, 0o700);
+    const file = path.join(folder.path, readdirSync(folder.path)[0] ?? '');
+    chmodSync(file, 0o660);
+    assert.deepEqual([await take(), await take(), warnings.length], [[2], [2], 0]);
+    chmodSync(folder.path, 0o770);
+    assert.deepEqual(await take(), [3]);
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? '', /cannot be used: others own it or may write there/);
+    chmodSync(folder.path, 0o700);
+    const { uid } = statSync(file);
+    const { getuid } = process;
+    process.getuid = () => uid + 1;
+    context.after(() => Object.assign(process, { getuid }));
+    assert.deepEqual([await take(), warnings.length], [[4], 2]);
+    // What was named is as its user has it.
+    chmodSync(file, 0o666);
+    assert.deepEqual([...(await kept({ ...folder, named: true }, ['key'], compile, warn))], [2]);
   });
 
   test('are no more than so many, those that were used last', async (context) => {

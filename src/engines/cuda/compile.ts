@@ -31,10 +31,14 @@ export function kernelSource(): string {
  *
  * @throws NativeError where NVRTC refuses, with what it says, or the folder that was named cannot be read or written
  */
-export async function compileKernels(nvrtc: Nvrtc, capability: number): Promise<Uint8Array> {
+export async function compileKernels(
+  nvrtc: Nvrtc,
+  capability: number,
+  onWarning?: (message: string) => void,
+): Promise<Uint8Array> {
   const source = kernelSource();
   const key = [source, nvrtc.path, versionOf(nvrtc), `sm_${capability}`];
-  return kept(kernelFolder(), key, () => compiledOf(source, nvrtc, capability));
+  return kept(kernelFolder(), key, () => compiledOf(source, nvrtc, capability), onWarning);
 }
 
 async function compiledOf(source: string, nvrtc: Nvrtc, capability: number): Promise<Uint8Array> {

@@ -71,7 +71,7 @@ async function engineOn(device: Device, parts: EngineParts): Promise<CudaEngine>
   const launcher = await Launcher.open(
     device,
     calls,
-    await compileKernels(nvrtc, device.capability),
+    await compileKernels(nvrtc, device.capability, parts.onWarning),
   );
   const own = device.allocate(WORKSPACE_BYTES + Sums.bytes);
   if (own === null) {

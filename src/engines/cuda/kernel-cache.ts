@@ -1,10 +1,21 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
+import {
+  closeSync,
+  fchmodSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  type Stats,
+  statSync,
+  utimesSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
 import { NativeError } from '../../base/errors.js';
-import { isSystemError, makeFolders, remedyFor, replaceFile } from '../../base/files.js';
+import { isSystemError, makeFolders, remedyFor, replaceFileBy, writeWhole } from '../../base/files.js';
 
 /** Files that are kept, at most: those that were used last. */
 export const MOST_KEPT = 16;
@@ -44,7 +55,7 @@ function homeOf(): string {
 
 /**
  * What was compiled from the same before, or is now. A file that is damaged is compiled again. A folder that nobody named and
- * that cannot be used is done without.
+ * that cannot be used is done without, which a warning says; there, what others own or may write counts as absent.
  *
  * @param key all that the result depends on
  * @throws NativeError where a folder that was named cannot be read or written
@@ -53,16 +64,26 @@ export async function kept(
   folder: KernelFolder | null,
   key: readonly string[],
   compile: () => Promise<Uint8Array>,
+  onWarning: (message: string) => void = (message) => process.emitWarning(message),
 ): Promise<Uint8Array> {
   if (folder === null) return compile();
   const hash = createHash('sha256').update(key.join('\0')).digest('hex');
   const file = path.join(folder.path, `${hash}.cubin`);
+  let isUsable = true;
   const attempt = <T>(work: () => T): T | null => {
+    if (!isUsable) return null;
     try {
+      if (!folder.named) refuseOthersFolder(folder.path);
       return work();
     } catch (error) {
       if (!isSystemError(error)) throw error;
-      if (!folder.named) return null;
+      if (!folder.named) {
+        isUsable = false;
+        const reason = `${folder.path} cannot be used: ${error.message}`;
+        const remedy = `${remedyFor(error)}: PHANTOM_CUDA_CACHE names another, or is off`;
+        onWarning(`[cuda] kernels are compiled at each start: ${reason}; ${remedy}`);
+        return null;
+      }
       throw new NativeError(
         'cuda',
         `PHANTOM_CUDA_CACHE is ${folder.path}: kernels cannot be kept there (${error.message}); ` +
@@ -70,22 +91,44 @@ export async function kept(
       );
     }
   };
-  const found = attempt(() => readKept(file));
+  const found = attempt(() => readKept(file, folder.named));
   if (found !== null) return found;
   const binary = await compile();
   attempt(() => {
-    makeFolders(folder.path);
-    replaceFile(file, Buffer.concat([digestOf(binary), binary]));
+    makeFolders(folder.path, folder.named ? undefined : 0o700);
+    replaceFileBy(file, (descriptor) => {
+      if (!folder.named) fchmodSync(descriptor, 0o600);
+      writeWhole(descriptor, Buffer.concat([digestOf(binary), binary]));
+    });
     forgetOldest(folder.path);
   });
   return binary;
 }
 
-/** null: there is none, or it is damaged. */
-function readKept(file: string): Uint8Array | null {
+/** Whether nobody else can have written it: who can write a file can also write its digest. */
+function isOwn({ uid, mode }: Stats): boolean {
+  return uid === process.getuid?.() && (mode & 0o022) === 0;
+}
+
+/** @throws an error as the system's where others own a folder, or may write there */
+function refuseOthersFolder(folder: string): void {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (found === undefined || isOwn(found)) return;
+  const error = new Error('others own it or may write there, which chmod 700 ends for your own');
+  throw Object.assign(error, { code: 'EPERM', syscall: 'stat' });
+}
+
+/** null: there is none, it is damaged, or others may have written it where that counts. */
+function readKept(file: string, isShared: boolean): Uint8Array | null {
   let content: Buffer;
   try {
-    content = readFileSync(file);
+    const descriptor = openSync(file, 'r');
+    try {
+      if (!isShared && !isOwn(fstatSync(descriptor))) return null;
+      content = readFileSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
   } catch (error) {
     if (isSystemError(error) && error.code === 'ENOENT') return null;
     throw error;
