@@ -132,7 +132,11 @@ export class NetworkRunner {
     if (plan.gathered !== null) {
       this.#communicator.allGather(this.#engine.toHost(value), plan.gathered);
     }
-    if (!writesAnswers) return;
+    if (!writesAnswers) {
+      // No rank runs ahead of the requests.
+      this.#engine.synchronize();
+      return;
+    }
     const [width, first, count] = [this.#outputs, this.#firstOutput, this.#ownOutputs];
     const answers = (plan.gathered ?? this.#engine.toHost(value)).subarray(0, count * rows);
     const columns: Columns = { matrix: y, rows, width, first, count };

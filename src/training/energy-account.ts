@@ -55,8 +55,8 @@ export class EnergyAccount {
   constructor(parts: EnergyParts, control: Communicator) {
     this.#parts = parts;
     this.#control = control;
-    parts.meter?.begin(WINDOW);
     parts.phases.reset();
+    parts.meter?.begin(WINDOW);
     this.#began = this.#now();
     const counts = Float64Array.of(parts.meter === null ? 0 : 1);
     control.allReduceSum(counts);
@@ -146,12 +146,14 @@ export class EnergyAccount {
 
   #now(): Moment {
     const { meter, phases } = this.#parts;
+    // First, as it may wait for a device: what was called before takes time and energy before this moment.
+    const timesS = phases.timesS();
     const reading = meter?.read();
     // A counter that has not moved yet is no unknown one.
     const isKnown = reading !== undefined && reading.problem === null;
     return {
       atS: performance.now() / 1000,
-      timesS: phases.timesS(),
+      timesS,
       cpuS: threadCpuS(),
       energyJ: reading?.energyJ ?? (isKnown && meter?.obtained !== 'unavailable' ? 0 : null),
     };

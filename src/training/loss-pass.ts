@@ -141,8 +141,8 @@ export class LossPass {
         ),
     ];
     const squares = engine.slots(candidates.length);
-    const tensors = candidates.map(({ tensor }) => tensor);
-    engine.sumsOfSquares(tensors, squares, 0);
+    // One by one: a list takes memory of a device, which may be full.
+    for (const [i, { tensor }] of candidates.entries()) engine.sumOfSquares(tensor, squares, i);
     const first = engine.read(squares).findIndex((sum) => !Number.isFinite(sum));
     const everyones = new Float32Array(control.size);
     control.allGather(Float32Array.of(first < 0 ? candidates.length : first), everyones);

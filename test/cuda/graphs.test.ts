@@ -5,11 +5,15 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 
 import { train } from '#src/app/train/train.js';
+import { countedParts } from '#src/app/ranks/rank-parts.js';
 import { NativeError, UnsupportedError } from '#src/base/errors.js';
 import type { PendingCollective, Transport } from '#src/communicators/communicator.js';
 import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
 import { createCudaEngine } from '#src/engines/cuda/cuda-engine.js';
 import { Device } from '#src/engines/cuda/device.js';
+import { buildNetwork } from '#src/model/network.js';
+import { inputWidth, outputWidth } from '#src/model/specification.js';
+import { NetworkRunner } from '#src/serving/network-runner.js';
 import type { TrainingEvent } from '#src/training/events.js';
 
 import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
@@ -136,6 +140,44 @@ describe('CUDA graphs', { skip: skip ?? false }, () => {
     assert.ok((counts['cuGraphLaunch'] ?? 0) >= 5);
     const single = (run: typeof one) => run.counts['cuLaunchKernel'] ?? 0;
     assert.ok(single(graphs) < single(one), `${single(graphs)} of ${single(one)}`);
+  });
+
+  it('leave a step its error on a device without memory', async () => {
+    const engine = await createCudaEngine();
+    const request = { ...plain({}), broken: true };
+    const { failure } = trainFewSteps(request, engine, new SoloTransport(), (last) => {
+      process.env['FAKE_CUDA_FAIL'] = 'cuMemAlloc_v2:0=2';
+      last();
+    });
+    delete process.env['FAKE_CUDA_FAIL'];
+    assert.match(failure ?? '', /the first tensor that is not finite is the input batch/);
+    engine.close();
+  });
+
+  it('are those of requests that come again, also on several ranks', async () => {
+    const engine = await createCudaEngine({ graphs: true });
+    const transport = new Twins() as unknown as Transport;
+    const { communicator, engine: counted } = countedParts(engine, transport);
+    const { specification } = plain({});
+    const network = buildNetwork(specification, counted, communicator);
+    const maxBatch = 4;
+    const runner = new NetworkRunner(
+      network,
+      { engine: counted, communicator },
+      { standardization: null, outputTransform: null, maxBatch, gather: false },
+    );
+    const x = new Float32Array(inputWidth(specification) * maxBatch);
+    const y = new Float32Array(outputWidth(specification) * maxBatch);
+    for (const writesAnswers of [true, false]) {
+      const answer = () => runner.run({ rows: maxBatch, ghosts: 0, x, y, writesAnswers });
+      const calls = await callsOfFakeCuda();
+      for (let i = 0; i < 3; i++) answer();
+      const [{ replayed }, events] = [{ ...engine.callCounts }, calls('cuEventCreate')];
+      for (let i = 0; i < 3; i++) answer();
+      assert.ok(engine.callCounts.replayed > replayed);
+      assert.equal(calls('cuEventCreate'), events);
+    }
+    engine.close();
   });
 
   it('has the same losses on two ranks without them', async (context) => {

@@ -64,6 +64,8 @@ export class Calls {
   readonly #kinds: Kind[] = [];
   #words = new Uint32Array(2 ** 12);
   #length = 0;
+  /** Where the last call that is put off begins. */
+  #last = 0;
   #calls = 0;
   /** By hash, those first that were used longest ago. */
   readonly #segments = new Map<number, Segment>();
@@ -100,7 +102,7 @@ export class Calls {
       more.set(this.#words);
       this.#words = more;
     }
-    const at = this.#length;
+    const at = (this.#last = this.#length);
     this.#words[at] = kind;
     this.#length += size;
     this.#calls += weight;
@@ -133,6 +135,12 @@ export class Calls {
   /** A timed event comes when the device has done the calls before. */
   record(event: number): void {
     this.place(this.add(RECORD) + 1, event);
+  }
+
+  /** Whether this event is the last of what is put off. */
+  endsWith(event: number): boolean {
+    const [words, at] = [this.#words, this.#last];
+    return this.#length > 0 && words[at] === RECORD && addressAt(words, at + 1) === event;
   }
 
   /** Makes what `add` puts off, by itself: its arguments are others the next time. */

@@ -100,17 +100,13 @@ export class DeviceMemory implements RegionCopies {
     return this.#sums.slots(count);
   }
   read({ values, byteOffset }: Slots): Float64Array {
-    this.#calls.submit();
-    this.#phases?.mark();
-    this.#device.read(byteOffset, values);
-    this.#phases?.collect();
+    this.#read(byteOffset, values);
     return values;
   }
   toHost<T extends ElementType>(from: Region<T>, into?: HostArrays[T]): HostArrays[T] {
     const array = into ?? hostArray(from.dtype, from.length);
     sameLength(array, from);
-    this.#calls.submit();
-    this.#device.read(from.byteOffset, array);
+    this.#read(from.byteOffset, array);
     return array;
   }
   toDevice<T extends ElementType>(from: HostArrays[T], to: Region<T>): void {
@@ -134,7 +130,9 @@ export class DeviceMemory implements RegionCopies {
   }
   synchronize(): void {
     this.#calls.submit();
+    this.#phases?.mark();
     this.#device.synchronize();
+    this.#phases?.collect();
   }
   close(): void {
     // Of a collective that did not come to its end: others may still read.
@@ -150,6 +148,15 @@ export class DeviceMemory implements RegionCopies {
       this.#products.close();
       this.#peers?.close();
     });
+  }
+
+  /** Waits for what was called before, with which the phases so far have their times. */
+  #read(from: number, into: ArrayBufferView): void {
+    if (into.byteLength === 0) return;
+    this.#calls.submit();
+    this.#phases?.mark();
+    this.#device.read(from, into);
+    this.#phases?.collect();
   }
 }
 

@@ -91,7 +91,8 @@ export class Device {
     if (this.capability < OLDEST_CAPABILITY) {
       throw new UnsupportedError(
         'cuda',
-        `${this.name} has compute capability ${(this.capability / 10).toFixed(1)}; 7.0 or newer is needed`,
+        `${this.name} has compute capability ${(this.capability / 10).toFixed(1)}; 7.0 or newer is needed: ` +
+          'take another by --devices or CUDA_VISIBLE_DEVICES, or --engine auto',
       );
     }
     this.context = this.#handle('cuDevicePrimaryCtxRetain', (view) =>

@@ -3,7 +3,7 @@ import type { Calls } from './calls.js';
 import type { Device } from './device.js';
 
 /** Changes between two looks at their times, at most; the device is then waited for. */
-const MOST_CHANGES = 4096;
+const MOST_CHANGES = 2 ** 16;
 /** Phases in which the host waits for others: what begins or ends there is told to the device at once. */
 const HOST_WAITS: ReadonlySet<number> = new Set([PHASE.waiting, PHASE.data]);
 
@@ -18,10 +18,11 @@ export class StreamPhases implements PhaseClock {
   readonly #device: Device;
   readonly #calls: Calls;
   readonly #timesMs = new Float64Array(PHASES.length);
-  /** Of the changes since the last look: the same ones after every look, so that graphs can come again. */
+  /** Of the changes since the last look, made as they are needed: the same ones after every look, so that graphs
+   * can come again. */
   readonly #events: number[] = [];
   /** What begins at each of them. */
-  readonly #phases = new Uint8Array(MOST_CHANGES);
+  readonly #phases: number[] = [];
   #changes = 0;
   /** The end of the last look, where this one begins, and what was on. */
   #begin: number;
@@ -41,11 +42,12 @@ export class StreamPhases implements PhaseClock {
   enter(phase: number): number {
     const before = this.#phase;
     if (phase === before) return before;
-    if (this.#changes === MOST_CHANGES) this.#look();
-    const event = (this.#events[this.#changes] ??= this.#device.createEvent('timed'));
-    this.#phases[this.#changes++] = phase;
     this.#phase = phase;
-    this.#calls.record(event);
+    const last = this.#events[this.#changes - 1];
+    if (last !== undefined && this.#calls.endsWith(last)) {
+      // Nothing has been called since: this is the change.
+      this.#phases[this.#changes - 1] = phase;
+    } else this.#record(phase);
     if (HOST_WAITS.has(before) || HOST_WAITS.has(phase)) this.#calls.submit();
     return before;
   }
@@ -83,6 +85,12 @@ export class StreamPhases implements PhaseClock {
     this.#changes = 0;
   }
 
+  #record(phase: number): void {
+    if (this.#changes === MOST_CHANGES) this.#look();
+    const event = (this.#events[this.#changes] ??= this.#device.createEvent('timed'));
+    this.#phases[this.#changes++] = phase;
+    this.#calls.record(event);
+  }
   #add(phase: number, from: number, to: number): void {
     this.#timesMs[phase] = (this.#timesMs[phase] ?? 0) + this.#device.elapsedMs(from, to);
   }
