@@ -8,13 +8,17 @@ export interface CallClock {
   readonly wait: () => void;
   /** Shorter calls are timed in groups, which are waited for together. */
   readonly sampleMs: number;
+  /** How often a group comes before it is timed. Above one: groups are of the same calls, as an engine may do those that
+   * come again in another way. */
+  readonly warm: number;
 }
 
-const HOST: CallClock = { wait() {}, sampleMs: 0.02 };
+const HOST: CallClock = { wait() {}, sampleMs: 0.02, warm: 1 };
 
-/** Calls of an asynchronous engine are timed as queues: a step has many between two waits. */
+/** Calls of an asynchronous engine are timed as queues: a step has many between two waits. What comes for the second time
+ * may be made a graph. */
 export function clockOf(engine: Pick<Engine, 'asynchronous' | 'synchronize'>): CallClock {
-  return engine.asynchronous ? { wait: () => engine.synchronize(), sampleMs: 1 } : HOST;
+  return engine.asynchronous ? { wait: () => engine.synchronize(), sampleMs: 1, warm: 2 } : HOST;
 }
 
 /**
@@ -25,26 +29,26 @@ export function clockOf(engine: Pick<Engine, 'asynchronous' | 'synchronize'>): C
 export function callSeconds(
   call: (i: number) => void,
   budgetMs: number,
-  { wait, sampleMs }: CallClock = HOST,
+  { wait, sampleMs, warm }: CallClock = HOST,
 ): number {
   let i = 0;
-  call(i++);
-  wait();
-  const first = performance.now();
-  call(i++);
-  wait();
-  const once = performance.now() - first;
-  const group = Math.max(1, Math.ceil(sampleMs / Math.max(once, 1e-4)));
+  const groupMs = (count: number): number => {
+    if (warm > 1) i = 0;
+    const before = performance.now();
+    for (let n = 0; n < count; n++) call(i++);
+    wait();
+    return performance.now() - before;
+  };
+  for (let n = 0; n < warm; n++) groupMs(1);
+  const count = Math.max(1, Math.ceil(sampleMs / Math.max(groupMs(1), 1e-4)));
+  for (let n = 0; n < warm && warm > 1 && count > 1; n++) groupMs(count);
   const samples: number[] = [];
   const begun = performance.now();
   while (
     samples.length < LEAST_SAMPLES ||
     (samples.length < MOST_SAMPLES && performance.now() - begun < budgetMs)
   ) {
-    const before = performance.now();
-    for (let n = 0; n < group; n++) call(i++);
-    wait();
-    samples.push((performance.now() - before) / group);
+    samples.push(groupMs(count) / count);
   }
   return lowerQuartile(samples) / 1e3;
 }

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { CollectiveTime } from '../machine/machine.js';
 import type { Communicator, PendingCollective } from '../communicators/communicator.js';
 import type { Engine } from '../engines/engine.js';
@@ -11,6 +10,8 @@ export interface CollectiveMeasurement {
   readonly bytes: readonly number[];
   /** Whose memory they are of; null: the host's, of which no engine is needed. */
   readonly engine: Engine | null;
+  /** Whether ranks take turns on a core or a device. */
+  readonly crowded: boolean;
   readonly progress: (share: number) => void;
 }
 
@@ -20,7 +21,7 @@ const LARGE_SAMPLES = 15;
 /** The times of collectives at several sizes, as this rank sees them. */
 export function measureCollectives(
   communicator: Communicator,
-  { bytes: most, engine, progress }: CollectiveMeasurement,
+  { bytes: most, engine, crowded, progress }: CollectiveMeasurement,
 ): Record<'allGather' | 'allToAll' | 'reduceScatter' | 'allReduce', CollectiveTime[]> {
   const { size } = communicator;
   const array = (bytes: number) =>
@@ -32,7 +33,7 @@ export function measureCollectives(
     other: array(bytes),
     shard: array(bytes / size),
   }));
-  const work = engine ? deviceWork(engine) : coreWork();
+  const work: Work = { ...(engine ? deviceWork(engine) : coreWork()), crowded };
   const of = (start: (buffer: (typeof buffers)[number]) => PendingCollective, done: number) =>
     buffers.map((buffer, i) => {
       progress((done + i / buffers.length) / 4);
@@ -50,33 +51,30 @@ export function measureCollectives(
 }
 
 /** What a rank does while a collective is under way. */
-interface Work {
+interface Work extends Pick<CollectiveMeasurement, 'crowded'> {
   /** For so many seconds, or a little longer. @returns how many */
   readonly begin: (seconds: number) => number;
   /** Whether the rank is at it when `begin` returns; else it is in its wait. */
   readonly isDone: boolean;
-  /** Ranks that have something of their own to do it. */
-  readonly places: number;
   /** Until all that was begun is done. */
   readonly end: () => void;
 }
 
 /** A core's. */
-const coreWork = (): Work => ({
+const coreWork = (): Omit<Work, 'crowded'> => ({
   begin(seconds) {
     const begun = performance.now();
     while (performance.now() - begun < 1e3 * seconds);
     return seconds;
   },
   isDone: true,
-  places: availableParallelism(),
   end() {},
 });
 
 /** Small ones, of which any time is made. */
 const FACTOR = 128;
 /** A device's: products. */
-function deviceWork(engine: Engine): Work {
+function deviceWork(engine: Engine): Omit<Work, 'crowded'> {
   const [a, b, c] = [0, 1, 2].map(() => asMatrix(engine.allocate([FACTOR, FACTOR]))) as [
     Matrix,
     Matrix,
@@ -91,8 +89,7 @@ function deviceWork(engine: Engine): Work {
       return count * onceS;
     },
     isDone: false,
-    places: engine.devices,
-    end: () => engine.synchronize(),
+      end: () => engine.synchronize(),
   };
 }
 
@@ -129,7 +126,7 @@ function measure(
   };
   const blocking = times(0);
   const wholeS = blocking.startS + blocking.finishS;
-  if (communicator.size > work.places) {
+  if (work.crowded) {
     // A pause would take the core or the device from the ranks that are waited for.
     const startS = rounded(blocking.startS);
     return { startS, transferS: rounded(blocking.finishS), finishS: 0 };

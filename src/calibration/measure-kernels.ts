@@ -63,22 +63,42 @@ export function createWorkplace(engine: Engine, sizes: KernelSizes, dtype: Dtype
 }
 
 /** How many of the weight sizes, from the smallest on, have products of the largest batch that take no longer than
- * that; one at least. */
-export function quickSizes(place: Workplace, mostMs: number): number {
-  const { weights, batches } = place.sizes;
+ * that, and how many of the passes' sizes have losses that do; one at least. */
+export function quickSizes(
+  place: Workplace,
+  mostMs: number,
+): { readonly weights: number; readonly passes: number } {
+  const { weights, batches, passes } = place.sizes;
   const batch = Math.max(...batches);
-  const slow = weights.findIndex((size) => {
-    const call = product(place, 'NN', { first: size, second: size, batch });
+  return {
+    weights: quick(weights, place.clock, mostMs, (size) =>
+      product(place, 'NN', { first: size, second: size, batch }),
+    ),
+    // One that has much to do for an element.
+    passes: quick(passes, place.clock, mostMs, (size) =>
+      elementPass(place, 'cross-entropy', size),
+    ),
+  };
+}
+
+function quick(
+  sizes: readonly number[],
+  clock: CallClock,
+  mostMs: number,
+  callOf: (size: number) => (i: number) => void,
+): number {
+  const slow = sizes.findIndex((size) => {
+    const call = callOf(size);
     for (const at of [0, 1]) {
       const before = performance.now();
       call(at);
-      place.clock.wait();
+      clock.wait();
       // The first one also looks for its algorithm.
       if (at === 1) return performance.now() - before > mostMs;
     }
     return false;
   });
-  return slow < 0 ? weights.length : Math.max(1, slow);
+  return slow < 0 ? sizes.length : Math.max(1, slow);
 }
 
 /** Keeps an engine at its largest product for a while, and looks after every one that is waited for. */

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
 import { calibrate } from '#src/app/calibrate/calibrate.js';
+import { wattsOfEach } from '#src/app/calibrate/device-power.js';
 import { readMachine, writeMachine } from '#src/machine/machines.js';
 
 import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
@@ -55,8 +56,10 @@ describe('calibration of CUDA devices', { skip: skip ?? false }, () => {
       collectives.map(({ ranks }) => ranks),
       [1, 2],
     );
-    // The stand-in counts something at every look, which is not the same as nothing.
-    assert.ok((power.busyW?.value ?? 0) > 0 && (power.waitingW?.value ?? 0) > 0);
+    // GPU 1, which is not the device, takes 70 W of which the device has none: it waits as the device does.
+    const { busyW, waitingW } = power;
+    assert.ok(waitingW !== null && busyW !== null && busyW.value > 0);
+    assert.ok(waitingW.value > 35 && waitingW.value < 70, String(waitingW.value));
     assert.match(power.busyW?.source ?? '', /by nvml: /);
     assert.match(power.sharedW?.source ?? '', /joules are those of the GPUs alone/);
 
@@ -76,6 +79,16 @@ describe('calibration of CUDA devices', { skip: skip ?? false }, () => {
     const plan = await commands.run('plan', '--machine', file, ...flags);
     assert.equal(plan.status, 0, plan.stderr);
     assert.match(plan.stdout, /as measured by phantom calibrate/);
+  });
+
+  it('shares watts out among devices, and others of the machine wait', () => {
+    const counted = { idleW: 800, busyW: 1300, gpus: 8 };
+    assert.deepEqual(wattsOfEach(counted, 1), { waitingW: 100, busyW: 600 });
+    assert.deepEqual(wattsOfEach(counted, 5), { waitingW: 100, busyW: 200 });
+    assert.deepEqual(wattsOfEach({ idleW: 70, busyW: 700, gpus: 1 }, 7), {
+      waitingW: 10,
+      busyW: 100,
+    });
   });
 
   it('has no watts where nothing counts', async (context) => {

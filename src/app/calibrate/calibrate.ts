@@ -24,7 +24,7 @@ import {
   DEVICE_SIZES,
   sizesWithin,
 } from '../../calibration/sizes.js';
-import { withEngine } from '../ranks/engines.js';
+import { deviceIds, withEngine } from '../ranks/engines.js';
 import { devicePower } from './device-power.js';
 
 const RANK = new URL('calibration-rank.js', import.meta.url);
@@ -210,7 +210,8 @@ function measureRanks(
   const onWarning = eachOnce(options.onWarning);
   const { engine, relaxedSimd } = options;
   return async (size, part) => {
-    const data: CalibrationRequest = { engine, relaxedSimd, onDevices, sizes, ...part };
+    const about = { engine, relaxedSimd, onDevices, onOneDevice: null };
+    const data: CalibrationRequest = { ...about, sizes, ...part };
     const launch = launchThreads<RankCalibration>({
       size,
       module: RANK,
@@ -237,14 +238,6 @@ export async function calibrateMpi(
   const onDevices = await beforeRanks(launcher, () =>
     withEngine(engine, {}, ({ asynchronous }) => asynchronous),
   );
-  const part = { collectives: true, kernels: null, wattsS: 0 };
-  const data: CalibrationRequest = {
-    ...part,
-    engine,
-    onDevices,
-    relaxedSimd: false,
-    sizes: CORE_SIZES,
-  };
   const ranks = await joinRanks({
     launcher,
     size: launcher.size,
@@ -252,9 +245,14 @@ export async function calibrateMpi(
     timeoutS: 60,
     // The launcher binds.
     bind: 'none',
+    devices: await deviceIds(engine, null),
     onWarning,
     onMessage: (message) => onProgress(message as CalibrationProgress),
   });
+  const data: CalibrationRequest = {
+    ...{ collectives: true, kernels: null, wattsS: 0, relaxedSimd: false, sizes: CORE_SIZES },
+    ...{ engine, onDevices, onOneDevice: ranks.onOneDevice },
+  };
   const started = ranks.start({ data, threads: {} });
   const result = (await started.done) as RankCalibration | undefined;
   if (!result?.collectives) return null;

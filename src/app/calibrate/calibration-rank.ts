@@ -1,4 +1,6 @@
 // A rank of a calibration, on a worker thread or in a process of an MPI job.
+import { availableParallelism } from 'node:os';
+
 import type { MeasuredCollectives, ProductTable, SizeTime } from '../../machine/machine.js';
 import { measureCollectives } from '../../calibration/measure-collectives.js';
 import {
@@ -25,6 +27,8 @@ export interface CalibrationRequest {
   readonly relaxedSimd: boolean;
   /** Whether ranks compute on devices of the engine, and exchange what is in their memories. */
   readonly onDevices: boolean;
+  /** Ranks on the device that has most of them; null: ranks are threads, or it is not known. */
+  readonly onOneDevice: number | null;
   readonly sizes: CalibrationSizes;
   readonly collectives: boolean;
   /** Of kernels and steps, with products in this format; null: none. */
@@ -60,7 +64,7 @@ export interface RankKernels {
   readonly steps: readonly number[];
 }
 
-/** Longer products of a device are not measured: they are as fast as those before. */
+/** Longer products and passes of a device are not measured: they are as fast as those before. */
 const MOST_MS = 50;
 
 await runRankProgram<CalibrationRequest>(async (context): Promise<RankCalibration> => {
@@ -79,9 +83,14 @@ await runRankProgram<CalibrationRequest>(async (context): Promise<RankCalibratio
       ? withRankEngine(context, make, (engine) => {
           const { shards } = countedParts(engine, transport);
           way = shards.transport.description;
-          return measureCollectives(shards, { ...about, engine });
+          const crowded = (data.onOneDevice ?? size / engine.devices) > 1;
+          return measureCollectives(shards, { ...about, engine, crowded });
         })
-      : measureCollectives(communicator, { ...about, engine: null });
+      : measureCollectives(communicator, {
+          ...about,
+          engine: null,
+          crowded: size > availableParallelism(),
+        });
   const collectives = data.collectives ? await measureExchanges() : null;
   if (compute === null) return { kernels: null, watts: null, way, collectives };
   const format = compute === 'float32' ? '' : ` in ${compute}`;
@@ -112,8 +121,16 @@ await runRankProgram<CalibrationRequest>(async (context): Promise<RankCalibratio
 /** On a device without the sizes that take long; on all ranks the same. */
 function placeOf(place: Workplace, communicator: Communicator): Workplace {
   if (!place.engine.asynchronous) return place;
-  const count = Float64Array.of(quickSizes(place, MOST_MS));
-  communicator.broadcast(count, 0);
+  const { weights, passes } = quickSizes(place, MOST_MS);
+  const counts = Float64Array.of(weights, passes);
+  communicator.broadcast(counts, 0);
   const { sizes } = place;
-  return { ...place, sizes: { ...sizes, weights: sizes.weights.slice(0, count[0]) } };
+  return {
+    ...place,
+    sizes: {
+      ...sizes,
+      weights: sizes.weights.slice(0, counts[0]),
+      passes: sizes.passes.slice(0, counts[1]),
+    },
+  };
 }

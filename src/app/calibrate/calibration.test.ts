@@ -11,9 +11,11 @@ import { measureCollectives } from '../../calibration/measure-collectives.js';
 import { availableCores } from '../../base/cores.js';
 import { createEngine } from '../ranks/engines.js';
 import { callSeconds } from '../../calibration/clock.js';
+import { createWorkplace, quickSizes } from '../../calibration/measure-kernels.js';
 import { CORE_SIZES } from '../../calibration/sizes.js';
 import { Communicator } from '../../communicators/communicator.js';
 import { SoloTransport } from '../../communicators/solo/solo-transport.js';
+import { createWasmEngine } from '../../engines/wasm/wasm-engine.js';
 import { calibrateBfloat16 } from './calibrate.js';
 import { calibrationShapes, fitSteps } from './calibration-steps.js';
 import { readMachine, writeMachine } from '../../machine/machines.js';
@@ -40,7 +42,7 @@ describe('calibration', () => {
     assert.ok(seconds > 0);
     assert.deepEqual(numbers, [...numbers.keys()]);
     const times = measureCollectives(new Communicator(new SoloTransport()), {
-      ...{ bytes: CORE_SIZES.collectives, engine: null, progress: () => {} },
+      ...{ bytes: CORE_SIZES.collectives, engine: null, crowded: false, progress: () => {} },
     });
     for (const list of Object.values(times)) {
       assert.equal(list.length, 7);
@@ -48,6 +50,42 @@ describe('calibration', () => {
         assert.ok(startS >= 0 && transferS >= 0 && finishS >= 0 && startS + finishS > 0);
       }
     }
+  });
+
+  it('times groups of the same calls, which have come before, where an engine may repeat them', () => {
+    const groups: number[][] = [[]];
+    const wait = () => groups.push([]);
+    const call = (i: number) => groups.at(-1)?.push(i);
+    callSeconds(call, 0, { wait, sampleMs: 1, warm: 2 });
+    const last = groups.at(-2) ?? [];
+    assert.deepEqual(last, [...last.keys()]);
+    // Five samples, and two before them.
+    for (const group of groups.slice(-8, -1)) assert.deepEqual(group, last);
+  });
+
+  it('has a pause between start and wait where ranks do not take turns', () => {
+    const startsWith = (crowded: boolean): number => {
+      const communicator = new Communicator(new SoloTransport());
+      let starts = 0;
+      const start = communicator.startAllToAll.bind(communicator);
+      communicator.startAllToAll = (...operands: Parameters<typeof start>) => {
+        starts++;
+        return start(...operands);
+      };
+      const options = { bytes: [32], engine: null, progress: () => {} };
+      const { allReduce } = measureCollectives(communicator, { ...options, crowded });
+      assert.ok(!crowded || allReduce[0]?.finishS === 0);
+      return starts;
+    };
+    assert.equal(startsWith(false), 2 * startsWith(true));
+  });
+
+  it('leaves out sizes that take too long, but for the smallest', () => {
+    const engine = createWasmEngine();
+    const sizes = { weights: [4, 8], batches: [2], passes: [64, 128, 256], poolElements: 1024 };
+    const place = createWorkplace(engine, sizes, 'float32');
+    assert.deepEqual(quickSizes(place, Infinity), { weights: 2, passes: 3 });
+    assert.deepEqual(quickSizes(place, -1), { weights: 1, passes: 1 });
   });
 
   it('writes files that it reads, with lists in a line', async () => {

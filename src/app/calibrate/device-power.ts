@@ -18,8 +18,8 @@ export interface DeviceWatts {
 const LOOK_MS = 100;
 
 /**
- * Watts of devices that wait, and that make their largest product again and again, one for each rank: shares of all
- * that the counters of the machine's GPUs have. To be called by every rank of a machine.
+ * Watts of devices that wait, and that make their largest product again and again, one for each rank. The counters have
+ * all GPUs of the machine: others are taken to wait as these do. To be called by every rank of a machine.
  *
  * @param seconds of either
  * @returns null on other ranks than the first, and where there is no counter
@@ -32,6 +32,7 @@ export async function measureDeviceWatts(
   const meter = communicator.rank === 0 ? await openDeviceCounter() : null;
   try {
     const look = () => meter?.sample();
+    let gpus = 0;
     const watts = (window: string, work: () => void): number | null => {
       place.engine.synchronize();
       communicator.barrier();
@@ -40,15 +41,29 @@ export async function measureDeviceWatts(
       const reading = meter?.end(window);
       communicator.barrier();
       if (!reading || reading.energyJ === null) return null;
-      return rounded(reading.energyJ / reading.elapsedS / communicator.size);
+      gpus = reading.parts.length;
+      return reading.energyJ / reading.elapsedS;
     };
-    const waitingW = watts('idle', () => rest(seconds, look));
+    const idleW = watts('idle', () => rest(seconds, look));
     const busyW = watts('busy', () => keepBusy(place, seconds, look));
-    if (meter === null || waitingW === null || busyW === null) return null;
-    return { busyW, waitingW, meter: meter.description };
+    if (meter === null || idleW === null || busyW === null) return null;
+    const each = wattsOfEach({ idleW, busyW, gpus }, communicator.size);
+    return { ...each, meter: meter.description };
   } finally {
     meter?.close();
   }
+}
+
+/** Watts of one of the devices that are busy together.
+ * @param counted watts of all GPUs, while all wait and while the devices are busy */
+export function wattsOfEach(
+  { idleW, busyW, gpus }: Record<'idleW' | 'busyW' | 'gpus', number>,
+  devices: number,
+): Pick<DeviceWatts, 'busyW' | 'waitingW'> {
+  // Parts of a GPU (MIG) are more than there are GPUs.
+  const waitingW = idleW / Math.max(gpus, devices);
+  const othersW = waitingW * Math.max(0, gpus - devices);
+  return { busyW: rounded((busyW - othersW) / devices), waitingW: rounded(waitingW) };
 }
 
 /** The counters of the machine's GPUs; null: there are none that may be read. */
