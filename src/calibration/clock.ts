@@ -41,7 +41,9 @@ export function callSeconds(
   };
   for (let n = 0; n < warm; n++) groupMs(1);
   const count = Math.max(1, Math.ceil(sampleMs / Math.max(groupMs(1), 1e-4)));
-  for (let n = 0; n < warm && warm > 1 && count > 1; n++) groupMs(count);
+  if (warm > 1 && count > 1) {
+    for (let n = 0; n < warm; n++) groupMs(count);
+  }
   const samples: number[] = [];
   const begun = performance.now();
   while (

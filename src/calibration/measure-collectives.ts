@@ -89,7 +89,7 @@ function deviceWork(engine: Engine): Omit<Work, 'crowded'> {
       return count * onceS;
     },
     isDone: false,
-      end: () => engine.synchronize(),
+    end: () => engine.synchronize(),
   };
 }
 

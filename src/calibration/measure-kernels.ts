@@ -75,9 +75,7 @@ export function quickSizes(
       product(place, 'NN', { first: size, second: size, batch }),
     ),
     // One that has much to do for an element.
-    passes: quick(passes, place.clock, mostMs, (size) =>
-      elementPass(place, 'cross-entropy', size),
-    ),
+    passes: quick(passes, place.clock, mostMs, (size) => elementPass(place, 'cross-entropy', size)),
   };
 }
 

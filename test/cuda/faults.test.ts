@@ -54,7 +54,7 @@ describe('CUDA engine that cannot work', { skip: skip ?? false }, () => {
     [{ PHANTOM_CUBLASLT: '/no/libcublasLt.so' }, /\[cublaslt\] not installed.*PHANTOM_CUBLASLT/],
     [{ PHANTOM_NVRTC: '/no/libnvrtc.so' }, /\[nvrtc\] not installed.*PHANTOM_NVRTC/],
     [{ FAKE_CUDA_DRIVER: '11080' }, /supports CUDA 11\.8; 12\.0 or newer is needed: update it/],
-    [{ FAKE_CUDA_CAPABILITY: '61' }, /Fake device 0 has compute capability 6\.1; 7\.0/],
+    [{ FAKE_CUDA_CAPABILITY: '61' }, /Fake device 0 has compute capability 6\.1; 7\.0.*--devices/],
     [{ FAKE_CUDA_CAPABILITY: '70' }, /does not compile for compute capability 7\.0; install/],
     [{ NVIDIA_TF32_OVERRIDE: '1' }, /NVIDIA_TF32_OVERRIDE is 1: .*unset it/],
     [{ FAKE_CUDA_FAIL: 'cuInit:0=100' }, /cuInit ended with 100: no device; nvidia-smi/],

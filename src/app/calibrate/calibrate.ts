@@ -250,8 +250,14 @@ export async function calibrateMpi(
     onMessage: (message) => onProgress(message as CalibrationProgress),
   });
   const data: CalibrationRequest = {
-    ...{ collectives: true, kernels: null, wattsS: 0, relaxedSimd: false, sizes: CORE_SIZES },
-    ...{ engine, onDevices, onOneDevice: ranks.onOneDevice },
+    engine,
+    onDevices,
+    onOneDevice: ranks.onOneDevice,
+    relaxedSimd: false,
+    sizes: CORE_SIZES,
+    collectives: true,
+    kernels: null,
+    wattsS: 0,
   };
   const started = ranks.start({ data, threads: {} });
   const result = (await started.done) as RankCalibration | undefined;

@@ -15,7 +15,13 @@ import os from 'node:os';
 import path from 'node:path';
 
 import { NativeError } from '../../base/errors.js';
-import { isSystemError, makeFolders, remedyFor, replaceFileBy, writeWhole } from '../../base/files.js';
+import {
+  isSystemError,
+  makeFolders,
+  remedyFor,
+  replaceFileBy,
+  writeWhole,
+} from '../../base/files.js';
 
 /** Files that are kept, at most: those that were used last. */
 export const MOST_KEPT = 16;
