@@ -5,7 +5,7 @@ struct Row {
   unsigned first, blocks;  // of the blocks of a launch, those that work on it
 };
 
-/** The one argument of every kernel; `src/engines/cuda/launcher.ts` writes it. What each field is, a
+/** The one argument of every kernel; `src/engines/cuda/kernel-launcher.ts` writes it. What each field is, a
  * kernel's comment says. */
 struct Arguments {
   void *at[8];           // addresses, null where there is no such array

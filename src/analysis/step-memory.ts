@@ -1,6 +1,6 @@
 import { blockLayout } from '../layers/block-layout.js';
 import { isOfClasses } from '../layers/loss-names.js';
-import { paddedBytes } from '../layers/memory-size.js';
+import { paddedBytes } from '../layers/padded-bytes.js';
 import { edgeRows, inputEdge, outputEdge } from '../model/edges.js';
 import { memoryOf } from '../model/layer-work.js';
 import { matrixSizes, parameterSizes } from '../model/layer-parameters.js';

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { CheckpointError } from '../base/errors.js';
 import { readCheckpointState } from './checkpoint-folder.js';
 import { type FoundCheckpoint, listCheckpoints } from './checkpoint-list.js';
-import { bestText } from './progress.js';
+import { bestText } from './training-progress.js';
 import { newestCheckpoint } from './run-folder.js';
 
 /** A checkpoint that was chosen among those of a run. */

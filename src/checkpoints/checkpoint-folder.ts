@@ -7,7 +7,7 @@ import { CheckpointError } from '../base/errors.js';
 import { isSystemError } from '../base/files.js';
 import { openRegular, readSmall } from '../base/regular-file.js';
 import type { Kind } from './checkpoint-entries.js';
-import { isProgress, NO_PROGRESS, type TrainingProgress } from './progress.js';
+import { isProgress, NO_PROGRESS, type TrainingProgress } from './training-progress.js';
 import { checkDescription, formatHashed, isAsHashed } from './own-hash.js';
 
 /** Hashes and sizes of files, by name. */

@@ -37,7 +37,7 @@ import {
   removeFolder,
   tidyCheckpoints,
 } from './checkpoint-list.js';
-import { NO_PROGRESS, type TrainingProgress } from './progress.js';
+import { NO_PROGRESS, type TrainingProgress } from './training-progress.js';
 import { checkLock, type WriteLock } from './run-lock.js';
 import {
   isSystemError,

@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { bestText } from '../checkpoints/progress.js';
+import { bestText } from '../checkpoints/training-progress.js';
 import type { Launcher } from '../communicators/launcher.js';
 import { describeOverlap } from '../training/overlap.js';
 import type {

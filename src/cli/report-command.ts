@@ -143,7 +143,7 @@ async function reportTexts(
   const { initialFigures, runsMarkdown, runsPage } = await import('../report/runs-page.js');
   if (format === 'markdown') return [[out, runsMarkdown(runs, problems)]];
   if (format === 'html') {
-    const { pageHtml } = await import('../report/page.js');
+    const { pageHtml } = await import('../report/page-html.js');
     return [[out, pageHtml(runsPage(runs, problems))]];
   }
   const { chartFile } = await import('../report/chart-file.js');

@@ -30,7 +30,7 @@ export {
   type LossReading,
   SoftmaxCrossEntropy,
 } from '../layers/losses.js';
-export { paddedBytes } from '../layers/memory-size.js';
+export { paddedBytes } from '../layers/padded-bytes.js';
 export { OperationList } from '../layers/operation-list.js';
 export { PhantomLinear } from '../layers/phantom/operator.js';
 export { RowLinear } from '../layers/row/operator.js';

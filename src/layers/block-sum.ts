@@ -1,7 +1,7 @@
 import { treeSplit } from '../communicators/communicator.js';
 import type { Engine } from '../engines/engine.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { treeLevels } from './memory-size.js';
+import { treeLevels } from './padded-bytes.js';
 
 /**
  * Sums what each block of a rank contributes, by the fixed binary tree over block indices: the

@@ -1,5 +1,5 @@
 import type { BlockLayout } from '../layers/block-layout.js';
-import { paddedBytes } from '../layers/memory-size.js';
+import { paddedBytes } from '../layers/padded-bytes.js';
 import type { OperationList } from '../layers/operation-list.js';
 import type { LayerMemory, LayerPlace } from '../layers/outline.js';
 import type { LayerPart } from '../layers/part.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { NO_PROGRESS } from '../checkpoints/progress.js';
+import { NO_PROGRESS } from '../checkpoints/training-progress.js';
 import { followLoss, hasDiverged } from './divergence.js';
 
 /** Steps after which a run ends as diverged; null: it goes on to its end. */

@@ -1,4 +1,4 @@
-import type { LossTrend } from '../checkpoints/progress.js';
+import type { LossTrend } from '../checkpoints/training-progress.js';
 
 /** Samples whose losses say what a loss of this run is at first: of large batches those of one step,
  * as a rate that is far too high shows in the second. */

@@ -1,4 +1,4 @@
-import type { BestValidation } from '../checkpoints/progress.js';
+import type { BestValidation } from '../checkpoints/training-progress.js';
 import type { Obtained } from '../energy/meter.js';
 import type { RunEnergy } from '../energy/run-energy.js';
 import type { MetricValues } from '../metrics/metric-names.js';

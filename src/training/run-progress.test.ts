@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { NO_PROGRESS } from '../checkpoints/progress.js';
+import { NO_PROGRESS } from '../checkpoints/training-progress.js';
 import { type ProgressSettings, RunProgress } from './run-progress.js';
 
 const SETTINGS: ProgressSettings = {

@@ -3,7 +3,7 @@ import type {
   LossTrend,
   TrainingProgress,
   ValidationTrend,
-} from '../checkpoints/progress.js';
+} from '../checkpoints/training-progress.js';
 import { METRICS } from '../metrics/metric-names.js';
 import type { TrainingSettings } from '../settings/settings.js';
 import { followLoss, hasDiverged } from './divergence.js';

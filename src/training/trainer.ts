@@ -15,7 +15,7 @@ import { createOptimizer } from '../optimizers/optimizer.js';
 import { learningRateAt } from '../optimizers/schedule.js';
 import { checkpointName } from '../checkpoints/checkpoint-list.js';
 import { linkBest } from '../checkpoints/best-checkpoint.js';
-import { NO_PROGRESS } from '../checkpoints/progress.js';
+import { NO_PROGRESS } from '../checkpoints/training-progress.js';
 import { EnergyAccount, type EnergyParts } from './energy-account.js';
 import type { EndEvent, StartEvent, TrainingEvent } from './events.js';
 import { loadCheckpoint, loadWeights } from '../checkpoints/load-checkpoint.js';

@@ -10,7 +10,7 @@ import { addCosts, layerCost, type PassCost } from '#src/layers/cost.js';
 import { KINDS } from '#src/layers/kinds.js';
 import type { LayerSizes } from '#src/layers/outline.js';
 import type { KindName } from '#src/layers/outlines.js';
-import { paddedBytes } from '#src/layers/memory-size.js';
+import { paddedBytes } from '#src/layers/padded-bytes.js';
 import type { GhostPrecision } from '#src/tensor/precision.js';
 import { layerCase, layerSizes } from '../layers/layer-case.js';
 

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { NativeError } from '#src/base/errors.js';
 import { kernelSource } from '#src/engines/cuda/compile.js';
-import { KERNELS } from '#src/engines/cuda/launcher.js';
+import { KERNELS } from '#src/engines/cuda/kernel-launcher.js';
 import { addressReader, type NativeLibrary, openLibrary } from '#src/native/library.js';
 
 const CANDIDATES = ['libamdhip64.so.6', 'libamdhip64.so.5'];

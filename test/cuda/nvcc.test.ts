@@ -8,7 +8,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 
 import { kernelSource } from '#src/engines/cuda/compile.js';
-import { KERNELS } from '#src/engines/cuda/launcher.js';
+import { KERNELS } from '#src/engines/cuda/kernel-launcher.js';
 
 const required = process.env['PHANTOM_REQUIRE_NVCC'] === '1';
 const missing = spawnSync('nvcc', ['--version']).status !== 0;

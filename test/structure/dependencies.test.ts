@@ -149,6 +149,15 @@ function broken(forbids: (from: string, to: string) => boolean): string[] {
 }
 
 describe('who may import whom', () => {
+  it('has no two files of one name, but for those that every kind of layer has and doors', () => {
+    const named = files.filter((file) => !/^(layers|doors)\//.test(file));
+    const names = named.map((file) => path.posix.basename(file));
+    assert.deepEqual(
+      named.filter((_, i) => names.indexOf(names[i] ?? '') !== names.lastIndexOf(names[i] ?? '')),
+      [],
+    );
+  });
+
   it('every file is in a room of a floor', () => {
     const known = new Set(FLOORS.flat());
     const unknown = files.filter((file) => !known.has(roomOf(file)));

@@ -1,6 +1,6 @@
 import { formatLoss, formatRatio } from '../../base/format.js';
 import type { Figure, Series, XyFigure } from '../../report/figure.js';
-import { pageHtml } from '../../report/page.js';
+import { pageHtml } from '../../report/page-html.js';
 import type { TextTable } from '../../report/page-data.js';
 import { ratiosOf, spreadOf } from './statistics.js';
 import type { Entry, Findings } from './study.js';

@@ -1,10 +1,10 @@
 import { createServer, type ServerResponse } from 'node:http';
-import { pageHtml } from '../../report/page.js';
+import { pageHtml } from '../../report/page-html.js';
 import type { PageUpdate } from '../../report/page-data.js';
 import { runsPage } from '../../report/runs-page.js';
 import { Admission } from '../../serving/server/admission.js';
 import { listen } from '../../serving/server/listen.js';
-import { PAGE_HEADERS } from '../../serving/server/page.js';
+import { PAGE_HEADERS } from '../../serving/server/model-page.js';
 import { ProtocolError } from '../../serving/server/protocol-error.js';
 import { RunWatcher } from './run-watcher.js';
 

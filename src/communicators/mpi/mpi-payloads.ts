@@ -2,7 +2,7 @@ import type { WasmModule } from '../../base/web-assembly.js';
 import type { MovedPayload, Payload } from '../communicator.js';
 import type { MpiLink } from './link.js';
 import { HEADER_BYTES, INLINE_BYTES, type MpiCollective } from './mpi-collective.js';
-import { Staging } from './staging.js';
+import { Staging } from './mpi-staging.js';
 
 /** All-reduces up to this size are gathered whole, and summed by every rank for itself. */
 const SMALL_BYTES = 32 * 1024;

@@ -8,7 +8,7 @@ import { Calls } from './calls.js';
 import { compileKernels } from './compile.js';
 import { CudaEngine, HALF_CAPABILITY } from './cuda-kernels.js';
 import { Device, type DevicePlace } from './device.js';
-import { Launcher } from './launcher.js';
+import { Launcher } from './kernel-launcher.js';
 import { DevicePeers } from './peers.js';
 import { Products, WORKSPACE_BYTES } from './products.js';
 import { Staging } from './staging.js';

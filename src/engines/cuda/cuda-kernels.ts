@@ -20,7 +20,7 @@ import type {
 } from '../engine.js';
 import type { Calls } from './calls.js';
 import { type DeviceParts, DeviceMemory } from './device-memory.js';
-import type { KernelName, Launcher } from './launcher.js';
+import type { KernelName, Launcher } from './kernel-launcher.js';
 import type { Products } from './products.js';
 import type { Sums } from './sums.js';
 import { Updates } from './updates.js';

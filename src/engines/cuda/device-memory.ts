@@ -18,7 +18,7 @@ import type { DeviceArena } from './arena.js';
 import type { CallCounts, Calls } from './calls.js';
 import type { Device } from './device.js';
 import { IdleTime } from './idle-time.js';
-import type { Launcher } from './launcher.js';
+import type { Launcher } from './kernel-launcher.js';
 import type { DevicePeers } from './peers.js';
 import type { Products } from './products.js';
 import type { Staging } from './staging.js';

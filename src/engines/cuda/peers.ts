@@ -11,7 +11,7 @@ import { memorySize } from '../memory-size.js';
 import type { DeviceArena } from './arena.js';
 import type { Calls } from './calls.js';
 import type { Device } from './device.js';
-import type { Launcher } from './launcher.js';
+import type { Launcher } from './kernel-launcher.js';
 
 /** What copies between devices are made with. */
 export interface PeerParts {

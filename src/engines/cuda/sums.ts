@@ -2,7 +2,7 @@ import { UnsupportedError } from '../../base/errors.js';
 import type { Slots } from '../engine.js';
 import type { Calls } from './calls.js';
 import type { Device } from './device.js';
-import type { Launcher } from './launcher.js';
+import type { Launcher } from './kernel-launcher.js';
 
 /** Blocks that leave a part each, at most: the number depends on what is summed alone, so that bits do not
  * depend on the device. */

@@ -3,7 +3,7 @@ import type { Tensor } from '../../tensor/tensor.js';
 import type { Slots, UpdateOperands } from '../engine.js';
 import type { Calls } from './calls.js';
 import type { Device } from './device.js';
-import type { Launcher } from './launcher.js';
+import type { Launcher } from './kernel-launcher.js';
 import type { Staging } from './staging.js';
 import { partsOf } from './sums.js';
 

@@ -20,7 +20,7 @@ import type { HostEngine } from '../host-engine.js';
 import { type ElementLoss, ELEMENT_LOSSES } from '../element-losses.js';
 import { dropoutThreshold } from '../dropout-threshold.js';
 import { sameLength } from '../same-length.js';
-import { Arena } from './arena.js';
+import { Arena } from './wasm-arena.js';
 import { loadKernelModule, widensKernels } from './kernel-module.js';
 import { instantiateKernels } from './kernels.js';
 import type { Kernels } from './kernels.js';

@@ -1,7 +1,7 @@
 import type { Activation } from '../../engines/activations.js';
 import { range } from '../block-layout.js';
 import type { LayerSizes, Spread } from '../outline.js';
-import { paddedBytes } from '../memory-size.js';
+import { paddedBytes } from '../padded-bytes.js';
 import { type LayerPart, PLAIN_PART } from '../part.js';
 import { listActivation } from './program.js';
 

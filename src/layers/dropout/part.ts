@@ -1,6 +1,6 @@
 import type { BlockLayout } from '../block-layout.js';
 import type { LayerSizes, Spread } from '../outline.js';
-import { paddedBytes } from '../memory-size.js';
+import { paddedBytes } from '../padded-bytes.js';
 import { type LayerPart, PLAIN_PART } from '../part.js';
 
 /** Dropout of what a layer gives after its activation. */

@@ -1,7 +1,7 @@
 import type { Activation } from '../../engines/activations.js';
 import { listActivation } from '../bias-activation/program.js';
 import type { LayerSizes } from '../outline.js';
-import { paddedBytes } from '../memory-size.js';
+import { paddedBytes } from '../padded-bytes.js';
 import type { OperationList } from '../operation-list.js';
 import { type LayerPart, PLAIN_PART } from '../part.js';
 

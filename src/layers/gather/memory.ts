@@ -1,5 +1,5 @@
 import type { LayerMemory, LayerPlace, LayerSizes } from '../outline.js';
-import { encodedMemory, paddedBytes, treeLevels } from '../memory-size.js';
+import { encodedMemory, paddedBytes, treeLevels } from '../padded-bytes.js';
 
 export function gatherMemory(
   { inputs, outputs, blocks, normalized, compute }: LayerSizes,

@@ -1,7 +1,7 @@
 import { range } from '../block-layout.js';
 import { listActivation } from '../bias-activation/program.js';
 import type { LayerSizes, Spread } from '../outline.js';
-import { paddedBytes } from '../memory-size.js';
+import { paddedBytes } from '../padded-bytes.js';
 import type { LayerPart } from '../part.js';
 
 /** The end of a residual block whose last layer is this one. */

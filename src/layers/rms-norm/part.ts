@@ -1,5 +1,5 @@
 import type { Spread } from '../outline.js';
-import { paddedBytes, treeLevels } from '../memory-size.js';
+import { paddedBytes, treeLevels } from '../padded-bytes.js';
 import type { OperationList } from '../operation-list.js';
 import { type LayerPart, PLAIN_PART } from '../part.js';
 

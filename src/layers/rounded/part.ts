@@ -1,5 +1,5 @@
 import type { Spread } from '../outline.js';
-import { paddedBytes } from '../memory-size.js';
+import { paddedBytes } from '../padded-bytes.js';
 import { type LayerPart, PLAIN_PART } from '../part.js';
 
 /** Rounds to bfloat16 what enters a network, or leaves a part that gives float32. @param of its rows,

@@ -1,5 +1,5 @@
 import type { LayerMemory, LayerPlace, LayerSizes } from '../outline.js';
-import { paddedBytes, treeLevels } from '../memory-size.js';
+import { paddedBytes, treeLevels } from '../padded-bytes.js';
 
 export function rowMemory(
   { inputs, outputs, blocks, compute }: LayerSizes,

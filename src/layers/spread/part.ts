@@ -1,4 +1,4 @@
-import { paddedBytes } from '../memory-size.js';
+import { paddedBytes } from '../padded-bytes.js';
 import { type LayerPart, PLAIN_PART } from '../part.js';
 
 /** All-gathers what the layer of this name gives: `rows` of all blocks. */

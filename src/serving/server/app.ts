@@ -17,7 +17,7 @@ import { NamedRowsBody } from './named-rows.js';
 import { badRequest, type FailureReason, ProtocolError } from './protocol-error.js';
 import { ServedModel } from './served-model.js';
 import { sendAnswer } from './sending.js';
-import { PAGE_HEADERS, readPage } from './page.js';
+import { PAGE_HEADERS, readPage } from './model-page.js';
 import { WorkSlices } from './work-slices.js';
 
 export const EXTENSIONS = ['binary_tensor_data', 'model_repository'] as const;
