@@ -139,7 +139,15 @@ describe('the package, installed from its tarball into an empty folder', () => {
 
   for (const name of examples.filter((file) => file.endsWith('.yaml'))) {
     it(`runs npx phantom-parallel train examples/${name}`, () => {
-      const args = ['phantom-parallel', 'train', `examples/${name}`, '--steps', '2'];
+      const args = [
+        'phantom-parallel',
+        'train',
+        `examples/${name}`,
+        '--steps',
+        '2',
+        '--warmup',
+        '1',
+      ];
       const { status, stderr } = run('npx', [...args, '--out', `runs/${name}`]);
       assert.equal(stderr, '');
       assert.equal(status, 0);
