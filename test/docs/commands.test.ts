@@ -1,19 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { QUICK, userPages } from './pages.js';
+import { QUICK, readPage, userPages } from './pages.js';
 import { UserFolder } from './user-folder.js';
 
 const pages = userPages();
-/** Those that people read first; `commands.slow.test.ts` runs the others. */
-const quick = pages.filter(({ name }) => QUICK.has(name));
 const blocks = pages.flatMap((page) => page.blocks);
 
 describe('the commands and scripts of README and docs/', () => {
-  it('run as written, page by page', async (context) => {
-    const folder = new UserFolder(context);
-    for (const page of quick) {
-      await context.test(page.name, () => folder.follow(page, { npx: page.name === 'README.md' }));
-    }
+  it(`of ${QUICK} run as written`, async (context) => {
+    // `first-pages.slow.test.ts` and `commands.slow.test.ts` run the others.
+    await new UserFolder(context).follow(readPage(QUICK), { npx: true });
   });
 
   it('are run, or say why they are not', () => {

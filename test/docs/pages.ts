@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Pages whose commands run in every test; those of the others take longer together. */
-export const QUICK = new Set(['README.md', 'docs/plan.md', 'docs/serve.md']);
+/** The page whose commands run in every test; those of the others take longer. */
+export const QUICK = 'README.md';
 
 /** A block of code in a page, between fences. */
 export interface Block {

@@ -11,8 +11,12 @@ import { randomStream } from '#src/tensor/random.js';
 import { dense, joined } from '../reference/matrix.js';
 import { lossAndGradients } from '../reference/network.js';
 import { residualLossAndGradients } from '../reference/residual.js';
+import { ALL } from '../support/all.js';
 import { assemble, relativeError } from './assemble.js';
 import type { PassRequest, PassResult } from './rank.js';
+
+/** Numbers of ranks beside one. */
+const MORE_RANKS = ALL ? [2, 4, 8] : [4];
 
 const RANK = new URL('rank.js', import.meta.url);
 
@@ -227,7 +231,8 @@ function requestOf(test: Case, engine: 'wasm' | 'blas', relaxedSimd: boolean): P
 }
 
 // Where native parts are required they are what is tested: a pass without them comes first.
-const onlyNative = process.env['PHANTOM_REQUIRE_NATIVE'] === '1' && 'tested without native parts';
+const onlyNative =
+  process.env['PHANTOM_REQUIRE_NATIVE'] === '1' && !ALL && 'tested without native parts';
 const noBlas = !(await blasAvailable()) && 'no BLAS library here';
 
 const engines = [
@@ -240,7 +245,7 @@ for (const { name, engine, relaxedSimd, skip } of engines) {
     const requests = CASES.map((test) => requestOf(test, engine, relaxedSimd));
     const passes = new Map<number, PassResult[][]>();
     before(async () => {
-      for (const ranks of [1, 2, 4, 8]) passes.set(ranks, await pass(requests, ranks));
+      for (const ranks of [1, ...MORE_RANKS]) passes.set(ranks, await pass(requests, ranks));
     });
     for (const [i, test] of CASES.entries()) {
       const { strategy, ends, loss, activation, depth, layerGhosts, weighted, other } = test;
@@ -250,7 +255,7 @@ for (const { name, engine, relaxedSimd, skip } of engines) {
       it(`${strategy}, ${ends}, ${loss}${weights}, ${activation}, ${depth} layers${ghosts}${shape}`, () => {
         const of = (ranks: number) => passes.get(ranks)?.[i] ?? [];
         compareWithReference(requests[i], of(1));
-        for (const ranks of [2, 4, 8]) {
+        for (const ranks of MORE_RANKS) {
           assert.equal(of(ranks).length, ranks);
           sameBits(of(ranks), of(1));
         }
