@@ -1,4 +1,4 @@
-// The golden bits on more processes than in mpi-command.test.ts, and replicas over many steps.
+// The golden bits on more processes than in mpi-command.slow.test.ts, and replicas over many steps.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { findMpiruns } from '../support/mpi.js';
