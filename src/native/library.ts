@@ -106,11 +106,11 @@ export async function coreYielder(): Promise<() => void> {
 }
 
 /** Linux: what pthread_sigmask does with a set. */
-const [SIG_BLOCK, SIG_UNBLOCK] = [0, 1];
+const [SIG_BLOCK, SIG_SETMASK] = [0, 2];
 /** SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV and SIGSYS, which a thread's own instructions raise. */
 const OWN_SIGNALS = [4, 5, 6, 7, 8, 11, 31];
 
-/** Puts off signals to the calling thread that others send, until `release`. */
+/** Puts off signals to the calling thread that others send, until `release`, which leaves its mask as it was. */
 export interface SignalHold {
   readonly hold: () => void;
   readonly release: () => void;
@@ -121,12 +121,15 @@ export interface SignalHold {
 export async function signalHold(): Promise<SignalHold | null> {
   const ffi = await loadKoffi();
   if (process.platform !== 'linux') return null;
-  const types = ['int', 'void*', 'size_t'];
+  const types = ['int', 'void*', 'void*'];
   const setMask = ffi.load(null).func('pthread_sigmask', 'int', types);
   // A set of 1,024 signals, of which the system has 64; the C library leaves out its own.
-  const set = new BigUint64Array(16);
+  const [set, before] = [new BigUint64Array(16), new BigUint64Array(16)];
   set[0] = OWN_SIGNALS.reduce((all, one) => all & ~(1n << BigInt(one - 1)), 2n ** 64n - 1n);
-  return { hold: () => setMask(SIG_BLOCK, set, 0), release: () => setMask(SIG_UNBLOCK, set, 0) };
+  return {
+    hold: () => setMask(SIG_BLOCK, set, before),
+    release: () => setMask(SIG_SETMASK, before, null),
+  };
 }
 
 /** Linux: use pages of 2 MiB where a range of memory has room for them. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
@@ -60,6 +60,17 @@ const LONELY = `(() => {
   main.removeAttribute('style');
   return lonely;
 })()`;
+
+/** The report of the runs in a folder, 1280 pixels wide. */
+async function reportPage(context: TestContext, cwd: string): Promise<Page> {
+  const made = spawnSync(process.execPath, [MAIN, 'report', 'runs'], { cwd, encoding: 'utf8' });
+  assert.equal(made.status, 0, made.stderr);
+  const browser = await launchBrowser(browserPath);
+  context.after(() => browser.close());
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  await page.goto(pathToFileURL(path.join(cwd, 'report.html')).href);
+  return page;
+}
 
 /** What is said where the pointer stands in the middle of the first figure. One that is drawn again while
  * the pointer rests says nothing before it moves. */
@@ -139,12 +150,7 @@ describe('the report in Chromium', { skip }, () => {
         ],
       });
     }
-    const made = spawnSync(process.execPath, [MAIN, 'report', 'runs'], { cwd, encoding: 'utf8' });
-    assert.equal(made.status, 0, made.stderr);
-    const browser = await launchBrowser(browserPath);
-    context.after(() => browser.close());
-    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-    await page.goto(pathToFileURL(path.join(cwd, 'report.html')).href);
+    const page = await reportPage(context, cwd);
     assert.deepEqual(await page.locator('.notes li').allTextContents(), [
       'r0, r1, 14 more: the same of all',
     ]);
@@ -204,12 +210,7 @@ describe('the report in Chromium', { skip }, () => {
           ),
       });
     }
-    const made = spawnSync(process.execPath, [MAIN, 'report', 'runs'], { cwd, encoding: 'utf8' });
-    assert.equal(made.status, 0, made.stderr);
-    const browser = await launchBrowser(browserPath);
-    context.after(() => browser.close());
-    const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-    await page.goto(pathToFileURL(path.join(cwd, 'report.html')).href);
+    const page = await reportPage(context, cwd);
     const names = () => page.locator('.runs tbody th').allTextContents();
     assert.equal(await page.locator('.runs input:checked').count(), 7);
     assert.equal(await page.locator('.runs tr', { hasText: 'r0' }).locator(':checked').count(), 0);
