@@ -36,12 +36,19 @@ export interface PhaseClock {
   reset(): void;
   /** Seconds in each phase since the last reset, in the order of `PHASES`. */
   timesS(): number[];
-  /** Notes what follows in `trace`, from zero on; null: no more. Only where times are the host's. */
+  /** Notes what follows in `trace`, from zero on; null: no more. */
   traceTo(trace: StepTrace | null): void;
   /** What is computed next is part of: `ACTIVITY.forward`, `backward`, or `other`. */
   beginPass(pass: number): void;
   /** A collective is under way from now on (1), or is no more (−1). */
   countUnderWay(change: 1 | -1): void;
+}
+
+/** What a timeline shows of a phase. @param pass that phases which compute are part of */
+export function activityOf(phase: number, pass: number): number {
+  if (phase === PHASE.waiting) return ACTIVITY.waiting;
+  if (phase === PHASE.optimizer) return ACTIVITY.optimizer;
+  return phase === PHASE.data ? ACTIVITY.data : pass;
 }
 
 /** By the host's time. A change costs one look at the clock and allocates nothing. */
@@ -60,7 +67,7 @@ export class HostPhaseClock implements PhaseClock {
     this.#timesMs[before] = (this.#timesMs[before] ?? 0) + nowMs - this.#sinceMs;
     this.#sinceMs = nowMs;
     this.#phase = phase;
-    this.#trace?.add(this.#activityOf(before), this.#underWay > 0, nowMs);
+    this.#trace?.add(activityOf(before, this.#pass), this.#underWay > 0, nowMs);
     return before;
   }
 
@@ -78,12 +85,6 @@ export class HostPhaseClock implements PhaseClock {
   countUnderWay(change: 1 | -1): void {
     if (this.#trace !== null) this.enter(this.#phase);
     this.#underWay += change;
-  }
-
-  #activityOf(phase: number): number {
-    if (phase === PHASE.waiting) return ACTIVITY.waiting;
-    if (phase === PHASE.optimizer) return ACTIVITY.optimizer;
-    return phase === PHASE.data ? ACTIVITY.data : this.#pass;
   }
 
   reset(): void {

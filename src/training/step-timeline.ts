@@ -27,21 +27,18 @@ const EVERY = 64;
 export class StepTimeline {
   readonly #phases: PhaseClock;
   readonly #control: Communicator;
-  /** null: the work of this engine is not done when its calls return. */
-  readonly #trace: StepTrace | null;
+  readonly #trace = new StepTrace();
   readonly #most: number;
   /** For each recorded rank the number of segments, and of each what it is and its end. */
   readonly #gathered: Float64Array;
   #logged = 0;
 
-  /** @param besideWork whether calls of the engine return when their work is done */
-  constructor(phases: PhaseClock, control: Communicator, besideWork: boolean) {
+  constructor(phases: PhaseClock, control: Communicator) {
     const ranks = Math.min(control.size, TIMELINE_RANKS);
     this.#phases = phases;
     this.#control = control;
-    this.#trace = besideWork ? new StepTrace() : null;
     this.#most = Math.min(SEGMENTS_OF_RANK, Math.floor(MOST_SEGMENTS / ranks));
-    this.#gathered = new Float64Array(besideWork ? ranks * (1 + 2 * this.#most) : 0);
+    this.#gathered = new Float64Array(ranks * (1 + 2 * this.#most));
   }
 
   /** Begins to record, where it is the 1st, 2nd, 4th … or a 64th logged steady step; to be called before each of
@@ -50,8 +47,12 @@ export class StepTimeline {
   begin(): boolean {
     const count = ++this.#logged;
     const isPower = (count & (count - 1)) === 0;
-    if (this.#trace === null || (!isPower && count % EVERY !== 0)) return false;
-    if (this.#control.size > 1) this.#control.barrier();
+    if (!isPower && count % EVERY !== 0) return false;
+    if (this.#control.size > 1) {
+      // Also on a device, whose earlier work is waited for by this.
+      this.#phases.timesS();
+      this.#control.barrier();
+    }
     this.#phases.traceTo(this.#trace);
     return true;
   }
@@ -73,7 +74,7 @@ export class StepTimeline {
     const stride = 1 + 2 * this.#most;
     gathered.fill(0);
     const place = shown.indexOf(rank);
-    if (place >= 0) write(this.#trace?.segments(this.#most) ?? [], gathered, place * stride);
+    if (place >= 0) write(this.#trace.segments(this.#most), gathered, place * stride);
     if (size > 1) this.#control.allReduceSum(gathered);
     return shown.map((each, i) => read(gathered, i * stride, each));
   }

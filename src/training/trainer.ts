@@ -123,8 +123,8 @@ class Trainer {
     this.#energy = new EnergyAccount(parts.energy, parts.control);
     this.#warmUp = warmUpSteps(job.steps - this.#firstStep);
     this.#times = new StepTimes(job.settings.logEvery, parts.meters, this.#warmUp);
-    const { energy, control, meters } = parts;
-    this.#timeline = new StepTimeline(energy.phases, control, meters.besideWork);
+    const { energy, control } = parts;
+    this.#timeline = new StepTimeline(energy.phases, control);
     this.#waitingS = new Float64Array(parts.control.size);
     this.#metrics =
       parts.control.rank === 0 ? new MetricsFile(path.join(job.runFolder, 'metrics.jsonl')) : null;

@@ -5,10 +5,12 @@ import { after, afterEach, describe, it } from 'node:test';
 
 import { train } from '#src/app/train/train.js';
 import { PHASE, PHASES } from '#src/base/phases.js';
+import { ACTIVITIES, ACTIVITY, StepTrace } from '#src/base/step-trace.js';
 import { createCudaEngine } from '#src/engines/cuda/cuda-engine.js';
+import type { RankTimeline } from '#src/training/step-timeline.js';
 
 import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
-import { temporaryFolder } from '../support/files.js';
+import { readMetrics, temporaryFolder } from '../support/files.js';
 import { callsOfFakeCuda, settings, withFakeCuda } from './training-runs.js';
 
 const skip = reasonToSkipFakeCuda();
@@ -21,6 +23,11 @@ function slow(kernel: string): void {
 function notSlow(): void {
   for (const name of ['FAKE_CUDA_SLOW', 'FAKE_CUDA_KERNEL_S']) delete process.env[name];
 }
+const pairsOf = (list: readonly number[]) =>
+  Array.from({ length: list.length / 2 }, (_, i): [number, number] => [
+    list[2 * i] ?? 0,
+    list[2 * i + 1] ?? 0,
+  ]);
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
 describe('phases on a CUDA device', { skip: skip ?? false }, () => {
@@ -62,6 +69,69 @@ describe('phases on a CUDA device', { skip: skip ?? false }, () => {
       }
       clock.reset();
       assert.equal(clock.timesS()[PHASE.local], 0);
+      engine.close();
+    });
+  }
+
+  for (const graphs of [false, true]) {
+    it(`make up the timeline of a step, which makes the calls of any other, graphs ${graphs ? 'on' : 'off'}`, async () => {
+      const engine = await createCudaEngine({ graphs });
+      const clock = engine.phaseClock();
+      const [x, slots] = [engine.allocate([3]), engine.slots(1)];
+      const work = (launches: number) => {
+        for (let i = 0; i < launches; i++) engine.scale(2, x);
+      };
+      const step = () => {
+        clock.beginPass(ACTIVITY.forward);
+        clock.enter(PHASE.local);
+        work(2);
+        // A collective is started, and waited for.
+        clock.enter(PHASE.waiting);
+        clock.enter(PHASE.local);
+        clock.countUnderWay(1);
+        work(3);
+        clock.enter(PHASE.waiting);
+        work(4);
+        clock.countUnderWay(-1);
+        clock.enter(PHASE.other);
+        work(5);
+        clock.beginPass(ACTIVITY.backward);
+        work(6);
+        clock.beginPass(ACTIVITY.other);
+        clock.enter(PHASE.optimizer);
+        work(7);
+        clock.enter(PHASE.other);
+        engine.read(slots);
+      };
+      const calls = await callsOfFakeCuda();
+      const names = ['cuGraphLaunch', 'cuLaunchKernel', 'cuEventCreate', 'cuStreamSynchronize'];
+      const callsIn = (doing: () => void) => {
+        const before = names.map(calls);
+        doing();
+        return names.map((name, i) => calls(name) - (before[i] ?? 0));
+      };
+      for (let i = 0; i < 3; i++) step();
+      slow('scale');
+      const other = callsIn(step);
+      const trace = new StepTrace();
+      clock.traceTo(trace);
+      assert.deepEqual(callsIn(step), other);
+      clock.traceTo(null);
+      step();
+      let began = 0;
+      const lengths = trace.segments(160).flatMap(({ activity, hides, end }) => {
+        const launches = Math.round((end - began) / 1000 / SLOW_S);
+        began = end;
+        return launches === 0 ? [] : [[ACTIVITIES[activity], hides, launches]];
+      });
+      assert.deepEqual(lengths, [
+        ['forward', false, 2],
+        ['forward', true, 3],
+        ['waiting', false, 4],
+        ['forward', false, 5],
+        ['backward', false, 6],
+        ['optimizer', false, 7],
+      ]);
       engine.close();
     });
   }
@@ -164,5 +234,32 @@ describe('phases on a CUDA device', { skip: skip ?? false }, () => {
     const totalS = sum(PHASES.map((name) => phases[name].timeS));
     assert.ok(phases.optimizer.timeS > 0.99 * totalS, JSON.stringify(phases));
     assert.ok(Math.abs(phases.optimizer.timeS - 3 * SLOW_S) < SLOW_S / 4, JSON.stringify(phases));
+    const timelines = (name: string) =>
+      readMetrics(path.join(out, name)).flatMap(({ step, timeline }) =>
+        timeline === undefined ? [] : [{ step, ranks: timeline as RankTimeline[] }],
+      );
+    // The 1st and the 2nd of the steady ones.
+    assert.deepEqual(
+      timelines('plain').map(({ step, ranks }) => [step, ranks.map(({ rank }) => rank)]),
+      [
+        [4, [0, 1]],
+        [5, [0, 1]],
+      ],
+    );
+    for (const rank of timelines('plain').flatMap(({ ranks }) => ranks)) {
+      const intervals = ACTIVITIES.flatMap((name) => pairsOf(rank[`${name}Us`]));
+      let until = 0;
+      for (const [from, to] of intervals.toSorted(([a], [b]) => a - b)) {
+        assert.equal(from, until);
+        until = to;
+      }
+      for (const name of ['forward', 'backward', 'waiting'] as const) {
+        assert.ok(rank[`${name}Us`].length > 0, name);
+      }
+    }
+    for (const { optimizerUs } of timelines('slow').flatMap(({ ranks }) => ranks)) {
+      const optimizerS = sum(pairsOf(optimizerUs).map(([from, to]) => to - from)) / 1e6;
+      assert.ok(Math.abs(optimizerS - SLOW_S) < SLOW_S / 4, String(optimizerS));
+    }
   });
 });
