@@ -48,6 +48,8 @@ function typeOf(setting) {
       return 'readonly number[]';
     case 'texts':
       return 'readonly string[]';
+    case 'devices':
+      return 'readonly (number | string)[]';
     case 'switch':
       return 'boolean';
     case 'text':

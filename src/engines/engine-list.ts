@@ -5,7 +5,7 @@ import type { WasmEngineOptions } from './wasm/wasm-engine.js';
 /** What any engine is made with; each takes what is about it. */
 interface MakeOptions extends WasmEngineOptions {
   readonly localRank?: number;
-  readonly devices?: readonly number[] | null;
+  readonly devices?: readonly (number | string)[] | null;
   readonly compute?: Compute;
   readonly onWarning?: (message: string) => void;
 }

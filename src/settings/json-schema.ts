@@ -1,5 +1,12 @@
 import { SETTING_KEYS, settingOf } from './keys.js';
-import { limitsOf, MOST, type Numeric, type Setting } from './value-kinds.js';
+import {
+  DEVICE_UUID,
+  limitsOf,
+  MOST,
+  MOST_DEVICE,
+  type Numeric,
+  type Setting,
+} from './value-kinds.js';
 
 type Schema = Record<string, unknown>;
 
@@ -31,6 +38,10 @@ function schemaOf(setting: Setting): Schema {
 }
 
 const TEXT = { type: 'string', minLength: 1 };
+const DEVICE = [
+  { type: 'integer', minimum: 0, maximum: MOST_DEVICE },
+  { type: 'string', pattern: DEVICE_UUID.source },
+];
 
 function typesOf(setting: Setting): Schema[] {
   switch (setting.kind) {
@@ -48,6 +59,8 @@ function typesOf(setting: Setting): Schema[] {
       return [TEXT];
     case 'texts':
       return [{ type: 'array', minItems: 1, items: TEXT }];
+    case 'devices':
+      return [{ type: 'array', minItems: 1, items: { anyOf: DEVICE } }];
     default:
       return [{ type: 'number', minimum: 0, exclusiveMaximum: 1 }, TEXT];
   }

@@ -523,14 +523,12 @@ export const SETTINGS = {
   },
   devices: {
     group: 'Machine',
-    kind: 'integers',
+    kind: 'devices',
     placeholder: 'n,…',
-    least: 0,
-    most: 1023,
     nullable: true,
     about:
-      "GPUs of engine cuda, as the driver counts them from 0: a machine's ranks take them in turn, and " +
-      'without --ranks each has one rank',
+      "GPUs of engine cuda, by UUID or as the driver counts them from 0: a machine's ranks take them in turn, " +
+      'and without --ranks each has one rank',
     initial: null,
     fallback: 'all, and one rank',
   },

@@ -314,10 +314,11 @@ export interface TrainingSettings {
    */
   readonly engine: 'auto' | 'blas' | 'wasm' | 'cuda';
   /**
-   * GPUs of engine cuda, as the driver counts them from 0: a machine's ranks take them in turn, and
-   * without --ranks each has one rank. A list of integers from 0 to 1023, as in 4,16.
+   * GPUs of engine cuda, by UUID or as the driver counts them from 0: a machine's ranks take them
+   * in turn, and without --ranks each has one rank. A list of numbers from 0 to 1023 and of UUIDs
+   * or how they begin, as in 0,GPU-8932f937.
    */
-  readonly devices: readonly number[] | null;
+  readonly devices: readonly (number | string)[] | null;
   /**
    * Auto: on machines with several NUMA nodes, and as many ranks or more, keep the thread of each
    * rank, with its memory, on one node; MPI leaves it to the launcher. Default: auto.

@@ -30,6 +30,7 @@ export type Kind =
     }
   | { readonly kind: 'text' }
   | { readonly kind: 'texts' }
+  | { readonly kind: 'devices' }
   | { readonly kind: 'fraction-or-path' };
 
 /** One setting or flag. */
@@ -62,7 +63,9 @@ type PlainValue<S> = S extends { kind: 'choice'; choices: readonly (infer C)[] }
           ? string
           : S extends { kind: 'texts' }
             ? readonly string[]
-            : number | string;
+            : S extends { kind: 'devices' }
+              ? readonly (number | string)[]
+              : number | string;
 
 /** The values of a setting, as a type. */
 export type ValueOf<S> =
@@ -99,12 +102,24 @@ export function accepts(setting: Setting, value: unknown): boolean {
       return isText(value);
     case 'texts':
       return Array.isArray(value) && value.length > 0 && value.every(isText);
+    case 'devices':
+      return Array.isArray(value) && value.length > 0 && value.every(isDevice);
     default:
       return isText(value) || (typeof value === 'number' && value >= 0 && value < 1);
   }
 }
 
 const isText = (value: unknown) => typeof value === 'string' && value !== '';
+
+/** The largest number of a device. */
+export const MOST_DEVICE = 1023;
+/** A UUID of a device, or of a part of one (MIG), or how it begins. */
+export const DEVICE_UUID = /^(GPU|MIG)-[\da-fA-F][\da-fA-F-]*$/;
+
+function isDevice(value: unknown): boolean {
+  if (typeof value === 'string') return DEVICE_UUID.test(value);
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MOST_DEVICE;
+}
 
 /** A setting of numbers. */
 export type Numeric = Extract<Setting, { least: number }>;
@@ -135,6 +150,8 @@ export function readText(setting: Setting, text: string): unknown {
     case 'integers':
     case 'numbers':
       return text.split(',').map((part) => numberOr(part));
+    case 'devices':
+      return text.split(',').map((part) => numberOr(part.trim()));
     case 'texts':
       return text.split(',').map((part) => part.trim());
     default:
@@ -179,6 +196,8 @@ export function ruleOf(setting: Setting): string {
       return 'a text that is not empty';
     case 'texts':
       return 'a list of texts, as in a,b';
+    case 'devices':
+      return `a list of numbers from 0 to ${MOST_DEVICE} and of UUIDs or how they begin, as in 0,GPU-8932f937`;
     default:
       return 'a fraction of at least 0 and below 1, as 0.2 or 20%, or a path';
   }

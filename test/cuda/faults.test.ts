@@ -74,7 +74,7 @@ describe('CUDA engine that cannot work', { skip: skip ?? false }, () => {
   test('knows how many devices there are', async () => {
     await assert.rejects(
       createCudaEngine({ devices: [0, 2] }),
-      /no device 2: the driver sees 2, from 0/,
+      /devices 2: there is none; the driver sees 0: Fake device 0/,
     );
   });
 

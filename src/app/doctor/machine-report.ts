@@ -1,6 +1,7 @@
 import os from 'node:os';
 import { availableCores, coreLimit } from '../../base/cores.js';
 import { type BlasProbe, KOFFI_PACKAGE, koffiInstalled, newerNode } from '../ranks/probes.js';
+import type { deviceLinks } from '../ranks/engines.js';
 import { readTopology } from '../../machine/topology.js';
 import type { Engine } from '../../engines/engine.js';
 import type { Dtype } from '../../tensor/tensor.js';
@@ -85,6 +86,7 @@ export async function examineMachine(): Promise<MachineReport> {
   const auto = wasm.available ? (await createEngine('auto')).name : null;
   const engines = [blas, wasm, relaxed, cuda];
   const mpi = await mpiFindings();
+  const devices = deviceFindings(await linksOfDevices());
   const meters = await meterFindings();
   return {
     machine: machineFindings(),
@@ -95,7 +97,7 @@ export async function examineMachine(): Promise<MachineReport> {
       available,
       detail,
     })),
-    communicators: [...communicatorFindings(), ...mpi],
+    communicators: [...communicatorFindings(), ...devices, ...mpi],
     meters,
     advice: [
       ...adviceFor({ engines, auto, probe, koffi: koffiInstalled(), nodeLacks: newerNode() }),
@@ -165,6 +167,38 @@ function communicatorFindings(): Finding[] {
     { name: 'solo', available: true, detail: 'one rank with all blocks' },
     { name: 'threads', available: true, detail: 'ranks are worker threads of this machine' },
   ];
+}
+
+type DeviceLinks = Awaited<ReturnType<typeof deviceLinks>>;
+
+/** null: there is none, or what a user has set about them is wrong, which the engine says. */
+async function linksOfDevices(): Promise<DeviceLinks> {
+  try {
+    return await (await import('../ranks/engines.js')).deviceLinks();
+  } catch (error) {
+    if (!(error instanceof PhantomError)) throw error;
+    return null;
+  }
+}
+
+/** GPUs of engine cuda, and what ranks that are threads exchange ghosts between them by. */
+export function deviceFindings(links: DeviceLinks): Finding[] {
+  if (links === null) return [];
+  const { devices, direct, peers } = links;
+  const all = (devices.length * (devices.length - 1)) / 2;
+  const found = [{ name: 'devices', available: true, detail: devices.join(', ') }];
+  if (all === 0) return found;
+  const pairs = direct.map(([a, b]) => `${a} and ${b}`).join(', ');
+  const directly =
+    direct.length === all
+      ? 'directly between all of them'
+      : direct.length === 0
+        ? 'by way of the driver, as no two reach each other'
+        : `directly between ${pairs}, else by way of the driver`;
+  const how = peers
+    ? `peer copies, ${directly}, where ranks are threads; a run checks that they bring the right bytes`
+    : "by way of the host's memory: PHANTOM_CUDA_PEERS is off";
+  return [...found, { name: 'between devices', available: true, detail: how }];
 }
 
 /** MPI libraries, each with its launcher where that is found. */

@@ -5,6 +5,7 @@ import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
 import type { WasmModule } from '../../base/web-assembly.js';
 import { NativeError, UnsupportedError } from '../../base/errors.js';
 import type { Compute } from '../../engines/compute.js';
+import type { DeviceLinks } from '../../engines/cuda/device-links.js';
 
 /** How an engine is made. */
 export interface EngineOptions {
@@ -14,7 +15,7 @@ export interface EngineOptions {
   /** Of the ranks on this machine, which take its devices in turn. Default 0. */
   readonly localRank?: number;
   /** Those to take, of engine cuda. Default null: all. */
-  readonly devices?: readonly number[] | null;
+  readonly devices?: readonly (number | string)[] | null;
   /** What is multiplied. Default: float32 and bfloat16, as tensors are. */
   readonly compute?: Compute;
   /** Takes what goes wrong without ending anything. Default: a warning of the process. */
@@ -95,10 +96,15 @@ export async function withEngine<T>(
 /** What tells the devices of an engine that ranks of this process take in turn from all others; empty: it has none. */
 export async function deviceIds(
   choice: EngineChoice,
-  devices: readonly number[] | null,
+  devices: readonly (number | string)[] | null,
 ): Promise<readonly string[]> {
   if (choice !== 'cuda') return [];
   return (await import('../../engines/cuda/device-ids.js')).cudaDeviceIds(devices);
+}
+
+/** The devices of engine cuda, and what copies go between them; null: there are none. */
+export async function deviceLinks(): Promise<DeviceLinks | null> {
+  return (await import('../../engines/cuda/device-links.js')).readDeviceLinks();
 }
 
 /** The kernels, compiled once for all engines of a process. */

@@ -13,6 +13,7 @@ import { DevicePeers } from './peers.js';
 import { Products, WORKSPACE_BYTES } from './products.js';
 import { Staging } from './staging.js';
 import { Sums } from './sums.js';
+import { isOn } from './switches.js';
 
 /** How the engine of a CUDA device is made. */
 export interface CudaEngineOptions extends DevicePlace {
@@ -48,13 +49,6 @@ export async function createCudaEngine(options: CudaEngineOptions = {}): Promise
     device.close();
     throw error;
   }
-}
-
-/** @throws UnsupportedError where the variable is neither on nor off */
-function isOn(variable: string): boolean {
-  const { [variable]: value = 'on' } = process.env;
-  if (value === 'on' || value === 'off') return value === 'on';
-  throw new UnsupportedError('cuda', `${variable} is ${value}; it is on or off`);
 }
 
 interface EngineParts {

@@ -10,6 +10,7 @@ import {
   STREAM_NON_BLOCKING,
   CAPTURE_THREAD_LOCAL,
 } from '../../native/cuda.js';
+import { chosenDevices, nameOf } from './chosen-devices.js';
 
 /** Major · 1000 + minor · 10, as the driver tells its version: the first that goes with libraries 12. */
 const OLDEST_DRIVER = 12_000;
@@ -18,8 +19,8 @@ const OLDEST_CAPABILITY = 70;
 
 /** Which device a rank has. */
 export interface DevicePlace {
-  /** Of those that the driver sees, from 0. Default null: all. */
-  readonly devices?: readonly number[] | null;
+  /** Of those that the driver sees, from 0, or by their UUIDs. Default null: all. */
+  readonly devices?: readonly (number | string)[] | null;
   /** Of the ranks on the machine, which take the devices in turn. Default: 0. */
   readonly localRank?: number;
 }
@@ -53,9 +54,9 @@ export class Device {
   #captures = false;
 
   /**
-   * @param place devices that are taken in turn, of those that the driver sees from 0 (null: all), and the rank's
-   *   place on its machine
-   * @throws NativeError where there is no device, or the driver is too old
+   * @param place devices that are taken in turn, of those that the driver sees from 0 or by their UUIDs (null: all),
+   *   and the rank's place on its machine
+   * @throws NativeError where there is no such device, or the driver is too old
    * @throws UnsupportedError where the device is too old
    */
   constructor(driver: CudaDriver, place: Required<DevicePlace>) {
@@ -70,22 +71,15 @@ export class Device {
         `the driver supports CUDA ${this.driverVersion}; 12.0 or newer is needed: update it`,
       );
     }
-    const seen = this.#integer('cuDeviceGetCount', (view) => driver.deviceCount(view));
-    const devices = place.devices ?? Array.from({ length: seen }, (_, i) => i);
+    const devices = chosenDevices(driver, place.devices);
     this.count = devices.length;
-    const missing = devices.find((each) => each >= seen);
-    const index = devices[place.localRank % devices.length];
-    if (missing !== undefined || index === undefined) {
-      throw new NativeError('cuda', `no device ${missing ?? 0}: the driver sees ${seen}, from 0`);
-    }
+    const index = devices[place.localRank % devices.length] ?? 0;
     this.index = index;
     const device = this.#integer('cuDeviceGet', (view) => driver.device(view, index));
     this.handle = device;
     const attribute = (which: number) =>
       this.#integer('cuDeviceGetAttribute', (view) => driver.deviceAttribute(view, which, device));
-    const text = new Uint8Array(256);
-    this.#call('cuDeviceGetName', driver.deviceName(text, text.length, device));
-    this.name = new TextDecoder().decode(text.subarray(0, text.indexOf(0)));
+    this.name = nameOf(driver, device);
     const { major, minor } = DEVICE_ATTRIBUTE;
     this.capability = 10 * attribute(major) + attribute(minor);
     if (this.capability < OLDEST_CAPABILITY) {

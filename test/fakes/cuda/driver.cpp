@@ -259,7 +259,7 @@ int cuDeviceGetUuid_v2(unsigned char *id, int device) {
   CALL(cuDeviceGetUuid_v2);
   memset(id, 0, 16);
   id[0] = (unsigned char)setting("FAKE_CUDA_UUID", 0);
-  id[15] = (unsigned char)device;
+  id[1] = id[15] = (unsigned char)device;
   return 0;
 }
 int cuDeviceGetAttribute(int *value, int attribute, int) {
