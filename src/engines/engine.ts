@@ -98,6 +98,9 @@ export interface Engine extends RegionCopies {
   readonly allocatedBytes: number;
   /** Most bytes that `allocate` can ever hand out. */
   readonly capacityBytes: number;
+  /** Of a device, what an engine takes at most beside its tensors and those of collectives; the first one on a
+   * device has it from what `capacityBytes` leaves out. 0: there is no device. */
+  readonly besideBytes: number;
 
   /** Room for so many results of kernels, zero, as long as the engine; not part of `allocatedBytes`. */
   slots(count: number): Slots;

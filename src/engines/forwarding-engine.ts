@@ -59,6 +59,9 @@ export class ForwardingEngine implements Engine {
   get capacityBytes(): number {
     return this.#engine.capacityBytes;
   }
+  get besideBytes(): number {
+    return this.#engine.besideBytes;
+  }
   allocate(shape: readonly number[]): Tensor;
   allocate(shape: readonly number[], dtype: 'bfloat16'): Tensor<'bfloat16'>;
   allocate(shape: readonly number[], dtype: Dtype): AnyTensor;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { NativeError, UnsupportedError } from '#src/base/errors.js';
+import { rankMemory } from '#src/analysis/step-memory.js';
 import { checkMemory } from '#src/app/train/plan-run.js';
 import { createCudaEngine } from '#src/engines/cuda/cuda-engine.js';
 import { inToolkit, openCudaDriver } from '#src/native/cuda.js';
@@ -166,8 +167,9 @@ test('ranks that share a device have to fit it together', () => {
   const specification = { ...network, activation: 'relu', ends: { kind: 'sharded' } } as const;
   const lossOptions = lossOptionsOf(settings);
   const plan = { specification, loss: 'mse', lossOptions, weighting: null } as const;
-  const check = (devices: number, gib: number) =>
-    checkMemory(plan as never, settings, { capacityBytes: gib * 2 ** 30, devices }, 4);
+  const beside = { besideBytes: 0, collectiveBytes: 0 };
+  const check = (devices: number, gib: number, more = beside) =>
+    checkMemory(plan as never, settings, { capacityBytes: gib * 2 ** 30, devices, ...more }, 4);
   // A rank needs 4 layers of 1024² weights, their gradients and the optimizer's: 32 to 80 MiB.
   assert.equal(check(4, 0.1), null);
   assert.match(check(1, 0.4) ?? '', /^4 ranks on 1 device: they take turns; one rank has all/);
@@ -176,4 +178,18 @@ test('ranks that share a device have to fit it together', () => {
     /4 ranks share a device, which has 0\.10 GiB; use more devices/,
   );
   assert.throws(() => check(0, 0.01), /its engine can address 0\.01 GiB; use more ranks/);
+  const own = { besideBytes: 48 * MIB, collectiveBytes: 16 * MIB };
+  // Of each rank the room of sums, and of those that share a device with others what an engine takes itself.
+  const fits = (devices: number, bytes: number, more: typeof own) => {
+    check(devices, bytes / 2 ** 30, more);
+    assert.throws(
+      () => check(devices, (bytes - 1) / 2 ** 30, more),
+      /beside|copies between|address/,
+    );
+  };
+  const sizes = { specification, columns: 32, ranks: 4, inputGradient: false, average: false };
+  const { totalBytes } = rankMemory({ ...sizes, loss: 'mse', optimizer: settings.optimizer }, 0);
+  fits(4, totalBytes, beside);
+  fits(4, totalBytes + 16 * MIB, own);
+  fits(1, 4 * (totalBytes + 16 * MIB) + 3 * 48 * MIB, own);
 });

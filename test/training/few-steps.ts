@@ -28,6 +28,8 @@ export interface FewStepsRequest {
   readonly clipNorm?: number;
   readonly nested?: boolean;
   readonly average?: boolean;
+  /** Default: `STEPS`. */
+  readonly steps?: number;
   /** Whether the last batch has a number that is none. */
   readonly broken?: boolean;
 }
@@ -86,6 +88,7 @@ export function trainFewSteps(
   inLast: (step: () => void) => void,
 ): RunNumbers {
   const { specification, loss, replicas = 1, microBatches = 1, average = false } = request;
+  const { steps: count = STEPS } = request;
   const parts = countedParts(bare, transport, replicas);
   const { engine, communicator } = parts;
   const network = buildNetwork(specification, engine, communicator);
@@ -117,8 +120,8 @@ export function trainFewSteps(
       const { loss: value, accuracy, gradientNorm } = stepper.step(step, 0.01, true);
       steps.push([value, accuracy, gradientNorm]);
     };
-    for (let step = 0; step < STEPS - 1; step++) run(step);
-    inLast(() => run(STEPS - 1));
+    for (let step = 0; step < count - 1; step++) run(step);
+    inLast(() => run(count - 1));
   } catch (error) {
     if (!(error instanceof TrainingError)) throw error;
     failure = error.message;
@@ -129,7 +132,7 @@ export function trainFewSteps(
 }
 
 function randomBatches(request: FewStepsRequest, replica: number) {
-  const { specification, loss, weighted, broken, microBatches = 1 } = request;
+  const { specification, loss, weighted, broken, microBatches = 1, steps = STEPS } = request;
   const stream = randomStream(11, `batches of ${replica}`);
   const outputs = loss === 'cross-entropy' ? 1 : outputWidth(specification);
   let drawn = 0;
@@ -140,7 +143,7 @@ function randomBatches(request: FewStepsRequest, replica: number) {
     stream.fillNormal(x, (drawn += x.length));
     stream.fillNormal(y, (drawn += y.length));
     if (loss === 'cross-entropy') y.forEach((value, i) => (y[i] = value > 0 ? 1 : 0));
-    if (broken && ++batches === STEPS * microBatches) x[0] = Number.NaN;
+    if (broken && ++batches === steps * microBatches) x[0] = Number.NaN;
     const weights = weighted ? [0.5, 1, 2, 0, 1, 1] : [];
     const about = { kind: 'training', step: 0, microBatch: 0, index: 0, columns: COLUMNS } as const;
     return { ...about, validColumns: COLUMNS, x, y: Float32Array.from([...y, ...weights]) };

@@ -4,7 +4,7 @@ import {
   type CommunicationRecord,
   RecordingTransport,
 } from '../../communicators/recording/recording-transport.js';
-import { joinPeers } from '../../communicators/peers/peer-transport.js';
+import { joinPeers, ROOM_BYTES } from '../../communicators/peers/peer-transport.js';
 import { StagedTransport } from '../../communicators/staged/staged-transport.js';
 import { HostPhaseClock, type PhaseClock } from '../../base/phases.js';
 import { countingEngine, type FlopCounter } from '../../engines/counting/counting-engine.js';
@@ -95,6 +95,11 @@ export function countedParts(engine: Engine, world: Transport, replicas = 1): Ra
       },
     },
   };
+}
+
+/** What collectives take of a rank's device. @param ranks in the process */
+export function collectiveBytes({ peers }: Pick<Engine, 'peers'>, ranks: number): number {
+  return peers === null || ranks === 1 ? 0 : ROOM_BYTES;
 }
 
 /** Devices copy from each other where their ranks are threads of one process. */

@@ -179,6 +179,12 @@ function refuseOneClass(training: DataParts['training']): void {
   throw new DataError('data', `${training.name}: ${what}; there is nothing to tell apart`);
 }
 
+/** Memory that ranks find. */
+export interface Room extends Pick<Engine, 'capacityBytes' | 'devices' | 'besideBytes'> {
+  /** What collectives take of a rank's device. */
+  readonly collectiveBytes: number;
+}
+
 /**
  * @param room memory that an engine can address: that of a rank, or of a device that ranks share
  * @param onMachine ranks on this machine; with devices, those that take these in turn
@@ -188,7 +194,7 @@ function refuseOneClass(training: DataParts['training']): void {
 export function checkMemory(
   { specification, loss, lossOptions, weighting }: RunPlan,
   settings: TrainingSettings,
-  { capacityBytes, devices }: Pick<Engine, 'capacityBytes' | 'devices'>,
+  { capacityBytes, devices, besideBytes, collectiveBytes }: Room,
   onMachine: number,
 ): string | null {
   const columns = settings.batch / settings.accumulate;
@@ -200,15 +206,20 @@ export function checkMemory(
   const bytes = rankMemory(shape, 0);
   const gib = (count: number) => `${(count / 2 ** 30).toFixed(2)} GiB`;
   const sharing = devices === 0 ? 1 : Math.ceil(onMachine / devices);
-  if (sharing * bytes.totalBytes > capacityBytes) {
+  const neededBytes = bytes.totalBytes + collectiveBytes;
+  const others = (sharing - 1) * besideBytes;
+  if (sharing * neededBytes + others > capacityBytes) {
     const held =
       sharing === 1 ? 'its engine can address' : `${sharing} ranks share a device, which has`;
     throw new UnsupportedError(
       'memory',
-      `a rank needs ${gib(bytes.totalBytes)} (parameters ${gib(bytes.parameterBytes)}, gradients ` +
+      `a rank needs ${gib(neededBytes)} (parameters ${gib(bytes.parameterBytes)}, gradients ` +
         `${gib(bytes.gradientBytes)}, ${optimizer} state ${gib(bytes.optimizerBytes)}, ` +
         `average ${gib(bytes.averageBytes)}, ` +
-        `activations ${gib(bytes.activationBytes)}, buffers ${gib(bytes.bufferBytes)}), ${held} ${gib(capacityBytes)}; use more ` +
+        `activations ${gib(bytes.activationBytes)}, buffers ${gib(bytes.bufferBytes)}` +
+        (collectiveBytes === 0 ? '' : `, copies between devices ${gib(collectiveBytes)}`) +
+        (others === 0 ? '' : `, and ${gib(besideBytes)} each beside them from the second rank on`) +
+        `), ${held} ${gib(capacityBytes)}; use more ` +
         `${devices === 0 ? 'ranks' : 'devices'}, a smaller width or batch, or --accumulate`,
     );
   }

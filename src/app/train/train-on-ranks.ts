@@ -15,13 +15,21 @@ import { readRunConfig, readRunSchema, type RunConfig } from '../../checkpoints/
 import { FolderLock } from '../../checkpoints/run-lock.js';
 import type { TrainingJob } from '../../training/trainer.js';
 import { compiledKernels, deviceIds, withEngine } from '../ranks/engines.js';
+import { collectiveBytes } from '../ranks/rank-parts.js';
 import { widensKernels } from '../ranks/probes.js';
 import { initialStandardization, openInitialModel } from './from-model.js';
 import { createMeter } from '../ranks/meters.js';
 import { holdData, openSettingsData } from '../data/open-data.js';
 import { describeData, resumedStandardization } from './resumed-data.js';
 import { openRun, removeUnusedRun } from './open-run.js';
-import { checkMemory, costlyPrecision, largeBatch, planRun, type RunPlan } from './plan-run.js';
+import {
+  checkMemory,
+  costlyPrecision,
+  largeBatch,
+  planRun,
+  type Room,
+  type RunPlan,
+} from './plan-run.js';
 import { joinRanks, MAXIMUM_THREADS, type Ranks } from '../ranks/ranks.js';
 import type { Resume } from './resume.js';
 import { resumedOtherwise } from './resumed-settings.js';
@@ -254,10 +262,13 @@ async function prepare(
       ? initialStandardization(settings, data, model)
       : resumedStandardization(resumeFolder, data);
   // Engine and meter are tried here first, so that what is missing is reported before a rank starts.
-  const room = await withEngine(settings.engine, settings, ({ capacityBytes, devices }) => ({
-    capacityBytes,
-    devices,
-  }));
+  const room = await withEngine(settings.engine, settings, (engine): Room => {
+    const { capacityBytes, devices, besideBytes } = engine;
+    return {
+      ...{ capacityBytes, devices, besideBytes },
+      collectiveBytes: collectiveBytes(engine, here.length),
+    };
+  });
   (await createMeter({ ...settings, choice: settings.meter })).close();
   const warning =
     onOneDevice === null

@@ -10,7 +10,7 @@ import { PeerCollective, type PeerGroup } from './peer-collective.js';
 import { PeerSums } from './peer-sums.js';
 
 /** Of the device's memory, for parts of sums. */
-const ROOM_BYTES = 16 * 2 ** 20;
+export const ROOM_BYTES = 16 * 2 ** 20;
 
 /** How a rank joins its group on devices. */
 export interface PeerOptions {

@@ -5,7 +5,7 @@ import type { Device } from './device.js';
 /** What vectors of any width divide, and every tensor starts at. */
 const ALIGNMENT = 64;
 /** Small tensors share chunks of this size. */
-const CHUNK_BYTES = 16 * 2 ** 20;
+export const CHUNK_BYTES = 16 * 2 ** 20;
 /** From this size on a tensor has a chunk of its own. */
 const LARGE_BYTES = 2 ** 20;
 /** Left to the driver, other processes and what libraries take themselves. */

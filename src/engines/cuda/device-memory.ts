@@ -14,16 +14,16 @@ import {
 } from '../../tensor/tensor.js';
 import type { Slots } from '../engine.js';
 import { sameLength } from '../same-length.js';
-import type { DeviceArena } from './arena.js';
+import { CHUNK_BYTES, type DeviceArena } from './arena.js';
 import type { CallCounts, Calls } from './calls.js';
 import type { Device } from './device.js';
 import { IdleTime } from './idle-time.js';
 import type { Launcher } from './kernel-launcher.js';
 import type { DevicePeers } from './peers.js';
-import type { Products } from './products.js';
+import { type Products, WORKSPACE_BYTES } from './products.js';
 import type { Staging } from './staging.js';
 import { StreamPhases } from './stream-phases.js';
-import type { Sums } from './sums.js';
+import { Sums } from './sums.js';
 
 /** What the engine of a device is made of. */
 export interface DeviceParts {
@@ -82,6 +82,8 @@ export class DeviceMemory implements RegionCopies {
   get capacityBytes(): number {
     return this.#arena.capacityBytes;
   }
+  /** The workspace of products, room for sums, and what is left over of the last chunk of small tensors. */
+  readonly besideBytes = WORKSPACE_BYTES + Sums.bytes + Sums.slotBytes + CHUNK_BYTES;
   allocate(shape: readonly number[]): Tensor;
   allocate(shape: readonly number[], dtype: 'bfloat16'): Tensor<'bfloat16'>;
   allocate(shape: readonly number[], dtype: Dtype): AnyTensor;

@@ -33,6 +33,8 @@ export class Sums {
     this.parts = [memory, memory + 8 * MOST_PARTS];
   }
   static readonly bytes = 16 * MOST_PARTS;
+  /** Of the device's memory, taken for slots at a time. */
+  static readonly slotBytes = 8 * FEWEST_SLOTS;
 
   /** @throws UnsupportedError when the device has no memory left */
   slots(count: number): Slots {

@@ -53,6 +53,7 @@ export class WasmEngine implements HostEngine {
   readonly idle = null;
   readonly peers = null;
   readonly devices = 0;
+  readonly besideBytes = 0;
   readonly #arena = new Arena();
   readonly #kernels: Kernels;
 
