@@ -12,7 +12,7 @@ import type {
 } from './calibration-rank.js';
 import type { MeterComparison } from '../../energy/metered.js';
 import { checkPower, countWork, fitPower, openCounter } from './calibration-power.js';
-import { mean, sourceNow, withKernels } from './calibration-times.js';
+import { leftOut, mean, sourceNow, withKernels } from './calibration-times.js';
 import { eachOnce } from '../../base/each-once.js';
 import type { Bind } from '../ranks/binding.js';
 import { beforeRanks, joinRanks, launchThreads } from '../ranks/ranks.js';
@@ -101,7 +101,25 @@ export async function calibrateBfloat16(
     kernels: dtype,
     wattsS: 0,
   });
-  return withKernels(machine, results, { dtype, sizes: places.sizes.steps });
+  const without = toldLeftOut(options, places, results);
+  return withKernels(machine, results, { dtype, sizes: places.sizes.steps, without });
+}
+
+/** What was not measured, which is told. */
+function toldLeftOut(
+  { sizes, onWarning }: CalibrationOptions,
+  places: Places,
+  results: readonly RankCalibration[],
+): string[] {
+  const kernels = results[0]?.kernels ?? null;
+  if (!places.onDevices || kernels === null) return [];
+  const without = leftOut(sizes ?? DEVICE_SIZES, kernels);
+  if (without.length > 0) {
+    onWarning(
+      `left out, as a device has no room for them or takes too long: ${without.join('; ')}`,
+    );
+  }
+  return without;
 }
 
 /** Where ranks compute, on cores or on devices, and what is measured there. */
@@ -196,7 +214,8 @@ async function measureMachine(
       energyPerByteJ: options.power.energyPerByteJ ?? counted?.energyPerByteJ ?? null,
     },
   };
-  const about = { dtype: 'float32', sizes: sizes.steps } as const;
+  const without = toldLeftOut(options, places, kernels);
+  const about = { dtype: 'float32', sizes: sizes.steps, without } as const;
   return { machine: withKernels(machine, kernels, about), meterCheck };
 }
 

@@ -1,6 +1,4 @@
 // A rank of a calibration, on a worker thread or in a process of an MPI job.
-import { availableParallelism } from 'node:os';
-
 import type { MeasuredCollectives, ProductTable, SizeTime } from '../../machine/machine.js';
 import { measureCollectives } from '../../calibration/measure-collectives.js';
 import {
@@ -13,6 +11,7 @@ import {
 import { Communicator } from '../../communicators/communicator.js';
 import { createEngine } from '../ranks/engines.js';
 import { calibrationShapes, timeSteps } from './calibration-steps.js';
+import { coresAreCrowded } from './crowded-cores.js';
 import { runRankProgram, withRankEngine } from '../ranks/rank-program.js';
 import type { EngineChoice } from '../../engines/engine-list.js';
 import type { Dtype } from '../../tensor/tensor.js';
@@ -60,12 +59,14 @@ export interface RankKernels {
   readonly engine: string;
   readonly products: ProductTable;
   readonly passes: Readonly<Record<string, readonly SizeTime[]>>;
-  /** Seconds of a step of each of the `calibrationShapes`. */
-  readonly steps: readonly number[];
+  /** Seconds of a step of each of the `calibrationShapes`; null: left out. */
+  readonly steps: readonly (number | null)[];
 }
 
 /** Longer products and passes of a device are not measured: they are as fast as those before. */
 const MOST_MS = 50;
+/** Of steps, likewise. */
+const MOST_STEP_MS = 500;
 
 await runRankProgram<CalibrationRequest>(async (context): Promise<RankCalibration> => {
   const { data, rank, localRank, size, transport } = context;
@@ -89,7 +90,7 @@ await runRankProgram<CalibrationRequest>(async (context): Promise<RankCalibratio
       : measureCollectives(communicator, {
           ...about,
           engine: null,
-          crowded: size > availableParallelism(),
+          crowded: coresAreCrowded(communicator),
         });
   const collectives = data.collectives ? await measureExchanges() : null;
   if (compute === null) return { kernels: null, watts: null, way, collectives };
@@ -108,12 +109,22 @@ await runRankProgram<CalibrationRequest>(async (context): Promise<RankCalibratio
     return { watts: counted, engine: name, products, passes };
   });
   const shapes = calibrationShapes(size, compute, sizes.steps);
-  const steps: number[] = [];
+  const steps: (number | null)[] = [];
+  const mostMs = onDevices ? MOST_STEP_MS : Infinity;
+  // The width from which on steps are left out.
+  let slow = Infinity;
   for (const [i, shape] of shapes.entries()) {
     tell(`training steps${format}`)(i / shapes.length);
+    const { width } = shape.specification;
+    if (width > slow) {
+      steps.push(null);
+      continue;
+    }
     // Engines give no memory back before they are closed: each network has one of its own.
-    const step = (engine: Engine) => timeSteps(shape, transport, engine);
-    steps.push(await withRankEngine(context, make, step));
+    const step = (engine: Engine) => timeSteps(shape, { transport, engine, mostMs });
+    const { seconds, isSlow } = await withRankEngine(context, make, step);
+    if (isSlow) slow = width;
+    steps.push(seconds);
   }
   return { kernels: { ...kernels, steps }, watts, way, collectives };
 });

@@ -1,8 +1,9 @@
 import { ratesOf } from '../../analysis/rates.js';
 import { rounded } from '../../calibration/clock.js';
-import type { StepSize } from '../../calibration/sizes.js';
+import type { CalibrationSizes, StepSize } from '../../calibration/sizes.js';
 import type { Machine, MeasuredTimes } from '../../machine/machine.js';
 import type { Dtype } from '../../tensor/tensor.js';
+import { STRATEGY_NAMES } from '../../layers/strategies.js';
 import type { RankCalibration, RankKernels } from './calibration-rank.js';
 import { calibrationShapes, fitSteps } from './calibration-steps.js';
 
@@ -11,22 +12,32 @@ export function sourceNow(): string {
   return `phantom calibrate, ${new Date().toISOString().slice(0, 10)}, Node ${process.version}`;
 }
 
+/** What was measured. */
+interface TimesAbout {
+  readonly dtype: Dtype;
+  /** Networks whose steps were timed. */
+  readonly sizes: readonly StepSize[];
+  /** What was left out, in words. */
+  readonly without: readonly string[];
+}
+
 /**
  * A machine with times that its ranks measured at once; where they are in bfloat16, beside those in
  * float32 that it has.
- * @param about the format, and the networks whose steps were timed
+ * @param about what was measured
  */
 export function withKernels(
   machine: Omit<Machine, 'compute'> & Partial<Machine>,
   results: readonly RankCalibration[],
-  { dtype, sizes }: { readonly dtype: Dtype; readonly sizes: readonly StepSize[] },
+  { dtype, sizes, without }: TimesAbout,
 ): Machine {
   const kernels = results.flatMap((rank) => (rank.kernels ? [rank.kernels] : []));
   const [first] = kernels;
   if (first === undefined) throw new TypeError('no rank measured its kernels');
   const ranks = kernels.length;
   const alone = { factor: 1, perOperationS: 0 };
-  const times = { ...meanKernels(kernels, first), source: sourceNow(), ranks, inStep: alone };
+  const source = `${sourceNow()}${without.length === 0 ? '' : `, without ${without.join(', ')}`}`;
+  const times = { ...meanKernels(kernels, first), source, ranks, inStep: alone };
   const unfitted = withTimes(machine, times, dtype);
   const { factor, perOperationS } = fitSteps(
     calibrationShapes(ranks, dtype, sizes),
@@ -70,6 +81,24 @@ function meanKernels(
       }),
     ),
   };
+}
+
+/** What was asked for and not measured, in words: a device has no room for it, or takes too long. */
+export function leftOut(
+  asked: CalibrationSizes,
+  { products, passes, steps }: Pick<RankKernels, 'products' | 'passes' | 'steps'>,
+): string[] {
+  // Every strategy at each size.
+  const timed = steps.filter((seconds) => seconds !== null).length / STRATEGY_NAMES.length;
+  const of = <T>(what: string, all: readonly T[], count: number, text: (one: T) => string) =>
+    count < all.length ? [`${what} of ${all.slice(count).map(text).join(', ')}`] : [];
+  const sizes = Object.values(passes)[0] ?? [];
+  const square = (size: number) => `${size} × ${size}`;
+  return [
+    ...of('products', asked.weights, products.first.length, square),
+    ...of('passes', asked.passes, sizes.length, (size) => `${size} elements`),
+    ...of('steps', asked.steps, timed, ({ width }) => `width ${width}`),
+  ];
 }
 
 /** To as many digits as a measurement has. */

@@ -17,7 +17,8 @@ import { Communicator } from '../../communicators/communicator.js';
 import { SoloTransport } from '../../communicators/solo/solo-transport.js';
 import { createWasmEngine } from '../../engines/wasm/wasm-engine.js';
 import { calibrateBfloat16 } from './calibrate.js';
-import { calibrationShapes, fitSteps } from './calibration-steps.js';
+import { calibrationShapes, fitSteps, timeSteps } from './calibration-steps.js';
+import { leftOut } from './calibration-times.js';
 import { readMachine, writeMachine } from '../../machine/machines.js';
 
 describe('calibration', () => {
@@ -34,6 +35,42 @@ describe('calibration', () => {
     const { factor, perOperationS } = fitSteps(shapes, seconds, () => rates);
     assert.ok(Math.abs(factor - 1.25) < 1e-6, String(factor));
     assert.ok(Math.abs(perOperationS - 3e-6) < 1e-9, String(perOperationS));
+    // Of some steps alone, where others were left out.
+    const some = fitSteps(shapes, [...seconds.slice(0, 6), null, null, null], () => rates);
+    assert.ok(Math.abs(some.factor - 1.25) < 1e-6, String(some.factor));
+  });
+
+  it('times a step once that takes longer than wanted', () => {
+    const [shape] = calibrationShapes(1, 'float32', [{ width: 8, depth: 1, columns: 2 }]);
+    assert.ok(shape);
+    const time = (mostMs: number) => {
+      const place = { transport: new SoloTransport(), engine: createWasmEngine(), mostMs };
+      return timeSteps(shape, place);
+    };
+    const [once, often] = [time(0), time(Infinity)];
+    assert.ok(once.seconds > 0 && often.seconds > 0);
+    assert.deepEqual([once.isSlow, often.isSlow], [true, false]);
+  });
+
+  it('says what was left out', () => {
+    const asked = { ...CORE_SIZES, weights: [4, 8, 16], passes: [64, 128] };
+    const measured = (weights: number[], passes: number[], steps: (number | null)[]) => {
+      const seconds = { NN: [], NT: [], TN: [] };
+      return {
+        products: { first: weights, second: weights, batch: [1], seconds },
+        passes: { add: passes.map((size) => ({ size, seconds: 1 })) },
+        steps,
+      };
+    };
+    const all = calibrationShapes(1, 'float32', CORE_SIZES.steps).map(() => 1);
+    assert.deepEqual(leftOut(asked, measured([4, 8, 16], [64, 128], all)), []);
+    const each = all.length / CORE_SIZES.steps.length;
+    const some = all.map((seconds, i) => (i < 2 * each ? seconds : null));
+    assert.deepEqual(leftOut(asked, measured([4], [64], some)), [
+      'products of 8 × 8, 16 × 16',
+      'passes of 128 elements',
+      'steps of width 1024, width 2048',
+    ]);
   });
 
   it('gives every call its number, and collectives a time at every size', () => {

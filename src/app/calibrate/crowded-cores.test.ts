@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { areCrowded, type RankCores } from './crowded-cores.js';
+
+test('ranks are crowded where a machine has fewer cores for them than they are', () => {
+  const rank = (host: number, cpus: readonly number[], limit = Infinity): RankCores => {
+    return { host, cpus, limit };
+  };
+  const crowded = (...ranks: RankCores[]) => areCrowded(ranks);
+  assert.equal(crowded(rank(1, [0])), false);
+  assert.equal(crowded(rank(1, [0, 1]), rank(1, [0, 1])), false);
+  assert.equal(crowded(rank(1, [0]), rank(1, [0])), true);
+  // Each bound to a core of its own, and the same numbers on two machines.
+  assert.equal(crowded(rank(1, [0]), rank(1, [1])), false);
+  assert.equal(crowded(rank(1, [0]), rank(2, [0])), false);
+  assert.equal(crowded(rank(1, [0]), rank(2, [0]), rank(2, [0])), true);
+  // A control group gives them less time than they have cores, or nothing says which cores there are.
+  assert.equal(crowded(rank(1, [0, 1], 1.5), rank(1, [0, 1], 1.5)), true);
+  assert.equal(crowded(rank(1, [], 2), rank(1, [], 2)), false);
+  assert.equal(crowded(rank(1, [], 1), rank(1, [], 1)), true);
+  assert.equal(crowded(rank(1, [0], 0.5)), false);
+});
