@@ -24,10 +24,11 @@ describe('training on CUDA devices, in all variants', { skip: skip ?? false }, (
   if (skip === null) withFakeCuda();
 
   for (const variant of Object.keys(VARIANTS)) {
-    it(`has the losses of ${variant}, with the same bits on two devices`, async (context) => {
+    it(`has the losses of ${variant}, with the same bits on two devices and on four ranks`, async (context) => {
       const one = await lossesOf(context, variant, 1);
       assertGolden(variant, one);
       assert.deepEqual(await lossesOf(context, variant, 2), one);
+      assert.deepEqual(await lossesOf(context, variant, 4), one);
     });
   }
 

@@ -23,6 +23,8 @@ describe('training on CUDA devices', { skip: skip ?? false }, () => {
     await train(settings(parts, { ranks: 1, steps: STEPS / 2 }));
     await resume(parts, { steps: STEPS, ranks: 2 });
     assert.deepEqual(losses(parts), whole);
+    // Two ranks on each device.
+    assert.deepEqual(await lossesOf(context, 'phantom', 4), whole);
   });
 
   // The last: a lost device stays lost.

@@ -4,6 +4,7 @@
 #pragma GCC optimize("O3")
 
 #include <cstring>
+#include <utility>
 #include <vector>
 
 enum { FLOAT32 = 0, BFLOAT16 = 14, COMPUTE_FLOAT32 = 68, COMPUTE_TF32 = 77 };
@@ -144,6 +145,7 @@ int cublasLtMatmul(void *handle, Description *description, const float *alpha, c
   float by = *alpha, old = *beta;
   bool transposeA = description->transposeA, transposeB = description->transposeB;
   bool tf32 = description->compute == COMPUTE_TF32;
+  bool wide = algorithm->alignment[0] >= 16 && algorithm->alignment[1] >= 16 && algorithm->alignment[3] >= 16;
   Layout a = *la, b = *lb, out = *ld;
   return enqueue(stream, [=] {
     if (!aligned) { breakDevice(716); return; }
@@ -164,6 +166,8 @@ int cublasLtMatmul(void *handle, Description *description, const float *alpha, c
         uint64_t p = 0;
         for (; p + 8 <= inner; p += 8) for (int q = 0; q < 8; q++) sum[q] += x[p + q] * y[p + q];
         for (; p < inner; p++) sum[p % 8] += x[p] * y[p];
+        // Algorithms differ in the order of their sums.
+        if (!wide) for (int q = 0; q < 4; q++) std::swap(sum[q], sum[2 * q]);
         float total = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
         float *place = to + i + j * out.leading;
         *place = old == 0 ? by * total : by * total + old * *place;

@@ -13,8 +13,9 @@
 //   the next one.
 // - Devices copy from each other, unless FAKE_CUDA_PEERS is 0 by the driver alone.
 // - FAKE_CUDA_DEVICES, FAKE_CUDA_CAPABILITY, FAKE_CUDA_DRIVER and FAKE_CUDA_MEMORY (MiB of a device) say
-//   what there is, and FAKE_CUDA_UUID which (the first byte of its UUID; the last is its number); FAKE_CUDA_KERNEL_S, how long a kernel takes (with FAKE_CUDA_SLOW the one of that name), which nobody waits for: the clock of a stream
+//   what there is, and FAKE_CUDA_UUID which (the first byte of its UUID; the second and the last are its number); FAKE_CUDA_KERNEL_S, how long a kernel takes (with FAKE_CUDA_SLOW the one of that name), which nobody waits for: the clock of a stream
 //   goes on by it, and events have its time.
+// - Products sum in an order that depends on the alignments for which their algorithm was asked.
 //
 // It proves calls, order, layouts and the kernels' arithmetic; nothing about races inside a block, the
 // compiler for the device, or speed.
