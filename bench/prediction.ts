@@ -10,7 +10,7 @@ import type { Dtype } from '#src/tensor/tensor.js';
 import { quantile, timeSteps } from './step.js';
 
 const HELP = `npm run bench -- prediction --machine machines/<name>.json [--json]
-  [--compute float32|bfloat16] [--engine auto|blas|wasm] [--steps 20] [--from 0] [--to 24]
+  [--compute float32|bfloat16] [--engine auto|blas|wasm|cuda] [--steps 20] [--from 0] [--to 24]
 
 Times 24 shapes of networks for each strategy, none of which has a size that phantom calibrate
 measures, and prints measured and predicted step times. Measured is the lower quartile of the

@@ -35,14 +35,23 @@ export function findMachineFile(machine: string): string {
 
 /** The power model of a machine file. @throws MeterError where something is missing or wrong */
 export function readPower(file: string): PowerModel {
-  let content: unknown;
+  return checkPower(file, (contentOf(file) as { power?: unknown } | null)?.power);
+}
+
+/** Whether its watts are of devices: it was measured with engine cuda. @throws MeterError where it is no JSON file */
+export function isOfDevices(file: string): boolean {
+  const content = contentOf(file) as { compute?: { engine?: unknown } | null } | null;
+  const engine = content?.compute?.engine;
+  return typeof engine === 'string' && engine.startsWith('cuda,');
+}
+
+function contentOf(file: string): unknown {
   try {
-    content = JSON.parse(readSmall(file, MOST_BYTES).toString('utf8'));
+    return JSON.parse(readSmall(file, MOST_BYTES).toString('utf8'));
   } catch (error) {
     const [reason] = (error as Error).message.split('\n', 1);
     throw new MeterError('machine', `cannot read ${file}: ${reason}; it has to be a JSON file`);
   }
-  return checkPower(file, (content as { power?: unknown } | null)?.power);
 }
 
 /** Checks the `power` of a machine file. @throws MeterError naming the first thing that is wrong */

@@ -5,6 +5,8 @@ import { after, before, describe, it } from 'node:test';
 
 import { calibrate } from '#src/app/calibrate/calibrate.js';
 import { wattsOfEach } from '#src/app/calibrate/device-power.js';
+import { createMeter } from '#src/app/ranks/meters.js';
+import { MeterError } from '#src/base/errors.js';
 import { readMachine, writeMachine } from '#src/machine/machines.js';
 
 import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
@@ -26,7 +28,11 @@ const SIZES = {
 describe('calibration of CUDA devices', { skip: skip ?? false }, () => {
   if (skip === null) withFakeCuda();
   before(() => (process.env['FAKE_CUDA_DEVICES'] = '1'));
-  after(() => delete process.env['PHANTOM_NVML']);
+  after(() => {
+    for (const name of ['PHANTOM_NVML', 'PHANTOM_SYSFS', 'PHANTOM_ROCM_SMI']) {
+      delete process.env[name];
+    }
+  });
 
   const measured = async (folder: string) => {
     const { machine } = await calibrate({
@@ -79,6 +85,20 @@ describe('calibration of CUDA devices', { skip: skip ?? false }, () => {
     const plan = await commands.run('plan', '--machine', file, ...flags);
     assert.equal(plan.status, 0, plan.stderr);
     assert.match(plan.stdout, /as measured by phantom calibrate/);
+
+    // Its watts are of devices: the model of CPU time does not take them.
+    await assert.rejects(
+      createMeter({ choice: 'modelled', machine: file }),
+      (error) =>
+        error instanceof MeterError && /are of devices.*--meter nvml or auto/.test(error.message),
+    );
+    Object.assign(process.env, { PHANTOM_SYSFS: folder, PHANTOM_ROCM_SMI: 'none' });
+    const meter = await createMeter({ choice: 'auto', machine: file, gpus: true });
+    meter.close();
+    assert.match(
+      meter.description,
+      /\(machine default\).*; the watts of .*here.json are of devices; nvml/,
+    );
   });
 
   it('shares watts out among devices, and others of the machine wait', () => {

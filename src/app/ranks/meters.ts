@@ -9,7 +9,7 @@ import {
 import { processCpuS } from '../../energy/cpu-time.js';
 import type { EnergyMeter } from '../../energy/meter.js';
 import { describePower, modelledSource, requirePower, type Usage } from '../../energy/modelled.js';
-import { findMachineFile, readPower } from '../../machine/power-file.js';
+import { findMachineFile, isOfDevices, readPower } from '../../machine/power-file.js';
 import { isDenied } from '../../energy/sysfs.js';
 import { childrenCpuS } from '../../energy/process-tree.js';
 import { WindowMeter } from '../../energy/windows.js';
@@ -65,8 +65,15 @@ const SAMPLE_S = { integrated: 0.1, counter: 0.25, modelled: 1 } as const;
 export async function createMeter(request: MeterRequest): Promise<EnergyMeter> {
   const { choice } = request;
   // Whatever meters, a machine file with a wrong number in it is no good.
-  const power = readPower(findMachineFile(request.machine));
+  const file = findMachineFile(request.machine);
+  const power = readPower(file);
+  const ofDevices = isOfDevices(file);
   if (choice === 'none') return together([]);
+  if (choice === 'modelled' && ofDevices) {
+    const remedy = 'use --meter nvml or auto, or another --machine';
+    const what = `the watts of ${request.machine} are of devices, and the model is of CPU time`;
+    throw new MeterError('modelled', `${what}; ${remedy}`);
+  }
   if (choice === 'modelled') return modelledMeter(request, power);
   if (choice !== 'auto') return together([await findCounter(choice)]);
 
@@ -89,7 +96,8 @@ export async function createMeter(request: MeterRequest): Promise<EnergyMeter> {
   const denied = reasons.some(isDenied)
     ? '; this user may not read the energy counter of this machine'
     : '';
-  const rest = processor ?? modelled(request, power, denied);
+  const rest =
+    processor ?? (ofDevices ? modelledCores(request, denied) : modelled(request, power, denied));
   return together([rest, ...gpus.filter((found) => found !== null)]);
 }
 
@@ -126,6 +134,13 @@ const nothing = () => {};
 /** The model with constants that are known already. @throws MeterError when one is missing */
 export function modelledMeter(request: ModelRequest, power: PowerModel): EnergyMeter {
   return together([modelled(request, power)]);
+}
+
+/** The model where the machine's watts are of devices: with the constants of this package. */
+function modelledCores(request: ModelRequest, remark: string): Found {
+  const power = readPower(findMachineFile('default'));
+  const why = `; the watts of ${request.machine} are of devices`;
+  return modelled({ ...request, machine: 'default' }, power, remark + why);
 }
 
 function modelled(

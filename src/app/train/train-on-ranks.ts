@@ -264,10 +264,8 @@ async function prepare(
   // Engine and meter are tried here first, so that what is missing is reported before a rank starts.
   const room = await withEngine(settings.engine, settings, (engine): Room => {
     const { capacityBytes, devices, besideBytes } = engine;
-    return {
-      ...{ capacityBytes, devices, besideBytes },
-      collectiveBytes: collectiveBytes(engine, here.length),
-    };
+    const own = collectiveBytes(engine, here.length);
+    return { capacityBytes, devices, besideBytes, collectiveBytes: own };
   });
   (await createMeter({ ...settings, choice: settings.meter })).close();
   const warning =
