@@ -153,7 +153,9 @@ check() { "$node" build/bench/gpu/main.js "$@" --out "$out" ${more[@]+"${more[@]
 doctor() {
   "$node" dist/cli/main.js doctor --json > "$out/doctor.json" || return
   "$node" -e '
-    const { engines } = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
+    const report = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
+    const { engines, communicators } = report;
+    console.log(communicators.filter(({ name }) => /devices/.test(name)));
     const cuda = engines.find(({ name }) => name === "cuda");
     console.log(cuda);
     process.exit(cuda?.available === true ? 0 : 1);' "$out/doctor.json"

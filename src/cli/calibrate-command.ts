@@ -56,7 +56,8 @@ export const command = defineCommand({
 Measures kernels on all cores at once, collectives between 1, 2, 4, … worker threads, and a few whole
 steps, in about a minute for each format; leave the machine alone meanwhile. Where an energy counter can be read, it
 also measures the watts of an idle and of a busy core, and the error of modelled energy with them.
-With --engine cuda all of it is of the machine's devices and of the copies between them, and takes longer.
+With --engine cuda all of it is of the machine's devices and of the copies between them, takes longer,
+and leaves out sizes that take too long, which it says.
 Under an MPI launcher it measures the collectives of the job and adds them to the file.`,
     examples: [
       `${phantom} calibrate`,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { areCrowded, type RankCores } from './crowded-cores.js';
+import { areCrowded, decodeCores, encodeCores, type RankCores } from './crowded-cores.js';
 
 test('ranks are crowded where a machine has fewer cores for them than they are', () => {
   const rank = (host: number, cpus: readonly number[], limit = Infinity): RankCores => {
@@ -20,4 +20,13 @@ test('ranks are crowded where a machine has fewer cores for them than they are',
   assert.equal(crowded(rank(1, [], 2), rank(1, [], 2)), false);
   assert.equal(crowded(rank(1, [], 1), rank(1, [], 1)), true);
   assert.equal(crowded(rank(1, [0], 0.5)), false);
+});
+
+test('what a rank may use comes back from the numbers that ranks exchange', () => {
+  const ranks: RankCores[] = [
+    { host: 2 ** 24 - 1, cpus: [0, 15, 16, 47, 1023], limit: Infinity },
+    { host: 7, cpus: [], limit: 1.5 },
+    { host: 0, cpus: Array.from({ length: 1024 }, (_, cpu) => cpu), limit: 1024 },
+  ];
+  for (const rank of ranks) assert.deepEqual(decodeCores(encodeCores(rank)), rank);
 });
