@@ -4,7 +4,8 @@ import {
   type CommunicationRecord,
   RecordingTransport,
 } from '../../communicators/recording/recording-transport.js';
-import { joinPeers, ROOM_BYTES } from '../../communicators/peers/peer-transport.js';
+import { ROOM_BYTES } from '../../communicators/devices/device-sums.js';
+import { joinPeers } from '../../communicators/peers/peer-transport.js';
 import { StagedTransport } from '../../communicators/staged/staged-transport.js';
 import { HostPhaseClock, type PhaseClock } from '../../base/phases.js';
 import { countingEngine, type FlopCounter } from '../../engines/counting/counting-engine.js';

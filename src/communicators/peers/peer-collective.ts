@@ -1,11 +1,12 @@
-import { CollectiveError } from '../../base/errors.js';
 import type { PeerCopies, PeerPlace } from '../../tensor/peer-copies.js';
 import type { RegionCopies } from '../../tensor/region-copies.js';
-import type { Bytes, Tensor } from '../../tensor/tensor.js';
-import { type Call, describeCall, encodeCall, shardLength } from '../call.js';
+import { type Call, encodeCall, shardLength } from '../call.js';
 import type { PendingCollective, Transport } from '../communicator.js';
+import type { DeviceSums } from '../devices/device-sums.js';
+import type { DeviceCollective, DeviceRegion } from '../devices/device-transport.js';
+import { CODE, compareCalls, LENGTH } from '../devices/said-calls.js';
 import { bytesEach } from '../operands.js';
-import type { PeerParts, PeerSums } from './peer-sums.js';
+import { PeerParts } from './peer-parts.js';
 
 /** What the collectives of a group of devices share. */
 export interface PeerGroup {
@@ -16,14 +17,12 @@ export interface PeerGroup {
   readonly peers: PeerCopies;
   /** By rank. */
   readonly places: readonly PeerPlace[];
-  readonly sums: PeerSums;
+  readonly sums: DeviceSums;
 }
 
-export type PeerRegion = Tensor | Bytes;
-
-/** What ranks tell one another of a collective, in numbers. From `READ` on: a mark for each rank, which that one
+/** What ranks tell one another of a collective, beside the call. From `READ` on: a mark for each rank, which that one
  * sets behind its copies, and which nobody but the teller waits for. */
-const [CODE, LENGTH, ADDRESS, READY, SUMMED, READ] = [0, 1, 2, 3, 4, 5];
+const [ADDRESS, READY, SUMMED, READ] = [2, 3, 4, 5];
 
 /**
  * A collective of regions of devices. Ranks meet three times, and nowhere does a host wait for a device:
@@ -36,10 +35,10 @@ const [CODE, LENGTH, ADDRESS, READY, SUMMED, READ] = [0, 1, 2, 3, 4, 5];
  * A mark is waited for as it is set then, so that ranks have to meet before they wait. After the last meeting a
  * rank uses no mark of another's, which may have ended.
  */
-export class PeerCollective implements PendingCollective {
+export class PeerCollective implements DeviceCollective {
   readonly #group: PeerGroup;
-  readonly #finish: (collective: PeerCollective) => void;
-  readonly #free: (collective: PeerCollective) => void;
+  readonly #finish: (collective: DeviceCollective) => void;
+  readonly #free: (collective: DeviceCollective) => void;
   readonly #own: Float64Array;
   readonly #ownBytes: Uint8Array;
   readonly #all: Float64Array;
@@ -47,7 +46,7 @@ export class PeerCollective implements PendingCollective {
   readonly #parts: PeerParts;
   #said: PendingCollective | null = null;
   #call: Call = 'barrier';
-  #to: PeerRegion | null = null;
+  #to: DeviceRegion | null = null;
   #root = 0;
   #isComplete = true;
   #isFree = true;
@@ -56,8 +55,8 @@ export class PeerCollective implements PendingCollective {
    * @param free takes it when it has been waited for */
   constructor(
     group: PeerGroup,
-    finish: (collective: PeerCollective) => void,
-    free: (collective: PeerCollective) => void,
+    finish: (collective: DeviceCollective) => void,
+    free: (collective: DeviceCollective) => void,
   ) {
     const { peers, places, inner } = group;
     this.#group = group;
@@ -71,12 +70,10 @@ export class PeerCollective implements PendingCollective {
     this.#ownBytes = new Uint8Array(own.buffer);
     this.#all = new Float64Array(own.length * places.length);
     this.#allBytes = new Uint8Array(this.#all.buffer);
-    const addresses = new Float64Array(places.length);
-    this.#parts = { places, addresses, rank: inner.rank };
+    this.#parts = new PeerParts(peers, places, inner.rank);
   }
 
-  /** @throws CollectiveError where the group has ended, or has too many under way */
-  start(call: Call, send: PeerRegion, receive: PeerRegion, root: number): void {
+  start(call: Call, send: DeviceRegion, receive: DeviceRegion, root: number): void {
     const { peers, inner, places } = this.#group;
     this.#call = call;
     this.#to = receive;
@@ -98,12 +95,11 @@ export class PeerCollective implements PendingCollective {
     this.#free(this);
   }
 
-  /** @throws CollectiveError where the group has ended, or ranks have called different things */
   complete(): void {
     const { peers, copies, places } = this.#group;
     copies.idle?.begin();
     this.#said?.wait();
-    this.#compare();
+    compareCalls(this.#group.inner, this.#call, this.#all);
     for (let rank = 0; rank < places.length; rank++) {
       peers.holdCopies(this.#of(rank, READY));
       this.#parts.addresses[rank] = this.#of(rank, ADDRESS);
@@ -116,7 +112,7 @@ export class PeerCollective implements PendingCollective {
   #copy(): void {
     const { sums, places, copies } = this.#group;
     const { rank } = this.#parts;
-    const to = this.#to as PeerRegion;
+    const to = this.#to as DeviceRegion;
     const length = this.#own[LENGTH] ?? 0;
     const bytes = length * bytesEach(to);
     if (this.#call === 'all-gather') {
@@ -135,8 +131,8 @@ export class PeerCollective implements PendingCollective {
       if (rank !== this.#root) this.#copyFrom(this.#root, 0, to.byteOffset, bytes);
       this.#end();
     } else if (this.#call === 'reduce-scatter') {
-      this.#shift(bytes * rank);
-      sums.reduce(this.#parts, length, to.byteOffset);
+      this.#parts.begin(bytes * rank, length);
+      sums.reduce(this.#parts, to.byteOffset);
       copies.idle?.begin();
       this.#end();
     } else if (length <= sums.chunkLength(places.length)) {
@@ -147,24 +143,24 @@ export class PeerCollective implements PendingCollective {
   }
 
   /** Every rank sums all: over its region, once all have read it. */
-  #sumForItself({ byteOffset: out }: PeerRegion, count: number): void {
+  #sumForItself({ byteOffset: out }: DeviceRegion, count: number): void {
     const { sums } = this.#group;
-    const half = sums.copy(this.#parts, 0, count);
+    this.#parts.begin(0, count);
+    const half = sums.copy(this.#parts, 0);
     this.#end();
     sums.add(this.#parts, half, { from: 0, count, out });
   }
 
   /** Each rank sums a shard over its own region, where nobody else reads it; then all gather the shards. A rank
    * has read another's shard when it has summed it. */
-  #sumShards({ byteOffset }: PeerRegion, count: number): void {
+  #sumShards({ byteOffset }: DeviceRegion, count: number): void {
     const { sums, peers, meetings, places, copies } = this.#group;
-    const { rank, addresses } = this.#parts;
+    const { rank } = this.#parts;
     const part = 64 * Math.ceil(count / places.length / 64);
     const start = (peer: number) => Math.min(count, peer * part);
     const lengthOf = (peer: number) => start(peer + 1) - start(peer);
-    this.#shift(4 * start(rank));
-    sums.reduce(this.#parts, lengthOf(rank), byteOffset + 4 * start(rank));
-    this.#shift(-4 * start(rank));
+    this.#parts.begin(4 * start(rank), lengthOf(rank));
+    sums.reduce(this.#parts, byteOffset + 4 * start(rank));
     peers.markCalls(this.#own[SUMMED] ?? 0);
     copies.idle?.begin();
     meetings.barrier();
@@ -172,7 +168,7 @@ export class PeerCollective implements PendingCollective {
       const peer = (rank + turn) % places.length;
       peers.holdCopies(this.#of(peer, SUMMED));
       const at = 4 * start(peer);
-      const from = (addresses[peer] ?? 0) + at;
+      const from = this.#of(peer, ADDRESS) + at;
       peers.copyFrom(places[peer] as PeerPlace, from, byteOffset + at, 4 * lengthOf(peer));
     }
     this.#end();
@@ -189,37 +185,15 @@ export class PeerCollective implements PendingCollective {
   }
 
   #copyFrom(peer: number, offset: number, to: number, bytes: number): void {
-    const from = (this.#parts.addresses[peer] ?? 0) + offset;
-    const { rank, places } = this.#parts;
+    const from = this.#of(peer, ADDRESS) + offset;
+    const { places } = this.#group;
+    const { rank } = this.#parts;
     // The own part may be in place already.
     if (peer === rank && from === to) return;
     this.#group.peers.copyFrom(places[peer] as PeerPlace, from, to, bytes);
   }
 
-  #shift(bytes: number): void {
-    const { addresses } = this.#parts;
-    for (let rank = 0; rank < addresses.length; rank++) {
-      addresses[rank] = (addresses[rank] ?? 0) + bytes;
-    }
-  }
-
   #of(rank: number, field: number): number {
     return this.#all[rank * this.#own.length + field] ?? 0;
-  }
-
-  #compare(): void {
-    const { inner, places } = this.#group;
-    const own = this.#own;
-    for (let rank = 0; rank < places.length; rank++) {
-      const [code, length] = [this.#of(rank, CODE), this.#of(rank, LENGTH)];
-      if (code === own[CODE] && length === own[LENGTH]) continue;
-      const called = (one: number): string =>
-        describeCall(this.#of(one, CODE), this.#of(one, LENGTH));
-      const what =
-        `unequal calls: rank ${rank} called ${called(rank)}, rank ${inner.rank} ` +
-        `${called(inner.rank)}; every rank must make the same calls with the same sizes`;
-      inner.abort(what);
-      throw new CollectiveError(this.#call, what);
-    }
   }
 }

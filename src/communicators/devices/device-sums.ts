@@ -1,16 +1,24 @@
 import type { IdleClock } from '../../tensor/region-copies.js';
-import type { PeerCopies, PeerPlace } from '../../tensor/peer-copies.js';
+import type { PeerCopies } from '../../tensor/peer-copies.js';
 import { treeSplit } from '../communicator.js';
 
-/** Equal parts of a sum, one in the memory of each rank. */
-export interface PeerParts {
-  /** Of the ranks. */
-  readonly places: readonly PeerPlace[];
-  /** Of the first number of each part, by rank. */
-  readonly addresses: Float64Array;
-  /** The own one, which is read where it is. */
+/** Parts of a sum, one in the memory of each rank; this rank's is read where it is. */
+export interface SumParts {
   readonly rank: number;
+  readonly ranks: number;
+  /** Address of the own part. */
+  readonly own: number;
+  /** float32 numbers that this rank sums. */
+  readonly length: number;
+  /** The most that a rank sums: all go on until it is done. */
+  readonly longest: number;
+  /** Starts copies of `most` numbers of each other rank's part, or of what is left, from number `from` on.
+   * @param at address of where that of rank 0 would go, and so on every `stride` bytes */
+  copy(from: number, most: number, at: number, stride: number): void;
 }
+
+/** What the room takes of a device's memory, unless a test says. */
+export const ROOM_BYTES = 16 * 2 ** 20;
 
 /** A half of the room: parts are copied into one while those in the other are added. */
 interface Half {
@@ -21,9 +29,9 @@ interface Half {
   readonly read: number;
 }
 
-/** What an engine sums of other devices' memory: their parts are copied into room of its own, and added there by
+/** What an engine sums of other devices' memory: their parts are brought into room of its own, and added there by
  * the fixed tree over ranks, as on hosts. One for all groups of an engine. */
-export class PeerSums {
+export class DeviceSums {
   readonly #peers: PeerCopies;
   readonly #idle: IdleClock | null;
   readonly #roomBytes: number;
@@ -32,7 +40,7 @@ export class PeerSums {
   readonly #halves: readonly [Half, Half];
   #turn = 0;
   // Of the sum that is made:
-  #parts: PeerParts | null = null;
+  #parts: SumParts | null = null;
   #at = 0;
   #stride = 0;
   #from = 0;
@@ -54,46 +62,40 @@ export class PeerSums {
   }
 
   /** Copies a chunk of all others' parts, from their number `from` on. @returns the half that it is in */
-  copy(parts: PeerParts, from: number, count: number): Half {
-    const { places, addresses, rank } = parts;
+  copy(parts: SumParts, from: number): Half {
     const half = this.#half();
     this.#peers.holdCopies(half.read);
-    const stride = this.#strideOf(places.length);
-    for (let turn = 1; turn < places.length; turn++) {
-      const peer = (rank + turn) % places.length;
-      const place = places[peer] as PeerPlace;
-      const at = (addresses[peer] ?? 0) + 4 * from;
-      this.#peers.copyFrom(place, at, half.at + peer * stride, 4 * count);
-    }
+    const most = this.chunkLength(parts.ranks);
+    parts.copy(from, most, half.at, 4 * most);
     return half;
   }
 
   /** Adds what `copy` has brought, once calls wait for it. @param out address of the sum of the chunk; may be
    * that of the own part's */
-  add(parts: PeerParts, half: Half, { from, count, out }: Chunk): void {
+  add(parts: SumParts, half: Half, { from, count, out }: Chunk): void {
     this.#parts = parts;
     this.#at = half.at;
-    this.#stride = this.#strideOf(parts.places.length);
+    this.#stride = 4 * this.chunkLength(parts.ranks);
     this.#from = from;
     this.#count = count;
-    this.#tree(0, parts.places.length, out);
+    this.#tree(0, parts.ranks, out);
     this.#peers.markCalls(half.read);
   }
 
-  /** out = the sum of `count` numbers from the parts, chunk by chunk. The engine's idle clock has begun, and has
-   * ended then. */
-  reduce(parts: PeerParts, count: number, out: number): void {
-    const chunk = this.chunkLength(parts.places.length);
-    for (let from = 0; from < count; from += chunk) {
+  /** out = the sum of the parts, chunk by chunk. The engine's idle clock has begun, and has ended then. */
+  reduce(parts: SumParts, out: number): void {
+    const { length, longest, ranks } = parts;
+    const chunk = this.chunkLength(ranks);
+    for (let from = 0; from < longest; from += chunk) {
       if (from > 0) this.#idle?.begin();
-      const length = Math.min(chunk, count - from);
-      const half = this.copy(parts, from, length);
+      const half = this.copy(parts, from);
       this.#peers.markCopies(half.copied);
       this.#peers.holdCalls(half.copied);
       this.#idle?.end();
-      this.add(parts, half, { from, count: length, out: out + 4 * from });
+      const count = Math.min(chunk, length - from);
+      if (count > 0) this.add(parts, half, { from, count, out: out + 4 * from });
     }
-    if (count === 0) this.#idle?.end();
+    if (longest === 0) this.#idle?.end();
   }
 
   /** @returns the address of the sum over ranks from `first` on: `out`, or that of the one part */
@@ -107,17 +109,13 @@ export class PeerSums {
     return out;
   }
   #leaf(rank: number): number {
-    const parts = this.#parts as PeerParts;
-    if (rank !== parts.rank) return this.#block(rank);
-    return (parts.addresses[rank] ?? 0) + 4 * this.#from;
+    const { rank: own, own: at } = this.#parts as SumParts;
+    return rank === own ? at + 4 * this.#from : this.#block(rank);
   }
   #block(rank: number): number {
     return this.#at + rank * this.#stride;
   }
 
-  #strideOf(ranks: number): number {
-    return 4 * this.chunkLength(ranks);
-  }
   #half(): Half {
     this.#turn = 1 - this.#turn;
     return this.#halves[this.#turn] as Half;
