@@ -7,6 +7,7 @@ interface MakeOptions extends WasmEngineOptions {
   readonly localRank?: number;
   readonly devices?: readonly (number | string)[] | null;
   readonly compute?: Compute;
+  readonly processes?: boolean;
   readonly onWarning?: (message: string) => void;
 }
 
@@ -17,12 +18,10 @@ type CreateEngine = (options: MakeOptions) => Promise<Engine>;
 export const ENGINES = {
   blas: async (options) => (await import('./blas/blas-engine.js')).createBlasEngine(options),
   wasm: async (options) => (await import('./wasm/wasm-engine.js')).createWasmEngine(options),
-  cuda: async ({ localRank = 0, devices = null, compute = 'float32', onWarning }) =>
+  cuda: async ({ compute = 'float32', ...options }) =>
     (await import('./cuda/cuda-engine.js')).createCudaEngine({
-      localRank,
-      devices,
+      ...options,
       tf32: compute === 'tf32',
-      ...(onWarning && { onWarning }),
     }),
 } as const satisfies Readonly<Record<string, CreateEngine>>;
 

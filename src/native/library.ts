@@ -6,11 +6,14 @@ import { NativeError } from '../base/errors.js';
 /** A foreign function: numbers, strings and views go in, a number, string or nothing comes out. */
 export type NativeFunction = (...parameters: unknown[]) => unknown;
 
+/** koffi's name for a type, or so many bytes that are passed by value: an object with a Uint8Array of that name. */
+export type NativeType = string | { readonly bytes: number };
+
 /** A shared library that has been opened and stays open until the process ends. */
 export interface NativeLibrary {
   readonly path: string;
   /** The function of that name, with koffi's names for its types; undefined if there is none. */
-  find(name: string, result: string, parameters: readonly string[]): NativeFunction | undefined;
+  find(name: string, result: string, parameters: readonly NativeType[]): NativeFunction | undefined;
   /** The address of a variable; undefined if there is none of that name. */
   variable(name: string): number | undefined;
   /** The 32-bit integers at a pointer that a function returned; none at null. */
@@ -45,7 +48,15 @@ export async function openLibrary(path: string): Promise<NativeLibrary> {
     path,
     find(name, result, parameters) {
       try {
-        return handle.func(name, result, [...parameters]);
+        return handle.func(
+          name,
+          result,
+          parameters.map((type) =>
+            typeof type === 'string'
+              ? type
+              : ffi.struct({ bytes: ffi.array('uint8_t', type.bytes, 'Typed') }),
+          ),
+        );
       } catch {
         return undefined;
       }

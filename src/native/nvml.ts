@@ -1,5 +1,10 @@
 import { NativeError } from '../base/errors.js';
-import { type NativeFunction, type NativeLibrary, openLibrary } from './library.js';
+import {
+  type NativeFunction,
+  type NativeLibrary,
+  type NativeType,
+  openLibrary,
+} from './library.js';
 
 /** A result code, 0 for success. Out parameters are views; devices are their handles. */
 type Call = (...parameters: unknown[]) => number;
@@ -72,7 +77,7 @@ export async function openFirst(
 }
 
 /** A function that returns an int. @throws NativeError when the library lacks it */
-export function needed(library: NativeLibrary, name: string, types: readonly string[]): Call {
+export function needed(library: NativeLibrary, name: string, types: readonly NativeType[]): Call {
   const found: NativeFunction | undefined = library.find(name, 'int', types);
   if (found === undefined) throw new NativeError(library.path, `has no function ${name}`);
   return found as Call;

@@ -10,6 +10,7 @@ import { assertGolden, STEPS, withFakeCuda } from './training-runs.js';
 
 const noFake = reasonToSkipFakeCuda();
 if (noFake === null) withFakeCuda();
+process.env['PHANTOM_NCCL'] = 'none';
 
 for (const { mpirun, skip } of findMpiruns()) {
   describe(`CUDA devices under ${mpirun.family}`, { skip: noFake ?? skip }, () => {

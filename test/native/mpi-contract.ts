@@ -9,7 +9,10 @@ const rankFile = fileURLToPath(new URL('mpi-contract-rank.js', import.meta.url))
 /** Groups of processes under a launcher. */
 export function processes(
   mpirun: Mpirun,
-  variant: { readonly kernels: boolean; readonly recording: boolean },
+  variant: Readonly<Record<'kernels' | 'recording', boolean>> & {
+    /** Operands are on devices of the stand-in for CUDA's libraries, one for each rank. */
+    readonly devices?: boolean;
+  },
 ): RunGroup {
   return async (size, contract) => {
     const given = JSON.stringify({ ...contract, ...variant });

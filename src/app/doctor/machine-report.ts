@@ -87,6 +87,7 @@ export async function examineMachine(): Promise<MachineReport> {
   const engines = [blas, wasm, relaxed, cuda];
   const mpi = await mpiFindings();
   const devices = deviceFindings(await linksOfDevices());
+  const nccl = cuda.available ? [await ncclFinding()] : [];
   const meters = await meterFindings();
   return {
     machine: machineFindings(),
@@ -97,7 +98,7 @@ export async function examineMachine(): Promise<MachineReport> {
       available,
       detail,
     })),
-    communicators: [...communicatorFindings(), ...devices, ...mpi],
+    communicators: [...communicatorFindings(), ...devices, ...mpi, ...nccl],
     meters,
     advice: [
       ...adviceFor({ engines, auto, probe, koffi: koffiInstalled(), nodeLacks: newerNode() }),
@@ -223,6 +224,20 @@ async function mpiFindings(): Promise<Finding[]> {
     const detail = `${description} (${path}, ${level}); ${how}${started}`;
     return { name: 'MPI', available: true, detail };
   });
+}
+
+/** How devices of several MPI processes exchange; where there is none, by way of the host's memory. Exported for its
+ * tests. */
+export async function ncclFinding(): Promise<Finding> {
+  const { openNccl, ncclVersion } = await import('../ranks/probes.js');
+  try {
+    const { version, path } = await openNccl();
+    return { name: 'NCCL', available: true, detail: `${ncclVersion(version)} (${path})` };
+  } catch (error) {
+    if (!(error instanceof PhantomError)) throw error;
+    const use = 'between the devices of MPI processes';
+    return { name: 'NCCL', available: false, detail: `${use}: ${error.message}` };
+  }
 }
 
 /** Meters of energy; one that this user may not read says so. */

@@ -1,5 +1,6 @@
 import type { Engine } from '../../engines/engine.js';
 import { type HostEngine, inHostMemory } from '../../engines/host-engine.js';
+import { isMpiWorker } from '../../communicators/mpi/mpi-worker.js';
 import { AUTOMATIC_ENGINES, ENGINES, type EngineChoice } from '../../engines/engine-list.js';
 import { loadKernelModule } from '../../engines/wasm/kernel-module.js';
 import type { WasmModule } from '../../base/web-assembly.js';
@@ -42,7 +43,7 @@ export async function createEngine(
     );
   }
   const given = { ...(module && { module }), ...(onWarning && { onWarning }) };
-  const kernels = { relaxed, localRank, devices, compute, ...given };
+  const kernels = { relaxed, localRank, devices, compute, processes: isMpiWorker(), ...given };
   if (choice !== 'auto') return ENGINES[choice](kernels);
   let reason: unknown;
   for (const name of AUTOMATIC_ENGINES) {

@@ -5,6 +5,8 @@ import {
   RecordingTransport,
 } from '../../communicators/recording/recording-transport.js';
 import { ROOM_BYTES } from '../../communicators/devices/device-sums.js';
+import { MpiTransport } from '../../communicators/mpi/mpi-transport.js';
+import { joinNccl } from '../../communicators/nccl/nccl-transport.js';
 import { joinPeers } from '../../communicators/peers/peer-transport.js';
 import { StagedTransport } from '../../communicators/staged/staged-transport.js';
 import { HostPhaseClock, type PhaseClock } from '../../base/phases.js';
@@ -98,14 +100,15 @@ export function countedParts(engine: Engine, world: Transport, replicas = 1): Ra
   };
 }
 
-/** What collectives take of a rank's device. @param ranks in the process */
+/** What collectives take of a rank's device, where they copy between devices. @param ranks of the run */
 export function collectiveBytes({ peers }: Pick<Engine, 'peers'>, ranks: number): number {
   return peers === null || ranks === 1 ? 0 : ROOM_BYTES;
 }
 
-/** Devices copy from each other where their ranks are threads of one process. */
+/** Devices copy from each other where their ranks are threads of one process; those of several exchange by NCCL. */
 function ofDevices(inner: Transport, engine: Engine): Transport {
   const { peers } = engine;
+  if (inner instanceof MpiTransport) return joinNccl({ inner, copies: engine, peers });
   if (peers === null || inner.name !== 'threads') return new StagedTransport(inner, engine);
   return joinPeers({ inner, copies: engine, peers });
 }

@@ -141,6 +141,20 @@ export class MpiTransport extends HostTransport<MpiCollective> {
     this.#control.lookSometimes();
   }
 
+  /** To be called while the rank waits for its device, which waits for others. @param waitedMs so far
+   * @throws CollectiveError when the group has ended, or the wait is longer than that for a rank may be */
+  hear(waitedMs: number): void {
+    this.check('barrier');
+    const { timeoutS } = this.#options;
+    if (timeoutS === 0 || waitedMs < 1000 * timeoutS) return;
+    this.#fail(
+      'barrier',
+      `rank ${this.rank} waited ${(waitedMs / 1000).toFixed(1)} s for its device, which exchanges with others: one of ` +
+        'them, or what is between them, stands still; look with NCCL_DEBUG=INFO and nvidia-smi, or raise the ' +
+        'timeout if a step takes that long',
+    );
+  }
+
   protected begin(operation: MpiCollective): void {
     operation.sequence = this.#sequence;
     operation.completed = false;

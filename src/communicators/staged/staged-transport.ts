@@ -41,9 +41,14 @@ export class StagedTransport implements Transport {
   /** Of each region, which operators keep: where it is on the host. */
   readonly #arrays = new WeakMap<Tensor | Bytes, Float32Array | Uint8Array>();
 
-  constructor(inner: Transport, copies: RegionCopies) {
+  readonly #why: string;
+
+  /** @param why devices do not exchange by themselves, as a clause for people */
+  constructor(inner: Transport, copies: RegionCopies, why = '') {
     this.name = inner.name;
-    const way = inner.size === 1 ? '' : ", by way of the host's memory";
+    this.#why = why;
+    const because = why === '' ? '' : ` (${why})`;
+    const way = inner.size === 1 ? '' : `, by way of the host's memory${because}`;
     this.description = `${inner.description}${way}`;
     this.rank = inner.rank;
     this.size = inner.size;
@@ -90,7 +95,7 @@ export class StagedTransport implements Transport {
     this.#inner.progress();
   }
   split(color: number): StagedTransport {
-    return new StagedTransport(this.#inner.split(color), this.#copies);
+    return new StagedTransport(this.#inner.split(color), this.#copies, this.#why);
   }
   abort(cause: string): void {
     this.#inner.abort(cause);

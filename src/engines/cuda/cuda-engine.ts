@@ -2,6 +2,7 @@ import { NativeError, UnsupportedError } from '../../base/errors.js';
 import { openCublasLt } from '../../native/cublas-lt.js';
 import { openCudaDriver } from '../../native/cuda.js';
 import { memoryCopies } from '../../native/library.js';
+import { findNccl } from '../../native/nccl.js';
 import { openNvrtc } from '../../native/nvrtc.js';
 import { DeviceArena } from './arena.js';
 import { Calls } from './calls.js';
@@ -23,6 +24,8 @@ export interface CudaEngineOptions extends DevicePlace {
   readonly graphs?: boolean;
   /** Whether other ranks of the process may copy from its memory. Default: unless PHANTOM_CUDA_PEERS is off. */
   readonly peers?: boolean;
+  /** Whether other ranks are other processes, which NCCL reaches where it is found. Default: not. */
+  readonly processes?: boolean;
   /** Takes what goes wrong without ending anything. Default: a warning of the process. */
   readonly onWarning?: (message: string) => void;
 }
@@ -35,7 +38,11 @@ export interface CudaEngineOptions extends DevicePlace {
  * @throws UnsupportedError when the device is too old, or products would be rounded unasked
  */
 export async function createCudaEngine(options: CudaEngineOptions = {}): Promise<CudaEngine> {
-  const { tf32 = false, onWarning = (message) => process.emitWarning(message) } = options;
+  const {
+    tf32 = false,
+    processes = false,
+    onWarning = (message) => process.emitWarning(message),
+  } = options;
   const graphs = options.graphs ?? isOn('PHANTOM_CUDA_GRAPHS');
   const peers = options.peers ?? isOn('PHANTOM_CUDA_PEERS');
   refuseOverride(tf32);
@@ -44,7 +51,7 @@ export async function createCudaEngine(options: CudaEngineOptions = {}): Promise
   try {
     refuseWithout(device, tf32);
     const calls = new Calls(device, graphs, onWarning);
-    return await engineOn(device, { tf32, calls, peers, onWarning });
+    return await engineOn(device, { tf32, calls, peers, processes, onWarning });
   } catch (error) {
     device.close();
     throw error;
@@ -55,6 +62,7 @@ interface EngineParts {
   readonly tf32: boolean;
   readonly calls: Calls;
   readonly peers: boolean;
+  readonly processes: boolean;
   readonly onWarning: (message: string) => void;
 }
 
@@ -76,7 +84,8 @@ async function engineOn(device: Device, parts: EngineParts): Promise<CudaEngine>
   const staging = new Staging(device, calls, await memoryCopies());
   const products = await Products.open(cublasLt, { device, calls }, { workspace: own, tf32 });
   const arena = new DeviceArena(device);
-  const peers = parts.peers ? new DevicePeers({ device, calls, launcher, arena }) : null;
+  const nccl = parts.peers && parts.processes ? await findNccl() : null;
+  const peers = parts.peers ? new DevicePeers({ device, calls, launcher, arena, nccl }) : null;
   const made = { device, arena, onWarning, calls, launcher, products, sums, staging, peers };
   return new CudaEngine(made, cublasLt.version);
 }

@@ -137,12 +137,13 @@ export class DeviceMemory implements RegionCopies {
     this.#phases?.collect();
   }
   close(): void {
-    // Of a collective that did not come to its end: others may still read.
-    if (this.#peers?.isLent) {
+    // Of a collective that did not come to its end: others may still read, or never come.
+    const why = this.#peers?.leave() ?? null;
+    if (why !== null) {
       const { index, name } = this.#device;
       this.#onWarning(
-        `a rank ended while others could copy from its memory on device ${index} (${name}), which stays ` +
-          'taken until the process ends',
+        `a rank ended while ${why} on device ${index} (${name}): what it took there stays taken until the ` +
+          'process ends',
       );
       return;
     }

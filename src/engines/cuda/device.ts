@@ -11,11 +11,14 @@ import {
   CAPTURE_THREAD_LOCAL,
 } from '../../native/cuda.js';
 import { chosenDevices, nameOf } from './chosen-devices.js';
+import { waitUntil } from './watched-wait.js';
 
 /** Major · 1000 + minor · 10, as the driver tells its version: the first that goes with libraries 12. */
 const OLDEST_DRIVER = 12_000;
 /** Kernels take their arguments as constants of the grid, which older ones cannot. */
 const OLDEST_CAPABILITY = 70;
+
+const ID_BYTES = 16;
 
 /** Which device a rank has. */
 export interface DevicePlace {
@@ -50,6 +53,11 @@ export class Device {
   readonly #modules: number[] = [];
   readonly #graphs = new Set<number>();
   readonly #elapsed = new Float32Array(1);
+  /** Called now and then while the host waits for the device, with the milliseconds so far; what it throws ends
+   * the wait. null: nothing could, and the driver waits by itself. */
+  watch: ((waitedMs: number) => void) | null = null;
+  /** Behind what a watched wait is for; 0: none yet. */
+  #behind = 0;
   #isClosed = false;
   #captures = false;
 
@@ -142,6 +150,11 @@ export class Device {
     this.fill(Number(at[0]), 0, Math.ceil(bytes / 4));
     return Number(at[0]);
   }
+  /** What tells it from all others, a part of a device (MIG) too; empty where the driver does not say. */
+  id(): string {
+    const id = new Uint8Array(ID_BYTES);
+    return this.driver.deviceId(id, this.handle) === 0 ? Buffer.from(id).toString('hex') : '';
+  }
   /** Words of 32 bits. */
   fill(at: number, word: number, count: number): void {
     this.#call('cuMemsetD32Async', this.driver.fill(at, word, count, this.stream));
@@ -152,6 +165,7 @@ export class Device {
   /** `from` may be changed when the call returns. */
   write(from: ArrayBufferView, to: number): void {
     if (from.byteLength === 0) return;
+    this.#watched();
     const code = this.driver.copyToDevice(to, from, from.byteLength, this.stream);
     this.#call('cuMemcpyHtoDAsync', code);
     this.synchronize();
@@ -159,11 +173,13 @@ export class Device {
   /** Waits for all that was called before. */
   read(from: number, into: ArrayBufferView): void {
     if (into.byteLength === 0) return;
+    this.#watched();
     const code = this.driver.copyToHost(into, from, into.byteLength, this.stream);
     this.#call('cuMemcpyDtoHAsync', code);
     this.synchronize();
   }
   synchronize(): void {
+    this.#watched();
     this.#call('cuStreamSynchronize', this.driver.synchronize(this.stream));
   }
 
@@ -208,6 +224,7 @@ export class Device {
     return this.#elapsed[0] ?? 0;
   }
   waitFor(event: number): void {
+    if (this.watch !== null) waitUntil(() => this.hasCome(event), this.watch);
     this.#call('cuEventSynchronize', this.driver.waitForEvent(event));
   }
 
@@ -266,6 +283,15 @@ export class Device {
   destroyGraph(graph: number): void {
     this.#graphs.delete(graph);
     this.#call('cuGraphExecDestroy', this.driver.destroyExecutable(graph));
+  }
+
+  /** Where a wait is watched, waits for all that was called before: the copy or wait that follows is short. */
+  #watched(): void {
+    const { watch } = this;
+    if (watch === null) return;
+    if (this.#behind === 0) this.#behind = this.createEvent();
+    this.record(this.#behind);
+    waitUntil(() => this.hasCome(this.#behind), watch);
   }
 
   #call(name: string, code: number): void {

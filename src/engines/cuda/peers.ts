@@ -6,12 +6,14 @@ import {
   PEER_ACCESS,
   STREAM_NON_BLOCKING,
 } from '../../native/cuda.js';
+import type { Nccl } from '../../native/nccl.js';
 import type { PeerCopies, PeerPlace } from '../../tensor/peer-copies.js';
 import { memorySize } from '../memory-size.js';
 import type { DeviceArena } from './arena.js';
 import type { Calls } from './calls.js';
 import type { Device } from './device.js';
 import type { Launcher } from './kernel-launcher.js';
+import { NcclLinks } from './links.js';
 
 /** What copies between devices are made with. */
 export interface PeerParts {
@@ -19,12 +21,15 @@ export interface PeerParts {
   readonly calls: Calls;
   readonly launcher: Launcher;
   readonly arena: DeviceArena;
+  /** For devices of other processes, or why it is not used; null: there are none. */
+  readonly nccl: Nccl | string | null;
 }
 
 /** Copies between the devices of a process, on a stream of their own. Marks are events of the device that sets
  * them. */
 export class DevicePeers implements PeerCopies {
   readonly place: PeerPlace;
+  readonly links: NcclLinks | null;
   readonly #device: Device;
   readonly #driver: CudaDriver;
   readonly #calls: Calls;
@@ -37,13 +42,14 @@ export class DevicePeers implements PeerCopies {
   readonly #reached = new Set<number>();
   #lent = 0;
 
-  constructor({ device, calls, launcher, arena }: PeerParts) {
+  constructor({ device, calls, launcher, arena, nccl }: PeerParts) {
     this.#device = device;
     this.#driver = device.driver;
     this.#calls = calls;
     this.#launcher = launcher;
     this.#arena = arena;
     this.place = { device: device.handle, context: device.context };
+    this.links = nccl === null ? null : new NcclLinks(device, nccl, () => this.#copies());
   }
 
   reach({ device, context }: PeerPlace): boolean {
@@ -133,9 +139,10 @@ export class DevicePeers implements PeerCopies {
   returned(): void {
     this.#lent--;
   }
-  /** Whether others may still copy from the memory. */
-  get isLent(): boolean {
-    return this.#lent > 0;
+  /** Ends what goes on between devices. @returns why the memory has to stay as it is; null: it need not */
+  leave(): string | null {
+    if (this.#lent > 0) return 'others could copy from its memory';
+    return this.links?.close() === false ? 'exchanges with others were under way' : null;
   }
   /** To be called when the device has done all calls, in its context. Others may wait for marks that are yet to
    * come. */

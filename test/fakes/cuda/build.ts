@@ -8,7 +8,7 @@ import path from 'node:path';
 
 const folder = path.resolve('test/fakes/cuda');
 const kernels = path.resolve('kernels/cuda');
-const SOURCES = ['driver.cpp', 'threads.cpp', 'cublas-lt.cpp', 'nvrtc.cpp'];
+const SOURCES = ['driver.cpp', 'threads.cpp', 'cublas-lt.cpp', 'nvrtc.cpp', 'nccl.cpp'];
 const HEADERS = ['fake.h', 'threads.h'];
 
 /** Why there is no stand-in here; null: it can be built, or has to (PHANTOM_REQUIRE_NATIVE). */
@@ -24,13 +24,14 @@ export function reasonToSkipFakeCuda(): string | null {
   return null;
 }
 
-type Variable = 'PHANTOM_CUDA' | 'PHANTOM_CUBLASLT' | 'PHANTOM_NVRTC' | 'PHANTOM_CUDA_CACHE';
+const VARIABLES = ['PHANTOM_CUDA', 'PHANTOM_CUBLASLT', 'PHANTOM_NVRTC', 'PHANTOM_NCCL'] as const;
+type Variable = (typeof VARIABLES)[number] | 'PHANTOM_CUDA_CACHE';
 
 /** What a process needs in its environment to find it, and to leave nothing in the user's folders. */
 export function fakeCuda(): Record<Variable, string> {
   const library = builtLibrary();
   return {
-    ...{ PHANTOM_CUDA: library, PHANTOM_CUBLASLT: library, PHANTOM_NVRTC: library },
+    ...(Object.fromEntries(VARIABLES.map((name) => [name, library])) as Record<Variable, string>),
     PHANTOM_CUDA_CACHE: 'off',
   };
 }
@@ -47,7 +48,7 @@ function builtLibrary(): string {
   const own = path.join(made, `${process.pid}.so`);
   const options = ['-std=c++17', '-O2', '-fPIC', '-shared', '-Wall', '-Werror', `-I${kernels}`];
   const sources = SOURCES.map((source) => path.join(folder, source));
-  const args = [...options, ...sources, '-o', own, '-ldl'];
+  const args = [...options, ...sources, '-o', own, '-ldl', '-pthread'];
   const { status, stderr } = spawnSync('g++', args, { encoding: 'utf8' });
   assert.equal(status, 0, stderr);
   // Another process may have built it too; whole files take each other's place.

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <set>
 #include <sys/mman.h>
+#include <thread>
 #include <time.h>
 #include <unistd.h>
 #include <vector>
@@ -25,10 +26,15 @@ typedef std::vector<std::function<void()>> Nodes;
 struct Work {
   double calledS;
   std::function<void()> run;
+  /** Whether it can run by now; null: it can. */
+  std::function<bool()> ready = nullptr;
+  bool isOutside = false;
 };
 struct Stream {
   struct Device *device;
   std::deque<Work> work;
+  /** Of the work, what waits for other processes. */
+  long outside = 0;
   /** When it has done what it has done: no earlier than that was called, and after what was before. */
   double nowS = 0;
 };
@@ -59,6 +65,8 @@ struct Recorded {
   Stream *stream = nullptr;
   bool come = false;
   double comeS = 0;
+  /** How often somebody has asked in vain whether it has come. */
+  long asked = 0;
 };
 struct Event {
   struct Device *device;
@@ -76,10 +84,20 @@ static thread_local Device *current;
 static thread_local Capture capture;
 static thread_local std::vector<Device *> below;
 static long made = 0;
+/** Whether the process ends. */
+static bool ends = false;
+/** Questions whether an event has come before streams go on for the asking. */
+static const long PATIENCE = 256;
 
 void count(int change) {
   LOCK;
   made += change;
+}
+
+bool isMeant() {
+  const char *rank = getenv("FAKE_CUDA_RANK"), *own = getenv("OMPI_COMM_WORLD_RANK");
+  if (!own) own = getenv("PMI_RANK");
+  return !rank || (own && !strcmp(rank, own));
 }
 
 long setting(const char *name, long otherwise) {
@@ -107,7 +125,7 @@ int injected(const char *name) {
   const char *text = getenv("FAKE_CUDA_FAIL");
   if (!text || done != text) done.clear();
   size_t length = strlen(name);
-  if (!text || !done.empty() || strncmp(text, name, length) || text[length] != ':') return 0;
+  if (!text || !done.empty() || !isMeant() || strncmp(text, name, length) || text[length] != ':') return 0;
   long which = 0;
   int code = 0;
   if (sscanf(text + length, ":%ld=%d", &which, &code) != 2 || (which && which != call)) return 0;
@@ -153,22 +171,35 @@ static double seconds() {
   return time.tv_sec + 1e-9 * time.tv_nsec;
 }
 
-/** Does the next work of a stream, if its device still works. */
+/** Whether a stream has work that its device would do. */
+static bool goesOn(Stream *stream) { return !stream->work.empty() && !stream->device->error; }
+/** Does the next work of a stream, if its device still works, and the work waits for no other process. */
 static bool runNext(Stream *stream) {
-  if (stream->work.empty() || stream->device->error) return false;
-  Work work = std::move(stream->work.front());
-  stream->work.pop_front();
-  stream->nowS = std::max(stream->nowS, work.calledS);
+  if (!goesOn(stream)) return false;
   Device *before = current;
   current = stream->device;
-  work.run();
+  auto &ready = stream->work.front().ready;
+  bool runs = !ready || ready();
+  if (runs && goesOn(stream)) {
+    Work work = std::move(stream->work.front());
+    stream->work.pop_front();
+    if (work.isOutside) stream->outside--;
+    stream->nowS = std::max(stream->nowS, work.calledS);
+    work.run();
+  }
   current = before;
-  return true;
+  return runs;
 }
 /** Does the work that an event is behind, while there is any. */
 static void runTo(const std::shared_ptr<Recorded> &event) {
   while (event && !event->come && streams.count(event->stream) && runNext(event->stream)) {}
 }
+/** Whether an event may still come. */
+static bool mayCome(const std::shared_ptr<Recorded> &event) {
+  return event && !event->come && streams.count(event->stream) && goesOn(event->stream);
+}
+/** While another process is waited for. */
+static void rest() { usleep(50); }
 
 /** Lets streams run for a while, some of them. */
 static void wander() {
@@ -185,17 +216,39 @@ static void wander() {
   for (uint64_t left = draw(4); left && runNext(*one); left--) {}
 }
 
-int enqueue(void *stream, std::function<void()> work) {
+static int enqueueWhen(void *stream, std::function<bool()> ready, std::function<void()> work, bool isOutside = false) {
   LOCK;
   Stream *queue = (Stream *)stream;
   if (!streams.count(queue) || queue->device != current) return 400;
   if (capture.stream == queue) {
+    if (ready) {
+      capture.broken = true;
+      return 900;
+    }
     capture.nodes.push_back(std::move(work));
     return 0;
   }
-  queue->work.push_back({ seconds(), std::move(work) });
+  queue->work.push_back({ seconds(), std::move(work), std::move(ready), isOutside });
+  if (isOutside) queue->outside++;
   wander();
   return 0;
+}
+
+int enqueue(void *stream, std::function<void()> work) { return enqueueWhen(stream, nullptr, std::move(work)); }
+
+/** Other processes wait for what streams of this one do, even while nobody here waits for it. */
+static void serveOthers() {
+  for (;;) {
+    usleep(1000);
+    LOCK;
+    if (ends) return;
+    for (Stream *stream : streams) while (stream->outside && runNext(stream)) {}
+  }
+}
+int enqueueOutside(void *stream, std::function<bool()> ready, std::function<void()> work) {
+  static std::thread serves(serveOthers);
+  if (serves.joinable()) serves.detach();
+  return enqueueWhen(stream, std::move(ready), std::move(work), true);
 }
 
 /** What a thread must not do while it captures, which ends in nothing then. */
@@ -214,11 +267,25 @@ static int enqueueOn(void *stream, const void *memory, size_t bytes, std::functi
   });
 }
 
+/** As the process ends: writes how often each call has been made. */
+static void endAll() {
+  LOCK;
+  ends = true;
+  const char *folder = getenv("FAKE_CUDA_CALLS");
+  if (!folder) return;
+  std::string path = std::string(folder) + "/" + std::to_string(getpid());
+  FILE *file = fopen(path.c_str(), "w");
+  if (!file) return;
+  for (auto &[name, number] : calls) fprintf(file, "%s %ld\n", name.c_str(), number);
+  fclose(file);
+}
+
 extern "C" {
 int cuInit(unsigned) {
   CALL(cuInit);
   LOCK;
   if (devices.empty()) {
+    atexit(endAll);
     devices.resize(setting("FAKE_CUDA_DEVICES", 1));
     for (Device &device : devices) {
       device.bytes = (size_t)setting("FAKE_CUDA_MEMORY", 2048) << 20;
@@ -290,6 +357,12 @@ int cuCtxPopCurrent_v2(void **context) {
   current = below.back();
   below.pop_back();
   return 0;
+}
+/** Which device is current, whatever its number in this process; empty: none. */
+extern "C++" std::string currentDevice() {
+  LOCK;
+  if (!current) return "";
+  return std::to_string(setting("FAKE_CUDA_UUID", 0)) + "." + std::to_string(current - devices.data());
 }
 /** How often a call has been made in this process. */
 long fakeCudaCalls(const char *name) {
@@ -414,7 +487,9 @@ int cuStreamSynchronize(void *stream) {
   LOCK;
   Stream *queue = (Stream *)stream;
   if (!streams.count(queue) || queue->device != current) return 400;
-  while (runNext(queue)) {}
+  while (goesOn(queue)) {
+    if (!runNext(queue)) rest();
+  }
   return current->error;
 }
 int cuMemHostAlloc(void **address, size_t bytes, unsigned) {
@@ -491,8 +566,11 @@ int cuStreamWaitEvent(Stream *stream, Event *event, unsigned flags) {
   if (!events.count(event)) return 400;
   auto recorded = event->last;
   if (!recorded) return 0;
-  return enqueue(stream, [=] {
+  if (capture.stream == stream) return 1;
+  return enqueueWhen(stream, [=] {
     runTo(recorded);
+    return !mayCome(recorded);
+  }, [=] {
     // The other device does nothing any more.
     if (!recorded->come) breakDevice(719);
     stream->nowS = std::max(stream->nowS, recorded->comeS);
@@ -503,7 +581,9 @@ int cuEventQuery(Event *event) {
   OUTSIDE_CAPTURE;
   LOCK;
   if (!events.count(event)) return 400;
-  return event->missing() ? 600 : 0;
+  // Who asks again and again finds that streams have gone on meanwhile.
+  if (event->missing() && ++event->last->asked > PATIENCE) runTo(event->last);
+  return event->missing() ? standing() ? standing() : 600 : 0;
 }
 int cuEventSynchronize(Event *event) {
   DEVICE_CALL(cuEventSynchronize);
@@ -511,6 +591,10 @@ int cuEventSynchronize(Event *event) {
   LOCK;
   if (!events.count(event)) return 400;
   runTo(event->last);
+  while (mayCome(event->last)) {
+    rest();
+    runTo(event->last);
+  }
   return current->error;
 }
 int cuEventElapsedTime(float *milliseconds, Event *from, Event *to) {

@@ -1,4 +1,4 @@
-// A CUDA driver, cuBLASLt and NVRTC on the host, for tests of what calls them. One shared library has all.
+// A CUDA driver, cuBLASLt, NVRTC and NCCL on the host, for tests of what calls them. One shared library has all.
 //
 // - Streams run only when somebody waits for them, or another stream that they have to wait for: a forgotten wait
 //   shows every time. With FAKE_CUDA_ORDER, a number that draws start from, streams also run a little of their
@@ -10,7 +10,8 @@
 // - The kernels' source is compiled as it is, for the host (nvrtc.cpp); threads of a block take turns at
 //   barriers, and blocks and threads run in an order that changes.
 // - Any call can be made to fail, once, by FAKE_CUDA_FAIL=name:call=code; calls are counted from 1, and 0 is
-//   the next one.
+//   the next one. FAKE_CUDA_RANK: in the MPI process of that rank alone. FAKE_CUDA_CALLS names a folder where each
+//   process writes how often it has made each call when it ends.
 // - Devices copy from each other, unless FAKE_CUDA_PEERS is 0 by the driver alone.
 // - FAKE_CUDA_DEVICES, FAKE_CUDA_CAPABILITY, FAKE_CUDA_DRIVER and FAKE_CUDA_MEMORY (MiB of a device) say
 //   what there is, and FAKE_CUDA_UUID which (the first byte of its UUID; the second and the last are its number); FAKE_CUDA_KERNEL_S, how long a kernel takes (with FAKE_CUDA_SLOW the one of that name), which nobody waits for: the clock of a stream
@@ -27,6 +28,8 @@
 
 struct Stream;
 
+/** Whether what a test lets go wrong is to go wrong in this process. */
+bool isMeant();
 /** The code that FAKE_CUDA_FAIL has for this call, else 0. */
 int injected(const char *name);
 /** What is wrong with the device of the calling thread's context: 201 without one, else what stays. */
@@ -40,6 +43,11 @@ const char *readable(const void *address);
 char *writable(void *address);
 /** Puts work on a stream of the current device; 0, or 400 where it is another's. */
 int enqueue(void *stream, std::function<void()> work);
+/** As `enqueue`, of work that waits for other processes, and runs once `ready`, which is asked as often as the stream
+ * comes to it. It comes to it within milliseconds, whoever waits. It cannot be captured. */
+int enqueueOutside(void *stream, std::function<bool()> ready, std::function<void()> work);
+/** Which device is current, whatever its number in this process; empty: none. */
+std::string currentDevice();
 /** Counts what a library has made and not given back. */
 void count(int change);
 /** An environment variable's number. */
