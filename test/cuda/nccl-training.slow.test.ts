@@ -57,6 +57,11 @@ for (const { mpirun, skip } of findMpiruns()) {
       });
     }
 
+    it('has the bits of any other order where streams run in a drawn one', async (context) => {
+      const { losses } = await lossesMpi(mpirun, context, { ranks: 4 }, { FAKE_CUDA_ORDER: '7' });
+      assert.deepEqual(losses, await lossesOfHosts(context, { ranks: 4 }));
+    });
+
     const INSTEAD: readonly (readonly [Record<string, string>, string])[] = [
       [{ PHANTOM_NCCL: '/nowhere/libnccl.so.2' }, 'NCCL is not installed'],
       [{ PHANTOM_NCCL: 'none' }, 'PHANTOM_NCCL hides NCCL'],

@@ -6,5 +6,5 @@ export {
   probeBlas,
 } from '../../engines/blas/blas-engine.js';
 export { MPI_REMEDY, probeMpi, probeThreadLevel } from '../../communicators/mpi/mpi-probe.js';
-export { ncclVersion, openNccl } from '../../native/nccl.js';
+export { ncclVersion, openNccl } from '../../engines/cuda/nccl-probe.js';
 export { newerNode, widensKernels } from '../../engines/wasm/kernel-module.js';

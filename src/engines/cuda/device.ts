@@ -18,8 +18,6 @@ const OLDEST_DRIVER = 12_000;
 /** Kernels take their arguments as constants of the grid, which older ones cannot. */
 const OLDEST_CAPABILITY = 70;
 
-const ID_BYTES = 16;
-
 /** Which device a rank has. */
 export interface DevicePlace {
   /** Of those that the driver sees, from 0, or by their UUIDs. Default null: all. */
@@ -149,11 +147,6 @@ export class Device {
     this.#memory.add(Number(at[0]));
     this.fill(Number(at[0]), 0, Math.ceil(bytes / 4));
     return Number(at[0]);
-  }
-  /** What tells it from all others, a part of a device (MIG) too; empty where the driver does not say. */
-  id(): string {
-    const id = new Uint8Array(ID_BYTES);
-    return this.driver.deviceId(id, this.handle) === 0 ? Buffer.from(id).toString('hex') : '';
   }
   /** Words of 32 bits. */
   fill(at: number, word: number, count: number): void {

@@ -1,6 +1,7 @@
 import { type Nccl, NCCL_BYTES, NCCL_ID_BYTES, ncclError, ncclVersion } from '../../native/nccl.js';
 import type { DeviceLinks, LinkedDevices } from '../../tensor/device-links.js';
 import type { Device } from './device.js';
+import { deviceId } from './device-ids.js';
 import { waitUntil } from './watched-wait.js';
 
 /** How long a rank that ends waits for what is under way between devices, before it leaves it. */
@@ -25,7 +26,7 @@ export class NcclLinks implements DeviceLinks {
   constructor(device: Device, nccl: Nccl | string, stream: () => number) {
     this.#device = device;
     this.#stream = stream;
-    this.device = device.id();
+    this.device = deviceId(device.driver, device.handle);
     const missing = this.device === '' ? 'the driver tells no UUID of a device' : nccl;
     this.#nccl = typeof missing === 'string' ? null : missing;
     this.missing = typeof missing === 'string' ? missing : '';

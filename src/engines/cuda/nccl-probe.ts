@@ -1,0 +1,1 @@
+export { ncclVersion, openNccl } from '../../native/nccl.js';
