@@ -1,4 +1,4 @@
-import type { DeviceLinks } from './device-links.js';
+import type { DeviceMessages } from './device-messages.js';
 
 /** How engines of one process, each in its thread, copy from one another's memory without the host's. A copy is
  * in order with the copies that one engine starts, beside its calls; marks put copies and calls of all engines
@@ -7,7 +7,7 @@ export interface PeerCopies {
   /** Which device the memory is of, for `reach` and `copyFrom` of others. */
   readonly place: PeerPlace;
   /** How it reaches devices of other processes; null: it was not made to. */
-  readonly links: DeviceLinks | null;
+  readonly messages: DeviceMessages | null;
   /** Has copies from there go directly, where the devices can; they work either way.
    * @returns whether they do */
   reach(place: PeerPlace): boolean;

@@ -56,15 +56,15 @@ describe('NCCL', { skip: skip ?? false }, () => {
   async function alone(onWarning: (message: string) => void = assert.fail) {
     const engine = await createCudaEngine({ processes: true, onWarning });
     const { peers } = engine;
-    assert.ok(peers?.links);
-    const { links } = peers;
+    assert.ok(peers?.messages);
+    const { messages } = peers;
     const from = engine.allocate([64]);
     engine.toDevice(
       Float32Array.from({ length: 64 }, (_, i) => i),
       from,
     );
     const to = engine.allocate([64]);
-    const message = (devices = links.join(links.createId(), 0, 1)) => {
+    const message = (devices = messages.join(messages.createId(), 0, 1)) => {
       devices.begin();
       devices.send(0, from.byteOffset, 256);
       devices.receive(0, to.byteOffset, 256);
@@ -75,13 +75,13 @@ describe('NCCL', { skip: skip ?? false }, () => {
       peers.markCopies(mark);
       peers.holdCalls(mark);
     };
-    return { engine, links, from, to, message, after };
+    return { engine, messages, from, to, message, after };
   }
 
   it('sends from memory to memory, in order with calls that wait for it', async () => {
-    const { engine, links, from, to, message, after } = await alone();
-    assert.equal(links.library, 'NCCL 2.21.5');
-    assert.match(links.device, /^[\da-f]{32}$/);
+    const { engine, messages, from, to, message, after } = await alone();
+    assert.equal(messages.library, 'NCCL 2.21.5');
+    assert.match(messages.device, /^[\da-f]{32}$/);
     message();
     after();
     assert.deepEqual(engine.toHost(to), engine.toHost(from));
@@ -90,11 +90,11 @@ describe('NCCL', { skip: skip ?? false }, () => {
 
   it('tells which call failed, and what to do', async () => {
     const warnings: string[] = [];
-    const { engine, links, from, to } = await alone((text) => void warnings.push(text));
-    const devices = links.join(links.createId(), 0, 1);
+    const { engine, messages, from, to } = await alone((text) => void warnings.push(text));
+    const devices = messages.join(messages.createId(), 0, 1);
     const calls: readonly (readonly [string, () => void])[] = [
-      ['ncclGetUniqueId', () => links.createId()],
-      ['ncclCommInitRank', () => links.join(links.createId(), 0, 1)],
+      ['ncclGetUniqueId', () => messages.createId()],
+      ['ncclCommInitRank', () => messages.join(messages.createId(), 0, 1)],
       ['ncclAllGather', () => devices.allGather(from.byteOffset, to.byteOffset, 256)],
       ['ncclGroupStart', () => devices.begin()],
       ['ncclSend', () => devices.send(0, from.byteOffset, 256)],
@@ -131,16 +131,16 @@ describe('NCCL', { skip: skip ?? false }, () => {
 
   it('refuses an id that is not whole, memory of the host, and a second rank of one number', async () => {
     const warnings: string[] = [];
-    const { engine, links, to } = await alone((text) => void warnings.push(text));
-    const id = links.createId();
+    const { engine, messages, to } = await alone((text) => void warnings.push(text));
+    const id = messages.createId();
     const broken = id.slice();
     broken[100] = 1;
     assert.throws(
-      () => links.join(broken, 0, 1),
+      () => messages.join(broken, 0, 1),
       /ncclCommInitRank ended with 4: invalid argument/,
     );
-    const devices = links.join(id, 0, 1);
-    assert.throws(() => links.join(id, 0, 1), /ended with 5: invalid usage \(two processes/);
+    const devices = messages.join(id, 0, 1);
+    assert.throws(() => messages.join(id, 0, 1), /ended with 5: invalid usage \(two processes/);
     assert.throws(() => devices.send(0, 4096, 256), /ncclSend ended with 4.*not memory/);
     assert.throws(
       () => devices.receive(1, to.byteOffset, 4),
@@ -152,8 +152,10 @@ describe('NCCL', { skip: skip ?? false }, () => {
 
   it('ends a wait for what never comes, when another rank has ended, and leaves the memory', async () => {
     const warnings: string[] = [];
-    const { engine, links, to, message, after } = await alone((text) => void warnings.push(text));
-    links.watch(() => {
+    const { engine, messages, to, message, after } = await alone(
+      (text) => void warnings.push(text),
+    );
+    messages.watch(() => {
       throw new NativeError('test', 'rank 1 has ended');
     });
     process.env['FAKE_NCCL_STALL'] = '-1';

@@ -264,7 +264,7 @@ async function prepare(
   // Engine and meter are tried here first, so that what is missing is reported before a rank starts.
   const room = await withEngine(settings.engine, settings, (engine): Room => {
     const { capacityBytes, devices, besideBytes } = engine;
-    const own = collectiveBytes(engine, here.length);
+    const own = collectiveBytes(engine, settings.ranks * settings.replicas);
     return { capacityBytes, devices, besideBytes, collectiveBytes: own };
   });
   (await createMeter({ ...settings, choice: settings.meter })).close();

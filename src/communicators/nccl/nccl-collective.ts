@@ -1,4 +1,4 @@
-import type { LinkedDevices } from '../../tensor/device-links.js';
+import type { LinkedDevices } from '../../tensor/device-messages.js';
 import type { PeerCopies } from '../../tensor/peer-copies.js';
 import type { RegionCopies } from '../../tensor/region-copies.js';
 import { type Call, encodeCall, shardLength } from '../call.js';

@@ -1,4 +1,4 @@
-import type { LinkedDevices } from '../../tensor/device-links.js';
+import type { LinkedDevices } from '../../tensor/device-messages.js';
 import type { SumParts } from '../devices/device-sums.js';
 
 /** Parts of a sum in the memory of the devices of several processes, which send each other what the other sums. */

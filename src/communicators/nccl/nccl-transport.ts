@@ -1,4 +1,4 @@
-import type { DeviceLinks } from '../../tensor/device-links.js';
+import type { DeviceMessages } from '../../tensor/device-messages.js';
 import type { PeerCopies } from '../../tensor/peer-copies.js';
 import type { RegionCopies } from '../../tensor/region-copies.js';
 import { Communicator, type Transport } from '../communicator.js';
@@ -41,42 +41,46 @@ export interface Offer {
 export function joinNccl(options: NcclOptions): Transport {
   const { inner, copies, peers, roomBytes = ROOM_BYTES } = options;
   if (inner.size === 1) return new StagedTransport(inner, copies);
-  const links = peers?.links ?? null;
-  const why = reasonAgainst(offers(inner, peers, links));
-  if (why !== null || peers === null || links === null) {
+  const messages = peers?.messages ?? null;
+  const why = reasonAgainst(offers(inner, peers, messages));
+  if (why !== null || peers === null || messages === null) {
     return new StagedTransport(inner, copies, why ?? '');
   }
-  links.watch((waitedMs) => inner.hear(waitedMs));
+  messages.watch((waitedMs) => inner.hear(waitedMs));
   const sums = new DeviceSums(peers, copies.idle, roomBytes);
-  const transport = joined({ inner, copies, peers, links, sums });
+  const transport = joined({ inner, copies, peers, messages, sums });
   checkCopies(transport, copies, { at: sums.room, bytes: roomBytes });
   return transport;
 }
 
-type Joining = Omit<NcclGroup, 'devices'> & { readonly links: DeviceLinks };
+type Joining = Omit<NcclGroup, 'devices'> & { readonly messages: DeviceMessages };
 
-function joined({ inner, copies, peers, links, sums }: Joining): Transport {
+function joined({ inner, copies, peers, messages, sums }: Joining): Transport {
   if (inner.size === 1) return new StagedTransport(inner, copies);
   const id = new Float64Array(16);
   const bytes = new Uint8Array(id.buffer);
-  if (inner.rank === 0) bytes.set(links.createId());
+  if (inner.rank === 0) bytes.set(messages.createId());
   inner.broadcast(id, 0);
-  const devices = links.join(bytes, inner.rank, inner.size);
+  const devices = messages.join(bytes, inner.rank, inner.size);
   const group: NcclGroup = { inner, copies, peers, devices, sums };
   return new DeviceTransport({
     inner,
     copies,
-    way: `${links.library} between devices`,
+    way: `${messages.library} between devices`,
     collective: (finish, free) => new NcclCollective(group, finish, free),
-    split: (color) => joined({ inner: inner.split(color), copies, peers, links, sums }),
+    split: (color) => joined({ inner: inner.split(color), copies, peers, messages, sums }),
     close: () => inner.close(),
   });
 }
 
 /** Of all ranks. */
-function offers(inner: Transport, peers: PeerCopies | null, links: DeviceLinks | null): Offer[] {
+function offers(
+  inner: Transport,
+  peers: PeerCopies | null,
+  messages: DeviceMessages | null,
+): Offer[] {
   const off = peers === null ? 'PHANTOM_CUDA_PEERS is off' : 'no rank is to use NCCL';
-  const { library = null, missing = off, device = '' } = links ?? {};
+  const { library = null, missing = off, device = '' } = messages ?? {};
   const own = library === null ? `\n${missing}` : `${library}\n${device}`;
   return new Exchange(new Communicator(inner)).texts(own).map((text) => {
     const [found = '', detail = ''] = text.split('\n');

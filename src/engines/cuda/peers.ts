@@ -13,7 +13,7 @@ import type { DeviceArena } from './arena.js';
 import type { Calls } from './calls.js';
 import type { Device } from './device.js';
 import type { Launcher } from './kernel-launcher.js';
-import { NcclLinks } from './links.js';
+import { NcclMessages } from './nccl-messages.js';
 
 /** What copies between devices are made with. */
 export interface PeerParts {
@@ -29,7 +29,7 @@ export interface PeerParts {
  * them. */
 export class DevicePeers implements PeerCopies {
   readonly place: PeerPlace;
-  readonly links: NcclLinks | null;
+  readonly messages: NcclMessages | null;
   readonly #device: Device;
   readonly #driver: CudaDriver;
   readonly #calls: Calls;
@@ -49,7 +49,7 @@ export class DevicePeers implements PeerCopies {
     this.#launcher = launcher;
     this.#arena = arena;
     this.place = { device: device.handle, context: device.context };
-    this.links = nccl === null ? null : new NcclLinks(device, nccl, () => this.#copies());
+    this.messages = nccl === null ? null : new NcclMessages(device, nccl, () => this.#copies());
   }
 
   reach({ device, context }: PeerPlace): boolean {
@@ -142,7 +142,7 @@ export class DevicePeers implements PeerCopies {
   /** Ends what goes on between devices. @returns why the memory has to stay as it is; null: it need not */
   leave(): string | null {
     if (this.#lent > 0) return 'others could copy from its memory';
-    return this.links?.close() === false ? 'exchanges with others were under way' : null;
+    return this.messages?.close() === false ? 'exchanges with others were under way' : null;
   }
   /** To be called when the device has done all calls, in its context. Others may wait for marks that are yet to
    * come. */

@@ -1,7 +1,7 @@
 import { type Nccl, NCCL_BYTES, NCCL_ID_BYTES, ncclError, ncclVersion } from '../../native/nccl.js';
-import type { DeviceLinks, LinkedDevices } from '../../tensor/device-links.js';
+import type { DeviceMessages, LinkedDevices } from '../../tensor/device-messages.js';
 import type { Device } from './device.js';
-import { deviceId } from './device-ids.js';
+import { deviceId } from './chosen-devices.js';
 import { waitUntil } from './watched-wait.js';
 
 /** How long a rank that ends waits for what is under way between devices, before it leaves it. */
@@ -9,7 +9,7 @@ const LEAVE_AFTER_MS = 10_000;
 
 /** NCCL on the stream of a device's copies. All groups of an engine use that one stream, so that what they call is
  * in one order on every device, as NCCL demands of communicators that share devices. */
-export class NcclLinks implements DeviceLinks {
+export class NcclMessages implements DeviceMessages {
   readonly library: string | null;
   readonly missing: string;
   readonly device: string;
@@ -26,10 +26,9 @@ export class NcclLinks implements DeviceLinks {
   constructor(device: Device, nccl: Nccl | string, stream: () => number) {
     this.#device = device;
     this.#stream = stream;
-    this.device = deviceId(device.driver, device.handle);
-    const missing = this.device === '' ? 'the driver tells no UUID of a device' : nccl;
-    this.#nccl = typeof missing === 'string' ? null : missing;
-    this.missing = typeof missing === 'string' ? missing : '';
+    this.device = deviceId(device.driver, device.index);
+    this.#nccl = typeof nccl === 'string' ? null : nccl;
+    this.missing = typeof nccl === 'string' ? nccl : '';
     this.library = this.#nccl && `NCCL ${ncclVersion(this.#nccl.version)}`;
   }
 

@@ -1,6 +1,6 @@
 /** How engines of different processes move bytes between the memory of their devices: in order with the copies of
  * `PeerCopies`. Addresses are `byteOffset`s. */
-export interface DeviceLinks {
+export interface DeviceMessages {
   /** `NCCL 2.21.5`; null: there is none that can be used. */
   readonly library: string | null;
   /** Where `library` is null, why: `NCCL is not installed`. */
