@@ -36,33 +36,50 @@ __device__ static float slope(unsigned kind, float x, float y) {
 KERNEL(bias_activation) {
   float *z = array<float>(p, 0);
   const float *bias = array<float>(p, 1);
-  EACH(i) {
-    float x = z[i];
-    if (bias) z[i] = x = x + bias[rowOf(p, i)];
-    float y = activation(p.kind, x);
-    if (p.flags & 1) array<unsigned short>(p, 2)[i] = rounded(y);
-    else array<float>(p, 2)[i] = y;
-  }
+  bool half = p.flags & 1;
+  eachFour(p, bits(z) | bits(p.at[2]) << half | rowBits(p), [&](Index i, auto wide) {
+    auto x = wide.load(z, i);
+    if (bias) {
+      float b = bias[rowOf(p, i)];
+      for (unsigned k = 0; k < wide.width; k++) x.at[k] += b;
+      wide.store(z, i, x);
+    }
+    for (unsigned k = 0; k < wide.width; k++) x.at[k] = activation(p.kind, x.at[k]);
+    if (half) wide.storeRounded(array<unsigned short>(p, 2), i, x);
+    else wide.store(array<float>(p, 2), i, x);
+  });
 }
 
-/** at: z, out, dOut, dz, dBias or null; columns; kind; s: betaBias; flags: 1, out is bfloat16; 2, dz is.
- * A block is a row. dz = dOut · activation′(z), dBias = betaBias · dBias + Σ over the row, before it is
+/** Rows of so many columns at most have a warp each, longer ones a block. */
+#define NARROW 1024
+
+/** at: z, out, dOut, dz, dBias or null; rows; columns; kind; s: betaBias; flags: 1, out is bfloat16; 2, dz is.
+ * dz = dOut · activation′(z), dBias = betaBias · dBias + Σ over the row, before it is
  * rounded; dz may be dOut. The activation is computed again where its output is bfloat16. */
 KERNEL(bias_activation_gradient) {
-  const float *z = array<float>(p, 0), *dOut = array<float>(p, 2);
+  const float *z = array<float>(p, 0), *out = array<float>(p, 1), *dOut = array<float>(p, 2);
   float *dBias = array<float>(p, 4);
+  bool narrow = p.columns <= NARROW, again = p.flags & 1, half = p.flags & 2;
+  unsigned team = narrow ? WARP : THREADS, member = threadIdx.x % team;
+  Index row = (Index)blockIdx.x * (THREADS / team) + threadIdx.x / team, start = row * p.columns;
+  // Threads without a row take part in the sums.
+  Index columns = row < p.rows ? p.columns : 0;
+  Index addresses = bits(z) | (again ? 0 : bits(out)) | bits(dOut) | bits(p.at[3]) << half | rowBits(p);
   double sum = 0;
-  Index start = (Index)blockIdx.x * p.columns;
-  for (unsigned j = threadIdx.x; j < p.columns; j += THREADS) {
+  eachFour(columns, member, team, addresses, [&](Index j, auto wide) {
     Index i = start + j;
-    float y = p.flags & 1 ? activation(p.kind, z[i]) : array<float>(p, 1)[i];
-    float d = dOut[i] * slope(p.kind, z[i], y);
-    if (p.flags & 2) array<unsigned short>(p, 3)[i] = rounded(d);
-    else array<float>(p, 3)[i] = d;
-    sum += d;
-  }
+    auto x = wide.load(z, i), d = wide.load(dOut, i);
+    auto y = again ? x : wide.load(out, i);
+    for (unsigned k = 0; k < wide.width; k++) {
+      float value = again ? activation(p.kind, x.at[k]) : y.at[k];
+      d.at[k] *= slope(p.kind, x.at[k], value);
+      sum += d.at[k];
+    }
+    if (half) wide.storeRounded(array<unsigned short>(p, 3), i, d);
+    else wide.store(array<float>(p, 3), i, d);
+  });
   if (!dBias) return;
-  sum = blockSum(sum);
-  if (threadIdx.x != 0) return;
-  dBias[blockIdx.x] = (float)(p.s[0] == 0 ? sum : p.s[0] * (double)dBias[blockIdx.x] + sum);
+  sum = narrow ? warpSum(sum) : blockSum(sum);
+  if (member != 0 || row >= p.rows) return;
+  dBias[row] = (float)(p.s[0] == 0 ? sum : p.s[0] * (double)dBias[row] + sum);
 }

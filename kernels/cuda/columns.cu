@@ -6,37 +6,60 @@
 /** Columns that a block sums, by THREADS / COLUMNS threads each. */
 #define COLUMNS 32
 
-/** at: a, b, out; rows; columns. out[c] = Σ over rows of a · b, in float64 */
+/** at: a, b, out, parts or null; rows; columns; u: rows of a range. A block has columns of a range of rows, whose sum is
+ * a part for `finish_columns`, or all of it. out[c] = Σ over rows of a · b, in float64 */
 KERNEL(column_dots) {
-  __shared__ double part[THREADS];
   const float *a = array<float>(p, 0), *b = array<float>(p, 1);
-  unsigned lane = threadIdx.x / COLUMNS, c = blockIdx.x * COLUMNS + threadIdx.x % COLUMNS;
+  double *parts = array<double>(p, 3);
+  unsigned blocks = (p.columns + COLUMNS - 1) / COLUMNS, range = blockIdx.x / blocks;
+  unsigned lane = threadIdx.x / COLUMNS, c = blockIdx.x % blocks * COLUMNS + threadIdx.x % COLUMNS;
+  Index from = (Index)range * p.u[0], end = from + p.u[0];
+  if (end > p.rows) end = p.rows;
   double sum = 0;
   if (c < p.columns) {
-    for (Index r = lane; r < p.rows; r += THREADS / COLUMNS) {
+#pragma unroll 4
+    for (Index r = from + lane; r < end; r += THREADS / COLUMNS) {
       Index i = r * p.columns + c;
       sum += (double)a[i] * b[i];
     }
   }
-  part[threadIdx.x] = sum;
-  __syncthreads();
+  sum = blockSum<COLUMNS>(sum);
   if (lane > 0 || c >= p.columns) return;
-  for (unsigned t = 1; t < THREADS / COLUMNS; t++) sum += part[threadIdx.x + t * COLUMNS];
-  array<float>(p, 2)[c] = (float)sum;
+  if (parts) parts[(Index)range * p.columns + c] = sum;
+  else array<float>(p, 2)[c] = (float)sum;
+}
+
+/** at: parts, out; rows: parts of a column; n: columns. out[c] = Σ over parts */
+KERNEL(finish_columns) {
+  const double *parts = array<double>(p, 0);
+  EACH(c) {
+    double sum = 0;
+#pragma unroll 8
+    for (unsigned r = 0; r < p.rows; r++) sum += parts[r * p.n + c];
+    array<float>(p, 1)[c] = (float)sum;
+  }
 }
 
 /** at: x, factors, out; columns. out = x · factors[c] */
 KERNEL(scale_columns) {
   const float *x = array<float>(p, 0), *factors = array<float>(p, 1);
   float *out = array<float>(p, 2);
-  EACH(i) out[i] = x[i] * factors[columnOf(p, i)];
+  eachFour(p, bits(x) | bits(factors) | bits(out) | rowBits(p), [&](Index i, auto wide) {
+    auto value = wide.load(x, i), factor = wide.load(factors, columnOf(p, i));
+    for (unsigned k = 0; k < wide.width; k++) value.at[k] *= factor.at[k];
+    wide.store(out, i, value);
+  });
 }
 
 /** at: x, factors, y; columns. y += x · factors[c] */
 KERNEL(add_scaled_columns) {
   const float *x = array<float>(p, 0), *factors = array<float>(p, 1);
   float *y = array<float>(p, 2);
-  EACH(i) y[i] += x[i] * factors[columnOf(p, i)];
+  eachFour(p, bits(x) | bits(factors) | bits(y) | rowBits(p), [&](Index i, auto wide) {
+    auto value = wide.load(x, i), factor = wide.load(factors, columnOf(p, i)), sum = wide.load(y, i);
+    for (unsigned k = 0; k < wide.width; k++) sum.at[k] += value.at[k] * factor.at[k];
+    wide.store(y, i, sum);
+  });
 }
 
 /** at: sums, out; rows: parts; n: columns; valid: count. out[c] = 1 / √(Σ over parts / count + ε) */

@@ -5,27 +5,43 @@
 KERNEL(add) {
   const float *a = array<float>(p, 0), *b = array<float>(p, 1);
   float *out = array<float>(p, 2);
-  EACH(i) out[i] = a[i] + b[i];
+  eachFour(p, bits(a) | bits(b) | bits(out), [&](Index i, auto wide) {
+    auto sum = wide.load(a, i), other = wide.load(b, i);
+    for (unsigned k = 0; k < wide.width; k++) sum.at[k] += other.at[k];
+    wide.store(out, i, sum);
+  });
 }
 
 /** at: a, b, out. out = a · b */
 KERNEL(multiply) {
   const float *a = array<float>(p, 0), *b = array<float>(p, 1);
   float *out = array<float>(p, 2);
-  EACH(i) out[i] = a[i] * b[i];
+  eachFour(p, bits(a) | bits(b) | bits(out), [&](Index i, auto wide) {
+    auto product = wide.load(a, i), other = wide.load(b, i);
+    for (unsigned k = 0; k < wide.width; k++) product.at[k] *= other.at[k];
+    wide.store(out, i, product);
+  });
 }
 
 /** at: x, y; s: alpha. y += alpha · x */
 KERNEL(axpy) {
   const float *x = array<float>(p, 0);
   float *y = array<float>(p, 1);
-  EACH(i) y[i] += p.s[0] * x[i];
+  eachFour(p, bits(x) | bits(y), [&](Index i, auto wide) {
+    auto value = wide.load(x, i), sum = wide.load(y, i);
+    for (unsigned k = 0; k < wide.width; k++) sum.at[k] += p.s[0] * value.at[k];
+    wide.store(y, i, sum);
+  });
 }
 
 /** at: x; s: alpha. x *= alpha */
 KERNEL(scale) {
   float *x = array<float>(p, 0);
-  EACH(i) x[i] *= p.s[0];
+  eachFour(p, bits(x), [&](Index i, auto wide) {
+    auto value = wide.load(x, i);
+    for (unsigned k = 0; k < wide.width; k++) value.at[k] *= p.s[0];
+    wide.store(x, i, value);
+  });
 }
 
 /** at: c; u: distance of rows; s: beta. c [rows, columns] *= beta; with beta = 0 it is not read. */
@@ -41,7 +57,10 @@ KERNEL(scale_matrix) {
 KERNEL(sum_of_squares) {
   const float *x = array<float>(p, 0);
   double sum = 0;
-  EACH(i) sum += (double)x[i] * x[i];
+  eachFour(p, bits(x), [&](Index i, auto wide) {
+    auto value = wide.load(x, i);
+    for (unsigned k = 0; k < wide.width; k++) sum += (double)value.at[k] * value.at[k];
+  });
   leavePart(array<double>(p, 7), sum);
 }
 
@@ -50,7 +69,10 @@ KERNEL(sums_of_squares) {
   Row row = rowOfBlock(p);
   const float *x = arrayOf<float>(row, 0);
   double sum = 0;
-  EACH_OF(row, i) sum += (double)x[i] * x[i];
+  eachFour(row, bits(x), [&](Index i, auto wide) {
+    auto value = wide.load(x, i);
+    for (unsigned k = 0; k < wide.width; k++) sum += (double)value.at[k] * value.at[k];
+  });
   leavePart(array<double>(p, 7), sum);
 }
 

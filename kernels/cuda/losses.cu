@@ -40,63 +40,95 @@ KERNEL(element_loss) {
   const float *z = array<float>(p, 0), *target = array<float>(p, 1), *weights = array<float>(p, 2);
   float *dz = array<float>(p, 3);
   double sum = 0;
-  EACH(i) {
+  eachFour(p, bits(z) | bits(target) | bits(dz) | rowBits(p), [&](Index i, auto wide) {
     unsigned c = columnOf(p, i);
-    if (c >= p.valid) {
-      dz[i] = 0;
-      continue;
+    auto x = wide.load(z, i), y = wide.load(target, i), d = x;
+    for (unsigned k = 0; k < wide.width; k++) {
+      d.at[k] = 0;
+      if (c + k >= p.valid) continue;
+      float weight = weights ? weights[c + k] : 1.0f;
+      sum += (double)weight * lossOf(p.kind, x.at[k], y.at[k], p.s[0]);
+      d.at[k] = p.s[1] * lossSlope(p.kind, x.at[k], y.at[k], p.s[0]) * weight;
     }
-    float x = z[i], y = target[i], weight = weights ? weights[c] : 1.0f;
-    sum += (double)weight * lossOf(p.kind, x, y, p.s[0]);
-    dz[i] = p.s[1] * lossSlope(p.kind, x, y, p.s[0]) * weight;
-  }
+    wide.store(dz, i, d);
+  });
   leavePart(array<double>(p, 7), sum);
+}
+
+/** Columns of a block of `cross_entropy`, and threads of each: as many columns as a sector of memory. */
+#define LABELED 8
+#define LANES (THREADS / LABELED)
+
+/** A logit and its class. */
+struct Logit {
+  float value;
+  unsigned label;
+};
+
+/** Whether a is the winner: a NaN, else the greater, else the first. */
+__device__ static bool beats(Logit a, Logit b) {
+  bool isNaN = a.value != a.value, equal = a.value == b.value || (isNaN && b.value != b.value);
+  if (equal) return a.label < b.label;
+  return isNaN || a.value > b.value;
 }
 
 /** at: logits, labels, weights or null, dLogits, …, parts of correct (6), parts of losses (7);
  * rows: classes; n: columns; valid; s: factor of dLogits, smoothing.
- * A thread is a column. dLogits = factor · weight · (softmax − one-hot), zero past `valid`; with
- * smoothing the one is 1 − s, and every class has s / classes more. A label that is no class gives a
- * NaN loss, as a NaN logit does. */
+ * dLogits = factor · weight · (softmax − one-hot), zero past `valid`; with smoothing the one is 1 − s, and
+ * every class has s / classes more. A label that is no class gives a NaN loss, as a NaN logit does. */
 KERNEL(cross_entropy) {
+  __shared__ Logit best[THREADS];
   const float *logits = array<float>(p, 0), *labels = array<float>(p, 1);
   const float *weights = array<float>(p, 2);
-  float *d = array<float>(p, 3);
+  float *d = array<float>(p, 3), smoothing = p.s[1];
+  unsigned lane = threadIdx.x / LABELED;
   double losses = 0, correct = 0;
-  EACH(j) {
-    if (j >= p.valid) {
-      for (Index c = 0; c < p.rows; c++) d[c * p.n + j] = 0;
-      continue;
-    }
-    // Neither smaller nor equal: a NaN wins, and nothing wins against it.
-    float greatest = logits[j], label = labels[j];
-    unsigned winner = 0;
+  for (Index from = (Index)blockIdx.x * LABELED; from < p.n; from += (Index)gridDim.x * LABELED) {
+    Index j = from + threadIdx.x % LABELED;
+    bool valid = j < p.valid;
+    // Threads of other columns take part in the sums.
+    unsigned classes = valid ? p.rows : 0;
+    Logit winner = { __uint_as_float(0xff800000u), ~0u };
     double all = 0;
-    for (Index c = 0; c < p.rows; c++) {
-      float x = logits[c * p.n + j];
-      all += x;
-      if (greatest != greatest || x <= greatest) continue;
-      greatest = x;
-      winner = (unsigned)c;
+#pragma unroll 4
+    for (unsigned c = lane; c < classes; c += LANES) {
+      Logit one = { logits[c * p.n + j], c };
+      all += one.value;
+      if (beats(one, winner)) winner = one;
+    }
+    best[threadIdx.x] = winner;
+    __syncthreads();
+    for (unsigned i = threadIdx.x % LABELED; i < THREADS; i += LABELED) {
+      if (beats(best[i], winner)) winner = best[i];
     }
     double sum = 0;
-    for (Index c = 0; c < p.rows; c++) sum += expf(logits[c * p.n + j] - greatest);
+#pragma unroll 4
+    for (unsigned c = lane; c < classes; c += LANES) sum += expf(logits[c * p.n + j] - winner.value);
+    // Its barriers also let the next columns have `best`.
+    sum = blockSum<LABELED>(sum);
+    if (smoothing > 0) all = blockSum<LABELED>(all);
+    if (j >= p.n) continue;
+    float label = valid ? labels[j] : 0.0f, weight = weights && valid ? weights[j] : 1.0f;
     bool known = label >= 0 && label < p.rows;
-    Index own = known ? (Index)label : p.rows;
-    float weight = weights ? weights[j] : 1.0f, smoothing = p.s[1];
-    if (known) {
-      double z = logits[own * p.n + j];
-      if (smoothing > 0) z += smoothing * (all / p.rows - z);
-      losses += weight * (log(sum) + ((double)greatest - z));
-      correct += winner == own;
-    } else {
-      losses = nan("");
+    unsigned own = known ? (unsigned)label : p.rows;
+    if (valid && lane == 0) {
+      if (known) {
+        double z = logits[own * p.n + j];
+        if (smoothing > 0) z += smoothing * (all / p.rows - z);
+        losses += weight * (log(sum) + ((double)winner.value - z));
+        correct += winner.label == own;
+      } else {
+        losses = nan("");
+      }
     }
+    // All of the column have read the logit of its label.
     float factor = p.s[0] * weight, inverse = (float)(1 / sum);
-    for (Index c = 0; c < p.rows; c++) {
-      float share = expf(logits[c * p.n + j] - greatest) * inverse;
+#pragma unroll 4
+    for (unsigned c = lane; c < p.rows; c += LANES) {
+      Index i = c * p.n + j;
+      float share = valid ? expf(logits[i] - winner.value) * inverse : 0.0f;
       float target = (c == own ? 1 - smoothing : 0.0f) + (known ? smoothing / p.rows : 0.0f);
-      d[c * p.n + j] = factor * (share - target);
+      d[i] = valid ? factor * (share - target) : 0.0f;
     }
   }
   leavePart(array<double>(p, 6), correct);

@@ -12,19 +12,23 @@ KERNEL(sgd_step) {
   const float *gradient = arrayOf<float>(row, 1);
   unsigned short *copy = arrayOf<unsigned short>(row, 4);
   double squares = 0;
-  EACH_OF(row, i) {
-    float raw = gradient[i];
-    squares += (double)raw * raw;
-    float g = s[3] * raw + s[2] * w[i], change = g;
-    if (velocity) {
-      float v = s[1] * velocity[i] + g;
-      velocity[i] = v;
-      change = p.kind ? g + s[1] * v : v;
+  Index addresses = bits(w) | bits(velocity) | bits(gradient) | bits(copy) << 1;
+  eachFour(row, addresses, [&](Index i, auto wide) {
+    auto raw = wide.load(gradient, i), weight = wide.load(w, i), v = raw;
+    if (velocity) v = wide.load(velocity, i);
+    for (unsigned k = 0; k < wide.width; k++) {
+      squares += (double)raw.at[k] * raw.at[k];
+      float g = s[3] * raw.at[k] + s[2] * weight.at[k], change = g;
+      if (velocity) {
+        v.at[k] = s[1] * v.at[k] + g;
+        change = p.kind ? g + s[1] * v.at[k] : v.at[k];
+      }
+      weight.at[k] -= s[0] * change;
     }
-    float next = w[i] - s[0] * change;
-    w[i] = next;
-    if (copy) copy[i] = rounded(next);
-  }
+    if (velocity) wide.store(velocity, i, v);
+    wide.store(w, i, weight);
+    if (copy) wide.storeRounded(copy, i, weight);
+  });
   leavePart(array<double>(p, 7), squares);
 }
 
@@ -40,18 +44,22 @@ KERNEL(adam_step) {
   const float *gradient = arrayOf<float>(row, 1);
   unsigned short *copy = arrayOf<unsigned short>(row, 4);
   double squares = 0;
-  EACH_OF(row, i) {
-    float raw = gradient[i], old = w[i];
-    squares += (double)raw * raw;
-    float g = s[9] * raw + s[8] * old;
-    float m = s[0] * first[i] + s[1] * g;
-    float v = s[2] * second[i] + s[3] * (g * g);
-    first[i] = m;
-    second[i] = v;
-    float step = s[4] * (m / (sqrtf(v) * s[5] + s[6]));
-    float next = old - (s[7] * old + step);
-    w[i] = next;
-    if (copy) copy[i] = rounded(next);
-  }
+  Index addresses = bits(w) | bits(first) | bits(second) | bits(gradient) | bits(copy) << 1;
+  eachFour(row, addresses, [&](Index i, auto wide) {
+    auto raw = wide.load(gradient, i), weight = wide.load(w, i);
+    auto m = wide.load(first, i), v = wide.load(second, i);
+    for (unsigned k = 0; k < wide.width; k++) {
+      squares += (double)raw.at[k] * raw.at[k];
+      float old = weight.at[k], g = s[9] * raw.at[k] + s[8] * old;
+      m.at[k] = s[0] * m.at[k] + s[1] * g;
+      v.at[k] = s[2] * v.at[k] + s[3] * (g * g);
+      float step = s[4] * (m.at[k] / (sqrtf(v.at[k]) * s[5] + s[6]));
+      weight.at[k] = old - (s[7] * old + step);
+    }
+    wide.store(first, i, m);
+    wide.store(second, i, v);
+    wide.store(w, i, weight);
+    if (copy) wide.storeRounded(copy, i, weight);
+  });
   leavePart(array<double>(p, 7), squares);
 }

@@ -1,5 +1,5 @@
-// Rows in low precision (src/tensor/precision.ts). What is encoded lies at any address, so that it is read
-// and written by bytes.
+// Rows in low precision (src/tensor/precision.ts). What is encoded lies at any address; where that is no
+// multiple of 8, it is read and written by bytes.
 
 /** Rows whose largest magnitude is below this are zeros in int8. */
 #define SMALLEST 1e-36f
@@ -8,18 +8,29 @@
 KERNEL(encode_bfloat16) {
   const float *x = array<float>(p, 0);
   unsigned char *bytes = array<unsigned char>(p, 1);
-  EACH(i) {
-    unsigned half = rounded(x[i]);
+  eachFour(p, bits(x) | bits(bytes) << 1, [&](Index i, auto wide) {
+    auto values = wide.load(x, i);
+    if (wide.width > 1) return wide.storeRounded((unsigned short *)bytes, i, values);
+    unsigned half = rounded(values.at[0]);
     bytes[2 * i] = (unsigned char)half;
     bytes[2 * i + 1] = (unsigned char)(half >> 8);
-  }
+  });
 }
 
 /** at: bytes, x. */
 KERNEL(decode_bfloat16) {
   const unsigned char *bytes = array<unsigned char>(p, 0);
   float *x = array<float>(p, 1);
-  EACH(i) x[i] = widened((unsigned short)(bytes[2 * i] | bytes[2 * i + 1] << 8));
+  eachFour(p, bits(x) | bits(bytes) << 1, [&](Index i, auto wide) {
+    decltype(wide.load(x, i)) values;
+    if (wide.width > 1) {
+      auto halves = wide.loadHalves((unsigned short *)bytes, i);
+      for (unsigned k = 0; k < wide.width; k++) values.at[k] = widened(halves.at[k]);
+    } else {
+      values.at[0] = widened((unsigned short)(bytes[2 * i] | bytes[2 * i + 1] << 8));
+    }
+    wide.store(x, i, values);
+  });
 }
 
 /** at: x, bytes; columns. A block is a row: a float32 scale, then a byte an element. */

@@ -14,7 +14,7 @@ const required = process.env['PHANTOM_REQUIRE_NVCC'] === '1';
 const missing = spawnSync('nvcc', ['--version']).status !== 0;
 const skip = missing && !required ? 'no nvcc' : false;
 
-test('the kernels compile for compute capability 7.5, 8.0 and 9.0', { skip }, () => {
+test('the kernels compile for compute capability 7.5, 8.0 and 9.0, in registers', { skip }, () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'nvcc-'));
   try {
     const source = path.join(folder, 'kernels.cu');
@@ -24,9 +24,12 @@ test('the kernels compile for compute capability 7.5, 8.0 and 9.0', { skip }, ()
       `arch=compute_${one},code=sm_${one}`,
     ]);
     const made = path.join(folder, 'kernels.fatbin');
-    const args = ['-fatbin', ...code, '-Werror', 'all-warnings', source, '-o', made];
-    const { status, stderr } = spawnSync('nvcc', args, { encoding: 'utf8' });
+    const args = ['-fatbin', ...code, '-Werror', 'all-warnings', '-Xptxas', '-v', source, '-o', made];
+    const { status, stdout, stderr } = spawnSync('nvcc', args, { encoding: 'utf8' });
     assert.equal(status, 0, stderr);
+    const spills = [...`${stdout}${stderr}`.matchAll(/(\d+) bytes spill/g)].map(([, bytes]) => bytes);
+    assert.ok(spills.length >= 3 * KERNELS.length, stderr);
+    assert.deepEqual([...new Set(spills)], ['0']);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -27,8 +27,10 @@ import { Updates } from './updates.js';
 
 /** The first generation with products of bfloat16, and of TF32. */
 export const HALF_CAPABILITY = 80;
-/** Columns that a block of `column_dots` sums: `COLUMNS` of kernels/cuda/columns.cu. */
-const DOT_COLUMNS = 32;
+/** Columns of a row that `bias_activation_gradient` has a warp for, at most: `NARROW` of
+ * kernels/cuda/activations.cu; and rows that a block then has. */
+const NARROW = 1024;
+const NARROW_ROWS = 8;
 
 /** The engine of a CUDA device. Calls are put on one stream, at once or when something is copied or waited
  * for; `read`, `toHost` and `synchronize` wait for them. Addresses of tensors are those of the device. */
@@ -83,7 +85,7 @@ export class CudaEngine extends DeviceMemory implements Engine {
   biasActivation(activation: Activation, z: Tensor, bias: Tensor | null, out: AnyTensor): void {
     const kernel = this.#kernel('bias_activation').at(0, z).at(1, bias).at(2, out);
     kernel.sizes(rowsOf(z), columnsOf(z));
-    kernel.kind(ACTIVATIONS[activation].kernel, isHalf(out)).each(z.length);
+    kernel.kind(ACTIVATIONS[activation].kernel, isHalf(out)).fours(z.length);
   }
   biasActivationGradient(
     activation: Activation,
@@ -97,7 +99,8 @@ export class CudaEngine extends DeviceMemory implements Engine {
     const kernel = this.#kernel('bias_activation_gradient').at(0, z).at(1, out).at(2, dOut);
     kernel.at(3, dz).at(4, dBias).sizes(rowsOf(dz), columnsOf(dz)).reals(betaBias);
     const flags = isHalf(out) + 2 * isHalf(dz);
-    kernel.kind(ACTIVATIONS[activation].kernel, flags).blocks(rowsOf(dz));
+    const rowsOfBlock = columnsOf(dz) <= NARROW ? NARROW_ROWS : 1;
+    kernel.kind(ACTIVATIONS[activation].kernel, flags).blocks(Math.ceil(rowsOf(dz) / rowsOfBlock));
   }
   dropout(x: Tensor, mask: DropoutMask, out: Tensor): void {
     const [rows, columns] = [rowsOf(x), columnsOf(x)];
@@ -112,41 +115,43 @@ export class CudaEngine extends DeviceMemory implements Engine {
   }
 
   add(a: Tensor, b: Tensor, out: Tensor): void {
-    this.#kernel('add').at(0, a).at(1, b).at(2, out).each(out.length);
+    this.#kernel('add').at(0, a).at(1, b).at(2, out).fours(out.length);
   }
   multiply(a: Tensor, b: Tensor, out: Tensor): void {
-    this.#kernel('multiply').at(0, a).at(1, b).at(2, out).each(out.length);
+    this.#kernel('multiply').at(0, a).at(1, b).at(2, out).fours(out.length);
   }
   axpy(alpha: number, x: Tensor, y: Tensor): void {
-    this.#kernel('axpy').at(0, x).at(1, y).reals(alpha).each(y.length);
+    this.#kernel('axpy').at(0, x).at(1, y).reals(alpha).fours(y.length);
   }
   scale(alpha: number, x: Tensor): void {
-    this.#kernel('scale').at(0, x).reals(alpha).each(x.length);
+    this.#kernel('scale').at(0, x).reals(alpha).fours(x.length);
   }
   encodeRows(precision: EncodedPrecision, x: Tensor, out: Bytes): void {
     if (precision === 'bfloat16') {
-      this.#kernel('encode_bfloat16').at(0, x).at(1, out).each(x.length);
+      this.#kernel('encode_bfloat16').at(0, x).at(1, out).fours(x.length);
     } else {
       const kernel = this.#kernel('encode_int8').at(0, x).at(1, out);
       kernel.sizes(rowsOf(x), columnsOf(x)).blocks(rowsOf(x));
     }
   }
   decodeRows(precision: EncodedPrecision, encoded: Bytes, out: Tensor): void {
-    const name = precision === 'bfloat16' ? 'decode_bfloat16' : 'decode_int8';
-    const kernel = this.#kernel(name).at(0, encoded).at(1, out);
-    kernel.sizes(rowsOf(out), columnsOf(out)).each(out.length);
+    if (precision === 'bfloat16') {
+      this.#kernel('decode_bfloat16').at(0, encoded).at(1, out).fours(out.length);
+    } else {
+      const kernel = this.#kernel('decode_int8').at(0, encoded).at(1, out);
+      kernel.sizes(rowsOf(out), columnsOf(out)).each(out.length);
+    }
   }
   columnDots(a: Tensor, b: Tensor, out: Tensor): void {
-    const kernel = this.#kernel('column_dots').at(0, a).at(1, b).at(2, out);
-    kernel.sizes(rowsOf(a), columnsOf(a)).blocks(Math.ceil(columnsOf(a) / DOT_COLUMNS));
+    this.#sums.columnDots(a, b, out);
   }
   scaleColumns(x: Tensor, factors: Tensor, out: Tensor): void {
     const kernel = this.#kernel('scale_columns').at(0, x).at(1, factors).at(2, out);
-    kernel.sizes(rowsOf(x), columnsOf(x)).each(x.length);
+    kernel.sizes(rowsOf(x), columnsOf(x)).fours(x.length);
   }
   addScaledColumns(x: Tensor, factors: Tensor, y: Tensor): void {
     const kernel = this.#kernel('add_scaled_columns').at(0, x).at(1, factors).at(2, y);
-    kernel.sizes(rowsOf(x), columnsOf(x)).each(x.length);
+    kernel.sizes(rowsOf(x), columnsOf(x)).fours(x.length);
   }
   inverseRms(sums: Tensor, size: number, out: Tensor): void {
     const kernel = this.#kernel('inverse_rms').at(0, sums).at(1, out);
@@ -195,7 +200,7 @@ export class CudaEngine extends DeviceMemory implements Engine {
     const kernel = this.#summing('cross_entropy').at(6, this.#sums.parts[1]);
     kernel.at(0, logits).at(1, labels).at(2, weights).at(3, dLogits);
     kernel.sizes(rowsOf(logits), columnsOf(logits), validColumns).reals(gradientScale, smoothing);
-    this.#sums.into(slots, at, columnsOf(logits), 2);
+    this.#sums.columnsInto(slots, at, columnsOf(logits));
   }
 
   sgdStep(tensors: readonly UpdateOperands[], step: SgdStep, slots: Slots, at: number): void {

@@ -18,6 +18,7 @@ export const KERNELS = [
   'element_loss',
   'encode_bfloat16',
   'encode_int8',
+  'finish_columns',
   'finish_sum',
   'finish_sums',
   'inverse_rms',
@@ -128,6 +129,10 @@ export class Launcher {
   /** Launches a thread for each of n elements, up to a number from which threads take several. */
   each(n: number): void {
     this.blocks(Math.min(MOST_BLOCKS, Math.ceil(n / THREADS)), n);
+  }
+  /** The same for kernels whose threads take four elements at a time. */
+  fours(n: number): void {
+    this.blocks(Math.min(MOST_BLOCKS, Math.ceil(n / (4 * THREADS))), n);
   }
   /** Launches as many blocks; none where there are none. */
   blocks(blocks: number, n = 0): void {

@@ -130,7 +130,7 @@ export class DevicePeers implements PeerCopies {
     );
   }
   add(a: number, b: number, out: number, count: number): void {
-    this.#launcher.of('add').at(0, a).at(1, b).at(2, out).each(count);
+    this.#launcher.of('add').at(0, a).at(1, b).at(2, out).fours(count);
   }
 
   lend(): void {

@@ -22,6 +22,15 @@ extern "C" { Dim threadIdx, blockIdx, blockDim, gridDim; void (*fake_barrier)();
 #define __launch_bounds__(threads)
 #define __shared__ static
 #define __syncthreads() fake_barrier()
+// Of the whole block, so that threads that leave a warp out show too.
+static inline double __shfl_xor_sync(unsigned, double x, unsigned bit) {
+  static double lanes[1024];
+  lanes[threadIdx.x] = x;
+  fake_barrier();
+  double other = lanes[threadIdx.x ^ bit];
+  fake_barrier();
+  return other;
+}
 static inline unsigned __float_as_uint(float x) { unsigned u; memcpy(&u, &x, 4); return u; }
 static inline float __uint_as_float(unsigned u) { float x; memcpy(&x, &u, 4); return x; }
 static inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)((unsigned long long)a * b >> 32); }
