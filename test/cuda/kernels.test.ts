@@ -149,7 +149,9 @@ function resultsOf(arrays: Arrays, rows: number, columns: number): unknown[] {
   results.push(arrays.adamStep([operands], { ...common, ...adam, ...corrections }));
   kept(x, ...states);
   const momentum = { momentum: 0.9, nesterov: true };
-  results.push(arrays.sgdStep([{ ...operands, states: states.slice(1) }], { ...common, ...momentum }));
+  results.push(
+    arrays.sgdStep([{ ...operands, states: states.slice(1) }], { ...common, ...momentum }),
+  );
   kept(x, ...states);
   arrays.checkGuards();
   return results;

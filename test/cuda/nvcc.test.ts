@@ -24,10 +24,22 @@ test('the kernels compile for compute capability 7.5, 8.0 and 9.0, in registers'
       `arch=compute_${one},code=sm_${one}`,
     ]);
     const made = path.join(folder, 'kernels.fatbin');
-    const args = ['-fatbin', ...code, '-Werror', 'all-warnings', '-Xptxas', '-v', source, '-o', made];
+    const args = [
+      '-fatbin',
+      ...code,
+      '-Werror',
+      'all-warnings',
+      '-Xptxas',
+      '-v',
+      source,
+      '-o',
+      made,
+    ];
     const { status, stdout, stderr } = spawnSync('nvcc', args, { encoding: 'utf8' });
     assert.equal(status, 0, stderr);
-    const spills = [...`${stdout}${stderr}`.matchAll(/(\d+) bytes spill/g)].map(([, bytes]) => bytes);
+    const spills = [...`${stdout}${stderr}`.matchAll(/(\d+) bytes spill/g)].map(
+      ([, bytes]) => bytes,
+    );
     assert.ok(spills.length >= 3 * KERNELS.length, stderr);
     assert.deepEqual([...new Set(spills)], ['0']);
   } finally {
