@@ -5,6 +5,7 @@ import { after, describe, test } from 'node:test';
 
 import { train } from '#src/app/train/train.js';
 import { energyDetails } from '#src/cli/energy-text.js';
+import type { TrainingEvent } from '#src/training/events.js';
 
 import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
 import { buildNvml } from '../fakes/nvml.js';
@@ -27,9 +28,15 @@ describe('energy of a run on CUDA devices', { skip: skip ?? false }, () => {
     process.env['PHANTOM_ROCM_SMI'] = 'none';
     // No counter of the processor.
     process.env['PHANTOM_SYSFS'] = folder;
+    const warnings: string[] = [];
+    const onEvent = (event: TrainingEvent) => {
+      if (event.type === 'warning') warnings.push(event.message);
+    };
+    let runs = 0;
     const energyOf = async (engine: 'cuda' | 'wasm', meter: 'auto' | 'nvml') => {
-      const out = path.join(folder, `${engine}-${meter}`);
-      return (await train(settings(out, { engine, meter, ranks: 2, steps: 2 }))).energy;
+      const out = path.join(folder, `run-${runs++}`);
+      return (await train(settings(out, { engine, meter, ranks: 2, steps: 2 }), { onEvent }))
+        .energy;
     };
     const both = await energyOf('cuda', 'auto');
     assert.equal(both.meter, 'modelled+nvml');
@@ -42,5 +49,11 @@ describe('energy of a run on CUDA devices', { skip: skip ?? false }, () => {
     const gpu = await energyOf('cuda', 'nvml');
     assert.equal(gpu.gpuJ, gpu.energyJ);
     assert.equal((await energyOf('wasm', 'auto')).gpuJ, null);
+    const about = () => warnings.filter((text) => text.includes('energy'));
+    assert.deepEqual(about(), []);
+    // Where nothing counts the GPU, what is told is not the whole, and a run says so once.
+    process.env['PHANTOM_NVML'] = 'none';
+    assert.equal((await energyOf('cuda', 'auto')).gpuJ, null);
+    assert.match(about().join('|'), /^energy is without that of the GPUs: \[nvml\] [^|]*$/);
   });
 });

@@ -23,6 +23,8 @@ export interface MeterRequest {
   readonly machine: string;
   /** Whether `auto` takes the GPUs' counters too: for programs that compute on them. */
   readonly gpus?: boolean;
+  /** Takes that they were asked for and are not counted. Default: nobody is told. */
+  readonly onWarning?: (message: string) => void;
   /** For the model: cores that the program has to itself. Default: one. */
   readonly cores?: number;
   /** For the model. Default: this process's CPU time, and no bytes; `children`: the CPU time of
@@ -92,6 +94,10 @@ export async function createMeter(request: MeterRequest): Promise<EnergyMeter> {
   for (const name of COUNTER_NAMES) {
     if (COUNTERS[name].of === 'machine') processor ??= await attempt(name);
     else if (request.gpus) gpus.push(await attempt(name));
+  }
+  if (request.gpus && gpus.every((found) => found === null)) {
+    const why = reasons.slice(-gpus.length).map((reason) => (reason as MeterError).message);
+    request.onWarning?.(`energy is without that of the GPUs: ${why.join('; ')}`);
   }
   const denied = reasons.some(isDenied)
     ? '; this user may not read the energy counter of this machine'

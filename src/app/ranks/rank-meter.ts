@@ -26,6 +26,8 @@ export async function rankEnergy(
     Pick<RankParts, 'engine' | 'trafficBytes' | 'phases'> & {
       /** The rank's place in its process. */
       readonly index: number;
+      /** Takes what is not counted. Default: a warning of the process. */
+      readonly onWarning?: (message: string) => void;
     },
 ): Promise<EnergyParts> {
   const {
@@ -46,6 +48,7 @@ export async function rankEnergy(
     cores: ranksHere,
     // Of the machine, whose first rank reads them.
     gpus: engine.devices > 0 && firstOnMachine === true,
+    onWarning: request.onWarning ?? ((message) => process.emitWarning(message)),
     // Every rank sends as much as this one.
     usage: { cpuS: processCpuS, sentBytes: () => ranksHere * trafficBytes() },
   });

@@ -47,7 +47,9 @@ await runRankProgram<TrainingRankData>(async (context) => {
   if (!handle) throw new TypeError(`no batches for rank ${context.rank}`);
   return withRankEngine(context, make, async (bare) => {
     const parts = countedParts(bare, context.transport, replicas);
-    const metered = { ...job.settings, ...context.data.meter, ...parts, index: context.index };
+    const place = { ...context.data.meter, index: context.index };
+    const onWarning = (message: string) => void warnings.push(message);
+    const metered = { ...job.settings, ...parts, ...place, onWarning };
     return runTraining(job, {
       ...parts,
       energy: await context.uninterrupted(() => rankEnergy(metered)),
