@@ -121,14 +121,20 @@ async function firstUsable(paths: readonly string[], reasons: string[]): Promise
   return null;
 }
 
-/** Products of a transposed first operand by the other library, which has products of a vector of their own
- * for them; oneDNN knows by the sizes that the second operand is one. */
+/** With AVX2 oneDNN multiplies at half to two thirds of its rate where a product has at most so many rows and at
+ * least so many columns, and rows of the second operand begin at a multiple of so many numbers. */
+const SLOW = { rows: 512, columns: 512, stride: 256 };
+
+/** Products of a transposed first operand, and those that are slow by oneDNN, by the other library. It has
+ * products of a vector of their own; oneDNN knows by the sizes that the second operand is one. */
 export function besideOneDnn(oneDnn: Blas, other: Blas): Blas {
   return {
     ...oneDnn,
     description: `${oneDnn.description} and ${other.description}`,
     gemm(transposeA, transposeB, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC) {
-      const { gemm } = transposeA ? other : oneDnn;
+      const isSlow =
+        !transposeB && m <= SLOW.rows && n >= SLOW.columns && strideB % SLOW.stride === 0;
+      const { gemm } = transposeA || isSlow ? other : oneDnn;
       gemm(transposeA, transposeB, m, n, k, alpha, a, strideA, b, strideB, beta, c, strideC);
     },
     gemv(transposeA, rows, columns, alpha, a, strideA, x, strideX, beta, y, strideY) {

@@ -71,9 +71,11 @@ export function bfloat16Contract(subject: Subject): void {
       for (const flags of [0, 1, 2, 3]) {
         const [transposeA, transposeB] = [(flags & 1) === 1, (flags & 2) === 2];
         const c = { rows, columns, inner, transposeA, transposeB, alpha: 1, beta: flags % 2 };
-        check(arrays, pieces, { ...c, margin: flags });
+        check(arrays, arrays.engine, { ...c, margin: flags });
       }
     }
+    const flags = { transposeA: false, transposeB: true, alpha: 1, beta: 1, margin: 1 };
+    check(arrays, pieces, { rows: 401, columns: 420, inner: 769, ...flags });
     arrays.checkGuards();
   });
 

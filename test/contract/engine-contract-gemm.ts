@@ -43,11 +43,12 @@ const LARGE: readonly (readonly [number, number, number])[] = [
   [131, 40, 1],
 ];
 
-/** Large enough for pieces, with and without rows left over. */
+/** Large enough for pieces: of the inner size, of rows, of columns, of both. */
 const IN_PIECES: readonly (readonly [number, number, number])[] = [
-  [577, 128, 1024],
-  [1200, 768, 64],
-  [400, 333, 777],
+  [401, 420, 769],
+  [2050, 255, 257],
+  [255, 2051, 257],
+  [2049, 2050, 33],
 ];
 
 export function gemmContract(subject: Subject): void {
@@ -65,8 +66,8 @@ export function gemmContract(subject: Subject): void {
     const { engine } = arrays;
     let calls = 0;
     const pieces = inPieces(engine, () => calls++);
-    for (const [rows, columns, inner] of IN_PIECES) {
-      for (const flags of [0, 1, 2, 3]) {
+    for (const [index, [rows, columns, inner]] of IN_PIECES.entries()) {
+      for (const flags of [index, 3 - index]) {
         const [transposeA, transposeB] = [(flags & 1) === 1, (flags & 2) === 2];
         const beta = flags === 1 ? 1 : 0;
         const random = (m: number, n: number) => matrix(arrays.tensor([m, n]), m, n, n);

@@ -2,16 +2,21 @@ import { elementBytes, type Matrix } from '../../tensor/tensor.js';
 import type { Engine } from '../engine.js';
 import { ForwardingEngine } from '../forwarding-engine.js';
 
-/** Work between two calls, a third of a millisecond to a millisecond of a core with a BLAS library. */
-const PIECE_FLOPS = 64e6;
-/** Rows of a piece are a multiple of this, which the register blocks of common kernels divide. */
-const ROWS = 192;
+/** Work between two calls, 1.5 ms of a core with a BLAS library; more where a piece would be too small. */
+const PIECE_FLOPS = 128e6;
+/** Inner size, rows and columns that a piece has at least. A library copies both operands of each product
+ * into its own order: of smaller pieces that takes part of the time, and oneDNN has slower kernels for them. */
+const LEAST_INNER = 384;
+const LEAST_SIDE = 1024;
+/** Pieces begin at multiples of these, which the register blocks of common kernels divide. */
+const INNER_STEP = 32;
+const SIDE_STEP = 48;
 
 /**
- * The engine, with `between` called a thousand times a second or more during matrix products: a large
- * one is made in pieces of its rows. Pieces depend on shapes alone, so bits do not depend on time. With
- * some libraries (oneDNN) they are not always those of the whole product, so every rank of a run works
- * in pieces, whatever its transport.
+ * The engine, with `between` called some hundred times a second or more during matrix products: a large
+ * one is made in pieces, of its inner size before those of its rows and columns. Pieces depend on shapes
+ * alone, so bits do not depend on time. They are not always those of the whole product, so every rank of a
+ * run works in pieces, whatever its transport.
  */
 export function inPieces(engine: Engine, between: () => void): Engine {
   return new PiecesEngine(engine, between);
@@ -23,6 +28,7 @@ const NOTHING: Matrix = { dtype: 'float32', byteOffset: 0, rows: 0, columns: 0, 
 class PiecesEngine extends ForwardingEngine {
   readonly #between: () => void;
   readonly #a: Piece = { ...NOTHING };
+  readonly #b: Piece = { ...NOTHING };
   readonly #c: Piece = { ...NOTHING };
 
   constructor(engine: Engine, between: () => void) {
@@ -39,27 +45,63 @@ class PiecesEngine extends ForwardingEngine {
     beta: number,
     c: Matrix,
   ): void {
-    const rowFlops = 2 * c.columns * (transposeA ? a.rows : a.columns);
-    const rows = ROWS * Math.max(1, Math.round(PIECE_FLOPS / (ROWS * rowFlops)));
-    // None where there is nothing to multiply: `rows` is infinite then.
-    const pieces = Math.floor(c.rows / rows);
-    if (pieces < 2) {
+    const { rows, columns } = c;
+    const inner = transposeA ? a.rows : a.columns;
+    let wanted = (2 * rows * columns * inner) / PIECE_FLOPS;
+    if (wanted < 2) {
       super.gemm(transposeA, transposeB, alpha, a, b, beta, c);
       this.#between();
       return;
     }
-    const [pieceA, pieceC] = [this.#a, this.#c];
-    Object.assign(pieceA, a);
-    Object.assign(pieceC, c);
-    for (let piece = 1, from = 0; piece <= pieces; piece++, from += rows) {
-      // The last takes what is left, so that none is tiny: libraries have other kernels for those.
-      const count = piece < pieces ? rows : c.rows - from;
-      pieceA[transposeA ? 'columns' : 'rows'] = count;
-      pieceA.byteOffset = a.byteOffset + elementBytes(a.dtype) * from * (transposeA ? 1 : a.stride);
-      pieceC.rows = count;
-      pieceC.byteOffset = c.byteOffset + 4 * from * c.stride;
-      super.gemm(transposeA, transposeB, alpha, pieceA, b, beta, pieceC);
-      this.#between();
+    const depths = partsOf(inner, LEAST_INNER, wanted);
+    wanted /= depths;
+    const heights = partsOf(rows, LEAST_SIDE, wanted);
+    const widths = partsOf(columns, LEAST_SIDE, wanted / heights);
+    for (let i = 0; i < heights; i++) {
+      const row = startOf(i, heights, rows, SIDE_STEP);
+      const height = startOf(i + 1, heights, rows, SIDE_STEP) - row;
+      for (let j = 0; j < widths; j++) {
+        const column = startOf(j, widths, columns, SIDE_STEP);
+        const width = startOf(j + 1, widths, columns, SIDE_STEP) - column;
+        part(this.#c, c, row, column, height, width);
+        for (let p = 0; p < depths; p++) {
+          const from = startOf(p, depths, inner, INNER_STEP);
+          const depth = startOf(p + 1, depths, inner, INNER_STEP) - from;
+          if (transposeA) part(this.#a, a, from, row, depth, height);
+          else part(this.#a, a, row, from, height, depth);
+          if (transposeB) part(this.#b, b, column, from, width, depth);
+          else part(this.#b, b, from, column, depth, width);
+          const scale = p === 0 ? beta : 1;
+          super.gemm(transposeA, transposeB, alpha, this.#a, this.#b, scale, this.#c);
+          this.#between();
+        }
+      }
     }
   }
+}
+
+/** As many parts as wanted, none of which is below `least`. */
+function partsOf(length: number, least: number, wanted: number): number {
+  return Math.max(1, Math.min(Math.floor(length / least), Math.ceil(wanted)));
+}
+
+/** Where a part begins, of equal ones but for the last. */
+function startOf(index: number, parts: number, length: number, step: number): number {
+  return index === parts ? length : step * Math.round((length * index) / (parts * step));
+}
+
+/** Makes `piece` a rectangle of a matrix. */
+function part(
+  piece: Piece,
+  { dtype, byteOffset, stride }: Matrix,
+  row: number,
+  column: number,
+  rows: number,
+  columns: number,
+): void {
+  piece.dtype = dtype;
+  piece.byteOffset = byteOffset + elementBytes(dtype) * (row * stride + column);
+  piece.rows = rows;
+  piece.columns = columns;
+  piece.stride = stride;
 }
