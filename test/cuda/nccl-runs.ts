@@ -1,6 +1,9 @@
 // Runs of MPI processes whose devices exchange by NCCL, on the stand-in for CUDA's libraries.
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, type TestContext } from 'node:test';
 
 import { train } from '#src/app/train/train.js';
 import type { TrainingSettings } from '#src/settings/settings.js';
@@ -8,7 +11,7 @@ import type { TrainingSettings } from '#src/settings/settings.js';
 import { configured, TRAIN } from '../native/mpi-losses.js';
 import { losses, readMetrics, temporaryFolder } from '../support/files.js';
 import { type Mpirun, PHANTOM, runMpi } from '../support/mpi.js';
-import { settings, STEPS } from './training-runs.js';
+import { settings, STEPS, withFakeCuda } from './training-runs.js';
 
 const FEW = {
   engine: 'cuda',
@@ -17,6 +20,18 @@ const FEW = {
   meter: 'none',
   ranks: 2,
 } as const;
+
+/** As `withFakeCuda`, with four devices and a folder for their messages, since processes that are killed leave some. */
+export function withFakeNccl(): void {
+  withFakeCuda();
+  const folder = mkdtempSync(path.join(tmpdir(), 'nccl-'));
+  const variables = { FAKE_CUDA_DEVICES: '4', FAKE_NCCL_FOLDER: folder };
+  Object.assign(process.env, variables);
+  after(() => {
+    for (const name of Object.keys(variables)) delete process.env[name];
+    rmSync(folder, { recursive: true });
+  });
+}
 
 /** Trains on a process for each rank, each with a device of its own where `variables` say nothing else. */
 export async function trainMpi(

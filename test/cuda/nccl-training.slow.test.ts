@@ -13,12 +13,11 @@ import { VARIANTS } from '../golden/golden-losses.js';
 import { processes } from '../native/mpi-contract.js';
 import { temporaryFolder } from '../support/files.js';
 import { findMpiruns } from '../support/mpi.js';
-import { lossesMpi, lossesOfHosts, trainMpi } from './nccl-runs.js';
-import { assertGolden, withFakeCuda } from './training-runs.js';
+import { lossesMpi, lossesOfHosts, trainMpi, withFakeNccl } from './nccl-runs.js';
+import { assertGolden } from './training-runs.js';
 
 const noFake = reasonToSkipFakeCuda();
-if (noFake === null) withFakeCuda();
-process.env['FAKE_CUDA_DEVICES'] = '4';
+if (noFake === null) withFakeNccl();
 const skips = [
   {
     reason: 'ranks meet in the waits, so they have to wait in one order in different groups',

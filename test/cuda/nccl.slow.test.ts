@@ -1,14 +1,14 @@
 // Devices of MPI processes that exchange by NCCL, on the stand-in for CUDA's libraries: the golden losses, replicas, and
 // what goes wrong. More is in nccl-training.slow.test.ts.
 import assert from 'node:assert/strict';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 
 import { communicatorContract } from '../contract/communicator-contract.js';
 import { reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
 import { processes } from '../native/mpi-contract.js';
 import { findMpiruns } from '../support/mpi.js';
-import { lossesMpi, lossesOfHosts, trainMpi } from './nccl-runs.js';
-import { assertGolden, withFakeCuda } from './training-runs.js';
+import { lossesMpi, lossesOfHosts, trainMpi, withFakeNccl } from './nccl-runs.js';
+import { assertGolden } from './training-runs.js';
 
 const noFake = reasonToSkipFakeCuda();
 const NCCL = ', NCCL 2.21.5 between devices';
@@ -17,9 +17,7 @@ for (const { mpirun, skip } of findMpiruns().filter(
   ({ mpirun: { family } }) => family === 'Open MPI',
 )) {
   describe('NCCL', { skip: noFake ?? skip }, () => {
-    if (noFake === null) withFakeCuda();
-    process.env['FAKE_CUDA_DEVICES'] = '4';
-    after(() => delete process.env['FAKE_CUDA_DEVICES']);
+    if (noFake === null) withFakeNccl();
 
     const onDevices = processes(mpirun, { kernels: true, recording: false, devices: true });
     // Unequal sizes.

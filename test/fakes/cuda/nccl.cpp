@@ -1,5 +1,5 @@
-// NCCL between processes of this machine, each with devices of its own: messages are files in shared memory, named by
-// communicator, ranks and number. Work on a stream does not end before the others have come to theirs.
+// NCCL between processes of this machine, each with devices of its own: messages are files in FAKE_NCCL_FOLDER (else in
+// shared memory), named by communicator, ranks and number. Work on a stream does not end before the others have come to theirs.
 //
 // It is as strict as NCCL at its strictest: each rank needs a device of its own, memory has to be a device's, a message
 // ends when it has been received, its size and kind are the receiver's, and a group is on one stream.
@@ -224,7 +224,8 @@ int ncclCommInitRank(Comm **made, int ranks, Id id, int rank) {
   unsigned check;
   memcpy(&check, id.bytes + ID_BYTES - 4, 4);
   if (check != checkOf(id) || rank < 0 || rank >= ranks) return failed(INVALID_ARGUMENT, "no such id or rank");
-  Comm *comm = new Comm{ rank, ranks, std::string("/dev/shm/") + (char *)id.bytes, {}, {} };
+  const char *folder = getenv("FAKE_NCCL_FOLDER");
+  Comm *comm = new Comm{ rank, ranks, std::string(folder ? folder : "/dev/shm") + "/" + (char *)id.bytes, {}, {} };
   comm->sent.resize(ranks);
   comm->received.resize(ranks);
   mkdir(comm->folder.c_str(), 0700);
