@@ -37,11 +37,11 @@ KERNEL(bias_activation) {
   float *z = array<float>(p, 0);
   const float *bias = array<float>(p, 1);
   bool half = p.flags & 1;
-  eachFour(p, bits(z) | bits(p.at[2]) << half | rowBits(p), [&](Index i, auto wide) {
+  eachFour(p, bits(z) | bits(p.at[2]) << half, [&](Index i, auto wide) {
     auto x = wide.load(z, i);
     if (bias) {
-      float b = bias[rowOf(p, i)];
-      for (unsigned k = 0; k < wide.width; k++) x.at[k] += b;
+      Place place(p, i);
+      for (unsigned k = 0; k < wide.width; k++, place.next(p)) x.at[k] += bias[place.row];
       wide.store(z, i, x);
     }
     for (unsigned k = 0; k < wide.width; k++) x.at[k] = activation(p.kind, x.at[k]);
@@ -64,7 +64,7 @@ KERNEL(bias_activation_gradient) {
   Index row = (Index)blockIdx.x * (THREADS / team) + threadIdx.x / team, start = row * p.columns;
   // Threads without a row take part in the sums.
   Index columns = row < p.rows ? p.columns : 0;
-  Index addresses = bits(z) | (again ? 0 : bits(out)) | bits(dOut) | bits(p.at[3]) << half | rowBits(p);
+  Index addresses = bits(z) | (again ? 0 : bits(out)) | bits(dOut) | bits(p.at[3]) << half | columns * 4;
   double sum = 0;
   eachFour(columns, member, team, addresses, [&](Index j, auto wide) {
     Index i = start + j;

@@ -40,12 +40,22 @@ KERNEL(finish_columns) {
   }
 }
 
+/** Of the columns of a group of four, or of one element. */
+template <unsigned W>
+__device__ static Floats<W> factorsOf(const Arguments &p, const float *factors, Index i, Wide<W> wide) {
+  Place place(p, i);
+  if (p.columns % 4 == 0) return wide.load(factors, place.column);
+  Floats<W> values;
+  for (unsigned k = 0; k < W; k++, place.next(p)) values.at[k] = factors[place.column];
+  return values;
+}
+
 /** at: x, factors, out; columns. out = x · factors[c] */
 KERNEL(scale_columns) {
   const float *x = array<float>(p, 0), *factors = array<float>(p, 1);
   float *out = array<float>(p, 2);
-  eachFour(p, bits(x) | bits(factors) | bits(out) | rowBits(p), [&](Index i, auto wide) {
-    auto value = wide.load(x, i), factor = wide.load(factors, columnOf(p, i));
+  eachFour(p, bits(x) | bits(factors) | bits(out), [&](Index i, auto wide) {
+    auto value = wide.load(x, i), factor = factorsOf(p, factors, i, wide);
     for (unsigned k = 0; k < wide.width; k++) value.at[k] *= factor.at[k];
     wide.store(out, i, value);
   });
@@ -55,8 +65,8 @@ KERNEL(scale_columns) {
 KERNEL(add_scaled_columns) {
   const float *x = array<float>(p, 0), *factors = array<float>(p, 1);
   float *y = array<float>(p, 2);
-  eachFour(p, bits(x) | bits(factors) | bits(y) | rowBits(p), [&](Index i, auto wide) {
-    auto value = wide.load(x, i), factor = wide.load(factors, columnOf(p, i)), sum = wide.load(y, i);
+  eachFour(p, bits(x) | bits(factors) | bits(y), [&](Index i, auto wide) {
+    auto value = wide.load(x, i), factor = factorsOf(p, factors, i, wide), sum = wide.load(y, i);
     for (unsigned k = 0; k < wide.width; k++) sum.at[k] += value.at[k] * factor.at[k];
     wide.store(y, i, sum);
   });

@@ -78,10 +78,6 @@ __device__ static void eachFour(const Arguments &p, Index addresses, Body body) 
 __device__ static Index bits(const void *address) {
   return (Index)address;
 }
-/** Of a matrix by its columns: a group of four is in one row. */
-__device__ static Index rowBits(const Arguments &p) {
-  return (Index)p.columns * 4;
-}
 
 /** The array that is address number `i`. */
 template <class T>
@@ -121,6 +117,20 @@ __device__ static unsigned rowOf(const Arguments &p, Index i) {
 __device__ static unsigned columnOf(const Arguments &p, Index i) {
   return p.n >> 32 ? (unsigned)(i % p.columns) : (unsigned)i % p.columns;
 }
+
+/** Where an element is, and the next ones, without a division for each. */
+struct Place {
+  unsigned row, column;
+  __device__ Place(const Arguments &p, Index i) {
+    row = rowOf(p, i);
+    column = (unsigned)(i - (Index)row * p.columns);
+  }
+  __device__ void next(const Arguments &p) {
+    if (++column < p.columns) return;
+    column = 0;
+    row++;
+  }
+};
 
 /** Σ over the threads of a warp whose numbers are equal modulo GROUPS, by a fixed tree; each gets it. */
 template <unsigned GROUPS = 1>

@@ -40,13 +40,13 @@ KERNEL(element_loss) {
   const float *z = array<float>(p, 0), *target = array<float>(p, 1), *weights = array<float>(p, 2);
   float *dz = array<float>(p, 3);
   double sum = 0;
-  eachFour(p, bits(z) | bits(target) | bits(dz) | rowBits(p), [&](Index i, auto wide) {
-    unsigned c = columnOf(p, i);
+  eachFour(p, bits(z) | bits(target) | bits(dz), [&](Index i, auto wide) {
+    Place place(p, i);
     auto x = wide.load(z, i), y = wide.load(target, i), d = x;
-    for (unsigned k = 0; k < wide.width; k++) {
+    for (unsigned k = 0; k < wide.width; k++, place.next(p)) {
       d.at[k] = 0;
-      if (c + k >= p.valid) continue;
-      float weight = weights ? weights[c + k] : 1.0f;
+      if (place.column >= p.valid) continue;
+      float weight = weights ? weights[place.column] : 1.0f;
       sum += (double)weight * lossOf(p.kind, x.at[k], y.at[k], p.s[0]);
       d.at[k] = p.s[1] * lossSlope(p.kind, x.at[k], y.at[k], p.s[0]) * weight;
     }
