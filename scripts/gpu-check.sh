@@ -82,7 +82,8 @@ results=$out/results.jsonl
 # Every engine takes the kernels that the first has compiled.
 PHANTOM_CUDA_CACHE=$(mktemp -d)
 export PHANTOM_CUDA_CACHE
-trap 'rm -rf "$PHANTOM_CUDA_CACHE" ${pack:+"$here"}' EXIT
+watching=
+trap '[ -z "$watching" ] || kill "$watching"; rm -rf "$PHANTOM_CUDA_CACHE" ${pack:+"$here"}' EXIT
 # All parts together end before this many seconds; what is left of them is what a part may have.
 whole=470
 more=()
@@ -94,7 +95,12 @@ if [ "$mode" = rehearse ]; then
   eval "$stand_ins"
 else
   # Products of float32 are to be of float32.
-  unset NVIDIA_TF32_OVERRIDE
+  unset NVIDIA_TF32_OVERRIDE CUBLAS_EMULATE_SINGLE_PRECISION
+  # Keeps the driver loaded, and records watts, clocks and use once a second.
+  if command -v nvidia-smi > /dev/null; then
+    nvidia-smi dmon -d 1 -s puc > "$out/dmon.txt" 2>&1 &
+    watching=$!
+  fi
   # Libraries of the toolkit that the loader does not find: in folders of their versions, and in Python's packages.
   # Those of CUDA 13 first, unless the driver is of CUDA 12; the toolkit's before those of Python's packages.
   majors=(13 12)
@@ -111,12 +117,19 @@ else
         for file in /usr/local/cuda/lib64/"$library.$major" /usr/local/cuda-*/lib64/"$library.$major" \
           /usr/local/cuda-*/targets/x86_64-linux/lib/"$library.$major" \
           ${purelib:+"$purelib"/nvidia/*/lib/"$library.$major"}; do
-          [ -e "$file" ] && export "$variable=$file" && break 2
+          if [ -e "$file" ]; then
+            export "$variable=$file"
+            # For what a library opens by name beside itself.
+            export LD_LIBRARY_PATH=${file%/*}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+            break 2
+          fi
         done
       done
     fi
     echo "$library: ${!variable:-not found}" >&2
   }
+  # PyTorch is to have its own.
+  export loader_path=${LD_LIBRARY_PATH:-}
   named PHANTOM_CUBLASLT libcublasLt.so
   named PHANTOM_NVRTC libnvrtc.so
 fi
@@ -169,16 +182,20 @@ contract() {
 }
 sanitizer() {
   local tool=$1 program
-  program=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2> /dev/null) \
-    || left_out 'no compute-sanitizer on this machine'
+  program=$(command -v compute-sanitizer || ls -d /usr/local/cuda/bin/compute-sanitizer /usr/local/cuda-*/bin/compute-sanitizer 2> /dev/null | head -n 1)
+  [ -n "$program" ] || left_out 'no compute-sanitizer on this machine'
+  # A call may end with a code that is expected, such as that an event has not come.
+  local options=(--target-processes all --error-exitcode 9)
+  [ "$tool" = memcheck ] && options+=(--report-api-errors no)
   local run=(--width 256 --blocks 4 --ghosts 8 --batch 32 --steps 4 --ranks 1 --meter none)
-  "$program" --tool "$tool" --target-processes all --error-exitcode 9 \
+  "$program" --tool "$tool" "${options[@]}" \
     "$node" dist/cli/main.js train --engine cuda "${run[@]}" --out "$(mktemp -d)/run"
 }
 pytorch() {
   # With room for the last measurement before the part's limit.
   local until=$((EPOCHSECONDS + $1))
   shift
+  export LD_LIBRARY_PATH=${loader_path:-}
   command -v python3 > /dev/null || left_out 'no python3 on this machine'
   python3 -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("torch") is None)' || left_out 'no PyTorch for python3 on this machine'
   local sizes=()

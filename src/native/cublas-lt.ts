@@ -28,6 +28,8 @@ export interface CublasLt {
   readonly setPreference: CudaCall;
   /** (handle, description, layouts of A, B, C and D, preference, most, view of results, Int32Array: count) */
   readonly algorithms: CudaCall;
+  /** (view of an algorithm, attribute, view, bytes, BigUint64Array: bytes that were written) */
+  readonly algorithmAttribute: CudaCall;
   /** (handle, description, address of alpha, A, its layout, B, its layout, address of beta, C, its layout, D,
    * its layout, address of the algorithm, workspace, its bytes, stream); alpha, beta and the algorithm are
    * in host memory */
@@ -63,6 +65,7 @@ export async function openCublasLt(
       'cublasLtMatmulAlgoGetHeuristic',
       'size_t size_t size_t size_t size_t size_t size_t int void* void*',
     ),
+    algorithmAttribute: call('cublasLtMatmulAlgoCapGetAttribute', 'void* int void* size_t void*'),
     multiply: call(
       'cublasLtMatmul',
       'size_t size_t size_t size_t size_t size_t size_t size_t size_t size_t size_t size_t size_t size_t size_t size_t',

@@ -1,3 +1,6 @@
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+
 import { NativeError } from '../base/errors.js';
 import { needed, openFirst } from './nvml.js';
 
@@ -199,12 +202,13 @@ const CODES: Readonly<Record<number, string>> = {
   214: 'memory of the device is damaged (uncorrectable ECC error); reset or replace it',
   218: 'the compiled kernels are not valid for this driver; update it',
   222: 'the compiled kernels are newer than the driver; update it',
+  226: 'an error of the device that was contained to this process; nvidia-smi and dmesg tell',
   802: 'the system is not ready: the fabric manager of its switches has to run',
   803: "the driver's library and its kernel module have different versions; restart the machine",
   999: 'the driver gives no reason; nvidia-smi and dmesg may',
 };
 /** After these nothing works in the process any more. */
-const LOST = new Set([214, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721, 999]);
+const LOST = new Set([214, 226, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721, 999]);
 
 /** The error of a call of the driver, `cu…`, that ended with `code`. */
 export function cudaError(call: string, code: number): NativeError {
@@ -223,11 +227,31 @@ export function cudaError(call: string, code: number): NativeError {
 /** Names of a library of CUDA's toolkit, and where its installer puts it, in the order in which they are to be
  * tried. A driver takes libraries of its own major version and of older ones.
  * @param library without its version, `lib….so`
- * @param driverMajor of the CUDA that the driver supports */
-export function inToolkit(library: string, driverMajor: number): readonly string[] {
+ * @param driverMajor of the CUDA that the driver supports
+ * @param root where toolkits are installed: the one in use in `cuda`, others in `cuda-13.0` and so on */
+export function inToolkit(
+  library: string,
+  driverMajor: number,
+  root = '/usr/local',
+): readonly string[] {
   const majors = driverMajor < 13 ? [12, 13] : [13, 12];
+  const versions = toolkitsIn(root);
   return majors.flatMap((major) => {
     const name = `${library}.${major}`;
-    return [name, `/usr/local/cuda/lib64/${name}`];
+    const folders = ['cuda', ...versions.filter((one) => `${one}.`.startsWith(`cuda-${major}.`))];
+    return [name, ...folders.map((folder) => path.join(root, folder, 'lib64', name))];
   });
+}
+
+/** Folders of toolkits by version, the newest first. */
+function toolkitsIn(root: string): string[] {
+  let names: string[];
+  try {
+    names = readdirSync(root);
+  } catch {
+    return [];
+  }
+  return names
+    .filter((name) => /^cuda-\d+(\.\d+)*$/.test(name))
+    .toSorted((a, b) => b.localeCompare(a, 'en', { numeric: true }));
 }

@@ -57,6 +57,7 @@ describe('CUDA engine that cannot work', { skip: skip ?? false }, () => {
     [{ FAKE_CUDA_CAPABILITY: '61' }, /Fake device 0 has compute capability 6\.1; 7\.0.*--devices/],
     [{ FAKE_CUDA_CAPABILITY: '70' }, /does not compile for compute capability 7\.0; install/],
     [{ NVIDIA_TF32_OVERRIDE: '1' }, /NVIDIA_TF32_OVERRIDE is 1: .*unset it/],
+    [{ CUBLAS_EMULATE_SINGLE_PRECISION: '1' }, /SINGLE_PRECISION is 1: .*unset it/],
     [{ FAKE_CUDA_FAIL: 'cuInit:0=100' }, /cuInit ended with 100: no device; nvidia-smi/],
   ] as const;
   for (const [variables, message] of REFUSED) {

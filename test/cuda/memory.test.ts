@@ -1,5 +1,7 @@
 // Memory of CUDA devices comes back, on the stand-in for CUDA's libraries.
 import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
 import { describe, test } from 'node:test';
 
 import { NativeError, UnsupportedError } from '#src/base/errors.js';
@@ -12,6 +14,7 @@ import { lossOptionsOf } from '#src/settings/loss-settings.js';
 import { asMatrix, bytesOf } from '#src/tensor/tensor.js';
 
 import { fakeCuda, reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
+import { temporaryFolder } from '../support/files.js';
 import { callsOfFakeCuda, madeByFakeCuda as made } from './training-runs.js';
 
 const skip = reasonToSkipFakeCuda();
@@ -74,8 +77,25 @@ describe('memory of CUDA devices', { skip: skip ?? false }, () => {
   test('takes little more than tensors of some MiB need', async () => {
     const engine = await createCudaEngine();
     const before = await freeBytes();
+    const used = async () => before - (await freeBytes());
     for (let i = 0; i < 16; i++) engine.allocate([(9 * MIB) / 4]);
-    assert.equal(before - (await freeBytes()), 16 * 9 * MIB);
+    assert.equal(await used(), 16 * 9 * MIB);
+    // 10 in 16 MiB, of which they leave 1 MiB for small ones.
+    for (let i = 0; i < 40; i++) engine.allocate([(3 * MIB) / 8]);
+    assert.equal(await used(), (16 * 9 + 64) * MIB);
+    for (let i = 0; i < 16; i++) engine.allocate([MIB / 16]);
+    assert.equal(await used(), (16 * 9 + 64) * MIB);
+    assert.equal(engine.allocatedBytes, (16 * 9 + 64) * MIB);
+    engine.close();
+  });
+
+  test('of a device that has no room for a chunk is that of the tensor alone', async () => {
+    const engine = await createCudaEngine();
+    const before = await freeBytes();
+    process.env['FAKE_CUDA_FAIL'] = 'cuMemAlloc_v2:0=2';
+    engine.allocate([(3 * MIB) / 4]);
+    delete process.env['FAKE_CUDA_FAIL'];
+    assert.equal(before - (await freeBytes()), 3 * MIB);
     engine.close();
   });
 
@@ -124,7 +144,7 @@ describe('memory of CUDA devices', { skip: skip ?? false }, () => {
   test('products that no algorithm is for name a remedy that helps', async () => {
     const engine = await createCudaEngine();
     for (const dtype of ['float32', 'bfloat16'] as const) {
-      const [a, c] = [engine.allocate([4, 4], dtype), engine.allocate([4, 4])];
+      const [a, c] = [engine.allocate([3, 3], dtype), engine.allocate([3, 3])];
       engine.fill(c, 1);
       if (a.dtype === 'bfloat16') engine.encodeRows('bfloat16', c, bytesOf(a));
       engine.synchronize();
@@ -138,6 +158,18 @@ describe('memory of CUDA devices', { skip: skip ?? false }, () => {
       );
       delete process.env['FAKE_CUDA_FAIL'];
     }
+    engine.close();
+  });
+
+  test('a product takes an algorithm that is known without alignments where its own do for that', async () => {
+    const engine = await createCudaEngine();
+    const [a, c] = [engine.allocate([4, 4]), engine.allocate([4, 4])];
+    engine.fill(a, 2);
+    engine.synchronize();
+    process.env['FAKE_CUDA_FAIL'] = 'state:0=15';
+    engine.gemm(false, false, 1, asMatrix(a), asMatrix(a), 0, asMatrix(c));
+    delete process.env['FAKE_CUDA_FAIL'];
+    assert.deepEqual([...engine.toHost(c)], new Array(16).fill(16));
     engine.close();
   });
 
@@ -159,6 +191,20 @@ describe('memory of CUDA devices', { skip: skip ?? false }, () => {
 test('libraries of the major version that the driver has are tried first', () => {
   const first = (driver: number) => inToolkit('libnvrtc.so', driver)[0];
   assert.deepEqual([12, 13, 14].map(first), ['libnvrtc.so.12', 'libnvrtc.so.13', 'libnvrtc.so.13']);
+});
+
+test('libraries of the toolkit are looked for in folders of its versions, the newest first', (context) => {
+  const root = temporaryFolder(context);
+  for (const name of ['cuda-12.9', 'cuda-13', 'cuda-13.2', 'cuda-13.10', 'cuda-backup']) {
+    mkdirSync(path.join(root, name));
+  }
+  const folders = inToolkit('libx.so', 13, root).map((one) => path.relative(root, one));
+  const at = (major: number, ...names: string[]) =>
+    names.map((one) => `${one}/lib64/libx.so.${major}`);
+  assert.deepEqual(
+    folders.filter((one) => one.startsWith('cuda')),
+    [...at(13, 'cuda', 'cuda-13.10', 'cuda-13.2', 'cuda-13'), ...at(12, 'cuda', 'cuda-12.9')],
+  );
 });
 
 test('ranks that share a device have to fit it together', () => {

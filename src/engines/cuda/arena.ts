@@ -4,21 +4,24 @@ import type { Device } from './device.js';
 
 /** What vectors of any width divide, and every tensor starts at. */
 const ALIGNMENT = 64;
-/** Small tensors share chunks of this size. */
+/** A driver gives memory in pieces of this size. */
+const PIECE_BYTES = 2 * 2 ** 20;
+/** Small tensors share chunks of this size, others up to a size chunks for as many of theirs as go into it. */
 export const CHUNK_BYTES = 16 * 2 ** 20;
+const SMALL_BYTES = 2 ** 20;
 /** From this size on a tensor has a chunk of its own. */
-const LARGE_BYTES = 2 ** 20;
+const LARGE_BYTES = 8 * 2 ** 20;
 /** Left to the driver, other processes and what libraries take themselves. */
 const RESERVED_BYTES = 256 * 2 ** 20;
 
-/** Memory of a device, handed out in order from chunks that are taken when they are needed. The device gives
- * them back when it is closed. */
+/** Memory of a device, handed out from chunks that are taken when they are needed. The device gives them back when
+ * it is closed. */
 export class DeviceArena {
   #capacity: number;
   readonly #device: Device;
   #allocated = 0;
-  #at = 0;
-  #left = 0;
+  /** What is left of chunks. */
+  readonly #rests: { at: number; bytes: number }[] = [];
 
   constructor(device: Device) {
     this.#device = device;
@@ -37,17 +40,8 @@ export class DeviceArena {
   allocate(bytes: number, what: string): number {
     const size = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
     if (this.#allocated + size > this.capacityBytes) throw this.#full(size, what);
-    let at = this.#at;
-    if (size >= LARGE_BYTES) {
-      at = this.#chunk(size, size, what);
-    } else {
-      if (size >= this.#left) {
-        this.#at = at = this.#chunk(CHUNK_BYTES, size, what);
-        this.#left = CHUNK_BYTES;
-      }
-      this.#at += size;
-      this.#left -= size;
-    }
+    const at = size < LARGE_BYTES ? this.#shared(size) : this.#device.allocate(size);
+    if (at === null) throw this.#full(size, what);
     this.#allocated += size;
     return at;
   }
@@ -61,10 +55,24 @@ export class DeviceArena {
     return at;
   }
 
-  /** @param size of what it is for */
-  #chunk(bytes: number, size: number, what: string): number {
-    const at = this.#device.allocate(bytes);
-    if (at === null) throw this.#full(size, what);
+  /** Of the smallest rest that has as much, or of a new chunk; null: the device holds neither. */
+  #shared(size: number): number | null {
+    let best = -1;
+    for (const [i, { bytes }] of this.#rests.entries()) {
+      if (bytes >= size && bytes < (this.#rests[best]?.bytes ?? Infinity)) best = i;
+    }
+    if (best === -1) {
+      const bytes = chunkBytes(size);
+      const at = this.#device.allocate(bytes);
+      if (at === null) return this.#device.allocate(size);
+      best = this.#rests.push({ at, bytes }) - 1;
+    }
+    const rest = this.#rests[best];
+    if (rest === undefined) return null;
+    const { at } = rest;
+    rest.at += size;
+    rest.bytes -= size;
+    if (rest.bytes === 0) this.#rests.splice(best, 1);
     return at;
   }
 
@@ -77,4 +85,9 @@ export class DeviceArena {
         'smaller batches or a narrower network',
     );
   }
+}
+
+function chunkBytes(size: number): number {
+  if (size < SMALL_BYTES) return CHUNK_BYTES;
+  return PIECE_BYTES * Math.ceil((Math.floor(CHUNK_BYTES / size) * size) / PIECE_BYTES);
 }

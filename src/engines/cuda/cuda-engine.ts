@@ -90,8 +90,15 @@ async function engineOn(device: Device, parts: EngineParts): Promise<CudaEngine>
   return new CudaEngine(made, cublasLt.version);
 }
 
-/** The variable makes float32 products of any program less exact, or keeps them exact. */
+/** Variables that make float32 products of any program less exact, or other, or keep them exact. */
 function refuseOverride(tf32: boolean): void {
+  const { CUBLAS_EMULATE_SINGLE_PRECISION: emulate } = process.env;
+  if (emulate !== undefined && emulate !== '0') {
+    throw new UnsupportedError(
+      'cuda',
+      `CUBLAS_EMULATE_SINGLE_PRECISION is ${emulate}: products of float32 would be made of bfloat16's; unset it`,
+    );
+  }
   const override = process.env['NVIDIA_TF32_OVERRIDE'];
   if (override === undefined || (override === '0') !== tf32) return;
   const would = tf32 ? 'not be rounded to TF32, which was asked for' : 'be rounded to TF32';

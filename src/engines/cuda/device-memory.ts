@@ -82,7 +82,7 @@ export class DeviceMemory implements RegionCopies {
   get capacityBytes(): number {
     return this.#arena.capacityBytes;
   }
-  /** The workspace of products, room for sums, and what is left over of the last chunk of small tensors. */
+  /** The workspace of products, room for sums, and what is left over of chunks of tensors. */
   readonly besideBytes = WORKSPACE_BYTES + Sums.bytes + Sums.slotBytes + CHUNK_BYTES;
   allocate(shape: readonly number[]): Tensor;
   allocate(shape: readonly number[], dtype: 'bfloat16'): Tensor<'bfloat16'>;

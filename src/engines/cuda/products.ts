@@ -9,9 +9,9 @@ import type { Device } from './device.js';
 const [COMPUTE_FLOAT32, COMPUTE_TF32] = [68, 77];
 const TYPE = { float32: 0, bfloat16: 14 } as const;
 const [DESCRIPTION_TRANSPOSE_A, DESCRIPTION_TRANSPOSE_B] = [3, 4];
-const PREFERENCE = { workspaceBytes: 1, reductions: 3, alignment: [5, 6, 7, 8] } as const;
-/** Sums of parts in the workspace, in float32: not in what is written, which may be bfloat16. */
-const REDUCE_IN_WORKSPACE = 2;
+const PREFERENCE = { workspaceBytes: 1, alignment: [5, 6, 7, 8] } as const;
+/** Of an algorithm: bytes that the addresses of A, B, C and D have to be multiples of. */
+const LEAST_ALIGNMENT = [16, 17, 18, 19];
 /** Bytes of cublasLtMatmulHeuristicResult_t, of the algorithm at its start, and where it has its workspace and
  * whether the algorithm is one. */
 const RESULT = { bytes: 96, algorithm: 64, workspace: 64, state: 72 } as const;
@@ -41,7 +41,8 @@ interface Plan {
  * The library promises the same bits for one algorithm, version and kind of device while one stream uses
  * its workspace. Which algorithm depends on shapes, transpositions and alignments, so those must not
  * depend on how blocks are spread over ranks. An alignment is what the distance of rows lets all rows have,
- * or less where the matrix starts at less: blocks of rows of one tensor are alike then.
+ * or less where the matrix starts at less: blocks of rows of one tensor are alike then. Sums of parts of a product
+ * may be kept in the workspace or in C, both in float32, as C is.
  */
 export class Products {
   readonly #library: CublasLt;
@@ -188,26 +189,17 @@ export class Products {
         library.layout(view, TYPE[dtype], columns, rows, Math.max(1, columns, stride)),
       );
     const layouts = [layout(b), layout(a), layout(c)] as const;
-    const preference = this.#preference(b, a, c);
     const result = new ArrayBuffer(RESULT.bytes);
-    const count = new Int32Array(1);
-    const [first, second, out] = layouts;
-    const code = library.algorithms(
-      this.#handle,
-      description,
-      first,
-      second,
-      out,
-      out,
-      preference,
-      1,
-      new Uint8Array(result),
-      count,
-    );
-    library.destroyPreference(preference);
-    const state = code !== 0 || count[0] !== 1 ? code : new Int32Array(result, RESULT.state, 1)[0];
-    if (state !== 0 || count[0] !== 1) {
-      this.#destroy({ description, layouts });
+    const asked = { description, layouts };
+    const operands = [b, a, c, c];
+    let state = this.#propose(asked, this.#preference(operands), result);
+    if (state === NOT_SUPPORTED) {
+      // One for alignments that it assumes may do with less.
+      state = this.#propose(asked, this.#preference([]), result);
+      if (state === 0 && !this.#takes(result, operands)) state = NOT_SUPPORTED;
+    }
+    if (state !== 0) {
+      this.#destroy(asked);
       const remedy = a.dtype === 'bfloat16' ? '; --compute float32 works on all' : '';
       throw new UnsupportedError(
         'cublaslt',
@@ -220,7 +212,47 @@ export class Products {
     return { id, description, layouts, result, address: at, workspaceBytes };
   }
 
-  #preference(...operands: readonly [Matrix, Matrix, Matrix]): number {
+  /** Asks for an algorithm. @returns 0, or the status that says why there is none */
+  #propose(
+    { description, layouts }: Pick<Plan, 'description' | 'layouts'>,
+    preference: number,
+    result: ArrayBuffer,
+  ): number {
+    const [first, second, out] = layouts;
+    const count = new Int32Array(1);
+    const code = this.#library.algorithms(
+      this.#handle,
+      description,
+      first,
+      second,
+      out,
+      out,
+      preference,
+      1,
+      new Uint8Array(result),
+      count,
+    );
+    this.#library.destroyPreference(preference);
+    if (code !== 0) return code;
+    return count[0] === 1 ? (new Int32Array(result, RESULT.state, 1)[0] ?? 0) : NOT_SUPPORTED;
+  }
+
+  /** Whether an algorithm does with the alignments of the library's A, B, C and D. */
+  #takes(result: ArrayBuffer, operands: readonly Matrix[]): boolean {
+    const [needed, written] = [new Uint32Array(1), new BigUint64Array(1)];
+    const algorithm = new Uint8Array(result, 0, RESULT.algorithm);
+    return operands.every((operand, i) => {
+      const attribute = LEAST_ALIGNMENT[i] ?? 0;
+      this.#check(
+        'cublasLtMatmulAlgoCapGetAttribute',
+        this.#library.algorithmAttribute(algorithm, attribute, needed, 4, written),
+      );
+      return (needed[0] ?? 0) <= alignment(operand);
+    });
+  }
+
+  /** @param operands of the library's A, B, C and D, whose alignments it is told */
+  #preference(operands: readonly Matrix[]): number {
     const library = this.#library;
     const preference = this.#create('cublasLtMatmulPreferenceCreate', (view) =>
       library.prefer(view),
@@ -231,9 +263,7 @@ export class Products {
         library.setPreference(preference, attribute, view, view.byteLength),
       );
     set(PREFERENCE.workspaceBytes, new BigUint64Array([BigInt(WORKSPACE_BYTES)]));
-    set(PREFERENCE.reductions, new Uint32Array([REDUCE_IN_WORKSPACE]));
-    const [a, b, c] = operands;
-    for (const [i, operand] of [a, b, c, c].entries()) {
+    for (const [i, operand] of operands.entries()) {
       set(PREFERENCE.alignment[i] ?? 0, new Uint32Array([alignment(operand)]));
     }
     return preference;
@@ -256,13 +286,16 @@ export class Products {
   }
 }
 
+/** CUBLAS_STATUS_NOT_SUPPORTED. */
+const NOT_SUPPORTED = 15;
 const STATUS: Readonly<Record<number, string>> = {
   1: 'the library could not start; its version may not fit the driver',
   3: 'out of memory: use more ranks, fewer layers or smaller batches',
   7: 'a value that it does not take',
   8: 'it does not support this device',
   13: 'the product failed on the device; start again, from the last checkpoint with --resume',
-  15: 'it does not support this product',
+  14: 'an error of its own; it may lack memory for a kernel that it loads now: leave the device more, by a smaller batch',
+  [NOT_SUPPORTED]: 'it does not support this product',
 };
 
 interface ProductsOptions {

@@ -3,6 +3,7 @@
 
 #pragma GCC optimize("O3")
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -125,11 +126,18 @@ int cublasLtMatmulAlgoGetHeuristic(void *handle, Description *d, Layout *a, Layo
   uint64_t n = d->transposeB ? b->rows : b->columns, k2 = d->transposeB ? b->columns : b->rows;
   if (k != k2 || out->rows != m || out->columns != n) return INVALID_VALUE;
   *results = Result();
-  memcpy(results->algorithm.alignment, preference->alignment, 16);
+  // No kernel loads more than 16 bytes at once.
+  for (int i = 0; i < 4; i++) results->algorithm.alignment[i] = std::min(preference->alignment[i], 16u);
   results->algorithm.workspace = results->workspace = WORKSPACE;
   results->algorithm.mark = MARK;
   results->state = injected("state");
   *found = 1;
+  return 0;
+}
+int cublasLtMatmulAlgoCapGetAttribute(const Algorithm *algorithm, int attribute, void *value, size_t bytes, size_t *written) {
+  CALL(cublasLtMatmulAlgoCapGetAttribute);
+  if (attribute < 16 || attribute > 19 || bytes != 4) return INVALID_VALUE;
+  memcpy(value, &algorithm->alignment[attribute - 16], *written = 4);
   return 0;
 }
 int cublasLtMatmul(void *handle, Description *description, const float *alpha, const char *A, Layout *la,

@@ -56,7 +56,7 @@ extern "C" {
 int nvrtcVersion(int *major, int *minor) {
   CALL(nvrtcVersion);
   *major = 13;
-  *minor = 0;
+  *minor = (int)setting("FAKE_CUDA_BUILTINS", 0);
   return 0;
 }
 int nvrtcCreateProgram(Program **program, const char *source, const char *, int headers, void *, void *) {
@@ -79,6 +79,13 @@ int nvrtcCompileProgram(Program *program, int count, const char **options) {
     if (sscanf(options[i], "--gpu-architecture=sm_%d", &target) != 1) return 5;
   }
   if (target < 75) return 5;
+  // As the real one, which looks for it by name where the loader does, unless it is open.
+  long minor = setting("FAKE_CUDA_BUILTINS", 0);
+  std::string builtins = "libnvrtc-builtins.so.13." + std::to_string(minor);
+  if (minor && !dlopen(builtins.c_str(), RTLD_NOW)) {
+    program->log = "nvrtc: error: failed to open " + builtins + ".";
+    return 7;
+  }
   std::lock_guard<std::mutex> guard(compiling);
   std::string source = std::string(PRELUDE) + program->source;
   std::string name = folder() + "/kernels-" + std::to_string(std::hash<std::string>()(source));
