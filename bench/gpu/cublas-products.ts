@@ -18,7 +18,7 @@ const RESULT = { bytes: 96, workspace: 64, state: 72 } as const;
 
 const WORKSPACE_BYTES = 128 * 2 ** 20;
 /** The library names the fastest first. */
-const MOST_ALGORITHMS = 3;
+const MOST_ALGORITHMS = 8;
 
 export class CublasProducts {
   readonly #library: CublasLt;

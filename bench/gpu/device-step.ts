@@ -4,10 +4,12 @@ import { createEngine } from '#src/app/ranks/engines.js';
 import { countedParts } from '#src/app/ranks/rank-parts.js';
 import { SoloTransport } from '#src/communicators/solo/solo-transport.js';
 import type { Batch } from '#src/data/loader/batches.js';
+import { Device } from '#src/engines/cuda/device.js';
 import type { Engine } from '#src/engines/engine.js';
 import type { Strategy } from '#src/layers/strategies.js';
 import { buildNetwork } from '#src/model/network.js';
 import type { NetworkSpecification } from '#src/model/specification.js';
+import { openCudaDriver } from '#src/native/cuda.js';
 import { createOptimizer } from '#src/optimizers/optimizer.js';
 import { randomStream } from '#src/tensor/random.js';
 import { type Tensor, tensorPart } from '#src/tensor/tensor.js';
@@ -39,9 +41,25 @@ export interface Timing {
   readonly budgetMs: number;
 }
 
+/** Where steps are made one network after another. */
+export interface StepPlace {
+  /** Of a normal distribution: weights and batches are copies of them. */
+  readonly numbers: Float32Array;
+  close(): void;
+}
+
+/** Holds the device, whose context would else be made anew for every network. */
+export async function openPlace(): Promise<StepPlace> {
+  const device = new Device(await openCudaDriver(), { devices: null, localRank: 0 });
+  const numbers = new Float32Array(TILE);
+  randomStream(0, 'tile').fillNormal(numbers, 0);
+  return { numbers, close: () => device.close() };
+}
+
 /** What `use` makes of steps of a network on an engine of its own, which is closed then.
  * @param use is given what makes a step, and waits for its loss but not for its update */
 export async function withSteps<T>(
+  { numbers }: StepPlace,
   shape: DeviceStep,
   use: (step: () => void, engine: Engine) => T | Promise<T>,
 ): Promise<T> {
@@ -54,7 +72,7 @@ export async function withSteps<T>(
     const parts = countedParts(bare, new SoloTransport());
     const { engine } = parts;
     const network = buildNetwork(specification, engine, parts.communicator);
-    const tile = randomTile(engine, 1 / Math.sqrt(width));
+    const tile = scaledTile(engine, numbers, 1 / Math.sqrt(width));
     for (const parameter of network.parameters) {
       repeat(engine, tile, parameter.value);
       parameter.rounded();
@@ -62,7 +80,7 @@ export async function withSteps<T>(
     const sizes = { columns: batch, samples: batch, inputGradient: true };
     const { layout } = network;
     const objective = createObjective({ specification, loss: 'mse', layout, engine, ...sizes });
-    const batches = { next: sameBatch(width, batch) };
+    const batches = { next: sameBatch(numbers, width, batch) };
     const pass = new LossPass({ ...parts, network, objective, batches });
     const optimizer = createOptimizer({ ...OPTIMIZER, name: 'adam' }, engine, network.parameters);
     const stepper = new Stepper({ pass, optimizer });
@@ -77,10 +95,11 @@ export async function withSteps<T>(
 
 /** The median milliseconds of steps, each with its batch and its loss. */
 export async function timeDeviceSteps(
+  place: StepPlace,
   shape: DeviceStep,
   { warmUp, fewest, budgetMs }: Timing,
 ): Promise<{ stepMs: number; steps: number; allocatedBytes: number }> {
-  return withSteps(shape, (step, engine) => {
+  return withSteps(place, shape, (step, engine) => {
     for (let i = 0; i < warmUp; i++) step();
     engine.synchronize();
     const times: number[] = [];
@@ -96,10 +115,8 @@ export async function timeDeviceSteps(
   });
 }
 
-function randomTile(engine: Engine, scale: number): Tensor {
-  const numbers = new Float32Array(TILE);
-  randomStream(0, 'tile').fillNormal(numbers, 0);
-  const tile = engine.allocate([TILE]);
+function scaledTile(engine: Engine, numbers: Float32Array, scale: number): Tensor {
+  const tile = engine.allocate([numbers.length]);
   engine.toDevice(
     numbers.map((value) => scale * value),
     tile,
@@ -116,10 +133,16 @@ export function repeat(engine: Engine, tile: Tensor, to: Tensor): void {
 }
 
 /** The same random batch for ever. */
-function sameBatch(width: number, columns: number): () => Batch {
-  const [x, y] = [new Float32Array(width * columns), new Float32Array(width * columns)];
-  randomStream(0, 'x').fillNormal(x, 0);
-  randomStream(0, 'y').fillNormal(y, 0);
+function sameBatch(numbers: Float32Array, width: number, columns: number): () => Batch {
+  // Lengths that no row's divides, so that rows and columns are not alike, and targets not the input.
+  const [x, y] = [1, 3].map((less) => {
+    const [tile, all] = [numbers.subarray(less), new Float32Array(width * columns)];
+    for (let at = 0; at < all.length; at += tile.length) {
+      all.set(tile.subarray(0, all.length - at), at);
+    }
+    return all;
+  });
+  if (x === undefined || y === undefined) throw new Error('a batch has x and y');
   const place = { step: 0, microBatch: 0, index: 0, columns, validColumns: columns };
   const batch: Batch = { kind: 'training', ...place, x, y };
   return () => batch;

@@ -2,26 +2,33 @@
 import { createMeter } from '#src/app/ranks/meters.js';
 import { metered } from '#src/energy/metered.js';
 import { type Check, measured } from './check.js';
-import { withSteps } from './device-step.js';
+import { openPlace, withSteps } from './device-step.js';
+import { CONTESTANTS } from './steps.js';
 import { GRAPHS } from './variants.js';
 
 const SHAPE = {
-  real: { width: 16_384, depth: 2, blocks: 8, ghosts: 64, batch: 128 },
-  rehearsal: { width: 32, depth: 1, blocks: 8, ghosts: 2, batch: 4 },
+  real: { width: 16_384, depth: 2, ghosts: 64, batch: 128 },
+  rehearsal: { width: 32, depth: 1, ghosts: 2, batch: 4 },
 } as const;
-const WINDOW_MS = { real: 30_000, rehearsal: 500 } as const;
+const WINDOW_MS = { real: 20_000, rehearsal: 500 } as const;
 /** Clocks and temperature settle. */
 const WARM_UP_MS = { real: 2000, rehearsal: 20 } as const;
 
 export async function energyPart(check: Check): Promise<void> {
   const kind = check.rehearse ? 'rehearsal' : 'real';
   const meter = await createMeter({ choice: 'nvml', machine: 'default' });
+  const place = await openPlace();
   try {
-    for (const strategy of ['tensor', 'phantom'] as const) {
-      const shape = { strategy, compute: 'float32', graphs: GRAPHS.includes(true), ...SHAPE[kind] };
+    for (const contestant of CONTESTANTS) {
+      const shape = {
+        ...contestant,
+        compute: 'float32',
+        graphs: GRAPHS.includes(true),
+        ...SHAPE[kind],
+      };
       const what = { part: 'energy', by: meter.description, ...shape };
       await measured(check, what, () =>
-        withSteps(shape, async (step, engine) => {
+        withSteps(place, shape, async (step, engine) => {
           const during = (ms: number) => {
             const begun = performance.now();
             let steps = 0;
@@ -35,7 +42,7 @@ export async function energyPart(check: Check): Promise<void> {
           };
           during(WARM_UP_MS[kind]);
           const window = async () => during(WINDOW_MS[kind]);
-          const { result: steps, reading } = await metered(meter, strategy, window);
+          const { result: steps, reading } = await metered(meter, contestant.strategy, window);
           const { energyJ, elapsedS, obtained, problem } = reading;
           if (energyJ === null) throw new Error(problem ?? 'no energy');
           const stepJ = energyJ / steps;
@@ -44,6 +51,7 @@ export async function energyPart(check: Check): Promise<void> {
       );
     }
   } finally {
+    place.close();
     meter.close();
   }
 }

@@ -34,7 +34,7 @@ export function summaryPart({ out, rehearse }: Check): void {
   for (const { what, value, target, met } of lines) {
     const shown = value === null ? '-' : value.toPrecision(3);
     const verdict = met === null ? 'not measured' : met ? 'met' : 'MISSED';
-    console.log(`${verdict.padEnd(13)}${what.padEnd(62)}${shown.padStart(9)}   ${target}`);
+    console.log(`${verdict.padEnd(13)}${what.padEnd(88)}${shown.padStart(9)}   ${target}`);
   }
 }
 
@@ -67,23 +67,22 @@ function stepLines(results: readonly Result[]): Line[] {
     for (const strategy of distinct(steps, 'strategy')) {
       for (const compute of distinct(steps, 'compute')) {
         const best = (by: string) =>
-          least(
-            numbers(
-              steps.filter(
-                (one) =>
-                  String(one['width']) === width &&
-                  String(one['strategy']) === strategy &&
-                  String(one['compute']) === compute &&
-                  one['by'] === by,
-              ),
-              'stepMs',
+          bestOf(
+            steps.filter(
+              (one) =>
+                String(one['width']) === width &&
+                String(one['strategy']) === strategy &&
+                String(one['compute']) === compute &&
+                one['by'] === by,
             ),
+            'stepMs',
           );
         const [ours, theirs] = [best('phantom-parallel'), best('pytorch')];
-        const ratio = ours === null || theirs === null ? null : ours / theirs;
+        const ratio = ours === null || theirs === null ? null : ours.value / theirs.value;
         const target = Number(width) <= NARROW ? TARGETS.narrow : TARGETS.wide;
-        const ms = ours === null ? '' : ` (${ours.toPrecision(3)} ms)`;
-        const what = `step, ${strategy} N=${width} ${compute}${ms} : the best of PyTorch`;
+        const ms = ours === null ? '' : ` (${ours.value.toPrecision(3)} ms${named(ours.of)})`;
+        const form = theirs === null ? '' : named(theirs.of);
+        const what = `step, ${strategy} N=${width} ${compute}${ms} : the best of PyTorch${form}`;
         lines.push(targetLine(what, ratio, target, 'at most'));
       }
     }
@@ -92,13 +91,16 @@ function stepLines(results: readonly Result[]): Line[] {
 }
 
 function energyLine(results: readonly Result[]): Line {
-  const of = (strategy: string) => {
-    const found = ofPart(results, 'energy').filter((one) => one['strategy'] === strategy);
-    return least(numbers(found, 'stepJ'));
-  };
+  const of = (strategy: string) =>
+    bestOf(
+      ofPart(results, 'energy').filter((one) => one['strategy'] === strategy),
+      'stepJ',
+    );
   const [phantom, tensor] = [of('phantom'), of('tensor')];
-  const ratio = phantom === null || tensor === null ? null : phantom / tensor;
-  return targetLine('joules of a step, phantom : tensor', ratio, TARGETS.energy, 'at most');
+  const ratio = phantom === null || tensor === null ? null : phantom.value / tensor.value;
+  const baseline = tensor === null ? '' : named(tensor.of);
+  const what = `joules of a step, phantom : the better tensor${baseline}`;
+  return targetLine(what, ratio, TARGETS.energy, 'at most');
 }
 
 /** One line for each part: how long it took, and whether it ended well. */
@@ -130,6 +132,20 @@ function distinct(results: readonly Result[], key: string): string[] {
 }
 function numbers(results: readonly Result[], key: string): number[] {
   return results.flatMap((one) => (typeof one[key] === 'number' ? [one[key]] : []));
+}
+/** The result that has the least of a figure. */
+function bestOf(results: readonly Result[], key: string): { value: number; of: Result } | null {
+  let best: { value: number; of: Result } | null = null;
+  for (const of of results) {
+    const value = of[key];
+    if (typeof value === 'number' && !(best !== null && best.value <= value)) best = { value, of };
+  }
+  return best;
+}
+/** Which of several ways a result is. */
+function named({ blocks, form, way }: Result): string {
+  if (typeof blocks === 'number') return `, ${blocks} block${blocks === 1 ? '' : 's'}`;
+  return typeof form === 'string' && typeof way === 'string' ? `, ${form} ${way}` : '';
 }
 function least(values: readonly number[]): number | null {
   return values.length === 0 ? null : Math.min(...values);

@@ -53,17 +53,18 @@ test(
 );
 
 test('a summary holds the worst product, the best steps and the joules against their targets', () => {
-  const step = (by: string, width: number, stepMs: number) => ({
+  const step = (by: string, width: number, stepMs: number, blocks?: number) => ({
     ...{ part: 'steps', strategy: 'tensor', compute: 'float32' },
-    ...{ by, width, stepMs },
+    ...{ by, width, stepMs, ...(blocks !== undefined && { blocks }) },
   });
   const lines = summaryOf([
     { part: 'products', compute: 'tf32', share: 0.95 },
     { part: 'products', compute: 'tf32', share: 0.89 },
-    ...[step('phantom-parallel', 4096, 2), step('phantom-parallel', 4096, 1.6)],
+    ...[step('phantom-parallel', 4096, 2, 8), step('phantom-parallel', 4096, 1.6, 1)],
     ...[step('pytorch', 4096, 2), step('pytorch', 4096, 3), step('phantom-parallel', 8192, 9)],
     { part: 'energy', strategy: 'phantom', stepJ: 1 },
-    { part: 'energy', strategy: 'tensor', stepJ: 2 },
+    { part: 'energy', strategy: 'tensor', blocks: 8, stepJ: 3 },
+    { part: 'energy', strategy: 'tensor', blocks: 1, stepJ: 2 },
     { part: 'memcheck', status: LEFT_OUT, seconds: 0, note: 'none' },
   ]);
   assert.deepEqual(
@@ -76,4 +77,6 @@ test('a summary holds the worst product, the best steps and the joules against t
       [0, null],
     ],
   );
+  assert.match(lines[1]?.what ?? '', /1\.60 ms, 1 block/);
+  assert.match(lines[3]?.what ?? '', /the better tensor, 1 block/);
 });

@@ -169,7 +169,10 @@ describe('memory of CUDA devices', { skip: skip ?? false }, () => {
     process.env['FAKE_CUDA_FAIL'] = 'state:0=15';
     engine.gemm(false, false, 1, asMatrix(a), asMatrix(a), 0, asMatrix(c));
     delete process.env['FAKE_CUDA_FAIL'];
-    assert.deepEqual([...engine.toHost(c)], new Array(16).fill(16));
+    assert.deepEqual(
+      [...engine.toHost(c)],
+      Array.from({ length: 16 }, () => 16),
+    );
     engine.close();
   });
 
