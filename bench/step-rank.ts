@@ -200,6 +200,8 @@ await runRankProgram<StepRequest>(
       return performance.now() - began;
     });
     const exposed = everyones(exposedMs);
+    const { allocatedBytes } = bare;
+    control.barrier();
     const copyBytesPerMs = 1e6 * copyRate(bare);
     const elements = network.parameters.reduce((sum, { value }) => sum + value.length, 0);
     return {
@@ -233,7 +235,7 @@ await runRankProgram<StepRequest>(
       ...counted,
       optimizerFloorMs: (elements * OPTIMIZER_BYTES[data.optimizer]) / copyBytesPerMs,
       copyBytesPerMs,
-      allocatedBytes: bare.allocatedBytes,
+      allocatedBytes,
     };
   },
 );
@@ -252,9 +254,9 @@ function repeat(times: number, measure: () => number): number[] {
   return Array.from({ length: times }, measure);
 }
 
-/** Bytes per ns that a copy larger than the caches moves, reads and writes counted. */
+/** Bytes per ns that a copy larger than the caches moves, 128 MiB of both, reads and writes counted. */
 function copyRate(engine: Engine): number {
-  const [from, to] = [engine.allocate([4 << 20]), engine.allocate([4 << 20])];
+  const [from, to] = [engine.allocate([16 << 20]), engine.allocate([16 << 20])];
   const times = repeat(7, () => {
     const began = performance.now();
     engine.copy(from, to);

@@ -24,6 +24,8 @@ await runRankProgram<TrainingRankData>(async (context) => {
   const { engine: choice, relaxedSimd, devices, ranks, replicas, compute } = job.settings;
   const { localRank } = context;
   const warnings: string[] = [];
+  // Those of the first rank are part of the run's log.
+  const ofRank = context.rank === 0 && { onWarning: (message: string) => void warnings.push(message) };
   const make = () =>
     createEngine(choice, {
       relaxedSimd,
@@ -31,8 +33,7 @@ await runRankProgram<TrainingRankData>(async (context) => {
       localRank,
       module,
       compute,
-      // Those of the first rank are part of the run's log.
-      ...(context.rank === 0 && { onWarning: (message: string) => void warnings.push(message) }),
+      ...ofRank,
     });
   // An engine of its own, so that the measurement takes none of the run's memory.
   const measured = () =>
@@ -48,8 +49,7 @@ await runRankProgram<TrainingRankData>(async (context) => {
   return withRankEngine(context, make, async (bare) => {
     const parts = countedParts(bare, context.transport, replicas);
     const place = { ...context.data.meter, index: context.index };
-    const onWarning = (message: string) => void warnings.push(message);
-    const metered = { ...job.settings, ...parts, ...place, onWarning };
+    const metered = { ...job.settings, ...parts, ...place, ...ofRank };
     return runTraining(job, {
       ...parts,
       energy: await context.uninterrupted(() => rankEnergy(metered)),

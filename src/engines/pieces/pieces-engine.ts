@@ -2,19 +2,20 @@ import { elementBytes, type Matrix } from '../../tensor/tensor.js';
 import type { Engine } from '../engine.js';
 import { ForwardingEngine } from '../forwarding-engine.js';
 
-/** Work between two calls, 1.5 ms of a core with a BLAS library; more where a piece would be too small. */
+/** Work between two calls, 1.5 ms of a core with a BLAS library; more where pieces would be too small. */
 const PIECE_FLOPS = 128e6;
-/** Inner size, rows and columns that a piece has at least. A library copies both operands of each product
- * into its own order: of smaller pieces that takes part of the time, and oneDNN has slower kernels for them. */
-const LEAST_INNER = 384;
-const LEAST_SIDE = 1024;
+/** Inner size, rows and columns of the smallest pieces, near enough. A library copies both operands of each product
+ * into its own order: of smaller pieces that takes part of the time, and oneDNN has slower kernels for them. The
+ * largest piece is 1.5 times as long each way, 2.7 GFLOP. */
+const SMALL_INNER = 384;
+const SMALL_SIDE = 1024;
 /** Pieces begin at multiples of these, which the register blocks of common kernels divide. */
 const INNER_STEP = 32;
 const SIDE_STEP = 48;
 
 /**
- * The engine, with `between` called some hundred times a second or more during matrix products: a large
- * one is made in pieces, of its inner size before those of its rows and columns. Pieces depend on shapes
+ * The engine, with `between` called during large matrix products, which are made in pieces: of the inner
+ * size before those of rows and columns. Pieces depend on shapes
  * alone, so bits do not depend on time. They are not always those of the whole product, so every rank of a
  * run works in pieces, whatever its transport.
  */
@@ -53,10 +54,10 @@ class PiecesEngine extends ForwardingEngine {
       this.#between();
       return;
     }
-    const depths = partsOf(inner, LEAST_INNER, wanted);
+    const depths = partsOf(inner, SMALL_INNER, wanted);
     wanted /= depths;
-    const heights = partsOf(rows, LEAST_SIDE, wanted);
-    const widths = partsOf(columns, LEAST_SIDE, wanted / heights);
+    const heights = partsOf(rows, SMALL_SIDE, wanted);
+    const widths = partsOf(columns, SMALL_SIDE, wanted / heights);
     for (let i = 0; i < heights; i++) {
       const row = startOf(i, heights, rows, SIDE_STEP);
       const height = startOf(i + 1, heights, rows, SIDE_STEP) - row;
@@ -80,9 +81,9 @@ class PiecesEngine extends ForwardingEngine {
   }
 }
 
-/** As many parts as wanted, none of which is below `least`. */
-function partsOf(length: number, least: number, wanted: number): number {
-  return Math.max(1, Math.min(Math.floor(length / least), Math.ceil(wanted)));
+/** As many parts as wanted, but of about the smallest length at least. */
+function partsOf(length: number, smallest: number, wanted: number): number {
+  return Math.max(1, Math.min(Math.round(length / smallest), Math.ceil(wanted)));
 }
 
 /** Where a part begins, of equal ones but for the last. */
