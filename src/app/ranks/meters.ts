@@ -91,12 +91,13 @@ export async function createMeter(request: MeterRequest): Promise<EnergyMeter> {
   };
   let processor: Found | null = null;
   const gpus: (Found | null)[] = [];
-  for (const name of COUNTER_NAMES) {
-    if (COUNTERS[name].of === 'machine') processor ??= await attempt(name);
-    else if (request.gpus) gpus.push(await attempt(name));
-  }
+  const ofNames = (of: 'machine' | 'gpus') =>
+    COUNTER_NAMES.filter((name) => COUNTERS[name].of === of);
+  for (const name of ofNames('machine')) processor ??= await attempt(name);
+  const ofProcessor = reasons.length;
+  if (request.gpus) for (const name of ofNames('gpus')) gpus.push(await attempt(name));
   if (request.gpus && gpus.every((found) => found === null)) {
-    const why = reasons.slice(-gpus.length).map((reason) => (reason as MeterError).message);
+    const why = reasons.slice(ofProcessor).map((reason) => (reason as MeterError).message);
     request.onWarning?.(`energy is without that of the GPUs: ${why.join('; ')}`);
   }
   const denied = reasons.some(isDenied)

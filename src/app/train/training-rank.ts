@@ -25,7 +25,9 @@ await runRankProgram<TrainingRankData>(async (context) => {
   const { localRank } = context;
   const warnings: string[] = [];
   // Those of the first rank are part of the run's log.
-  const ofRank = context.rank === 0 && { onWarning: (message: string) => void warnings.push(message) };
+  const ofRank = context.rank === 0 && {
+    onWarning: (message: string) => void warnings.push(message),
+  };
   const make = () =>
     createEngine(choice, {
       relaxedSimd,
