@@ -104,16 +104,16 @@ KERNEL(cross_entropy) {
     double sum = 0;
 #pragma unroll 4
     for (unsigned c = lane; c < classes; c += LANES) sum += expf(logits[c * p.n + j] - winner.value);
-    // Its barriers also let the next columns have `best`.
-    sum = blockSum<LABELED>(sum);
-    if (smoothing > 0) all = blockSum<LABELED>(all);
-    if (j >= p.n) continue;
     float label = valid ? labels[j] : 0.0f, weight = weights && valid ? weights[j] : 1.0f;
     bool known = label >= 0 && label < p.rows;
     unsigned own = known ? (unsigned)label : p.rows;
+    double z = lane == 0 && valid && known ? logits[own * p.n + j] : 0.0f;
+    // After its barriers `best` is free for the next columns, and the logits for the gradient.
+    sum = blockSum<LABELED>(sum);
+    if (smoothing > 0) all = blockSum<LABELED>(all);
+    if (j >= p.n) continue;
     if (valid && lane == 0) {
       if (known) {
-        double z = logits[own * p.n + j];
         if (smoothing > 0) z += smoothing * (all / p.rows - z);
         losses += weight * (log(sum) + ((double)winner.value - z));
         correct += winner.label == own;
@@ -121,7 +121,6 @@ KERNEL(cross_entropy) {
         losses = nan("");
       }
     }
-    // All of the column have read the logit of its label.
     float factor = p.s[0] * weight, inverse = (float)(1 / sum);
 #pragma unroll 4
     for (unsigned c = lane; c < p.rows; c += LANES) {

@@ -53,8 +53,13 @@ async function compiledOf(source: string, nvrtc: Nvrtc, capability: number): Pro
 
 async function compiled(nvrtc: Nvrtc, capability: number, handle: number): Promise<Uint8Array> {
   const architecture = `--gpu-architecture=sm_${capability}`;
-  const option = new TextEncoder().encode(`${architecture}\0`).buffer;
-  const addresses = new BigUint64Array([BigInt((await addressReader())(option))]);
+  // Without it NVRTC takes the functions that kernels hand to `eachFour` for those of the host.
+  const device = '--device-as-default-execution-space';
+  const options = [architecture, device].map(
+    (text) => new TextEncoder().encode(`${text}\0`).buffer,
+  );
+  const address = await addressReader();
+  const addresses = new BigUint64Array(options.map((option) => BigInt(address(option))));
   const code = nvrtc.compile(handle, addresses.length, addresses);
   if (code === INVALID_OPTION) {
     throw new NativeError(

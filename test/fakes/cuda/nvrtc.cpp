@@ -75,8 +75,10 @@ int nvrtcDestroyProgram(Program **program) {
 int nvrtcCompileProgram(Program *program, int count, const char **options) {
   CALL(nvrtcCompileProgram);
   int target = 0;
+  bool device = false;
   for (int i = 0; i < count; i++) {
-    if (sscanf(options[i], "--gpu-architecture=sm_%d", &target) != 1) return 5;
+    if (!strcmp(options[i], "--device-as-default-execution-space")) device = true;
+    else if (sscanf(options[i], "--gpu-architecture=sm_%d", &target) != 1) return 5;
   }
   if (target < 75) return 5;
   // As the real one, which looks for it by name where the loader does, unless it is open.
@@ -86,6 +88,8 @@ int nvrtcCompileProgram(Program *program, int count, const char **options) {
     program->log = "nvrtc: error: failed to open " + builtins + ".";
     return 7;
   }
+  // As NVRTC, which takes functions within kernels for the host's otherwise.
+  if (!device) return 6;
   std::lock_guard<std::mutex> guard(compiling);
   std::string source = std::string(PRELUDE) + program->source;
   std::string name = folder() + "/kernels-" + std::to_string(std::hash<std::string>()(source));
