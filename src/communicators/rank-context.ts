@@ -24,4 +24,6 @@ export interface RankContext<Data> {
   readonly stopRequested: () => boolean;
   /** Does work during which the thread must not be terminated: loading native libraries. */
   readonly uninterrupted: <T>(work: () => T | Promise<T>) => Promise<T>;
+  /** Whether the process ends when the rank fails, and gives back what the rank has taken. */
+  readonly endsProcess: boolean;
 }

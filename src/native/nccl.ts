@@ -24,9 +24,7 @@ export interface Nccl {
   readonly endGroup: CudaCall;
   /** (communicator, Int32Array: the code of what went wrong since) */
   readonly asyncError: CudaCall;
-  /** (communicator): also stops what is under way */
-  readonly abort: CudaCall;
-  /** (communicator), with nothing under way */
+  /** (communicator), with nothing under way; may return only when all ranks have called it */
   readonly destroy: CudaCall;
   readonly errorText: (code: number) => string;
   /** What the library says of its last error, of any communicator; empty: nothing. */
@@ -72,7 +70,6 @@ export async function openNccl(named = process.env['PHANTOM_NCCL']): Promise<Ncc
     beginGroup: needed(library, 'ncclGroupStart', []),
     endGroup: needed(library, 'ncclGroupEnd', []),
     asyncError: call('ncclCommGetAsyncError', 'size_t void*'),
-    abort: call('ncclCommAbort', 'size_t'),
     destroy: call('ncclCommDestroy', 'size_t'),
     errorText: (failed) => (errorText?.(failed) as string | undefined) ?? `error ${failed}`,
     lastError: () => ((lastError?.(0) as string | null | undefined) ?? '').trim(),

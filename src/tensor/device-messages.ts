@@ -12,8 +12,10 @@ export interface DeviceMessages {
   /** Returns when all ranks of the group have called it. @throws NativeError where they do not come together */
   join(id: Uint8Array, rank: number, size: number): LinkedDevices;
   /** From now on the host's waits for the device call this now and then, with the milliseconds that they have
-   * taken: what it throws ends a wait for another device that is gone. */
-  watch(look: (waitedMs: number) => void): void;
+   * taken: what it throws ends a wait for another device that is gone.
+   * @param meet returns when all ranks have called it, which they do before they leave: a library's own end may wait
+   *   for ranks that have failed, and hears nothing */
+  watch(look: (waitedMs: number) => void, meet: () => void): void;
 }
 
 /** The devices of a group of ranks. Messages of a device to another one match in the order of the calls; between

@@ -40,6 +40,13 @@ for (const { mpirun, skip } of findMpiruns().filter(
       assert.deepEqual(losses, await lossesOfHosts(context, { replicas: 2 }));
     });
 
+    it('a rank that fails while others wait for it by MPI ends the run, with the cause', async (context) => {
+      const variables = { FAKE_CUDA_FAIL: 'cuMemcpyDtoHAsync_v2:5=1', FAKE_CUDA_RANK: '1' };
+      const { code, stderr } = await trainMpi(mpirun, context, {}, variables);
+      assert.notEqual(code, 0);
+      assert.match(stderr, /cuMemcpyDtoHAsync ended with 1/);
+    });
+
     it('a rank whose exchange fails ends the run, with the cause', async (context) => {
       const variables = { FAKE_NCCL_ERROR: '9:6', FAKE_CUDA_RANK: '1' };
       const { code, stderr } = await trainMpi(mpirun, context, {}, variables);

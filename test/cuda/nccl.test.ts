@@ -9,13 +9,13 @@ import { createCudaEngine } from '#src/engines/cuda/cuda-engine.js';
 import { findNccl, ncclVersion, openNccl } from '#src/native/nccl.js';
 
 import { fakeCuda, reasonToSkipFakeCuda } from '../fakes/cuda/build.js';
-import { withFakeCuda } from './training-runs.js';
+import { withFakeNccl } from './nccl-runs.js';
 
 const skip = reasonToSkipFakeCuda();
 const VARIABLES = ['FAKE_CUDA_FAIL', 'FAKE_NCCL_VERSION', 'FAKE_NCCL_STALL', 'FAKE_NCCL_ERROR'];
 
 describe('NCCL', { skip: skip ?? false }, () => {
-  if (skip === null) withFakeCuda();
+  if (skip === null) withFakeNccl();
   afterEach(() => {
     for (const name of VARIABLES) delete process.env[name];
     if (skip === null) Object.assign(process.env, fakeCuda());
@@ -90,22 +90,30 @@ describe('NCCL', { skip: skip ?? false }, () => {
 
   it('tells which call failed, and what to do', async () => {
     const warnings: string[] = [];
-    const { engine, messages, from, to } = await alone((text) => void warnings.push(text));
+    const { engine, messages, from, to, message, after } = await alone(
+      (text) => void warnings.push(text),
+    );
     const devices = messages.join(messages.createId(), 0, 1);
     const calls: readonly (readonly [string, () => void])[] = [
       ['ncclGetUniqueId', () => messages.createId()],
       ['ncclCommInitRank', () => messages.join(messages.createId(), 0, 1)],
       ['ncclAllGather', () => devices.allGather(from.byteOffset, to.byteOffset, 256)],
-      ['ncclGroupStart', () => devices.begin()],
-      ['ncclSend', () => devices.send(0, from.byteOffset, 256)],
-      ['ncclRecv', () => devices.receive(0, to.byteOffset, 256)],
-      ['ncclGroupEnd', () => devices.end()],
+      // After each of them another group can begin.
+      ['ncclGroupStart', () => message(devices)],
+      ['ncclSend', () => message(devices)],
+      ['ncclRecv', () => message(devices)],
+      ['ncclGroupEnd', () => message(devices)],
     ];
     for (const [name, call] of calls) {
       process.env['FAKE_CUDA_FAIL'] = `${name}:0=3`;
       assert.throws(call, saying(name));
       delete process.env['FAKE_CUDA_FAIL'];
+      engine.fill(to, 0);
       call();
+      if (!name.startsWith('ncclCommInit') && name !== 'ncclGetUniqueId') {
+        after();
+        assert.deepEqual(engine.toHost(to), engine.toHost(from), name);
+      }
     }
     engine.close();
     assert.match(warnings.join(), /exchanges with others were under way/);
@@ -155,9 +163,12 @@ describe('NCCL', { skip: skip ?? false }, () => {
     const { engine, messages, to, message, after } = await alone(
       (text) => void warnings.push(text),
     );
-    messages.watch(() => {
-      throw new NativeError('test', 'rank 1 has ended');
-    });
+    messages.watch(
+      () => {
+        throw new NativeError('test', 'rank 1 has ended');
+      },
+      () => {},
+    );
     process.env['FAKE_NCCL_STALL'] = '-1';
     message();
     after();

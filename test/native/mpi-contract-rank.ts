@@ -40,7 +40,6 @@ try {
   process.stdout.write(`passed ${transport.rank}\n`);
 } catch (error) {
   process.stderr.write(`${String(error)}\n`);
-  engine?.close();
   transport.abort(String(error));
 }
 if (transport.end === null && !cases.some((name) => name.includes('has left'))) {

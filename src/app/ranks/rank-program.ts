@@ -11,16 +11,20 @@ export async function runRankProgram<Data>(
   await (isMpiWorker() ? runMpiRank(body) : runRank(body));
 }
 
-/** What `use` makes of a rank's engine, which is closed then: also where the rank fails. */
+/** What `use` makes of a rank's engine, which is closed then: also where the rank fails, unless its process ends.
+ * A close may wait for other ranks, which hear of the failure only after this. */
 export async function withRankEngine<T>(
-  { uninterrupted }: Pick<RankContext<unknown>, 'uninterrupted'>,
+  { uninterrupted, endsProcess }: Pick<RankContext<unknown>, 'uninterrupted' | 'endsProcess'>,
   make: () => Promise<Engine>,
   use: (engine: Engine) => T | Promise<T>,
 ): Promise<T> {
   const engine = await uninterrupted(make);
+  let isDone = false;
   try {
-    return await use(engine);
+    const made = await use(engine);
+    isDone = true;
+    return made;
   } finally {
-    await uninterrupted(() => engine.close());
+    if (isDone || !endsProcess) await uninterrupted(() => engine.close());
   }
 }

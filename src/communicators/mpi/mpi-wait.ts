@@ -1,21 +1,14 @@
+import { LOOK_MS, SLEEP_AFTER_MS, sleepBriefly, SPINS } from '../../base/waits.js';
 import { type Call, rankNames } from '../call.js';
 import type { ControlChannel } from './control-channel.js';
 import type { MpiLink } from './link.js';
 import type { MpiCollective } from './mpi-collective.js';
 
-/** Tests before a wait gives its core away; with more ranks than cores others need it at once. */
-const SPINS = 2000;
+/** Tests before a wait gives its core away, with more ranks than cores: others need it at once. */
 const SPINS_OVERSUBSCRIBED = 4;
-/** A wait that has lasted this long sleeps between tests. */
-const SLEEP_AFTER_MS = 20;
-const SLEEP_MS = 0.2;
-/** How often a long wait reads messages. */
-const LOOK_MS = 1;
 /** A wait tells the others of itself after this, or a quarter of the timeout if that is less, and
  * again after every quarter. */
 const TELL_AFTER_MS = 250;
-
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 /** What a wait asks of the group. */
 export interface WaitingGroup {
@@ -86,7 +79,7 @@ export class MpiWait {
         tellAtMs = now + Math.max(TELL_AFTER_MS, this.#timeoutMs / 4);
       }
       if (waitedMs > SLEEP_AFTER_MS) this.#checkMissing(operation, started);
-      if (waitedMs > SLEEP_AFTER_MS) Atomics.wait(sleeper, 0, 0, SLEEP_MS);
+      if (waitedMs > SLEEP_AFTER_MS) sleepBriefly();
     }
   }
 

@@ -161,6 +161,7 @@ function contextOf<Data>(
     stopRequested: () => Atomics.load(words, STOP) !== 0,
     // Nobody terminates this thread.
     uninterrupted: async (work) => work(),
+    endsProcess: true,
   };
 }
 

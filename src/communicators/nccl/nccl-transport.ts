@@ -46,7 +46,10 @@ export function joinNccl(options: NcclOptions): Transport {
   if (why !== null || peers === null || messages === null) {
     return new StagedTransport(inner, copies, why ?? '');
   }
-  messages.watch((waitedMs) => inner.hear(waitedMs));
+  messages.watch(
+    (waitedMs) => inner.hear(waitedMs),
+    () => inner.barrier(),
+  );
   const sums = new DeviceSums(peers, copies.idle, roomBytes);
   const transport = joined({ inner, copies, peers, messages, sums });
   checkCopies(transport, copies, { at: sums.room, bytes: roomBytes });

@@ -69,6 +69,7 @@ export async function runRank<Data>(body: (context: RankContext<Data>) => unknow
           control.unguard(rank);
         }
       },
+      endsProcess: false,
     });
     tell({ type: 'result', result });
     control.leave(rank);

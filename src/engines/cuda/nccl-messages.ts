@@ -4,9 +4,6 @@ import type { Device } from './device.js';
 import { deviceId } from './chosen-devices.js';
 import { waitUntil } from './watched-wait.js';
 
-/** How long a rank that ends waits for what is under way between devices, before it leaves it. */
-const LEAVE_AFTER_MS = 10_000;
-
 /** NCCL on the stream of a device's copies. All groups of an engine use that one stream, so that what they call is
  * in one order on every device, as NCCL demands of communicators that share devices. */
 export class NcclMessages implements DeviceMessages {
@@ -16,9 +13,10 @@ export class NcclMessages implements DeviceMessages {
   readonly #device: Device;
   readonly #nccl: Nccl | null;
   readonly #stream: () => number;
-  readonly #groups: NcclGroup[] = [];
+  readonly #groups: NcclCommunicator[] = [];
   readonly #code = new Int32Array(1);
   #look: (waitedMs: number) => void = () => {};
+  #meet: () => void = () => {};
   #hasFailed = false;
 
   /** @param nccl the library, or why it is not used
@@ -42,43 +40,44 @@ export class NcclMessages implements DeviceMessages {
   join(id: Uint8Array, rank: number, size: number): LinkedDevices {
     const nccl = this.#used();
     const handle = new BigUint64Array(1);
-    check(nccl, 'ncclCommInitRank', nccl.join(handle, size, { bytes: id }, rank));
     const fail = () => (this.#hasFailed = true);
-    const group = new NcclGroup(nccl, Number(handle[0]), this.#stream(), fail);
+    const code = nccl.join(handle, size, { bytes: id }, rank);
+    if (code !== 0) fail();
+    check(nccl, 'ncclCommInitRank', code);
+    const group = new NcclCommunicator(nccl, Number(handle[0]), this.#stream(), fail);
     this.#groups.push(group);
     this.#device.watch ??= (waitedMs) => this.#watch(waitedMs);
     return group;
   }
 
-  watch(look: (waitedMs: number) => void): void {
+  watch(look: (waitedMs: number) => void, meet: () => void): void {
     this.#look = look;
+    this.#meet = meet;
   }
 
   /** To be called before the device is waited for the last time. @returns false where it would be waited for in
-   * vain: what is under way has been told to stop */
+   * vain: what is under way, and NCCL, stay as they are, since also its abort may wait for ranks that are gone */
   close(): boolean {
-    const [nccl, groups] = [this.#nccl, this.#groups.splice(0)];
+    const [nccl, groups] = [this.#nccl, this.#groups];
     if (nccl === null || groups.length === 0) return true;
-    const isDone = !this.#hasFailed && this.#isDone();
-    for (const { handle } of groups) (isDone ? nccl.destroy : nccl.abort)(handle);
+    if (this.#hasFailed || !this.#isDone()) return false;
+    for (const { handle } of groups.splice(0)) nccl.destroy(handle);
     this.#device.watch = null;
-    return isDone;
+    return true;
   }
 
   #isDone(): boolean {
     const event = this.#device.createEvent();
     try {
       if (this.#device.driver.record(event, this.#stream()) !== 0) return false;
-      const began = performance.now();
-      let isLate = false;
-      const look = (waitedMs: number): void => {
-        this.#watch(waitedMs);
-        isLate = performance.now() - began > LEAVE_AFTER_MS;
-      };
-      waitUntil(() => isLate || this.#device.hasCome(event), look);
-      return !isLate;
+      waitUntil(
+        () => this.#device.hasCome(event),
+        (waitedMs) => this.#watch(waitedMs),
+      );
+      this.#meet();
+      return true;
     } catch {
-      // The cause has been told by who closes, or is the device's.
+      // The group has ended, which the next call of the rank tells.
       return false;
     }
   }
@@ -92,7 +91,7 @@ export class NcclMessages implements DeviceMessages {
       throw error;
     }
   }
-  #checkGroup({ handle }: NcclGroup): void {
+  #checkGroup({ handle }: NcclCommunicator): void {
     const nccl = this.#used();
     this.#code[0] = 0;
     check(nccl, 'ncclCommGetAsyncError', nccl.asyncError(handle, this.#code));
@@ -106,11 +105,13 @@ export class NcclMessages implements DeviceMessages {
 }
 
 /** A communicator of NCCL's. */
-class NcclGroup implements LinkedDevices {
+class NcclCommunicator implements LinkedDevices {
   readonly handle: number;
   readonly #nccl: Nccl;
   readonly #stream: number;
   readonly #fail: () => void;
+  /** Whether a group of messages has begun. */
+  #isOpen = false;
 
   /** @param fail is called when a call fails: what is under way may never end */
   constructor(nccl: Nccl, handle: number, stream: number, fail: () => void) {
@@ -128,6 +129,7 @@ class NcclGroup implements LinkedDevices {
   }
   begin(): void {
     this.#check('ncclGroupStart', this.#nccl.beginGroup());
+    this.#isOpen = true;
   }
   send(rank: number, from: number, bytes: number): void {
     if (bytes === 0) return;
@@ -140,13 +142,18 @@ class NcclGroup implements LinkedDevices {
     this.#check('ncclRecv', receive(to, bytes, NCCL_BYTES, rank, this.handle, this.#stream));
   }
   end(): void {
+    this.#isOpen = false;
     this.#check('ncclGroupEnd', this.#nccl.endGroup());
   }
 
   #check(call: string, code: number): void {
     if (code === 0) return;
     this.#fail();
-    throw ncclError(this.#nccl, call, code);
+    const error = ncclError(this.#nccl, call, code);
+    // Which drops the group's other messages.
+    if (this.#isOpen) this.#nccl.endGroup();
+    this.#isOpen = false;
+    throw error;
   }
 }
 

@@ -3,6 +3,7 @@
 //
 // It is as strict as NCCL at its strictest: each rank needs a device of its own, memory has to be a device's, a message
 // ends when it has been received, its size and kind are the receiver's, and a group is on one stream.
+// A communicator is destroyed when all its ranks have called that.
 // FAKE_NCCL_STALL=n: the n-th exchange of a process (-1: the next) never ends. FAKE_NCCL_ERROR=n:code: in its place an
 // error comes that the communicator tells when it is asked. FAKE_NCCL_DIE=n: in its place the process is killed.
 // FAKE_NCCL_GARBLED=1: messages arrive with a wrong bit. FAKE_NCCL_VERSION: its version. All of them are of one rank
@@ -31,7 +32,6 @@ struct Comm {
   /** Messages to and from each rank so far. */
   std::vector<long> sent, received;
   int error = 0;
-  bool aborted = false;
   long underWay = 0;
 };
 struct Message {
@@ -163,8 +163,6 @@ static int launch() {
   Comm *one = whole.comm;
   one->underWay++;
   int wrong = enqueueOutside(whole.stream, [=] {
-    // What is aborted stops, and leaves what is there.
-    if (one->aborted) return true;
     if (error) one->error = error;
     if (one->error || stall) return false;
     return goOn(*one, *messages);
@@ -175,7 +173,7 @@ static int launch() {
 /** Adds a message to the group, or makes it by itself. */
 static int add(Comm *comm, void *stream, std::vector<Message> messages) {
   auto wrong = [&]() -> int {
-    if (!comms.count(comm) || comm->aborted) return failed(INVALID_ARGUMENT, "no such communicator");
+    if (!comms.count(comm)) return failed(INVALID_ARGUMENT, "no such communicator");
     if (standing()) return failed(CUDA_ERROR, "the device does not work");
     if (group.comm && (group.comm != comm || group.stream != stream)) {
       return failed(INVALID_USAGE, "a group has one communicator and one stream");
@@ -198,8 +196,15 @@ static int add(Comm *comm, void *stream, std::vector<Message> messages) {
   return group.depth ? SUCCESS : launch();
 }
 
+/** A call that fails in a group fails the group. */
+static int injectedIn(const char *name) {
+  int failure = injected(name);
+  if (failure && group.depth) group.error = failure;
+  return failure;
+}
+
 #define NCCL_CALL(name) \
-  if (int failure = injected(#name)) return failed(failure, "as a test says")
+  if (int failure = injectedIn(#name)) return failed(failure, "as a test says")
 
 extern "C" {
 int ncclGetVersion(int *version) {
@@ -286,7 +291,10 @@ int ncclGroupStart() {
   return SUCCESS;
 }
 int ncclGroupEnd() {
-  NCCL_CALL(ncclGroupEnd);
+  if (int failure = injected("ncclGroupEnd")) {
+    group = {};
+    return failed(failure, "as a test says");
+  }
   if (group.depth == 0) return failed(INVALID_USAGE, "no group has begun");
   if (--group.depth) return SUCCESS;
   std::lock_guard<std::mutex> guard(lock);
@@ -298,32 +306,24 @@ int ncclCommGetAsyncError(Comm *comm, int *error) {
   *error = comm->error;
   return SUCCESS;
 }
-static int leave(Comm *comm) {
-  if (!comms.erase(comm)) return failed(INVALID_ARGUMENT, "no such communicator");
-  count(-1);
-  unlink((comm->folder + "/rank-" + std::to_string(comm->rank)).c_str());
-  if (comm->aborted) {
-    for (int peer = 0; peer < comm->ranks; peer++) {
-      for (long number = 0; number < comm->sent[peer]; number++) {
-        unlink(pathOf(*comm, comm->rank, peer, number).c_str());
-      }
-    }
+int ncclCommDestroy(Comm *comm) {
+  NCCL_CALL(ncclCommDestroy);
+  {
+    std::lock_guard<std::mutex> guard(lock);
+    if (!comms.count(comm)) return failed(INVALID_ARGUMENT, "no such communicator");
+    if (comm->underWay) return failed(INVALID_USAGE, "something is under way");
+    comms.erase(comm);
+    count(-1);
+  }
+  auto place = [&](int one) { return comm->folder + "/rank-" + std::to_string(one); };
+  unlink(place(comm->rank).c_str());
+  // As the real one may.
+  for (int one = 0; one < comm->ranks; one++) {
+    while (exists(place(one))) usleep(100);
   }
   // Of the last one.
   rmdir(comm->folder.c_str());
   return SUCCESS;
-}
-int ncclCommAbort(Comm *comm) {
-  NCCL_CALL(ncclCommAbort);
-  std::lock_guard<std::mutex> guard(lock);
-  if (comms.count(comm)) comm->aborted = true;
-  return leave(comm);
-}
-int ncclCommDestroy(Comm *comm) {
-  NCCL_CALL(ncclCommDestroy);
-  std::lock_guard<std::mutex> guard(lock);
-  if (comms.count(comm) && comm->underWay) return failed(INVALID_USAGE, "something is under way");
-  return leave(comm);
 }
 const char *ncclGetErrorString(int code) {
   static const char *texts[] = { "no error", "unhandled cuda error", "unhandled system error", "internal error",
