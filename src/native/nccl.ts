@@ -92,15 +92,12 @@ export function ncclError(nccl: Nccl, call: string, code: number): NativeError {
   );
 }
 
-/** NCCL where it can be used, or else why not, as a clause: `NCCL is not installed`. */
+/** NCCL where it can be used, or else why not, as a clause: `NCCL: not installed (libnccl.so.2)`. */
 export async function findNccl(): Promise<Nccl | string> {
   try {
     return await openNccl();
   } catch (error) {
     if (!(error instanceof PhantomError)) throw error;
-    const { message } = error;
-    if (/hidden/.test(message)) return 'PHANTOM_NCCL hides NCCL';
-    if (/not installed/.test(message)) return 'NCCL is not installed';
-    return /older than/.test(message) ? 'NCCL is older than 2.12' : 'NCCL does not open';
+    return `NCCL: ${error.message.replace('[nccl] ', '').split(/; |\n/, 1).join()}`;
   }
 }

@@ -3,7 +3,7 @@
 export interface DeviceMessages {
   /** `NCCL 2.21.5`; null: there is none that can be used. */
   readonly library: string | null;
-  /** Where `library` is null, why: `NCCL is not installed`. */
+  /** Where `library` is null, why: `NCCL: not installed (libnccl.so.2)`. */
   readonly missing: string;
   /** What tells the device from all others. */
   readonly device: string;

@@ -19,6 +19,8 @@ export interface EngineOptions {
   readonly devices?: readonly (number | string)[] | null;
   /** What is multiplied. Default: float32 and bfloat16, as tensors are. */
   readonly compute?: Compute;
+  /** Whether ranks are processes. Default: in a rank, as it is. */
+  readonly processes?: boolean;
   /** Takes what goes wrong without ending anything. Default: a warning of the process. */
   readonly onWarning?: (message: string) => void;
 }
@@ -35,7 +37,7 @@ export async function createEngine(
   options: EngineOptions = {},
 ): Promise<Engine> {
   const { relaxedSimd: relaxed = false, module, localRank = 0, devices = null } = options;
-  const { compute = 'float32', onWarning } = options;
+  const { compute = 'float32', processes = isMpiWorker(), onWarning } = options;
   if (compute === 'tf32' && choice !== 'cuda') {
     throw new UnsupportedError(
       'compute',
@@ -43,7 +45,7 @@ export async function createEngine(
     );
   }
   const given = { ...(module && { module }), ...(onWarning && { onWarning }) };
-  const kernels = { relaxed, localRank, devices, compute, processes: isMpiWorker(), ...given };
+  const kernels = { relaxed, localRank, devices, compute, processes, ...given };
   if (choice !== 'auto') return ENGINES[choice](kernels);
   let reason: unknown;
   for (const name of AUTOMATIC_ENGINES) {

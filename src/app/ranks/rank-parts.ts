@@ -100,9 +100,10 @@ export function countedParts(engine: Engine, world: Transport, replicas = 1): Ra
   };
 }
 
-/** What collectives take of a rank's device, where they copy between devices. @param ranks of the run */
+/** What collectives take of a rank's device, where devices exchange. @param ranks of the run */
 export function collectiveBytes({ peers }: Pick<Engine, 'peers'>, ranks: number): number {
-  return peers === null || ranks === 1 ? 0 : ROOM_BYTES;
+  const byHost = peers === null || peers.messages?.library === null;
+  return byHost || ranks === 1 ? 0 : ROOM_BYTES;
 }
 
 /** Devices copy from each other where their ranks are threads of one process; those of several exchange by NCCL. */

@@ -217,7 +217,7 @@ export function checkMemory(
         `${gib(bytes.gradientBytes)}, ${optimizer} state ${gib(bytes.optimizerBytes)}, ` +
         `average ${gib(bytes.averageBytes)}, ` +
         `activations ${gib(bytes.activationBytes)}, buffers ${gib(bytes.bufferBytes)}` +
-        (collectiveBytes === 0 ? '' : `, copies between devices ${gib(collectiveBytes)}`) +
+        (collectiveBytes === 0 ? '' : `, exchanges between devices ${gib(collectiveBytes)}`) +
         (others === 0 ? '' : `, and ${gib(besideBytes)} each beside them from the second rank on`) +
         `), ${held} ${gib(capacityBytes)}; use more ` +
         `${devices === 0 ? 'ranks' : 'devices'}, a smaller width or batch, or --accumulate`,

@@ -231,7 +231,7 @@ interface Prepared {
 
 async function prepare(
   settings: TrainingSettings,
-  { here, onMachine, onOneDevice }: Ranks,
+  { here, onMachine, onOneDevice, processes }: Ranks,
   resumeFolder: string | null,
   rows: RowsInMemory,
 ): Promise<Prepared> {
@@ -262,9 +262,11 @@ async function prepare(
       ? initialStandardization(settings, data, model)
       : resumedStandardization(resumeFolder, data);
   // Engine and meter are tried here first, so that what is missing is reported before a rank starts.
-  const room = await withEngine(settings.engine, settings, (engine): Room => {
+  const options = { ...settings, processes: processes !== null };
+  const room = await withEngine(settings.engine, options, (engine): Room => {
     const { capacityBytes, devices, besideBytes } = engine;
-    const own = collectiveBytes(engine, settings.ranks * settings.replicas);
+    const shares = onOneDevice !== null && onOneDevice > 1;
+    const own = shares ? 0 : collectiveBytes(engine, settings.ranks * settings.replicas);
     return { capacityBytes, devices, besideBytes, collectiveBytes: own };
   });
   (await createMeter({ ...settings, choice: settings.meter })).close();

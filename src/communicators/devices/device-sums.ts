@@ -17,6 +17,11 @@ export interface SumParts {
   copy(from: number, most: number, at: number, stride: number): void;
 }
 
+/** Numbers that each rank sums of so many, of which the last ranks may have fewer. */
+export function summedEach(count: number, ranks: number): number {
+  return 64 * Math.ceil(count / ranks / 64);
+}
+
 /** What the room takes of a device's memory, unless a test says. */
 export const ROOM_BYTES = 16 * 2 ** 20;
 

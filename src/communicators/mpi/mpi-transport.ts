@@ -13,6 +13,9 @@ import { MpiWait, type WaitLimits } from './mpi-wait.js';
 /** Tests of one `progress`: each lets the library move about one message. */
 const TESTS = 4;
 
+/** What a rank waits in: a call, or for its device. */
+type Waiting = Call | 'device';
+
 /** How an MPI transport waits and sums. */
 export interface MpiTransportOptions extends WaitLimits {
   /** As for threads: exports `add`; null: sums in JavaScript, with the same bits. */
@@ -144,11 +147,11 @@ export class MpiTransport extends HostTransport<MpiCollective> {
   /** To be called while the rank waits for its device, which waits for others. @param waitedMs so far
    * @throws CollectiveError when the group has ended, or the wait is longer than that for a rank may be */
   hear(waitedMs: number): void {
-    this.check('barrier');
+    this.check('device');
     const { timeoutS } = this.#options;
     if (timeoutS === 0 || waitedMs < 1000 * timeoutS) return;
     this.#fail(
-      'barrier',
+      'device',
       `rank ${this.rank} waited ${(waitedMs / 1000).toFixed(1)} s for its device, which exchanges with others: one of ` +
         'them, or what is between them, stands still; look with NCCL_DEBUG=INFO and nvidia-smi, or raise the ' +
         'timeout if a step takes that long',
@@ -203,21 +206,21 @@ export class MpiTransport extends HostTransport<MpiCollective> {
     );
   }
 
-  protected check(call: Call): void {
+  protected check(call: Waiting): void {
     this.#control.lookSometimes();
     this.#whole?.lookSometimes();
     this.#checkEnd(call);
   }
 
   /** @throws CollectiveError when the group has ended */
-  #checkEnd(call: Call): void {
+  #checkEnd(call: Waiting): void {
     const { end } = this;
     if (end === null) return;
     throw new CollectiveError(call, `rank ${this.rank}: ${endText(end)}`);
   }
 
   /** Ends the group with this, unless it has another cause, and throws. */
-  #fail(call: Call, what: string): never {
+  #fail(call: Waiting, what: string): never {
     const error = new CollectiveError(call, what);
     this.look();
     this.#checkEnd(call);

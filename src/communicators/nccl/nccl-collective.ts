@@ -3,7 +3,7 @@ import type { PeerCopies } from '../../tensor/peer-copies.js';
 import type { RegionCopies } from '../../tensor/region-copies.js';
 import { type Call, encodeCall, shardLength } from '../call.js';
 import type { PendingCollective, Transport } from '../communicator.js';
-import type { DeviceSums } from '../devices/device-sums.js';
+import { type DeviceSums, summedEach } from '../devices/device-sums.js';
 import type { DeviceCollective, DeviceRegion } from '../devices/device-transport.js';
 import { CODE, compareCalls, LENGTH } from '../devices/said-calls.js';
 import { bytesEach } from '../operands.js';
@@ -153,7 +153,7 @@ export class NcclCollective implements DeviceCollective {
     const { sums, peers, devices, inner, copies } = this.#group;
     const { rank, size } = inner;
     const parts = this.#parts;
-    parts.begin(byteOffset, 64 * Math.ceil(count / size / 64), count);
+    parts.begin(byteOffset, summedEach(count, size), count);
     sums.reduce(parts, parts.own);
     peers.markCalls(this.#marks.summed);
     copies.idle?.begin();

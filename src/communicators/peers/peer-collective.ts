@@ -2,7 +2,7 @@ import type { PeerCopies, PeerPlace } from '../../tensor/peer-copies.js';
 import type { RegionCopies } from '../../tensor/region-copies.js';
 import { type Call, encodeCall, shardLength } from '../call.js';
 import type { PendingCollective, Transport } from '../communicator.js';
-import type { DeviceSums } from '../devices/device-sums.js';
+import { type DeviceSums, summedEach } from '../devices/device-sums.js';
 import type { DeviceCollective, DeviceRegion } from '../devices/device-transport.js';
 import { CODE, compareCalls, LENGTH } from '../devices/said-calls.js';
 import { bytesEach } from '../operands.js';
@@ -156,7 +156,7 @@ export class PeerCollective implements DeviceCollective {
   #sumShards({ byteOffset }: DeviceRegion, count: number): void {
     const { sums, peers, meetings, places, copies } = this.#group;
     const { rank } = this.#parts;
-    const part = 64 * Math.ceil(count / places.length / 64);
+    const part = summedEach(count, places.length);
     const start = (peer: number) => Math.min(count, peer * part);
     const lengthOf = (peer: number) => start(peer + 1) - start(peer);
     this.#parts.begin(4 * start(rank), lengthOf(rank));

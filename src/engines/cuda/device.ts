@@ -161,7 +161,7 @@ export class Device {
     this.#watched();
     const code = this.driver.copyToDevice(to, from, from.byteLength, this.stream);
     this.#call('cuMemcpyHtoDAsync', code);
-    this.synchronize();
+    this.#synchronize();
   }
   /** Waits for all that was called before. */
   read(from: number, into: ArrayBufferView): void {
@@ -169,11 +169,11 @@ export class Device {
     this.#watched();
     const code = this.driver.copyToHost(into, from, into.byteLength, this.stream);
     this.#call('cuMemcpyDtoHAsync', code);
-    this.synchronize();
+    this.#synchronize();
   }
   synchronize(): void {
     this.#watched();
-    this.#call('cuStreamSynchronize', this.driver.synchronize(this.stream));
+    this.#synchronize();
   }
 
   /** Pages of the host's that the device reaches; null where there are none. */
@@ -287,6 +287,10 @@ export class Device {
     waitUntil(() => this.hasCome(this.#behind), watch);
   }
 
+  /** Where a wait is watched, of what is short. */
+  #synchronize(): void {
+    this.#call('cuStreamSynchronize', this.driver.synchronize(this.stream));
+  }
   #call(name: string, code: number): void {
     if (code !== 0) throw cudaError(name, code);
   }

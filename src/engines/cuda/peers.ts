@@ -1,7 +1,6 @@
 import { NativeError, UnsupportedError } from '../../base/errors.js';
 import {
   type CudaDriver,
-  cudaError,
   EVENT_DISABLE_TIMING,
   PEER_ACCESS,
   STREAM_NON_BLOCKING,
@@ -11,6 +10,7 @@ import type { PeerCopies, PeerPlace } from '../../tensor/peer-copies.js';
 import { memorySize } from '../memory-size.js';
 import type { DeviceArena } from './arena.js';
 import type { Calls } from './calls.js';
+import { check } from './chosen-devices.js';
 import type { Device } from './device.js';
 import type { Launcher } from './kernel-launcher.js';
 import { NcclMessages } from './nccl-messages.js';
@@ -165,9 +165,6 @@ export class DevicePeers implements PeerCopies {
   }
 }
 
-function check(name: string, code: number): void {
-  if (code !== 0) throw cudaError(name, code);
-}
 function handle(name: string, call: (view: BigUint64Array) => number): number {
   const view = new BigUint64Array(1);
   check(name, call(view));

@@ -6,7 +6,7 @@
 // A communicator is destroyed when all its ranks have called that.
 // FAKE_NCCL_STALL=n: the n-th exchange of a process (-1: the next) never ends. FAKE_NCCL_ERROR=n:code: in its place an
 // error comes that the communicator tells when it is asked. FAKE_NCCL_DIE=n: in its place the process is killed.
-// FAKE_NCCL_GARBLED=1: messages arrive with a wrong bit. FAKE_NCCL_VERSION: its version. All of them are of one rank
+// FAKE_NCCL_GARBLED=1: all arrives with a wrong bit, 2: what is sent, not what is gathered. FAKE_NCCL_VERSION: its version. All of them are of one rank
 // alone where FAKE_CUDA_RANK says so.
 #include "fake.h"
 
@@ -112,7 +112,8 @@ static bool goOn(Comm &comm, std::vector<Message> &messages) {
     if (good) {
       char *to = writable(message.address);
       good = fread(to, 1, message.bytes, file) == message.bytes;
-      if (isMeant() && setting("FAKE_NCCL_GARBLED", 0)) to[message.bytes - 1] ^= 1;
+      long garbled = isMeant() ? setting("FAKE_NCCL_GARBLED", 0) : 0;
+      if (garbled == 1 || (garbled == 2 && message.kind == 's')) to[message.bytes - 1] ^= 1;
     }
     fclose(file);
     if (!good) {
