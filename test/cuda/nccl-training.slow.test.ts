@@ -133,7 +133,10 @@ for (const { mpirun, skip } of findMpiruns()) {
         { FAKE_CUDA_FAIL: 'cuLaunchKernel:99=719', FAKE_CUDA_RANK: '1' },
         /ended with 719: .*lost to this process/,
       ],
-      [{ FAKE_NCCL_DIE: '9', FAKE_CUDA_RANK: '1' }, /signal 9|EXIT CODE: 9/],
+      [
+        { FAKE_NCCL_DIE: '9', FAKE_CUDA_RANK: '1' },
+        /signal 9|rank 1 ended without an error message/,
+      ],
     ];
     for (const [variables, message] of FAILURES) {
       it(`ends with the cause: ${Object.entries(variables).join(' ')}`, async (context) => {

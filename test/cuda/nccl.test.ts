@@ -117,6 +117,8 @@ describe('NCCL', { skip: skip ?? false }, () => {
       assert.throws(call, saying(name));
       delete process.env['FAKE_CUDA_FAIL'];
       engine.fill(to, 0);
+      // What is sent does not wait for it.
+      engine.synchronize();
       call();
       if (!name.startsWith('ncclCommInit') && name !== 'ncclGetUniqueId') {
         after();
