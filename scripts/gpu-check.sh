@@ -230,7 +230,7 @@ part losses 35 bash -c "$(in_shell check losses --seconds 32)"
 part products 30 bash -c "$(in_shell check products --seconds 27)"
 part steps 75 bash -c "$(in_shell check steps --seconds 69)"
 part pytorch 60 bash -c "$(in_shell pytorch 50)"
-part energy 78 bash -c "$(in_shell check energy --seconds 52)"
+part energy 88 bash -c "$(in_shell check energy --seconds 72)"
 # Last, and with what is left: its compiler may take any time.
 part compiled 42 bash -c "$(in_shell compiled 31)"
 check summary | tee "$out/summary.txt"

@@ -10,7 +10,13 @@ const SHAPE = {
   real: { width: 16_384, depth: 2, ghosts: 64, batch: 128 },
   rehearsal: { width: 32, depth: 1, ghosts: 2, batch: 4 },
 } as const;
-const WINDOW_MS = { real: 20_000, rehearsal: 500 } as const;
+/** First phantom and one baseline, so that there is a ratio should time run out. */
+const [DENSE, IN_BLOCKS, PHANTOM] = CONTESTANTS;
+const WINDOWS = [
+  { contestant: PHANTOM, real: 30_000, rehearsal: 500 },
+  { contestant: DENSE, real: 30_000, rehearsal: 500 },
+  { contestant: IN_BLOCKS, real: 10_000, rehearsal: 500 },
+] as const;
 /** Clocks and temperature settle. */
 const WARM_UP_MS = { real: 2000, rehearsal: 20 } as const;
 
@@ -19,7 +25,7 @@ export async function energyPart(check: Check): Promise<void> {
   const meter = await createMeter({ choice: 'nvml', machine: 'default' });
   const place = await openPlace();
   try {
-    for (const contestant of CONTESTANTS) {
+    for (const { contestant, [kind]: windowMs } of WINDOWS) {
       const shape = {
         ...contestant,
         compute: 'float32',
@@ -41,7 +47,7 @@ export async function energyPart(check: Check): Promise<void> {
             return steps;
           };
           during(WARM_UP_MS[kind]);
-          const window = async () => during(WINDOW_MS[kind]);
+          const window = async () => during(windowMs);
           const { result: steps, reading } = await metered(meter, contestant.strategy, window);
           const { energyJ, elapsedS, obtained, problem } = reading;
           if (energyJ === null) throw new Error(problem ?? 'no energy');
