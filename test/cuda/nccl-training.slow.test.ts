@@ -88,7 +88,7 @@ for (const { mpirun, skip } of findMpiruns()) {
 
     it('allocates nothing in later steps, and waits for its device where a loss is read alone', async (context) => {
       const names = ['cuMemAlloc_v2', 'cuMemHostAlloc', 'cuStreamCreate', 'cuMemcpyDtoHAsync_v2'];
-      names.push('cuStreamSynchronize', 'cuEventSynchronize');
+      names.push('cuEventSynchronize');
       const of = async (steps: number) => {
         const folder = path.join(temporaryFolder(context), 'calls');
         mkdirSync(folder);
@@ -103,12 +103,18 @@ for (const { mpirun, skip } of findMpiruns()) {
         assert.equal(files.length, 2);
         const count = (text: string, name: string) =>
           Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
-        return names.map((name) => files.reduce((sum, text) => sum + count(text, name), 0));
+        const waits = files.map((text) => count(text, 'cuStreamSynchronize'));
+        // Rank 0 measures its engine first, as often as fits in a time, and waits each time.
+        const ofLast = Math.min(...waits);
+        return [
+          ...names.map((name) => files.reduce((sum, text) => sum + count(text, name), 0)),
+          ofLast,
+        ];
       };
       const [few, more] = [await of(4), await of(8)];
       const differences = more.map((number, i) => number - (few[i] ?? 0));
       // The loss of each rank and step, and no more.
-      assert.deepEqual(differences, [0, 0, 0, 2 * 4, 2 * 4, 0]);
+      assert.deepEqual(differences, [0, 0, 0, 2 * 4, 0, 4]);
     });
 
     const FAILURES: readonly (readonly [Record<string, string>, RegExp])[] = [
