@@ -109,7 +109,7 @@ else
   named() {
     local variable=$1 library=$2 major file
     if [ -z "${!variable:-}" ]; then
-      if PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2> /dev/null | grep -F "$library." > /dev/null; then
+      if PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2> /dev/null | grep -E "$library\.(12|13) " > /dev/null; then
         echo "$library: the loader's" >&2
         return
       fi
@@ -137,7 +137,8 @@ fi
 failed=0
 # part NAME SECONDS command…: runs it for so long at most, and records how it ended.
 part() {
-  local name=$1 limit=$2 left=$((whole - SECONDS)) began=$SECONDS status note
+  local name=$1 left=$((whole - SECONDS)) began=$SECONDS status note
+  local -x limit=$2
   shift 2
   [ "$mode" = rehearse ] && limit=$((5 * limit))
   [ "$limit" -gt "$left" ] && limit=$left
@@ -159,6 +160,7 @@ part() {
     *) failed=1 ;;
   esac
   note=${note//[\"\\]/}
+  note=${note//[[:cntrl:]]/ }
   printf '{"part":"%s","status":%d,"seconds":%d,"note":"%s"}\n' "$name" "$status" $((SECONDS - began)) "$note" >> "$results"
   echo "   $note" >&2
 }
@@ -203,8 +205,10 @@ pytorch() {
   python3 bench/pytorch_gpu_step.py --out "$results" --until "$until" "$@" ${sizes[@]+"${sizes[@]}"}
 }
 compiled() {
-  # What it had no time for is no failure.
-  timeout -k 2 $(($1 + 5)) bash -c 'pytorch "$@"' pytorch "$1" --compiled --widths 4096,8192
+  # What it had no time for is no failure. The part's own end does not reach what has a `timeout` of its own.
+  local seconds=$(($1 < limit - 11 ? $1 : limit - 11))
+  [ "$seconds" -gt 0 ] || left_out 'no time left'
+  timeout -k 2 $((seconds + 5)) bash -c 'pytorch "$@"' pytorch "$seconds" --compiled --widths 4096,8192
   case $? in
     0) ;;
     77) exit 77 ;;

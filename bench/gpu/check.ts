@@ -41,7 +41,6 @@ export async function measured(
 ): Promise<void> {
   if (performance.now() > check.endsMs) {
     record(check, { ...what, failed: 'no time left' });
-    process.exitCode = 1;
     return;
   }
   try {

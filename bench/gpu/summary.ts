@@ -24,7 +24,7 @@ export function summaryPart({ out, rehearse }: Check): void {
   const results = readFileSync(path.join(out, 'results.jsonl'), 'utf8')
     .trimEnd()
     .split('\n')
-    .map((line) => JSON.parse(line) as Result);
+    .flatMap((line) => parsed(line));
   const lines = summaryOf(results);
   writeFileSync(
     path.join(out, 'summary.json'),
@@ -35,6 +35,15 @@ export function summaryPart({ out, rehearse }: Check): void {
     const shown = value === null ? '-' : value.toPrecision(3);
     const verdict = met === null ? 'not measured' : met ? 'met' : 'MISSED';
     console.log(`${verdict.padEnd(13)}${what.padEnd(88)}${shown.padStart(9)}   ${target}`);
+  }
+}
+
+/** None of a line that a program which was stopped did not end. */
+function parsed(line: string): Result[] {
+  try {
+    return [JSON.parse(line) as Result];
+  } catch {
+    return [];
   }
 }
 
