@@ -9,7 +9,7 @@ import { StagedTransport } from '../staged/staged-transport.js';
 export type DeviceRegion = Tensor | Bytes;
 
 /** A collective of regions, which is used again when it has been waited for. */
-export interface DeviceCollective extends PendingCollective {
+export interface DeviceCollective extends Completed {
   /** @throws CollectiveError where the group has ended, or has too many under way */
   start(call: Call, send: DeviceRegion, receive: DeviceRegion, root: number): void;
   /** Has the calls that follow wait for its result. @throws CollectiveError where the group has ended, or ranks
@@ -24,42 +24,50 @@ export interface DeviceGroup {
   readonly copies: RegionCopies;
   /** How regions go, for people. */
   readonly way: string;
-  /** @param finish completes it, and those started before
-   * @param free takes it when it has been waited for */
-  collective(
-    finish: (collective: DeviceCollective) => void,
-    free: (collective: DeviceCollective) => void,
-  ): DeviceCollective;
+  collective(): DeviceCollective;
   split(color: number): Transport;
   close(): void;
 }
 
-interface Queued {
+interface Completed {
   complete(): void;
 }
 
 /** A collective of host arrays, in its place among the others. */
-class OnHosts implements PendingCollective, Queued {
+class HostCollective implements Completed {
+  pending: PendingCollective | null = null;
+
+  complete(): void {
+    this.pending?.wait();
+    this.pending = null;
+  }
+}
+
+/** Work that is started, completed in its turn, waited for, and then free to be started again. */
+class Started<Work extends Completed> implements PendingCollective, Completed {
+  readonly work: Work;
   readonly #transport: DeviceTransport;
-  #pending: PendingCollective | null = null;
+  readonly #free: Started<Work>[];
+  #isComplete = true;
   #isFree = true;
 
-  constructor(transport: DeviceTransport) {
+  constructor(transport: DeviceTransport, work: Work, free: Started<Work>[]) {
     this.#transport = transport;
+    this.work = work;
+    this.#free = free;
   }
-  start(pending: PendingCollective): void {
-    this.#pending = pending;
-    this.#isFree = false;
+  begin(): void {
+    this.#isComplete = this.#isFree = false;
   }
   complete(): void {
-    this.#pending?.wait();
-    this.#pending = null;
+    this.work.complete();
+    this.#isComplete = true;
   }
   wait(): void {
     if (this.#isFree) return;
-    if (this.#pending !== null) this.#transport.completeTo(this);
+    if (!this.#isComplete) this.#transport.completeTo(this);
     this.#isFree = true;
-    this.#transport.freeOnHosts.push(this);
+    this.#free.push(this);
   }
 }
 
@@ -79,10 +87,9 @@ export class DeviceTransport implements Transport {
   readonly #group: DeviceGroup;
   readonly #staged: StagedTransport;
   /** Started and not completed, the oldest first. */
-  readonly #queue: Queued[] = [];
-  readonly #free: DeviceCollective[] = [];
-  /** Handles that are not in use. */
-  readonly freeOnHosts: OnHosts[] = [];
+  readonly #queue: Completed[] = [];
+  readonly #free: Started<DeviceCollective>[] = [];
+  readonly #freeOnHosts: Started<HostCollective>[] = [];
 
   constructor(group: DeviceGroup) {
     const { inner, copies } = group;
@@ -156,30 +163,28 @@ export class DeviceTransport implements Transport {
     const [from, to] = [regionOf(send), regionOf(receive)];
     if (from === null || to === null) return null;
     if (this.#free.length === 0) {
-      this.#free.push(this.#group.collective(this.#finish, this.#takeBack));
+      this.#free.push(new Started(this, this.#group.collective(), this.#free));
     }
-    const collective = this.#free.at(-1) as DeviceCollective;
+    const started = this.#free.at(-1) as Started<DeviceCollective>;
     // It stays free where too many are under way.
-    collective.start(call, from, to, root);
+    started.work.start(call, from, to, root);
     this.#free.pop();
-    this.#queue.push(collective);
-    return collective;
+    started.begin();
+    this.#queue.push(started);
+    return started;
   }
 
   #onHosts(pending: PendingCollective): PendingCollective {
-    const collective = this.freeOnHosts.pop() ?? new OnHosts(this);
-    collective.start(pending);
-    this.#queue.push(collective);
-    return collective;
+    const started =
+      this.#freeOnHosts.pop() ?? new Started(this, new HostCollective(), this.#freeOnHosts);
+    started.work.pending = pending;
+    started.begin();
+    this.#queue.push(started);
+    return started;
   }
 
-  readonly #finish = (collective: DeviceCollective): void => this.completeTo(collective);
-  readonly #takeBack = (collective: DeviceCollective): void => {
-    this.#free.push(collective);
-  };
-
   /** Completes what was started, up to this one; null: all of it. */
-  completeTo(last: Queued | null): void {
+  completeTo(last: Completed | null): void {
     for (;;) {
       const oldest = this.#queue[0];
       if (oldest === undefined) return;

@@ -28,8 +28,6 @@ export interface NcclGroup {
  */
 export class NcclCollective implements DeviceCollective {
   readonly #group: NcclGroup;
-  readonly #finish: (collective: DeviceCollective) => void;
-  readonly #free: (collective: DeviceCollective) => void;
   readonly #own = new Float64Array(2);
   readonly #ownBytes = new Uint8Array(this.#own.buffer);
   readonly #all: Float64Array;
@@ -42,20 +40,10 @@ export class NcclCollective implements DeviceCollective {
   #from: DeviceRegion | null = null;
   #to: DeviceRegion | null = null;
   #root = 0;
-  #isComplete = true;
-  #isFree = true;
 
-  /** @param finish completes it, and those started before
-   * @param free takes it when it has been waited for */
-  constructor(
-    group: NcclGroup,
-    finish: (collective: DeviceCollective) => void,
-    free: (collective: DeviceCollective) => void,
-  ) {
+  constructor(group: NcclGroup) {
     const { inner, peers, devices } = group;
     this.#group = group;
-    this.#finish = finish;
-    this.#free = free;
     this.#all = new Float64Array(2 * inner.size);
     this.#allBytes = new Uint8Array(this.#all.buffer);
     this.#parts = new NcclParts(devices, inner.rank, inner.size);
@@ -73,14 +61,6 @@ export class NcclCollective implements DeviceCollective {
     this.#own[LENGTH] = shardLength(call, send, receive, inner.size);
     peers.markCalls(this.#marks.ready);
     this.#said = inner.startAllGather(this.#ownBytes, this.#allBytes);
-    this.#isComplete = this.#isFree = false;
-  }
-
-  wait(): void {
-    if (this.#isFree) return;
-    if (!this.#isComplete) this.#finish(this);
-    this.#isFree = true;
-    this.#free(this);
   }
 
   complete(): void {
@@ -90,7 +70,6 @@ export class NcclCollective implements DeviceCollective {
     compareCalls(inner, this.#call, this.#all);
     peers.holdCopies(this.#marks.ready);
     this.#exchange();
-    this.#isComplete = true;
   }
 
   #exchange(): void {

@@ -70,7 +70,7 @@ function joined({ inner, copies, peers, messages, sums }: Joining): Transport {
     inner,
     copies,
     way: `${messages.library} between devices`,
-    collective: (finish, free) => new NcclCollective(group, finish, free),
+    collective: () => new NcclCollective(group),
     split: (color) => joined({ inner: inner.split(color), copies, peers, messages, sums }),
     close: () => inner.close(),
   });

@@ -37,8 +37,6 @@ const [ADDRESS, READY, SUMMED, READ] = [2, 3, 4, 5];
  */
 export class PeerCollective implements DeviceCollective {
   readonly #group: PeerGroup;
-  readonly #finish: (collective: DeviceCollective) => void;
-  readonly #free: (collective: DeviceCollective) => void;
   readonly #own: Float64Array;
   readonly #ownBytes: Uint8Array;
   readonly #all: Float64Array;
@@ -48,20 +46,10 @@ export class PeerCollective implements DeviceCollective {
   #call: Call = 'barrier';
   #to: DeviceRegion | null = null;
   #root = 0;
-  #isComplete = true;
-  #isFree = true;
 
-  /** @param finish completes it, and those started before
-   * @param free takes it when it has been waited for */
-  constructor(
-    group: PeerGroup,
-    finish: (collective: DeviceCollective) => void,
-    free: (collective: DeviceCollective) => void,
-  ) {
+  constructor(group: PeerGroup) {
     const { peers, places, inner } = group;
     this.#group = group;
-    this.#finish = finish;
-    this.#free = free;
     const own = new Float64Array(READ + places.length);
     own[READY] = peers.createMark(peers.place);
     own[SUMMED] = peers.createMark(peers.place);
@@ -85,14 +73,6 @@ export class PeerCollective implements DeviceCollective {
     peers.markCalls(own[READY] ?? 0);
     this.#said = inner.startAllGather(this.#ownBytes, this.#allBytes);
     peers.lend();
-    this.#isComplete = this.#isFree = false;
-  }
-
-  wait(): void {
-    if (this.#isFree) return;
-    if (!this.#isComplete) this.#finish(this);
-    this.#isFree = true;
-    this.#free(this);
   }
 
   complete(): void {
@@ -106,7 +86,6 @@ export class PeerCollective implements DeviceCollective {
     }
     this.#copy();
     peers.returned();
-    this.#isComplete = true;
   }
 
   #copy(): void {

@@ -56,7 +56,7 @@ function joined({ inner, copies, peers }: Joining, sums: DeviceSums): Transport 
       places,
       areDirect.every((one) => one === 1),
     ),
-    collective: (finish, free) => new PeerCollective(group, finish, free),
+    collective: () => new PeerCollective(group),
     split: (color) => joined({ inner: inner.split(color), copies, peers }, sums),
     close() {
       inner.close();

@@ -3,14 +3,13 @@ import {
   CUDA_NOT_READY,
   CUDA_OUT_OF_MEMORY,
   type CudaDriver,
-  cudaError,
   DEVICE_ATTRIBUTE,
   EVENT_DISABLE_TIMING,
   EVENT_RECORD_EXTERNAL,
   STREAM_NON_BLOCKING,
   CAPTURE_THREAD_LOCAL,
 } from '../../native/cuda.js';
-import { chosenDevices, nameOf } from './chosen-devices.js';
+import { check, chosenDevices, handleOf, nameOf } from './chosen-devices.js';
 import { waitUntil } from './watched-wait.js';
 
 /** Major · 1000 + minor · 10, as the driver tells its version: the first that goes with libraries 12. */
@@ -67,7 +66,7 @@ export class Device {
    */
   constructor(driver: CudaDriver, place: Required<DevicePlace>) {
     this.driver = driver;
-    this.#call('cuInit', driver.init(0));
+    check('cuInit', driver.init(0));
     const version = this.#integer('cuDriverGetVersion', (view) => driver.version(view));
     this.driverMajor = Math.floor(version / 1000);
     this.driverVersion = `${this.driverMajor}.${Math.floor((version % 1000) / 10)}`;
@@ -81,7 +80,7 @@ export class Device {
     this.count = devices.length;
     const index = devices[place.localRank % devices.length] ?? 0;
     this.index = index;
-    const device = this.#integer('cuDeviceGet', (view) => driver.device(view, index));
+    const device = handleOf(driver, index);
     this.handle = device;
     const attribute = (which: number) =>
       this.#integer('cuDeviceGetAttribute', (view) => driver.deviceAttribute(view, which, device));
@@ -100,12 +99,12 @@ export class Device {
     );
     let stream = 0;
     try {
-      this.#call('cuCtxSetCurrent', driver.setContext(this.context));
+      check('cuCtxSetCurrent', driver.setContext(this.context));
       stream = this.#handle('cuStreamCreate', (view) =>
         driver.createStream(view, STREAM_NON_BLOCKING),
       );
       const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)];
-      this.#call('cuMemGetInfo', driver.memory(free, total));
+      check('cuMemGetInfo', driver.memory(free, total));
       this.stream = stream;
       this.freeBytes = Number(free[0]);
       this.totalBytes = Number(total[0]);
@@ -143,24 +142,24 @@ export class Device {
     const at = new BigUint64Array(1);
     const code = this.driver.allocate(at, bytes);
     if (code === CUDA_OUT_OF_MEMORY) return null;
-    this.#call('cuMemAlloc', code);
+    check('cuMemAlloc', code);
     this.#memory.add(Number(at[0]));
     this.fill(Number(at[0]), 0, Math.ceil(bytes / 4));
     return Number(at[0]);
   }
   /** Words of 32 bits. */
   fill(at: number, word: number, count: number): void {
-    this.#call('cuMemsetD32Async', this.driver.fill(at, word, count, this.stream));
+    check('cuMemsetD32Async', this.driver.fill(at, word, count, this.stream));
   }
   copy(from: number, to: number, bytes: number): void {
-    this.#call('cuMemcpyDtoDAsync', this.driver.copy(to, from, bytes, this.stream));
+    check('cuMemcpyDtoDAsync', this.driver.copy(to, from, bytes, this.stream));
   }
   /** `from` may be changed when the call returns. */
   write(from: ArrayBufferView, to: number): void {
     if (from.byteLength === 0) return;
     this.#watched();
     const code = this.driver.copyToDevice(to, from, from.byteLength, this.stream);
-    this.#call('cuMemcpyHtoDAsync', code);
+    check('cuMemcpyHtoDAsync', code);
     this.#synchronize();
   }
   /** Waits for all that was called before. */
@@ -168,7 +167,7 @@ export class Device {
     if (into.byteLength === 0) return;
     this.#watched();
     const code = this.driver.copyToHost(into, from, into.byteLength, this.stream);
-    this.#call('cuMemcpyDtoHAsync', code);
+    check('cuMemcpyDtoHAsync', code);
     this.#synchronize();
   }
   synchronize(): void {
@@ -181,15 +180,15 @@ export class Device {
     const at = new BigUint64Array(1);
     const code = this.driver.allocatePages(at, bytes, 0);
     if (code === CUDA_OUT_OF_MEMORY) return null;
-    this.#call('cuMemHostAlloc', code);
+    check('cuMemHostAlloc', code);
     this.#pages.push(Number(at[0]));
     return Number(at[0]);
   }
   copyFromPages(from: number, to: number, bytes: number): void {
-    this.#call('cuMemcpyHtoDAsync', this.driver.copyFromPages(to, from, bytes, this.stream));
+    check('cuMemcpyHtoDAsync', this.driver.copyFromPages(to, from, bytes, this.stream));
   }
   copyToPages(from: number, to: number, bytes: number): void {
-    this.#call('cuMemcpyDtoHAsync', this.driver.copyToPages(to, from, bytes, this.stream));
+    check('cuMemcpyDtoHAsync', this.driver.copyToPages(to, from, bytes, this.stream));
   }
   /** @param kind whether it knows when it came */
   createEvent(kind: 'plain' | 'timed' = 'plain'): number {
@@ -203,22 +202,22 @@ export class Device {
     const { record, recordWithFlags } = this.driver;
     if (this.#captures) {
       const code = recordWithFlags(event, this.stream, EVENT_RECORD_EXTERNAL);
-      this.#call('cuEventRecordWithFlags', code);
-    } else this.#call('cuEventRecord', record(event, this.stream));
+      check('cuEventRecordWithFlags', code);
+    } else check('cuEventRecord', record(event, this.stream));
   }
   hasCome(event: number): boolean {
     const code = this.driver.queryEvent(event);
-    if (code !== CUDA_NOT_READY) this.#call('cuEventQuery', code);
+    if (code !== CUDA_NOT_READY) check('cuEventQuery', code);
     return code === 0;
   }
   /** Between two timed events that have come. */
   elapsedMs(from: number, to: number): number {
-    this.#call('cuEventElapsedTime', this.driver.elapsedTime(this.#elapsed, from, to));
+    check('cuEventElapsedTime', this.driver.elapsedTime(this.#elapsed, from, to));
     return this.#elapsed[0] ?? 0;
   }
   waitFor(event: number): void {
     if (this.watch !== null) waitUntil(() => this.hasCome(event), this.watch);
-    this.#call('cuEventSynchronize', this.driver.waitForEvent(event));
+    check('cuEventSynchronize', this.driver.waitForEvent(event));
   }
 
   /** The kernels of a compiled binary, by their names. */
@@ -236,7 +235,7 @@ export class Device {
   /** @param parameters address of the addresses of a kernel's arguments */
   launch(kernel: number, blocks: number, threads: number, parameters: number): void {
     const { launch } = this.driver;
-    this.#call(
+    check(
       'cuLaunchKernel',
       launch(kernel, blocks, 1, 1, threads, 1, 1, 0, this.stream, parameters, 0),
     );
@@ -245,7 +244,7 @@ export class Device {
   /** A graph of the calls that `work` makes on the stream, which does none of them. */
   capture(work: () => void): number {
     const driver = this.driver;
-    this.#call('cuStreamBeginCapture', driver.beginCapture(this.stream, CAPTURE_THREAD_LOCAL));
+    check('cuStreamBeginCapture', driver.beginCapture(this.stream, CAPTURE_THREAD_LOCAL));
     const view = new BigUint64Array(1);
     const end = () => driver.endCapture(this.stream, view);
     this.#captures = true;
@@ -257,7 +256,7 @@ export class Device {
     } finally {
       this.#captures = false;
     }
-    this.#call('cuStreamEndCapture', end());
+    check('cuStreamEndCapture', end());
     const graph = Number(view[0]);
     try {
       const made = this.#handle('cuGraphInstantiateWithFlags', (into) =>
@@ -270,12 +269,12 @@ export class Device {
     }
   }
   launchGraph(graph: number): void {
-    this.#call('cuGraphLaunch', this.driver.launchGraph(graph, this.stream));
+    check('cuGraphLaunch', this.driver.launchGraph(graph, this.stream));
   }
   /** One that is under way runs to its end. */
   destroyGraph(graph: number): void {
     this.#graphs.delete(graph);
-    this.#call('cuGraphExecDestroy', this.driver.destroyExecutable(graph));
+    check('cuGraphExecDestroy', this.driver.destroyExecutable(graph));
   }
 
   /** Where a wait is watched, waits for all that was called before: the copy or wait that follows is short. */
@@ -289,19 +288,16 @@ export class Device {
 
   /** Where a wait is watched, of what is short. */
   #synchronize(): void {
-    this.#call('cuStreamSynchronize', this.driver.synchronize(this.stream));
-  }
-  #call(name: string, code: number): void {
-    if (code !== 0) throw cudaError(name, code);
+    check('cuStreamSynchronize', this.driver.synchronize(this.stream));
   }
   #integer(name: string, call: (view: Int32Array) => number): number {
     const view = new Int32Array(1);
-    this.#call(name, call(view));
+    check(name, call(view));
     return view[0] ?? 0;
   }
   #handle(name: string, call: (view: BigUint64Array) => number): number {
     const view = new BigUint64Array(1);
-    this.#call(name, call(view));
+    check(name, call(view));
     return Number(view[0]);
   }
 }

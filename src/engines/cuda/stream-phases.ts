@@ -9,8 +9,8 @@ const MOST_CHANGES = 2 ** 16;
 const HOST_WAITS: ReadonlySet<number> = new Set([PHASE.waiting, PHASE.data]);
 
 /**
- * Phases by the time of a device's stream. A change, also one of passes, is an event among the calls, also in a graph of them. A
- * moment in which the device has nothing to do belongs to the phase of the call that it did last, and to
+ * Phases by the time of a device's stream. A change, also one of passes, is an event among the calls, also in a graph
+ * of them. A moment in which the device has nothing to do belongs to the phase of the call that it did last, and to
  * `waiting` or `data` from where the host began to wait and the device had done what was called before.
  * Times are looked at where the device has been waited for anyway (`mark`, `collect`), and in `timesS`, `reset` and
  * `traceTo`, which wait for it. So a step that is noted makes the calls, and the graphs, of any other.
